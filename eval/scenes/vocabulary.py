@@ -1,0 +1,38 @@
+"""The words of the scenes: what an object can be, and how each word looks.
+
+Object colours are saturated and backgrounds are achromatic, so that chroma alone separates figure from ground, in a
+rendered scene and in a generated one.
+"""
+
+SIZE = 64
+"""Side of a scene in pixels."""
+
+COLOURS: dict[str, tuple[int, int, int]] = {
+    "red": (215, 35, 40),
+    "orange": (245, 135, 15),
+    "yellow": (240, 215, 30),
+    "green": (45, 165, 55),
+    "cyan": (40, 200, 210),
+    "blue": (40, 75, 215),
+    "purple": (130, 45, 190),
+    "pink": (250, 115, 190),
+}
+"""sRGB of each object colour."""
+
+SHAPES = ("circle", "square", "triangle", "star", "cross", "heart")
+TEXTURES = ("solid", "striped", "dotted")
+SIZES: dict[str, tuple[float, float]] = {"small": (8.5, 10.0), "large": (13.0, 15.0)}
+"""Range of the radius of each size, in pixels."""
+
+CONTAINER_RADIUS = (21.0, 23.0)
+"""Radius of an object that holds another one, in pixels; its size word is `large`."""
+
+CONTAINERS = ("circle", "square")
+RELATIONS = ("left of", "right of", "above", "below", "inside")
+BACKGROUNDS = ("white", "grey", "black", "checkered")
+
+SHADE = 0.35
+"""Stripes and dots are the object's own colour, darkened to this fraction: hue stays, so an object stays in one piece."""
+
+TEXTURE_PERIOD = 6.0
+"""Distance between stripes and between dots, in pixels."""

@@ -1,0 +1,135 @@
+"""One pyarrow schema a table of the lake. Changes only add columns (nullable), and raise `VERSION`.
+
+`run_id` is a folder of the path (`run_id=<run_id>`), and stands in each file's metadata; it is no column of the files.
+"""
+
+import pyarrow as pa
+
+VERSION = 1
+"""Stored in each receipt and manifest part, and in each file's metadata."""
+
+MEASURES = ("energy", "instability", "alignment", "symmetry", "symmetry_raw")
+"""Measured for each head. `symmetry` is the centred eta, `symmetry_raw` the one that the controller uses."""
+CONTROLS = ("alpha_eff", "beta_eff")
+"""What the knob did; one value a sample and step, the same for all heads. NULL for knobs of another kind."""
+
+_IDS = [
+    pa.field("sample_id", pa.string(), nullable=False),
+    pa.field("pair_id", pa.string(), nullable=False),
+    pa.field("cell", pa.string(), nullable=False),
+    pa.field("prompt_id", pa.string(), nullable=False),
+    pa.field("seed", pa.int32(), nullable=False),  # the index of the seed within its prompt
+]
+
+SAMPLES = pa.schema(
+    [
+        *_IDS,
+        pa.field("noise_seed", pa.int64(), nullable=False),
+        pa.field("prompt", pa.string(), nullable=False),
+        pa.field("prompt_category", pa.string()),
+        pa.field("shard", pa.string(), nullable=False),
+        # the knob, flat
+        pa.field("knob", pa.string(), nullable=False),  # vanilla, skew, temperature
+        pa.field("alpha", pa.float64()),
+        pa.field("beta", pa.float64()),
+        pa.field("adapt_alpha", pa.string()),
+        pa.field("adapt_beta", pa.bool_()),
+        pa.field("eta_scope", pa.string()),
+        pa.field("rescale", pa.string()),
+        pa.field("tau", pa.float64()),
+        pa.field("blocks", pa.string()),
+        pa.field("window_start", pa.float64()),
+        pa.field("window_end", pa.float64()),
+        # how it was generated
+        pa.field("model", pa.string(), nullable=False),
+        pa.field("revision", pa.string()),
+        pa.field("dtype", pa.string(), nullable=False),
+        pa.field("steps", pa.int32(), nullable=False),
+        pa.field("guidance", pa.float64(), nullable=False),
+        pa.field("width", pa.int32(), nullable=False),
+        pa.field("height", pa.int32(), nullable=False),
+        pa.field("seconds", pa.float64()),  # of its batch, divided by the batch's size
+        pa.field("peak_memory", pa.int64()),  # bytes on the device; NULL on a CPU
+        pa.field("device", pa.string()),
+        pa.field("torch_version", pa.string()),
+        pa.field("diffusers_version", pa.string()),
+        pa.field("skewbench_version", pa.string()),
+        pa.field("status", pa.string(), nullable=False),  # ok, nonfinite, blank, failed
+        pa.field("reason", pa.string()),
+    ]
+)
+
+IMAGES = pa.schema(
+    [
+        *_IDS,
+        pa.field("image", pa.struct([pa.field("bytes", pa.binary()), pa.field("path", pa.string())])),
+    ]
+)
+
+STABILITY = pa.schema(
+    [
+        *_IDS,
+        pa.field("block", pa.int16(), nullable=False),  # the paper's number
+        pa.field("block_name", pa.string(), nullable=False),
+        pa.field("stage", pa.string(), nullable=False),  # down, mid, up
+        pa.field("branch", pa.string(), nullable=False),  # cond, uncond
+        *(pa.field(name, pa.float32()) for name in (*MEASURES, *CONTROLS)),
+        pa.field("steps", pa.list_(pa.int16())),  # the recorded calls, from 0
+        *(pa.field(f"{name}_steps", pa.list_(pa.float32())) for name in (*MEASURES, *CONTROLS)),
+        *(pa.field(f"{name}_heads", pa.list_(pa.list_(pa.float32()))) for name in MEASURES),  # steps x heads
+    ]
+)
+
+SCORES = pa.schema(
+    [
+        *_IDS,
+        pa.field("metric", pa.string(), nullable=False),
+        pa.field("value", pa.float64()),
+        pa.field("reason", pa.string()),  # why the value is NULL
+        pa.field("scorer", pa.string(), nullable=False),
+        pa.field("scorer_version", pa.int32(), nullable=False),
+    ]
+)
+
+GROUP_SCORES = pa.schema(
+    [
+        pa.field("cell", pa.string(), nullable=False),
+        pa.field("prompt_id", pa.string()),  # NULL: the set is the whole cell
+        pa.field("set", pa.string(), nullable=False),  # the set's definition, in words
+        pa.field("n", pa.int32(), nullable=False),
+        pa.field("metric", pa.string(), nullable=False),
+        pa.field("value", pa.float64()),
+        pa.field("reason", pa.string()),
+        pa.field("scorer", pa.string(), nullable=False),
+        pa.field("scorer_version", pa.int32(), nullable=False),
+    ]
+)
+
+ANALYSIS = pa.schema(
+    [
+        pa.field("query", pa.string(), nullable=False),
+        # the key of a row, by the columns of the query; what does not apply is NULL
+        pa.field("cell", pa.string()),
+        pa.field("metric", pa.string()),
+        pa.field("stage", pa.string()),
+        pa.field("measure", pa.string()),
+        pa.field("regime", pa.string()),
+        pa.field("branch", pa.string()),
+        # the answer
+        pa.field("statistic", pa.string(), nullable=False),  # rho, mean, change, ...
+        pa.field("value", pa.float64()),
+        pa.field("low", pa.float64()),
+        pa.field("high", pa.float64()),
+        pa.field("n", pa.int64(), nullable=False),
+        pa.field("method", pa.string(), nullable=False),  # how the interval was made, with resamples and level
+    ]
+)
+
+TABLES: dict[str, pa.Schema] = {
+    "samples": SAMPLES,
+    "images": IMAGES,
+    "stability": STABILITY,
+    "scores": SCORES,
+    "group_scores": GROUP_SCORES,
+    "analysis": ANALYSIS,
+}

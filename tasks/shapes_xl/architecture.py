@@ -1,0 +1,119 @@
+"""The bundled model's parts: diffusers' and transformers' own classes in SDXL's arrangement, small.
+
+What differs from SDXL besides size: the autoencoder halves twice (64 px -> 16 x 16 latents), and the scheduler predicts
+velocity on a zero-terminal-SNR schedule, without which a small model cannot draw a wholly black or white background.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from diffusers import AutoencoderKL, EulerDiscreteScheduler, StableDiffusionXLPipeline, UNet2DConditionModel
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+
+from eval.scenes.captions import WORDS
+from eval.scenes.vocabulary import SIZE
+
+TEXT_WIDTH = 64
+TOKENS = 40
+"""Longest caption of the grammar, in tokens, with room to spare."""
+LATENT_CHANNELS = 4
+
+
+def autoencoder() -> AutoencoderKL:
+    """64 x 64 x 3 -> 16 x 16 x 4. GroupNorm in few, wide groups: with groups of two channels, colour was lost."""
+    return AutoencoderKL(
+        in_channels=3,
+        out_channels=3,
+        latent_channels=LATENT_CHANNELS,
+        down_block_types=("DownEncoderBlock2D",) * 3,
+        up_block_types=("UpDecoderBlock2D",) * 3,
+        block_out_channels=(24, 48, 96),
+        layers_per_block=1,
+        norm_num_groups=4,
+        sample_size=SIZE,
+        mid_block_add_attention=False,
+        force_upcast=False,
+    )
+
+
+def denoiser() -> UNet2DConditionModel:
+    """Two levels, self-attention at both (256 and 64 tokens), SDXL's text-and-time conditioning."""
+    return UNet2DConditionModel(
+        sample_size=SIZE // 4,
+        in_channels=LATENT_CHANNELS,
+        out_channels=LATENT_CHANNELS,
+        down_block_types=("CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D"),
+        block_out_channels=(64, 96),
+        layers_per_block=1,
+        transformer_layers_per_block=(1, 2),
+        attention_head_dim=(4, 6),  # SDXL's misnomer: the number of heads
+        cross_attention_dim=2 * TEXT_WIDTH,
+        use_linear_projection=True,
+        addition_embed_type="text_time",
+        addition_time_embed_dim=16,
+        projection_class_embeddings_input_dim=TEXT_WIDTH + 6 * 16,
+        norm_num_groups=16,
+    )
+
+
+def text_encoders(tokenizer: CLIPTokenizer) -> tuple[CLIPTextModel, CLIPTextModelWithProjection]:
+    """Two encoders of three layers; SDXL reads the layer before the last."""
+    config = CLIPTextConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=TEXT_WIDTH,
+        intermediate_size=4 * TEXT_WIDTH,
+        projection_dim=TEXT_WIDTH,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        max_position_embeddings=TOKENS,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    return CLIPTextModel(config), CLIPTextModelWithProjection(config)
+
+
+def scheduler() -> EulerDiscreteScheduler:
+    """Euler, as SDXL's, on SDXL's betas rescaled to zero terminal SNR."""
+    return EulerDiscreteScheduler(
+        beta_start=0.00085,
+        beta_end=0.012,
+        beta_schedule="scaled_linear",
+        prediction_type="v_prediction",
+        rescale_betas_zero_snr=True,
+        timestep_spacing="trailing",
+    )
+
+
+def write_tokenizer(folder: Path) -> CLIPTokenizer:
+    """A CLIP byte-pair tokenizer in which each word of the grammar is one token; other words fall into letters."""
+    letters = [chr(i) for i in range(33, 127)]
+    merges: list[tuple[str, str]] = []
+    for word in WORDS:
+        while len(pieces := _apply(merges, word)) > 1:
+            merges.append((pieces[0], pieces[1]))
+    words = [a + b for a, b in merges]
+    vocabulary = [*letters, *(f"{letter}</w>" for letter in letters), *words, "<|startoftext|>", "<|endoftext|>"]
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "vocab.json").write_text(json.dumps({token: i for i, token in enumerate(vocabulary)}))
+    (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *(f"{a} {b}" for a, b in merges)]) + "\n")
+    return CLIPTokenizer.from_pretrained(folder, model_max_length=TOKENS, pad_token="<|endoftext|>")
+
+
+def _apply(merges: list[tuple[str, str]], word: str) -> list[str]:
+    """Byte-pair encoding of one word: merges in order of rank."""
+    pieces = [*word[:-1], f"{word[-1]}</w>"]
+    for a, b in merges:
+        i = 0
+        while i + 1 < len(pieces):
+            if (pieces[i], pieces[i + 1]) == (a, b):
+                pieces[i : i + 2] = [a + b]
+            i += 1
+    return pieces
+
+
+def pipeline(parts: dict[str, Any]) -> StableDiffusionXLPipeline:
+    """The whole, from the trained parts. Both tokenizers are one; no watermark."""
+    return StableDiffusionXLPipeline(scheduler=scheduler(), add_watermarker=False, **parts)

@@ -1,0 +1,44 @@
+"""Training scenes: drawn once into memory, described anew at each step."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from rich.progress import track
+from torch import Tensor
+
+from eval.scenes.captions import caption
+from eval.scenes.render import render
+from eval.scenes.scene import Scene, Split, sample_scene
+
+SHARES = (0.35, 0.45, 0.20)
+"""Share of scenes with one, two and three objects."""
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Scenes and their pictures."""
+
+    scenes: list[Scene]
+    pixels: UInt8[Tensor, "n 64 64 3"]
+
+
+def draw_pool(size: int, seed: int, split: Split = "train") -> Pool:
+    """`size` scenes of a split with their pictures, the same for the same seed."""
+    rng = np.random.default_rng(seed)
+    counts = rng.choice([1, 2, 3], size=size, p=SHARES)
+    scenes = [sample_scene(rng, int(count), split) for count in counts]
+    pixels = np.stack([np.asarray(render(scene)) for scene in track(scenes, description="drawing scenes")])
+    return Pool(scenes, torch.from_numpy(pixels))
+
+
+def as_model_input(pixels: UInt8[Tensor, "n h w 3"]) -> Float[Tensor, "n 3 h w"]:
+    """0..255 -> -1..1, channels first."""
+    return pixels.permute(0, 3, 1, 2).float() / 127.5 - 1.0
+
+
+def captions_of(scenes: list[Scene], seed: int) -> list[str]:
+    """A random true caption for each scene."""
+    rng = np.random.default_rng(seed)
+    return [caption(scene, rng) for scene in scenes]

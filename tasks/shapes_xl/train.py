@@ -1,0 +1,239 @@
+"""Train the bundled model `shapes-xl` from scratch: `python -m tasks.shapes_xl.train`.
+
+Three stages, each a command: `autoencoder`, then `denoiser` (with the text encoders), then `export` (float16
+safetensors into the package). A stage started again goes on from its last checkpoint; with the same seed and step count
+it passes through the same batches, since each step draws from a generator of its own.
+"""
+
+import csv
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import torch.nn.functional as F
+import typer
+from jaxtyping import Float
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor, nn
+
+from eval.scenes.vocabulary import SIZE
+from tasks.shapes_xl import WEIGHTS
+from tasks.shapes_xl.architecture import autoencoder, denoiser, pipeline, scheduler, text_encoders, write_tokenizer
+from tasks.shapes_xl.data import Pool, as_model_input, captions_of, draw_pool
+
+SAVE_EVERY = 200
+EMPTY_CAPTIONS = 0.1
+"""Share of captions dropped, for classifier-free guidance."""
+EMA_DECAY = 0.999
+SNR_CLAMP = 5.0
+"""Min-SNR weighting (Hang et al. 2023, arXiv 2303.09556), in its velocity form min(SNR, 5) / (SNR + 1)."""
+
+app = typer.Typer(add_completion=False, help=__doc__, pretty_exceptions_show_locals=False)
+Folder = Annotated[Path, typer.Option("--folder", help="Where checkpoints and curves are kept.")]
+Device = Annotated[str, typer.Option(help="cpu or cuda.")]
+Seed = Annotated[int, typer.Option(help="Decides scenes, captions, noise and initial weights.")]
+Scenes = Annotated[int, typer.Option(help="How many scenes to draw.")]
+Batch = Annotated[int, typer.Option(help="Scenes a step.")]
+
+
+@app.command("autoencoder")
+def train_autoencoder(
+    folder: Folder = Path("training"),
+    steps: Annotated[int, typer.Option(help="Steps in all.")] = 3000,
+    batch: Batch = 16,
+    scenes: Scenes = 20_000,
+    rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 2e-3,
+    seed: Seed = 0,
+    device: Device = "cpu",
+) -> None:
+    """Train the autoencoder: mean absolute and squared error, and a whisper of KL divergence."""
+    torch.manual_seed(seed)
+    pool = draw_pool(scenes, seed)
+    model = autoencoder().to(device)
+
+    def loss_of(step: int, generator: torch.Generator) -> Tensor:
+        chosen = torch.randint(len(pool.scenes), (batch,), generator=generator)
+        pixels = as_model_input(pool.pixels[chosen]).to(device)
+        posterior = model.encode(pixels).latent_dist
+        drawn = model.decode(posterior.sample()).sample
+        return F.mse_loss(drawn, pixels) + F.l1_loss(drawn, pixels) + 1e-6 * posterior.kl().mean()
+
+    _fit(nn.ModuleDict({"vae": model}), loss_of, folder / "autoencoder", steps, rate, seed)
+
+
+@app.command("denoiser")
+def train_denoiser(
+    folder: Folder = Path("training"),
+    steps: Annotated[int, typer.Option(help="Steps in all.")] = 5000,
+    batch: Batch = 24,
+    scenes: Scenes = 20_000,
+    rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 1.5e-3,
+    seed: Seed = 0,
+    device: Device = "cpu",
+) -> None:
+    """Train the UNet and both text encoders on the autoencoder's latents: velocity prediction, min-SNR weights."""
+    torch.manual_seed(seed)
+    vae = autoencoder().to(device)
+    _load_average(nn.ModuleDict({"vae": vae}), folder / "autoencoder")
+    pool = draw_pool(scenes, seed)
+    mean, spread = _encode(vae, pool, device)
+    scaling = 1.0 / mean.std().item()
+    (folder / "scaling_factor.txt").write_text(f"{scaling:.6f}\n")
+    tokenizer = write_tokenizer(folder / "tokenizer")
+    first, second = (encoder.to(device) for encoder in text_encoders(tokenizer))
+    unet = denoiser().to(device)
+    alphas = scheduler().alphas_cumprod.to(device)
+    where = torch.tensor([[SIZE, SIZE, 0, 0, SIZE, SIZE]], dtype=torch.float32, device=device).expand(batch, -1)
+
+    def loss_of(step: int, generator: torch.Generator) -> Tensor:
+        chosen = torch.randint(len(pool.scenes), (batch,), generator=generator)
+        noise = torch.randn((2, batch, *mean.shape[1:]), generator=generator).to(device)
+        times = torch.randint(len(alphas), (batch,), generator=generator).to(device)
+        kept = (torch.rand(batch, generator=generator) >= EMPTY_CAPTIONS).float().to(device)
+        latents = (mean[chosen].to(device) + spread[chosen].to(device) * noise[0]) * scaling
+        words = tokenizer(
+            captions_of([pool.scenes[i] for i in chosen], seed=seed * 1_000_003 + step),
+            padding="max_length",
+            truncation=True,
+            return_tensors="pt",
+        ).input_ids.to(device)
+        sequence, pooled = _encode_text(first, second, words)
+        signal = alphas[times].view(-1, 1, 1, 1)
+        noisy = signal.sqrt() * latents + (1 - signal).sqrt() * noise[1]
+        velocity = signal.sqrt() * noise[1] - (1 - signal).sqrt() * latents
+        predicted = unet(
+            noisy,
+            times,
+            sequence * kept[:, None, None],  # SDXL's empty prompt is zeros
+            added_cond_kwargs={"text_embeds": pooled * kept[:, None], "time_ids": where},
+        ).sample
+        snr = signal.flatten() / (1 - signal.flatten()).clamp_min(1e-8)
+        weight = snr.clamp_max(SNR_CLAMP) / (snr + 1) + 0.1  # the floor keeps the pure-noise steps, which set the background
+        return (weight * F.mse_loss(predicted, velocity, reduction="none").mean(dim=(1, 2, 3))).mean()
+
+    parts = {"unet": unet, "text_encoder": first, "text_encoder_2": second}
+    _fit(nn.ModuleDict(parts), loss_of, folder / "denoiser", steps, rate, seed)
+
+
+@app.command("export")
+def export(
+    folder: Folder = Path("training"),
+    to: Annotated[Path, typer.Option(help="Where the model goes, in the layout of a hub repository.")] = WEIGHTS,
+) -> None:
+    """Write the averaged weights as float16 safetensors, in the layout that diffusers loads."""
+    tokenizer = write_tokenizer(folder / "tokenizer")
+    first, second = text_encoders(tokenizer)
+    unet, vae = denoiser(), autoencoder()
+    _load_average(nn.ModuleDict({"vae": vae}), folder / "autoencoder")
+    _load_average(nn.ModuleDict({"unet": unet, "text_encoder": first, "text_encoder_2": second}), folder / "denoiser")
+    vae.register_to_config(scaling_factor=float((folder / "scaling_factor.txt").read_text()))
+    parts: dict[str, Any] = {"vae": vae, "unet": unet, "text_encoder": first, "text_encoder_2": second}
+    whole = pipeline({**parts, "tokenizer": tokenizer, "tokenizer_2": tokenizer})
+    whole.to(torch.float16).save_pretrained(to, safe_serialization=True)
+    total = sum(file.stat().st_size for file in to.rglob("*.safetensors"))
+    typer.echo(f"{to}: {total / 1e6:.1f} MB of weights")
+
+
+def _encode(vae: nn.Module, pool: Pool, device: str) -> tuple[Float[Tensor, "n c h w"], Float[Tensor, "n c h w"]]:
+    """Posterior mean and standard deviation of every picture."""
+    means, spreads = [], []
+    with torch.inference_mode():
+        for pixels in pool.pixels.split(250):
+            posterior = vae.encode(as_model_input(pixels).to(device)).latent_dist  # type: ignore[operator]
+            means.append(posterior.mean.cpu())
+            spreads.append(posterior.std.cpu())
+    return torch.cat(means).clone(), torch.cat(spreads).clone()
+
+
+def _encode_text(first: Any, second: Any, words: Tensor) -> tuple[Float[Tensor, "n t c"], Float[Tensor, "n c"]]:
+    """What `StableDiffusionXLPipeline` makes of tokens: both encoders' layer before the last, the second's pooled output."""
+    one, two = first(words, output_hidden_states=True), second(words, output_hidden_states=True)
+    return torch.cat([one.hidden_states[-2], two.hidden_states[-2]], dim=-1), two.text_embeds
+
+
+def _fit(
+    model: nn.ModuleDict,
+    loss_of: Callable[[int, torch.Generator], Tensor],
+    folder: Path,
+    steps: int,
+    rate: float,
+    seed: int,
+) -> None:
+    """AdamW on a one-cycle rate with an exponential average of the weights; saved every 200 steps, resumed from the last."""
+    folder.mkdir(parents=True, exist_ok=True)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.01, betas=(0.9, 0.99))
+    average = {name: value.detach().clone() for name, value in model.state_dict().items()}
+    start = _resume(folder, model, optimizer, average)
+    model.train()
+    began, recent = time.monotonic(), []
+    for step in _progress(start, steps, folder.name):
+        for group in optimizer.param_groups:
+            group["lr"] = rate * _one_cycle(step / steps)
+        loss = loss_of(step, torch.Generator().manual_seed(seed * 1_000_003 + step))
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        decay = min(EMA_DECAY, (1 + step) / (10 + step))
+        with torch.no_grad():
+            for name, value in model.state_dict().items():
+                average[name].lerp_(value, 1 - decay) if value.is_floating_point() else average[name].copy_(value)
+        recent.append(loss.item())
+        if (step + 1) % SAVE_EVERY == 0 or step + 1 == steps:
+            _log(folder / "curve.csv", step + 1, sum(recent) / len(recent), time.monotonic() - began)
+            recent.clear()
+            state = {"step": step + 1, "model": model.state_dict(), "optimizer": optimizer.state_dict()}
+            torch.save({**state, "average": average}, folder / "checkpoint.tmp")
+            (folder / "checkpoint.tmp").replace(folder / "checkpoint.pt")
+
+
+def _resume(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, average: dict[str, Tensor]) -> int:
+    checkpoint = folder / "checkpoint.pt"
+    if not checkpoint.exists():
+        return 0
+    state = torch.load(checkpoint, weights_only=True, map_location="cpu")
+    model.load_state_dict(state["model"])
+    optimizer.load_state_dict(state["optimizer"])
+    for name, value in state["average"].items():
+        average[name].copy_(value)
+    return int(state["step"])
+
+
+def _load_average(model: nn.Module, folder: Path) -> None:
+    checkpoint = folder / "checkpoint.pt"
+    if not checkpoint.exists():
+        raise typer.BadParameter(f"no {checkpoint}: train that stage first")
+    model.load_state_dict(torch.load(checkpoint, weights_only=True, map_location="cpu")["average"])
+    model.eval()
+
+
+def _one_cycle(done: float) -> float:
+    """Linear warm-up over 5% of the steps, then half a cosine down to 1% of the peak."""
+    if done < 0.05:
+        return done / 0.05
+    angle = torch.tensor((done - 0.05) / 0.95 * torch.pi)
+    return 0.01 + 0.99 * 0.5 * (1 + torch.cos(angle).item())
+
+
+def _progress(start: int, steps: int, title: str) -> Iterator[int]:
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeRemainingColumn())
+    with Progress(*columns) as progress:
+        bar = progress.add_task(title, total=steps, completed=start)
+        for step in range(start, steps):
+            yield step
+            progress.advance(bar)
+
+
+def _log(path: Path, step: int, loss: float, seconds: float) -> None:
+    fresh = not path.exists()
+    with path.open("a", newline="") as file:
+        writer = csv.writer(file)
+        if fresh:
+            writer.writerow(["step", "loss", "seconds_this_start"])
+        writer.writerow([step, f"{loss:.6f}", f"{seconds:.1f}"])
+
+
+if __name__ == "__main__":
+    app()
