@@ -7,6 +7,7 @@ free, and only what it says is scored.
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -25,7 +26,8 @@ _RELATION_WORDS = {
     "inside": ("inside", "inside"),
 }
 WORDS = sorted(
-    {*COLOURS, *SHAPES, *TEXTURES, *SIZES, *BACKGROUNDS, *"a an and background drawing is of on picture the to which".split()}
+    {*COLOURS, *SHAPES, *TEXTURES, *SIZES, *BACKGROUNDS}
+    | {"a", "an", "and", "background", "drawing", "is", "of", "on", "picture", "the", "to", "which"}
     | {word for phrases in _RELATION_WORDS.values() for phrase in phrases for word in phrase.split()}
 )
 """Every word of the grammar: the vocabulary of the bundled model's tokenizer."""
@@ -55,7 +57,7 @@ def caption(scene: Scene, rng: np.random.Generator) -> str:
     order = [int(i) for i in rng.permutation(len(scene.objects))]
     named = [scene.objects[i] for i in order]
     phrases = [_object_phrase(thing, rng) for thing in named]
-    links = [relation(a, b) for a, b in zip(named, named[1:], strict=False)]
+    links = [relation(a, b) for a, b in pairwise(named)]
     if all(links) and links and rng.random() < SAY_RELATION:
         text = phrases[0]
         for i, link in enumerate(links):
@@ -101,7 +103,7 @@ def parse_caption(text: str) -> CaptionMeaning | None:
     if not found:
         return None
     relations = []
-    for i, (a, b) in enumerate(zip(found, found[1:], strict=False)):
+    for i, (a, b) in enumerate(pairwise(found)):
         link = _LINK.match(text.lower()[a.end() : b.start()])
         if link:
             relations.append((i, _RELATION[link[1]], i + 1))

@@ -43,7 +43,7 @@ class Scene:
 
 
 def is_held_out(colour: str, shape: str, texture: str) -> bool:
-    """Whether a combination belongs to the test split: a Latin pattern, one in five, that leaves every pair in training."""
+    """Whether a combination is in the test split: a Latin pattern, one in five, that leaves every pair in training."""
     c, s, t = list(COLOURS).index(colour), SHAPES.index(shape), TEXTURES.index(texture)
     return (c + 2 * s + t) % 5 == 0
 

@@ -32,7 +32,7 @@ RELATIONS = ("left of", "right of", "above", "below", "inside")
 BACKGROUNDS = ("white", "grey", "black", "checkered")
 
 SHADE = 0.35
-"""Stripes and dots are the object's own colour, darkened to this fraction: hue stays, so an object stays in one piece."""
+"""Stripes and dots are the object's own colour, darkened to this: hue stays, so an object stays in one piece."""
 
 TEXTURE_PERIOD = 6.0
 """Distance between stripes and between dots, in pixels."""

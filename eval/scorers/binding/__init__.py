@@ -1,0 +1,1 @@
+"""The exact scorer of scenes: pixels -> objects -> facts -> scores."""

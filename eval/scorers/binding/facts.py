@@ -1,0 +1,82 @@
+"""Meaning and image -> facts: one a statement of the prompt, right or wrong, and what the metrics make of them.
+
+A phrase states its presence (an object of its shape, whole, not fused with another one) and its colour; texture, size,
+relations and the background only where the words are there. An absent object makes all its phrase's statements wrong.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from eval.scenes.captions import CaptionMeaning
+from eval.scorers.binding.describe import Seen
+from eval.scorers.binding.match import Matching, relation_holds
+from eval.scorers.contract import Score
+
+ATTRIBUTES = ("colour", "texture", "size")
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One statement. `kind`: presence, colour, texture, size, relation or background; `phrases`: whom it is about."""
+
+    kind: str
+    phrases: tuple[int, ...]
+    right: bool
+
+
+def facts(meaning: CaptionMeaning, seen: Seen, matching: Matching) -> list[Fact]:
+    """All statements of a prompt."""
+    fused = {index for pair in seen.fused for index in pair}
+    stated = []
+    for i, phrase in enumerate(meaning.objects):
+        thing = seen.objects[matching[i]] if i in matching else None
+        whole = thing is not None and matching[i] not in fused
+        stated.append(Fact("presence", (i,), thing is not None and whole and thing.shape == phrase.shape))
+        for kind in ATTRIBUTES:
+            wanted = getattr(phrase, kind)
+            if wanted is not None:
+                stated.append(Fact(kind, (i,), thing is not None and getattr(thing, kind) == wanted))
+    for a, relation, b in meaning.relations:
+        holds = a in matching and b in matching and relation_holds(relation, matching[a], matching[b], seen)
+        stated.append(Fact("relation", (a, b), holds))
+    if meaning.background is not None:
+        # behind nothing there is no background: a black frame does not get half a scene right
+        stated.append(Fact("background", (), bool(matching) and seen.background == meaning.background))
+    return stated
+
+
+def binding(stated: list[Fact], extra: int) -> Score:
+    """Share of the statements that are right, in 0..1; each unrequested object counts as one more that is wrong."""
+    return Score(sum(fact.right for fact in stated) / (len(stated) + extra))
+
+
+def part(stated: list[Fact], kind: str) -> Score:
+    """Share of the statements of one kind that are right."""
+    right = [fact.right for fact in stated if fact.kind == kind]
+    return Score(sum(right) / len(right)) if right else Score(None, f"the prompt states no {kind}")
+
+
+def leak(meaning: CaptionMeaning, seen: Seen, matching: Matching) -> Score:
+    """Share of the attributes of found objects that the prompt gives to another object, and not to this one.
+
+    Of colours, textures and sizes that the prompt states, where another phrase states a different value. Absent
+    objects have no attributes: read it beside `binding_presence`.
+    """
+    if len(meaning.objects) < 2:
+        return Score(None, "the prompt states one object: nothing to leak to")
+    if not matching:
+        return Score(None, "no object of the prompt was found")
+    leaks = [value in others for _, _, value, others in borrowed(meaning, seen, matching)]
+    return Score(sum(leaks) / len(leaks)) if leaks else Score(None, "the prompt states no attribute that could leak")
+
+
+def borrowed(
+    meaning: CaptionMeaning, seen: Seen, matching: Matching
+) -> Iterable[tuple[int, str, str | None, frozenset[str]]]:
+    """(phrase, attribute, its object's value, other phrases' values of it) where these differ from its own."""
+    for i, j in matching.items():
+        for kind in ATTRIBUTES:
+            own = getattr(meaning.objects[i], kind)
+            others = {getattr(phrase, kind) for phrase in meaning.objects} - {own, None}
+            if own is not None and others:
+                yield i, kind, getattr(seen.objects[j], kind), frozenset(others)

@@ -1,0 +1,26 @@
+"""Prompt -> meaning, strictly: a prompt that says more than the grammar can read is not scored by half."""
+
+import re
+
+from eval.scenes.captions import WORDS, CaptionMeaning, parse_caption
+from eval.scenes.vocabulary import BACKGROUNDS, SHAPES
+
+RELATION_WORDS = ("left", "right", "above", "over", "below", "under", "inside")
+
+
+def read(prompt: str) -> CaptionMeaning | str:
+    """What a prompt says, or why it cannot be read."""
+    words = re.findall(r"[^\s,.]+", prompt.lower())
+    strange = [word for word in words if word not in WORDS]
+    if strange:
+        return f"prompt is outside of the scene grammar: {strange[0]!r}"
+    meaning = parse_caption(prompt)
+    if meaning is None:
+        return "prompt is outside of the scene grammar: no object in it"
+    if (
+        sum(word in SHAPES for word in words) != len(meaning.objects)
+        or sum(word in RELATION_WORDS for word in words) != len(meaning.relations)
+        or sum(word == "background" for word in words) != (meaning.background in BACKGROUNDS)
+    ):
+        return "prompt is outside of the scene grammar: only a part of it can be read"
+    return meaning

@@ -1,0 +1,62 @@
+"""The binding scorer: does a picture of a scene show what its prompt states, and on the right objects?"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image
+
+from eval.scenes.captions import CaptionMeaning
+from eval.scenes.vocabulary import SIZE
+from eval.scorers.binding.describe import describe
+from eval.scorers.binding.facts import binding, facts, leak, part
+from eval.scorers.binding.match import match
+from eval.scorers.binding.prompt import read
+from eval.scorers.contract import Images, Score, check_batch
+
+_PARTS = ("presence", "colour", "texture", "relation")
+
+
+class Binding:
+    """Exact scores of scenes, from the pixels alone.
+
+    `binding`: share of what the prompt states (presence, colour, texture, size, relation, background) that is so, in
+    0..1; an unrequested object counts as one wrong statement more. `binding_<part>`: the share of one kind. `leak`:
+    share of the found objects' attributes that belong to another object of the prompt; less is better. Prompts outside
+    of the scene grammar, and parts that a prompt does not state, have no value.
+    """
+
+    name = "binding"
+    version = 1
+    metrics = ("binding", *(f"binding_{kind}" for kind in _PARTS), "leak")
+    needs: tuple[str, ...] = ()
+
+    def score(self, images: Images, prompts: Sequence[str]) -> dict[str, list[Score]]:
+        check_batch(images, prompts)
+        rows = [self._one(image, prompt) for image, prompt in zip(images, prompts, strict=True)]
+        return {metric: [row[metric] for row in rows] for metric in self.metrics}
+
+    def _one(self, image: UInt8[np.ndarray, "h w 3"], prompt: str) -> dict[str, Score]:
+        meaning = read(prompt)
+        if isinstance(meaning, str):
+            return dict.fromkeys(self.metrics, Score(None, meaning))
+        return score_scene(image, meaning)
+
+
+def score_scene(image: UInt8[np.ndarray, "h w 3"], meaning: CaptionMeaning) -> dict[str, Score]:
+    """All metrics of one image."""
+    seen = describe(at_scene_size(image))
+    matching = match(meaning, seen)
+    stated = facts(meaning, seen, matching)
+    return {
+        "binding": binding(stated, extra=len(seen.objects) - len(matching)),
+        **{f"binding_{kind}": part(stated, kind) for kind in _PARTS},
+        "leak": leak(meaning, seen, matching),
+    }
+
+
+def at_scene_size(image: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "64 64 3"]:
+    """The image at the size of a rendered scene: sizes and periods are in its pixels."""
+    if image.shape[:2] == (SIZE, SIZE):
+        return image
+    return np.asarray(Image.fromarray(image).resize((SIZE, SIZE), Image.Resampling.BOX))

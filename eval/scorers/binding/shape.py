@@ -1,0 +1,80 @@
+"""Silhouette -> shape: overlap with the renderer's own outlines, after moving both to one centre and one area."""
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from jaxtyping import Bool, Float
+from scipy import ndimage
+
+from eval.scenes.render import OVERSAMPLING, shape_mask
+from eval.scenes.vocabulary import SHAPES, SIZE
+
+_SIDE = 32
+_SCALE = 0.5
+"""Square root of the area, as a share of the frame's side: a cross or a star still fits."""
+_RADII = (9.0, 14.0, 22.0)
+"""A template a shape at each: edges of a pixel weigh more in a small one."""
+
+
+@dataclass(frozen=True)
+class ShapeMatch:
+    """The shape that overlaps best. `x`, `y`, `radius` in pixels, as the renderer has them; `overlap` is its IoU."""
+
+    shape: str
+    overlap: float
+    x: float
+    y: float
+    radius: float
+
+
+@dataclass(frozen=True)
+class _Templates:
+    frames: Float[np.ndarray, "shapes radii side side"]
+    unit_area: Float[np.ndarray, " shapes"]
+    unit_centroid: Float[np.ndarray, "shapes 2"]  # (x, y) from the anchor
+
+
+def match_shape(silhouette: Bool[np.ndarray, "h w"]) -> ShapeMatch:
+    """The best shape for a silhouette that is not empty."""
+    templates = _templates()
+    area, x, y = _moments(silhouette.astype(np.float64))
+    frame = _frame(silhouette.astype(np.float64), area, x, y)
+    both = np.minimum(frame, templates.frames).sum(axis=(2, 3))
+    either = np.maximum(frame, templates.frames).sum(axis=(2, 3))
+    overlap = (both / either).max(axis=1)
+    best = int(overlap.argmax())
+    radius = float(np.sqrt(area / templates.unit_area[best]))
+    dx, dy = templates.unit_centroid[best] * radius
+    return ShapeMatch(SHAPES[best], float(overlap[best]), x - dx, y - dy, radius)
+
+
+def _moments(mask: Float[np.ndarray, "h w"]) -> tuple[float, float, float]:
+    """Area and centroid (x, y), pixel centres at halves."""
+    area = mask.sum()
+    columns, rows = np.arange(mask.shape[1]) + 0.5, np.arange(mask.shape[0]) + 0.5
+    return float(area), float(mask.sum(axis=0) @ columns / area), float(mask.sum(axis=1) @ rows / area)
+
+
+def _frame(mask: Float[np.ndarray, "h w"], area: float, x: float, y: float) -> Float[np.ndarray, "side side"]:
+    """The mask moved to the middle of a square frame and scaled to one area."""
+    step = np.sqrt(area) / (_SCALE * _SIDE)
+    offset = (y - 0.5 - step * (_SIDE - 1) / 2, x - 0.5 - step * (_SIDE - 1) / 2)
+    return ndimage.affine_transform(mask, [step, step], offset=offset, output_shape=(_SIDE, _SIDE), order=1)
+
+
+@cache
+def _templates() -> _Templates:
+    frames, areas, centroids = [], [], []
+    middle = SIZE / 2
+    for shape in SHAPES:
+        masks = [
+            np.asarray(shape_mask(shape, middle, middle, radius).reduce(OVERSAMPLING), np.float64) / 255
+            for radius in _RADII
+        ]
+        moments = [_moments(mask) for mask in masks]
+        frames.append([_frame(mask, *moment) for mask, moment in zip(masks, moments, strict=True)])
+        area, x, y = moments[-1]
+        areas.append(area / _RADII[-1] ** 2)
+        centroids.append(((x - middle) / _RADII[-1], (y - middle) / _RADII[-1]))
+    return _Templates(np.array(frames), np.array(areas), np.array(centroids))

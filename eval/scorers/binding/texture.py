@@ -1,0 +1,39 @@
+"""Pixels of one object -> texture: how much of it is dark, and along which waves of the texture's period."""
+
+import numpy as np
+from jaxtyping import Bool, Float
+from scipy import ndimage
+
+from eval.scenes.vocabulary import COLOURS, SHADE, TEXTURE_PERIOD
+
+LEAST_DARK = 0.1
+"""Share of dark pixels from which an object is not solid; dots darken 0.31 of the plane, stripes 0.5."""
+LEAST_WAVE = 0.25
+"""Amplitude, as a share of a perfect pattern's, below which dark pixels are neither stripes nor dots."""
+
+_DIAGONAL = 1 / (TEXTURE_PERIOD * 2**0.5)
+_STRIPE_WAVES = ((_DIAGONAL, _DIAGONAL), (_DIAGONAL, -_DIAGONAL))
+_DOT_WAVES = ((1 / TEXTURE_PERIOD, 0.0), (0.0, 1 / TEXTURE_PERIOD))
+_STRIPE_AMPLITUDE, _DOT_AMPLITUDE = 0.4, 0.2
+"""Of the fundamental waves in rendered objects, with the bright part at 1 and the dark one at `SHADE`."""
+
+
+def texture_of(image: Float[np.ndarray, "h w 3"], pixels: Bool[np.ndarray, "h w"], colour: str) -> str | None:
+    """The texture of the object at `pixels`; None where it is dark in parts with neither pattern."""
+    inner = ndimage.binary_erosion(pixels)
+    inner = inner if inner.any() else pixels
+    rows, columns = np.nonzero(inner)
+    bright = image[rows, columns] @ np.asarray(COLOURS[colour], np.float64)
+    bright = np.clip(bright / max(float(np.percentile(bright, 90)), 1e-6), SHADE, 1.0)
+    if (bright < (1 + SHADE) / 2).mean() < LEAST_DARK:
+        return "solid"
+    wave = bright - bright.mean()
+
+    def amplitude(fx: float, fy: float) -> float:
+        return float(2 * np.abs(np.mean(wave * np.exp(2j * np.pi * (fx * columns + fy * rows)))))
+
+    stripes = max(amplitude(*w) for w in _STRIPE_WAVES) / _STRIPE_AMPLITUDE
+    dots = min(amplitude(*w) for w in _DOT_WAVES) / _DOT_AMPLITUDE  # a lattice has both of its waves
+    if max(stripes, dots) < LEAST_WAVE:
+        return None
+    return "striped" if stripes > dots else "dotted"

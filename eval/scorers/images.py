@@ -1,0 +1,36 @@
+"""Stored bytes -> pixels, and whether there is anything in them."""
+
+from io import BytesIO
+
+import numpy as np
+from jaxtyping import Float, UInt8
+from PIL import Image
+
+BLANK_DEVIATION = 2.0
+"""Standard deviation over the pixels, in units of 0..255, under which a channel is constant."""
+
+LUMA = np.array([0.299, 0.587, 0.114])
+"""ITU-R BT.601."""
+
+
+class CorruptImage(ValueError):
+    """Bytes that are no readable image."""
+
+
+def decode(data: bytes) -> UInt8[np.ndarray, "h w 3"]:
+    """An encoded image (PNG, JPEG, ...) as sRGB pixels. Raises `CorruptImage`."""
+    try:
+        with Image.open(BytesIO(data)) as image:
+            return np.array(image.convert("RGB"))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise CorruptImage(f"{len(data)} bytes are no readable image: {error}") from error
+
+
+def is_blank(image: UInt8[np.ndarray, "h w 3"]) -> bool:
+    """Whether an image is of one colour all over, as a black frame is."""
+    return bool((image.std(axis=(0, 1)) < BLANK_DEVIATION).all())
+
+
+def luma(images: UInt8[np.ndarray, "n h w 3"]) -> Float[np.ndarray, "n h w"]:
+    """Brightness, 0..255."""
+    return images @ LUMA
