@@ -1,0 +1,173 @@
+"""Opens a lake in DuckDB: views over the parts that its manifests name, and nothing else of the machine."""
+
+import json
+import re
+import tempfile
+import uuid
+from collections.abc import Iterable, Sequence
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from sql.manifests import Run, locate, read_runs
+from sql.schemas import TABLES
+
+BRANCHES = ("cond", "uncond")
+VIEWS = (  # in the order in which they build on each other
+    "scores",
+    "group_scores",
+    "metrics",
+    "metric_values",
+    "prompt_metric_values",
+    "stability_steps",
+    "stage_stability",
+    "paired",
+    "prompt_paired",
+    "intervals",
+)
+
+
+def connect(
+    lake: str | Path,
+    runs: str | Sequence[str] | None = None,
+    include_running: bool = False,
+    branch: str | None = None,
+) -> duckdb.DuckDBPyConnection:
+    """An in-memory DuckDB with the lake's tables and derived views.
+
+    The six tables (`sql.schemas.TABLES`) are views over the parts that the manifests name, with a `run_id`; `runs`,
+    `cells` and `missing_metrics` are what the manifests say; the rest is in `sql/views/`. Nothing outside of the lake
+    can be read or written through the connection, no extension loaded, no setting changed. For SQL that somebody typed
+    use `sql.select`, which also keeps it from writing into the lake.
+
+    Args:
+        runs: run ids; None: every committed run.
+        include_running: also running and incomplete runs, as far as they are.
+        branch: measures of one guidance branch, `cond` or `uncond`; None: the mean of both. The session variable
+            `branch` changes it later.
+
+    Raises:
+        LakeError: no lake, no run, an unknown run.
+        ValueError: an unknown branch.
+    """
+    folder = locate(lake)
+    text = script(lake, runs, include_running, branch)
+    connection = duckdb.connect(":memory:")
+    connection.execute(text)
+    connection.execute(_locks(folder))
+    return connection
+
+
+def script(
+    lake: str | Path,
+    runs: str | Sequence[str] | None = None,
+    include_running: bool = False,
+    branch: str | None = None,
+) -> str:
+    """The session that `connect` opens, as SQL text; in a file, a person can `.read` it in the DuckDB shell.
+
+    The shell's session has no locks: it is the person's own. Raises as `connect`.
+    """
+    if branch is not None and branch not in BRANCHES:
+        raise ValueError(f"branch {branch!r}: one of {', '.join(BRANCHES)}, or none for the mean of both")
+    seen = read_runs(locate(lake), runs, include_running)
+    statements = [
+        _table("runs", ("run_id", "name", "status", "created", "baseline"), map(_run_row, seen)),
+        _table("cells", _CELL_COLUMNS, (row for run in seen for row in _cell_rows(run))),
+        _table("missing_metrics", ("run_id", "metric", "reason"), (row for run in seen for row in _missing_rows(run))),
+    ]
+    statements += [_view(table, seen) for table in TABLES]
+    statements += [(files("sql") / "views" / f"{name}.sql").read_text(encoding="utf-8") for name in VIEWS]
+    statements.append(f"SET VARIABLE branch = {literal(branch)};")
+    return "\n".join(statement.rstrip() + "\n" for statement in statements)
+
+
+def literal(value: str | float | bool | None) -> str:
+    """A value as SQL text, safe against quotes."""
+    if value is None:
+        return "NULL"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return f"{value!r}::DOUBLE"
+    return "'" + value.replace("'", "''") + "'"
+
+
+@cache
+def columns(table: str) -> dict[str, str]:
+    """The columns of a table of the lake and their DuckDB types."""
+    with duckdb.connect(":memory:") as connection:
+        relation = connection.from_arrow(TABLES[table].empty_table())
+        return {name: str(kind) for name, kind in zip(relation.columns, relation.types, strict=True)}
+
+
+def _view(table: str, runs: list[Run]) -> str:
+    """A view over the table's parts. One declared schema: parts of an older one give NULL for what they lack."""
+    declared = ", ".join(
+        f"{literal(name)}: {{name: {literal(name)}, type: {literal(kind)}, default_value: NULL}}"
+        for name, kind in columns(table).items()
+    )
+    names = ", ".join(f'"{name}"' for name in columns(table))
+    scans = [
+        f"SELECT {literal(run.run_id)} AS run_id, {names} FROM read_parquet(\n"  # noqa: S608
+        f"    [{', '.join(literal(_escaped(path)) for path in run.parts[table])}],\n"
+        f"    schema = MAP {{{declared}}})"
+        for run in runs
+        if run.parts[table]
+    ]
+    if not scans:
+        empty = ", ".join(f'NULL::{kind} AS "{name}"' for name, kind in columns(table).items())
+        scans = [f"SELECT NULL::VARCHAR AS run_id, {empty} LIMIT 0"]
+    name = f"all_{table}" if table in ("scores", "group_scores") else table  # views/scores.sql keeps the newest of them
+    return f"CREATE OR REPLACE VIEW {name} AS\n" + "\nUNION ALL\n".join(scans) + ";"
+
+
+def _escaped(path: str) -> str:
+    """A path that DuckDB reads as it stands: it takes each path of a list for a pattern."""
+    return re.sub(r"([\[*?])", r"[\1]", path)
+
+
+def _locks(folder: Path) -> str:
+    allowed = ", ".join(literal(path) for path in dict.fromkeys([str(folder), _escaped(str(folder))]))
+    spill = str(Path(tempfile.gettempdir()) / f"skewbench-{uuid.uuid4().hex}")  # made only when memory runs out
+    return f"""
+        SET temp_directory = {literal(spill)};
+        SET allowed_directories = [{allowed}];
+        SET enable_external_access = false;
+        SET lock_configuration = true;
+    """
+
+
+_CELL_COLUMNS = ("run_id", "cell", "position DOUBLE", "baseline BOOLEAN", "knob", "settings")
+
+
+def _run_row(run: Run) -> tuple[str | None, ...]:
+    return (run.run_id, run.name, run.status, run.created, run.baseline)
+
+
+def _cell_rows(run: Run) -> list[tuple[Any, ...]]:
+    return [
+        (
+            run.run_id,
+            cell["name"],
+            position,
+            cell["name"] == run.baseline,
+            cell["knob"]["kind"],
+            json.dumps({name: value for name, value in cell["knob"].items() if name != "kind"}),
+        )
+        for position, cell in enumerate(run.cells)
+    ]
+
+
+def _missing_rows(run: Run) -> list[tuple[str, ...]]:
+    return [(run.run_id, missing["metric"], missing["reason"]) for missing in run.missing_metrics]
+
+
+def _table(name: str, names: Iterable[str], rows: Iterable[tuple[Any, ...]]) -> str:
+    declared = ", ".join(column if " " in column else f"{column} VARCHAR" for column in names)
+    values = ",\n    ".join("(" + ", ".join(map(literal, row)) + ")" for row in rows)
+    insert = f"\nINSERT INTO {name} VALUES\n    {values};" if values else ""
+    return f"CREATE OR REPLACE TABLE {name} ({declared});{insert}"

@@ -1,0 +1,90 @@
+"""The named queries of `sql/queries/`: each a file that says at its top what it answers."""
+
+import re
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache
+from importlib.resources import files
+
+import duckdb
+import polars as pl
+
+from sql.connect import BRANCHES, literal
+from sql.select import fetch
+
+
+@dataclass(frozen=True)
+class Query:
+    """A named query. `parameters` are session variables with what they mean; left NULL, each has a default."""
+
+    name: str
+    description: str  # the first line of the file
+    documentation: str  # all of its opening comment: question, columns, source
+    parameters: dict[str, str]
+    text: str
+
+
+@cache
+def queries() -> list[Query]:
+    """Every named query, by name."""
+    found = sorted((files("sql") / "queries").iterdir(), key=lambda file: file.name)
+    return [_parse(file.name.removesuffix(".sql"), file.read_text(encoding="utf-8")) for file in found]
+
+
+def query(connection: duckdb.DuckDBPyConnection, name: str, **parameters: str | float | bool | None) -> pl.DataFrame:
+    """The answer of the named query over the runs of the connection (`sql.connect`).
+
+    Args:
+        parameters: those that the query's file names, e.g. `cell="a1.05-b3"`, `branch="cond"`.
+
+    Raises:
+        ValueError: an unknown query, an unknown parameter, a value that the query refuses.
+    """
+    named = find(name)
+    for parameter in parameters:
+        if parameter not in named.parameters:
+            allowed = ", ".join(named.parameters) or "none"
+            raise ValueError(f"query {name!r} has no parameter {parameter!r}; its parameters: {allowed}")
+    if parameters.get("branch") not in (None, *BRANCHES):
+        raise ValueError(f"branch {parameters['branch']!r}: one of {', '.join(BRANCHES)}, or none for the mean of both")
+    before = {parameter: _variable(connection, parameter) for parameter in parameters}
+    try:
+        for parameter, value in parameters.items():
+            connection.execute(f"SET VARIABLE {parameter} = {literal(value)}")
+        return fetch(connection, named.text)
+    finally:
+        for parameter, value in before.items():
+            connection.execute(f"SET VARIABLE {parameter} = {literal(value)}")
+
+
+def find(name: str) -> Query:
+    """The query of that name.
+
+    Raises:
+        ValueError: there is none; names the nearest and lists all.
+    """
+    known = {one.name: one for one in queries()}
+    if name not in known:
+        near = get_close_matches(name, known, n=1)
+        meant = f" (did you mean {near[0]!r}?)" if near else ""
+        raise ValueError(f"no query {name!r}{meant}; there are: {', '.join(known)}")
+    return known[name]
+
+
+def _variable(connection: duckdb.DuckDBPyConnection, name: str) -> str | float | bool | None:
+    row = connection.execute(f"SELECT getvariable({literal(name)})").fetchone()
+    assert row is not None  # noqa: S101  (a SELECT without FROM has one row)
+    value: str | float | bool | None = row[0]
+    return value
+
+
+def _parse(name: str, text: str) -> Query:
+    opening = re.match(r"(?:--.*\n)+", text)
+    if opening is None:
+        raise ValueError(f"query {name!r} does not open with the comment that says what it answers")
+    lines = [line.removeprefix("--").removeprefix(" ") for line in opening[0].splitlines()]
+    parameters = {}
+    for line in lines:
+        if found := re.fullmatch(r"parameter (\w+): (.+)", line):
+            parameters[found[1]] = found[2]
+    return Query(name, lines[0], "\n".join(lines), parameters, text)

@@ -1,0 +1,80 @@
+-- What does each knob setting cost and bring? The mean of each metric by cell, a point of the operating curve.
+--
+-- Means are over what is ok and was scored; beside each stand the samples that were lost, and worst_case: the mean with
+-- the worst value of the metric seen in the run for each of the lost, so that a knob that destroys pictures does not
+-- look better for it. Metrics that have no value in the run are not here: see the table missing_metrics.
+--
+-- Columns: run_id, cell, position (of the cell in the experiment), knob, settings (JSON), metric, kind (sample, prompt,
+-- cell: what the metric is of), higher_is_better, mean, low, high (95%: the run's bootstrap where it was analysed, else
+-- normal, clustered by prompt; none for a metric of the whole cell), method, n (samples, prompts or, for a cell's
+-- metric, pictures that the mean is over), samples (in the cell), failed, blank, nonfinite (samples lost), worst_case.
+-- Source: the paper's table of the static knob.
+WITH
+counts AS (
+    SELECT
+        run_id, cell, count(samples.sample_id) AS samples,
+        count(*) FILTER (status = 'failed') AS failed,
+        count(*) FILTER (status = 'blank') AS blank,
+        count(*) FILTER (status = 'nonfinite') AS nonfinite
+    FROM cells LEFT JOIN samples USING (run_id, cell)
+    GROUP BY ALL
+),
+lost AS (
+    SELECT run_id, cell, prompt_id, count(*) FILTER (status <> 'ok') AS lost FROM samples GROUP BY ALL
+),
+had AS (
+    SELECT run_id, cell, prompt_id, metric, 'sample' AS kind, sum(value) AS total, count(*) AS n
+    FROM metric_values WHERE status = 'ok' AND isfinite(value)
+    GROUP BY ALL
+    UNION ALL
+    SELECT run_id, cell, prompt_id, metric, 'prompt', value, 1 FROM prompt_metric_values WHERE isfinite(value)
+),
+known AS MATERIALIZED (FROM metrics),
+-- sum and n by prompt; lost: how many more there would have been
+by_prompt AS (
+    SELECT
+        lost.run_id, lost.cell, lost.prompt_id, known.metric, known.kind,
+        coalesce(had.total, 0) AS total, coalesce(had.n, 0) AS n,
+        CASE known.kind WHEN 'sample' THEN lost.lost ELSE (lost.lost > 0 AND had.n IS NULL)::INTEGER END AS lost
+    FROM lost
+    JOIN known ON known.run_id = lost.run_id AND known.kind <> 'cell'
+    LEFT JOIN had
+        ON had.run_id = lost.run_id AND had.cell = lost.cell AND had.prompt_id = lost.prompt_id
+        AND had.metric = known.metric AND had.kind = known.kind
+),
+with_mean AS (
+    SELECT *, sum(total) OVER by_cell / nullif(sum(n) OVER by_cell, 0) AS mean
+    FROM by_prompt
+    WINDOW by_cell AS (PARTITION BY run_id, cell, metric, kind)
+),
+-- the mean's standard error from the prompts' sums of residuals (Liang-Zeger, with the factor G / (G - 1))
+means AS (
+    SELECT
+        run_id, cell, metric, kind, any_value(mean) AS mean, sum(n)::BIGINT AS n, sum(lost)::BIGINT AS lost,
+        sqrt(
+            sum((total - n * mean) ** 2) * count(*) FILTER (n > 0) / nullif(count(*) FILTER (n > 0) - 1, 0)
+        ) / nullif(sum(n), 0) AS error
+    FROM with_mean
+    GROUP BY ALL
+    UNION ALL
+    SELECT run_id, cell, metric, 'cell', value, n, 0, NULL
+    FROM group_scores
+    WHERE prompt_id IS NULL AND isfinite(value)
+)
+SELECT
+    m.run_id, m.cell, c.position::INTEGER AS position, c.knob, c.settings, m.metric, m.kind, k.higher_is_better,
+    m.mean,
+    coalesce(i.low, m.mean - 1.959963984540054 * m.error) AS low,
+    coalesce(i.high, m.mean + 1.959963984540054 * m.error) AS high,
+    coalesce(i.method, CASE WHEN m.error IS NOT NULL THEN 'normal, clustered by prompt, 95%' END) AS method,
+    m.n, t.samples, t.failed, t.blank, t.nonfinite,
+    CASE WHEN m.kind <> 'cell'
+        THEN (coalesce(m.mean * m.n, 0) + k.worst * m.lost) / nullif(m.n + m.lost, 0) END AS worst_case
+FROM means AS m
+JOIN cells AS c USING (run_id, cell)
+JOIN counts AS t USING (run_id, cell)
+JOIN known AS k USING (run_id, metric, kind)
+LEFT JOIN intervals AS i
+    ON i.query = 'operating_curve' AND i.statistic = 'mean' AND i.run_id = m.run_id AND i.cell = m.cell
+    AND i.metric = m.metric AND i.n = m.n AND abs(i.value - m.mean) < 1e-9
+ORDER BY m.run_id, c.position, m.kind DESC, m.metric;

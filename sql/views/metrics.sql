@@ -1,0 +1,19 @@
+-- The metrics of a run that have a value anywhere in it.
+-- kind: sample (a picture), prompt (the pictures of a prompt), cell (all pictures of a cell).
+-- worst, best: the worst and best value seen in the run. Distances to a reference set are better when lower.
+CREATE OR REPLACE VIEW metrics AS
+WITH seen AS (
+    SELECT run_id, metric, 'sample' AS kind, value FROM scores
+    UNION ALL
+    SELECT run_id, metric, CASE WHEN prompt_id IS NULL THEN 'cell' ELSE 'prompt' END, value FROM group_scores
+)
+SELECT
+    run_id,
+    metric,
+    kind,
+    metric NOT IN ('fid', 'kid') AS higher_is_better,
+    CASE WHEN higher_is_better THEN min(value) ELSE max(value) END AS worst,
+    CASE WHEN higher_is_better THEN max(value) ELSE min(value) END AS best
+FROM seen
+WHERE isfinite(value)
+GROUP BY run_id, metric, kind;

@@ -1,0 +1,48 @@
+from pathlib import Path
+
+import pytest
+
+import sql
+from tests.lakes import Lake, make
+
+
+def test_every_query_says_what_it_answers() -> None:
+    for query in sql.queries():
+        assert query.description.endswith("?") or "." in query.description
+        assert "Columns:" in query.documentation
+        assert "Source:" in query.documentation
+
+
+@pytest.mark.parametrize("name", [query.name for query in sql.queries()])
+def test_every_query_returns_the_columns_that_it_documents(tmp_path: Path, name: str) -> None:
+    make(tmp_path)
+    answer = sql.query(sql.connect(tmp_path), name)
+    documentation = next(query.documentation for query in sql.queries() if query.name == name)
+    assert answer.height > 0
+    for column in answer.columns:
+        assert column in documentation
+
+
+@pytest.mark.parametrize("name", [query.name for query in sql.queries()])
+def test_a_run_without_scores_stability_or_lost_cells_gives_no_error(tmp_path: Path, name: str) -> None:
+    make(tmp_path, Lake(prompts=1, seeds=1, steps=0, images=False, missing=(), knobs=("baseline",), lost=False))
+    sql.query(sql.connect(tmp_path), name)
+
+
+def test_parameters_are_put_back(tmp_path: Path) -> None:
+    make(tmp_path, Lake(images=False))
+    connection = sql.connect(tmp_path, branch="cond")
+    cond = sql.query(connection, "correlations")
+    assert not sql.query(connection, "correlations", branch="uncond").equals(cond)
+    assert sql.query(connection, "correlations").equals(cond)
+
+
+def test_what_is_not_known_is_told(tmp_path: Path) -> None:
+    make(tmp_path, Lake(images=False))
+    connection = sql.connect(tmp_path)
+    with pytest.raises(ValueError, match=r"did you mean 'correlations'.*operating_curve"):
+        sql.query(connection, "corelations")
+    with pytest.raises(ValueError, match="no parameter 'cel'; its parameters: cell, branch"):
+        sql.query(connection, "correlations", cel="x")
+    with pytest.raises(ValueError, match="one of cond, uncond"):
+        sql.query(connection, "correlations", branch="x")
