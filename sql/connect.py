@@ -12,7 +12,7 @@ from typing import Any
 
 import duckdb
 
-from sql.manifests import Run, locate, read_runs
+from sql.manifests import Run, locate, read_runs, unreadable
 from sql.schemas import TABLES
 
 BRANCHES = ("cond", "uncond")
@@ -50,13 +50,17 @@ def connect(
             `branch` changes it later.
 
     Raises:
-        LakeError: no lake, no run, an unknown run.
+        LakeError: no lake, no run, an unknown run, a part that is gone.
         ValueError: an unknown branch.
     """
     folder = locate(lake)
     text = script(lake, runs, include_running, branch)
     connection = duckdb.connect(":memory:")
-    connection.execute(text)
+    try:
+        connection.execute(text)
+    except duckdb.IOException as error:
+        connection.close()
+        raise unreadable(error) from error
     connection.execute(_locks(folder))
     return connection
 

@@ -14,6 +14,11 @@ class LakeError(ValueError):
     """A lake, or a run of it, that cannot be read. One line that names the value and what there is instead."""
 
 
+def unreadable(error: Exception) -> LakeError:
+    """What DuckDB says of a part that is gone or broken, with what to do about it."""
+    return LakeError(f"a part that a manifest names cannot be read (verify the run to repair it): {error}")
+
+
 @dataclass(frozen=True)
 class Run:
     """One manifest. `parts` holds, for each table, the absolute paths of its parts."""

@@ -6,7 +6,7 @@ import duckdb
 import polars as pl
 from duckdb import StatementType
 
-from sql.manifests import LakeError
+from sql.manifests import unreadable
 
 
 def select(connection: duckdb.DuckDBPyConnection, text: str) -> pl.DataFrame:
@@ -43,7 +43,7 @@ def fetch(connection: duckdb.DuckDBPyConnection, text: str) -> pl.DataFrame:
         result = connection.execute(text)
         return result.pl() if result.description else pl.DataFrame()
     except duckdb.IOException as error:
-        raise LakeError(f"a part that the manifest names cannot be read; verify the run: {error}") from error
+        raise unreadable(error) from error
     except duckdb.Error as error:
         raise ValueError(str(error).removeprefix("Invalid Input Error: ")) from error
 

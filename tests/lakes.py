@@ -1,7 +1,7 @@
 """Small, valid lakes with known answers, and big ones for tests of scale: `python -m tests.lakes LAKE --prompts 1000`.
 
 Each picture has a latent quality q, and each block is stable with it: -E, Align and the picture metrics grow with q, r
-and the prompt's diversity fall with it. A knob cell repairs: it adds to the metrics of a picture the more, the worse it is.
+and the prompt's diversity fall with it. A knob cell repairs: it adds to the picture metrics the more, the worse it is.
 """
 
 import argparse

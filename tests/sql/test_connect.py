@@ -176,9 +176,12 @@ def test_what_cannot_be_read_is_told_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(sql.LakeError, match=f"no run 'toy-1f8' .*did you mean {run_id!r}"):
         sql.connect(tmp_path, "toy-1f8")
     part = next((tmp_path / "samples").rglob("*.parquet"))
+    connection = sql.connect(tmp_path)
     part.unlink()
     with pytest.raises(sql.LakeError, match=part.name):
-        sql.query(sql.connect(tmp_path), "operating_curve")
+        sql.query(connection, "operating_curve")
+    with pytest.raises(sql.LakeError, match=part.name):
+        sql.connect(tmp_path)
     manifest = tmp_path / "_runs" / f"{run_id}.json"
     content = json.loads(manifest.read_text())
     content["parts"][0]["path"] = "../elsewhere.parquet"
