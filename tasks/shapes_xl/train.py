@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import torch
 import torch.nn.functional as F
 import typer
+from diffusers import AutoencoderKL
 from jaxtyping import Float
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
@@ -66,8 +67,8 @@ def train_autoencoder(
 @app.command("denoiser")
 def train_denoiser(
     folder: Folder = Path("training"),
-    steps: Annotated[int, typer.Option(help="Steps in all.")] = 5000,
-    batch: Batch = 24,
+    steps: Annotated[int, typer.Option(help="Steps in all.")] = 6500,
+    batch: Batch = 32,
     scenes: Scenes = 20_000,
     rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 1.5e-3,
     seed: Seed = 0,
@@ -78,8 +79,8 @@ def train_denoiser(
     vae = autoencoder().to(device)
     _load_average(nn.ModuleDict({"vae": vae}), folder / "autoencoder")
     pool = draw_pool(scenes, seed)
-    mean, spread = _encode(vae, pool, device)
-    scaling = 1.0 / mean.std().item()
+    encoded = _encode(vae, pool, device)
+    scaling = 1.0 / encoded.std().item()
     (folder / "scaling_factor.txt").write_text(f"{scaling:.6f}\n")
     tokenizer = write_tokenizer(folder / "tokenizer")
     first, second = (encoder.to(device) for encoder in text_encoders(tokenizer))
@@ -89,10 +90,10 @@ def train_denoiser(
 
     def loss_of(step: int, generator: torch.Generator) -> Tensor:
         chosen = torch.randint(len(pool.scenes), (batch,), generator=generator)
-        noise = torch.randn((2, batch, *mean.shape[1:]), generator=generator).to(device)
+        noise = torch.randn((batch, *encoded.shape[1:]), generator=generator).to(device)
         times = torch.randint(len(alphas), (batch,), generator=generator).to(device)
         kept = (torch.rand(batch, generator=generator) >= EMPTY_CAPTIONS).float().to(device)
-        latents = (mean[chosen].to(device) + spread[chosen].to(device) * noise[0]) * scaling
+        latents = encoded[chosen].to(device) * scaling
         words = tokenizer(
             captions_of([pool.scenes[i] for i in chosen], seed=seed * 1_000_003 + step),
             padding="max_length",
@@ -101,8 +102,8 @@ def train_denoiser(
         ).input_ids.to(device)
         sequence, pooled = _encode_text(first, second, words)
         signal = alphas[times].view(-1, 1, 1, 1)
-        noisy = signal.sqrt() * latents + (1 - signal).sqrt() * noise[1]
-        velocity = signal.sqrt() * noise[1] - (1 - signal).sqrt() * latents
+        noisy = signal.sqrt() * latents + (1 - signal).sqrt() * noise
+        velocity = signal.sqrt() * noise - (1 - signal).sqrt() * latents
         predicted = unet(
             noisy,
             times,
@@ -110,7 +111,9 @@ def train_denoiser(
             added_cond_kwargs={"text_embeds": pooled * kept[:, None], "time_ids": where},
         ).sample
         snr = signal.flatten() / (1 - signal.flatten()).clamp_min(1e-8)
-        weight = snr.clamp_max(SNR_CLAMP) / (snr + 1) + 0.1  # the floor keeps the pure-noise steps, which set the background
+        weight = (
+            snr.clamp_max(SNR_CLAMP) / (snr + 1) + 0.1
+        )  # the floor keeps the pure-noise steps, which set the background
         return (weight * F.mse_loss(predicted, velocity, reduction="none").mean(dim=(1, 2, 3))).mean()
 
     parts = {"unet": unet, "text_encoder": first, "text_encoder_2": second}
@@ -136,19 +139,15 @@ def export(
     typer.echo(f"{to}: {total / 1e6:.1f} MB of weights")
 
 
-def _encode(vae: nn.Module, pool: Pool, device: str) -> tuple[Float[Tensor, "n c h w"], Float[Tensor, "n c h w"]]:
-    """Posterior mean and standard deviation of every picture."""
-    means, spreads = [], []
+def _encode(vae: AutoencoderKL, pool: Pool, device: str) -> Float[Tensor, "n c h w"]:
+    """The mean latents of every picture: sharper targets than samples, and the decoder forgives either."""
     with torch.inference_mode():
-        for pixels in pool.pixels.split(250):
-            posterior = vae.encode(as_model_input(pixels).to(device)).latent_dist  # type: ignore[operator]
-            means.append(posterior.mean.cpu())
-            spreads.append(posterior.std.cpu())
-    return torch.cat(means).clone(), torch.cat(spreads).clone()
+        means = [vae.encode(as_model_input(p).to(device)).latent_dist.mean.cpu() for p in pool.pixels.split(250)]
+    return torch.cat(means).clone()  # an inference tensor could not take part in training
 
 
 def _encode_text(first: Any, second: Any, words: Tensor) -> tuple[Float[Tensor, "n t c"], Float[Tensor, "n c"]]:
-    """What `StableDiffusionXLPipeline` makes of tokens: both encoders' layer before the last, the second's pooled output."""
+    """As `StableDiffusionXLPipeline` has it: both encoders' layer before the last, and the second's pooled output."""
     one, two = first(words, output_hidden_states=True), second(words, output_hidden_states=True)
     return torch.cat([one.hidden_states[-2], two.hidden_states[-2]], dim=-1), two.text_embeds
 
@@ -161,7 +160,7 @@ def _fit(
     rate: float,
     seed: int,
 ) -> None:
-    """AdamW on a one-cycle rate with an exponential average of the weights; saved every 200 steps, resumed from the last."""
+    """AdamW on a one-cycle rate, with an exponential average of the weights; saved and resumed."""
     folder.mkdir(parents=True, exist_ok=True)
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.01, betas=(0.9, 0.99))
     average = {name: value.detach().clone() for name, value in model.state_dict().items()}
@@ -218,7 +217,12 @@ def _one_cycle(done: float) -> float:
 
 
 def _progress(start: int, steps: int, title: str) -> Iterator[int]:
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total}"),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns) as progress:
         bar = progress.add_task(title, total=steps, completed=start)
         for step in range(start, steps):

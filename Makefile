@@ -1,0 +1,43 @@
+# All set-up is done by the targets themselves: a fresh machine needs Python 3.11+ and make.
+PYTHON ?= python3
+BIN := .venv/bin
+LAKE ?= lake
+
+# Threads: two OpenMP threads on a busy machine are many times slower than one, and differ in the last bits.
+# Offline and quiet: nothing here asks the network once the packages are installed.
+export OMP_NUM_THREADS ?= 1
+export HF_HUB_OFFLINE ?= 1
+export DO_NOT_TRACK ?= 1
+export PREFECT_SERVER_ANALYTICS_ENABLED ?= false
+export RAY_USAGE_STATS_ENABLED ?= 0
+
+.PHONY: help install demo test lint clean
+
+help:
+	@echo "make demo   install, run the demo experiment, print the path of its report"
+	@echo "make test   install, then linters, types, layers and the whole test suite"
+	@echo "make lint   the linters alone"
+	@echo "make clean  remove what make made (not the lake)"
+
+install: .venv/installed
+
+.venv/installed: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "skewbench needs Python 3.11 or newer; try make PYTHON=python3.11")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[test]"
+	touch $@
+
+demo: install
+	$(BIN)/skewbench run demo --lake $(LAKE)
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint
+	$(BIN)/python -m pytest
+
+clean:
+	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,54 @@
+"""The command `skewbench`."""
+
+import os
+import sys
+
+import typer
+
+from flows.cli import doctor, lake, look, run
+from sql import LakeError
+from tasks.errors import InputError, RunError
+
+_QUIET = {
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_LOGGING_LEVEL": "WARNING",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "TRANSFORMERS_VERBOSITY": "error",
+    "DIFFUSERS_VERBOSITY": "error",
+}
+"""Defaults: no telemetry, and no log lines between the progress bars. What the environment says already stays."""
+
+app = typer.Typer(
+    name="skewbench",
+    help="Fidelity against diversity in image generation: perturb self-attention, measure it, see what it costs.",
+    epilog="Start with: skewbench run demo",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+run.add_to(app)
+look.add_to(app)
+lake.add_to(app)
+doctor.add_to(app)
+
+
+def main() -> None:
+    """Run a command. Exit codes: 0 done, 1 the run failed or is incomplete, 2 bad input."""
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+    try:
+        app()
+    except (InputError, LakeError) as error:
+        _end(str(error), 2)
+    except RunError as error:
+        _end(str(error), 1)
+    except KeyboardInterrupt:
+        _end("stopped; the same command goes on where it was", 1)
+
+
+def _end(message: str, code: int) -> None:
+    typer.secho(f"error: {message}", fg="red", err=True)
+    sys.exit(code)

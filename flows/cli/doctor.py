@@ -1,0 +1,135 @@
+"""`skewbench doctor`: what works on this machine, and what to do about the rest."""
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from flows.cli.options import Lake
+from tasks.errors import InputError
+from tasks.experiment import ModelSpec
+from tasks.generate import cpu_name
+from tasks.lake.store import open_store
+from tasks.models import blocks_of, resolve_model
+
+_PACKAGES = ("skewbench", "torch", "diffusers", "transformers", "ray", "prefect", "duckdb", "polars", "pyarrow")
+_SPACE_WANTED = 2e9
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One check. `advice` says what to do where it is not `good`."""
+
+    what: str
+    good: bool
+    told: str
+    advice: str = ""
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command("doctor")(doctor)
+
+
+def doctor(lake: Lake = "lake") -> None:
+    """Check versions, devices, Ray, Prefect, weights and the lake: what works here, and what to do about the rest."""
+    console = Console()
+    table = Table("", "what", "found", "to do")
+    checks: tuple[Callable[[], Finding], ...] = (
+        _versions, _device, _ray, _prefect, _weights, _hub, lambda: _lake(lake), lambda: _disk(lake),
+    )  # fmt: skip
+    with console.status("looking"):
+        findings = [check() for check in checks]
+    for finding in findings:
+        mark = "[green]ok[/green]" if finding.good else "[yellow]--[/yellow]"
+        table.add_row(mark, finding.what, finding.told, finding.advice)
+    console.print(table)
+
+
+def _versions() -> Finding:
+    found = {}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            return Finding("packages", False, f"{name} is missing", "pip install -e . in the project's folder")
+    return Finding("packages", True, ", ".join(f"{name} {number}" for name, number in found.items()))
+
+
+def _device() -> Finding:
+    import torch
+
+    if torch.cuda.is_available():
+        names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+        return Finding("devices", True, ", ".join(names))
+    told = f"{cpu_name()}, {os.cpu_count()} cores, no GPU"
+    return Finding("devices", True, told, "enough for shapes-xl; SDXL wants a GPU with 12 GB or more")
+
+
+def _ray() -> Finding:
+    address = os.environ.get("RAY_ADDRESS")
+    if address:
+        return Finding("Ray", True, f"RAY_ADDRESS is {address}: runs join that cluster")
+    return Finding("Ray", True, "no RAY_ADDRESS: runs start a local Ray")
+
+
+def _prefect() -> Finding:
+    from prefect.settings import get_current_settings
+
+    url = get_current_settings().api.url
+    if not url:
+        return Finding(
+            "Prefect", True, "no server set: runs use a temporary one", "PREFECT_API_URL names a lasting one"
+        )
+    return _answers(url)
+
+
+def _answers(url: str) -> Finding:
+    import httpx
+
+    try:
+        httpx.get(f"{url}/health", timeout=3).raise_for_status()
+    except httpx.HTTPError as error:
+        advice = "start it (prefect server start), or unset PREFECT_API_URL"
+        return Finding("Prefect", False, f"{url} does not answer: {type(error).__name__}", advice)
+    return Finding("Prefect", True, f"server at {url}")
+
+
+def _weights() -> Finding:
+    try:
+        source = resolve_model(ModelSpec(id="shapes-xl"))
+    except InputError as error:
+        return Finding("shapes-xl", False, str(error), "python -m tasks.shapes_xl.train trains it")
+    return Finding("shapes-xl", True, f"revision {source.revision}, {len(blocks_of(source))} self-attention blocks")
+
+
+def _hub() -> Finding:
+    name = "stabilityai/stable-diffusion-xl-base-1.0"
+    try:
+        source = resolve_model(ModelSpec(id=name, variant="fp16"))
+    except InputError:
+        return Finding("SDXL", False, "not on this machine", f"for the paper's experiments: hf download {name}")
+    return Finding("SDXL", True, f"revision {source.revision}")
+
+
+def _lake(lake: str) -> Finding:
+    try:
+        open_store(lake).check_writable()
+    except InputError as error:
+        return Finding("lake", False, str(error), "choose another folder with --lake")
+    return Finding("lake", True, f"{Path(lake).absolute()} can be written")
+
+
+def _disk(lake: str) -> Finding:
+    free = shutil.disk_usage(
+        next(p for p in [Path(lake).absolute(), *Path(lake).absolute().parents] if p.exists())
+    ).free
+    return Finding(
+        "disk", free > _SPACE_WANTED, f"{free / 1e9:.0f} GB free", "" if free > _SPACE_WANTED else "make room"
+    )

@@ -1,0 +1,96 @@
+"""`skewbench runs` and `verify`: keeping a lake."""
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.pretty import pprint
+from rich.progress import Progress
+from rich.table import Table
+
+from flows.cli.options import AnyRun, Lake, RunId
+from tasks.errors import RunError
+from tasks.lake.lease import Lease
+from tasks.lake.manifest import find_run, list_runs
+from tasks.lake.remove import remove_run
+from tasks.lake.store import open_store
+from tasks.lake.verify import check_parts, send_back
+
+runs = typer.Typer(no_args_is_help=True, help="List, show and remove runs.")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    app.add_typer(runs, name="runs")
+    app.command("verify")(verify)
+
+
+@runs.command("list")
+def list_all(lake: Lake = "lake") -> None:
+    """List the runs of a lake, oldest first."""
+    table = Table("run", "status", "samples", "cells", "MB", "created")
+    for run in list_runs(open_store(lake)):
+        size = sum(part.bytes for part in run.parts) / 1e6
+        table.add_row(run.run_id, run.status, str(run.samples), str(len(run.cells)), f"{size:.1f}", run.created)
+    Console().print(table if table.row_count else f"no runs in {lake!r}; `skewbench run demo` makes one")
+
+
+@runs.command("show")
+def show(run: RunId, lake: Lake = "lake") -> None:
+    """Show a run: its experiment, what decides its numbers, and its parts."""
+    found = find_run(open_store(lake), run)
+    tables: dict[str, int] = {}
+    for part in found.parts:
+        tables[part.table] = tables.get(part.table, 0) + part.rows
+    about = {"run": found.run_id, "status": found.status, "created": found.created, "updated": found.updated}
+    pprint(
+        {
+            **about,
+            "rows": tables,
+            "failed_jobs": found.failed_jobs,
+            "identity": found.identity,
+            "experiment": found.experiment,
+        },
+        expand_all=True,
+    )
+
+
+@runs.command("rm")
+def remove(
+    run: RunId,
+    lake: Lake = "lake",
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Delete a run and all its files."""
+    store = open_store(lake)
+    found = find_run(store, run)
+    if not yes:
+        typer.confirm(f"delete {found.run_id} with {found.samples} samples from {store.root}?", abort=True)
+    typer.echo(f"deleted {found.run_id}: {remove_run(store, found.run_id)} files")
+
+
+def verify(
+    run: AnyRun = None,
+    lake: Lake = "lake",
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Send broken shards back: the next `run` makes them again.")
+    ] = False,
+) -> None:
+    """Check every file of a run against the hash that was stored when it was written."""
+    store = open_store(lake)
+    found = find_run(store, run)
+    with Progress(console=Console(stderr=True)) as progress:
+        bar = progress.add_task(f"verifying {found.run_id}", total=len(found.parts))
+        faults = check_parts(store, found, lambda: progress.advance(bar))
+    for fault in faults:
+        typer.echo(f"{fault.part.path} {fault.what}")
+    if not faults:
+        typer.echo(f"{found.run_id}: {len(found.parts)} files, all as they were written")
+    elif repair:
+        with Lease(store, found.run_id):
+            send_back(store, found, faults)
+        typer.echo(f"{len(faults)} sent back; run the experiment again to make them")
+    else:
+        raise RunError(
+            f"{len(faults)} of {len(found.parts)} files of {found.run_id} are broken; --repair sends them back"
+        )

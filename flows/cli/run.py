@@ -1,0 +1,103 @@
+"""`skewbench run`, `plan` and `status`."""
+
+import time
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from tasks.report import report_path
+
+from flows import experiments
+from flows.cli.options import ExperimentName, Lake, Prompts
+from flows.cli.progress import receipts_shown
+from tasks.errors import RunError
+from tasks.estimate import estimate
+from tasks.experiment import Experiment, PromptSpec
+from tasks.lake.manifest import list_runs
+from tasks.lake.parts import count_receipts
+from tasks.lake.store import open_store
+from tasks.run import is_finished, prepare
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    app.command("run")(run)
+    app.command("plan")(plan)
+    app.command("status")(status)
+
+
+def run(
+    experiment: ExperimentName,
+    lake: Lake = "lake",
+    prompts: Prompts = None,
+    ray_address: Annotated[
+        str | None, typer.Option(help="Address of a Ray cluster; without one, Ray is started on this machine.")
+    ] = None,
+) -> None:
+    """Run an experiment: generate, measure, score, analyse, and write the report.
+
+    Started again after a crash or a stop, it goes on where it was; when all is done, it does nothing.
+    """
+    console = Console(stderr=True)
+    chosen = _load(experiment, prompts)
+    with console.status("checking the experiment"):
+        prepared = prepare(chosen, lake, download=True)
+        finished = is_finished(prepared)
+    if finished:
+        typer.echo(f"{prepared.id} is done already; nothing to do")
+        typer.echo(f"report: {report_path(prepared.store, prepared.id)}")
+        return
+    console.print(f"[bold]{prepared.id}[/bold]: {len(chosen.cells)} cells, {len(prepared.shards)} shards, lake {lake}")
+    began = time.monotonic()
+    with console.status("starting Prefect and Ray"):
+        from flows.benchmark import benchmark  # starts slowly: only where it is needed
+    with receipts_shown(console, prepared):
+        state = benchmark(chosen, lake, ray_address, return_state=True)
+    if state.is_failed() or state.is_crashed():
+        error = state.result(raise_on_failure=False)
+        raise error if isinstance(error, Exception) else RunError(str(state.message))
+    typer.echo(f"{prepared.id} is done, in {time.monotonic() - began:.0f} s")
+    typer.echo(f"report: {report_path(prepared.store, prepared.id)}")
+
+
+def plan(experiment: ExperimentName, lake: Lake = "lake", prompts: Prompts = None) -> None:
+    """Check an experiment and show what it would do: cells, shards, samples, disk and time. Loads and writes nothing."""
+    chosen = _load(experiment, prompts)
+    expected = estimate(chosen, lake)
+    console = Console()
+    table = Table("cell", "knob", "samples", title=f"{chosen.name}: {chosen.description}", title_justify="left")
+    for cell in chosen.cells:
+        settings = cell.knob.model_dump(exclude={"kind"}, exclude_defaults=True)
+        told = ", ".join(f"{name} {value}" for name, value in settings.items())
+        table.add_row(cell.name, f"{cell.knob.kind} {told}".strip(), str(expected.samples // len(chosen.cells)))
+    console.print(table)
+    console.print(f"model    {chosen.model.id}, {chosen.model.dtype}; {expected.model}")
+    console.print(
+        f"samples  {expected.prompts} prompts x {chosen.seeds} seeds x {len(chosen.cells)} cells = {expected.samples}"
+    )
+    console.print(f"shards   {expected.shards}, of {expected.per_shard} samples at most")
+    console.print(f"disk     about {expected.disk / 1e6:,.0f} MB")
+    console.print(f"time     {expected.time}")
+
+
+def status(lake: Lake = "lake") -> None:
+    """Show the runs of a lake and how far they are."""
+    store = open_store(lake)
+    table = Table("run", "status", "generated", "scored", "updated")
+    for manifest in list_runs(store):
+        counts = count_receipts(store, manifest.run_id)
+        scorings = manifest.shards * len(manifest.experiment["metrics"])
+        generated = f"{counts['generation']} of {manifest.shards} shards"
+        table.add_row(
+            manifest.run_id, manifest.status, generated, f"{counts['scores']} of {scorings}", manifest.updated
+        )
+    Console().print(table if table.row_count else f"no runs in {lake!r}; `skewbench run demo` makes one")
+
+
+def _load(experiment: str, prompts: str | None) -> Experiment:
+    loaded = experiments.load(experiment)
+    if prompts is None:
+        return loaded
+    count = loaded.prompts.count if loaded.prompts.source == "file" else None
+    return loaded.model_copy(update={"prompts": PromptSpec(source="file", path=prompts, count=count)})

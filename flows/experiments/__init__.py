@@ -1,0 +1,31 @@
+"""The experiments that come with the package, and reading one from a file."""
+
+from pathlib import Path
+
+import yaml
+
+from tasks.errors import InputError
+from tasks.experiment import Experiment, parse_experiment
+
+_FOLDER = Path(__file__).parent
+
+
+def bundled() -> list[str]:
+    """Names of the experiments in the package."""
+    return sorted(path.stem for path in _FOLDER.glob("*.yaml"))
+
+
+def load(name_or_path: str) -> Experiment:
+    """Read an experiment by path, or by name from the package. Raises `InputError`."""
+    path = Path(name_or_path)
+    if name_or_path in bundled():
+        path = _FOLDER / f"{name_or_path}.yaml"
+    elif not path.is_file():
+        raise InputError(f"experiment {name_or_path!r}: no such file, nor one of the package's: {', '.join(bundled())}")
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: an experiment is a mapping of fields, not {type(content).__name__}")
+    return parse_experiment(content, str(path))

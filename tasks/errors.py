@@ -1,0 +1,9 @@
+"""What can go wrong, by whose fault."""
+
+
+class InputError(Exception):
+    """Bad input: one clear line that names what was wrong and what is allowed. The command line exits with 2."""
+
+
+class RunError(Exception):
+    """The run cannot go on or did not finish. The command line exits with 1."""

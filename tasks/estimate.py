@@ -1,0 +1,101 @@
+"""What a run would cost, before anything is loaded: samples, shards, disk and, where it was measured before, time."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import sql
+from stability import Block
+from tasks.errors import InputError
+from tasks.experiment import Experiment, MeasureSpec
+from tasks.models import ModelSource, blocks_of, image_size, resolve_model
+from tasks.plan import plan_shards
+from tasks.prompts import load_prompts
+from tasks.run import check_blocks, check_metrics
+
+PNG_BYTES_A_PIXEL = 1.4
+"""Of photograph-like pictures; drawn scenes take a fifth of it."""
+ROW_BYTES, VALUE_BYTES = 60, 3.5
+"""Of a compressed row of `stability` without lists, and of each value in its lists."""
+_SDXL_BLOCKS = [
+    Block(number=0, name="", stage="down", heads=heads, width=64 * heads) for heads in [10] * 10 + [20] * 60
+]
+"""Heads of SDXL's self-attentions, for a model that is not on this machine."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Costs of a run. `disk` in bytes."""
+
+    model: str
+    prompts: int
+    samples: int
+    shards: int
+    per_shard: int
+    disk: float
+    time: str
+
+
+def estimate(experiment: Experiment, lake: str) -> Estimate:
+    """Validate an experiment and say what it would cost. Raises `InputError`; loads and writes nothing.
+
+    A hub model that is not on this machine is no error: its blocks are then taken to be SDXL's, and not checked.
+    """
+    prompts = load_prompts(experiment.prompts)
+    check_metrics(experiment)
+    source, blocks, told = _model(experiment)
+    width, height = (
+        image_size(source, experiment.generation.width, experiment.generation.height)
+        if source
+        else (
+            experiment.generation.width or 1024,
+            experiment.generation.height or 1024,
+        )
+    )
+    shards = plan_shards(experiment, prompts, "plan", (width, height), experiment.workers.shard)
+    samples = sum(len(shard.samples) for shard in shards)
+    branches = 2 if experiment.generation.guidance > 1 else 1
+    rows = samples * branches * len(blocks)
+    pictures = samples * width * height * PNG_BYTES_A_PIXEL
+    disk = pictures + rows * (
+        ROW_BYTES + VALUE_BYTES * _listed(experiment.measure, experiment.generation.steps, blocks)
+    )
+    largest = max(len(shard.samples) for shard in shards)
+    return Estimate(told, len(prompts), samples, len(shards), largest, disk, _time(experiment, lake, samples))
+
+
+def _model(experiment: Experiment) -> tuple[ModelSource | None, list[Block], str]:
+    try:
+        source = resolve_model(experiment.model)
+    except InputError:
+        if experiment.model.id.count("/") != 1 or Path(experiment.model.id).exists():
+            raise
+        return None, _SDXL_BLOCKS, "not on this machine, so its blocks are not checked (SDXL's 70 are assumed)"
+    blocks = blocks_of(source)
+    check_blocks(experiment, blocks)
+    return source, blocks, f"on this machine, revision {source.revision}, {len(blocks)} self-attention blocks"
+
+
+def _listed(measure: MeasureSpec, steps: int, blocks: list[Block]) -> float:
+    """Values in the lists of one row, on average."""
+    recorded = -(-steps // measure.every)
+    a_step = {"mean": 0.0, "steps": 7.0, "heads": 7.0 + 5.0 * sum(block.heads for block in blocks) / len(blocks)}
+    return recorded * a_step[measure.detail]
+
+
+def _time(experiment: Experiment, lake: str, samples: int) -> str:
+    """Time by earlier runs of the same model, size and steps in this lake."""
+    try:
+        with sql.connect(lake) as connection:
+            found = connection.execute(
+                """SELECT median(seconds / steps), any_value(device) FROM samples
+                   WHERE model = ? AND width = coalesce(?, width)""",
+                [experiment.model.id, experiment.generation.width],
+            ).fetchone()
+    except sql.LakeError:
+        found = None
+    if not found or found[0] is None:
+        return "not known: this lake holds no earlier run of this model"
+    one = found[0] * experiment.generation.steps
+    workers = experiment.workers.count or 1
+    minutes = samples * one / workers / 60
+    return f"about {minutes:,.0f} min on {workers} worker(s) like {found[1]}, at {one:.2f} s an image"

@@ -1,0 +1,220 @@
+"""An experiment: a YAML file, validated here before anything is loaded or written.
+
+Every field is typed and has a description, so that the Prefect UI shows the same experiment as a form.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from stability import Skew, Temperature, Vanilla
+from tasks.errors import InputError
+
+Knob = Vanilla | Skew | Temperature
+Stage = Literal["down", "mid", "up"]
+Probability = Annotated[float, Field(ge=0, le=1)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class ModelSpec(_Strict):
+    """Which model, and in which precision."""
+
+    id: str = "shapes-xl"
+    """`shapes-xl` (bundled), a Hugging Face hub id, or a local folder in the hub's layout."""
+    revision: str | None = None
+    """Branch, tag or commit of a hub model; what it resolved to is recorded."""
+    variant: str | None = None
+    """File variant of a hub model, such as `fp16`."""
+    dtype: Literal["float32", "float16", "bfloat16"] = "float32"
+    """Precision of weights and activations; energies are always float32."""
+
+
+class PromptSpec(_Strict):
+    """Where the prompts come from."""
+
+    source: Literal["scenes", "file"] = "scenes"
+    """`scenes`: captions of drawn scenes, with ground truth for scoring; `file`: a text file, one prompt a line."""
+    path: str | None = None
+    """The text file, for `file`; relative to the working folder."""
+    count: int | None = Field(default=None, ge=1)
+    """How many prompts; a file's first ones. Without it: 32 scenes, or the whole file."""
+    objects: tuple[Annotated[int, Field(ge=1, le=3)], ...] = Field(default=(1, 2), min_length=1)
+    """Objects in a scene, taken in turn."""
+    split: Literal["train", "test"] = "test"
+    """`test` scenes show combinations of colour, shape and texture that the bundled model never saw."""
+    seed: int = Field(default=0, ge=0)
+    """Which scenes are drawn."""
+
+    @model_validator(mode="after")
+    def _file_needs_path(self) -> "PromptSpec":
+        if self.source == "file" and not self.path:
+            raise ValueError("source 'file' needs path, a text file with one prompt a line")
+        if self.source == "scenes" and self.path:
+            raise ValueError(f"path {self.path!r} is given, but source is 'scenes'; use source 'file'")
+        return self
+
+
+class VanillaSpec(_Strict):
+    """Plain attention."""
+
+    kind: Literal["vanilla"]
+
+    def build(self) -> Vanilla:
+        return Vanilla()
+
+
+class _Selection(_Strict):
+    blocks: str | int | tuple[str | int, ...] = "all"
+    """Self-attention blocks: `all`, a stage (`down`, `mid`, `up`), the paper's number, a regex of names, or several."""
+    window: tuple[Probability, Probability] = (0.0, 1.0)
+    """Part of the steps, as fractions [a, b)."""
+
+    @model_validator(mode="after")
+    def _knob_is_valid(self) -> "_Selection":
+        self.build()  # the knob's own checks, so that they are said here and not on a worker
+        return self
+
+    def build(self) -> Knob:
+        raise NotImplementedError
+
+
+class SkewSpec(_Selection):
+    """Scale the skew-symmetric part of q k' by alpha and blend the retrieval in by beta."""
+
+    kind: Literal["skew"]
+    alpha: float
+    """1: plain; 0: symmetric attention; above 1: amplified."""
+    beta: float = 1.0
+    """How much of the perturbed retrieval is blended in; above 1 extrapolates."""
+    adapt_alpha: Literal["off", "dev", "scale"] = "off"
+    """Adapt alpha to the symmetry index eta: `dev` 1 + (alpha - 1) eta, `scale` alpha eta."""
+    adapt_beta: bool = False
+    """Adapt beta: beta (1 - eta)."""
+    eta_scope: Literal["sample", "batch"] = "sample"
+    """Over what eta is averaged; `batch` as in the released code."""
+    rescale: Literal["norm", "off"] = "norm"
+    """Rescale each token to the norm of the perturbed retrieval, as the released code does."""
+
+    def build(self) -> Skew:
+        return Skew(**self.model_dump(exclude={"kind"}))
+
+
+class TemperatureSpec(_Selection):
+    """Attention temperature: softmax(q k' / (tau sqrt d))."""
+
+    kind: Literal["temperature"]
+    tau: float
+    """1: plain; above 1: flatter attention."""
+
+    def build(self) -> Temperature:
+        return Temperature(**self.model_dump(exclude={"kind"}))
+
+
+KnobSpec = Annotated[VanillaSpec | SkewSpec | TemperatureSpec, Field(discriminator="kind")]
+
+
+class Cell(_Strict):
+    """One knob setting of a run."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,39}$")
+    """Short name, used in tables and figures."""
+    knob: KnobSpec
+
+
+class GenerationSpec(_Strict):
+    """How an image is made."""
+
+    steps: int = Field(default=30, ge=1, le=1000)
+    """Denoising steps."""
+    guidance: float = Field(default=5.0, ge=1.0, le=50.0, allow_inf_nan=False)
+    """Classifier-free guidance scale; 1 runs the conditional branch alone."""
+    width: int | None = Field(default=None, ge=8, multiple_of=8)
+    """Pixels; the model's own size where it is left out."""
+    height: int | None = Field(default=None, ge=8, multiple_of=8)
+    """Pixels; the model's own size where it is left out."""
+    threads: int = Field(default=1, ge=1)
+    """CPU threads a worker computes with. Part of what decides the numbers: sums differ in the last bits."""
+
+
+class MeasureSpec(_Strict):
+    """What is measured in each self-attention block."""
+
+    every: int = Field(default=1, ge=1)
+    """Measure each n-th step."""
+    detail: Literal["mean", "steps", "heads"] = "steps"
+    """`mean` over steps, heads and columns; `steps` keeps each step; `heads` each step and head."""
+    columns: Literal["all"] | Annotated[int, Field(ge=1)] = "all"
+    """Feature columns that are measured: all, or so many drawn at random."""
+
+
+class WorkerSpec(_Strict):
+    """How the work is cut and placed. Decides no numbers (but for `eta_scope: batch`)."""
+
+    count: int | None = Field(default=None, ge=1)
+    """Workers; as many as GPUs (or CPU cores / threads) where it is left out."""
+    gpus: float = Field(default=0.0, ge=0)
+    """GPUs a worker, fractions allowed. 0: on the CPU."""
+    batch: int = Field(default=8, ge=1)
+    """Samples that go through the model together."""
+    shard: int = Field(default=32, ge=1)
+    """Samples a shard, about: a shard holds whole prompts, and is the unit of work, retry and commit."""
+
+
+class Experiment(_Strict):
+    """What to run: a model, prompts and seeds, and the knob settings to compare."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")
+    """Lower-case letters, digits and hyphens; the first part of the run's id."""
+    description: str = ""
+    """For people."""
+    model: ModelSpec = ModelSpec()
+    prompts: PromptSpec = PromptSpec()
+    seeds: int = Field(default=4, ge=1, le=100_000)
+    """Images a prompt and cell."""
+    shared_seeds: bool = False
+    """Whether all prompts use the same noise seeds, as in the paper."""
+    generation: GenerationSpec = GenerationSpec()
+    cells: tuple[Cell, ...] = Field(min_length=1)
+    measure: MeasureSpec = MeasureSpec()
+    metrics: tuple[str, ...] = ("binding", "msssim_diversity", "sharpness", "contrast")
+    """Scorers, by name."""
+    workers: WorkerSpec = WorkerSpec()
+    repeat: str = ""
+    """Makes a run of an unchanged experiment and build a run of its own; the nightly flow sets its scheduled time."""
+
+    @model_validator(mode="after")
+    def _cells_are_distinct(self) -> "Experiment":
+        names = [cell.name for cell in self.cells]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"cells: the name {twice[0]!r} is used more than once")
+        return self
+
+    @property
+    def baseline(self) -> str | None:
+        """The first cell with plain attention."""
+        return next((cell.name for cell in self.cells if cell.knob.kind == "vanilla"), None)
+
+
+def parse_experiment(content: dict[str, object], where: str) -> Experiment:
+    """Validate an experiment's fields. Raises `InputError` with the first fault: field, value, what is allowed."""
+    try:
+        return Experiment.model_validate(content)
+    except ValidationError as error:
+        raise InputError(f"{where}: {_first_fault(error)}") from None
+
+
+def _first_fault(error: ValidationError) -> str:
+    fault = error.errors()[0]
+    tags = {"vanilla", "skew", "temperature"}  # the union's branches are no fields of the file
+    field = ".".join(str(part) for part in fault["loc"] if part not in tags)
+    message = fault["msg"].removeprefix("Value error, ")
+    if fault["type"] == "extra_forbidden":
+        message = "unknown field"
+    elif fault["type"] == "missing":
+        return f"{field}: is missing"
+    value = fault["input"]
+    shown = "" if isinstance(value, dict) else f" {value!r}"
+    return f"{field}{shown}: {message}" if field else message

@@ -1,0 +1,210 @@
+"""Prompts and seeds -> images and stability: what one worker does with one shard."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+from jaxtyping import Float
+from PIL import Image
+
+from eval.scorers.images import is_blank
+from sql.schemas import IMAGES, SAMPLES, STABILITY
+from stability import Recorder, Skew, Temperature, Vanilla, perturb
+from tasks.experiment import Cell, GenerationSpec, Knob, MeasureSpec, ModelSpec
+from tasks.identity import versions
+from tasks.plan import Sample, Shard
+
+Pixels = Float[np.ndarray, "n h w 3"]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all samples of a run share."""
+
+    run_id: str
+    model: ModelSpec
+    revision: str
+    generation: GenerationSpec
+    measure: MeasureSpec
+    size: tuple[int, int]
+    batch: int
+
+
+@dataclass
+class ShardRows:
+    """Rows of a shard, gathered batch by batch."""
+
+    samples: list[dict[str, Any]] = field(default_factory=list)
+    images: list[dict[str, Any]] = field(default_factory=list)
+    stability: list[pa.Table] = field(default_factory=list)
+
+    def tables(self) -> dict[str, pa.Table]:
+        """One Arrow table a lake table; no table where there are no rows."""
+        tables = {"samples": pa.Table.from_pylist(self.samples, schema=SAMPLES)}
+        if self.images:
+            tables["images"] = pa.Table.from_pylist(self.images, schema=IMAGES)
+        if self.stability:
+            whole = pa.concat_tables(self.stability)
+            tables["stability"] = whole.sort_by(
+                [(name, "ascending") for name in ("prompt_id", "seed", "block", "branch")]
+            )
+        return tables
+
+
+def generate_shard(pipeline: Any, setting: Setting, shard: Shard, one_by_one: bool = False) -> ShardRows:
+    """Generate and measure a shard's samples.
+
+    `one_by_one`: after repeated failures; a sample that raises then becomes a row with status `failed` and its error,
+    and the others go on. Where eta is shared by a batch, batches stay as they are, since their members decide numbers.
+    """
+    shared_eta = getattr(shard.cell.knob, "eta_scope", "sample") == "batch"
+    size = 1 if one_by_one and not shared_eta else setting.batch
+    rows = ShardRows()
+    for start in range(0, len(shard.samples), size):
+        batch = shard.samples[start : start + size]
+        try:
+            _add_batch(rows, pipeline, setting, shard, batch)
+        except Exception as error:
+            if not one_by_one:
+                raise
+            reason = f"{type(error).__name__}: {error}"
+            rows.samples += [_sample_row(setting, shard, sample, status="failed", reason=reason) for sample in batch]
+    return rows
+
+
+def generate_batch(
+    pipeline: Any,
+    samples: Sequence[Sample],
+    knob: Knob,
+    generation: GenerationSpec,
+    size: tuple[int, int],
+    recorder: Recorder,
+) -> Pixels:
+    """Images of some samples, in [0, 1], unrounded. Each sample's noise comes from a CPU generator of its own.
+
+    `recorder` holds their measures afterwards. `size`: width and height in pixels.
+    """
+    with perturb(pipeline.unet, knob, recorder, samples=len(samples), steps=generation.steps):
+        return pipeline(
+            [sample.prompt.text for sample in samples],
+            generator=[torch.Generator().manual_seed(sample.noise_seed) for sample in samples],
+            num_inference_steps=generation.steps,
+            guidance_scale=generation.guidance,
+            width=size[0],
+            height=size[1],
+            output_type="np",
+        ).images
+
+
+def to_png(pixels: Float[np.ndarray, "h w 3"]) -> bytes:
+    """PNG of an image in [0, 1], rounded as diffusers rounds; what is not a number is drawn black."""
+    buffer = BytesIO()
+    Image.fromarray((np.nan_to_num(pixels) * 255).round().astype(np.uint8)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def knob_columns(cell: Cell) -> dict[str, Any]:
+    """A knob as the flat columns of `samples`; what a kind of knob does not have is NULL."""
+    knob = cell.knob.build()
+    kinds = {Vanilla: "vanilla", Skew: "skew", Temperature: "temperature"}
+    values: dict[str, Any] = {"knob": kinds[type(knob)], **asdict(knob)}
+    if "window" in values:
+        values["window_start"], values["window_end"] = values.pop("window")
+    if "blocks" in values:
+        values["blocks"] = str(values["blocks"])
+    return values
+
+
+def _add_batch(rows: ShardRows, pipeline: Any, setting: Setting, shard: Shard, batch: Sequence[Sample]) -> None:
+    measure = setting.measure
+    recorder = Recorder(every=measure.every, detail=measure.detail, columns=measure.columns)
+    on_gpu = pipeline.device.type == "cuda"
+    if on_gpu:
+        torch.cuda.reset_peak_memory_stats(pipeline.device)
+    began = time.perf_counter()
+    pixels = generate_batch(pipeline, batch, shard.cell.knob.build(), setting.generation, setting.size, recorder)
+    seconds = (time.perf_counter() - began) / len(batch)
+    memory = torch.cuda.max_memory_allocated(pipeline.device) if on_gpu else None
+    for sample, image in zip(batch, pixels, strict=True):
+        status, reason = _judge(image)
+        rows.samples.append(
+            _sample_row(
+                setting, shard, sample, status, reason, seconds=seconds, peak_memory=memory, device=_device(pipeline)
+            )
+        )
+        path = f"{shard.cell.name}-{sample.prompt.id}-{sample.seed}.png"
+        rows.images.append({**_ids(shard, sample), "image": {"bytes": to_png(image), "path": path}})
+    rows.stability.append(_stability_rows(shard, batch, recorder.to_arrow()))
+
+
+def _judge(image: Float[np.ndarray, "h w 3"]) -> tuple[str, str | None]:
+    if not np.isfinite(image).all():
+        return "nonfinite", f"{np.count_nonzero(~np.isfinite(image))} values of the image are not finite"
+    if is_blank((image * 255).round().astype(np.uint8)):
+        return "blank", "the image is of one colour"
+    return "ok", None
+
+
+def _ids(shard: Shard, sample: Sample) -> dict[str, Any]:
+    return {
+        "sample_id": sample.sample_id,
+        "pair_id": sample.pair_id,
+        "cell": shard.cell.name,
+        "prompt_id": sample.prompt.id,
+        "seed": sample.seed,
+    }
+
+
+def _sample_row(
+    setting: Setting, shard: Shard, sample: Sample, status: str, reason: str | None, **measured: Any
+) -> dict[str, Any]:
+    return {
+        **_ids(shard, sample),
+        "noise_seed": sample.noise_seed,
+        "prompt": sample.prompt.text,
+        "prompt_category": sample.prompt.category,
+        "shard": shard.id,
+        **knob_columns(shard.cell),
+        "model": setting.model.id,
+        "revision": setting.revision,
+        "dtype": setting.model.dtype,
+        "steps": setting.generation.steps,
+        "guidance": setting.generation.guidance,
+        "width": setting.size[0],
+        "height": setting.size[1],
+        **{f"{name}_version": number for name, number in versions().items()},
+        "status": status,
+        "reason": reason,
+        **measured,
+    }
+
+
+def _stability_rows(shard: Shard, batch: Sequence[Sample], measured: pa.Table) -> pa.Table:
+    """The recorder's rows, with the ids of the samples that its indices stand for."""
+    ids = pa.Table.from_pylist([_ids(shard, sample) for sample in batch], schema=pa.schema(list(STABILITY)[:5]))
+    rows = ids.take(measured["sample"])
+    for name in measured.column_names:
+        if name != "sample":
+            rows = rows.append_column(name, measured[name])
+    return rows.select(STABILITY.names).cast(STABILITY)
+
+
+def _device(pipeline: Any) -> str:
+    """The device's own name; for a CPU, its model where the system tells it."""
+    if pipeline.device.type == "cuda":
+        return torch.cuda.get_device_name(pipeline.device)
+    return cpu_name()
+
+
+def cpu_name() -> str:
+    """The processor's model."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            return next(line.split(":", 1)[1].strip() for line in file if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return "cpu"

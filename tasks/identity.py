@@ -1,0 +1,72 @@
+"""Ids: digests of what a thing is, so that the same thing has the same id on every worker, machine and day."""
+
+import json
+from functools import cache
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from tasks.experiment import Experiment
+from tasks.prompts import Prompt
+
+_ROOT = Path(__file__).parent.parent
+_GENERATING = ("tasks/generate.py", "tasks/models.py", "tasks/identity.py", "tasks/prompts.py")
+"""What makes the numbers, beside all of `stability`."""
+
+
+def digest(*parts: object) -> str:
+    """Hex digest of JSON-like parts, whatever their order of keys."""
+    return sha256(json.dumps(parts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def noise_seed(prompt_id: str, seed: int, shared: bool) -> int:
+    """Seed of a sample's noise: `torch.Generator().manual_seed(it)` in plain diffusers gives the picture back.
+
+    63 bits, so that it fits the lake's signed column. `shared`: the same for all prompts, as in the paper.
+    """
+    return int(digest("noise", "" if shared else prompt_id, seed)[:16], 16) >> 1
+
+
+def pair_id(prompt_id: str, noise_seed: int, width: int, height: int) -> str:
+    """The same for baseline and perturbed samples, and for two builds: prompt, noise seed and size alone."""
+    return digest("pair", prompt_id, noise_seed, width, height)[:16]
+
+
+def sample_id(run_id: str, pair: str, cell: str) -> str:
+    """One sample of one run."""
+    return digest("sample", run_id, pair, cell)[:16]
+
+
+def shard_id(sample_ids: list[str]) -> str:
+    """A shard, by what is in it."""
+    return digest("shard", sample_ids)[:12]
+
+
+def settings_that_decide(experiment: Experiment) -> dict[str, Any]:
+    """The experiment without what decides no numbers: description, scorers, and how the work is cut and placed."""
+    settings = experiment.model_dump(mode="json", exclude={"description", "metrics", "workers", "prompts"})
+    if any(getattr(cell.knob, "eta_scope", "sample") == "batch" for cell in experiment.cells):
+        settings["batch"] = experiment.workers.batch  # there a sample's result depends on its neighbours
+        settings["shard"] = experiment.workers.shard
+    return settings
+
+
+@cache
+def source_digest() -> str:
+    """Digest of the source that makes the numbers."""
+    files = [*sorted((_ROOT / "stability").glob("*.py")), *(_ROOT / name for name in _GENERATING)]
+    return digest([(file.relative_to(_ROOT).as_posix(), file.read_text(encoding="utf-8")) for file in files])
+
+
+def versions() -> dict[str, str]:
+    """Versions of the libraries that make the numbers, and ours."""
+    return {name: version(name) for name in ("torch", "diffusers", "skewbench")}
+
+
+def run_id(experiment: Experiment, prompts: list[Prompt], revision: str) -> str:
+    """`<name>-<8 hex>` of all that decides a run's numbers. A resumed run never spans a change of them."""
+    libraries = {name: v for name, v in versions().items() if name != "skewbench"}
+    texts = [prompt.text for prompt in prompts]
+    whole = digest(settings_that_decide(experiment), texts, revision, source_digest(), libraries)
+    return f"{experiment.name}-{whole[:8]}"

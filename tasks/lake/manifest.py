@@ -1,0 +1,96 @@
+"""The manifest of a run: what readers believe. Written by the run's one driver, replaced atomically."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from sql.schemas import TABLES, VERSION
+from tasks.errors import InputError
+from tasks.lake.parts import Part, parse_part
+from tasks.lake.store import LocalStore
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """One run. `status` is `running`, `committed` or `incomplete` (committed, with jobs set aside)."""
+
+    run_id: str
+    name: str
+    status: str
+    created: str
+    experiment: dict[str, Any]
+    identity: dict[str, Any]
+    cells: list[dict[str, Any]]
+    baseline: str | None
+    shards: int
+    samples: int
+    updated: str = ""
+    schema_version: int = VERSION
+    parts: tuple[Part, ...] = ()
+    failed_jobs: tuple[dict[str, str], ...] = ()
+    missing_metrics: tuple[dict[str, str], ...] = field(default=())
+
+
+def manifest_path(run_id: str) -> str:
+    """Where a run's manifest lies."""
+    return f"_runs/{run_id}.json"
+
+
+def now() -> str:
+    """This moment, ISO 8601, UTC."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def write_manifest(store: LocalStore, manifest: Manifest) -> Manifest:
+    """Replace a run's manifest."""
+    stamped = replace(manifest, updated=now())
+    store.put(manifest_path(manifest.run_id), json.dumps(asdict(stamped), indent=1).encode())
+    return stamped
+
+
+def read_manifest(store: LocalStore, run_id: str) -> Manifest | None:
+    """A run's manifest, or None. Raises `InputError` where the file is broken."""
+    try:
+        fields = json.loads(store.read(manifest_path(run_id)))
+        parts = tuple(parse_part(part) for part in fields.pop("parts"))
+        return Manifest(**fields, parts=parts)
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError, KeyError) as error:
+        raise InputError(f"{manifest_path(run_id)} is no manifest: {error}") from None
+
+
+def list_runs(store: LocalStore) -> list[Manifest]:
+    """All runs of a lake, oldest first."""
+    ids = [path.removeprefix("_runs/").removesuffix(".json") for path in store.list("_runs") if path.endswith(".json")]
+    found = (read_manifest(store, run_id) for run_id in ids)
+    return sorted(
+        (manifest for manifest in found if manifest), key=lambda manifest: (manifest.created, manifest.run_id)
+    )
+
+
+def find_run(store: LocalStore, given: str | None) -> Manifest:
+    """A run by id, by a unique beginning of it, or, for None, the newest. Raises `InputError`."""
+    runs = list_runs(store)
+    if not runs:
+        raise InputError(f"lake {str(store.root)!r}: no runs in it; `skewbench run demo` makes one")
+    if given is None:
+        return runs[-1]
+    matching = [run for run in runs if run.run_id == given] or [run for run in runs if run.run_id.startswith(given)]
+    if len(matching) == 1:
+        return matching[0]
+    known = ", ".join(run.run_id for run in runs[-8:])
+    raise InputError(f"run {given!r}: {'matches several' if matching else 'no such run'}; there are {known}")
+
+
+def delete_unnamed(store: LocalStore, manifest: Manifest, keep: Iterable[str] = ()) -> list[str]:
+    """Delete parts of the run that its manifest does not name: a plain glob over a committed run is right too."""
+    named = {part.path for part in manifest.parts} | set(keep)
+    unnamed = [
+        path for table in TABLES for path in store.list(f"{table}/run_id={manifest.run_id}") if path not in named
+    ]
+    for path in unnamed:
+        store.delete(path)
+    return unnamed

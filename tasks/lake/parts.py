@@ -1,0 +1,122 @@
+"""Parts (Parquet files) and receipts: what a worker writes, and nothing else does."""
+
+import io
+import json
+import uuid
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sql.schemas import TABLES, VERSION
+from tasks.lake.store import LocalStore
+
+_ROW_GROUP = {"images": 100}
+"""Rows a row group: pictures are large, and a reader fetches few."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One Parquet file of a table, as receipts and manifests name it. `path` is relative to the lake."""
+
+    table: str
+    path: str
+    rows: int
+    bytes: int
+    sha256: str
+    schema_version: int
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """That a shard's parts are whole: written after them, and only if there is none, so the first attempt wins."""
+
+    key: str
+    run_id: str
+    shard: str
+    parts: tuple[Part, ...]
+    seconds: float
+    counts: dict[str, int]
+
+
+def new_attempt() -> str:
+    """Name of one try at a shard: a late zombie never writes over what another try wrote."""
+    return uuid.uuid4().hex[:8]
+
+
+def write_part(store: LocalStore, table: str, run_id: str, stem: str, attempt: str, rows: pa.Table) -> Part:
+    """Write rows of a table as one file. The rows are cast to the table's schema, which is checked."""
+    schema = TABLES[table].with_metadata(_metadata(table, run_id))
+    buffer = io.BytesIO()
+    pq.write_table(
+        rows.select(schema.names).cast(schema),
+        buffer,
+        compression="zstd",
+        write_page_index=True,
+        row_group_size=_ROW_GROUP.get(table, 100_000),
+        # pictures are compressed already, and each is different
+        use_dictionary=table != "images",
+    )
+    content = buffer.getvalue()
+    path = f"{table}/run_id={run_id}/{stem}-{attempt}.parquet"
+    store.put(path, content)
+    return Part(table, path, rows.num_rows, len(content), sha256(content).hexdigest(), VERSION)
+
+
+def read_part(store: LocalStore, part: Part, columns: list[str] | None = None) -> pa.Table:
+    """A part's rows."""
+    return pq.read_table(io.BytesIO(store.read(part.path)), columns=columns)
+
+
+def write_receipt(store: LocalStore, receipt: Receipt) -> Receipt:
+    """Write a receipt, or, where an earlier attempt's stands already, delete our parts and return that one."""
+    path = receipt_path(receipt.run_id, receipt.key)
+    if store.put_new(path, json.dumps(asdict(receipt), indent=1).encode()):
+        return receipt
+    for part in receipt.parts:
+        store.delete(part.path)
+    return _parse(store.read(path))
+
+
+def read_receipts(store: LocalStore, run_id: str) -> dict[str, Receipt]:
+    """All receipts of a run, by key."""
+    receipts = (_parse(store.read(path)) for path in store.list(f"_receipts/run_id={run_id}") if path.endswith(".json"))
+    return {receipt.key: receipt for receipt in receipts}
+
+
+def count_receipts(store: LocalStore, run_id: str) -> dict[str, int]:
+    """Number of receipts by kind of job (`generation`, `scores`), from their names alone."""
+    names = [path.rsplit("/", 1)[-1] for path in store.list(f"_receipts/run_id={run_id}")]
+    return {kind: sum(name.startswith(f"{kind}-") for name in names) for kind in ("generation", "scores")}
+
+
+def receipt_path(run_id: str, key: str) -> str:
+    """Where a receipt lies. `key` is `<table group>-<shard>[-<scorer>]`."""
+    return f"_receipts/run_id={run_id}/{key}.json"
+
+
+def parse_part(fields: dict[str, Any]) -> Part:
+    """A part from a manifest's or receipt's JSON."""
+    return Part(**fields)
+
+
+def _parse(content: bytes) -> Receipt:
+    fields = json.loads(content)
+    return Receipt(**{**fields, "parts": tuple(parse_part(part) for part in fields["parts"])})
+
+
+def _metadata(table: str, run_id: str) -> dict[bytes, bytes]:
+    metadata = {b"skewbench.run_id": run_id.encode(), b"skewbench.schema_version": str(VERSION).encode()}
+    if table == "images":  # what makes `datasets.load_dataset("parquet", ...)` show pictures
+        metadata[b"huggingface"] = json.dumps({"info": {"features": _image_features()}}).encode()
+    return metadata
+
+
+def _image_features() -> dict[str, dict[str, str]]:
+    names = {pa.string(): "string", pa.int32(): "int32"}
+    return {
+        field.name: {"_type": "Image"} if field.name == "image" else {"dtype": names[field.type], "_type": "Value"}
+        for field in TABLES["images"]
+    }

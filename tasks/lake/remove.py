@@ -1,0 +1,17 @@
+"""Removing a run: the manifest first, so that readers stop seeing it before anything is gone."""
+
+from sql.schemas import TABLES
+from tasks.lake.lease import Lease
+from tasks.lake.manifest import manifest_path
+from tasks.lake.store import LocalStore
+
+
+def remove_run(store: LocalStore, run_id: str) -> int:
+    """Delete all of a run; the number of files. Raises `RunError` while another process drives it."""
+    with Lease(store, run_id):
+        store.delete(manifest_path(run_id))
+        folders = [f"{table}/run_id={run_id}" for table in TABLES] + [f"_receipts/run_id={run_id}"]
+        paths = [path for folder in folders for path in store.list(folder)] + [f"_reports/{run_id}.html"]
+        for path in paths:
+            store.delete(path)
+        return len(paths)

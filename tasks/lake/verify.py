@@ -1,0 +1,51 @@
+"""Does the lake still hold what receipts hashed? And sending back what it does not."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from hashlib import sha256
+
+from tasks.lake.manifest import Manifest, write_manifest
+from tasks.lake.parts import Part, read_receipts, receipt_path
+from tasks.lake.store import LocalStore
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A part that is not what the manifest says."""
+
+    part: Part
+    what: str
+
+
+def check_parts(store: LocalStore, manifest: Manifest, seen: Callable[[], None] = lambda: None) -> list[Fault]:
+    """Hash every part that the manifest names. `seen` is called after each."""
+    faults = []
+    for part in manifest.parts:
+        what = _fault(store, part)
+        if what:
+            faults.append(Fault(part, what))
+        seen()
+    return faults
+
+
+def send_back(store: LocalStore, manifest: Manifest, faults: list[Fault]) -> Manifest:
+    """Drop broken parts and the receipts that vouch for them; the run is `incomplete` until it is started again."""
+    broken = {fault.part.path for fault in faults}
+    parts = tuple(part for part in manifest.parts if part.path not in broken)
+    written = write_manifest(store, replace(manifest, status="incomplete", parts=parts))
+    for receipt in read_receipts(store, manifest.run_id).values():
+        if broken & {part.path for part in receipt.parts}:
+            store.delete(receipt_path(receipt.run_id, receipt.key))
+    for path in broken:
+        store.delete(path)
+    return written
+
+
+def _fault(store: LocalStore, part: Part) -> str | None:
+    try:
+        content = store.read(part.path)
+    except FileNotFoundError:
+        return "is gone"
+    if len(content) != part.bytes:
+        return f"has {len(content)} bytes, not {part.bytes}"
+    return None if sha256(content).hexdigest() == part.sha256 else "has other content than was written"

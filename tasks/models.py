@@ -1,0 +1,114 @@
+"""Models by name, hub id or local folder, through diffusers' own loaders: safetensors only, no watermark."""
+
+import json
+import os
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from stability.blocks import Block, self_attention_blocks
+from tasks.errors import InputError
+from tasks.experiment import ModelSpec
+from tasks.shapes_xl import WEIGHTS
+
+BUNDLED = {"shapes-xl": WEIGHTS}
+_HUB_FILES = ["*.json", "*.txt", "**/*.json", "**/*.txt"]
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """A model that was found on this machine. `revision` is a hub commit, or a digest of a local folder's files."""
+
+    spec: ModelSpec
+    folder: Path
+    revision: str
+
+
+def resolve_model(spec: ModelSpec, download: bool = False) -> ModelSource:
+    """Find a model's files; weights of a hub model are fetched only with `download`. Raises `InputError`."""
+    folder = BUNDLED.get(spec.id, Path(spec.id))
+    if (folder / "model_index.json").is_file():
+        return ModelSource(spec, folder.absolute(), _digest_of_files(folder))
+    if spec.id in BUNDLED:
+        raise InputError(f"model.id {spec.id!r}: its weights are missing from this installation ({folder})")
+    if folder.is_dir():
+        raise InputError(f"model.id {spec.id!r}: this folder holds no model_index.json, so it is no diffusers model")
+    if spec.id.count("/") != 1 or spec.id.startswith((".", "/", "~")):
+        raise InputError(f"model.id {spec.id!r}: neither {', '.join(BUNDLED)}, nor a hub id (owner/name), nor a folder")
+    snapshot = Path(_hub_snapshot(spec, download))
+    return ModelSource(spec, snapshot, snapshot.name)  # the hub's cache names snapshots by commit
+
+
+def load_pipeline(source: ModelSource, device: str) -> Any:
+    """The pipeline, on a device, without progress bars. Heavy: imports diffusers and reads weights."""
+    from diffusers import StableDiffusionXLPipeline
+
+    pipeline = StableDiffusionXLPipeline.from_pretrained(
+        source.folder,
+        dtype=getattr(torch, source.spec.dtype),
+        variant=source.spec.variant,
+        use_safetensors=True,
+        add_watermarker=False,
+        local_files_only=True,
+    ).to(device)
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+def image_size(source: ModelSource, width: int | None, height: int | None) -> tuple[int, int]:
+    """Width and height in pixels: what is asked for, or the model's own size, from its configuration."""
+    unet, vae = (_config(source, part) for part in ("unet", "vae"))
+    own = unet["sample_size"] * 2 ** (len(vae["block_out_channels"]) - 1)
+    return width or own, height or own
+
+
+def blocks_of(source: ModelSource) -> list[Block]:
+    """The model's self-attention blocks, from its configuration alone (no weights are read)."""
+    from diffusers import UNet2DConditionModel
+
+    with torch.device("meta"):
+        return self_attention_blocks(UNet2DConditionModel.from_config(_config(source, "unet")))
+
+
+def _config(source: ModelSource, part: str) -> dict[str, Any]:
+    path = source.folder / part / "config.json"
+    try:
+        return dict(json.loads(path.read_text()))
+    except (OSError, ValueError) as error:
+        raise InputError(f"model.id {source.spec.id!r}: {path} cannot be read: {error}") from None
+
+
+def _digest_of_files(folder: Path) -> str:
+    whole = sha256()
+    for path in sorted(p for p in folder.rglob("*") if p.suffix in {".json", ".txt", ".safetensors"}):
+        whole.update(f"{path.relative_to(folder).as_posix()}\0{path.stat().st_size}\0".encode())
+        with path.open("rb") as file:
+            while block := file.read(1 << 24):
+                whole.update(block)
+    return whole.hexdigest()[:16]
+
+
+def _hub_snapshot(spec: ModelSpec, download: bool) -> str:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+
+    weights = f"**/*.{spec.variant}.safetensors" if spec.variant else "**/*.safetensors"
+    offline = not download or os.environ.get("HF_HUB_OFFLINE", "0") not in {"", "0"}
+    try:
+        return str(
+            snapshot_download(
+                spec.id,
+                revision=spec.revision,
+                allow_patterns=[*_HUB_FILES, weights],
+                local_files_only=offline,
+            )
+        )
+    except (LocalEntryNotFoundError, RepositoryNotFoundError, HfHubHTTPError, OSError) as error:
+        why = "not on this machine" if offline else f"{type(error).__name__}"
+        raise InputError(
+            f"model.id {spec.id!r}: {why}; `hf download {spec.id}` fetches it where there is a network, "
+            "or give a local folder"
+        ) from None

@@ -1,0 +1,52 @@
+"""The plan of a run: which samples, in which shards. Pure arithmetic over an experiment; loads no weights."""
+
+from dataclasses import dataclass
+
+from tasks.experiment import Cell, Experiment
+from tasks.identity import noise_seed, pair_id, sample_id, shard_id
+from tasks.prompts import Prompt
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One prompt, seed and cell."""
+
+    sample_id: str
+    pair_id: str
+    prompt: Prompt
+    seed: int
+    noise_seed: int
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Some samples of one cell: whole prompts, so that a prompt's set of seeds is scored in one place."""
+
+    id: str
+    cell: Cell
+    samples: tuple[Sample, ...]
+
+
+def plan_shards(
+    experiment: Experiment, prompts: list[Prompt], run_id: str, size: tuple[int, int], shard: int
+) -> list[Shard]:
+    """All shards of a run, in order of cells, of about `shard` samples each. `size`: width and height in pixels."""
+    whole_prompts = max(1, shard // experiment.seeds)
+    shards = []
+    for cell in experiment.cells:
+        for start in range(0, len(prompts), whole_prompts):
+            samples = tuple(
+                _sample(experiment, run_id, size, cell, prompt, seed)
+                for prompt in prompts[start : start + whole_prompts]
+                for seed in range(experiment.seeds)
+            )
+            shards.append(Shard(shard_id([sample.sample_id for sample in samples]), cell, samples))
+    return shards
+
+
+def _sample(
+    experiment: Experiment, run_id: str, size: tuple[int, int], cell: Cell, prompt: Prompt, seed: int
+) -> Sample:
+    noise = noise_seed(prompt.id, seed, experiment.shared_seeds)
+    pair = pair_id(prompt.id, noise, *size)
+    return Sample(sample_id(run_id, pair, cell.name), pair, prompt, seed, noise)

@@ -1,0 +1,157 @@
+"""A run, as its driver sees it: validated, planned, and brought from receipts to a manifest."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from eval.scorers import names as scorer_names
+from eval.scorers import scorer as find_scorer
+from stability.blocks import Block, select
+from tasks.errors import InputError
+from tasks.experiment import Experiment, WorkerSpec
+from tasks.generate import Setting
+from tasks.identity import run_id, settings_that_decide, source_digest, versions
+from tasks.lake.manifest import Manifest, delete_unnamed, now, read_manifest, write_manifest
+from tasks.lake.parts import Part, Receipt, read_receipts
+from tasks.lake.store import LocalStore, open_store
+from tasks.models import ModelSource, blocks_of, image_size, resolve_model
+from tasks.plan import Shard, plan_shards
+from tasks.pool import Needs, Outcome
+from tasks.prompts import load_prompts
+from tasks.worker import GenerateJob, ScoreJob
+
+
+@dataclass(frozen=True)
+class Run:
+    """An experiment that was found to be sound, with everything that follows from it. Nothing is written yet."""
+
+    experiment: Experiment
+    store: LocalStore
+    source: ModelSource
+    setting: Setting
+    shards: list[Shard]
+
+    @property
+    def id(self) -> str:
+        """The run's id."""
+        return self.setting.run_id
+
+    @property
+    def needs(self) -> Needs:
+        """What a worker of this run needs."""
+        experiment = self.experiment
+        return Needs(
+            str(self.store.root), self.setting, self.source, experiment.generation.threads, experiment.workers.gpus
+        )
+
+
+def prepare(experiment: Experiment, lake: str, download: bool = False) -> Run:
+    """Check an experiment against prompts, model, scorers and lake, and plan it. Raises `InputError`."""
+    prompts = load_prompts(experiment.prompts)
+    check_metrics(experiment)
+    source = resolve_model(experiment.model, download)
+    check_blocks(experiment, blocks_of(source))
+    store = open_store(lake)
+    store.check_writable()
+    identity = run_id(experiment, prompts, source.revision)
+    size = image_size(source, experiment.generation.width, experiment.generation.height)
+    begun = read_manifest(store, identity)
+    # a run that was begun keeps the shards it was begun with, whatever the experiment says of them now
+    workers = WorkerSpec(**begun.experiment["workers"]) if begun else experiment.workers
+    setting = Setting(
+        identity, experiment.model, source.revision, experiment.generation, experiment.measure, size, workers.batch
+    )
+    return Run(experiment, store, source, setting, plan_shards(experiment, prompts, identity, size, workers.shard))
+
+
+def begin(run: Run) -> Manifest:
+    """The run's manifest; a new one, with status `running`, where there is none."""
+    begun = read_manifest(run.store, run.id)
+    if begun:
+        return begun
+    experiment = run.experiment
+    decides: dict[str, Any] = {
+        **settings_that_decide(experiment),
+        "revision": run.setting.revision,
+        "source": source_digest(),
+        "versions": versions(),
+    }
+    return write_manifest(
+        run.store,
+        Manifest(
+            run_id=run.id,
+            name=experiment.name,
+            status="running",
+            created=now(),
+            experiment=experiment.model_dump(mode="json"),
+            identity=decides,
+            cells=[cell.model_dump(mode="json") for cell in experiment.cells],
+            baseline=experiment.baseline,
+            shards=len(run.shards),
+            samples=sum(len(shard.samples) for shard in run.shards),
+        ),
+    )
+
+
+def generation_left(run: Run) -> list[GenerateJob]:
+    """Shards without a receipt."""
+    done = read_receipts(run.store, run.id)
+    jobs = [GenerateJob(shard) for shard in run.shards]
+    return [job for job in jobs if job.key not in done]
+
+
+def scoring_left(run: Run) -> list[ScoreJob]:
+    """Committed shards that some scorer has not scored yet."""
+    receipts = read_receipts(run.store, run.id)
+    made = [(shard, receipts[GenerateJob(shard).key]) for shard in run.shards if GenerateJob(shard).key in receipts]
+    jobs = [_score_job(shard, receipt, name) for name in run.experiment.metrics for shard, receipt in made]
+    return [job for job in jobs if job.key not in receipts]
+
+
+def commit(run: Run, manifest: Manifest, outcomes: Iterable[Outcome], analysis: Iterable[Part] = ()) -> Manifest:
+    """Bring the manifest up to what receipts say, and delete parts that it does not name.
+
+    `outcomes`: those of this start, of which the failed ones are named. The status is `incomplete` while a shard is
+    without a receipt.
+    """
+    receipts = read_receipts(run.store, run.id)
+    failed = tuple({"job": o.job.key, "error": o.error or ""} for o in outcomes if o.receipt is None)
+    kept = [part for part in manifest.parts if part.table == "analysis"]
+    parts = tuple(part for receipt in receipts.values() for part in receipt.parts) + tuple(analysis or kept)
+    complete = all(GenerateJob(shard).key in receipts for shard in run.shards)
+    status = "committed" if complete else "incomplete"
+    whole = replace(manifest, status=status, parts=parts, failed_jobs=failed)
+    written = write_manifest(run.store, whole)
+    delete_unnamed(run.store, written)
+    return written
+
+
+def is_finished(run: Run) -> bool:
+    """Whether there is nothing left to do: everything generated, scored and analysed."""
+    manifest = read_manifest(run.store, run.id)
+    if manifest is None or manifest.status != "committed" or scoring_left(run):
+        return False
+    return any(part.table == "analysis" for part in manifest.parts)
+
+
+def check_metrics(experiment: Experiment) -> None:
+    """Raises `InputError` for a scorer that does not exist."""
+    for name in experiment.metrics:
+        if name not in scorer_names():
+            raise InputError(f"metrics {name!r}: no such scorer; there are {', '.join(scorer_names())}")
+
+
+def check_blocks(experiment: Experiment, blocks: list[Block]) -> None:
+    """Raises `InputError` for a knob whose selection of blocks matches none of the model's."""
+    for cell in experiment.cells:
+        selection = getattr(cell.knob, "blocks", "all")
+        try:
+            select(blocks, selection)
+        except ValueError as error:
+            raise InputError(f"cells.{cell.name}.blocks {selection!r}: {error}") from None
+
+
+def _score_job(shard: Shard, receipt: Receipt, name: str) -> ScoreJob:
+    parts = {part.table: part for part in receipt.parts}
+    version = find_scorer(name).version
+    return ScoreJob(shard.id, shard.cell.name, name, version, parts["samples"], parts.get("images"))

@@ -1,0 +1,82 @@
+"""Committed images -> scores. What cannot be scored gets NULL with the reason, never another image's place."""
+
+from collections.abc import Iterator
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from eval.scorers import GroupScorer, ImageScorer, Score, scorer
+from eval.scorers.images import CorruptImage, decode
+from sql.schemas import GROUP_SCORES, SCORES
+from tasks.lake.parts import Part, read_part
+from tasks.lake.store import LocalStore
+
+BATCH = 64
+"""Images that are decoded and scored together."""
+_IDS = ("sample_id", "pair_id", "cell", "prompt_id", "seed")
+
+
+def score_images(store: LocalStore, name: str, samples: Part, images: Part | None) -> dict[str, pa.Table]:
+    """Score the images of one shard. A shard holds whole prompts, so that sets are whole too.
+
+    Returns rows of `scores`, or, for a scorer of sets, of `group_scores`.
+    """
+    rows = read_part(store, samples, columns=[*_IDS, "prompt", "status", "reason"]).to_pylist()
+    stored = read_part(store, images, columns=["sample_id", "image"]).to_pylist() if images else []
+    pictures = {row["sample_id"]: row["image"]["bytes"] for row in stored}
+    for row in rows:
+        row["picture"], row["why"] = _picture(row, pictures.get(row["sample_id"]))
+    chosen = scorer(name)
+    if isinstance(chosen, ImageScorer):
+        return {"scores": pa.Table.from_pylist(list(_image_rows(chosen, rows)), schema=SCORES)}
+    return {"group_scores": pa.Table.from_pylist(list(_group_rows(chosen, rows)), schema=GROUP_SCORES)}
+
+
+def _picture(row: dict[str, Any], content: bytes | None) -> tuple[np.ndarray | None, str | None]:
+    """The decoded image, or the reason why there is none to score."""
+    if row["status"] != "ok":
+        return None, f"the sample is {row['status']}: {row['reason']}"
+    if content is None:
+        return None, "the image is missing"
+    try:
+        return decode(content), None
+    except CorruptImage as error:
+        return None, str(error)
+
+
+def _image_rows(chosen: ImageScorer, rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for start in range(0, len(rows), BATCH):
+        batch = rows[start : start + BATCH]
+        good = [row for row in batch if row["picture"] is not None]
+        scores: dict[str, list[Score]] = {metric: [] for metric in chosen.metrics}
+        if good:
+            scores = chosen.score(np.stack([row["picture"] for row in good]), [row["prompt"] for row in good])
+        for metric in chosen.metrics:
+            by_sample = dict(zip((row["sample_id"] for row in good), scores[metric], strict=True))
+            for row in batch:
+                score = by_sample.get(row["sample_id"]) or Score(None, row["why"])
+                ids = {name: row[name] for name in _IDS}
+                yield {**ids, **_score_fields(chosen, metric, score)}
+
+
+def _group_rows(chosen: GroupScorer, rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    by_prompt = sorted(rows, key=lambda row: (row["prompt_id"], row["seed"]))
+    for prompt_id, group in groupby(by_prompt, key=lambda row: row["prompt_id"]):
+        members = list(group)
+        good = [row["picture"] for row in members if row["picture"] is not None]
+        images = np.stack(good) if good else np.zeros((0, 1, 1, 3), np.uint8)
+        for metric, score in chosen.score_group(images, members[0]["prompt"]).items():
+            of = {"cell": members[0]["cell"], "prompt_id": prompt_id, "set": chosen.set, "n": score.n}
+            yield {**of, **_score_fields(chosen, metric, score)}
+
+
+def _score_fields(chosen: ImageScorer | GroupScorer, metric: str, score: Score) -> dict[str, Any]:
+    return {
+        "metric": metric,
+        "value": score.value,
+        "reason": score.reason,
+        "scorer": chosen.name,
+        "scorer_version": chosen.version,
+    }

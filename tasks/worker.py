@@ -1,0 +1,89 @@
+"""What lives in a Ray actor: a pipeline that is loaded once, and the two kinds of job. Knows nothing of Ray."""
+
+import time
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import pyarrow as pa
+import torch
+
+from tasks.generate import Setting, generate_shard
+from tasks.lake.parts import Part, Receipt, new_attempt, write_part, write_receipt
+from tasks.lake.store import open_store
+from tasks.models import ModelSource, load_pipeline
+from tasks.plan import Shard
+from tasks.score import score_images
+
+
+@dataclass(frozen=True)
+class GenerateJob:
+    """Generate a shard."""
+
+    shard: Shard
+    one_by_one: bool = False
+
+    @property
+    def key(self) -> str:
+        """Key of its receipt."""
+        return f"generation-{self.shard.id}"
+
+    @property
+    def cell(self) -> str:
+        """The cell that it belongs to."""
+        return self.shard.cell.name
+
+
+@dataclass(frozen=True)
+class ScoreJob:
+    """Score a committed shard with one scorer."""
+
+    shard: str
+    cell: str
+    scorer: str
+    version: int
+    samples: Part
+    images: Part | None
+    one_by_one: bool = False
+
+    @property
+    def key(self) -> str:
+        """Key of its receipt."""
+        return f"scores-{self.shard}-{self.scorer}.v{self.version}"
+
+
+Job = GenerateJob | ScoreJob
+
+
+class Worker:
+    """Runs jobs of one run against one lake. Returns receipts: no image or tensor passes through the driver."""
+
+    def __init__(self, lake: str, setting: Setting, source: ModelSource, threads: int, gpus: float) -> None:
+        torch.set_num_threads(threads)
+        self._store, self._setting, self._source = open_store(lake), setting, source
+        self._device = "cuda" if gpus else "cpu"
+
+    def run(self, job: Job) -> Receipt:
+        """Do a job: write its parts, then its receipt."""
+        began = time.perf_counter()
+        if isinstance(job, GenerateJob):
+            rows = generate_shard(self._pipeline, self._setting, job.shard, job.one_by_one)
+            counts, stem, tables = dict(Counter(row["status"] for row in rows.samples)), job.shard.id, rows.tables()
+        else:
+            tables = score_images(self._store, job.scorer, job.samples, job.images)
+            counts, stem = {name: table.num_rows for name, table in tables.items()}, f"{job.shard}-{job.scorer}"
+        parts = self._write(stem, tables)
+        seconds = time.perf_counter() - began
+        shard = job.shard.id if isinstance(job, GenerateJob) else job.shard
+        return write_receipt(self._store, Receipt(job.key, self._setting.run_id, shard, parts, seconds, counts))
+
+    @cached_property
+    def _pipeline(self) -> Any:
+        return load_pipeline(self._source, self._device)
+
+    def _write(self, stem: str, tables: dict[str, pa.Table]) -> tuple[Part, ...]:
+        attempt = new_attempt()
+        return tuple(
+            write_part(self._store, name, self._setting.run_id, stem, attempt, rows) for name, rows in tables.items()
+        )
