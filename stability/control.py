@@ -1,0 +1,41 @@
+"""The adaptive controller: alpha and beta of each row from the layer's own symmetry index."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from stability.knobs import Skew
+from stability.measures import symmetry_index, upcast
+from stability.retrieval import Blend
+
+
+def count_branches(rows: int, samples: int | None) -> int:
+    """Guidance branches in a batch of rows = branches x samples, uncond first; None: each row a sample of its own.
+
+    Raises ValueError where the rows do not divide so.
+    """
+    if samples is None:
+        return 1
+    if rows % samples:
+        raise ValueError(f"samples={samples}: the model was given {rows} rows, which is no multiple of it")
+    return rows // samples
+
+
+def blend_for(knob: Skew, q: Float[Tensor, "B H L d"], k: Float[Tensor, "B H L d"], branches: int) -> Blend:
+    """The knob's alpha and beta, or what its adaptive rules make of them, for each row."""
+    if knob.adapt_alpha == "off" and not knob.adapt_beta:
+        one = torch.ones(len(q), 1, 1, 1, dtype=upcast(q.new_empty(0))[0].dtype, device=q.device)
+        return Blend(knob.alpha * one, knob.beta * one, knob.rescale == "norm")
+    eta = mean_eta(symmetry_index(q, k), branches, knob.eta_scope)
+    alpha = {"off": knob.alpha + 0 * eta, "dev": 1 + (knob.alpha - 1) * eta, "scale": knob.alpha * eta}
+    beta = knob.beta * (1 - eta) if knob.adapt_beta else knob.beta + 0 * eta
+    return Blend(alpha[knob.adapt_alpha], beta, knob.rescale == "norm")
+
+
+def mean_eta(eta: Float[Tensor, "B H"], branches: int, scope: str) -> Float[Tensor, "B 1 1 1"]:
+    """Over a sample's heads and branches, or over everything."""
+    if scope == "batch":
+        mean = eta.mean().expand(len(eta))
+    else:
+        mean = eta.unflatten(0, (branches, -1)).mean(dim=(0, 2)).repeat(branches)
+    return mean[:, None, None, None]

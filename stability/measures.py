@@ -1,0 +1,81 @@
+"""Stability of a retrieval under its layer's symmetric coupling M_sym = (q k' + k q') / 2.
+
+For a feature column, s is the column without its token mean, at unit length, and J = I - 11'/L. Neither an L x L nor a
+C x C matrix is formed: M_sym s = (q (k's) + k (q's)) / 2 goes through the head width d.
+"""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+FLOOR = 1e-8
+"""Norms are clamped from below, or one constant column makes a block NaN."""
+
+
+class Measures(NamedTuple):
+    """Per sample, head and column. A sample's value per block is the mean over heads and columns."""
+
+    energy: Float[Tensor, "B H C"]
+    """E = -1/2 s' M_sym s."""
+    instability: Float[Tensor, "B H C"]
+    """r = the share of tokens with s_t f_t < 0, f = J M_sym s."""
+    alignment: Float[Tensor, "B H C"]
+    """s' f / (|s| |f|)."""
+
+
+def measure(xi: Float[Tensor, "B H L C"], q: Float[Tensor, "B H L d"], k: Float[Tensor, "B H L d"]) -> Measures:
+    """Energy, instability and alignment of a retrieval `xi` under the coupling of `q` and `k`.
+
+    In float32, or float64 if an input is. Three temporaries of xi's size. A non-finite input makes all three measures
+    of what it touches non-finite. q and k are what enters the softmax, after any norm or rotary embedding.
+    """
+    xi, pair = upcast(xi, torch.cat([q, k], dim=-1))
+    u = centred(xi)
+    # s is centred, so q's = (Jq)'s, and J M_sym s = (Jq (k's) + Jk (q's)) / 2: centring q and k once serves both
+    pair = centred(pair)
+    norm_u = norm(u)
+    qs, ks = (pair.mT @ u / norm_u.clamp(min=FLOOR)[..., None, :]).chunk(2, dim=-2)
+    f = pair @ torch.cat([ks, qs], dim=-2) / 2
+    norm_f = norm(f)
+
+    energy = -(qs * ks).sum(dim=-2) / 2
+    # NaN < 0 is False and 1 / inf is 0: this is 0 where all is finite and NaN elsewhere, so that nothing gets lost
+    spoilt = 0 * (norm_u + norm_f + energy)
+    instability = (u * f).lt_(0).mean(dim=-2) + spoilt
+    alignment = -2 * energy / norm_f.clamp(min=FLOOR) + spoilt  # |s| = 1
+    return Measures(energy + spoilt, instability, alignment)
+
+
+def symmetry_index(
+    q: Float[Tensor, "B H L d"], k: Float[Tensor, "B H L d"], center: bool = False
+) -> Float[Tensor, "B H"]:
+    """Functional symmetry index eta = (|M_sym|^2 - |M_skew|^2) / (|M_sym|^2 + |M_skew|^2) of M = q k', in [-1, 1].
+
+    Through d x d Gram matrices: <k'q, (k'q)'> / <q'q, k'k>. `center` removes the token mean of q and k first, which for
+    bias-free projections is that of X. In float32, or float64 if an input is.
+    """
+    (pair,) = upcast(torch.cat([q, k], dim=-1))
+    if center:
+        pair = centred(pair)
+    (qq, _), (kq, kk) = (half.chunk(2, dim=-1) for half in (pair.mT @ pair).chunk(2, dim=-2))
+    return (kq * kq.mT).sum(dim=(-2, -1)) / (qq * kk).sum(dim=(-2, -1)).clamp(min=FLOOR**2)
+
+
+def norm(x: Float[Tensor, "*rows L C"]) -> Float[Tensor, "*rows C"]:
+    """Of each column over the tokens. (`vector_norm` takes ten times as long on a CPU.)"""
+    return x.square().sum(dim=-2).sqrt()
+
+
+def upcast(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """All in one dtype, at least float32."""
+    dtype = torch.float32
+    for tensor in tensors:
+        dtype = torch.promote_types(dtype, tensor.dtype)
+    return tuple(tensor.to(dtype) for tensor in tensors)
+
+
+def centred(x: Float[Tensor, "*rows L C"]) -> Float[Tensor, "*rows L C"]:
+    """J x: without the mean over tokens."""
+    return x - x.mean(dim=-2, keepdim=True)

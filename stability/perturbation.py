@@ -1,0 +1,88 @@
+"""Puts a knob and a recorder onto a model for as long as a `with` block lasts."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from diffusers.models.attention_processor import Attention, AttnProcessor, AttnProcessor2_0
+from torch import nn
+
+from stability.attention import Calls, SelfAttentionProcessor
+from stability.blocks import Block, numbered, select
+from stability.knobs import Knob, Vanilla, covers
+from stability.recorder import Recorder
+
+
+@contextmanager
+def perturb(
+    model: nn.Module, knob: Knob, recorder: Recorder | None = None, samples: int | None = None, steps: int | None = None
+) -> Iterator[None]:
+    """Within it the model's self-attentions are under `knob`, all of them measured by `recorder`.
+
+    `model`: any module with diffusers' `Attention` layers in it, or such a layer itself; its calls are counted from 0.
+    `samples`: how many samples the rows of a batch stand for (rows = branches x samples, uncond first, as diffusers
+    concatenates them); None: each row its own. `steps`: the number of calls, where the knob's window asks for it.
+    The model's processors come back whatever happens. A `perturb` within another takes its place until it ends.
+
+    Raises ValueError, before it touches the model, for blocks that do not exist, a window without `steps`, and a layer
+    to perturb or measure whose processor is not AttnProcessor or AttnProcessor2_0.
+    """
+    for name, value in (("samples", samples), ("steps", steps)):
+        if value is not None and (not isinstance(value, int) or value < 1):
+            raise ValueError(f"{name}={value!r}: must be an integer >= 1")
+    layers = numbered(model)
+    before = [(layer, layer.processor) for _, layer in layers]
+    calls = Calls()
+    processors = _processors(layers, knob, recorder, calls, samples, steps)
+
+    def count(*_: Any) -> None:
+        calls.current += 1
+
+    if recorder is not None:
+        recorder.start([(block, next(layer.parameters()).device) for block, layer in layers])
+    hook = model.register_forward_pre_hook(count)
+    try:
+        for (_, layer), processor in zip(layers, processors, strict=True):
+            layer.set_processor(processor)
+        yield
+    finally:
+        hook.remove()
+        for layer, processor in before:
+            layer.set_processor(processor)
+
+
+def _processors(
+    layers: list[tuple[Block, Attention]],
+    knob: Knob,
+    recorder: Recorder | None,
+    calls: Calls,
+    samples: int | None,
+    steps: int | None,
+) -> list[Any]:
+    """For each layer the processor that it gets: the model's own where it is neither perturbed nor measured."""
+    blocks = [block for block, _ in layers]
+    perturbed: list[Block] = []
+    if not isinstance(knob, Vanilla):
+        perturbed = select(blocks, knob.blocks)
+        covers(knob.window, 0, steps)  # raises without steps
+    processors = []
+    for block, layer in layers:
+        own = layer.processor.own if isinstance(layer.processor, SelfAttentionProcessor) else layer.processor
+        if block in perturbed or recorder is not None:
+            _check(block, layer, own)
+            block_knob = knob if block in perturbed else Vanilla()
+            processors.append(SelfAttentionProcessor(block, own, block_knob, recorder, calls, samples, steps))
+        else:
+            processors.append(own)
+    return processors
+
+
+def _check(block: Block, layer: Attention, own: Any) -> None:
+    """A processor of another kind computes something else, which must not be replaced in silence."""
+    if type(own) not in (AttnProcessor, AttnProcessor2_0):
+        raise ValueError(
+            f"{block.name} has a {type(own).__name__}: only AttnProcessor and AttnProcessor2_0 can be perturbed or "
+            "measured (fused projections: unfuse_qkv_projections() first)"
+        )
+    if type(own) is AttnProcessor and (layer.norm_q is not None or layer.norm_k is not None):
+        raise ValueError(f"{block.name} norms q and k, which its AttnProcessor leaves out: give it AttnProcessor2_0")

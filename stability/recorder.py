@@ -1,0 +1,102 @@
+"""Keeps a batch's measures on the device until they are asked for."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+import pyarrow as pa
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from stability.blocks import Block
+from stability.table import BRANCHES, MEASURES, STABILITY, Entry, table
+
+Detail = Literal["mean", "steps", "heads"]
+
+
+@dataclass(eq=False)
+class Recorder:
+    """Records all self-attentions of a model while `perturb` is given it; reusable, one batch at a time.
+
+    `measures`: which of energy, instability, alignment, symmetry, symmetry_raw; the others are NULL. `every`: only each
+    how many-th call of the model. `detail`: "mean" over steps and heads alone, "steps" each step's mean too, "heads"
+    each head's too. `columns`: how many feature columns stand for all; they are drawn by (seed, block) alone, so that
+    two runs compare column by column.
+
+    Raises ValueError for a value that is not allowed.
+    """
+
+    measures: tuple[str, ...] = MEASURES
+    every: int = 1
+    detail: Detail = "steps"
+    columns: Literal["all"] | int = "all"
+    seed: int = 0
+    _entries: dict[tuple[int, int], Entry] = field(default_factory=dict, init=False, repr=False)
+    _columns: dict[int, slice | Tensor] = field(default_factory=dict, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.measures = tuple(self.measures)
+        if not self.measures or not set(self.measures) <= set(MEASURES):
+            raise ValueError(f"Recorder.measures={self.measures!r}: must be some of {', '.join(MEASURES)}")
+        if not isinstance(self.every, int) or self.every < 1:
+            raise ValueError(f"Recorder.every={self.every!r}: must be an integer >= 1")
+        if self.detail not in get_args(Detail):
+            raise ValueError(f"Recorder.detail={self.detail!r}: must be one of {', '.join(get_args(Detail))}")
+        if self.columns != "all" and (not isinstance(self.columns, int) or self.columns < 1):
+            raise ValueError(f'Recorder.columns={self.columns!r}: must be "all" or an integer >= 1')
+
+    def start(self, blocks: Iterable[tuple[Block, torch.device]]) -> None:
+        """Forgets the last batch, and draws the columns for this one onto the blocks' devices."""
+        self._entries.clear()
+        self._columns = {block.number: self._drawn(block, device) for block, device in blocks}
+
+    def wants(self, call: int) -> bool:
+        """Whether the model's call of this number, from 0, is recorded."""
+        return call % self.every == 0
+
+    def columns_of(self, block: Block, device: torch.device) -> slice | Tensor | None:
+        """The feature columns on which the block's stability is measured; None where only its symmetry is."""
+        if not set(self.measures) & set(STABILITY):
+            return None
+        columns = self._columns[block.number]
+        if isinstance(columns, Tensor) and columns.device != device:  # the model has moved since (offloading)
+            columns = self._columns[block.number] = columns.to(device)
+        return columns
+
+    def write(
+        self,
+        block: Block,
+        call: int,
+        branches: int,
+        values: dict[str, Float[Tensor, "B H"]],
+        controls: dict[str, Float[Tensor, "B"]],
+    ) -> None:
+        """Keeps, on its device, what one block measured in one call; measures that were not asked for are dropped.
+
+        Raises ValueError where the rows are neither samples nor two branches of them, or change in mid-batch.
+        """
+        if branches not in BRANCHES:
+            raise ValueError(f"{branches} branches: a recorder knows 1 (cond) and 2 (uncond, cond)")
+        wanted = {name: value for name, value in values.items() if name in self.measures}
+        kept = {name: value.detach().to(torch.float32) for name, value in {**wanted, **controls}.items()}
+        entry = Entry(block, call, branches, kept)
+        first = next(iter(self._entries.values()), entry)
+        if (entry.rows, entry.branches) != (first.rows, first.branches):
+            raise ValueError(f"{entry.rows} rows after {first.rows}: a recorder holds one batch of rows")
+        self._entries[block.number, call] = entry
+
+    def to_arrow(self) -> pa.Table:
+        """One row a sample, block and branch (see `stability.table.SCHEMA`); the batch's one copy from the device.
+
+        Raises ValueError where nothing was recorded.
+        """
+        if not self._entries:
+            raise ValueError("nothing was recorded: the model was not called within perturb(model, knob, recorder)")
+        return table(list(self._entries.values()), self.detail)
+
+    def _drawn(self, block: Block, device: torch.device) -> slice | Tensor:
+        if self.columns == "all" or self.columns >= block.width:
+            return slice(None)
+        generator = torch.Generator().manual_seed((self.seed << 16) + block.number)
+        return torch.randperm(block.width, generator=generator)[: self.columns].sort().values.to(device)

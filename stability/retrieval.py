@@ -1,0 +1,172 @@
+"""Attention with a scaled skew-symmetric part: at head width for the output, at feature width for the measures.
+
+M = q k' of a head, before its scale. X (L, C) is the layer's input and v = X Wv'. The retrievals are C wide:
+
+    Xi       = softmax(scale M) X
+    Xi_alpha = softmax(scale (M_sym + alpha M_skew)) X
+    Xi_beta  = Xi + beta (Xi_alpha - Xi)
+    Xi_out   = ratio * Xi_beta,   ratio = clip(|Xi_alpha| / |Xi_beta|, 1/4, 4)  over the C features of each token
+
+The head's output Xi_out Wv' = ratio * ((1 - beta) P v + beta P_alpha v) needs the width d alone, so Xi is made only
+where a ratio or a measure asks for it, tile by tile.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from stability.measures import measure, upcast
+
+BUDGET = {"cpu": 2**20, "cuda": 2**24}
+"""Elements of the largest temporary, by device, whatever the batch; where that is more, the L x C of one row and head.
+
+Up to eight live at once. 2**20 in float32 stay in a CPU's cache, which halves the cost of measuring; 2**24 fill a GPU
+and take 0.5 GiB. (At SDXL's 1024 px the P of all heads would take 0.6 GiB a row.)
+"""
+
+FLOOR = 1e-6
+"""Norms of retrievals are clamped from below at this."""
+
+Columns = slice | Tensor
+"""The feature columns that are measured: a slice or their indices."""
+
+
+class Blend(NamedTuple):
+    """What Skew asks for in this call, one value a row."""
+
+    alpha: Float[Tensor, "B 1 1 1"]
+    beta: Float[Tensor, "B 1 1 1"]
+    rescale: bool
+
+    def rows(self, rows: slice) -> "Blend":
+        return Blend(self.alpha[rows], self.beta[rows], self.rescale)
+
+
+def skewed(
+    q: Float[Tensor, "B H L d"], k: Float[Tensor, "B H L d"], alpha: Float[Tensor, "B 1 1 1"]
+) -> tuple[Float[Tensor, "B H L 2*d"], Float[Tensor, "B H L 2*d"]]:
+    """q* and k* of twice the width, with q* k*' = c1 q k' + c2 k q' = M_sym + alpha M_skew."""
+    c1, c2 = (1 + alpha) / 2, (1 - alpha) / 2
+    return torch.cat([c1 * q, c2 * k], dim=-1).to(q.dtype), torch.cat([k, q], dim=-1)
+
+
+def attend(
+    q: Float[Tensor, "B H L e"], k: Float[Tensor, "B H L e"], v: Float[Tensor, "B H L d"], scale: float
+) -> Float[Tensor, "B H L d"]:
+    """softmax(scale q k') v. Fused kernels want equal widths, so v is padded with zeros where e > d."""
+    width = v.shape[-1]
+    padded = F.pad(v, (0, q.shape[-1] - width)) if q.shape[-1] > width else v
+    return F.scaled_dot_product_attention(q, k, padded, scale=scale)[..., :width]
+
+
+def skew_heads(
+    q: Float[Tensor, "B H L d"],
+    k: Float[Tensor, "B H L d"],
+    v: Float[Tensor, "B H L d"],
+    scale: float,
+    blend: Blend,
+    ratio: Float[Tensor, "B H L 1"] | None,
+    bias: Float[Tensor, "H 1 d"] | None,
+) -> Float[Tensor, "B H L d"]:
+    """Xi_out Wv' + bias, blended in float32. `v` includes the value projection's `bias`, which ratio leaves alone."""
+    plain, skew = upcast(attend(q, k, v, scale), attend(*skewed(q, k, blend.alpha), v, scale))
+    heads = plain + blend.beta * (skew - plain)
+    if ratio is not None:
+        heads = ratio * heads if bias is None else ratio * (heads - bias) + bias
+    return heads.to(v.dtype)
+
+
+def retrieve(
+    q: Float[Tensor, "B H T e"], k: Float[Tensor, "B H L e"], x: Float[Tensor, "B L C"], scale: float
+) -> Float[Tensor, "B H T C"]:
+    """softmax(scale q k') x for T of the tokens: scores, softmax and result in float32, the product in x's dtype."""
+    q, k = upcast(q, k)
+    p = (scale * q @ k.mT).softmax(dim=-1).to(x.dtype)
+    xi = p.flatten(1, 2) @ x  # all heads as the rows of one product: x need not be copied for each
+    return upcast(xi.unflatten(1, p.shape[1:3]))[0]
+
+
+def retrieval(
+    q: Float[Tensor, "B H L d"],
+    k: Float[Tensor, "B H L d"],
+    x: Float[Tensor, "B L C"],
+    scale: float,
+    blend: Blend | None = None,
+    columns: Columns = slice(None),
+) -> tuple[Float[Tensor, "B H L c"], Float[Tensor, "B H L 1"] | None]:
+    """Columns of the retrieval that leaves the layer, and its ratio (None without rescale), in chunks of tokens."""
+    if blend is None or not blend.rescale:
+        x, columns = x[..., columns], slice(None)  # only a ratio needs all the features
+    q_skew, k_skew = (None, None) if blend is None else skewed(q, k, blend.alpha)
+    parts, ratios = [], []
+    for tokens in _slices(q.shape[2], _budget(q) // (q.shape[0] * q.shape[1] * k.shape[2])):
+        xi = retrieve(q[:, :, tokens], k, x, scale)
+        if blend is not None and q_skew is not None and k_skew is not None:
+            xi_alpha = retrieve(q_skew[:, :, tokens], k_skew, x, scale)
+            xi = xi + blend.beta * (xi_alpha - xi)
+            if blend.rescale:
+                ratios.append(norm_ratio(xi_alpha, xi))
+                xi = ratios[-1] * xi[..., columns]
+        parts.append(xi)
+    return _joined(parts), _joined(ratios) if ratios else None
+
+
+def norm_ratio(xi_alpha: Float[Tensor, "B H T C"], xi_beta: Float[Tensor, "B H T C"]) -> Float[Tensor, "B H T 1"]:
+    """clip(|Xi_alpha| / |Xi_beta|, 1/4, 4) per token of each head, as in the released code."""
+    norm_alpha = torch.linalg.vector_norm(xi_alpha, dim=-1, keepdim=True).clamp(min=FLOOR)
+    norm_beta = torch.linalg.vector_norm(xi_beta, dim=-1, keepdim=True).clamp(min=FLOOR)
+    return (norm_alpha / norm_beta).clamp(1 / 4, 4)
+
+
+def stability_and_ratio(
+    q: Float[Tensor, "B H L d"],
+    k: Float[Tensor, "B H L d"],
+    x: Float[Tensor, "B L C"],
+    scale: float,
+    blend: Blend | None,
+    columns: Columns | None,
+) -> tuple[Float[Tensor, "3 B H"] | None, Float[Tensor, "B H L 1"] | None]:
+    """Energy, instability and alignment of what leaves the layer, means over `columns` (None: not measured); and ratio.
+
+    In tiles of rows and heads, so that no temporary of it has more elements than BUDGET allows.
+    """
+    rescale = blend is not None and blend.rescale
+    if columns is None and not rescale:
+        return None, None
+    rows, heads, tokens = q.shape[:3]
+    empty = upcast(q.new_empty(0))[0].new_empty
+    means, ratio = empty(3, rows, heads), empty(rows, heads, tokens, 1)
+    for b, h in _tiles(rows, heads, tokens * x.shape[-1], _budget(q)):
+        tile_blend = blend.rows(b) if blend is not None else None
+        xi, tile_ratio = retrieval(q[b, h], k[b, h], x[b], scale, tile_blend, slice(0) if columns is None else columns)
+        if tile_ratio is not None:
+            ratio[b, h] = tile_ratio
+        if columns is not None:
+            means[:, b, h] = torch.stack(measure(xi, q[b, h], k[b, h])).mean(dim=-1)
+    return means if columns is not None else None, ratio if rescale else None
+
+
+def _budget(tensor: Tensor) -> int:
+    return BUDGET.get(tensor.device.type, BUDGET["cuda"])
+
+
+def _tiles(rows: int, heads: int, each: int, budget: int) -> Iterator[tuple[slice, slice]]:
+    """Rows and heads, each pair of `each` elements: whole rows if one fits into the budget, else heads of one."""
+    for row in _slices(rows, budget // (heads * each)):
+        for head in _slices(heads, budget // each):
+            yield row, head
+
+
+def _slices(n: int, size: int) -> Iterator[slice]:
+    """0 to n in steps of `size`, at least 1."""
+    size = max(1, size)
+    return (slice(start, min(start + size, n)) for start in range(0, n, size))
+
+
+def _joined(chunks: list[Tensor]) -> Tensor:
+    """Along the tokens; one chunk is not copied."""
+    return chunks[0] if len(chunks) == 1 else torch.cat(chunks, dim=2)

@@ -1,0 +1,107 @@
+"""What a recorder kept, as one Arrow table."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from stability.blocks import Block
+
+STABILITY = ("energy", "instability", "alignment")
+MEASURES = (*STABILITY, "symmetry", "symmetry_raw")
+"""Measured for each head. `symmetry` is the centred eta, `symmetry_raw` the one that the controller uses."""
+CONTROLS = ("alpha_eff", "beta_eff")
+"""What the knob did; one value a sample and step, the same for all heads. NULL for knobs of another kind."""
+BRANCHES = {1: ("cond",), 2: ("uncond", "cond")}
+"""In the order of the batch's rows, as diffusers concatenates them."""
+
+SCHEMA = pa.schema(
+    [
+        pa.field("sample", pa.int32(), nullable=False),  # its index in the batch
+        pa.field("block", pa.int16(), nullable=False),
+        pa.field("block_name", pa.string(), nullable=False),
+        pa.field("stage", pa.string(), nullable=False),
+        pa.field("branch", pa.string(), nullable=False),
+        *(pa.field(name, pa.float32()) for name in (*MEASURES, *CONTROLS)),  # means over steps, heads, columns
+        pa.field("steps", pa.list_(pa.int16())),  # the recorded calls, from 0
+        *(pa.field(f"{name}_steps", pa.list_(pa.float32())) for name in (*MEASURES, *CONTROLS)),
+        *(pa.field(f"{name}_heads", pa.list_(pa.list_(pa.float32()))) for name in MEASURES),  # steps x heads
+    ]
+)
+
+
+class Entry(NamedTuple):
+    """What one block measured in one call of the model."""
+
+    block: Block
+    call: int
+    branches: int
+    values: dict[str, Tensor]
+    """MEASURES (B, H) and CONTROLS (B,), as far as there are any; B = branches x samples, branch by branch."""
+
+    @property
+    def rows(self) -> int:
+        """B."""
+        return len(next(iter(self.values.values())))
+
+
+def table(entries: list[Entry], detail: str) -> pa.Table:
+    """One row a sample, block and branch, sorted so. Copies from the device once.
+
+    A value that is not finite stays so in each mean that it enters. NULL: not measured, or not asked for by `detail`.
+    """
+    by_block: dict[Block, list[tuple[Entry, dict[str, np.ndarray]]]] = {}
+    for entry, values in zip(entries, _on_host([entry.values for entry in entries]), strict=True):
+        by_block.setdefault(entry.block, []).append((entry, values))
+    rows = [row for block in sorted(by_block, key=lambda block: block.number) for row in _rows(by_block[block], detail)]
+    rows.sort(key=lambda row: row["sample"])  # stable: blocks and branches keep their order
+    return pa.Table.from_pylist(rows, SCHEMA)
+
+
+def _on_host(values: list[dict[str, Tensor]]) -> list[dict[str, np.ndarray]]:
+    """The same in numpy, by one copy of everything at once."""
+    tensors = [tensor for each in values for tensor in each.values()]
+    flat = torch.cat([tensor.flatten() for tensor in tensors]).cpu().numpy()
+    parts = iter(np.split(flat, np.cumsum([tensor.numel() for tensor in tensors])[:-1]))
+    return [{name: next(parts).reshape(tensor.shape) for name, tensor in each.items()} for each in values]
+
+
+def _rows(written: list[tuple[Entry, dict[str, np.ndarray]]], detail: str) -> list[dict[str, Any]]:
+    """The rows of one block: branch by branch, sample by sample."""
+    written = sorted(written, key=lambda pair: pair[0].call)
+    first = written[0][0]
+    block, samples = first.block, first.rows // first.branches
+    columns = _columns([values for _, values in written], detail)
+    steps = np.array([entry.call for entry, _ in written], np.int16)
+    return [
+        {
+            "sample": row % samples,
+            "block": block.number,
+            "block_name": block.name,
+            "stage": block.stage,
+            "branch": BRANCHES[first.branches][row // samples],
+            "steps": steps,
+            **{name: column[row] for name, column in columns.items()},
+        }
+        for row in range(first.rows)
+    ]
+
+
+def _columns(steps: list[dict[str, np.ndarray]], detail: str) -> dict[str, Any]:
+    """For each measure and control its mean, and the series behind it; each indexed by row first."""
+    columns: dict[str, Any] = {}
+    for name in (*MEASURES, *CONTROLS):
+        if not all(name in step for step in steps):
+            continue
+        series = np.stack([step[name] for step in steps], axis=1)  # (B, steps) or (B, steps, H)
+        heads = series.ndim == 3
+        with np.errstate(invalid="ignore"):  # inf - inf is NaN, and recorded as such
+            over_heads = series.mean(axis=2, dtype=np.float64) if heads else series.astype(np.float64)
+            columns[name] = over_heads.mean(axis=1).astype(np.float32)
+        if detail != "mean":
+            columns[f"{name}_steps"] = over_heads.astype(np.float32)
+        if detail == "heads" and heads:
+            columns[f"{name}_heads"] = [list(row) for row in series]
+    return columns

@@ -1,0 +1,76 @@
+"""Against the released code's outputs: 1e-4 relative in float32."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from stability import Knob, Recorder, Skew, Vanilla, measure, perturb, symmetry_index
+from stability.retrieval import retrieval
+from tests.stability.models import golden, heads_of
+
+LAYERS = ("small", "wide")
+STATIC = [(1.05, 3.0), (1.05, 5.0), (1.2, 5.0), (0.0, 1.0), (0.5, 2.0), (1.0, 5.0)]
+KNOBS: dict[str, Knob] = {
+    "out_vanilla": Vanilla(),
+    **{f"out_skew_a{alpha}_b{beta}": Skew(alpha, beta) for alpha, beta in STATIC},
+    **{
+        f"out_eta_{rule}_{'ab' if adapt_beta else 'a'}": Skew(1.2, 5.0, adapt_alpha=rule, adapt_beta=adapt_beta)
+        for rule in ("dev", "scale")
+        for adapt_beta in (True, False)
+    },
+}
+
+
+def relative(ours: Tensor, theirs: Tensor) -> float:
+    return ((ours - theirs).abs().max() / theirs.abs().max()).item()
+
+
+@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("measured", [False, True], ids=["unmeasured", "measured"])
+@pytest.mark.parametrize("output", KNOBS)
+def test_outputs(name: str, output: str, measured: bool) -> None:
+    layer, data = golden(name)
+    with perturb(layer, KNOBS[output], Recorder() if measured else None):
+        assert relative(layer(data["x"]), data[output]) < 1e-4
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_every_golden_output_is_tested(name: str) -> None:
+    assert {key for key in golden(name)[1] if key.startswith("out_")} == set(KNOBS)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_retrieval_and_measures(name: str) -> None:
+    layer, data = golden(name)
+    q, k = heads_of(layer, data["x"])
+    xi, ratio = retrieval(q, k, data["x"], layer.scale)
+    assert ratio is None
+    assert relative(xi, data["xi"]) < 1e-4
+    measures = measure(data["xi"], q, k)
+    assert relative(measures.energy, data["energy"]) < 1e-4
+    assert relative(measures.alignment, data["alignment"]) < 1e-4
+    torch.testing.assert_close(measures.instability, data["instability"], rtol=0, atol=2e-4)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_symmetry(name: str) -> None:
+    layer, data = golden(name)
+    q, k = heads_of(layer, data["x"])
+    assert relative(symmetry_index(q, k), data["eta_raw"]) < 1e-4
+    assert relative(symmetry_index(q, k, center=True), data["eta_centered"]) < 1e-4
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_recorded_means(name: str) -> None:
+    layer, data = golden(name)
+    recorder = Recorder(detail="heads")
+    with perturb(layer, Vanilla(), recorder):
+        layer(data["x"])
+    table = recorder.to_arrow()
+    for measure_name in ("energy", "instability", "alignment"):
+        per_head = torch.tensor(table[f"{measure_name}_heads"].to_pylist())[:, 0]
+        torch.testing.assert_close(per_head, data[measure_name].mean(-1), rtol=1e-4, atol=2e-4)
+        mean = torch.tensor(table[measure_name].to_pylist())
+        torch.testing.assert_close(mean, data[measure_name].mean((1, 2)), rtol=1e-4, atol=2e-4)
+    for ours, theirs in (("symmetry", "eta_centered"), ("symmetry_raw", "eta_raw")):
+        torch.testing.assert_close(torch.tensor(table[ours].to_pylist()), data[theirs].mean(1), rtol=1e-4, atol=1e-6)
