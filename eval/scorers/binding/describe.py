@@ -4,23 +4,26 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Float, UInt8
+from PIL import Image
 from scipy import ndimage
 
-from eval.scenes.vocabulary import SIZES
+from eval.scenes.vocabulary import SIZE, SIZES
 from eval.scorers.binding.background import background_of
 from eval.scorers.binding.segment import LEAST_AREA, Region, segment
 from eval.scorers.binding.shape import ShapeMatch, match_shape
 from eval.scorers.binding.texture import texture_of
 
 LEAST_OVERLAP = 0.75
-"""Overlap below which a silhouette is no shape; rendered ones, blurred and noisy, have 0.79 and more."""
+"""Overlap below which a silhouette is no shape. Generated ones are softer than rendered ones."""
+CLEAN_OVERLAP = {"circle": 0.9, "square": 0.87, "triangle": 0.83, "star": 0.79, "cross": 0.83, "heart": 0.88}
+"""Overlap that rendered ones have, blurred and noisy; with less, a silhouette may be two objects in one."""
 LARGE_FROM = (SIZES["small"][1] + SIZES["large"][0]) / 2
 """Least radius of a large object, in pixels."""
 EDGE_GLOW = 0.5
 """By how much blur and antialiasing enlarge a segmented radius, in pixels."""
-LEAST_CONTACT = 6
-"""Pixels along which two objects touch, from which they are fused; corners of whole objects may touch."""
+LEAST_CONTACT = 11
+"""Pixels of one object within two of another one, from which the two are fused; whole ones come near at corners."""
 NESTED_SHARE = 0.85
 """Share of an object's silhouette that lies in another's, from which it is inside."""
 
@@ -29,7 +32,10 @@ _BLOCK = ndimage.generate_binary_structure(2, 2)
 
 @dataclass(frozen=True)
 class SeenObject:
-    """One object of an image. `shape` and `texture` are None where unclear; `x`, `y`, `radius` in pixels."""
+    """One object of an image. `shape` and `texture` are None where unclear; `x`, `y`, `radius` in pixels.
+
+    `clean`: its outline is as good as a rendered one's; otherwise it is soft, or two objects in one.
+    """
 
     colour: str
     shape: str | None
@@ -38,8 +44,7 @@ class SeenObject:
     x: float
     y: float
     radius: float
-    overlap: float
-    area: int
+    clean: bool
 
 
 @dataclass(frozen=True)
@@ -52,9 +57,9 @@ class Seen:
     background: str | None
 
 
-def describe(image: UInt8[np.ndarray, "64 64 3"]) -> Seen:
-    """All that the scorer knows of an image."""
-    pixels = image.astype(np.float64)
+def describe(image: UInt8[np.ndarray, "h w 3"]) -> Seen:
+    """All that the scorer knows of an image. Places and sizes are in pixels of a scene, whatever the image's size."""
+    pixels = at_scene_size(image).astype(np.float64)
     regions = [part for region in segment(pixels) for part in _split(region)]
     regions.sort(key=lambda region: -int(region.silhouette.sum()))
     objects = tuple(_object(pixels, region) for region in regions)
@@ -63,13 +68,20 @@ def describe(image: UInt8[np.ndarray, "64 64 3"]) -> Seen:
         small, big = regions[i].silhouette, regions[j].silhouette
         if (small & big).sum() >= NESTED_SHARE * small.sum():
             inside.add((i, j))
-        elif (ndimage.binary_dilation(regions[i].pixels) & regions[j].pixels).sum() >= LEAST_CONTACT:
+        elif (ndimage.binary_dilation(regions[i].pixels, iterations=2) & regions[j].pixels).sum() >= LEAST_CONTACT:
             fused.add((j, i))
     figure = np.zeros(pixels.shape[:2], bool)
     for region in regions:
         figure |= region.silhouette
     ground = ~ndimage.binary_dilation(figure, _BLOCK, iterations=2)
     return Seen(objects, frozenset(inside), frozenset(fused), background_of(pixels, ground))
+
+
+def at_scene_size(image: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "64 64 3"]:
+    """The image at the size of a rendered scene: sizes and periods are in its pixels."""
+    if image.shape[:2] == (SIZE, SIZE):
+        return image
+    return np.asarray(Image.fromarray(image).resize((SIZE, SIZE), Image.Resampling.BOX))
 
 
 def _object(image: Float[np.ndarray, "h w 3"], region: Region) -> SeenObject:
@@ -83,15 +95,13 @@ def _object(image: Float[np.ndarray, "h w 3"], region: Region) -> SeenObject:
         x=match.x,
         y=match.y,
         radius=radius,
-        overlap=match.overlap,
-        area=int(region.silhouette.sum()),
+        clean=_is_clean(match),
     )
 
 
 def _split(region: Region) -> list[Region]:
     """Two objects of one colour that touch, taken apart at the neck; a region that is one shape stays whole."""
-    whole = match_shape(region.silhouette)
-    if whole.overlap >= LEAST_OVERLAP:
+    if _is_clean(match_shape(region.silhouette)):
         return [region]
     core = region.silhouette
     for _ in range(4):
@@ -102,10 +112,10 @@ def _split(region: Region) -> list[Region]:
         rows, columns = ndimage.distance_transform_edt(parts == 0, return_distances=False, return_indices=True)
         owner = parts[rows, columns]
         masks = [mask for k in range(1, count + 1) if (mask := region.silhouette & (owner == k)).sum() >= LEAST_AREA]
-        if len(masks) > 1 and all(_better(mask, whole) for mask in masks):
+        if len(masks) > 1 and all(_is_clean(match_shape(mask)) for mask in masks):
             return [Region(region.colour, mask & region.pixels, mask) for mask in masks]
     return [region]
 
 
-def _better(mask: Bool[np.ndarray, "h w"], whole: ShapeMatch) -> bool:
-    return match_shape(mask).overlap > whole.overlap
+def _is_clean(match: ShapeMatch) -> bool:
+    return match.sharp_overlap >= CLEAN_OVERLAP[match.shape]

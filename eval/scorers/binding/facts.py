@@ -4,7 +4,6 @@ A phrase states its presence (an object of its shape, whole, not fused with anot
 relations and the background only where the words are there. An absent object makes all its phrase's statements wrong.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from eval.scenes.captions import CaptionMeaning
@@ -59,24 +58,18 @@ def part(stated: list[Fact], kind: str) -> Score:
 def leak(meaning: CaptionMeaning, seen: Seen, matching: Matching) -> Score:
     """Share of the attributes of found objects that the prompt gives to another object, and not to this one.
 
-    Of colours, textures and sizes that the prompt states, where another phrase states a different value. Absent
-    objects have no attributes: read it beside `binding_presence`.
+    Of colours and textures that the prompt states, where another phrase states a different value. (Of two sizes a
+    wrong one is always the other's.) Absent objects have no attributes: read it beside `binding_presence`.
     """
     if len(meaning.objects) < 2:
         return Score(None, "the prompt states one object: nothing to leak to")
     if not matching:
         return Score(None, "no object of the prompt was found")
-    leaks = [value in others for _, _, value, others in borrowed(meaning, seen, matching)]
-    return Score(sum(leaks) / len(leaks)) if leaks else Score(None, "the prompt states no attribute that could leak")
-
-
-def borrowed(
-    meaning: CaptionMeaning, seen: Seen, matching: Matching
-) -> Iterable[tuple[int, str, str | None, frozenset[str]]]:
-    """(phrase, attribute, its object's value, other phrases' values of it) where these differ from its own."""
+    leaks = []
     for i, j in matching.items():
-        for kind in ATTRIBUTES:
+        for kind in ("colour", "texture"):
             own = getattr(meaning.objects[i], kind)
             others = {getattr(phrase, kind) for phrase in meaning.objects} - {own, None}
             if own is not None and others:
-                yield i, kind, getattr(seen.objects[j], kind), frozenset(others)
+                leaks.append(getattr(seen.objects[j], kind) in others)
+    return Score(sum(leaks) / len(leaks)) if leaks else Score(None, "the prompt states no attribute that could leak")

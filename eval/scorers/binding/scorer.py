@@ -4,10 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image
 
 from eval.scenes.captions import CaptionMeaning
-from eval.scenes.vocabulary import SIZE
 from eval.scorers.binding.describe import describe
 from eval.scorers.binding.facts import binding, facts, leak, part
 from eval.scorers.binding.match import match
@@ -45,7 +43,7 @@ class Binding:
 
 def score_scene(image: UInt8[np.ndarray, "h w 3"], meaning: CaptionMeaning) -> dict[str, Score]:
     """All metrics of one image."""
-    seen = describe(at_scene_size(image))
+    seen = describe(image)
     matching = match(meaning, seen)
     stated = facts(meaning, seen, matching)
     return {
@@ -53,10 +51,3 @@ def score_scene(image: UInt8[np.ndarray, "h w 3"], meaning: CaptionMeaning) -> d
         **{f"binding_{kind}": part(stated, kind) for kind in _PARTS},
         "leak": leak(meaning, seen, matching),
     }
-
-
-def at_scene_size(image: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "64 64 3"]:
-    """The image at the size of a rendered scene: sizes and periods are in its pixels."""
-    if image.shape[:2] == (SIZE, SIZE):
-        return image
-    return np.asarray(Image.fromarray(image).resize((SIZE, SIZE), Image.Resampling.BOX))

@@ -15,14 +15,22 @@ _SCALE = 0.5
 """Square root of the area, as a share of the frame's side: a cross or a star still fits."""
 _RADII = (9.0, 14.0, 22.0)
 """A template a shape at each: edges of a pixel weigh more in a small one."""
+_SOFT = ((9.0, 2.0),)
+"""Radius and blur of more templates: a generative model rounds corners off, and a small star becomes a pentagon."""
+_SOFT_LEVEL = 0.4
+"""Coverage at which a blurred template ends."""
 
 
 @dataclass(frozen=True)
 class ShapeMatch:
-    """The shape that overlaps best. `x`, `y`, `radius` in pixels, as the renderer has them; `overlap` is its IoU."""
+    """The shape that overlaps best. `x`, `y`, `radius` in pixels, as the renderer has them.
+
+    `overlap`: IoU with the best template of the shape; `sharp_overlap`: with the best that is not blurred.
+    """
 
     shape: str
     overlap: float
+    sharp_overlap: float
     x: float
     y: float
     radius: float
@@ -30,7 +38,7 @@ class ShapeMatch:
 
 @dataclass(frozen=True)
 class _Templates:
-    frames: Float[np.ndarray, "shapes radii side side"]
+    frames: Float[np.ndarray, "shapes templates side side"]  # the sharp ones first
     unit_area: Float[np.ndarray, " shapes"]
     unit_centroid: Float[np.ndarray, "shapes 2"]  # (x, y) from the anchor
 
@@ -42,11 +50,12 @@ def match_shape(silhouette: Bool[np.ndarray, "h w"]) -> ShapeMatch:
     frame = _frame(silhouette.astype(np.float64), area, x, y)
     both = np.minimum(frame, templates.frames).sum(axis=(2, 3))
     either = np.maximum(frame, templates.frames).sum(axis=(2, 3))
-    overlap = (both / either).max(axis=1)
-    best = int(overlap.argmax())
+    overlaps = both / either
+    best = int(overlaps.max(axis=1).argmax())
     radius = float(np.sqrt(area / templates.unit_area[best]))
     dx, dy = templates.unit_centroid[best] * radius
-    return ShapeMatch(SHAPES[best], float(overlap[best]), x - dx, y - dy, radius)
+    sharp = overlaps[best, : len(_RADII)]
+    return ShapeMatch(SHAPES[best], float(overlaps[best].max()), float(sharp.max()), x - dx, y - dy, radius)
 
 
 def _moments(mask: Float[np.ndarray, "h w"]) -> tuple[float, float, float]:
@@ -66,15 +75,18 @@ def _frame(mask: Float[np.ndarray, "h w"], area: float, x: float, y: float) -> F
 @cache
 def _templates() -> _Templates:
     frames, areas, centroids = [], [], []
-    middle = SIZE / 2
     for shape in SHAPES:
-        masks = [
-            np.asarray(shape_mask(shape, middle, middle, radius).reduce(OVERSAMPLING), np.float64) / 255
-            for radius in _RADII
-        ]
-        moments = [_moments(mask) for mask in masks]
-        frames.append([_frame(mask, *moment) for mask, moment in zip(masks, moments, strict=True)])
-        area, x, y = moments[-1]
+        masks = [_drawn(shape, radius) for radius in _RADII]
+        area, x, y = _moments(masks[-1])
         areas.append(area / _RADII[-1] ** 2)
-        centroids.append(((x - middle) / _RADII[-1], (y - middle) / _RADII[-1]))
+        centroids.append(((x - SIZE / 2) / _RADII[-1], (y - SIZE / 2) / _RADII[-1]))
+        blurred = (ndimage.gaussian_filter(_drawn(shape, radius), sigma) for radius, sigma in _SOFT)
+        masks += [(mask > _SOFT_LEVEL).astype(np.float64) for mask in blurred]
+        frames.append([_frame(mask, *_moments(mask)) for mask in masks])
     return _Templates(np.array(frames), np.array(areas), np.array(centroids))
+
+
+def _drawn(shape: str, radius: float) -> Float[np.ndarray, "size size"]:
+    """Coverage of the pixels by a shape in the middle of a scene, 0..1."""
+    mask = shape_mask(shape, SIZE / 2, SIZE / 2, radius).reduce(OVERSAMPLING)
+    return np.asarray(mask, np.float64) / 255

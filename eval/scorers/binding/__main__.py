@@ -1,0 +1,50 @@
+"""`python -m eval.scorers.binding --scenes 2000 --seed 0`: the scorer's own errors, as tables."""
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from eval.scorers.binding.defects import DEFECTS
+from eval.scorers.binding.evaluate import Report, evaluate
+
+
+def main(
+    scenes: Annotated[int, typer.Option(min=1, help="How many scenes to draw.")] = 2000,
+    seed: Annotated[int, typer.Option(help="Seed of scenes and damage.")] = 0,
+) -> None:
+    """Draw scenes, damage their pictures, and print where the binding scorer is wrong."""
+    report = evaluate(scenes, seed)
+    console = Console()
+    console.print(attribute_table(report), defect_table(report))
+    console.print(
+        f"{report.images} scenes, {report.seconds / report.images * 1e3:.2f} ms an image; "
+        f"all attributes right: {report.accuracy():.4f}; "
+        f"defects named in faithful pictures: {dict(report.false_alarms) or 'none'}"
+    )
+
+
+def attribute_table(report: Report) -> Table:
+    """Accuracy an attribute, and what was taken for what."""
+    table = Table("attribute", "n", "right", "true as seen: times", title="attributes seen")
+    for attribute in dict.fromkeys(key[0] for key in report.seen):
+        of_it = [(key, n) for key, n in report.seen.items() if key[0] == attribute]
+        wrong = sorted(((n, true, seen) for (_, true, seen), n in of_it if true != seen), reverse=True)
+        confusions = "; ".join(f"{true} as {seen}: {n}" for n, true, seen in wrong[:6])
+        table.add_row(attribute, str(sum(n for _, n in of_it)), f"{report.accuracy(attribute):.4f}", confusions)
+    return table
+
+
+def defect_table(report: Report) -> Table:
+    """How often each defect was named, and what was said instead."""
+    table = Table("defect put in", "named", "n", "share", "said instead: times", title="defects named")
+    for name, (_, word) in DEFECTS.items():
+        n = report.named[name, True] + report.named[name, False]
+        instead = "; ".join(f"{said}: {k}" for (which, said), k in report.instead.most_common() if which == name)
+        table.add_row(name, word, str(n), f"{report.share_named(name):.4f}" if n else "", instead)
+    return table
+
+
+if __name__ == "__main__":
+    typer.run(main)

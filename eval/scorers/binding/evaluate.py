@@ -1,0 +1,98 @@
+"""How well the scorer sees: damaged renderings against their scenes, and defects put in against their names."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from itertools import permutations, product
+from time import perf_counter
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from eval.scenes.captions import CaptionMeaning, ObjectPhrase
+from eval.scenes.render import render
+from eval.scenes.scene import Scene, relation, sample_scene
+from eval.scorers.binding.defects import DEFECTS
+from eval.scorers.binding.degrade import degrade
+from eval.scorers.binding.describe import Seen, describe
+from eval.scorers.binding.diagnose import diagnose
+from eval.scorers.binding.match import relation_holds
+
+_FAR = 5.0
+"""An object of another colour counts as this much further off, in pixels: nested ones share their place."""
+
+
+@dataclass
+class Report:
+    """Counts. `seen`: (attribute, true value, seen value); `named`: (defect, whether its word was said)."""
+
+    seen: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    named: Counter[tuple[str, bool]] = field(default_factory=Counter)
+    instead: Counter[tuple[str, str]] = field(default_factory=Counter)
+    false_alarms: Counter[str] = field(default_factory=Counter)
+    images: int = 0
+    seconds: float = 0.0
+
+    def accuracy(self, attribute: str | None = None) -> float:
+        """Share of right values, of one attribute or of all."""
+        counts = {key: n for key, n in self.seen.items() if attribute in (None, key[0])}
+        return sum(n for (_, true, seen), n in counts.items() if true == seen) / max(1, sum(counts.values()))
+
+    def share_named(self, defect: str) -> float:
+        """Share of the pictures with a defect in which it was named."""
+        return self.named[defect, True] / max(1, self.named[defect, True] + self.named[defect, False])
+
+
+def evaluate(scenes: int, seed: int) -> Report:
+    """Draws scenes of both splits, damages their pictures, and looks at them; then once more for each defect."""
+    rng = np.random.default_rng(seed)
+    report = Report()
+    for k in range(scenes):
+        scene = sample_scene(rng, int(rng.integers(1, 4)), "test" if k % 2 else "train")
+        meaning = full_meaning(scene)
+        image = degrade(np.asarray(render(scene)), rng)
+        start = perf_counter()
+        seen = describe(image)
+        report.seconds += perf_counter() - start
+        report.images += 1
+        report.seen.update(_compare(scene, seen))
+        report.false_alarms.update({defect.kind for defect in diagnose(image, meaning)})
+        for name, (put, word) in DEFECTS.items():
+            spoilt = put(scene, rng)
+            if spoilt is None:
+                continue
+            words = {defect.kind for defect in diagnose(degrade(np.asarray(render(spoilt)), rng), meaning)}
+            report.named[name, word in words] += 1
+            if word not in words:
+                report.instead[name, ", ".join(sorted(words)) or "nothing"] += 1
+    return report
+
+
+def full_meaning(scene: Scene) -> CaptionMeaning:
+    """What a caption that leaves out nothing would say, with the relations of all pairs."""
+    things = scene.objects
+    pairs = permutations(range(len(things)), 2)
+    return CaptionMeaning(
+        objects=tuple(ObjectPhrase(thing.colour, thing.shape, thing.texture, thing.size) for thing in things),
+        relations=tuple((i, words, j) for i, j in pairs if (words := relation(things[i], things[j]))),
+        background=scene.background,
+    )
+
+
+def _compare(scene: Scene, seen: Seen) -> Counter[tuple[str, str, str]]:
+    """Pairs objects by place, and compares all that is said of them."""
+    found: Counter[tuple[str, str, str]] = Counter()
+    found["count", str(len(scene.objects)), str(len(seen.objects))] += 1
+    found["background", scene.background, str(seen.background)] += 1
+    apart = np.zeros((len(scene.objects), len(seen.objects)))
+    for (i, a), (j, b) in product(enumerate(scene.objects), enumerate(seen.objects)):
+        apart[i, j] = np.hypot(a.x - b.x, a.y - b.y) + _FAR * (a.colour != b.colour)
+    pairs = {int(a): int(b) for a, b in zip(*linear_sum_assignment(apart), strict=True)}
+    for k, thing in enumerate(scene.objects):
+        other = seen.objects[pairs[k]] if k in pairs else None
+        for name in ("colour", "shape", "texture", "size"):
+            found[name, getattr(thing, name), str(getattr(other, name)) if other else "absent"] += 1
+    for first, words, second in full_meaning(scene).relations:
+        both = first in pairs and second in pairs
+        holds = both and relation_holds(words, pairs[first], pairs[second], seen)
+        found["relation", words, words if holds else f"not {words}"] += 1
+    return found
