@@ -26,6 +26,7 @@ VIEWS = (  # in the order in which they build on each other
     "stage_stability",
     "paired",
     "prompt_paired",
+    "baseline_regimes",
     "intervals",
 )
 

@@ -16,7 +16,7 @@ chosen AS (
     SELECT run_id, cell
     FROM cells JOIN runs USING (run_id)
     WHERE CASE
-        WHEN getvariable('cell') IS NOT NULL THEN getvariable('cell') IN ('*', cell)
+        WHEN getvariable('cell')::VARCHAR IS NOT NULL THEN getvariable('cell')::VARCHAR IN ('*', cell)
         ELSE runs.baseline IS NULL OR cell = runs.baseline
     END
 ),

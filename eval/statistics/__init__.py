@@ -1,0 +1,22 @@
+"""Statistics of samples that come in clusters: the seeds of a prompt are not independent of one another."""
+
+from eval.statistics.bootstrap import Interval, interval, mean_draws, resample
+from eval.statistics.multiple import benjamini_hochberg
+from eval.statistics.paired import PairedChange, paired_change
+from eval.statistics.selection import worst_draws, worst_mean
+from eval.statistics.spearman import Correlation, spearman, spearman_draws
+
+__all__ = [
+    "Correlation",
+    "Interval",
+    "PairedChange",
+    "benjamini_hochberg",
+    "interval",
+    "mean_draws",
+    "paired_change",
+    "resample",
+    "spearman",
+    "spearman_draws",
+    "worst_draws",
+    "worst_mean",
+]

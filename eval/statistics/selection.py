@@ -1,0 +1,62 @@
+"""Means over the worst share of the rows, by some other column.
+
+Selecting the worst and measuring again drifts toward the mean by itself. The swap control takes the same drift from
+the other side: the change on the baseline's worst less the opposite change on the knob's worst, halved. It is zero
+where the two are exchangeable.
+"""
+
+import numpy as np
+import numpy.typing as npt
+from jaxtyping import Float, Int
+
+from eval.statistics.places import Places, complete_pairs
+
+
+def worst_mean(chosen: npt.ArrayLike, values: npt.ArrayLike, fraction: float) -> float:
+    """The mean of `values` where `chosen` is lowest, over round(fraction n) rows, at least one.
+
+    Rows that are equal at the edge share what room is left, so that their order does not matter: the mean is what
+    breaking ties at random gives on average. NaN where no row is complete.
+    """
+    one = np.asarray(chosen, float)[:, None], np.asarray(values, float)[:, None]
+    once = np.ones((1, len(one[0])), np.int32)
+    return float(worst_draws(*one, np.arange(len(one[0])), once, fraction)[0, 0, 0])
+
+
+def worst_draws(
+    chosen: Float[np.ndarray, "n p"],
+    values: Float[np.ndarray, "n q"],
+    clusters: npt.NDArray[np.integer],
+    counts: Int[np.ndarray, "resamples clusters"],
+    fraction: float,
+) -> Float[np.ndarray, "resamples p q"]:
+    """`worst_mean` of each column of values by each column of chosen, selected anew in each resample.
+
+    Raises:
+        ValueError: a fraction outside of (0, 0.5].
+    """
+    if not 0 < fraction <= 0.5:
+        raise ValueError(f"fraction {fraction!r}: more than 0 and at most 0.5")
+    draws = np.full((len(counts), chosen.shape[1], values.shape[1]), np.nan)
+    for rows, columns, measured in complete_pairs(chosen, values):
+        n = int(rows.sum())
+        if not n:
+            continue
+        share = max(1, int(np.floor(fraction * n + 0.5))) / n
+        places = Places(chosen[rows][:, columns])
+        change = values[rows][:, measured]
+        member = clusters[rows]
+        for draw, count in zip(draws, counts, strict=True):
+            weights = count[member].astype(float)
+            room = share * weights.sum()
+            if room > 0:
+                draw[np.ix_(columns, measured)] = _taken(*places(weights), weights, room) @ change / room
+    return draws
+
+
+def _taken(
+    first: Float[np.ndarray, "p n"], last: Float[np.ndarray, "p n"], weights: Float[np.ndarray, "n"], room: float
+) -> Float[np.ndarray, "p n"]:
+    """How much of each row is among the `room` lowest: all of it, none, or at the edge its share."""
+    equals = np.maximum(last - first, 1.0)  # weights are counts: below 1 only where a row and its equals have none
+    return np.clip((room - first) / equals, 0.0, 1.0) * weights

@@ -1,0 +1,73 @@
+"""Spearman's rank correlation, with ties by average ranks as scipy has it, and its bootstrap."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from jaxtyping import Float, Int
+from scipy import stats
+
+from eval.statistics.places import Places, complete_pairs
+
+
+@dataclass(frozen=True)
+class Correlation:
+    """rho is NaN where one side is constant or n < 2."""
+
+    rho: float
+    n: int
+
+
+def spearman(x: npt.ArrayLike, y: npt.ArrayLike) -> Correlation:
+    """Spearman's rho of two columns, equal to `scipy.stats.spearmanr`. Pairs that are not finite drop out."""
+    a, b = np.asarray(x, float), np.asarray(y, float)
+    both = np.isfinite(a) & np.isfinite(b)
+    n = int(both.sum())
+    ranks_a, ranks_b = stats.rankdata(a[both]), stats.rankdata(b[both])
+    if n < 2 or np.ptp(ranks_a) == 0 or np.ptp(ranks_b) == 0:
+        return Correlation(float("nan"), n)
+    return Correlation(float(np.corrcoef(ranks_a, ranks_b)[0, 1]), n)
+
+
+def spearman_draws(
+    x: Float[np.ndarray, "n p"],
+    y: Float[np.ndarray, "n q"],
+    clusters: npt.NDArray[np.integer],
+    counts: Int[np.ndarray, "resamples clusters"],
+) -> Float[np.ndarray, "resamples p q"]:
+    """rho of each column of x with each column of y in each resample; ranks are those of the resample.
+
+    Rows that are not finite in a pair drop out of that pair alone. NaN where a resample leaves one side constant.
+
+    Args:
+        clusters: each row's cluster, an index into the columns of `counts` (`bootstrap.resample`).
+    """
+    draws = np.full((len(counts), x.shape[1], y.shape[1]), np.nan)
+    for rows, columns_x, columns_y in complete_pairs(x, y):
+        if not rows.any():
+            continue
+        places_x, places_y = Places(x[rows][:, columns_x]), Places(y[rows][:, columns_y])
+        member = clusters[rows]
+        for draw, count in zip(draws, counts, strict=True):
+            weights = count[member].astype(float)
+            ranks_x, ranks_y = _centred(*places_x(weights), weights), _centred(*places_y(weights), weights)
+            draw[np.ix_(columns_x, columns_y)] = _correlation(ranks_x, ranks_y, weights)
+    return draws
+
+
+def _centred(
+    first: Float[np.ndarray, "p n"], last: Float[np.ndarray, "p n"], weights: Float[np.ndarray, "n"]
+) -> Float[np.ndarray, "p n"]:
+    """Twice the average ranks less their mean: the mean of ranks 1..W is (W + 1) / 2 whatever the ties."""
+    first += last
+    first -= weights.sum()
+    return first
+
+
+def _correlation(
+    x: Float[np.ndarray, "p n"], y: Float[np.ndarray, "q n"], weights: Float[np.ndarray, "n"]
+) -> Float[np.ndarray, "p q"]:
+    variance_x = np.einsum("pn,pn,n->p", x, x, weights)
+    variance_y = np.einsum("qn,qn,n->q", y, y, weights)
+    scale = np.sqrt(variance_x[:, None] * variance_y[None, :])
+    return np.divide(x @ (y * weights).T, scale, out=np.full(scale.shape, np.nan), where=scale > 0)

@@ -1,0 +1,14 @@
+-- What was lost, and why? Samples of each cell by status and reason.
+--
+-- Columns: run_id, cell, status (ok, nonfinite, blank, failed; NULL for a cell without samples), reason, samples, share
+-- (of the cell's samples), prompts (how many prompts they are of), example (a sample_id).
+-- Source: the project's; the paper does not count them.
+SELECT
+    c.run_id, c.cell, s.status, s.reason,
+    count(s.sample_id) AS samples,
+    count(s.sample_id) / nullif(sum(count(s.sample_id)) OVER (PARTITION BY c.run_id, c.cell), 0) AS share,
+    count(DISTINCT s.prompt_id) AS prompts,
+    min(s.sample_id) AS example
+FROM cells AS c LEFT JOIN samples AS s ON s.run_id = c.run_id AND s.cell = c.cell
+GROUP BY c.run_id, c.cell, c.position, s.status, s.reason
+ORDER BY c.run_id, c.position, s.status <> 'ok', samples DESC, s.status, s.reason;

@@ -1,0 +1,84 @@
+-- Does the knob help where the baseline is unstable, and leave alone what is stable? Paired change by regime.
+--
+-- unstable: the samples (for diversity: prompts) whose baseline is least stable over all blocks; stable: the most
+-- stable ones. difference: unstable less stable. Changes are paired by prompt, seed and size; a pair with a side that
+-- is lost or has no score drops out of its own row alone, and is counted in lost if the knob lost it.
+--
+-- parameter quantile: the share in each regime, more than 0 and at most 0.5; default: 0.5, a split at the median
+-- parameter measure: what stable means: alignment, neg_energy or instability (low is stable); default: alignment
+-- parameter branch: cond or uncond; default: the session's, else the mean of both
+--
+-- Columns: run_id, cell, metric, kind (sample, prompt), measure, regime (unstable, stable, difference), baseline (mean
+-- of the regime at baseline), change (mean of cell less baseline), low, high (95%: the run's bootstrap where it was
+-- analysed, else normal, clustered by prompt), method, n (pairs), lost (pairs whose picture the knob lost), worst_case
+-- (change, with the worst value of the metric seen in the run for each of the lost).
+-- Source: the paper's regimes; unstable is low Align at baseline.
+WITH
+pairs AS (
+    SELECT
+        p.run_id, p.cell, p.metric, 'sample' AS kind, r.measure, r.regime, p.prompt_id, p.baseline, p.change,
+        CASE WHEN p.status <> 'ok' THEN m.worst - p.baseline END AS lost_change
+    FROM paired AS p
+    JOIN baseline_regimes AS r ON r.run_id = p.run_id AND r.kind = 'sample' AND r.unit = p.pair_id
+    JOIN metrics AS m ON m.run_id = p.run_id AND m.metric = p.metric AND m.kind = 'sample'
+    WHERE r.regime IS NOT NULL AND p.baseline IS NOT NULL AND (p.change IS NOT NULL OR p.status <> 'ok')
+    UNION ALL
+    SELECT p.run_id, p.cell, p.metric, 'prompt', r.measure, r.regime, p.prompt_id, p.baseline, p.change, NULL
+    FROM prompt_paired AS p
+    JOIN baseline_regimes AS r ON r.run_id = p.run_id AND r.kind = 'prompt' AND r.unit = p.prompt_id
+    WHERE r.regime IS NOT NULL
+),
+regimes AS (
+    SELECT
+        run_id, cell, metric, kind, measure, regime,
+        avg(baseline) FILTER (change IS NOT NULL) AS baseline, avg(change) AS change,
+        count(change) AS n, count(lost_change) AS lost, avg(coalesce(change, lost_change)) AS worst_case
+    FROM pairs GROUP BY ALL
+),
+-- each prompt's pull on the mean of a regime, for the clustered standard error (Liang-Zeger)
+pulls AS (
+    SELECT run_id, cell, metric, kind, regime, prompt_id, sum(p.change - r.change) / any_value(r.n) AS pull
+    FROM pairs AS p JOIN regimes AS r USING (run_id, cell, metric, kind, regime)
+    WHERE p.change IS NOT NULL
+    GROUP BY ALL
+),
+signs(shown, regime, sign) AS (
+    VALUES
+        ('unstable', 'unstable', 1), ('stable', 'stable', 1),
+        ('difference', 'unstable', 1), ('difference', 'stable', -1)
+),
+errors AS (
+    SELECT run_id, cell, metric, kind, shown, sqrt(sum(pull ** 2) * count(*) / nullif(count(*) - 1, 0)) AS error
+    FROM (
+        SELECT run_id, cell, metric, kind, shown, prompt_id, sum(sign * pull) AS pull
+        FROM pulls JOIN signs USING (regime)
+        GROUP BY ALL
+    )
+    GROUP BY ALL
+),
+answers AS (
+    SELECT
+        run_id, cell, metric, kind, measure, shown AS regime,
+        sum(sign * baseline) AS baseline, sum(sign * change) AS change, sum(sign * worst_case) AS worst_case,
+        sum(n)::BIGINT AS n, sum(lost)::BIGINT AS lost
+    FROM regimes JOIN signs USING (regime)
+    GROUP BY ALL
+    HAVING count(change) = CASE shown WHEN 'difference' THEN 2 ELSE 1 END
+)
+SELECT
+    a.run_id, a.cell, a.metric, a.kind, a.measure, a.regime, a.baseline, a.change,
+    coalesce(i.low, a.change - 1.959963984540054 * e.error) AS low,
+    coalesce(i.high, a.change + 1.959963984540054 * e.error) AS high,
+    coalesce(i.method, CASE WHEN e.error IS NOT NULL THEN 'normal, clustered by prompt, 95%' END) AS method,
+    a.n, a.lost, a.worst_case
+FROM answers AS a
+JOIN cells AS c USING (run_id, cell)
+LEFT JOIN errors AS e
+    ON e.run_id = a.run_id AND e.cell = a.cell AND e.metric = a.metric AND e.kind = a.kind AND e.shown = a.regime
+LEFT JOIN intervals AS i
+    ON i.query = 'regimes' AND i.statistic = 'change' AND i.run_id = a.run_id AND i.cell = a.cell
+    AND i.metric = a.metric AND i.measure = a.measure AND i.regime = a.regime
+    AND i.n = a.n AND abs(i.value - a.change) < 1e-9
+ORDER BY
+    a.run_id, c.position, a.kind DESC, a.metric,
+    list_position(['unstable', 'stable', 'difference'], a.regime);

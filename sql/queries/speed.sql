@@ -1,0 +1,27 @@
+-- How fast is it, and what memory does it take? Seconds and peak memory per picture, by cell and device.
+--
+-- seconds: of a batch, divided by its size. slowdown: against the run's baseline cell on the same device.
+--
+-- Columns: run_id, cell, device, dtype, width, height, steps, seconds (mean), median_seconds, images_per_minute,
+-- slowdown (NULL without a baseline there), peak_memory (bytes on the device, the largest; NULL on a CPU), n (samples).
+-- Source: the project's.
+WITH timed AS (
+    SELECT
+        run_id, cell, device, dtype, width, height, steps,
+        avg(seconds) AS seconds, median(seconds) AS median_seconds, max(peak_memory) AS peak_memory, count(*) AS n
+    FROM samples
+    WHERE seconds IS NOT NULL
+    GROUP BY ALL
+)
+SELECT
+    t.run_id, t.cell, t.device, t.dtype, t.width, t.height, t.steps, t.seconds, t.median_seconds,
+    60 / nullif(t.seconds, 0) AS images_per_minute,
+    t.seconds / nullif(base.seconds, 0) AS slowdown,
+    t.peak_memory, t.n
+FROM timed AS t
+JOIN runs USING (run_id)
+JOIN cells AS c ON c.run_id = t.run_id AND c.cell = t.cell
+LEFT JOIN timed AS base
+    ON base.run_id = t.run_id AND base.cell = runs.baseline AND base.device IS NOT DISTINCT FROM t.device
+    AND base.dtype = t.dtype AND base.width = t.width AND base.height = t.height AND base.steps = t.steps
+ORDER BY t.run_id, c.position, t.device;

@@ -1,0 +1,116 @@
+-- Does the knob repair the worst pictures? Paired change on the baseline's worst and best share, with a control.
+--
+-- Samples are chosen by one metric of the baseline, changes are shown in every metric. Choosing the worst and measuring
+-- again drifts toward the mean by itself; swap is the control: the change from baseline to knob on the baseline's worst,
+-- less the change from knob to baseline on the knob's worst, halved. It is zero where the two are exchangeable, and the
+-- repair where there is one. Samples that are equal at the edge of the share are counted in part, all alike.
+-- Pairs need both metrics on both sides; lost counts those of the cell that the knob lost.
+--
+-- parameter fraction: the share, more than 0 and at most 0.5; default: 0.2
+--
+-- Columns: run_id, cell, chosen_by (metric), metric, regime (worst, best, swap), fraction, baseline (mean at baseline of
+-- those chosen), change, low, high (95%: the run's bootstrap where it was analysed, which chooses anew in each resample;
+-- else normal, clustered by prompt, for the choice as it is), method, n (samples chosen), pairs (chosen from), lost.
+-- Source: the paper's table of the worst 20%; the control is not in it.
+WITH
+settings AS (SELECT coalesce(getvariable('fraction')::DOUBLE, 0.2) AS fraction),
+checked AS (
+    SELECT CASE WHEN fraction > 0 AND fraction <= 0.5 THEN fraction
+        ELSE error('fraction ' || fraction || ': more than 0 and at most 0.5') END AS fraction
+    FROM settings
+),
+ok AS MATERIALIZED (
+    SELECT p.run_id, p.cell, p.metric, p.pair_id, p.prompt_id, p.baseline, p.value, m.higher_is_better
+    FROM paired AS p JOIN metrics AS m ON m.run_id = p.run_id AND m.metric = p.metric AND m.kind = 'sample'
+    WHERE p.change IS NOT NULL
+),
+lost AS (
+    SELECT knob.run_id, knob.cell, count(*) FILTER (knob.status <> 'ok' AND base.status = 'ok') AS lost
+    FROM runs
+    JOIN samples AS base ON base.run_id = runs.run_id AND base.cell = runs.baseline
+    JOIN samples AS knob ON knob.run_id = base.run_id AND knob.pair_id = base.pair_id AND knob.cell <> base.cell
+    GROUP BY ALL
+),
+-- low is bad in base_place and knob_place, whatever the metric
+crossed AS (
+    SELECT
+        c.run_id, c.cell, c.metric AS chosen_by, m.metric, c.prompt_id, checked.fraction,
+        CASE WHEN c.higher_is_better THEN c.baseline ELSE -c.baseline END AS base_place,
+        CASE WHEN c.higher_is_better THEN c.value ELSE -c.value END AS knob_place,
+        m.baseline, m.value - m.baseline AS change
+    FROM ok AS c JOIN ok AS m USING (run_id, cell, pair_id) CROSS JOIN checked
+),
+-- how many stand below a sample, and how many with it; k: how many to choose
+placed AS (
+    SELECT
+        *,
+        count(*) OVER whole AS pairs,
+        greatest(1, round(fraction * count(*) OVER whole)) AS k,
+        rank() OVER by_base - 1 AS base_first, count(*) OVER by_base AS base_last,
+        rank() OVER by_knob - 1 AS knob_first, count(*) OVER by_knob AS knob_last
+    FROM crossed
+    WINDOW
+        whole AS (PARTITION BY run_id, cell, chosen_by, metric),
+        by_base AS (PARTITION BY run_id, cell, chosen_by, metric ORDER BY base_place),
+        by_knob AS (PARTITION BY run_id, cell, chosen_by, metric ORDER BY knob_place)
+),
+-- how much of each sample is chosen: all, none, or at the edge its share
+chosen AS (
+    SELECT
+        *,
+        greatest(0, least(1, (k - base_first) / (base_last - base_first))) AS worst,
+        greatest(0, least(1, (k - (pairs - base_last)) / (base_last - base_first))) AS best,
+        greatest(0, least(1, (k - knob_first) / (knob_last - knob_first))) AS knob_worst
+    FROM placed
+),
+means AS (
+    SELECT
+        run_id, cell, chosen_by, metric, fraction, any_value(pairs) AS pairs, any_value(k) AS k,
+        sum(worst * baseline) / any_value(k) AS worst_baseline, sum(best * baseline) / any_value(k) AS best_baseline,
+        sum(worst * change) / any_value(k) AS worst_change, sum(best * change) / any_value(k) AS best_change,
+        sum(knob_worst * change) / any_value(k) AS knob_worst_change
+    FROM chosen GROUP BY ALL
+),
+-- each prompt's pull on the means, for the clustered standard error (Liang-Zeger)
+pulls AS (
+    SELECT
+        run_id, cell, chosen_by, metric, prompt_id,
+        sum(worst * (change - worst_change)) / any_value(m.k) AS worst,
+        sum(best * (change - best_change)) / any_value(m.k) AS best,
+        sum(worst * (change - worst_change) + knob_worst * (change - knob_worst_change)) / any_value(m.k) / 2 AS swap,
+        sum(worst) > 0 AS in_worst, sum(best) > 0 AS in_best, sum(worst + knob_worst) > 0 AS in_swap
+    FROM chosen AS c JOIN means AS m USING (run_id, cell, chosen_by, metric)
+    GROUP BY ALL
+),
+errors AS (
+    SELECT
+        run_id, cell, chosen_by, metric,
+        sqrt(sum(worst ** 2) * sum(in_worst::INT) / nullif(sum(in_worst::INT) - 1, 0)) AS worst_error,
+        sqrt(sum(best ** 2) * sum(in_best::INT) / nullif(sum(in_best::INT) - 1, 0)) AS best_error,
+        sqrt(sum(swap ** 2) * sum(in_swap::INT) / nullif(sum(in_swap::INT) - 1, 0)) AS swap_error
+    FROM pulls GROUP BY ALL
+),
+answers AS (
+    SELECT
+        m.run_id, m.cell, m.chosen_by, m.metric, m.fraction, m.pairs, m.k::BIGINT AS n,
+        unnest(['worst', 'best', 'swap']) AS regime,
+        unnest([worst_baseline, best_baseline, NULL]) AS baseline,
+        unnest([worst_change, best_change, (worst_change + knob_worst_change) / 2]) AS change,
+        unnest([worst_error, best_error, swap_error]) AS error
+    FROM means AS m JOIN errors USING (run_id, cell, chosen_by, metric)
+)
+SELECT
+    a.run_id, a.cell, a.chosen_by, a.metric, a.regime, a.fraction, a.baseline, a.change,
+    coalesce(i.low, a.change - 1.959963984540054 * a.error) AS low,
+    coalesce(i.high, a.change + 1.959963984540054 * a.error) AS high,
+    coalesce(i.method, CASE WHEN a.error IS NOT NULL THEN 'normal, clustered by prompt, 95%' END) AS method,
+    a.n, a.pairs, lost.lost
+FROM answers AS a
+JOIN cells AS c USING (run_id, cell)
+JOIN lost USING (run_id, cell)
+LEFT JOIN intervals AS i  -- which has the metric that chose in its column `measure`
+    ON i.query = 'worst_fraction' AND i.statistic = 'change' AND i.run_id = a.run_id AND i.cell = a.cell
+    AND i.measure = a.chosen_by AND i.metric = a.metric AND i.regime = a.regime
+    AND i.n = a.n AND abs(i.value - a.change) < 1e-9
+ORDER BY
+    a.run_id, c.position, a.chosen_by, a.metric, list_position(['worst', 'best', 'swap'], a.regime);

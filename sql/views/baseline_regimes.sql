@@ -1,0 +1,41 @@
+-- The regime of each sample (kind sample, unit its pair_id) and prompt (kind prompt, unit its prompt_id), by the
+-- stability of the baseline over all blocks: unstable for the share `quantile` of the lowest, stable for the highest.
+-- Session variables: quantile (default 0.5, a split at the median), measure (alignment, the default; neg_energy;
+-- instability, whose sign is turned so that low is unstable for each of them), branch.
+-- place: the share of the units that are as unstable or more so. Units between the regimes have regime NULL.
+CREATE OR REPLACE VIEW baseline_regimes AS
+WITH
+settings AS (
+    SELECT
+        coalesce(getvariable('quantile')::DOUBLE, 0.5) AS q,
+        coalesce(getvariable('measure')::VARCHAR, 'alignment') AS measure
+),
+checked AS (
+    SELECT
+        CASE WHEN q > 0 AND q <= 0.5 THEN q
+            ELSE error('quantile ' || q || ': more than 0 and at most 0.5') END AS q,
+        CASE WHEN measure IN ('alignment', 'neg_energy', 'instability') THEN measure
+            ELSE error('measure ''' || measure || ''': one of alignment, neg_energy, instability') END AS measure
+    FROM settings
+),
+samples_of AS (
+    SELECT
+        s.run_id, s.prompt_id, s.pair_id, checked.q, checked.measure,
+        CASE checked.measure
+            WHEN 'alignment' THEN s.alignment WHEN 'neg_energy' THEN -s.energy ELSE -s.instability END AS stability
+    FROM stage_stability AS s
+    JOIN runs ON runs.run_id = s.run_id AND runs.baseline = s.cell
+    JOIN samples AS ok ON ok.run_id = s.run_id AND ok.sample_id = s.sample_id AND ok.status = 'ok'
+    CROSS JOIN checked
+    WHERE s.stage = 'all' AND isfinite(stability)
+),
+units AS (
+    SELECT run_id, 'sample' AS kind, pair_id AS unit, measure, q, stability FROM samples_of
+    UNION ALL
+    SELECT run_id, 'prompt', prompt_id, measure, q, avg(stability) FROM samples_of GROUP BY ALL
+)
+SELECT
+    run_id, kind, unit, measure, stability,
+    cume_dist() OVER (PARTITION BY run_id, kind ORDER BY stability) AS place,
+    CASE WHEN place <= q THEN 'unstable' WHEN place > 1 - q THEN 'stable' END AS regime
+FROM units;

@@ -1,0 +1,97 @@
+import json
+from pathlib import Path
+
+import polars as pl
+import pyarrow.parquet as pq
+import pytest
+from polars.testing import assert_frame_equal
+
+import sql
+from sql.schemas import ANALYSIS
+from tasks.analyse import analyse
+from tests.lakes import Lake, make
+
+QUERIES = ("correlations", "operating_curve", "regimes", "worst_fraction")
+
+
+def store(folder: Path, run_id: str, branch: str | None = None) -> pl.DataFrame:
+    """Analyses the run and adds the answers to its manifest."""
+    table = analyse(sql.connect(folder, run_id, branch=branch), run_id, resamples=200)
+    part = f"analysis/run_id={run_id}/all-{branch}.parquet"
+    (folder / part).parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table, folder / part)
+    manifest = folder / "_runs" / f"{run_id}.json"
+    content = json.loads(manifest.read_text())
+    content["parts"].append({"table": "analysis", "path": part, "rows": table.num_rows, "schema_version": 1})
+    manifest.write_text(json.dumps(content))
+    frame = pl.from_arrow(table)
+    assert isinstance(frame, pl.DataFrame)
+    return frame
+
+
+def test_the_answers_are_those_of_the_queries_and_come_back_beside_them(tmp_path: Path) -> None:
+    run_id = make(tmp_path, Lake(prompts=15, images=False))
+    plain = {name: sql.query(sql.connect(tmp_path), name) for name in QUERIES}
+    answers = store(tmp_path, run_id)
+    assert set(answers["query"]) == set(QUERIES)
+    assert answers.filter(pl.col("low").is_null()).height == 0
+    assert answers.filter((pl.col("low") > pl.col("value")) | (pl.col("value") > pl.col("high"))).height < 10
+    connection = sql.connect(tmp_path)
+    for name in QUERIES:
+        shown = sql.query(connection, name)
+        assert_frame_equal(shown.drop("low", "high", "method"), plain[name].drop("low", "high", "method"))
+        intervals = shown if name != "operating_curve" else shown.filter(pl.col("kind") != "cell")
+        assert set(intervals["method"]) == {"bootstrap clustered by prompt, 200 resamples, 95%"}
+
+
+def test_bootstrap_and_normal_intervals_of_means_agree(tmp_path: Path) -> None:
+    run_id = make(tmp_path, Lake(prompts=60, seeds=4, images=False))
+    normal = sql.query(sql.connect(tmp_path), "operating_curve").filter(pl.col("kind") != "cell")
+    store(tmp_path, run_id)
+    bootstrap = sql.query(sql.connect(tmp_path), "operating_curve").filter(pl.col("kind") != "cell")
+    ratio = (bootstrap["high"] - bootstrap["low"]) / (normal["high"] - normal["low"])
+    assert ratio.is_between(0.75, 1.25).all()
+
+
+def test_an_interval_is_shown_only_beside_the_value_it_was_made_for(tmp_path: Path) -> None:
+    run_id = make(tmp_path, Lake(prompts=15, images=False))
+    store(tmp_path, run_id)
+    connection = sql.connect(tmp_path)
+    assert sql.query(connection, "correlations", branch="cond")["low"].null_count() == 48
+    assert set(sql.query(connection, "worst_fraction", fraction=0.4)["method"]) == {"normal, clustered by prompt, 95%"}
+    store(tmp_path, run_id, branch="cond")
+    connection = sql.connect(tmp_path)
+    assert sql.query(connection, "correlations", branch="cond")["low"].null_count() == 0
+    assert sql.query(connection, "correlations")["low"].null_count() == 0
+
+
+def test_it_is_seeded(tmp_path: Path) -> None:
+    run_id = make(tmp_path, Lake(images=False))
+    connection = sql.connect(tmp_path)
+    first = analyse(connection, run_id, resamples=50)
+    assert first.schema.equals(ANALYSIS)
+    lows = first["low"].to_pylist()
+    assert analyse(connection, run_id, resamples=50)["low"].to_pylist() == pytest.approx(lows, abs=1e-9)
+    assert analyse(connection, run_id, resamples=50, seed=1)["low"].to_pylist() != pytest.approx(lows, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    "lake",
+    [
+        Lake(prompts=1, seeds=1, images=False, lost=False),
+        Lake(knobs=("baseline",), images=False, lost=False),
+        Lake(prompts=1, seeds=3, images=False),  # the last cell loses all
+        Lake(knobs=("a1.05-b3",), images=False, lost=False),  # no baseline
+    ],
+)
+def test_little_data_gives_few_answers_and_no_error(tmp_path: Path, lake: Lake) -> None:
+    run_id = make(tmp_path, lake)
+    store(tmp_path, run_id)
+    for name in QUERIES:
+        sql.query(sql.connect(tmp_path), name)
+
+
+def test_a_run_that_is_not_there_is_told(tmp_path: Path) -> None:
+    run_id = make(tmp_path, Lake(images=False))
+    with pytest.raises(ValueError, match=f"'nothing' is not among those of the connection: {run_id}"):
+        analyse(sql.connect(tmp_path), "nothing")
