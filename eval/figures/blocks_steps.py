@@ -1,0 +1,44 @@
+"""A stability measure by block and step as a heatmap, of one cell."""
+
+import altair as alt
+import polars as pl
+
+from eval.figures.theme import rows
+
+
+def blocks_by_steps(frame: pl.DataFrame, measure: str, domain: list[float], change: bool = False) -> alt.Chart:
+    """Blocks down, steps across; as wide as its container.
+
+    Args:
+        frame: block, step, value, n of one cell.
+        measure: what `value` is, for the legend.
+        domain: of the colours; heatmaps that share it compare.
+        change: the values are changes against another cell: colours around 0.
+    """
+    blocks = frame["block"].unique().sort().to_list()
+    steps = frame["step"].unique().sort().to_list()
+    scale = alt.Scale(type="quantize", domain=domain, nice=False, range="diverging" if change else "heatmap")
+    number = "+.2~g" if change else ".3~g"
+    legend = alt.Legend(orient="bottom", title=None, format=number, gradientThickness=8, direction="horizontal")
+    return (
+        alt.Chart(rows(frame))
+        .mark_rect()
+        .encode(
+            alt.X("step:O", title="step", axis=_axis(steps, 12)),
+            alt.Y("block:O", title="block", sort="ascending", axis=_axis(blocks, 14)),
+            alt.Color("value:Q", scale=scale, legend=legend),
+            tooltip=[
+                alt.Tooltip("block:O"),
+                alt.Tooltip("step:O"),
+                alt.Tooltip("value:Q", title=measure, format="+.4~f" if change else ".4~f"),
+                alt.Tooltip("n:Q", format=","),
+            ],
+        )
+        .properties(width="container", height=max(150, min(420, 14 * len(blocks))))
+    )
+
+
+def _axis(values: list[int], most: int) -> alt.Axis:
+    """Labels for at most so many of the values, evenly."""
+    every = -(-len(values) // most)
+    return alt.Axis(values=values[::every], ticks=False, domain=False, labelAngle=0)

@@ -1,0 +1,90 @@
+"""Table 1 of the paper as a heatmap: Spearman's rho of each measure with each metric, by stage."""
+
+from typing import Any
+
+import altair as alt
+import polars as pl
+
+from eval.figures.theme import rows, symmetric
+from eval.figures.words import MEASURES, measure_label, metric_label
+
+STAGES = ["down", "mid", "up", "all"]
+_LEAST = 0.3
+"""The colours reach at least to this |rho|, or noise around 0 would look like something."""
+
+
+def correlations(frame: pl.DataFrame) -> alt.FacetChart:
+    """The table's own layout: metrics down, measures across, a panel a stage. 860 px wide.
+
+    Args:
+        frame: metric, stage, measure, rho, low, high, n (as the query `correlations` has them). Bold: the interval does
+            not contain 0.
+    """
+    described = _described(frame)
+    symbols = described["symbol"].unique(maintain_order=True).to_list()
+    metrics = described["name"].unique(maintain_order=True).to_list()
+    panel = _cells(
+        described,
+        alt.X(
+            "symbol:N", sort=symbols, title=None, axis=alt.Axis(orient="top", labelAngle=0, ticks=False, domain=False)
+        ),
+        alt.Y("name:N", sort=metrics, title=None, axis=alt.Axis(ticks=False, domain=False, labelLimit=140)),
+    ).properties(width=alt.Step(43), height=alt.Step(30))
+    stages = [stage for stage in STAGES if stage in set(described["stage"])]
+    return panel.facet(column=alt.Column("stage:N", sort=stages, title=None), spacing=10)
+
+
+def correlations_narrow(frame: pl.DataFrame) -> alt.LayerChart:
+    """The same, transposed, for a phone: measures down, metrics across; as wide as its container."""
+    described = _described(frame)
+    lines = described["line"].unique(maintain_order=True).to_list()
+    metrics = described["name"].unique(maintain_order=True).to_list()
+    top = alt.Axis(orient="top", labelAngle=-40, ticks=False, domain=False, labelLimit=110)
+    return _cells(
+        described,
+        alt.X("name:N", sort=metrics, title=None, axis=top),
+        alt.Y("line:N", sort=lines, title=None, axis=alt.Axis(ticks=False, domain=False)),
+    ).properties(width="container", height=25 * len(lines))
+
+
+def _described(frame: pl.DataFrame) -> pl.DataFrame:
+    known = [measure for measure in MEASURES if measure in set(frame["measure"])]
+    return (
+        frame.select("metric", "stage", "measure", "rho", "low", "high", "n")
+        .with_columns(
+            pl.col("metric").map_elements(metric_label, pl.String).alias("name"),
+            pl.col("measure").map_elements(measure_label, pl.String).alias("symbol"),
+            ((pl.col("low") > 0) | (pl.col("high") < 0)).fill_null(False).alias("clear"),
+        )
+        .with_columns((pl.col("stage") + " " + pl.col("symbol")).alias("line"))
+        .sort(
+            pl.col("stage").replace_strict(STAGES, range(len(STAGES)), default=len(STAGES)),
+            pl.col("measure").replace_strict(known, range(len(known)), default=len(known)),
+            maintain_order=True,
+        )
+    )
+
+
+def _cells(described: pl.DataFrame, x: alt.X, y: alt.Y) -> alt.LayerChart:
+    colour: Any = alt.Color(
+        "rho:Q",
+        scale=alt.Scale(type="quantize", domain=symmetric(described["rho"], _LEAST), range="diverging"),
+        legend=None,
+    )
+    tooltip = [
+        alt.Tooltip("name:N", title="metric"),
+        alt.Tooltip("line:N", title="stage, measure"),
+        alt.Tooltip("rho:Q", title="Spearman ρ", format="+.3f"),
+        alt.Tooltip("low:Q", title="95% from", format="+.3f"),
+        alt.Tooltip("high:Q", title="to", format="+.3f"),
+        alt.Tooltip("n:Q", title="n", format=","),
+    ]
+    base = alt.Chart(rows(described)).encode(x, y, tooltip=tooltip)
+    number = alt.Text("rho:Q", format="+.2f")
+    layers = [
+        base.mark_rect(style="ground", strokeWidth=1).encode(colour),
+        base.transform_filter("datum.clear").mark_text(fontWeight=700, fontSize=11).encode(text=number),
+        base.transform_filter("!datum.clear && isValid(datum.rho)").mark_text(fontSize=11).encode(text=number),
+        base.transform_filter("!isValid(datum.rho)").mark_text(style="faint").encode(text=alt.value("–")),
+    ]
+    return alt.LayerChart(layer=layers)

@@ -1,0 +1,46 @@
+"""A stability measure along the network's blocks, or along the denoising steps: a line a cell."""
+
+import altair as alt
+import polars as pl
+
+from eval.figures.theme import cell_colour, cell_shape, rows
+
+
+def profile(
+    frame: pl.DataFrame, along: str, title: str, measure: str, cells: list[str], stages: pl.DataFrame | None = None
+) -> alt.LayerChart:
+    """The mean of a measure along blocks or steps; as wide as its container.
+
+    Args:
+        frame: cell, value, n, and a column named `along` (block or step).
+        title: of the axis that runs along.
+        stages: stage, first, last: where the stages' blocks begin and end; drawn behind the lines.
+    """
+    x = alt.X(
+        f"{along}:Q", title=title, scale=alt.Scale(nice=False), axis=alt.Axis(grid=False, tickMinStep=1, format="d")
+    )
+    y = alt.Y("value:Q", title=measure, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=5))
+    tooltip = [
+        alt.Tooltip("cell:N"),
+        alt.Tooltip(f"{along}:Q", title=title, format="d"),
+        alt.Tooltip("value:Q", title=measure, format=".4~f"),
+        alt.Tooltip("n:Q", title="n", format=","),
+    ]
+    base = alt.Chart(rows(frame)).encode(cell_colour(cells))
+    line = base.mark_line(strokeWidth=1.75).encode(x, y)
+    points = base.mark_point(filled=True, size=26, opacity=1).encode(x, y, cell_shape(cells), tooltip=tooltip)
+    layers: list[alt.Chart] = [line, points]
+    if stages is not None:
+        layers = [*_stages(stages), *layers]
+    return alt.LayerChart(layer=layers, width="container", height=220)
+
+
+def _stages(stages: pl.DataFrame) -> list[alt.Chart]:
+    placed = stages.with_columns(((pl.col("first") + pl.col("last")) / 2).alias("middle"))
+    between = ((pl.col("first") + pl.col("last").shift(1)) / 2).alias("boundary")
+    starts = placed.sort("first").with_columns(between).drop_nulls("boundary")
+    names = alt.Chart(rows(placed)).mark_text(style="faint", baseline="bottom", dy=-3, fontSize=11)
+    return [
+        alt.Chart(rows(starts)).mark_rule(style="boundary").encode(alt.X("boundary:Q")),
+        names.encode(alt.X("middle:Q"), y=alt.value(0), text="stage:N"),
+    ]

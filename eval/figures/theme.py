@@ -1,0 +1,107 @@
+"""The look of the figures: one colour a cell in every figure, colour-blind safe, and nothing that carries no number.
+
+Charts themselves hold no colours: `config` brings them. So a page can put CSS variables in, and follow its reader's
+light or dark scheme, and a notebook plain ones: `chart.configure(**config())`.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import altair as alt
+import polars as pl
+
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'Liberation Sans', Arial, sans-serif"
+SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left")
+
+
+@dataclass(frozen=True)
+class Colours:
+    """Any CSS colours. `cells`: the baseline first, then the others; `diverging` from negative to positive."""
+
+    ink: str = "#1c2127"
+    faint: str = "#5b6570"
+    line: str = "#d9dee3"
+    paper: str = "#ffffff"
+    # Okabe and Ito's set, darkened where it would be faint on white; the baseline is grey
+    cells: tuple[str, ...] = ("#5f6873", "#0072b2", "#d55e00", "#00835f", "#b04a8c", "#a87400", "#3591c9", "#7a5c3e")
+    diverging: tuple[str, ...] = (
+        *("#e08a4f", "#eaa675", "#f2c29d", "#f9dfca", "#f4f5f6"),
+        *("#d6e5f3", "#afcde8", "#85b3dc", "#5a98ce"),
+    )
+    sequential: tuple[str, ...] = (
+        *("#f3f7f5", "#dbebe4", "#bfdcd2", "#9fcbc0", "#7cb8ae"),
+        *("#58a39d", "#3a8c8b", "#207376", "#0c5a60"),
+    )
+
+
+def config(colours: Colours | None = None, legends: bool = True) -> dict[str, Any]:
+    """Vega-Lite's configuration. `legends`: whether charts tell cells by a legend; a page may have one of its own."""
+    c = colours or Colours()
+    text = {"font": FONT, "fontSize": 12, "color": c.ink}
+    axis = {
+        "labelFont": FONT,
+        "titleFont": FONT,
+        "labelFontSize": 12,
+        "titleFontSize": 12,
+        "titleFontWeight": "normal",
+        "labelColor": c.ink,
+        "titleColor": c.faint,
+        "gridColor": c.line,
+        "domainColor": c.line,
+        "tickColor": c.line,
+        "titlePadding": 8,
+    }
+    legend = {"labelFont": FONT, "titleFont": FONT, "labelColor": c.ink, "titleColor": c.faint, "labelFontSize": 12}
+    return {
+        "background": "transparent",
+        "font": FONT,
+        "padding": 4,
+        "view": {"stroke": None},
+        "axis": axis,
+        "header": {"labelFont": FONT, "labelFontSize": 12, "labelColor": c.ink, "title": None, "labelFontWeight": 600},
+        "legend": legend | {"titleFontWeight": "normal", "disable": not legends},
+        "title": text | {"anchor": "start", "fontWeight": 600},
+        "text": text,
+        "range": {
+            "category": list(c.cells),
+            "diverging": list(c.diverging),
+            "heatmap": list(c.sequential),
+            "symbol": list(SHAPES),
+        },
+        "style": {
+            "faint": {"fill": c.faint},
+            "ground": {"stroke": c.paper},
+            "hollow": {"fill": c.paper},
+            "halo": {"fill": c.paper, "stroke": c.paper},
+            "zero": {"stroke": c.ink, "strokeDash": [3, 3]},
+            "boundary": {"stroke": c.line},
+        },
+    }
+
+
+def rows(frame: pl.DataFrame) -> alt.Data:
+    """A frame as a chart's data. What is not finite becomes null: JSON has no NaN. Numbers to six digits."""
+    floats = [name for name, kind in frame.schema.items() if kind.is_float()]
+    finite = [pl.when(pl.col(name).is_finite()).then(pl.col(name).round_sig_figs(6)).alias(name) for name in floats]
+    return alt.Data(values=frame.with_columns(finite).to_dicts())
+
+
+def cell_colour(cells: list[str], **legend: Any) -> alt.Color:
+    """The cells' colours, by their order in the experiment: the same in every figure of a run."""
+    return alt.Color("cell:N", title=None, scale=alt.Scale(domain=cells), **legend)
+
+
+def cell_shape(cells: list[str]) -> alt.Shape:
+    """The cells' shapes, beside the colour: neither is needed to tell cells apart."""
+    return alt.Shape("cell:N", title=None, scale=alt.Scale(domain=cells))
+
+
+def extent(values: pl.Series) -> list[float]:
+    """The least and the largest value, as a domain."""
+    return [float(values.to_numpy().min()), float(values.to_numpy().max())]
+
+
+def symmetric(values: pl.Series, least: float = 0.0) -> list[float]:
+    """A domain around 0 that holds all values, and reaches at least so far."""
+    bound = max([least, *values.drop_nulls().abs()])
+    return [-bound, bound]

@@ -1,0 +1,103 @@
+"""What the named queries say of a run: all that the page's figures show."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+import polars as pl
+
+import sql
+from tasks.lake.manifest import Manifest
+
+_FIDELITY = ("binding", "image_reward", "aesthetic", "clip_score", "hps")
+_DIVERSITY = ("msssim_diversity", "lpips_diversity", "vendi")
+
+
+@dataclass(frozen=True)
+class Answers:
+    """A run, its cells in their order (the baseline first), and the answers about it. `lake` holds the lake's views."""
+
+    run: Manifest
+    lake: duckdb.DuckDBPyConnection
+    cells: list[str]
+    baseline: str | None
+    settings: dict[str, str]
+    metrics: pl.DataFrame  # metric, kind, higher_is_better
+    correlations: pl.DataFrame
+    curve: pl.DataFrame
+    regimes: pl.DataFrame
+    worst: pl.DataFrame
+    profile: pl.DataFrame
+    failures: pl.DataFrame
+    speed: pl.DataFrame
+
+    @property
+    def fidelity(self) -> str | None:
+        """The metric that stands for fidelity: a score of a picture against its prompt, if there is one."""
+        return self._choose(_FIDELITY, ("sample",))
+
+    @property
+    def diversity(self) -> str | None:
+        """The metric that stands for diversity: of a set of pictures."""
+        return self._choose(_DIVERSITY, ("prompt", "cell"))
+
+    def samples(self, metric: str) -> str:
+        """What a metric's n counts, in words."""
+        kinds = self.metrics.filter(metric=metric)["kind"].to_list()
+        return "prompts" if kinds == ["prompt"] else "samples"
+
+    def _choose(self, known: tuple[str, ...], kinds: tuple[str, ...]) -> str | None:
+        there = (
+            self.metrics.filter(pl.col("kind").is_in(kinds))
+            .sort(pl.col("kind") != kinds[0], "metric")["metric"]
+            .to_list()
+        )
+        return next((metric for metric in known if metric in there), there[0] if there else None)
+
+
+def ask(lake: duckdb.DuckDBPyConnection, run: Manifest) -> Answers:
+    """Run the named queries over a connection that sees this run alone."""
+    cells = sql.select(lake, "SELECT cell, knob, settings, baseline FROM cells ORDER BY baseline DESC, position")
+    knobs = {row["cell"]: _words(row["knob"], json.loads(row["settings"])) for row in cells.to_dicts()}
+    return Answers(
+        run=run,
+        lake=lake,
+        cells=cells["cell"].to_list(),
+        baseline=run.baseline if run.baseline in knobs else None,
+        settings=knobs,
+        metrics=sql.select(lake, "SELECT metric, kind, higher_is_better FROM metrics ORDER BY kind DESC, metric"),
+        correlations=sql.query(lake, "correlations"),
+        curve=sql.query(lake, "operating_curve"),
+        regimes=sql.query(lake, "regimes"),
+        worst=sql.query(lake, "worst_fraction"),
+        profile=sql.query(lake, "stability_profile"),
+        failures=sql.query(lake, "failures"),
+        speed=sql.query(lake, "speed"),
+    )
+
+
+def _words(kind: str, settings: dict[str, Any]) -> str:
+    """A knob in words: what differs from plain attention."""
+    given = {name: value for name, value in settings.items() if value is not None}
+    if kind == "vanilla":
+        return "plain attention"
+    words = [kind]
+    words += [f"{symbol} {given[name]:g}" for name, symbol in _SYMBOLS.items() if name in given]
+    if given.get("adapt_alpha", "off") != "off":
+        words.append(f"α adaptive ({given['adapt_alpha']})")
+    if given.get("adapt_beta"):
+        words.append("β adaptive")
+    if given.get("eta_scope") == "batch":
+        words.append("η over the batch")
+    if given.get("rescale") == "off":
+        words.append("no rescale")
+    if given.get("blocks", "all") != "all":
+        words.append(f"blocks {given['blocks']}")
+    start, end = given.get("window", (0.0, 1.0))
+    if (start, end) != (0.0, 1.0):
+        words.append(f"steps from {start:.0%} to {end:.0%}")
+    return ", ".join(words)
+
+
+_SYMBOLS = {"alpha": "α", "beta": "β", "tau": "τ"}

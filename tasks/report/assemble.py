@@ -1,0 +1,63 @@
+"""A run's report: opens the lake, asks the named queries, and writes one HTML file."""
+
+import os
+from contextlib import closing
+from pathlib import Path
+
+import sql
+from tasks.lake.manifest import find_run
+from tasks.lake.store import LocalStore
+from tasks.report.answers import ask
+from tasks.report.findings import find
+from tasks.report.head import read_head, run_tables
+from tasks.report.page import Page, render
+from tasks.report.pictures import choose_pictures
+from tasks.report.sections.correlations import correlation_section
+from tasks.report.sections.curve import curve_section
+from tasks.report.sections.regimes import regime_section
+from tasks.report.sections.stability import stability_section
+from tasks.report.sections.worst import worst_section
+
+
+def report_run(store: LocalStore, run_id: str, path: str | Path | None = None) -> Path:
+    """Write the report of a run, also of one that is not finished, and return its absolute path.
+
+    Args:
+        run_id: the run's id, or a unique beginning of it.
+        path: of the file; without it `<lake>/_reports/<run_id>.html`. A file that is there is replaced, atomically.
+
+    Raises:
+        InputError: no such run.
+        LakeError: a part that the run's manifest names cannot be read.
+    """
+    run = find_run(store, run_id)
+    with closing(sql.connect(store.root, run.run_id, include_running=True)) as lake:
+        answers = ask(lake, run)
+        page = Page(
+            head=read_head(answers),
+            findings=find(answers),
+            sections=(
+                curve_section(answers),
+                correlation_section(answers),
+                regime_section(answers),
+                worst_section(answers),
+                stability_section(answers),
+            ),
+            groups=tuple(choose_pictures(answers)),
+            tables=tuple(run_tables(answers)),
+            cells=tuple(answers.cells),
+        )
+    target = Path(path).absolute() if path else store.root / "_reports" / f"{run.run_id}.html"
+    _write(target, render(page))
+    return target
+
+
+def _write(target: Path, text: str) -> None:
+    """A reader sees the old file or the new one, never a part."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,99 @@
+"""The key findings in plain sentences, each with its n and interval; none where the interval contains 0.
+
+What is looked at is fixed beforehand (Align over all blocks, the fidelity and the diversity metric, the swap control),
+never the largest of many.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from eval.figures import metric_label
+from tasks.report.answers import Answers
+from tasks.report.numbers import count, interval, is_clear, percent, signed
+
+_Statement = tuple[bool, str]
+"""Whether it is clear of 0, and the sentence."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What can be said of stability (`cell` empty) or of a cell."""
+
+    title: str
+    cell: str
+    sentences: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Findings:
+    """The findings, and how many statements were looked at for them."""
+
+    groups: tuple[Finding, ...]
+    looked_at: int
+    stated: int
+
+
+def find(answers: Answers) -> Findings:
+    """The findings of a run."""
+    looked = [("Stability and quality", "", list(_correlations(answers)))]
+    others = [cell for cell in answers.cells if cell != answers.baseline]
+    looked += [(cell, cell, [*_regimes(answers, cell), *_worst(answers, cell)]) for cell in others]
+    groups = [
+        Finding(title, cell, tuple(sentence for clear, sentence in statements if clear))
+        for title, cell, statements in looked
+        if statements
+    ]
+    return Findings(
+        groups=tuple(groups),
+        looked_at=sum(len(statements) for *_, statements in looked),
+        stated=sum(len(group.sentences) for group in groups),
+    )
+
+
+def _main(answers: Answers) -> list[str]:
+    return [metric for metric in (answers.fidelity, answers.diversity) if metric]
+
+
+def _correlations(answers: Answers) -> Iterator[_Statement]:
+    for metric in _main(answers):
+        frame = answers.correlations.filter(metric=metric, stage="all", measure="alignment")
+        for row in frame.filter(pl.col("rho").is_not_null()).to_dicts():
+            way = "higher" if row["rho"] > 0 else "lower"
+            units = f"{row['kind']}s"
+            yield (
+                is_clear(row),
+                f"More stable {units} of {row['cell']} have {way} {metric_label(metric)}: Spearman's ρ with Align is "
+                f"{_number(row, 'rho')}, n = {count(row['n'])} {units}.",
+            )
+
+
+def _regimes(answers: Answers, cell: str) -> Iterator[_Statement]:
+    for metric in _main(answers):
+        name = metric_label(metric)
+        for row in answers.regimes.filter(cell=cell, metric=metric).to_dicts():
+            number = f"{_number(row)}, n = {count(row['n'])} pairs"
+            if row["regime"] == "difference":
+                more = "more" if row["change"] > 0 else "less"
+                yield is_clear(row), f"Adds {more} {name} to the unstable than to the stable: {number}."
+            else:
+                verb = "Raises" if row["change"] > 0 else "Lowers"
+                yield is_clear(row), f"{verb} {name} of {row['regime']} {row['kind']}s: {number}."
+
+
+def _worst(answers: Answers, cell: str) -> Iterator[_Statement]:
+    frame = answers.worst.filter(cell=cell, regime="swap", metric=answers.fidelity, chosen_by=answers.fidelity)
+    for row in frame.to_dicts():
+        verb = "Raises" if row["change"] > 0 else "Lowers"
+        worst = f"the worst {percent(row['fraction'])} of baseline pictures"
+        yield (
+            is_clear(row),
+            f"{verb} {metric_label(row['metric'])} of {worst} beyond the drift toward the mean: {_number(row)}, "
+            f"n = {count(row['n'])}.",
+        )
+
+
+def _number(row: dict[str, Any], key: str = "change") -> str:
+    return f"{signed(row[key])} {interval(row['low'], row['high'], sign=True)}"

@@ -1,0 +1,159 @@
+"""The page's head: what was run, on what, and what went wrong."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+import sql
+from eval.figures import metric_label
+from tasks.report.answers import Answers
+from tasks.report.columns import CELL, numbers, words
+from tasks.report.numbers import count, percent, show
+from tasks.report.view import Table, listing, table
+
+_FACTS = """
+    SELECT
+        count(*) AS samples,
+        count(DISTINCT prompt_id) AS prompts,
+        count(DISTINCT seed) AS seeds,
+        count(*) FILTER (status <> 'ok') AS lost,
+        array_agg(DISTINCT model ORDER BY model) AS model,
+        array_agg(DISTINCT revision ORDER BY revision) FILTER (revision IS NOT NULL) AS revision,
+        array_agg(DISTINCT dtype ORDER BY dtype) AS dtype,
+        array_agg(DISTINCT steps ORDER BY steps) AS steps,
+        array_agg(DISTINCT guidance ORDER BY guidance) AS guidance,
+        array_agg(DISTINCT width || ' × ' || height) AS size,
+        array_agg(DISTINCT device ORDER BY device) FILTER (device IS NOT NULL) AS device,
+        array_agg(DISTINCT torch_version ORDER BY torch_version) FILTER (torch_version IS NOT NULL) AS torch,
+        array_agg(DISTINCT diffusers_version ORDER BY diffusers_version) FILTER (diffusers_version IS NOT NULL)
+            AS diffusers,
+        array_agg(DISTINCT skewbench_version ORDER BY skewbench_version) FILTER (skewbench_version IS NOT NULL)
+            AS skewbench,
+        avg(seconds) AS seconds
+    FROM samples
+"""
+
+_UNSCORED = """
+    WITH scored AS (
+        SELECT metric, value, reason FROM scores
+        UNION ALL SELECT metric, value, reason FROM group_scores
+        UNION ALL SELECT metric, NULL, reason FROM missing_metrics
+    )
+    SELECT metric, mode(reason) AS reason
+    FROM scored
+    GROUP BY metric
+    HAVING count(value) FILTER (isfinite(value)) = 0
+    ORDER BY metric
+"""
+
+
+@dataclass(frozen=True)
+class Head:
+    """What the head shows. `notices`: what a reader must know before the figures."""
+
+    name: str
+    run_id: str
+    status: str
+    created: str
+    description: str
+    facts: tuple[tuple[str, str], ...]
+    notices: tuple[str, ...]
+    unscored: tuple[tuple[str, str], ...]  # metric, reason
+    samples: int
+
+
+_FAILURES = (
+    CELL,
+    words("status", "status"),
+    numbers("samples", "samples", count),
+    numbers("share", "share", percent),
+    words("reason", "reason"),
+)
+_SPEED = (
+    CELL,
+    words("device", "device"),
+    numbers("seconds a picture", "seconds", show),
+    numbers("against baseline", "slowdown", lambda times: f"{times:.2f} ×"),
+    numbers("peak memory, GB", "peak_memory", lambda size: f"{size / 1e9:.2f}"),
+    numbers("n", "n", count),
+)
+
+
+def run_tables(answers: Answers) -> list[tuple[str, Table]]:
+    """Cells and their knobs, what was lost and why, and how long it took: headings and tables."""
+    knobs = pl.DataFrame({"cell": answers.cells, "settings": [answers.settings[cell] for cell in answers.cells]})
+    tables = [("Cells", table("Each cell's knob.", knobs, (CELL, words("settings", "settings"))))]
+    if answers.failures.height:
+        caption = "Query failures: samples by status."
+        tables.append(("Samples and failures", table(caption, answers.failures, _FAILURES)))
+    if answers.speed.height:
+        tables.append(("Speed", table("Query speed: seconds of a batch, divided by its size.", answers.speed, _SPEED)))
+    return tables
+
+
+def read_head(answers: Answers) -> Head:
+    """The head of a run's page."""
+    run = answers.run
+    found = sql.select(answers.lake, _FACTS).to_dicts()[0]
+    unscored = sql.select(answers.lake, _UNSCORED).rows()
+    return Head(
+        name=run.name,
+        run_id=run.run_id,
+        status=run.status,
+        created=run.created,
+        description=str(run.experiment.get("description") or ""),
+        facts=tuple((name, text) for name, text in _facts(answers, found) if text),
+        notices=tuple(_notices(answers, found)),
+        unscored=tuple((metric_label(metric), reason or "no reason was given") for metric, reason in unscored),
+        samples=found["samples"],
+    )
+
+
+def _facts(answers: Answers, found: dict[str, Any]) -> list[tuple[str, str]]:
+    revision = [text[:12] for text in found["revision"] or []]
+    versions = [f"{name} {_all(found[name])}" for name in ("skewbench", "torch", "diffusers") if found[name]]
+    return [
+        ("model", _all(found["model"])),
+        ("revision", _all(revision)),
+        ("samples", f"{count(found['samples'])} of {count(answers.run.samples)} planned"),
+        ("prompts × seeds", f"{count(found['prompts'])} × {count(found['seeds'])}"),
+        ("cells", count(len(answers.cells))),
+        ("steps, guidance", f"{_all(found['steps'])}, {_all(found['guidance'])}" if found["steps"] else ""),
+        ("picture", _all(found["size"])),
+        ("precision", _all(found["dtype"])),
+        ("device", _all(found["device"])),
+        ("seconds a picture", "" if found["seconds"] is None else show(found["seconds"])),
+        ("versions", ", ".join(versions)),
+        ("begun", answers.run.created.replace("T", " ").replace("+00:00", " UTC")),
+    ]
+
+
+def _notices(answers: Answers, found: dict[str, Any]) -> list[str]:
+    run = answers.run
+    notices = []
+    if run.status != "committed":
+        what = "is still running" if run.status == "running" else "is incomplete"
+        notices.append(
+            f"This run {what}: {count(found['samples'])} of {count(run.samples)} samples are there. Everything below "
+            "is of these alone, and may change. `skewbench run EXPERIMENT` goes on where it stopped."
+        )
+    if run.failed_jobs:
+        first = run.failed_jobs[0]
+        notices.append(
+            f"{count(len(run.failed_jobs))} jobs were set aside. The first, {first['job']}: {first['error']}"
+        )
+    if found["lost"]:
+        lost = pl.col("samples").filter(pl.col("status") != "ok").sum().alias("lost")
+        by_cell = answers.failures.group_by("cell", maintain_order=True).agg(lost, pl.col("samples").sum())
+        rows = by_cell.filter(pl.col("lost") > 0).to_dicts()
+        cells = listing(f"{row['cell']} {count(row['lost'])} of {count(row['samples'])}" for row in rows)
+        notices.append(
+            f"{count(found['lost'])} samples were lost ({cells}). They are in no mean; the worst case beside each mean "
+            "counts them."
+        )
+    return notices
+
+
+def _all(values: list[Any] | None) -> str:
+    return ", ".join(f"{value:g}" if isinstance(value, float) else str(value) for value in values or [])

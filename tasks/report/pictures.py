@@ -1,0 +1,146 @@
+"""Which pictures the page shows: unstable samples that gained most, those that lost most, and random ones."""
+
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+import polars as pl
+
+from eval.figures import metric_label
+from tasks.report.answers import Answers
+from tasks.report.numbers import show, signed
+from tasks.report.thumbnails import Thumbnail, thumbnail
+
+CARDS = 6
+"""Prompts and seeds a group."""
+BUDGET = 240
+"""Pictures on the page at most: it is to stay small however many cells a run has."""
+
+_PAIRED = """
+    SELECT p.pair_id, p.cell, p.baseline, p.value, p.change,
+        -- a picture that the knob destroyed counts as the worst seen, not as absent
+        CASE WHEN p.status <> 'ok' THEN m.worst - p.baseline ELSE p.change END AS felt,
+        m.higher_is_better
+    FROM paired AS p JOIN metrics AS m ON m.run_id = p.run_id AND m.metric = p.metric AND m.kind = 'sample'
+    WHERE p.metric = ?
+"""
+_SCORED = "SELECT sample_id, value FROM metric_values WHERE metric = ? AND isfinite(value)"
+_ALIGNED = "SELECT pair_id, alignment FROM stage_stability WHERE cell = ? AND stage = 'all' AND isfinite(alignment)"
+_SAMPLES = "SELECT sample_id, pair_id, cell, prompt, seed, status, reason FROM samples"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One sample as it is shown. `image`: None for a sample without a picture."""
+
+    cell: str
+    image: Thumbnail | None
+    alt: str
+    score: str
+    lost: str
+
+
+@dataclass(frozen=True)
+class Card:
+    """One prompt and seed: the baseline's picture, then each other cell's."""
+
+    prompt: str
+    seed: int
+    pictures: tuple[Picture, ...]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Cards that were chosen the same way."""
+
+    title: str
+    meaning: str
+    cards: tuple[Card, ...]
+
+
+def choose_pictures(answers: Answers) -> list[Group]:
+    """The page's pictures. Which samples are chosen follows from the lake alone: the same page each time."""
+    samples = answers.lake.execute(_SAMPLES).pl()
+    most = max(2, min(CARDS, BUDGET // (3 * max(len(answers.cells), 1))))
+    chosen = [(title, meaning, pairs[:most]) for title, meaning, pairs in _groups(answers, samples) if pairs]
+    wanted = samples.filter(pl.col("pair_id").is_in([pair for *_, pairs in chosen for pair in pairs]))
+    if wanted.is_empty():
+        return []
+    contents = _contents(answers, wanted["sample_id"].to_list())
+    scores = _scores(answers)
+    cards = {
+        pair: _card(answers, rows.to_dicts(), contents, scores)
+        for (pair,), rows in wanted.group_by(["pair_id"], maintain_order=True)
+    }
+    return [Group(title, meaning, tuple(cards[pair] for pair in pairs)) for title, meaning, pairs in chosen]
+
+
+def _groups(answers: Answers, samples: pl.DataFrame) -> list[tuple[str, str, list[str]]]:
+    groups = []
+    if answers.fidelity and answers.baseline and len(answers.cells) > 1:
+        name = metric_label(answers.fidelity)
+        changes = _unstable_changes(answers, answers.fidelity, answers.baseline)
+        gained = changes.filter(pl.col("felt") > 0).sort("felt", "pair_id", descending=[True, False])
+        lost = changes.filter(pl.col("felt") < 0).sort("felt", "pair_id")
+        of = f"the mean change of {name} over the other cells"
+        groups += [
+            ("Unstable samples that gained most", f"By {of}.", gained["pair_id"].to_list()),
+            (
+                "Unstable samples that lost most",
+                f"By {of}; a lost picture counts as the worst.",
+                lost["pair_id"].to_list(),
+            ),
+        ]
+    pairs = sorted(set(samples["pair_id"]), key=lambda pair: sha256(f"random {pair}".encode()).digest())
+    return [*groups, ("Random samples", "Drawn from all, whatever became of them.", pairs)]
+
+
+def _unstable_changes(answers: Answers, metric: str, baseline: str) -> pl.DataFrame:
+    """The mean change of each unstable pair over the cells, better upwards."""
+    aligned = answers.lake.execute(_ALIGNED, [baseline]).pl()
+    unstable = aligned.filter(pl.col("alignment") <= pl.col("alignment").median())
+    changes = answers.lake.execute(_PAIRED, [metric]).pl()
+    better = pl.when("higher_is_better").then(pl.col("felt")).otherwise(-pl.col("felt"))
+    return (
+        changes.join(unstable, on="pair_id", how="semi")
+        .with_columns(better.alias("felt"))
+        .drop_nulls("felt")
+        .group_by("pair_id")
+        .agg(pl.col("felt").mean())
+    )
+
+
+def _contents(answers: Answers, sample_ids: list[str]) -> dict[str, bytes]:
+    found = answers.lake.execute(
+        "SELECT sample_id, image.bytes FROM images WHERE sample_id IN (SELECT unnest(?))", [sample_ids]
+    )
+    return {sample_id: content for sample_id, content in found.fetchall() if content is not None}
+
+
+def _scores(answers: Answers) -> dict[str, float]:
+    if answers.fidelity is None:
+        return {}
+    return dict(answers.lake.execute(_SCORED, [answers.fidelity]).pl().iter_rows())
+
+
+def _card(answers: Answers, rows: list[dict[str, Any]], contents: dict[str, bytes], scores: dict[str, float]) -> Card:
+    by_cell = {row["cell"]: row for row in rows}
+    base = scores.get(by_cell[answers.baseline]["sample_id"]) if answers.baseline in by_cell else None
+    shown = [by_cell[cell] for cell in answers.cells if cell in by_cell]
+    pictures = (
+        _picture(answers, row, contents.get(row["sample_id"]), scores.get(row["sample_id"]), base) for row in shown
+    )
+    return Card(rows[0]["prompt"], rows[0]["seed"], tuple(pictures))
+
+
+def _picture(
+    answers: Answers, row: dict[str, Any], content: bytes | None, score: float | None, base: float | None
+) -> Picture:
+    text = ""
+    if answers.fidelity and score is not None:
+        text = f"{metric_label(answers.fidelity)} {show(score)}"
+        if row["cell"] != answers.baseline and base is not None:
+            text += f" ({signed(score - base)})"
+    lost = "" if row["status"] == "ok" else str(row["status"])
+    alt = f"{row['cell']}: {row['prompt']}" + (f" ({lost})" if lost else "")
+    return Picture(row["cell"], thumbnail(content) if content else None, alt, text, lost)

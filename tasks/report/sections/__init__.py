@@ -1,0 +1,1 @@
+"""The page's sections: each turns answers into figures, or says what is missing."""

@@ -1,0 +1,58 @@
+"""Does stability go with quality? Table 1 of the paper, of this run."""
+
+import polars as pl
+
+from eval.figures import MEASURES, correlations, correlations_narrow, measure_label
+from tasks.report.answers import Answers
+from tasks.report.columns import METRIC, intervals, numbers, words
+from tasks.report.hints import no_metric, no_stability
+from tasks.report.numbers import count, signed, span
+from tasks.report.view import Figure, Panel, Section, chart, listing, table
+
+_COLUMNS = (
+    METRIC,
+    words("stage", "stage"),
+    words("measure", "measure", measure_label),
+    numbers("ρ", "rho", signed),
+    intervals(sign=True),
+    numbers("n", "n", count),
+    words("n counts", "kind", lambda kind: f"{kind}s"),
+)
+
+
+def correlation_section(answers: Answers) -> Section:
+    """The heatmap of Spearman's rho: metric by stage and measure."""
+    frame = answers.correlations
+    cells = frame["cell"].unique(maintain_order=True).to_list()
+    figures = []
+    for cell in [cell for cell in answers.cells if cell in cells]:
+        of_cell = frame.filter(cell=cell)
+        label = f"Heatmap of Spearman correlations between stability measures and metrics, cell {cell}"
+        wide = chart(correlations(of_cell), label, layout="wide")
+        narrow = chart(correlations_narrow(of_cell), label, layout="narrow")
+        figures.append(
+            Figure(
+                title="Stability against quality" if len(cells) == 1 else f"Stability against quality: {cell}",
+                meaning="Each number says whether pictures with a higher measure also have a higher metric: +1 always, "
+                "0 no relation, −1 the reverse. Bold: the 95% interval does not contain 0.",
+                panels=(Panel((wide, narrow)),),
+                query="correlations",
+                n=f"cell {cell}; {_n(of_cell)}",
+                tables=(table(f"Spearman's ρ, cell {cell}", of_cell, _COLUMNS),),
+            )
+        )
+    said = listing(f"{symbol} ({meaning})" for symbol, meaning in MEASURES.values())
+    return Section(
+        "correlations",
+        "Does stability predict quality?",
+        f"Measures are means over a stage's self-attention blocks and over steps: {said}.",
+        tuple(figures),
+        () if figures else (no_stability(answers) or no_metric(answers),),
+    )
+
+
+def _n(frame: pl.DataFrame) -> str:
+    """`n = 384 samples, 32 prompts for sets of pictures`."""
+    kinds = {"sample": "samples", "prompt": "prompts for diversity"}
+    found = [(frame.filter(kind=kind)["n"], counted) for kind, counted in kinds.items()]
+    return ", ".join(f"n = {span(n)} {counted}" for n, counted in found if n.len())

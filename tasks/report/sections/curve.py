@@ -1,0 +1,90 @@
+"""What does a setting bring, and what does it cost? Diversity against fidelity, and every metric by cell."""
+
+import polars as pl
+
+from eval.figures import Axis, metric_label, metric_meaning, operating_curve
+from tasks.report.answers import Answers
+from tasks.report.columns import CELL, METRIC, intervals, numbers
+from tasks.report.hints import no_metric
+from tasks.report.numbers import count, show, span
+from tasks.report.view import Column, Figure, Panel, Section, Table, chart, table
+
+_COLUMNS = (
+    CELL,
+    METRIC,
+    numbers("mean", "mean", show),
+    intervals(),
+    numbers("n", "n", count),
+    Column("lost", lambda row: count(row["failed"] + row["blank"] + row["nonfinite"])),
+    numbers("worst case", "worst_case", show),
+)
+
+
+def curve_section(answers: Answers) -> Section:
+    """The operating curve, with every metric by cell behind it."""
+    fidelity, diversity = answers.fidelity, answers.diversity
+    figures: list[Figure] = []
+    missing: list[str] = []
+    behind = (_means(answers),) if answers.curve.height else ()
+    if fidelity and diversity:
+        figures.append(_curve(answers, fidelity, diversity, behind))
+    else:
+        lacks = [
+            what for what, there in (("score of a picture", fidelity), ("diversity metric", diversity)) if not there
+        ]
+        missing += [no_metric(answers, what) for what in lacks]
+        if behind:
+            meaning = "With one side missing there is no curve; the means of what there is:"
+            figures.append(
+                Figure("Means by cell", meaning, (), "operating_curve", f"{len(answers.cells)} cells", (), behind)
+            )
+    return Section(
+        "curve",
+        "What does a setting cost and bring?",
+        "A knob that only trades fidelity for diversity moves along a line; a good one moves up and to the right.",
+        tuple(figures),
+        tuple(missing),
+    )
+
+
+def _curve(answers: Answers, fidelity: str, diversity: str, behind: tuple[Table, ...]) -> Figure:
+    kind = answers.metrics.filter(metric=diversity)["kind"].to_list()
+    sets = "prompt" if "prompt" in kind else "cell"
+    across = _axis(answers.curve.filter(metric=diversity, kind=sets), "diversity")
+    up = _axis(answers.curve.filter(metric=fidelity, kind="sample"), "fidelity")
+    points = across.join(up, on="cell").with_columns(
+        pl.col("cell").replace_strict(answers.settings, default="").alias("settings")
+    )
+    counted = "prompts" if sets == "prompt" else "pictures"
+    label = (
+        f"Scatter of {metric_label(fidelity)} against {metric_label(diversity)}, one point a cell, with 95% intervals"
+    )
+    axes = (_described(answers, diversity), _described(answers, fidelity))
+    said = [f"{metric_label(m)}: {metric_meaning(m)}." for m in (fidelity, diversity) if metric_meaning(m)]
+    return Figure(
+        title=f"{metric_label(fidelity)} against {metric_label(diversity)}",
+        meaning=" ".join(["One point a cell; bars are 95% intervals.", *said]),
+        panels=(Panel((chart(operating_curve(points, *axes, answers.cells), label),)),),
+        query="operating_curve",
+        n=f"n = {span(up['fidelity_n'])} samples and {span(across['diversity_n'])} {counted} a cell",
+        tables=behind,
+        legend=True,
+    )
+
+
+def _axis(frame: pl.DataFrame, name: str) -> pl.DataFrame:
+    values = {"mean": name, "low": f"{name}_low", "high": f"{name}_high", "n": f"{name}_n"}
+    return frame.select("cell", *(pl.col(column).alias(to) for column, to in values.items()))
+
+
+def _described(answers: Answers, metric: str) -> Axis:
+    higher = bool(answers.metrics.filter(metric=metric)["higher_is_better"][0])
+    return Axis(metric_label(metric), higher)
+
+
+def _means(answers: Answers) -> Table:
+    caption = (
+        "Mean of each metric over what was finished and scored. Worst case: each lost sample counts as the worst value "
+        "seen in the run, so that a knob that destroys pictures does not look better for it."
+    )
+    return table(caption, answers.curve.sort("metric", "kind", "position"), _COLUMNS)

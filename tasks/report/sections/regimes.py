@@ -1,0 +1,67 @@
+"""Does the knob help where the baseline is unstable, and leave alone what is stable?"""
+
+import polars as pl
+
+from eval.figures import change_by_regime, metric_label
+from tasks.report.answers import Answers
+from tasks.report.columns import CELL, METRIC, intervals, numbers, words
+from tasks.report.hints import no_baseline, no_metric
+from tasks.report.numbers import count, show, signed, span
+from tasks.report.view import Chart, Figure, Panel, Section, chart, listing, table
+
+_COLUMNS = (
+    CELL,
+    METRIC,
+    words("regime", "regime"),
+    numbers("baseline", "baseline", show),
+    numbers("change", "change", signed),
+    intervals(sign=True),
+    numbers("n", "n", count),
+    numbers("lost", "lost", count),
+    numbers("worst case", "worst_case", signed),
+)
+
+
+def regime_section(answers: Answers) -> Section:
+    """Paired change by regime, a chart a metric."""
+    frame = answers.regimes
+    missing = () if frame.height else (no_baseline(answers) or no_metric(answers),)
+    return Section(
+        "regimes",
+        "Does the knob help where it should?",
+        "Unstable samples are the half whose baseline picture has the lower Align over all blocks; stable ones are the "
+        "other half. A good knob repairs the unstable and leaves the stable alone.",
+        (_figure(answers, frame),) if frame.height else (),
+        missing,
+    )
+
+
+def _figure(answers: Answers, frame: pl.DataFrame) -> Figure:
+    shown = frame.filter(pl.col("regime").is_in(["unstable", "stable"]))
+    first = [metric for metric in (answers.fidelity, answers.diversity) if metric]
+    metrics = [*first, *(m for m in shown["metric"].unique(maintain_order=True) if m not in first)]
+    charts = tuple(
+        _chart(answers, shown.filter(metric=metric), metric) for metric in metrics if metric in set(shown["metric"])
+    )
+    pairs = [f"{span(of_kind['n'])} {kind} pairs" for (kind,), of_kind in shown.group_by(["kind"], maintain_order=True)]
+    return Figure(
+        title="Paired change by regime",
+        meaning="The change against the baseline's picture of the same prompt and noise. Filled: unstable samples; "
+        "hollow: stable ones. Bars are 95% intervals; one that crosses the dashed line shows no change.",
+        panels=(Panel(charts, "pair"),),
+        query="regimes",
+        n=f"n = {listing(pairs)} a cell and regime",
+        tables=(
+            table(
+                "Difference: unstable less stable. Worst case: each lost picture as the worst value seen.",
+                frame,
+                _COLUMNS,
+            ),
+        ),
+    )
+
+
+def _chart(answers: Answers, frame: pl.DataFrame, metric: str) -> Chart:
+    name = metric_label(metric)
+    label = f"Change of {name} against the baseline, by cell, for unstable and stable samples, with 95% intervals"
+    return chart(change_by_regime(frame, name, answers.cells), label)

@@ -1,0 +1,79 @@
+"""Does the knob repair the worst pictures, beyond what a second draw would?"""
+
+import polars as pl
+
+from eval.figures import change_by_regime, metric_label
+from tasks.report.answers import Answers
+from tasks.report.columns import CELL, intervals, numbers, words
+from tasks.report.hints import no_baseline, no_metric
+from tasks.report.numbers import count, percent, show, signed, span
+from tasks.report.view import Figure, Panel, Section, chart, table
+
+_KEY = (CELL, words("chosen by", "chosen_by", metric_label))
+_BESIDE = (
+    *_KEY,
+    numbers("baseline", "baseline", show),
+    numbers("change", "change", signed),
+    intervals(sign=True),
+    numbers("swap control", "swap", signed),
+    intervals("swap_low", "swap_high", sign=True),
+    numbers("n", "n", count),
+)
+_ALL = (
+    *_KEY,
+    words("change of", "metric", metric_label),
+    words("on", "regime"),
+    numbers("change", "change", signed),
+    intervals(sign=True),
+    numbers("n", "n", count),
+    numbers("lost", "lost", count),
+)
+
+
+def worst_section(answers: Answers) -> Section:
+    """The change on the worst share by each metric, with the swap control beside it."""
+    frame = answers.worst
+    return Section(
+        "worst",
+        "Does it repair the worst pictures?",
+        "Pictures that were chosen for being bad get better when drawn again, whatever was done: luck does not last. "
+        "The swap control takes that out, by choosing from the other side too; it is 0 where the knob does nothing.",
+        (_figure(answers, frame),) if frame.height else (),
+        () if frame.height else (no_baseline(answers) or no_metric(answers),),
+    )
+
+
+def beside_control(frame: pl.DataFrame) -> pl.DataFrame:
+    """The change on the worst by the metric that chose them, with the swap control's columns beside it."""
+    own = frame.filter(pl.col("metric") == pl.col("chosen_by"))
+    swap = own.filter(regime="swap").select(
+        "cell",
+        "metric",
+        pl.col("change").alias("swap"),
+        pl.col("low").alias("swap_low"),
+        pl.col("high").alias("swap_high"),
+    )
+    return own.filter(regime="worst").join(swap, on=["cell", "metric"], how="left", maintain_order="left")
+
+
+def _figure(answers: Answers, frame: pl.DataFrame) -> Figure:
+    share = percent(frame["fraction"][0])
+    panels: tuple[Panel, ...] = ()
+    if answers.fidelity and answers.fidelity in set(frame["metric"]):
+        name = metric_label(answers.fidelity)
+        own = frame.filter(metric=answers.fidelity, chosen_by=answers.fidelity).filter(pl.col("regime") != "best")
+        drawn = change_by_regime(own, name, answers.cells, ["worst", "swap"])
+        label = f"Change of {name} on the worst {share} of baseline pictures, by cell, beside the swap control"
+        panels = (Panel((chart(drawn, label),)),)
+    return Figure(
+        title=f"The worst {share} of baseline pictures",
+        meaning="Filled: the change as measured, which contains the drift toward the mean. Hollow: the swap control, "
+        "which does not.",
+        panels=panels,
+        query="worst_fraction",
+        n=f"n = {span(frame['n'])} samples chosen",
+        shown=(
+            table("Chosen by a metric of the baseline; change of the same metric.", beside_control(frame), _BESIDE),
+        ),
+        tables=(table("Each metric's change on the worst, on the best, and the control.", frame, _ALL),),
+    )

@@ -1,0 +1,93 @@
+"""What the page shows, before it is HTML: sections of figures, each with its charts, its query, n and table."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import altair as alt
+import polars as pl
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A Vega-Lite chart. `layout`: `wide` or `narrow` for one of two that stand for each other, else empty."""
+
+    spec: dict[str, Any]
+    label: str  # what a screen reader says of it
+    title: str = ""
+    layout: str = ""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A table's column. `write` gets a row and returns the text."""
+
+    name: str
+    write: Callable[[dict[str, Any]], str]
+    number: bool = True
+    cell: bool = False  # the name of a cell, shown with its colour
+
+
+@dataclass(frozen=True)
+class Table:
+    """Texts by row. The first column is each row's header."""
+
+    caption: str
+    columns: tuple[Column, ...]
+    rows: list[list[str]]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Charts that stand side by side. `value`: of a choice, where the reader chooses between panels."""
+
+    charts: tuple[Chart, ...]
+    arrangement: str = ""  # pair, many: how narrow the charts may get before they go below each other
+    value: str = ""
+    heading: str = ""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One question answered: charts, what they mean, the query behind them, n, and the numbers."""
+
+    title: str
+    meaning: str
+    panels: tuple[Panel, ...]
+    query: str
+    n: str
+    tables: tuple[Table, ...]  # behind the figure
+    shown: tuple[Table, ...] = ()  # part of the figure
+    legend: bool = False  # of the cells
+    choice: tuple[tuple[str, str], ...] = ()  # (value, label): the reader chooses one
+    choice_label: str = ""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page. `missing`: what is not there, why, and how to get it."""
+
+    id: str
+    title: str
+    meaning: str
+    figures: tuple[Figure, ...] = ()
+    missing: tuple[str, ...] = ()
+
+
+def chart(drawn: alt.TopLevelMixin, label: str, title: str = "", layout: str = "") -> Chart:
+    """A chart of `eval.figures` as the page embeds it."""
+    spec = drawn.to_dict(context={"pre_transform": False})
+    spec.pop("config", None)  # the page's own configuration counts
+    return Chart(spec | {"description": label}, label, title, layout)
+
+
+def table(caption: str, frame: pl.DataFrame, columns: Sequence[Column]) -> Table:
+    """A frame's rows as texts."""
+    rows = [[column.write(row) for column in columns] for row in frame.iter_rows(named=True)]
+    return Table(caption, tuple(columns), rows)
+
+
+def listing(names: Iterable[str]) -> str:
+    """`a, b and c`."""
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last
