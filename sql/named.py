@@ -47,6 +47,7 @@ def query(connection: duckdb.DuckDBPyConnection, name: str, **parameters: str | 
             raise ValueError(f"query {name!r} has no parameter {parameter!r}; its parameters: {allowed}")
     if parameters.get("branch") not in (None, *BRANCHES):
         raise ValueError(f"branch {parameters['branch']!r}: one of {', '.join(BRANCHES)}, or none for the mean of both")
+    _check_cell(connection, parameters.get("cell"))
     before = {parameter: _variable(connection, parameter) for parameter in parameters}
     try:
         for parameter, value in parameters.items():
@@ -69,6 +70,12 @@ def find(name: str) -> Query:
         meant = f" (did you mean {near[0]!r}?)" if near else ""
         raise ValueError(f"no query {name!r}{meant}; there are: {', '.join(known)}")
     return known[name]
+
+
+def _check_cell(connection: duckdb.DuckDBPyConnection, cell: str | float | bool | None) -> None:
+    cells = [row[0] for row in connection.execute("SELECT DISTINCT cell FROM cells ORDER BY cell").fetchall()]
+    if cell not in (None, "*", *cells):
+        raise ValueError(f"no cell {cell!r}; there are: {', '.join(cells)}, and '*' for each")
 
 
 def _variable(connection: duckdb.DuckDBPyConnection, name: str) -> str | float | bool | None:

@@ -47,3 +47,5 @@ def test_what_is_not_known_is_told(tmp_path: Path) -> None:
         sql.query(connection, "correlations", cel="x")
     with pytest.raises(ValueError, match="one of cond, uncond"):
         sql.query(connection, "correlations", branch="x")
+    with pytest.raises(ValueError, match=r"no cell 'a9'; there are: a1.05-b3, a1.20-b5, baseline"):
+        sql.query(connection, "correlations", cell="a9")
