@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -57,15 +58,19 @@ class SelfAttentionProcessor:
         if isinstance(knob, Temperature):
             scale = scale / knob.tau
         branches = count_branches(len(x), self.samples)
-        blend = blend_for(knob, q, k, branches) if isinstance(knob, Skew) else None
         columns = recorder.columns_of(self.block, x.device) if recorder else None
 
-        means, ratio = stability_and_ratio(q, k, x, scale, blend, columns)
-        heads = attend(q, k, v, scale) if blend is None else skew_heads(q, k, v, scale, blend, ratio, value_bias(attn))
-        if recorder:
-            values = {} if means is None else dict(zip(STABILITY, means, strict=True))
-            values |= symmetries(recorder.measures, q, k)
-            recorder.write(self.block, self.calls.current, branches, values, controls(knob, blend, q))
+        with without_autocast(x.device):
+            blend = blend_for(knob, q, k, branches) if isinstance(knob, Skew) else None
+            means, ratio = stability_and_ratio(q, k, x, scale, blend, columns)
+            if blend is None:
+                heads = attend(q, k, v, scale)
+            else:
+                heads = skew_heads(q, k, v, scale, blend, ratio, value_bias(attn))
+            if recorder:
+                values = {} if means is None else dict(zip(STABILITY, means, strict=True))
+                values |= symmetries(recorder.measures, q, k)
+                recorder.write(self.block, self.calls.current, branches, values, controls(knob, blend, q))
         return layer_output(attn, heads, hidden_states)
 
     def _now(self) -> tuple[Knob, Recorder | None]:
@@ -84,6 +89,13 @@ class SelfAttentionProcessor:
             raise ValueError(f"{self.block.name}: a masked self-attention has no symmetric part to perturb or measure")
         if encoder_hidden_states is not None:
             raise ValueError(f"{self.block.name}: called as cross-attention (with encoder_hidden_states)")
+
+
+def without_autocast(device: torch.device) -> AbstractContextManager[None]:
+    """Autocast would round what is float32 on purpose."""
+    if not torch.amp.is_autocast_available(device.type):
+        return nullcontext()
+    return torch.autocast(device.type, enabled=False)
 
 
 def layer_input(attn: Attention, hidden_states: Tensor, temb: Tensor | None) -> Float[Tensor, "B L C"]:

@@ -24,13 +24,15 @@ def perturb(
     concatenates them); None: each row its own. `steps`: the number of calls, where the knob's window asks for it.
     The model's processors come back whatever happens. A `perturb` within another takes its place until it ends.
 
-    Raises ValueError, before it touches the model, for blocks that do not exist, a window without `steps`, and a layer
-    to perturb or measure whose processor is not AttnProcessor or AttnProcessor2_0.
+    Raises ValueError, before it touches the model, for a model without self-attention, blocks that do not exist, a
+    window without `steps`, and a layer to perturb or measure whose processor is not AttnProcessor or AttnProcessor2_0.
     """
     for name, value in (("samples", samples), ("steps", steps)):
         if value is not None and (not isinstance(value, int) or value < 1):
             raise ValueError(f"{name}={value!r}: must be an integer >= 1")
     layers = numbered(model)
+    if not layers:
+        raise ValueError(f"{type(model).__name__} has no self-attention of diffusers' class Attention")
     before = [(layer, layer.processor) for _, layer in layers]
     calls = Calls()
     processors = _processors(layers, knob, recorder, calls, samples, steps)

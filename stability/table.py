@@ -93,15 +93,26 @@ def _columns(steps: list[dict[str, np.ndarray]], detail: str) -> dict[str, Any]:
     """For each measure and control its mean, and the series behind it; each indexed by row first."""
     columns: dict[str, Any] = {}
     for name in (*MEASURES, *CONTROLS):
-        if not all(name in step for step in steps):
+        by_step = [step.get(name) for step in steps]
+        present = [values for values in by_step if values is not None]
+        if not present:
             continue
-        series = np.stack([step[name] for step in steps], axis=1)  # (B, steps) or (B, steps, H)
-        heads = series.ndim == 3
+        series = np.stack(present, axis=1)  # (B, steps) or (B, steps, H)
         with np.errstate(invalid="ignore"):  # inf - inf is NaN, and recorded as such
-            over_heads = series.mean(axis=2, dtype=np.float64) if heads else series.astype(np.float64)
-            columns[name] = over_heads.mean(axis=1).astype(np.float32)
+            over_heads = series.astype(np.float64).reshape(*series.shape[:2], -1).mean(axis=2)
+            mean = over_heads.mean(axis=1)
+        if len(present) == len(steps):  # else a knob of another kind was on for some steps: no mean
+            columns[name] = mean.astype(np.float32)
         if detail != "mean":
-            columns[f"{name}_steps"] = over_heads.astype(np.float32)
-        if detail == "heads" and heads:
+            columns[f"{name}_steps"] = _with_gaps(over_heads.astype(np.float32), [v is None for v in by_step])
+        if detail == "heads" and name in MEASURES:
             columns[f"{name}_heads"] = [list(row) for row in series]
     return columns
+
+
+def _with_gaps(values: np.ndarray, gaps: list[bool]) -> Any:
+    """`values` (B, steps that have one) with None for the steps that have none."""
+    if not any(gaps):
+        return values
+    rows = (iter(row.tolist()) for row in values)
+    return [[None if gap else next(row) for gap in gaps] for row in rows]

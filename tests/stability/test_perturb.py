@@ -1,0 +1,264 @@
+"""The context manager: what it leaves behind, whom it touches and when."""
+
+import pytest
+import torch
+from diffusers import AutoencoderKL
+from diffusers.models.attention_processor import Attention, AttnProcessor, AttnProcessor2_0, FusedAttnProcessor2_0
+from torch import Tensor, nn
+
+from stability import Knob, Recorder, Skew, Temperature, Vanilla, perturb, self_attention_blocks
+from stability.attention import SelfAttentionProcessor
+from tests.stability.dispatch import Operations
+from tests.stability.models import call, layer, tiny_unet
+
+STRONG = Skew(0.0, 3.0)
+
+
+def processors(model: nn.Module) -> dict[str, object]:
+    return {name: module.processor for name, module in model.named_modules() if isinstance(module, Attention)}
+
+
+def assert_untouched(model: nn.Module, before: dict[str, object]) -> None:
+    after = processors(model)
+    assert after.keys() == before.keys()
+    assert all(after[name] is before[name] for name in before)
+    assert not model._forward_pre_hooks
+
+
+@pytest.mark.parametrize("knob", [Vanilla(), Skew(1.0, 5.0), Temperature(1.0), STRONG])
+@pytest.mark.parametrize("measured", [False, True])
+def test_the_models_own_output(knob: Knob, measured: bool) -> None:
+    unet = tiny_unet()
+    before, own = processors(unet), call(unet)
+    with perturb(unet, knob, Recorder() if measured else None, samples=1):
+        output = call(unet)
+    close = torch.allclose(output, own, rtol=1e-5, atol=1e-5)
+    assert close == (knob != STRONG)
+    if knob == Vanilla():
+        assert torch.equal(output, own)
+    assert_untouched(unet, before)
+    assert torch.equal(call(unet), own)
+
+
+def test_restored_after_an_exception_and_after_nesting() -> None:
+    unet = tiny_unet()
+    before, own = processors(unet), call(unet)
+    with pytest.raises(KeyboardInterrupt), perturb(unet, STRONG, Recorder()):
+        raise KeyboardInterrupt
+    assert_untouched(unet, before)
+
+    with perturb(unet, STRONG):
+        strong = call(unet)
+    with perturb(unet, STRONG):
+        outer = processors(unet)
+        with perturb(unet, Skew(0.5, 1.0, blocks="up"), Recorder()):
+            inner = call(unet)
+        assert all(processors(unet)[name] is processor for name, processor in outer.items())
+        assert torch.equal(call(unet), strong)
+        with perturb(unet, Vanilla()):
+            assert torch.equal(call(unet), own)
+        with pytest.raises(ValueError, match="matches no"), perturb(unet, Skew(1.1, 1.0, blocks="sideways")):
+            pass
+        assert torch.equal(call(unet), strong)
+    with perturb(unet, Skew(0.5, 1.0, blocks="up")):
+        assert torch.equal(call(unet), inner)  # the inner one took the outer one's place
+    assert_untouched(unet, before)
+
+
+def test_an_error_within_the_models_call_leaves_nothing() -> None:
+    unet = tiny_unet()
+    before = processors(unet)
+    with pytest.raises(ValueError, match="samples=3: the model was given 2 rows"), perturb(unet, STRONG, samples=3):
+        call(unet)
+    assert_untouched(unet, before)
+
+
+def test_cross_attention_and_other_blocks_are_left_alone() -> None:
+    unet = tiny_unet()
+    before = processors(unet)
+    with perturb(unet, Skew(0.5, 2.0, blocks="mid")):
+        now = processors(unet)
+        changed = {name for name in now if now[name] is not before[name]}
+    assert changed == {block.name for block in self_attention_blocks(unet) if block.stage == "mid"}
+    with perturb(unet, Vanilla(), Recorder()):
+        now = processors(unet)
+    assert {name for name in now if isinstance(now[name], SelfAttentionProcessor)} == {
+        block.name for block in self_attention_blocks(unet)
+    }
+
+
+def test_measuring_changes_nothing() -> None:
+    unet = tiny_unet()
+    knob = Skew(0.5, 2.0, blocks=["up", "attn1$"], adapt_alpha="dev", adapt_beta=True)
+    with perturb(unet, knob, samples=1):
+        unmeasured = call(unet)
+    with perturb(unet, knob, Recorder(columns=3), samples=1):
+        assert torch.equal(call(unet), unmeasured)
+
+
+def test_window() -> None:
+    attention, x = layer(), torch.randn(2, 9, 24)
+    own = attention(x)
+    recorder = Recorder()
+    with perturb(attention, Skew(0.5, 2.0, window=(0.25, 0.75)), recorder, steps=4):
+        changed = [not torch.equal(attention(x), own) for _ in range(4)]
+    assert changed == [False, True, True, False]
+    table = recorder.to_arrow()
+    assert table["steps"][0].as_py() == [0, 1, 2, 3]
+    assert table["alpha_eff_steps"][0].as_py() == [1.0, 0.5, 0.5, 1.0]
+    assert table["beta_eff_steps"][0].as_py() == [0.0, 2.0, 2.0, 0.0]
+    with pytest.raises(ValueError, match="needs `steps`"), perturb(attention, Skew(0.5, 2.0, window=(0.25, 0.75))):
+        pass
+
+
+def test_calls_are_the_models_not_the_blocks() -> None:
+    unet, recorder = tiny_unet(), Recorder()
+    with perturb(unet, Vanilla(), recorder, samples=1):
+        call(unet)
+        call(unet)
+    assert {tuple(steps) for steps in recorder.to_arrow()["steps"].to_pylist()} == {(0, 1)}
+
+
+def test_a_call_past_the_models_forward_is_told() -> None:
+    vae = AutoencoderKL(block_out_channels=(8,), norm_num_groups=4)
+    with perturb(vae, STRONG), pytest.raises(RuntimeError, match=r"give perturb\(\) the part that is called"):
+        vae.decode(torch.randn(1, 4, 4, 4))
+    plain = vae.decode(torch.randn(1, 4, 4, 4, generator=torch.Generator().manual_seed(0))).sample
+    recorder = Recorder()
+    with perturb(vae.decoder, Vanilla(), recorder):
+        again = vae.decode(torch.randn(1, 4, 4, 4, generator=torch.Generator().manual_seed(0))).sample
+    torch.testing.assert_close(again, plain)  # 4-D input, group norm, biases, residual
+    assert recorder.to_arrow()["block_name"].to_pylist() == ["mid_block.attentions.0"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"bias": True, "residual_connection": True, "rescale_output_factor": 1.5, "norm_num_groups": 4},
+        {"qk_norm": "layer_norm"},
+        {"scale_qk": False},  # diffusers gives it an AttnProcessor
+        {"processor": AttnProcessor()},
+    ],
+    ids=lambda options: ",".join(options),
+)
+@pytest.mark.parametrize("image", [False, True])
+def test_every_other_part_of_the_layer(options: dict[str, object], image: bool) -> None:
+    attention = layer(**options)
+    check_all_but_attention(attention, torch.randn(2, 24, 4, 4) if image else torch.randn(2, 16, 24))
+
+
+def test_spatial_norm() -> None:
+    attention = layer(width=32, spatial_norm_dim=6, norm_num_groups=4)
+    check_all_but_attention(attention, torch.randn(2, 32, 4, 4), temb=torch.randn(2, 6, 2, 2))
+
+
+def check_all_but_attention(attention: Attention, x: Tensor, **more: Tensor) -> None:
+    own = attention(x, **more)
+    for knob in (Vanilla(), Skew(1.0, 3.0), Temperature(1.0)):
+        with perturb(attention, knob, Recorder()):
+            torch.testing.assert_close(attention(x, **more), own, rtol=1e-5, atol=1e-5)
+    with perturb(attention, STRONG):
+        assert not torch.allclose(attention(x, **more), own, rtol=1e-3, atol=1e-3)
+
+
+def test_a_model_without_self_attention() -> None:
+    with pytest.raises(ValueError, match="Linear has no self-attention"), perturb(nn.Linear(2, 2), Vanilla()):
+        pass
+
+
+def test_what_cannot_be_perturbed_says_so() -> None:
+    attention, x = layer(), torch.randn(2, 9, 24)
+    with perturb(attention, STRONG), pytest.raises(ValueError, match="masked"):
+        attention(x, attention_mask=torch.zeros(2, 1, 9))
+    with perturb(attention, STRONG), pytest.raises(ValueError, match="called as cross-attention"):
+        attention(x, encoder_hidden_states=x)
+    normed = layer(qk_norm="layer_norm", processor=AttnProcessor())
+    with pytest.raises(ValueError, match="give it AttnProcessor2_0"), perturb(normed, STRONG):
+        pass
+    for name in ("samples", "steps"):
+        with (
+            pytest.raises(ValueError, match=f"{name}=0: must be an integer >= 1"),
+            perturb(attention, STRONG, **{name: 0}),
+        ):
+            pass
+
+
+def test_a_processor_of_another_kind() -> None:
+    unet = tiny_unet()
+    blocks = self_attention_blocks(unet)
+    unet.get_submodule(blocks[0].name).set_processor(FusedAttnProcessor2_0())
+    before = processors(unet)
+    refusal = f"{blocks[0].name} has a FusedAttnProcessor2_0: only"
+    for arguments in ((STRONG,), (Vanilla(), Recorder())):
+        with pytest.raises(ValueError, match=refusal), perturb(unet, *arguments):
+            pass
+    with perturb(unet, Skew(0.5, 1.0, blocks="mid")):  # neither perturbed nor measured: none of our business
+        assert processors(unet)[blocks[0].name] is before[blocks[0].name]
+    assert_untouched(unet, before)
+    assert all(isinstance(processor, AttnProcessor2_0 | FusedAttnProcessor2_0) for processor in before.values())
+
+
+@pytest.mark.parametrize("adapt", ["off", "dev"])
+@pytest.mark.parametrize("knob", ["skew", "temperature", "vanilla"])
+def test_nothing_waits_for_the_device(knob: str, adapt: str) -> None:
+    """Neither on the meta device, where a value cannot be read, nor by any operation that reads one."""
+    settings = {"skew": Skew(1.1, 3.0, adapt, True), "temperature": Temperature(0.9), "vanilla": Vanilla()}
+    attention, recorder = layer(), Recorder(columns=5)
+    x = torch.randn(4, 9, 24)
+    with perturb(attention, settings[knob], recorder, samples=2), Operations() as operations:
+        attention(x)
+    assert not operations.count.keys() & {"_local_scalar_dense", "is_nonzero", "nonzero", "equal", "item"}
+    with perturb(attention.to("meta"), settings[knob], recorder, samples=2):
+        assert attention(x.to("meta")).shape == x.shape
+
+
+@pytest.mark.parametrize("knob", [Skew(1.2, 3.0), Skew(1.2, 3.0, "dev", True), Temperature(0.8), Vanilla()])
+def test_a_samples_neighbours_do_not_matter(knob: Knob) -> None:
+    unet = tiny_unet()
+    recorder = Recorder()
+    with perturb(unet, knob, recorder):
+        together = call(unet, rows=3)
+    table = recorder.to_arrow()
+    for i in range(3):
+        with perturb(unet, knob, recorder):
+            alone = call(unet, rows=1, seed=i)
+        torch.testing.assert_close(alone[0], together[i], rtol=1e-4, atol=1e-4)
+        mine = table.filter([sample == i for sample in table["sample"].to_pylist()])
+        for name in ("energy", "instability", "alignment", "symmetry", "symmetry_raw"):
+            one, many = (torch.tensor(rows[name].to_pylist()) for rows in (recorder.to_arrow(), mine))
+            torch.testing.assert_close(one, many, rtol=1e-3, atol=1e-3)
+
+
+def test_eta_is_shared_by_a_samples_branches_and_by_nobody_else() -> None:
+    attention, x = layer(), torch.randn(4, 9, 24)
+    x[0] *= 3  # sample 0's first branch alone is unlike the rest
+    recorder = Recorder()
+
+    def alphas(knob: Skew, samples: int | None) -> list[float]:
+        with perturb(attention, knob, recorder, samples=samples):
+            attention(x)
+        rows = recorder.to_arrow().sort_by([("branch", "descending"), ("sample", "ascending")])
+        return rows["alpha_eff"].to_pylist()  # uncond 0, 1, cond 0, 1
+
+    etas = {}
+    with perturb(attention, Vanilla(), recorder):
+        attention(x)
+    etas = torch.tensor(recorder.to_arrow()["symmetry_raw"].to_pylist())
+    dev = Skew(1.5, 2.0, adapt_alpha="dev")
+    pairs = etas.view(2, 2).mean(0).repeat(2)
+    torch.testing.assert_close(torch.tensor(alphas(dev, samples=2)), 1 + 0.5 * pairs)
+    torch.testing.assert_close(torch.tensor(alphas(dev, samples=None)), 1 + 0.5 * etas)
+    scale = Skew(1.5, 2.0, adapt_alpha="scale", eta_scope="batch")
+    torch.testing.assert_close(torch.tensor(alphas(scale, samples=2)), (1.5 * etas.mean()).expand(4))
+
+
+def test_a_sample_that_is_not_finite_spoils_no_other() -> None:
+    attention, x = layer(), torch.randn(3, 9, 24)
+    x[1, 2, 3] = float("nan")
+    recorder = Recorder()
+    with perturb(attention, Skew(1.2, 3.0, "dev", True), recorder):
+        output = attention(x)
+    assert output.isfinite().all((1, 2)).tolist() == [True, False, True]
+    for name in ("energy", "instability", "alignment", "symmetry", "symmetry_raw", "alpha_eff", "beta_eff"):
+        values = recorder.to_arrow()[name].to_pylist()
+        assert torch.tensor(values).isfinite().tolist() == [True, False, True]  # NaN, not NULL: tensor() takes no None
