@@ -43,7 +43,9 @@ def change_by_regime(
     point: dict[str, Any] = {"size": 70, "strokeWidth": 1.75, "opacity": 1}
     layers = [
         alt.Chart(rows(pl.DataFrame({"zero": [0.0]}))).mark_rule(style="zero").encode(alt.X("zero:Q", title=title)),
-        base.mark_rule(strokeWidth=1.75).encode(alt.X("low:Q", title=title), x2="high:Q"),
+        base.transform_filter("isValid(datum.low)")
+        .mark_rule(strokeWidth=1.75)
+        .encode(alt.X("low:Q", title=title), x2="high:Q"),
         base.transform_filter(alt.datum.regime != order[0]).mark_point(**point, style="hollow").encode(x),
         base.transform_filter(alt.datum.regime == order[0]).mark_point(**point, filled=True).encode(x),
     ]

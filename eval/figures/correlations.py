@@ -9,6 +9,8 @@ from eval.figures.theme import rows, symmetric
 from eval.figures.words import MEASURES, measure_label, metric_label
 
 STAGES = ["down", "mid", "up", "all"]
+_FEW = 4
+"""So many metrics have room for their names upright on a phone."""
 _LEAST = 0.3
 """The colours reach at least to this |rho|, or noise around 0 would look like something."""
 
@@ -39,11 +41,18 @@ def correlations_narrow(frame: pl.DataFrame) -> alt.LayerChart:
     described = _described(frame)
     lines = described["line"].unique(maintain_order=True).to_list()
     metrics = described["name"].unique(maintain_order=True).to_list()
-    top = alt.Axis(orient="top", labelAngle=-40, ticks=False, domain=False, labelLimit=110)
+    few = len(metrics) <= _FEW
+    # few: names upright, a word a line; many: names along their columns
+    names = (
+        {"labelAngle": 0, "labelExpr": "split(datum.label, ' ')", "labelAlign": "center"}
+        if few
+        else {"labelAngle": -90}
+    )
     return _cells(
         described,
-        alt.X("name:N", sort=metrics, title=None, axis=top),
+        alt.X("name:N", sort=metrics, title=None, axis=alt.Axis(orient="top", ticks=False, domain=False, **names)),
         alt.Y("line:N", sort=lines, title=None, axis=alt.Axis(ticks=False, domain=False)),
+        size=11 if few else 9,
     ).properties(width="container", height=25 * len(lines))
 
 
@@ -65,7 +74,7 @@ def _described(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _cells(described: pl.DataFrame, x: alt.X, y: alt.Y) -> alt.LayerChart:
+def _cells(described: pl.DataFrame, x: alt.X, y: alt.Y, size: int = 11) -> alt.LayerChart:
     colour: Any = alt.Color(
         "rho:Q",
         scale=alt.Scale(type="quantize", domain=symmetric(described["rho"], _LEAST), range="diverging"),
@@ -80,11 +89,12 @@ def _cells(described: pl.DataFrame, x: alt.X, y: alt.Y) -> alt.LayerChart:
         alt.Tooltip("n:Q", title="n", format=","),
     ]
     base = alt.Chart(rows(described)).encode(x, y, tooltip=tooltip)
-    number = alt.Text("rho:Q", format="+.2f")
+    # as the paper's table has them: +.18
+    base = base.transform_calculate(text="replace(replace(format(datum.rho, '+.2f'), '0.', '.'), '-', '−')")
     layers = [
         base.mark_rect(style="ground", strokeWidth=1).encode(colour),
-        base.transform_filter("datum.clear").mark_text(fontWeight=700, fontSize=11).encode(text=number),
-        base.transform_filter("!datum.clear && isValid(datum.rho)").mark_text(fontSize=11).encode(text=number),
+        base.transform_filter("datum.clear").mark_text(fontWeight=700, fontSize=size).encode(text="text:N"),
+        base.transform_filter("!datum.clear && isValid(datum.rho)").mark_text(fontSize=size).encode(text="text:N"),
         base.transform_filter("!isValid(datum.rho)").mark_text(style="faint").encode(text=alt.value("–")),
     ]
     return alt.LayerChart(layer=layers)

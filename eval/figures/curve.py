@@ -27,7 +27,7 @@ def operating_curve(frame: pl.DataFrame, diversity: Axis, fidelity: Axis, cells:
 
     Args:
         frame: a row a cell: cell, settings (words), diversity, diversity_low, diversity_high, diversity_n, fidelity,
-            fidelity_low, fidelity_high, fidelity_n.
+            fidelity_low, fidelity_high, fidelity_n. Without an interval: no bar.
         cells: all cells of the run in their order, the baseline first.
     """
     x = alt.X("diversity:Q", title=diversity.title, scale=alt.Scale(zero=False, padding=14), axis=alt.Axis(tickCount=6))
@@ -41,14 +41,15 @@ def operating_curve(frame: pl.DataFrame, diversity: Axis, fidelity: Axis, cells:
         alt.Tooltip("fidelity_n:Q", title="n of the second", format=","),
     ]
     base = alt.Chart(rows(frame)).encode(cell_colour(cells), tooltip=tooltip)
-    across = base.mark_rule(strokeWidth=1.5).encode(
-        alt.X("diversity_low:Q", title=diversity.title), y, x2="diversity_high:Q"
-    )
-    along = base.mark_rule(strokeWidth=1.5).encode(
-        x, alt.Y("fidelity_low:Q", title=fidelity.title), y2="fidelity_high:Q"
-    )
+    layers: list[alt.Chart] = []
+    if (known := frame.drop_nulls(["diversity_low", "diversity_high"])).height:
+        bar = alt.Chart(rows(known)).mark_rule(strokeWidth=1.5).encode(cell_colour(cells), y, x2="diversity_high:Q")
+        layers.append(bar.encode(alt.X("diversity_low:Q", title=diversity.title)))
+    if (known := frame.drop_nulls(["fidelity_low", "fidelity_high"])).height:
+        bar = alt.Chart(rows(known)).mark_rule(strokeWidth=1.5).encode(cell_colour(cells), x, y2="fidelity_high:Q")
+        layers.append(bar.encode(alt.Y("fidelity_low:Q", title=fidelity.title)))
     points = base.mark_point(filled=True, size=110, opacity=1).encode(x, y, cell_shape(cells))
     text: dict[str, Any] = {"align": "left", "dx": 9, "dy": -9, "fontSize": 11.5, "fontWeight": 600}
     halo = alt.Chart(rows(frame)).mark_text(style="halo", strokeWidth=4, **text).encode(x, y, text="cell:N")
     names = base.mark_text(**text).encode(x, y, text="cell:N")
-    return alt.LayerChart(layer=[across, along, points, halo, names], width="container", height=340)
+    return alt.LayerChart(layer=[*layers, points, halo, names], width="container", height=340)

@@ -58,6 +58,7 @@ def config(colours: Colours | None = None, legends: bool = True) -> dict[str, An
         "padding": 4,
         "view": {"stroke": None},
         "axis": axis,
+        "axisQuantitative": {"labelFlush": False, "labelOverlap": "greedy"},
         "header": {"labelFont": FONT, "labelFontSize": 12, "labelColor": c.ink, "title": None, "labelFontWeight": 600},
         "legend": legend | {"titleFontWeight": "normal", "disable": not legends},
         "title": text | {"anchor": "start", "fontWeight": 600},
@@ -69,12 +70,12 @@ def config(colours: Colours | None = None, legends: bool = True) -> dict[str, An
             "symbol": list(SHAPES),
         },
         "style": {
-            "faint": {"fill": c.faint},
+            "faint": {"color": c.faint},
             "ground": {"stroke": c.paper},
             "hollow": {"fill": c.paper},
             "halo": {"fill": c.paper, "stroke": c.paper},
-            "zero": {"stroke": c.ink, "strokeDash": [3, 3]},
-            "boundary": {"stroke": c.line},
+            "zero": {"color": c.ink, "strokeDash": [3, 3]},
+            "boundary": {"color": c.line},
         },
     }
 

@@ -42,18 +42,13 @@ class Answers:
         """The metric that stands for diversity: of a set of pictures."""
         return self._choose(_DIVERSITY, ("prompt", "cell"))
 
-    def samples(self, metric: str) -> str:
-        """What a metric's n counts, in words."""
-        kinds = self.metrics.filter(metric=metric)["kind"].to_list()
-        return "prompts" if kinds == ["prompt"] else "samples"
-
     def _choose(self, known: tuple[str, ...], kinds: tuple[str, ...]) -> str | None:
-        there = (
-            self.metrics.filter(pl.col("kind").is_in(kinds))
-            .sort(pl.col("kind") != kinds[0], "metric")["metric"]
-            .to_list()
-        )
-        return next((metric for metric in known if metric in there), there[0] if there else None)
+        """The first of the known ones, else any; a kind that comes first has intervals that the next lacks."""
+        for kind in kinds:
+            there = self.metrics.filter(kind=kind)["metric"].to_list()
+            if there:
+                return next((metric for metric in known if metric in there), there[0])
+        return None
 
 
 def ask(lake: duckdb.DuckDBPyConnection, run: Manifest) -> Answers:

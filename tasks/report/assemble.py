@@ -5,6 +5,7 @@ from contextlib import closing
 from pathlib import Path
 
 import sql
+from eval.figures import metric_label
 from tasks.lake.manifest import find_run
 from tasks.lake.store import LocalStore
 from tasks.report.answers import ask
@@ -46,6 +47,7 @@ def report_run(store: LocalStore, run_id: str, path: str | Path | None = None) -
             groups=tuple(choose_pictures(answers)),
             tables=tuple(run_tables(answers)),
             cells=tuple(answers.cells),
+            scored_by=metric_label(answers.fidelity) if answers.fidelity else "",
         )
     target = Path(path).absolute() if path else store.root / "_reports" / f"{run.run_id}.html"
     _write(target, render(page))

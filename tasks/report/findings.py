@@ -66,7 +66,7 @@ def _correlations(answers: Answers) -> Iterator[_Statement]:
             yield (
                 is_clear(row),
                 f"More stable {units} of {row['cell']} have {way} {metric_label(metric)}: Spearman's ρ with Align is "
-                f"{_number(row, 'rho')}, n = {count(row['n'])} {units}.",
+                f"{_number(row, 'rho')}, n\u00a0=\u00a0{count(row['n'])} {units}.",
             )
 
 
@@ -74,7 +74,7 @@ def _regimes(answers: Answers, cell: str) -> Iterator[_Statement]:
     for metric in _main(answers):
         name = metric_label(metric)
         for row in answers.regimes.filter(cell=cell, metric=metric).to_dicts():
-            number = f"{_number(row)}, n = {count(row['n'])} pairs"
+            number = f"{_number(row)}, n\u00a0=\u00a0{count(row['n'])} pairs"
             if row["regime"] == "difference":
                 more = "more" if row["change"] > 0 else "less"
                 yield is_clear(row), f"Adds {more} {name} to the unstable than to the stable: {number}."
@@ -84,14 +84,14 @@ def _regimes(answers: Answers, cell: str) -> Iterator[_Statement]:
 
 
 def _worst(answers: Answers, cell: str) -> Iterator[_Statement]:
-    frame = answers.worst.filter(cell=cell, regime="swap", metric=answers.fidelity, chosen_by=answers.fidelity)
-    for row in frame.to_dicts():
+    own = answers.worst.filter(cell=cell, regime="swap").filter(pl.col("metric") == pl.col("chosen_by"))
+    for row in own.filter(metric=answers.fidelity or "").to_dicts():
         verb = "Raises" if row["change"] > 0 else "Lowers"
         worst = f"the worst {percent(row['fraction'])} of baseline pictures"
         yield (
             is_clear(row),
             f"{verb} {metric_label(row['metric'])} of {worst} beyond the drift toward the mean: {_number(row)}, "
-            f"n = {count(row['n'])}.",
+            f"n\u00a0=\u00a0{count(row['n'])}.",
         )
 
 

@@ -30,7 +30,7 @@ def interval(low: float | None, high: float | None, sign: bool = False) -> str:
     if low is None or high is None:
         return NONE
     write = signed if sign else show
-    return f"[{write(low)}, {write(high)}]"
+    return f"[{write(low)},\u00a0{write(high)}]"  # not broken over lines
 
 
 def count(value: float | None) -> str:

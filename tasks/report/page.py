@@ -48,6 +48,7 @@ class Page:
     groups: tuple[Group, ...]
     tables: tuple[tuple[str, Table], ...]  # with what was run: heading, table
     cells: tuple[str, ...]
+    scored_by: str  # the metric beside the pictures; empty where there is none
 
 
 def render(page: Page) -> str:

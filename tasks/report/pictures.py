@@ -138,7 +138,7 @@ def _picture(
 ) -> Picture:
     text = ""
     if answers.fidelity and score is not None:
-        text = f"{metric_label(answers.fidelity)} {show(score)}"
+        text = show(score)
         if row["cell"] != answers.baseline and base is not None:
             text += f" ({signed(score - base)})"
     lost = "" if row["status"] == "ok" else str(row["status"])

@@ -45,7 +45,8 @@ def _figure(answers: Answers, by_block: pl.DataFrame, by_step: pl.DataFrame) -> 
         panels.append(Panel(tuple(_lines(answers, by_block, by_step, measure)), "pair", measure))
         if by_step.height:
             heading = f"{measure_label(measure)} by block and step"
-            panels.append(Panel(tuple(_heatmaps(answers, by_step, measure)), "many", measure, heading))
+            arrangement = "pair" if len(answers.cells) in (2, 4) else "many"
+            panels.append(Panel(tuple(_heatmaps(answers, by_step, measure)), arrangement, measure, heading))
     meaning = "Means over samples, guidance branches, heads and feature columns."
     if by_step.height and _compares(answers):
         meaning += " In the heatmaps, the other cells are shown as changes against the baseline."

@@ -1,0 +1,298 @@
+"""The report from synthetic lakes: what it says, what it leaves out, and that it needs nothing but itself."""
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from sql.schemas import IMAGES
+from tasks.errors import InputError
+from tasks.lake.store import LocalStore
+from tasks.report import report_run
+from tests.lakes import Lake, make
+
+CHROMIUM = Path("/usr/bin/chromium")
+_QUIET = ("--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run")
+_FLAGS = ("--no-sandbox", "--disable-gpu", *_QUIET)
+
+
+def made(folder: Path, lake: Lake, description: str = "A toy.", **changes: Any) -> str:
+    """A lake with a manifest as the driver writes it; `changes` replace what it says. Returns the run's id."""
+    run_id = make(folder, lake)
+    path = folder / "_runs" / f"{run_id}.json"
+    samples = lake.prompts * lake.seeds * len(lake.knobs)
+    experiment = {"name": lake.name, "description": description, "metrics": ["scene", "diversity"]}
+    written = {"identity": {}, "shards": 2, "samples": samples} | json.loads(path.read_text())
+    path.write_text(json.dumps(written | {"experiment": experiment} | changes))
+    return run_id
+
+
+def drop_table(folder: Path, run_id: str, *tables: str) -> None:
+    """The manifest no longer names these tables' parts."""
+    path = folder / "_runs" / f"{run_id}.json"
+    manifest = json.loads(path.read_text())
+    manifest["parts"] = [part for part in manifest["parts"] if part["table"] not in tables]
+    path.write_text(json.dumps(manifest))
+
+
+def reported(folder: Path, run_id: str) -> str:
+    return report_run(LocalStore(folder), run_id).read_text(encoding="utf-8")
+
+
+def words(html: str) -> str:
+    """What a reader reads: no scripts, no styles, no tags."""
+    body = re.sub(r"<(script|style)\b.*?</\1>", "", html, flags=re.DOTALL)
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", body))
+
+
+@pytest.fixture(scope="module")
+def normal(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("lake")
+    return report_run(LocalStore(folder), made(folder, Lake(prompts=16, seeds=4)))
+
+
+def test_the_report_lies_in_the_lake_and_nothing_else_is_left(normal: Path) -> None:
+    assert normal.is_absolute()
+    assert normal.parent.name == "_reports"
+    assert [path.name for path in normal.parent.iterdir()] == [normal.name]
+
+
+def test_it_says_what_was_run(normal: Path) -> None:
+    text = words(normal.read_text(encoding="utf-8"))
+    for said in ("A toy.", "192 of 192 planned", "16 × 4", "skew, α 1.05, β 3", "plain attention", "seconds a picture"):
+        assert said in text, said
+
+
+def test_it_counts_what_was_lost_and_names_what_has_no_value(normal: Path) -> None:
+    text = words(normal.read_text(encoding="utf-8"))
+    assert "3 samples were lost ( a1.20-b5 3 of 64 )" in text.replace("(a1", "( a1").replace("64)", "64 )")
+    assert "made to be nonfinite" in text
+    assert "ImageReward: weights missing" in text
+
+
+def test_each_figure_names_its_query_and_n_and_has_a_table(normal: Path) -> None:
+    html = normal.read_text(encoding="utf-8")
+    for name in ("operating_curve", "correlations", "regimes", "worst_fraction", "stability_profile"):
+        caption = re.search(rf"Query <code>{name}</code>; ([^<]+)<", html)
+        assert caption, name
+        assert "n = " in caption[1]
+    assert html.count("<details><summary>The numbers</summary>") == 5
+    assert "swap control" in words(html)
+
+
+def test_findings_have_an_interval_without_zero_and_an_n(normal: Path) -> None:
+    html = normal.read_text(encoding="utf-8")
+    found = re.findall(r"<li>([^<]*\[[^<]*)</li>", html)
+    assert found
+    for sentence in found:
+        low, high = re.search(r"\[(.+?),\xa0(.+?)\]", sentence).groups()  # type: ignore[union-attr]
+        assert low[0] == high[0], sentence  # the same sign
+        assert "n\xa0=\xa0" in sentence
+
+
+def test_pictures_are_in_three_groups_and_not_only_the_best(normal: Path) -> None:
+    html = normal.read_text(encoding="utf-8")
+    for group in ("Unstable samples that gained most", "Unstable samples that lost most", "Random samples"):
+        assert f"<h3>{group}</h3>" in html
+    assert html.count('src="data:image/webp;base64,') > 30
+    assert all(re.findall(r'<img [^>]*alt="[^"]+"', html))
+
+
+def test_the_same_lake_gives_the_same_page(tmp_path: Path) -> None:
+    run_id = made(tmp_path, Lake())
+    assert reported(tmp_path, run_id) == reported(tmp_path, run_id)
+
+
+def test_a_page_loads_nothing(normal: Path) -> None:
+    html = normal.read_text(encoding="utf-8")
+    policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]+)"', html)
+    assert policy
+    assert "default-src &#39;none&#39;" in policy[1]
+    assert "unsafe-eval" not in policy[1]
+    page = re.sub(r"<script>.*?</script>", "", html, flags=re.DOTALL)
+    assert not re.search(r"https?://", page.replace("https://vega.github.io/schema/", ""))
+    assert not re.search(r"<(link|iframe|object|embed)\b|@import|url\(", page)
+
+
+def test_headings_are_in_order(normal: Path) -> None:
+    levels = [int(level) for level in re.findall(r"<h([1-6])\b", normal.read_text(encoding="utf-8"))]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+
+
+class _Nesting(HTMLParser):
+    """Raises where an element is closed that is not the innermost one."""
+
+    VOID = ("meta", "img", "br", "input", "path", "rect", "circle")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in self.VOID:
+            assert self.open.pop() == tag, self.getpos()
+
+
+def test_elements_nest(normal: Path) -> None:
+    parser = _Nesting()
+    parser.feed(normal.read_text(encoding="utf-8"))
+    assert parser.open == []
+
+
+def test_without_scores_it_says_what_to_do(tmp_path: Path) -> None:
+    run_id = made(tmp_path, Lake())
+    drop_table(tmp_path, run_id, "scores", "group_scores")
+    html = reported(tmp_path, run_id)
+    text = words(html)
+    assert "There is no score in this run; the experiment asks for scene, diversity." in text
+    assert "`skewbench run EXPERIMENT`" in text
+    assert "stability_profile" in html
+    assert "<h3>Random samples</h3>" in html
+    assert "gained most" not in html
+
+
+def test_without_a_diversity_metric_the_means_are_there(tmp_path: Path) -> None:
+    run_id = made(tmp_path, Lake())
+    drop_table(tmp_path, run_id, "group_scores")
+    text = words(reported(tmp_path, run_id))
+    assert "There is no diversity metric in this run" in text
+    assert "Means by cell" in text
+
+
+def test_a_single_cell_is_not_compared(tmp_path: Path) -> None:
+    text = words(reported(tmp_path, made(tmp_path, Lake(knobs=("baseline",), lost=False))))
+    assert text.count("This run has one cell, so there is nothing to compare it with") == 2
+    assert "Random samples" in text
+    assert "gained most" not in text
+
+
+def test_without_a_baseline_nothing_is_paired(tmp_path: Path) -> None:
+    text = words(reported(tmp_path, made(tmp_path, Lake(knobs=("a1.05-b3", "a1.20-b5")))))
+    assert "There is no baseline in this run" in text
+    assert "Stability against quality: a1.20-b5" in text
+
+
+def test_an_incomplete_run_says_so(tmp_path: Path) -> None:
+    failed = [{"job": "generation-s1", "error": "out of memory"}]
+    text = words(reported(tmp_path, made(tmp_path, Lake(status="incomplete"), samples=96, failed_jobs=failed)))
+    assert "This run is incomplete: 72 of 96 samples are there." in text
+    assert "1 jobs were set aside. The first, generation-s1: out of memory" in text
+
+
+def test_a_run_with_nothing_in_it_yet_has_a_report(tmp_path: Path) -> None:
+    run_id = made(tmp_path, Lake(status="running"))
+    for receipt in (tmp_path / "_receipts").rglob("*.json"):
+        receipt.unlink()
+    text = words(reported(tmp_path, run_id))
+    assert "This run is still running: 0 of 72 samples are there." in text
+    assert "No stability was measured in this run" in text
+
+
+def test_means_alone_have_no_heatmap_by_step(tmp_path: Path) -> None:
+    text = words(reported(tmp_path, made(tmp_path, Lake(steps=0))))
+    assert "Steps were not kept" in text
+    assert "by block and step Align" not in text
+
+
+def test_prompts_are_inert(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    evil = "</script><script>alert(1)</script><img src=x onerror=alert(2)> \"'{{7*7}}"
+    from tests import lakes
+
+    plain = lakes._samples
+    monkeypatch.setattr(lakes, "_samples", lambda lake: [row | {"prompt": evil} for row in plain(lake)])
+    html = reported(tmp_path, made(tmp_path, Lake(), description=evil))
+    assert "<script>alert" not in html
+    assert "<img src=x" not in html
+    assert "&lt;/script&gt;&lt;script&gt;alert(1)" in html
+    assert "{{7*7}}" in html
+
+
+def test_pictures_that_are_none_are_told(tmp_path: Path) -> None:
+    run_id = made(tmp_path, Lake(lost=False))
+    for part in (tmp_path / "images").rglob("*.parquet"):
+        rows = pq.read_table(part).to_pylist()
+        broken = [row | {"image": {"bytes": b"no picture", "path": None}} for row in rows]
+        pq.write_table(pa.Table.from_pylist(broken, IMAGES), part)
+    html = reported(tmp_path, run_id)
+    assert "no picture</div>" in html
+    assert "data:image" not in html
+
+
+def test_another_place_and_an_unknown_run(tmp_path: Path) -> None:
+    run_id = made(tmp_path / "lake", Lake())
+    store = LocalStore(tmp_path / "lake")
+    assert report_run(store, run_id, tmp_path / "a" / "b.html") == tmp_path / "a" / "b.html"
+    with pytest.raises(InputError, match="no such run"):
+        report_run(store, "other")
+
+
+# -- in a real browser
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    if not CHROMIUM.exists():
+        if os.environ.get("CI"):
+            pytest.fail(f"{CHROMIUM} is missing; .ci/run installs it")
+        pytest.skip(f"{CHROMIUM} is not installed (apt-get install chromium)")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=str(CHROMIUM), args=list(_FLAGS))
+        yield launched
+        launched.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_in_a_browser(browser: Any, normal: Path, scheme: str, width: int) -> None:
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page = context.new_page()
+    said: list[str] = []
+    asked: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(normal.as_uri())
+    page.wait_for_selector("html[data-ready]", timeout=30_000)
+
+    seen = page.evaluate("[...document.querySelectorAll('.chart')].filter(node => node.getClientRects().length).length")
+    drawn = page.evaluate(_MARKS)
+    assert len(drawn) == seen >= 6
+    assert all(marks > 3 for marks in drawn), drawn
+
+    for measure in ("instability", "neg_energy"):  # by keyboard, as a reader without a mouse would
+        page.focus("fieldset.choice input:checked")
+        page.keyboard.press("ArrowRight")
+        page.wait_for_selector(f"[data-value={measure}]:not([hidden]) .chart[data-drawn=done] svg")
+    page.wait_for_function(_ALL_DRAWN)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "scrolls sideways"
+    ground, ink = page.evaluate(_COLOURS)
+    assert (sum(ground) < sum(ink)) == (scheme == "dark")
+    assert said == []
+    assert [url for url in asked if not url.startswith("data:")] == [normal.as_uri()]
+    context.close()
+
+
+_MARKS = "[...document.querySelectorAll('.chart svg')].map(svg => svg.querySelectorAll('path, text').length)"
+_ALL_DRAWN = """[...document.querySelectorAll('.chart')]
+    .every(node => !node.getClientRects().length || node.dataset.drawn === 'done')"""
+_COLOURS = """(() => {
+    const numbers = (text) => text.match(/[0-9.]+/g).slice(0, 3).map(Number);
+    const label = document.querySelector('.chart svg .role-axis-label text');
+    return [numbers(getComputedStyle(document.body).backgroundColor), numbers(getComputedStyle(label).fill)];
+})()"""
