@@ -14,7 +14,7 @@ class Contrast:
 
     name = "contrast"
     version = 1
-    metrics = ("contrast",)
+    metrics: tuple[str, ...] = ("contrast",)
     needs: tuple[str, ...] = ()
 
     def score(self, images: Images, prompts: Sequence[str]) -> dict[str, list[Score]]:

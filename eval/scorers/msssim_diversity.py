@@ -29,7 +29,7 @@ class MsSsimDiversity:
 
     name = "msssim_diversity"
     version = 1
-    metrics = ("msssim_diversity",)
+    metrics: tuple[str, ...] = ("msssim_diversity",)
     needs: tuple[str, ...] = ()
     set = "the seeds of one prompt in one cell, without blank images"
 

@@ -20,7 +20,7 @@ class Sharpness:
 
     name = "sharpness"
     version = 1
-    metrics = ("sharpness",)
+    metrics: tuple[str, ...] = ("sharpness",)
     needs: tuple[str, ...] = ()
 
     def score(self, images: Images, prompts: Sequence[str]) -> dict[str, list[Score]]:

@@ -28,7 +28,9 @@ class Defect:
 def diagnose(image: UInt8[np.ndarray, "h w 3"], meaning: CaptionMeaning) -> list[Defect]:
     """All defects of an image against what its prompt says; none for a faithful one.
 
-    Of an absent object nothing else is said, and nothing of the background of a picture with no object.
+    Of an absent object nothing else is said, and nothing of the background of a picture with no object. An object is
+    called fused, and not missing, where another one has the outline of no one shape: sure in drawn pictures, a guess in
+    badly generated ones. The scores do not tell the two apart.
     """
     seen = describe(image)
     matching = match(meaning, seen)

@@ -26,7 +26,7 @@ class Binding:
 
     name = "binding"
     version = 1
-    metrics = ("binding", *(f"binding_{kind}" for kind in _PARTS), "leak")
+    metrics: tuple[str, ...] = ("binding", *(f"binding_{kind}" for kind in _PARTS), "leak")
     needs: tuple[str, ...] = ()
 
     def score(self, images: Images, prompts: Sequence[str]) -> dict[str, list[Score]]:

@@ -8,8 +8,12 @@ from eval.scenes.vocabulary import COLOURS, SHADE, TEXTURE_PERIOD
 
 LEAST_DARK = 0.1
 """Share of dark pixels from which an object is not solid; dots darken 0.31 of the plane, stripes 0.5."""
+UNCLEAR_DARK = 0.25
+"""And from which it is unclear if it has neither pattern; fewer are its edge, blurred into a dark ground."""
 LEAST_WAVE = 0.25
 """Amplitude, as a share of a perfect pattern's, below which dark pixels are neither stripes nor dots."""
+SOFT_WAVE = 0.4
+"""And from which they are a pattern though few are wholly dark: a blurred one."""
 
 _DIAGONAL = 1 / (TEXTURE_PERIOD * 2**0.5)
 _STRIPE_WAVES = ((_DIAGONAL, _DIAGONAL), (_DIAGONAL, -_DIAGONAL))
@@ -25,8 +29,7 @@ def texture_of(image: Float[np.ndarray, "h w 3"], pixels: Bool[np.ndarray, "h w"
     rows, columns = np.nonzero(inner)
     bright = image[rows, columns] @ np.asarray(COLOURS[colour], np.float64)
     bright = np.clip(bright / max(float(np.percentile(bright, 90)), 1e-6), SHADE, 1.0)
-    if (bright < (1 + SHADE) / 2).mean() < LEAST_DARK:
-        return "solid"
+    dark = (bright < (1 + SHADE) / 2).mean()
     wave = bright - bright.mean()
 
     def amplitude(fx: float, fy: float) -> float:
@@ -35,5 +38,7 @@ def texture_of(image: Float[np.ndarray, "h w 3"], pixels: Bool[np.ndarray, "h w"
     stripes = max(amplitude(*w) for w in _STRIPE_WAVES) / _STRIPE_AMPLITUDE
     dots = min(amplitude(*w) for w in _DOT_WAVES) / _DOT_AMPLITUDE  # a lattice has both of its waves
     if max(stripes, dots) < LEAST_WAVE:
-        return None
+        return "solid" if dark < UNCLEAR_DARK else None
+    if max(stripes, dots) < SOFT_WAVE and dark < LEAST_DARK:
+        return "solid"
     return "striped" if stripes > dots else "dotted"
