@@ -8,7 +8,7 @@ Hopfield Perspective", ICML 2026. Needs torch, diffusers and pyarrow, and works 
     with perturb(pipe.unet, Skew(alpha=1.05, beta=5.0, blocks="up"), recorder, samples=4):
         images = pipe(["a red fox in the snow"] * 4, guidance_scale=5.0, num_inference_steps=30).images
     stability = recorder.to_arrow()  # a row a sample, block and branch
-    stability.group_by(["sample", "stage"]).aggregate([("alignment", "mean")]).to_pandas()
+    stability.group_by(["sample", "stage"]).aggregate([("alignment", "mean")]).to_pylist()
 """
 
 from stability.blocks import Block, self_attention_blocks
