@@ -90,7 +90,9 @@ def _cells(described: pl.DataFrame, x: alt.X, y: alt.Y, size: int = 11) -> alt.L
     ]
     base = alt.Chart(rows(described)).encode(x, y, tooltip=tooltip)
     # as the paper's table has them: +.18
-    base = base.transform_calculate(text="replace(replace(format(datum.rho, '+.2f'), '0.', '.'), '-', '−')")
+    base = base.transform_calculate(
+        text="replace(replace(format(abs(datum.rho) < 0.005 ? 0 : datum.rho, '+.2f'), '0.', '.'), '-', '−')"
+    )
     layers = [
         base.mark_rect(style="ground", strokeWidth=1).encode(colour),
         base.transform_filter("datum.clear").mark_text(fontWeight=700, fontSize=size).encode(text="text:N"),

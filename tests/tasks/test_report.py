@@ -159,7 +159,7 @@ def test_without_scores_it_says_what_to_do(tmp_path: Path) -> None:
     html = reported(tmp_path, run_id)
     text = words(html)
     assert "There is no score in this run; the experiment asks for scene, diversity." in text
-    assert "`skewbench run EXPERIMENT`" in text
+    assert "<code>skewbench run EXPERIMENT</code>" in html
     assert "stability_profile" in html
     assert "<h3>Random samples</h3>" in html
     assert "gained most" not in html
@@ -190,7 +190,7 @@ def test_an_incomplete_run_says_so(tmp_path: Path) -> None:
     failed = [{"job": "generation-s1", "error": "out of memory"}]
     text = words(reported(tmp_path, made(tmp_path, Lake(status="incomplete"), samples=96, failed_jobs=failed)))
     assert "This run is incomplete: 72 of 96 samples are there." in text
-    assert "1 jobs were set aside. The first, generation-s1: out of memory" in text
+    assert "1 job was set aside. The first, generation-s1: out of memory" in text
 
 
 def test_a_run_with_nothing_in_it_yet_has_a_report(tmp_path: Path) -> None:
@@ -208,13 +208,14 @@ def test_means_alone_have_no_heatmap_by_step(tmp_path: Path) -> None:
     assert "by block and step Align" not in text
 
 
-def test_prompts_are_inert(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_prompts_and_errors_are_inert(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     evil = "</script><script>alert(1)</script><img src=x onerror=alert(2)> \"'{{7*7}}"
     from tests import lakes
 
     plain = lakes._samples
     monkeypatch.setattr(lakes, "_samples", lambda lake: [row | {"prompt": evil} for row in plain(lake)])
-    html = reported(tmp_path, made(tmp_path, Lake(), description=evil))
+    failed = [{"job": "generation-s1", "error": f"`{evil}`"}]
+    html = reported(tmp_path, made(tmp_path, Lake(), description=evil, failed_jobs=failed))
     assert "<script>alert" not in html
     assert "<img src=x" not in html
     assert "&lt;/script&gt;&lt;script&gt;alert(1)" in html

@@ -58,6 +58,7 @@ def beside_control(frame: pl.DataFrame) -> pl.DataFrame:
 
 def _figure(answers: Answers, frame: pl.DataFrame) -> Figure:
     share = percent(frame["fraction"][0])
+    first = frame.sort(pl.col("metric") != (answers.fidelity or ""), "metric", maintain_order=True)
     panels: tuple[Panel, ...] = ()
     if answers.fidelity and answers.fidelity in set(frame["metric"]):
         name = metric_label(answers.fidelity)
@@ -73,7 +74,7 @@ def _figure(answers: Answers, frame: pl.DataFrame) -> Figure:
         query="worst_fraction",
         n=f"n = {span(frame['n'])} samples chosen",
         shown=(
-            table("Chosen by a metric of the baseline; change of the same metric.", beside_control(frame), _BESIDE),
+            table("Chosen by a metric of the baseline; change of the same metric.", beside_control(first), _BESIDE),
         ),
         tables=(table("Each metric's change on the worst, on the best, and the control.", frame, _ALL),),
     )
