@@ -1,5 +1,7 @@
 """A stability measure by block and step as a heatmap, of one cell."""
 
+from math import floor, log10
+
 import altair as alt
 import polars as pl
 
@@ -18,8 +20,17 @@ def blocks_by_steps(frame: pl.DataFrame, measure: str, domain: list[float], chan
     blocks = frame["block"].unique().sort().to_list()
     steps = frame["step"].unique().sort().to_list()
     scale = alt.Scale(type="quantize", domain=domain, nice=False, range="diverging" if change else "heatmap")
-    number = "+.2~g" if change else ".3~g"
-    legend = alt.Legend(orient="bottom", title=None, format=number, gradientThickness=8, direction="horizontal")
+    digits = max(0, 1 - floor(log10((domain[1] - domain[0]) or 1.0)))  # as many as tell the colours apart
+    number = f"+.{digits}f" if change else f".{digits}f"
+    legend = alt.Legend(
+        orient="bottom",
+        direction="horizontal",
+        title=None,
+        format=number,
+        gradientThickness=8,
+        labelOverlap="greedy",
+        labelSeparation=8,
+    )
     return (
         alt.Chart(rows(frame))
         .mark_rect()

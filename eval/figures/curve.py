@@ -6,7 +6,17 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from eval.figures.theme import cell_colour, cell_shape, rows
+from eval.figures.theme import cell_colour, cell_shape, extent, rows
+
+_PLACES: tuple[dict[str, Any], ...] = (
+    {"align": "left", "dx": 9, "dy": -9},
+    {"align": "right", "dx": -9, "dy": -9},
+    {"align": "left", "dx": 9, "dy": 11},
+    {"align": "right", "dx": -9, "dy": 11},
+)
+"""Where a point's name may stand, the best first."""
+_WIDTH, _HEIGHT, _LETTER, _LINE = 260, 280, 7.0, 15
+"""Pixels of the plot on a phone, where it is most crowded, and of a letter and a line."""
 
 
 @dataclass(frozen=True)
@@ -30,17 +40,9 @@ def operating_curve(frame: pl.DataFrame, diversity: Axis, fidelity: Axis, cells:
             fidelity_low, fidelity_high, fidelity_n. Without an interval: no bar.
         cells: all cells of the run in their order, the baseline first.
     """
-    x = alt.X("diversity:Q", title=diversity.title, scale=alt.Scale(zero=False, padding=14), axis=alt.Axis(tickCount=6))
-    y = alt.Y("fidelity:Q", title=fidelity.title, scale=alt.Scale(zero=False, padding=14), axis=alt.Axis(tickCount=6))
-    tooltip = [
-        alt.Tooltip("cell:N"),
-        alt.Tooltip("settings:N"),
-        alt.Tooltip("diversity:Q", title=diversity.label, format=".4~f"),
-        alt.Tooltip("fidelity:Q", title=fidelity.label, format=".4~f"),
-        alt.Tooltip("diversity_n:Q", title="n of the first", format=","),
-        alt.Tooltip("fidelity_n:Q", title="n of the second", format=","),
-    ]
-    base = alt.Chart(rows(frame)).encode(cell_colour(cells), tooltip=tooltip)
+    scale, axis = alt.Scale(zero=False, padding=14), alt.Axis(tickCount=6)
+    x = alt.X("diversity:Q", title=diversity.title, scale=scale, axis=axis)
+    y = alt.Y("fidelity:Q", title=fidelity.title, scale=scale, axis=axis)
     layers: list[alt.Chart] = []
     if (known := frame.drop_nulls(["diversity_low", "diversity_high"])).height:
         bar = alt.Chart(rows(known)).mark_rule(strokeWidth=1.5).encode(cell_colour(cells), y, x2="diversity_high:Q")
@@ -48,8 +50,54 @@ def operating_curve(frame: pl.DataFrame, diversity: Axis, fidelity: Axis, cells:
     if (known := frame.drop_nulls(["fidelity_low", "fidelity_high"])).height:
         bar = alt.Chart(rows(known)).mark_rule(strokeWidth=1.5).encode(cell_colour(cells), x, y2="fidelity_high:Q")
         layers.append(bar.encode(alt.Y("fidelity_low:Q", title=fidelity.title)))
-    points = base.mark_point(filled=True, size=110, opacity=1).encode(x, y, cell_shape(cells))
-    text: dict[str, Any] = {"align": "left", "dx": 9, "dy": -9, "fontSize": 11.5, "fontWeight": 600}
-    halo = alt.Chart(rows(frame)).mark_text(style="halo", strokeWidth=4, **text).encode(x, y, text="cell:N")
-    names = base.mark_text(**text).encode(x, y, text="cell:N")
-    return alt.LayerChart(layer=[*layers, points, halo, names], width="container", height=340)
+    for place, names in _named(frame):
+        text = alt.Chart(rows(names)).encode(x, y, text="cell:N")
+        layers.append(text.mark_text(style="halo", strokeWidth=4, fontSize=11.5, fontWeight=600, **place))
+        layers.append(text.mark_text(fontSize=11.5, fontWeight=600, **place).encode(cell_colour(cells)))
+    points = alt.Chart(rows(frame)).mark_point(filled=True, size=110, opacity=1)
+    layers.append(points.encode(x, y, cell_colour(cells), cell_shape(cells), tooltip=_tooltip(diversity, fidelity)))
+    return alt.LayerChart(layer=layers, width="container", height=340)
+
+
+def _tooltip(diversity: Axis, fidelity: Axis) -> list[alt.Tooltip]:
+    told = [alt.Tooltip("cell:N"), alt.Tooltip("settings:N")]
+    for name, axis in (("diversity", diversity), ("fidelity", fidelity)):
+        told += [
+            alt.Tooltip(f"{name}:Q", title=axis.label, format=".4~f"),
+            alt.Tooltip(f"{name}_low:Q", title="95% from", format=".4~f"),
+            alt.Tooltip(f"{name}_high:Q", title="to", format=".4~f"),
+            alt.Tooltip(f"{name}_n:Q", title="n", format=","),
+        ]
+    return told
+
+
+def _named(frame: pl.DataFrame) -> list[tuple[dict[str, Any], pl.DataFrame]]:
+    """The points by where their names stand.
+
+    A name that would cover another one, or a point, is left out: the legend has it.
+    """
+    x, y = (_pixels(frame, name, size) for name, size in (("diversity", _WIDTH), ("fidelity", -_HEIGHT)))
+    taken = [(left - 6, left + 6, top - 6, top + 6) for left, top in zip(x, y, strict=True)]  # the points themselves
+    chosen: dict[int, list[int]] = {}
+    for row, name in enumerate(frame["cell"]):
+        for number, place in enumerate(_PLACES):
+            width = _LETTER * len(name)
+            left = x[row] + place["dx"] - (width if place["align"] == "right" else 0)
+            box = (left, left + width, y[row] + place["dy"] - _LINE / 2, y[row] + place["dy"] + _LINE / 2)
+            inside = box[0] >= 0 and box[1] <= _WIDTH + 2 * _LETTER
+            if inside and not any(_overlap(box, other) for other in taken):
+                taken.append(box)
+                chosen.setdefault(number, []).append(row)
+                break
+    return [(_PLACES[number], frame[numbers]) for number, numbers in sorted(chosen.items())]
+
+
+def _pixels(frame: pl.DataFrame, name: str, size: float) -> list[float]:
+    """Where the points stand, about: the axis spans the intervals."""
+    ends = [frame[column].drop_nulls().cast(pl.Float64) for column in (name, f"{name}_low", f"{name}_high")]
+    low, high = extent(pl.concat(ends))
+    return [(value - low) / ((high - low) or 1.0) * size for value in frame[name]]
+
+
+def _overlap(one: tuple[float, float, float, float], other: tuple[float, float, float, float]) -> bool:
+    return one[0] < other[1] and other[0] < one[1] and one[2] < other[3] and other[2] < one[3]

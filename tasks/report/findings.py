@@ -1,4 +1,4 @@
-"""The key findings in plain sentences, each with its n and interval; none where the interval contains 0.
+"""The key findings in plain sentences, each with its n and interval; none where the interval contains 0 or n is small.
 
 What is looked at is fixed beforehand (Align over all blocks, the fidelity and the diversity metric, the swap control),
 never the largest of many.
@@ -14,8 +14,11 @@ from eval.figures import metric_label
 from tasks.report.answers import Answers
 from tasks.report.numbers import count, interval, is_clear, percent, signed
 
+_LEAST = 10
+"""A statement of fewer samples, prompts or pairs is not made: resampling so few tells little of their spread."""
+
 _Statement = tuple[bool, str]
-"""Whether it is clear of 0, and the sentence."""
+"""Whether it is made, and the sentence."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ def find(answers: Answers) -> Findings:
     others = [cell for cell in answers.cells if cell != answers.baseline]
     looked += [(cell, cell, [*_regimes(answers, cell), *_worst(answers, cell)]) for cell in others]
     groups = [
-        Finding(title, cell, tuple(sentence for clear, sentence in statements if clear))
+        Finding(title, cell, tuple(sentence for holds, sentence in statements if holds))
         for title, cell, statements in looked
         if statements
     ]
@@ -64,7 +67,7 @@ def _correlations(answers: Answers) -> Iterator[_Statement]:
             way = "higher" if row["rho"] > 0 else "lower"
             units = f"{row['kind']}s"
             yield (
-                is_clear(row),
+                _holds(row),
                 f"More stable {units} of {row['cell']} have {way} {metric_label(metric)}: Spearman's ρ with Align is "
                 f"{_number(row, 'rho')}, n\u00a0=\u00a0{count(row['n'])} {units}.",
             )
@@ -77,10 +80,10 @@ def _regimes(answers: Answers, cell: str) -> Iterator[_Statement]:
             number = f"{_number(row)}, n\u00a0=\u00a0{count(row['n'])} pairs"
             if row["regime"] == "difference":
                 more = "more" if row["change"] > 0 else "less"
-                yield is_clear(row), f"Adds {more} {name} to the unstable than to the stable: {number}."
+                yield _holds(row), f"Adds {more} {name} to the unstable than to the stable: {number}."
             else:
                 verb = "Raises" if row["change"] > 0 else "Lowers"
-                yield is_clear(row), f"{verb} {name} of {row['regime']} {row['kind']}s: {number}."
+                yield _holds(row), f"{verb} {name} of {row['regime']} {row['kind']}s: {number}."
 
 
 def _worst(answers: Answers, cell: str) -> Iterator[_Statement]:
@@ -89,10 +92,14 @@ def _worst(answers: Answers, cell: str) -> Iterator[_Statement]:
         verb = "Raises" if row["change"] > 0 else "Lowers"
         worst = f"the worst {percent(row['fraction'])} of baseline pictures"
         yield (
-            is_clear(row),
+            _holds(row),
             f"{verb} {metric_label(row['metric'])} of {worst} beyond the drift toward the mean: {_number(row)}, "
             f"n\u00a0=\u00a0{count(row['n'])}.",
         )
+
+
+def _holds(row: dict[str, Any]) -> bool:
+    return is_clear(row) and row["n"] >= _LEAST
 
 
 def _number(row: dict[str, Any], key: str = "change") -> str:

@@ -120,6 +120,19 @@ def test_a_cell_has_one_colour_in_every_figure() -> None:
         assert colour in texts(CHARTS[name]), name  # the third cell's, though not all figures show the first
 
 
+def test_names_of_points_do_not_cover_each_other() -> None:
+    same = curve_frame()  # three cells at one point: there is room for their names around it
+    assert drawn_names(same) == set(CELLS)
+    many = pl.concat([same.with_columns(pl.col("cell") + str(copy)) for copy in range(4)])
+    assert 3 <= len(drawn_names(many)) <= 4
+
+
+def drawn_names(frame: pl.DataFrame) -> set[str]:
+    spec = operating_curve(frame, Axis("diversity"), Axis("fidelity"), frame["cell"].to_list()).to_dict()
+    names = [layer["data"]["values"] for layer in spec["layer"] if layer["mark"]["type"] == "text"]
+    return {row["cell"] for values in names for row in values}
+
+
 def test_values_that_are_not_finite_leave_a_gap() -> None:
     frame = lines().with_columns(pl.when(pl.col("block") == 2).then(math.nan).otherwise("value").alias("value"))
     text = json.dumps(profile(frame, "block", "block", "r", CELLS).to_dict(), allow_nan=False)
