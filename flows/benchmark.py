@@ -1,6 +1,7 @@
 """The flow `benchmark`: from an experiment to a report. Started again, it goes on where it was."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import groupby
 from uuid import UUID
 
@@ -13,9 +14,7 @@ from prefect.artifacts import (
 )
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
-from prefect.task_runners import ThreadPoolTaskRunner
 from tasks.analyse import analyse
-from tasks.report import report_run
 
 from sql import connect, query
 from tasks.errors import RunError
@@ -24,7 +23,8 @@ from tasks.lake.lease import Lease
 from tasks.lake.manifest import Manifest
 from tasks.lake.parts import new_attempt, write_part
 from tasks.pool import Outcome, WorkerPool, connect_ray
-from tasks.run import Run, begin, commit, generation_left, prepare, scoring_left
+from tasks.report import report_run
+from tasks.run import Run, begin, commit, generation_left, missing_metrics, prepare, scoring_left
 from tasks.worker import Job
 
 
@@ -43,7 +43,7 @@ def do_cell(kind: str, cell: str, pool: WorkerPool, jobs: list[Job]) -> list[Out
     return outcomes
 
 
-@flow(name="benchmark", task_runner=ThreadPoolTaskRunner(max_workers=8), flow_run_name="benchmark {experiment.name}")
+@flow(name="benchmark", flow_run_name="benchmark {experiment.name}")
 def benchmark(experiment: Experiment, lake: str = "lake", ray_address: str | None = None) -> str:
     """Generate, measure, score, analyse and report. Returns the run's id.
 
@@ -91,6 +91,7 @@ def _analyse(run: Run, manifest: Manifest, outcomes: list[Outcome]) -> Manifest:
     """Write the answers with their intervals into the lake."""
     with connect(run.store.root, run.id) as lake:
         answers = analyse(lake, run.id)
+        manifest = replace(manifest, missing_metrics=missing_metrics(lake))
     part = write_part(run.store, "analysis", run.id, "analysis", new_attempt(), answers)
     return commit(run, manifest, outcomes, analysis=[part])
 

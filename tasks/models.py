@@ -47,7 +47,7 @@ def load_pipeline(source: ModelSource, device: str) -> Any:
     from diffusers import StableDiffusionXLPipeline
 
     pipeline = StableDiffusionXLPipeline.from_pretrained(
-        source.folder,
+        str(source.folder),
         dtype=getattr(torch, source.spec.dtype),
         variant=source.spec.variant,
         use_safetensors=True,

@@ -6,6 +6,7 @@ unknown state, is killed and replaced; its job is tried again, after two failure
 
 import os
 import queue
+import socket
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -26,6 +27,8 @@ TRIES = 3
 """Times a job is started; the last time sample by sample."""
 POLL = 0.5
 """Seconds between two looks at whether the run was stopped."""
+KNOCK = 10.0
+"""Seconds that a cluster has to answer."""
 _DEVICE_ERRORS = ("CUDA error", "AcceleratorError", "device-side assert")
 
 
@@ -57,20 +60,39 @@ class _Running:
 
 
 def connect_ray(address: str | None, gpus: float) -> None:
-    """Join the cluster at `address`, or start a local Ray where none is given. Raises `InputError`."""
+    """Join the cluster at `address`, or start a local Ray where none is given. Raises `InputError`.
+
+    `gpus`: how many a worker needs; a cluster that has fewer is an error.
+    """
     address = address or os.environ.get("RAY_ADDRESS")
-    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "error", "include_dashboard": False}
-    try:
-        if address:
-            ray.init(address=address, log_to_driver=False, logging_level="error")
-        else:
-            ray.init(address="local", **quiet)
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        raise InputError(f"ray address {address!r}: no cluster answers there ({str(error).splitlines()[0]})") from None
+    if not ray.is_initialized():
+        _init_ray(address)
     there = ray.cluster_resources().get("GPU", 0.0)
     if gpus > there:
-        ray.shutdown()
         raise InputError(f"workers.gpus {gpus:g}: {'the cluster' if address else 'this machine'} has {there:g} GPUs")
+
+
+def _init_ray(address: str | None) -> None:
+    if address:
+        _knock(address)
+    started: dict[str, Any] = {} if address else {"include_dashboard": False}
+    try:
+        ray.init(address=address or "local", log_to_driver=False, logging_level="error", **started)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise InputError(f"ray address {address!r}: no cluster answers there ({str(error).splitlines()[0]})") from None
+
+
+def _knock(address: str) -> None:
+    """Ask the address for a connection first: Ray itself tries for minutes, and then ends the process."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if address == "auto":
+        return
+    if not (colon and port.isdigit()):
+        raise InputError(f"ray address {address!r}: HOST:PORT, ray://HOST:PORT or auto is wanted")
+    try:
+        socket.create_connection((host, int(port)), timeout=KNOCK).close()
+    except (OSError, OverflowError) as error:
+        raise InputError(f"ray address {address!r}: no cluster answers there ({error})") from None
 
 
 class WorkerPool:
@@ -134,7 +156,7 @@ class WorkerPool:
         return Outcome(was.job, receipt)
 
     def _failed(self, error: RayError, was: _Running, waiting: "deque[tuple[Job, int]]") -> Outcome | None:
-        text = _last_line(error)
+        text = _told(error)
         if isinstance(error, RayActorError) or any(sign in str(error) for sign in _DEVICE_ERRORS):
             ray.kill(was.worker)
             self._deaths += 1
@@ -168,7 +190,7 @@ def _workers_that_fit(needs: Needs) -> int:
     return max(1, int(fitting))
 
 
-def _last_line(error: RayError) -> str:
-    """The error that was raised on the worker, without Ray's traceback."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__
+def _told(error: RayError) -> str:
+    """The error that was raised on the worker, in one line, without Ray's traceback."""
+    cause = getattr(error, "cause", None) or error
+    return f"{type(cause).__name__}: {' '.join(str(cause).split())}"[:500]

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
+import duckdb
+
 from eval.scorers import names as scorer_names
 from eval.scorers import scorer as find_scorer
 from stability.blocks import Block, select
@@ -85,7 +87,7 @@ def begin(run: Run) -> Manifest:
             created=now(),
             experiment=experiment.model_dump(mode="json"),
             identity=decides,
-            cells=[cell.model_dump(mode="json") for cell in experiment.cells],
+            cells=[cell.model_dump(mode="json", exclude_defaults=True) for cell in experiment.cells],
             baseline=experiment.baseline,
             shards=len(run.shards),
             samples=sum(len(shard.samples) for shard in run.shards),
@@ -115,7 +117,7 @@ def commit(run: Run, manifest: Manifest, outcomes: Iterable[Outcome], analysis: 
     without a receipt.
     """
     receipts = read_receipts(run.store, run.id)
-    failed = tuple({"job": o.job.key, "error": o.error or ""} for o in outcomes if o.receipt is None)
+    failed = [{"job": o.job.key, "error": o.error or ""} for o in outcomes if o.receipt is None]
     kept = [part for part in manifest.parts if part.table == "analysis"]
     parts = tuple(part for receipt in receipts.values() for part in receipt.parts) + tuple(analysis or kept)
     complete = all(GenerateJob(shard).key in receipts for shard in run.shards)
@@ -124,6 +126,15 @@ def commit(run: Run, manifest: Manifest, outcomes: Iterable[Outcome], analysis: 
     written = write_manifest(run.store, whole)
     delete_unnamed(run.store, written)
     return written
+
+
+def missing_metrics(lake: duckdb.DuckDBPyConnection) -> list[dict[str, str]]:
+    """Metrics that have no value in any row, with the reason."""
+    rows = lake.execute(
+        """SELECT metric, any_value(reason) FROM (SELECT metric, value, reason FROM scores UNION ALL
+           SELECT metric, value, reason FROM group_scores) GROUP BY metric HAVING count(value) = 0 ORDER BY metric"""
+    ).fetchall()
+    return [{"metric": metric, "reason": reason} for metric, reason in rows]
 
 
 def is_finished(run: Run) -> bool:

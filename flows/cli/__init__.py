@@ -12,13 +12,14 @@ from tasks.errors import InputError, RunError
 _QUIET = {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    "PREFECT_LOGGING_LEVEL": "WARNING",
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "TRANSFORMERS_VERBOSITY": "error",
     "DIFFUSERS_VERBOSITY": "error",
 }
-"""Defaults: no telemetry, and no log lines between the progress bars. What the environment says already stays."""
+"""Defaults, where the environment says nothing: no telemetry, and no log lines between progress bars (the server has
+them)."""
 
 app = typer.Typer(
     name="skewbench",

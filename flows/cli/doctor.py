@@ -13,10 +13,7 @@ from rich.table import Table
 
 from flows.cli.options import Lake
 from tasks.errors import InputError
-from tasks.experiment import ModelSpec
-from tasks.generate import cpu_name
 from tasks.lake.store import open_store
-from tasks.models import blocks_of, resolve_model
 
 _PACKAGES = ("skewbench", "torch", "diffusers", "transformers", "ray", "prefect", "duckdb", "polars", "pyarrow")
 _SPACE_WANTED = 2e9
@@ -65,6 +62,8 @@ def _versions() -> Finding:
 def _device() -> Finding:
     import torch
 
+    from tasks.generate import cpu_name
+
     if torch.cuda.is_available():
         names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
         return Finding("devices", True, ", ".join(names))
@@ -102,6 +101,9 @@ def _answers(url: str) -> Finding:
 
 
 def _weights() -> Finding:
+    from tasks.experiment import ModelSpec
+    from tasks.models import blocks_of, resolve_model
+
     try:
         source = resolve_model(ModelSpec(id="shapes-xl"))
     except InputError as error:
@@ -110,6 +112,9 @@ def _weights() -> Finding:
 
 
 def _hub() -> Finding:
+    from tasks.experiment import ModelSpec
+    from tasks.models import resolve_model
+
     name = "stabilityai/stable-diffusion-xl-base-1.0"
     try:
         source = resolve_model(ModelSpec(id=name, variant="fp16"))
@@ -119,11 +124,14 @@ def _hub() -> Finding:
 
 
 def _lake(lake: str) -> Finding:
+    folder = Path(lake).absolute()
+    if not folder.exists():
+        return Finding("lake", True, f"{folder} is not there yet: the first run makes it")
     try:
         open_store(lake).check_writable()
     except InputError as error:
         return Finding("lake", False, str(error), "choose another folder with --lake")
-    return Finding("lake", True, f"{Path(lake).absolute()} can be written")
+    return Finding("lake", True, f"{folder} can be written")
 
 
 def _disk(lake: str) -> Finding:

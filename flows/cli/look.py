@@ -2,6 +2,7 @@
 
 from typing import Annotated, Literal
 
+import duckdb
 import polars as pl
 import typer
 from rich.console import Console
@@ -10,10 +11,8 @@ from rich.table import Table
 import sql
 from flows.cli.options import AnyRun, Lake
 from tasks.errors import InputError
-from tasks.experiment import parse_experiment
 from tasks.lake.manifest import find_run
 from tasks.lake.store import open_store
-from tasks.replay import replay_script
 
 Format = Annotated[Literal["table", "csv", "json", "markdown"], typer.Option("--format", help="How rows are printed.")]
 
@@ -36,18 +35,25 @@ def query(
         Literal["cond", "uncond"] | None,
         typer.Option(help="Measures of one half of guidance; the mean of both where left out."),
     ] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the query, such as q=0.1.")
+    ] = None,
     format: Format = "table",
 ) -> None:
     """Answer a named question about the runs of a lake, such as `correlations`."""
     if name is None:
         table = Table("query", "question")
         for known in sql.queries():
-            table.add_row(known.name, known.question)
+            table.add_row(known.name, known.description)
         Console().print(table)
         return
     runs = find_run(open_store(lake), run).run_id if run else None
     with sql.connect(lake, runs, branch=branch) as connection:
-        _print(sql.query(connection, name), format)
+        try:
+            rows = sql.query(connection, name, **dict(map(_setting, settings or [])))
+        except ValueError as error:
+            raise InputError(str(error)) from None
+        _print(rows, format)
 
 
 def run_sql(
@@ -69,7 +75,11 @@ def run_sql(
         typer.echo(sql.script(lake))
         return
     with sql.connect(lake) as connection:
-        _print(sql.select(connection, statement), format)
+        try:
+            rows = sql.select(connection, statement)
+        except (ValueError, duckdb.Error) as error:
+            raise InputError(" ".join(str(error).split())) from None
+        _print(rows, format)
 
 
 def report(run: AnyRun = None, lake: Lake = "lake") -> None:
@@ -88,6 +98,9 @@ def replay(
     lake: Lake = "lake",
 ) -> None:
     """Print a script of plain diffusers that draws a sample's picture again."""
+    from tasks.experiment import parse_experiment
+    from tasks.replay import replay_script
+
     with sql.connect(lake) as connection:
         rows = (
             connection.execute("SELECT * FROM samples WHERE starts_with(sample_id, ?) LIMIT 2", [sample])
@@ -102,26 +115,42 @@ def replay(
     )
 
 
+def _setting(given: str) -> tuple[str, str | float]:
+    """`name=value`, the value a number where it reads as one."""
+    name, equals, value = given.partition("=")
+    if not (name and equals):
+        raise InputError(f"--set {given!r}: NAME=VALUE is wanted, such as q=0.1")
+    try:
+        return name, float(value)
+    except ValueError:
+        return name, value
+
+
 def _print(rows: pl.DataFrame, format: str) -> None:
     if format == "csv":
         typer.echo(rows.write_csv(), nl=False)
     elif format == "json":
         typer.echo(rows.write_json())
     elif format == "markdown":
-        with pl.Config(
-            tbl_formatting="MARKDOWN",
-            tbl_rows=-1,
-            tbl_cols=-1,
-            tbl_hide_column_data_types=True,
-            tbl_hide_dataframe_shape=True,
-            fmt_str_lengths=200,
-        ):
-            typer.echo(str(rows))
+        for row in (rows.columns, ["---"] * rows.width, *rows.iter_rows()):
+            typer.echo("| " + " | ".join(_shown(value).replace("|", r"\|") for value in row) + " |")
     else:
-        table = Table(*rows.columns)
-        for row in rows.iter_rows():
-            table.add_row(*map(_shown, row))
-        Console().print(table)
+        _print_table(rows)
+
+
+def _print_table(rows: pl.DataFrame) -> None:
+    """What all rows share stands once above the table, and empty columns are left out: terminals are narrow."""
+    same = [name for name in rows.columns if rows.height > 1 and rows[name].n_unique() == 1]
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=400)
+    for name in same:
+        if rows[name][0] is not None:
+            console.print(f"{name}: {_shown(rows[name][0])}", highlight=False)
+    table = Table(*(name for name in rows.columns if name not in same))
+    for row in rows.drop(same).iter_rows():
+        table.add_row(*map(_shown, row))
+    console.print(table)
 
 
 def _shown(value: object) -> str:

@@ -1,4 +1,4 @@
-"""A run's progress on the terminal, read off the receipts in the lake: right for workers anywhere, and after a resume."""
+"""A run's progress on the terminal, read off the lake's receipts: right for workers anywhere, and after a resume."""
 
 import threading
 from collections.abc import Iterator

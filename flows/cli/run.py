@@ -1,23 +1,20 @@
-"""`skewbench run`, `plan` and `status`."""
+"""`skewbench run`, `plan` and `status`. What is slow to import is imported where it is needed."""
 
 import time
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
-from tasks.report import report_path
 
-from flows import experiments
 from flows.cli.options import ExperimentName, Lake, Prompts
-from flows.cli.progress import receipts_shown
 from tasks.errors import RunError
-from tasks.estimate import estimate
-from tasks.experiment import Experiment, PromptSpec
-from tasks.lake.manifest import list_runs
+from tasks.lake.manifest import list_runs, report_path
 from tasks.lake.parts import count_receipts
 from tasks.lake.store import open_store
-from tasks.run import is_finished, prepare
+
+if TYPE_CHECKING:
+    from tasks.experiment import Experiment
 
 
 def add_to(app: typer.Typer) -> None:
@@ -40,29 +37,34 @@ def run(
     Started again after a crash or a stop, it goes on where it was; when all is done, it does nothing.
     """
     console = Console(stderr=True)
-    chosen = _load(experiment, prompts)
     with console.status("checking the experiment"):
+        from tasks.run import is_finished, prepare
+
+        chosen = _load(experiment, prompts)
         prepared = prepare(chosen, lake, download=True)
         finished = is_finished(prepared)
     if finished:
         typer.echo(f"{prepared.id} is done already; nothing to do")
-        typer.echo(f"report: {report_path(prepared.store, prepared.id)}")
+        typer.echo(f"report: {prepared.store.root / report_path(prepared.id)}")
         return
     console.print(f"[bold]{prepared.id}[/bold]: {len(chosen.cells)} cells, {len(prepared.shards)} shards, lake {lake}")
     began = time.monotonic()
     with console.status("starting Prefect and Ray"):
-        from flows.benchmark import benchmark  # starts slowly: only where it is needed
+        from flows.benchmark import benchmark
+        from flows.cli.progress import receipts_shown
     with receipts_shown(console, prepared):
         state = benchmark(chosen, lake, ray_address, return_state=True)
     if state.is_failed() or state.is_crashed():
         error = state.result(raise_on_failure=False)
         raise error if isinstance(error, Exception) else RunError(str(state.message))
     typer.echo(f"{prepared.id} is done, in {time.monotonic() - began:.0f} s")
-    typer.echo(f"report: {report_path(prepared.store, prepared.id)}")
+    typer.echo(f"report: {prepared.store.root / report_path(prepared.id)}")
 
 
 def plan(experiment: ExperimentName, lake: Lake = "lake", prompts: Prompts = None) -> None:
-    """Check an experiment and show what it would do: cells, shards, samples, disk and time. Loads and writes nothing."""
+    """Check an experiment and show what it would do: cells, shards, samples, disk, time. Loads and writes nothing."""
+    from tasks.estimate import estimate
+
     chosen = _load(experiment, prompts)
     expected = estimate(chosen, lake)
     console = Console()
@@ -73,9 +75,8 @@ def plan(experiment: ExperimentName, lake: Lake = "lake", prompts: Prompts = Non
         table.add_row(cell.name, f"{cell.knob.kind} {told}".strip(), str(expected.samples // len(chosen.cells)))
     console.print(table)
     console.print(f"model    {chosen.model.id}, {chosen.model.dtype}; {expected.model}")
-    console.print(
-        f"samples  {expected.prompts} prompts x {chosen.seeds} seeds x {len(chosen.cells)} cells = {expected.samples}"
-    )
+    factors = f"{expected.prompts} prompts x {chosen.seeds} seeds x {len(chosen.cells)} cells"
+    console.print(f"samples  {factors} = {expected.samples}")
     console.print(f"shards   {expected.shards}, of {expected.per_shard} samples at most")
     console.print(f"disk     about {expected.disk / 1e6:,.0f} MB")
     console.print(f"time     {expected.time}")
@@ -95,7 +96,10 @@ def status(lake: Lake = "lake") -> None:
     Console().print(table if table.row_count else f"no runs in {lake!r}; `skewbench run demo` makes one")
 
 
-def _load(experiment: str, prompts: str | None) -> Experiment:
+def _load(experiment: str, prompts: str | None) -> "Experiment":
+    from flows import experiments
+    from tasks.experiment import PromptSpec
+
     loaded = experiments.load(experiment)
     if prompts is None:
         return loaded

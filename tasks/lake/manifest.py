@@ -29,13 +29,18 @@ class Manifest:
     updated: str = ""
     schema_version: int = VERSION
     parts: tuple[Part, ...] = ()
-    failed_jobs: tuple[dict[str, str], ...] = ()
-    missing_metrics: tuple[dict[str, str], ...] = field(default=())
+    failed_jobs: list[dict[str, str]] = field(default_factory=list)
+    missing_metrics: list[dict[str, str]] = field(default_factory=list)
 
 
 def manifest_path(run_id: str) -> str:
     """Where a run's manifest lies."""
     return f"_runs/{run_id}.json"
+
+
+def report_path(run_id: str) -> str:
+    """Where a run's report lies."""
+    return f"_reports/{run_id}.html"
 
 
 def now() -> str:

@@ -2,7 +2,7 @@
 
 from sql.schemas import TABLES
 from tasks.lake.lease import Lease
-from tasks.lake.manifest import manifest_path
+from tasks.lake.manifest import manifest_path, report_path
 from tasks.lake.store import LocalStore
 
 
@@ -11,7 +11,7 @@ def remove_run(store: LocalStore, run_id: str) -> int:
     with Lease(store, run_id):
         store.delete(manifest_path(run_id))
         folders = [f"{table}/run_id={run_id}" for table in TABLES] + [f"_receipts/run_id={run_id}"]
-        paths = [path for folder in folders for path in store.list(folder)] + [f"_reports/{run_id}.html"]
+        paths = [path for folder in folders for path in store.list(folder)] + [report_path(run_id)]
         for path in paths:
             store.delete(path)
         return len(paths)

@@ -1,0 +1,38 @@
+"""Running `skewbench` in a test as a person would: a process of its own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+SMALL: dict[str, Any] = {
+    "name": "small",
+    "prompts": {"source": "scenes", "count": 4, "objects": [1, 2]},
+    "seeds": 2,
+    "generation": {"steps": 3},
+    "cells": [
+        {"name": "baseline", "knob": {"kind": "vanilla"}},
+        {"name": "skew", "knob": {"kind": "skew", "alpha": 1.5, "beta": 5.0}},
+    ],
+    "metrics": ["binding", "msssim_diversity"],
+    "workers": {"count": 1, "batch": 4, "shard": 4},
+}
+
+
+def write_experiment(folder: Path, **changes: Any) -> str:
+    """A small experiment as a file."""
+    path = folder / "small.yaml"
+    path.write_text(yaml.safe_dump({**SMALL, **changes}))
+    return str(path)
+
+
+def skewbench(*arguments: str, home: Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the command with a Prefect home of its own."""
+    environment = {**os.environ, "PREFECT_HOME": str(home), "COLUMNS": "200"}
+    environment.pop("PREFECT_API_URL", None)
+    environment.pop("RAY_ADDRESS", None)
+    command = [sys.executable, "-c", "from flows.cli import main; main()", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=600, env=environment, cwd=cwd)

@@ -1,0 +1,103 @@
+"""Bad input: exit code 2, one line that names field, value and what is allowed, and nothing written."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows import experiments
+from flows.cli import main
+from tasks.lake.lease import Lease
+from tasks.run import prepare
+from tests.flows.command import SMALL, skewbench, write_experiment
+
+
+def _run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["skewbench", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return int(ended.value.code or 0)
+
+
+def _knob(**knob: Any) -> dict[str, Any]:
+    return {"cells": [SMALL["cells"][0], {"name": "other", "knob": {"kind": "skew", "alpha": 1.5, **knob}}]}
+
+
+@pytest.mark.parametrize("command", ["run", "plan"])
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"sedes": 3}, "sedes"),
+        ({"seeds": "x"}, "seeds 'x'"),
+        (_knob(alpha=float("nan")), "alpha"),
+        (_knob(blocks="attic"), "cells.other.blocks 'attic'"),
+        (_knob(blocks=999), "999"),
+        ({"model": {"id": "no-such-model"}}, "model.id 'no-such-model'"),
+        ({"model": {"id": "/tmp"}}, "model_index.json"),
+        ({"prompts": {"source": "file", "path": "/dev/null"}}, "no prompts in it"),
+        ({"metrics": ["beauty"]}, "metrics 'beauty'"),
+    ],
+)
+def test_bad_experiment(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: str,
+    changes: dict[str, Any],
+    said: str,
+) -> None:
+    lake = tmp_path / "lake"
+    assert _run(monkeypatch, command, write_experiment(tmp_path, **changes), "--lake", str(lake)) == 2
+    message = capsys.readouterr().err
+    assert said in message
+    assert "Traceback" not in message
+    assert not lake.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["run", "no-such.yaml"], "no such file"),
+        (["query", "corelations"], "no lake"),
+        (["report"], "no runs in it"),
+        (["replay", "abc"], "lake"),
+        (["verify"], "no runs in it"),
+    ],
+)
+def test_bad_argument(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    said: str,
+) -> None:
+    assert _run(monkeypatch, *arguments, "--lake", str(tmp_path)) == 2
+    message = capsys.readouterr().err
+    assert said in message or "no run" in message
+    assert "Traceback" not in message
+
+
+def test_unwritable_lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run(monkeypatch, "run", write_experiment(tmp_path), "--lake", "/proc/lake") == 2
+    assert "/proc/lake" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "nowhere"])
+def test_ray_address_that_does_not_answer(tmp_path: Path, address: str) -> None:
+    arguments = ["run", write_experiment(tmp_path), "--lake", str(tmp_path / "lake"), "--ray-address", address]
+    done = skewbench(*arguments, home=tmp_path / "prefect")
+    assert done.returncode == 2
+    assert f"error: ray address '{address}'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_run_that_another_process_drives(tmp_path: Path) -> None:
+    path, lake = write_experiment(tmp_path), str(tmp_path / "lake")
+    run = prepare(experiments.load(path), lake)
+    with Lease(run.store, run.id):
+        done = skewbench("run", path, "--lake", lake, home=tmp_path / "prefect")
+    assert done.returncode == 1
+    assert f"is being driven by process {os.getpid()}" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,152 @@
+"""The main job on the bundled model: from an experiment file to pictures, scores, answers and a report."""
+
+import hashlib
+import json
+import runpy
+import time
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+import sql
+from tasks.lake.manifest import find_run
+from tasks.lake.parts import read_receipts
+from tasks.lake.store import LocalStore
+from tests.flows.command import skewbench, write_experiment
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("prefect")
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory, home: Path) -> Path:
+    """A lake with one finished run."""
+    folder = tmp_path_factory.mktemp("work")
+    done = skewbench("run", write_experiment(folder), "--lake", str(folder / "lake"), home=home)
+    assert done.returncode == 0, done.stderr
+    assert "report: " in done.stdout
+    return folder / "lake"
+
+
+def _files(lake: Path) -> dict[str, str]:
+    paths = (path for path in lake.rglob("*") if path.is_file())
+    return {path.relative_to(lake).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+
+
+def _pictures(lake: Path) -> dict[str, bytes]:
+    with sql.connect(lake) as connection:
+        return dict(connection.execute("SELECT sample_id, image.bytes FROM images").fetchall())
+
+
+def test_the_lake_holds_the_run(lake: Path) -> None:
+    with sql.connect(lake) as connection:
+        counts = {
+            table: connection.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0] for table in sql.schemas.TABLES
+        }
+    assert counts["samples"] == counts["images"] == 16
+    assert counts["stability"] == 16 * 2 * 11
+    assert counts["scores"] >= 16
+    assert counts["group_scores"] == 8
+    assert counts["analysis"] > 0
+    manifest = find_run(LocalStore(lake), None)
+    assert manifest.status == "committed"
+    assert len(read_receipts(LocalStore(lake), manifest.run_id)) == 4 + 2 * 4
+
+
+def test_a_plain_glob_is_right_too(lake: Path) -> None:
+    with sql.connect(lake) as connection:
+        through_views = connection.execute("SELECT sample_id FROM samples ORDER BY 1").fetchall()
+    globbed = duckdb.sql(f"SELECT sample_id FROM '{lake}/samples/*/*.parquet' ORDER BY 1").fetchall()
+    assert globbed == through_views
+
+
+def test_pictures_are_marked_as_such_for_datasets(lake: Path) -> None:
+    part = next((lake / "images").rglob("*.parquet"))
+    features = json.loads(pq.read_schema(part).metadata[b"huggingface"])["info"]["features"]
+    assert features["image"] == {"_type": "Image"}
+    assert set(features) == set(pq.read_schema(part).names)
+
+
+def test_second_time_does_no_work(lake: Path, home: Path) -> None:
+    before = _files(lake)
+    began = time.monotonic()
+    again = skewbench("run", str(lake.parent / "small.yaml"), "--lake", str(lake), home=home)
+    assert again.returncode == 0
+    assert "nothing to do" in again.stdout
+    assert _files(lake) == before
+    assert time.monotonic() - began < 120  # no Ray, no Prefect, no model
+
+
+def test_the_same_experiment_gives_the_same_pictures(lake: Path, home: Path) -> None:
+    """Bit by bit, in another lake, cut into other shards."""
+    workers = {"count": 2, "batch": 4, "shard": 8}
+    (lake.parent / "again").mkdir()
+    experiment = write_experiment(lake.parent / "again", workers=workers)
+    done = skewbench("run", experiment, "--lake", str(lake.parent / "again/lake"), home=home)
+    assert done.returncode == 0, done.stderr
+    assert _pictures(lake.parent / "again/lake") == _pictures(lake)
+
+
+def test_broken_parts_are_found_sent_back_and_made_again(lake: Path, home: Path) -> None:
+    before = _pictures(lake)
+    victim = sorted((lake / "images").rglob("*.parquet"))[0]
+    victim.write_bytes(victim.read_bytes()[:-100])
+    found = skewbench("verify", "--lake", str(lake), home=home)
+    assert (found.returncode, found.stdout.count("bytes, not")) == (1, 1)
+    assert skewbench("verify", "--repair", "--lake", str(lake), home=home).returncode == 0
+    kept = {path for path in _files(lake) if "/images/" in path}
+    assert skewbench("run", str(lake.parent / "small.yaml"), "--lake", str(lake), home=home).returncode == 0
+    assert kept <= set(_files(lake))
+    assert _pictures(lake) == before
+    assert skewbench("verify", "--lake", str(lake), home=home).returncode == 0
+
+
+@pytest.mark.parametrize("cell", ["baseline", "skew"])
+def test_replay_draws_the_picture_again(
+    lake: Path, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cell: str
+) -> None:
+    with sql.connect(lake) as connection:
+        found = connection.execute("SELECT sample_id FROM samples WHERE cell = ? ORDER BY 1", [cell]).fetchall()
+    sample = found[0][0]
+    script = skewbench("replay", sample, "--lake", str(lake), home=home)
+    assert script.returncode == 0, script.stderr
+    (tmp_path / "script.py").write_text(script.stdout)
+    monkeypatch.chdir(tmp_path)
+    runpy.run_path("script.py")
+    drawn = np.asarray(Image.open(tmp_path / f"{sample}.png")).astype(int)
+    (tmp_path / "stored.png").write_bytes(_pictures(lake)[sample])
+    # the lake's was drawn in a batch: the same to rounding
+    assert np.abs(drawn - np.asarray(Image.open(tmp_path / "stored.png")).astype(int)).max() <= 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["status"], "committed"),
+        (["runs", "list"], "committed"),
+        (["runs", "show", "small"], "'alpha': 1.5"),
+        (["query", "correlations"], "neg_energy"),
+        (["query", "operating_curve", "--format", "csv"], "msssim_diversity"),
+        (["query"], "worst_fraction"),
+        (["sql", "SELECT count(*) AS n FROM samples"], "16"),
+        (["sql"], "CREATE OR REPLACE VIEW"),
+        (["report"], "report: "),
+        (["doctor"], "shapes-xl"),
+    ],
+)
+def test_commands_on_the_lake(lake: Path, home: Path, arguments: list[str], said: str) -> None:
+    done = skewbench(*arguments, "--lake", str(lake), home=home)
+    assert done.returncode == 0, done.stderr
+    assert said in done.stdout
+
+
+def test_removing_a_run(lake: Path, home: Path) -> None:
+    other = lake.parent / "again/lake"
+    assert skewbench("runs", "rm", "small", "--yes", "--lake", str(other), home=home).returncode == 0
+    assert _files(other) == {}

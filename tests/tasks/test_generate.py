@@ -1,0 +1,126 @@
+"""Samples are what plain diffusers draws, alone or in a batch, and one bad prompt costs one sample."""
+
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from sql.schemas import TABLES
+from tasks import generate
+from tasks.experiment import Experiment, ModelSpec
+from tasks.generate import Setting, generate_shard, knob_columns
+from tasks.models import image_size, load_pipeline, resolve_model
+from tasks.plan import Shard, plan_shards
+from tasks.prompts import load_prompts
+from tests.tasks.experiments import SKEW, small
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+
+@pytest.fixture(scope="module")
+def pipeline(tiny_sdxl: Path) -> Any:
+    torch.set_num_threads(1)
+    return load_pipeline(resolve_model(ModelSpec(id=str(tiny_sdxl))), "cpu")
+
+
+def _planned(tiny_sdxl: Path, batch: int = 4, **changes: Any) -> tuple[Setting, list[Shard]]:
+    experiment: Experiment = small(model={"id": str(tiny_sdxl)}, **changes)
+    source = resolve_model(experiment.model)
+    size = image_size(source, None, None)
+    shards = plan_shards(experiment, load_prompts(experiment.prompts), "run", size, 4)
+    spec = experiment.generation
+    return Setting("run", experiment.model, source.revision, spec, experiment.measure, size, batch), shards
+
+
+def _pictures(rows: generate.ShardRows) -> list[np.ndarray]:
+    return [np.asarray(Image.open(BytesIO(row["image"]["bytes"]))) for row in rows.images]
+
+
+def test_tables_meet_their_schemas(pipeline: Any, tiny_sdxl: Path) -> None:
+    setting, shards = _planned(tiny_sdxl)
+    tables = generate_shard(pipeline, setting, shards[1]).tables()
+    assert {name: table.schema for name, table in tables.items()} == {name: TABLES[name] for name in tables}
+    assert tables["samples"].num_rows == tables["images"].num_rows == 4
+    assert tables["stability"].num_rows == 4 * 2 * 11  # samples, branches, self-attention blocks
+    assert set(tables["samples"].column("status").to_pylist()) == {"ok"}
+    assert set(tables["stability"].column("alpha_eff").to_pylist()) == {np.float32(1.2)}
+
+
+def test_baseline_is_what_plain_diffusers_draws(pipeline: Any, tiny_sdxl: Path) -> None:
+    setting, shards = _planned(tiny_sdxl, batch=1)
+    sample = shards[0].samples[0]
+    plain = pipeline(
+        sample.prompt.text,
+        generator=torch.Generator().manual_seed(sample.noise_seed),
+        num_inference_steps=setting.generation.steps,
+        guidance_scale=setting.generation.guidance,
+    ).images[0]
+    assert np.array_equal(_pictures(generate_shard(pipeline, setting, shards[0]))[0], np.asarray(plain))
+
+
+@pytest.mark.parametrize("knob", ["baseline", "skew", "adaptive"])
+def test_a_sample_does_not_depend_on_its_neighbours(pipeline: Any, tiny_sdxl: Path, knob: str) -> None:
+    adaptive = {"name": "adaptive", "knob": {**SKEW["knob"], "adapt_alpha": "dev", "adapt_beta": True}}
+    cells = [{"name": "baseline", "knob": {"kind": "vanilla"}}, SKEW, adaptive]
+    found = []
+    for batch in (4, 3, 1):
+        setting, shards = _planned(tiny_sdxl, batch=batch, cells=cells)
+        found.append(generate_shard(pipeline, setting, next(s for s in shards if s.cell.name == knob)))
+    for other in found[1:]:
+        for one, two in zip(_pictures(found[0]), _pictures(other), strict=True):
+            assert np.abs(one.astype(int) - two.astype(int)).max() <= 1
+        first, second = (rows.tables()["stability"] for rows in (found[0], other))
+        for name in ("sample_id", "block", "branch"):
+            assert first.column(name) == second.column(name)
+        for name in ("energy", "alignment", "symmetry", "alpha_eff"):
+            np.testing.assert_allclose(first.column(name), second.column(name), rtol=1e-3, atol=1e-4)
+
+
+def test_one_bad_prompt_costs_one_sample(pipeline: Any, tiny_sdxl: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    setting, shards = _planned(tiny_sdxl)
+    bad, whole = shards[0].samples[2], generate.generate_batch
+
+    def fails_on_one(pipe: Any, samples: Any, *rest: Any) -> Any:
+        if bad in samples:
+            raise ValueError("a bad prompt")
+        return whole(pipe, samples, *rest)
+
+    monkeypatch.setattr(generate, "generate_batch", fails_on_one)
+    with pytest.raises(ValueError, match="a bad prompt"):
+        generate_shard(pipeline, setting, shards[0])
+    rows = generate_shard(pipeline, setting, shards[0], one_by_one=True)
+    assert [row["status"] for row in rows.samples] == ["ok", "ok", "failed", "ok"]
+    assert rows.samples[2]["reason"] == "ValueError: a bad prompt"
+    assert len(rows.images) == 3
+    assert bad.sample_id not in rows.tables()["stability"].column("sample_id").to_pylist()
+
+
+@pytest.mark.parametrize(("value", "status"), [(np.nan, "nonfinite"), (0.0, "blank")])
+def test_broken_pictures_are_told(
+    pipeline: Any, tiny_sdxl: Path, monkeypatch: pytest.MonkeyPatch, value: float, status: str
+) -> None:
+    setting, shards = _planned(tiny_sdxl)
+    whole = generate.generate_batch
+
+    def broken(*arguments: Any) -> Any:
+        pixels = whole(*arguments)
+        pixels[1] = value
+        return pixels
+
+    monkeypatch.setattr(generate, "generate_batch", broken)
+    rows = generate_shard(pipeline, setting, shards[0])
+    assert [row["status"] for row in rows.samples] == ["ok", status, "ok", "ok"]
+    assert rows.samples[1]["reason"]
+    assert len(rows.images) == 4
+
+
+def test_knob_columns_are_flat() -> None:
+    fields = {"kind": "skew", "alpha": 1.1, "beta": 2, "blocks": ["up", 4], "window": [0.25, 0.5]}
+    columns = knob_columns(small(cells=[{"name": "c", "knob": fields}]).cells[0])
+    assert columns["knob"] == "skew"
+    assert (columns["alpha"], columns["beta"], columns["window_start"], columns["window_end"]) == (1.1, 2.0, 0.25, 0.5)
+    assert set(columns) <= set(TABLES["samples"].names)

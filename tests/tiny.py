@@ -1,0 +1,52 @@
+"""A tiny SDXL with random weights: the real classes in SDXL's arrangement of levels, saved in the hub's layout."""
+
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKL, EulerDiscreteScheduler, StableDiffusionXLPipeline, UNet2DConditionModel
+
+from tasks.shapes_xl.architecture import TEXT_WIDTH, text_encoders, write_tokenizer
+
+SIZE = 32
+
+
+def save_tiny_sdxl(folder: Path, seed: int = 0) -> Path:
+    """Save the model; the same seed gives the same weights."""
+    torch.manual_seed(seed)
+    tokenizer = write_tokenizer(folder / "words")
+    first, second = text_encoders(tokenizer)
+    unet = UNet2DConditionModel(
+        sample_size=SIZE // 2,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+        block_out_channels=(16, 32, 64),
+        layers_per_block=1,
+        transformer_layers_per_block=(1, 1, 2),
+        attention_head_dim=(1, 2, 4),
+        cross_attention_dim=2 * TEXT_WIDTH,
+        use_linear_projection=True,
+        addition_embed_type="text_time",
+        addition_time_embed_dim=8,
+        projection_class_embeddings_input_dim=TEXT_WIDTH + 6 * 8,
+        norm_num_groups=4,
+    )
+    vae = AutoencoderKL(
+        latent_channels=4,
+        down_block_types=("DownEncoderBlock2D", "DownEncoderBlock2D"),
+        up_block_types=("UpDecoderBlock2D", "UpDecoderBlock2D"),
+        block_out_channels=(8, 16),
+        norm_num_groups=4,
+        sample_size=SIZE,
+    )
+    pipeline = StableDiffusionXLPipeline(
+        vae=vae,
+        unet=unet,
+        text_encoder=first,
+        text_encoder_2=second,
+        tokenizer=tokenizer,
+        tokenizer_2=tokenizer,
+        scheduler=EulerDiscreteScheduler(beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012),
+        add_watermarker=False,
+    )
+    pipeline.save_pretrained(folder, safe_serialization=True)
+    return folder
