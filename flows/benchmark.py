@@ -14,9 +14,9 @@ from prefect.artifacts import (
 )
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
-from tasks.analyse import analyse
 
 from sql import connect, query
+from tasks.analyse import analyse
 from tasks.errors import RunError
 from tasks.experiment import Experiment
 from tasks.lake.lease import Lease

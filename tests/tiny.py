@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import torch
-from diffusers import AutoencoderKL, EulerDiscreteScheduler, StableDiffusionXLPipeline, UNet2DConditionModel
+from diffusers import AutoencoderKL, EulerDiscreteScheduler, UNet2DConditionModel
 
-from tasks.shapes_xl.architecture import TEXT_WIDTH, text_encoders, write_tokenizer
+from tasks.shapes_xl.architecture import TEXT_WIDTH, pipeline, text_encoders, write_tokenizer
 
 SIZE = 32
 
@@ -38,15 +38,8 @@ def save_tiny_sdxl(folder: Path, seed: int = 0) -> Path:
         norm_num_groups=4,
         sample_size=SIZE,
     )
-    pipeline = StableDiffusionXLPipeline(
-        vae=vae,
-        unet=unet,
-        text_encoder=first,
-        text_encoder_2=second,
-        tokenizer=tokenizer,
-        tokenizer_2=tokenizer,
-        scheduler=EulerDiscreteScheduler(beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012),
-        add_watermarker=False,
-    )
-    pipeline.save_pretrained(folder, safe_serialization=True)
+    parts = {"vae": vae, "unet": unet, "text_encoder": first, "text_encoder_2": second}
+    schedule = EulerDiscreteScheduler(beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012)
+    whole = pipeline({**parts, "tokenizer": tokenizer, "tokenizer_2": tokenizer}, schedule)
+    whole.save_pretrained(folder, safe_serialization=True)
     return folder

@@ -114,6 +114,6 @@ def _apply(merges: list[tuple[str, str]], word: str) -> list[str]:
     return pieces
 
 
-def pipeline(parts: dict[str, Any]) -> StableDiffusionXLPipeline:
-    """The whole, from the trained parts. Both tokenizers are one; no watermark."""
-    return StableDiffusionXLPipeline(scheduler=scheduler(), add_watermarker=False, **parts)
+def pipeline(parts: dict[str, Any], schedule: Any | None = None) -> StableDiffusionXLPipeline:
+    """A StableDiffusionXLPipeline of the trained parts, without watermark; `schedule`: another scheduler."""
+    return StableDiffusionXLPipeline(scheduler=schedule or scheduler(), add_watermarker=False, **parts)

@@ -18,8 +18,6 @@ from tasks.plan import Shard, plan_shards
 from tasks.prompts import load_prompts
 from tests.tasks.experiments import SKEW, small
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-
 
 @pytest.fixture(scope="module")
 def pipeline(tiny_sdxl: Path) -> Any:
