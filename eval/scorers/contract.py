@@ -1,7 +1,7 @@
 """What a scorer is: images and their prompts in, numbers out, or the reason why there is none.
 
-A scorer has no state beside its weights, loads them once when it is made, and works in batches. Its name is the
-`scorer` column of the lake, its version is raised whenever a number it yields may change.
+A scorer is cheap to make: it loads its weights once, at the first batch, and works in batches. Its name is the `scorer`
+column of the lake, its version is raised whenever a number it yields may change.
 """
 
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ class ImageScorer(Protocol):
     name: str
     version: int
     metrics: tuple[str, ...]
-    needs: tuple[str, ...]  # weights, by name; () for none
+    needs: tuple[str, ...]  # weights and optional packages, by their names in `eval.weights`; () for none
 
     def score(self, images: Images, prompts: Sequence[str]) -> dict[str, list[Score]]:
         """For each of `metrics` a score an image, in their order. `prompts`: one an image."""

@@ -1,0 +1,132 @@
+"""Image and text features of a CLIP, by open_clip: each image and each text is computed once."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor
+
+from eval.scorers.contract import Images
+from eval.weights import BadWeights
+
+KEPT = 16_384
+"""Features that are remembered; of ViT-L/14's 768 numbers 50 MB."""
+_BATCH = 32
+
+
+class ClipTower:
+    """A CLIP whose features several scorers share. Loaded at the first batch.
+
+    Args:
+        model: What open_clip loads: a name of its own (`ViT-L-14-quickgelu`), `hf-hub:<repository>`, a folder with
+            `open_clip_config.json` and weights, or a configuration file (`<name>.json`).
+        weights: A checkpoint file (safetensors, or a pickle of tensors alone), or a function that finds it when it is
+            needed. None where the folder or the repository has them.
+        device: Where it computes. Features are float32 and come back on the CPU.
+        resize: `shortest` side to the model's size and a crop, as CLIP; `longest` and black bars, as HPS.
+
+    Raises `BadWeights`, at the first batch, where a file is not of this model.
+    """
+
+    def __init__(
+        self,
+        model: str | Path,
+        weights: str | Path | Callable[[], Path] | None = None,
+        device: str | torch.device = "cpu",
+        resize: Literal["shortest", "longest"] | None = None,
+    ) -> None:
+        self.model, self.weights, self.device, self.resize = str(model), weights, torch.device(device), resize
+        self._images: OrderedDict[bytes, Tensor] = OrderedDict()
+        self._texts: OrderedDict[bytes, Tensor] = OrderedDict()
+
+    def images(self, images: Images) -> Float[Tensor, "n d"]:
+        """Unit features of sRGB images, by the model's own resizing, crop and normalisation."""
+        keys = [sha256(repr(image.shape).encode() + np.ascontiguousarray(image).tobytes()).digest() for image in images]
+
+        def compute(rows: list[int]) -> Tensor:
+            pixels = torch.stack([self._loaded.transform(Image.fromarray(images[row])) for row in rows])
+            return self._loaded.model.encode_image(pixels.to(self.device), normalize=True)
+
+        return self._remembered(self._images, keys, compute)
+
+    def texts(self, prompts: Sequence[str]) -> Float[Tensor, "n d"]:
+        """Unit features of prompts. What is longer than the model's context (77 tokens) is cut off, as CLIP does."""
+        keys = [prompt.encode("utf-8", "surrogatepass") for prompt in prompts]
+
+        def compute(rows: list[int]) -> Tensor:
+            tokens = self._loaded.tokenizer([prompts[row] for row in rows])
+            return self._loaded.model.encode_text(tokens.to(self.device), normalize=True)
+
+        return self._remembered(self._texts, keys, compute)
+
+    @cached_property
+    def _loaded(self) -> "_Loaded":
+        weights = self.weights() if callable(self.weights) else self.weights
+        return _load(self.model, None if weights is None else str(weights), self.device, self.resize)
+
+    @torch.inference_mode()
+    def _remembered(
+        self, memory: OrderedDict[bytes, Tensor], keys: list[bytes], compute: Callable[[list[int]], Tensor]
+    ) -> Tensor:
+        first = {key: row for row, key in reversed(list(enumerate(keys))) if key not in memory}
+        rows = sorted(first.values())
+        for start in range(0, len(rows), _BATCH):
+            part = rows[start : start + _BATCH]
+            for row, feature in zip(part, compute(part).float().cpu(), strict=True):
+                memory[keys[row]] = feature
+        found = torch.stack([memory[key] for key in keys]) if keys else torch.zeros(0, 0)
+        _forget(memory, keys)
+        return found
+
+
+class _Loaded:
+    """What open_clip makes of a name: the model, its transform of images, its tokenizer."""
+
+    def __init__(self, model: Any, transform: Callable[[Image.Image], Tensor], tokenizer: Any) -> None:
+        self.model, self.transform, self.tokenizer = model, transform, tokenizer
+
+
+def _load(model: str, weights: str | None, device: torch.device, resize: str | None) -> _Loaded:
+    import open_clip
+
+    name = model
+    if Path(model).is_dir():
+        name = f"local-dir:{model}"
+    elif model.endswith(".json"):
+        open_clip.add_model_config(model)
+        name = Path(model).stem
+    faults = (RuntimeError, ValueError, KeyError, TypeError, EOFError, OSError, UnpicklingError, _safetensors_error())
+    try:
+        made, transform = open_clip.create_model_from_pretrained(
+            name, weights, device=device, image_resize_mode=resize, weights_only=True
+        )
+        return _Loaded(made.eval(), transform, open_clip.get_tokenizer(name))
+    except faults as error:
+        where = weights or model
+        raise BadWeights(f"{where} holds no weights of {Path(model).name}: {_first_line(error)}") from error
+
+
+def _safetensors_error() -> type[Exception]:
+    from safetensors import SafetensorError
+
+    return SafetensorError
+
+
+def _first_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__
+
+
+def _forget(memory: OrderedDict[bytes, Tensor], used: Iterable[bytes]) -> None:
+    """Keep the memory bounded; what was used last goes last."""
+    for key in used:
+        memory.move_to_end(key)
+    while len(memory) > KEPT:
+        memory.popitem(last=False)

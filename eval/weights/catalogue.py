@@ -1,0 +1,111 @@
+"""The weights of published metrics: whose they are, and where they are had. None comes with skewbench."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Source:
+    """Files of one place: a Hugging Face `repository`, or a `url` for the one file there is."""
+
+    files: tuple[str, ...]
+    repository: str = ""
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """One set of weights.
+
+    `sha256`: of the one file, as far as it is published (a prefix for files that carry it in their name).
+    """
+
+    name: str
+    sources: tuple[Source, ...]
+    licence: str
+    megabytes: int
+    sha256: str = ""
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """All files, by the name they have here."""
+        return tuple(file for source in self.sources for file in source.files)
+
+    @property
+    def variable(self) -> str:
+        """Environment variable that names the file (the folder, where there are several)."""
+        return "SKEWBENCH_WEIGHTS_" + "".join(c if c.isalnum() else "_" for c in self.name.upper())
+
+    @property
+    def origin(self) -> str:
+        """From where, for people."""
+        return ", ".join(source.url or f"hf.co/{source.repository}" for source in self.sources)
+
+
+_TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "vocab.json", "merges.txt", "special_tokens_map.json")
+_AESTHETIC = "sac+logos+ava1-l14-linearMSE.pth"
+_ALEXNET = "alexnet-owt-7be5be79.pth"
+_INCEPTION = "weights-inception-2015-12-05-6726825d.pth"
+_OPEN_CLIP = ("open_clip_model.safetensors",)
+
+WEIGHTS = {
+    weights.name: weights
+    for weights in (
+        Weights("clip-vit-l-14", (Source(_OPEN_CLIP, "timm/vit_large_patch14_clip_224.openai"),), "MIT", 1711),
+        Weights("clip-vit-b-32", (Source(_OPEN_CLIP, "timm/vit_base_patch32_clip_224.openai"),), "MIT", 605),
+        Weights("clip-vit-h-14", (Source(_OPEN_CLIP, "laion/CLIP-ViT-H-14-laion2B-s32B-b79K"),), "MIT", 3945),
+        Weights(
+            "aesthetic-v2",
+            (
+                Source(
+                    (_AESTHETIC,),
+                    url="https://github.com/christophschuhmann/improved-aesthetic-predictor/raw/main/"
+                    "sac%2Blogos%2Bava1-l14-linearMSE.pth",
+                ),
+            ),
+            "Apache-2.0",
+            4,
+            "21dd590f3ccdc646f0d53120778b296013b096a035a2718c9cb0d511bff0f1e0",
+        ),
+        Weights(
+            "pickscore-v1",
+            (
+                Source(("config.json", "model.safetensors"), "yuvalkirstain/PickScore_v1"),
+                Source(("preprocessor_config.json", *_TOKENIZER), "laion/CLIP-ViT-H-14-laion2B-s32B-b79K"),
+            ),
+            "MIT (code); see the model card",
+            3945,
+        ),
+        Weights("hps-v2.1", (Source(("HPS_v2.1_compressed.pt",), "xswu/HPSv2"),), "Apache-2.0", 1972),
+        Weights(
+            "image-reward-v1",
+            (
+                Source(("ImageReward.pt", "med_config.json"), "THUDM/ImageReward"),
+                Source(("vocab.txt", "tokenizer.json", "tokenizer_config.json"), "google-bert/bert-base-uncased"),
+            ),
+            "Apache-2.0",
+            1792,
+        ),
+        Weights(
+            "alexnet",
+            (Source((_ALEXNET,), url=f"https://download.pytorch.org/models/{_ALEXNET}"),),
+            "BSD-3-Clause (torchvision)",
+            244,
+            "7be5be79",
+        ),
+        Weights(
+            "inception-2015-12-05",
+            (
+                Source(
+                    (_INCEPTION,),
+                    url=f"https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/{_INCEPTION}",
+                ),
+            ),
+            "Apache-2.0",
+            96,
+            "6726825d",
+        ),
+    )
+}
+
+PACKAGES = {"lpips": "metrics", "torch_fidelity": "metrics", "ImageReward": "image-reward"}
+"""Optional packages that scorers import, and the extra of skewbench that brings each."""

@@ -1,0 +1,111 @@
+"""Where weights lie on this machine, whether they are what was published, and how they are had."""
+
+import os
+from functools import cache
+from hashlib import file_digest
+from importlib.util import find_spec
+from pathlib import Path
+
+from eval.weights.catalogue import PACKAGES, WEIGHTS, Weights
+
+FOLDER = "SKEWBENCH_WEIGHTS"
+"""Environment variable: the folder that holds a folder for each set of weights."""
+
+
+class MissingWeights(RuntimeError):
+    """Weights, or an optional package, that are not on this machine. The message says how to get them."""
+
+
+class BadWeights(ValueError):
+    """A file that is not the weights that it should be."""
+
+
+def folder() -> Path:
+    """Where `get` puts weights, each set in a folder of its own name."""
+    return Path(os.environ.get(FOLDER) or Path.home() / ".cache" / "skewbench" / "weights")
+
+
+def find(name: str) -> Path | None:
+    """The file of weights, or their folder where they are several files; None where they are not here.
+
+    Looked for where `$SKEWBENCH_WEIGHTS_<NAME>` says, under `$SKEWBENCH_WEIGHTS`, and in the caches of Hugging Face
+    and torch.
+    """
+    weights = WEIGHTS[name]
+    named = os.environ.get(weights.variable)
+    if named is not None:
+        return Path(named) if Path(named).exists() else None
+    own = folder() / name
+    if all((own / file).is_file() for file in weights.files):
+        return own if len(weights.files) > 1 else own / weights.files[0]
+    return _cached(weights) if len(weights.files) == 1 else None
+
+
+def _cached(weights: Weights) -> Path | None:
+    (source,), (file,) = weights.sources, weights.files
+    if source.repository:
+        from huggingface_hub import try_to_load_from_cache
+
+        found = try_to_load_from_cache(source.repository, file)
+        return Path(found) if isinstance(found, str) else None
+    torch_home = Path(os.environ.get("TORCH_HOME") or Path.home() / ".cache" / "torch")
+    path = torch_home / "hub" / "checkpoints" / file
+    return path if path.is_file() else None
+
+
+def missing(needs: tuple[str, ...]) -> str | None:
+    """The reason why something that a scorer needs cannot be had, or None where all is here."""
+    for need in needs:
+        if need in PACKAGES and find_spec(need) is None:
+            return f"package {need} is not installed; pip install 'skewbench[{PACKAGES[need]}]'"
+        if need in WEIGHTS and find(need) is None:
+            return _advice(WEIGHTS[need])
+    return None
+
+
+def _advice(weights: Weights) -> str:
+    named = os.environ.get(weights.variable)
+    if named is not None:
+        return f"{weights.variable} is {named!r}, and nothing is there"
+    return f"weights {weights.name} are not on this machine; `skewbench weights get {weights.name}`"
+
+
+def path_of(name: str) -> Path:
+    """Where weights are. Raises `MissingWeights`, and `BadWeights` where they differ from a published sha256."""
+    path = find(name)
+    if path is None:
+        raise MissingWeights(_advice(WEIGHTS[name]))
+    check(WEIGHTS[name], path)
+    return path
+
+
+def check(weights: Weights, path: Path) -> None:
+    """Raises `BadWeights` unless the file has the published sha256, where there is one."""
+    if weights.sha256 and not (found := _sha256(path, path.stat().st_mtime_ns)).startswith(weights.sha256):
+        raise BadWeights(f"{path} is not {weights.name}: sha256 {found[:16]}…, published is {weights.sha256[:16]}")
+
+
+@cache
+def _sha256(path: Path, _changed: int) -> str:
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
+
+
+def get(name: str) -> Path:
+    """Download weights into `folder()`. Raises what the library that downloads raises, and `BadWeights`."""
+    from huggingface_hub import hf_hub_download
+    from torch.hub import download_url_to_file
+
+    weights = WEIGHTS[name]
+    own = folder() / name
+    own.mkdir(parents=True, exist_ok=True)
+    for source in weights.sources:
+        for file in source.files:
+            if source.repository:
+                hf_hub_download(source.repository, file, local_dir=own)
+            else:
+                download_url_to_file(source.url, str(own / file), hash_prefix=weights.sha256 or None)
+    path = own if len(weights.files) > 1 else own / weights.files[0]
+    if path.is_file():
+        check(weights, path)
+    return path
