@@ -28,6 +28,12 @@ VIEWS = (  # in the order in which they build on each other
     "prompt_paired",
     "baseline_regimes",
     "intervals",
+    "knobs",
+    "main_metrics",
+    "unit_values",
+    "unit_changes",
+    "rule_pairs",
+    "effects",
 )
 
 

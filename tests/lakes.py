@@ -24,7 +24,10 @@ KNOBS: dict[str, dict[str, Any]] = {
     "baseline": {"kind": "vanilla"},
     "a1.05-b3": {"kind": "skew", "alpha": 1.05, "beta": 3.0},
     "a1.20-b5": {"kind": "skew", "alpha": 1.2, "beta": 5.0},
+    "adaptive": {"kind": "skew", "alpha": 1.2, "beta": 5.0, "adapt_alpha": "dev", "adapt_beta": True},
+    "warm": {"kind": "temperature", "tau": 1.2},
 }
+FEW = ("baseline", "a1.05-b3", "a1.20-b5")
 STAGES = ("down", "mid", "up")
 LOST = ("failed", "blank", "nonfinite")
 
@@ -41,7 +44,7 @@ class Lake:
     steps: int = 4  # 0: means alone, as `detail="mean"` keeps them
     images: bool = True
     shards: int = 2  # parts a cell and table
-    knobs: tuple[str, ...] = tuple(KNOBS)
+    knobs: tuple[str, ...] = FEW
     lost: bool = True
     status: str = "committed"
     missing: tuple[str, ...] = ("image_reward",)  # scored NULL, for want of weights

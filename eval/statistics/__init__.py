@@ -1,8 +1,9 @@
 """Statistics of samples that come in clusters: the seeds of a prompt are not independent of one another."""
 
-from eval.statistics.bootstrap import Interval, interval, mean_draws, resample
+from eval.statistics.bootstrap import Interval, interval, mean_draws, median_draws, resample
 from eval.statistics.multiple import benjamini_hochberg
 from eval.statistics.paired import PairedChange, paired_change
+from eval.statistics.pareto import dominated_area, on_front
 from eval.statistics.selection import worst_draws, worst_mean
 from eval.statistics.spearman import Correlation, spearman, spearman_draws
 
@@ -11,8 +12,11 @@ __all__ = [
     "Interval",
     "PairedChange",
     "benjamini_hochberg",
+    "dominated_area",
     "interval",
     "mean_draws",
+    "median_draws",
+    "on_front",
     "paired_change",
     "resample",
     "spearman",

@@ -48,6 +48,22 @@ def mean_draws(
     return np.divide(weights @ totals, n, out=np.full(n.shape, np.nan), where=n > 0)
 
 
+def median_draws(
+    values: Float[np.ndarray, "n q"], clusters: npt.NDArray[np.integer], counts: Int[np.ndarray, "resamples clusters"]
+) -> Float[np.ndarray, "resamples q"]:
+    """The median of each column in each resample, over its finite values. NaN where a resample has none."""
+    draws = np.full((len(counts), values.shape[1]), np.nan)
+    for column, all_values in enumerate(values.T):
+        order = np.argsort(all_values, kind="stable")[: int(np.isfinite(all_values).sum())]  # NaN sorts last
+        in_order, member = all_values[order], clusters[order]
+        for row, count in enumerate(counts):
+            running = np.cumsum(count[member])
+            if len(running) and (total := running[-1]):
+                lower, upper = np.searchsorted(running, [(total - 1) // 2, total // 2], side="right")
+                draws[row, column] = (in_order[lower] + in_order[upper]) / 2
+    return draws
+
+
 def interval(draws: Float[np.ndarray, "resamples"], level: float = 0.95) -> Interval:
     """The percentile interval of one statistic's draws; resamples in which it has no value are left out."""
     finite = draws[np.isfinite(draws)]

@@ -4,7 +4,9 @@
 CREATE OR REPLACE VIEW intervals AS
 SELECT run_id, query, cell, metric, stage, measure, regime, statistic, value, low, high, n, method
 FROM analysis
-WHERE query IN ('operating_curve', 'worst_fraction') OR branch IS NOT DISTINCT FROM getvariable('branch')::VARCHAR
+WHERE
+    query IN ('operating_curve', 'worst_fraction', 'static_effect', 'adaptive_vs_static', 'pareto_front')
+    OR branch IS NOT DISTINCT FROM getvariable('branch')::VARCHAR
 QUALIFY row_number() OVER (
     PARTITION BY run_id, query, cell, metric, stage, measure, regime, statistic
     ORDER BY n DESC, value, low, high

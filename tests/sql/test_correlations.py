@@ -13,7 +13,7 @@ from scipy import stats
 
 import sql
 from sql.schemas import TABLES
-from tests.lakes import KNOBS, Lake, make
+from tests.lakes import FEW, Lake, make
 
 MEASURES = ["neg_energy", "instability", "alignment", "symmetry"]
 
@@ -36,7 +36,7 @@ def test_duckdb_polars_and_scipy_agree(tmp_path: Path, seed: int) -> None:
     rewrite_scores(tmp_path, run_id, seed)
     connection = sql.connect(tmp_path)
     ours = sql.query(connection, "correlations", cell="*").filter(pl.col("kind") == "sample")
-    assert ours.height == len(KNOBS) * 2 * 4 * 4
+    assert ours.height == len(FEW) * 2 * 4 * 4
     wide = connection.sql("""
         SELECT s.*, -s.energy AS neg_energy, m.metric, m.value
         FROM stage_stability AS s JOIN metric_values AS m USING (run_id, sample_id) WHERE m.status = 'ok'
@@ -105,4 +105,4 @@ def test_without_a_baseline_every_cell_is_shown(tmp_path: Path) -> None:
     run_id = make(tmp_path, Lake(images=False))
     manifest = tmp_path / "_runs" / f"{run_id}.json"
     manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"baseline": None}))
-    assert set(sql.query(sql.connect(tmp_path), "correlations")["cell"]) == set(KNOBS)
+    assert set(sql.query(sql.connect(tmp_path), "correlations")["cell"]) == set(FEW)

@@ -4,7 +4,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import sql
-from tests.lakes import Lake, make
+from tests.lakes import KNOBS, Lake, make
 
 
 def test_every_query_says_what_it_answers() -> None:
@@ -16,7 +16,7 @@ def test_every_query_says_what_it_answers() -> None:
 
 @pytest.mark.parametrize("name", [query.name for query in sql.queries()])
 def test_every_query_returns_the_columns_that_it_documents(tmp_path: Path, name: str) -> None:
-    make(tmp_path)
+    make(tmp_path, Lake(knobs=tuple(KNOBS)))
     answer = sql.query(sql.connect(tmp_path), name)
     documentation = next(query.documentation for query in sql.queries() if query.name == name)
     assert answer.height > 0

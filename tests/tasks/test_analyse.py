@@ -9,9 +9,9 @@ from polars.testing import assert_frame_equal
 import sql
 from sql.schemas import ANALYSIS
 from tasks.analyse import analyse
-from tests.lakes import Lake, make
+from tests.lakes import KNOBS, Lake, make
 
-QUERIES = ("correlations", "operating_curve", "regimes", "worst_fraction")
+QUERIES = ("correlations", "operating_curve", "regimes", "worst_fraction", "static_effect", "adaptive_vs_static")
 
 
 def store(folder: Path, run_id: str, branch: str | None = None) -> pl.DataFrame:
@@ -30,10 +30,10 @@ def store(folder: Path, run_id: str, branch: str | None = None) -> pl.DataFrame:
 
 
 def test_the_answers_are_those_of_the_queries_and_come_back_beside_them(tmp_path: Path) -> None:
-    run_id = make(tmp_path, Lake(prompts=15, images=False))
+    run_id = make(tmp_path, Lake(prompts=15, images=False, knobs=tuple(KNOBS)))
     plain = {name: sql.query(sql.connect(tmp_path), name) for name in QUERIES}
     answers = store(tmp_path, run_id)
-    assert set(answers["query"]) == set(QUERIES)
+    assert set(answers["query"]) == {*QUERIES, "pareto_front"}
     assert answers.filter(pl.col("low").is_null()).height == 0
     assert answers.filter((pl.col("low") > pl.col("value")) | (pl.col("value") > pl.col("high"))).height < 10
     connection = sql.connect(tmp_path)
@@ -63,6 +63,37 @@ def test_an_interval_is_shown_only_beside_the_value_it_was_made_for(tmp_path: Pa
     connection = sql.connect(tmp_path)
     assert sql.query(connection, "correlations", branch="cond")["low"].null_count() == 0
     assert sql.query(connection, "correlations")["low"].null_count() == 0
+
+
+def test_each_measure_splits_regimes_with_its_interval(tmp_path: Path) -> None:
+    store(tmp_path, make(tmp_path, Lake(prompts=15, images=False)))
+    connection = sql.connect(tmp_path)
+    for measure in ("alignment", "neg_energy", "instability"):
+        found = sql.query(connection, "regimes", measure=measure)
+        assert set(found["method"]) == {"bootstrap clustered by prompt, 200 resamples, 95%"}
+    assert connection.sql("SELECT getvariable('measure')").fetchall() == [(None,)]
+
+
+def test_stages_are_compared(tmp_path: Path) -> None:
+    run_id = make(tmp_path, Lake(prompts=15, images=False))
+    found = store(tmp_path, run_id).filter(query="correlations", statistic="difference", cell="baseline")
+    assert set(found["stage"]) == {"mid - down", "up - down", "up - mid"}
+    rho = sql.query(sql.connect(tmp_path), "correlations").filter(metric="aesthetic", measure="alignment")
+    by_stage = dict(zip(rho["stage"], rho["rho"], strict=True))
+    row = found.filter(metric="aesthetic", measure="alignment", stage="up - down")
+    assert row["value"].item() == pytest.approx(by_stage["up"] - by_stage["down"])
+    assert row["low"].item() < row["value"].item() < row["high"].item()
+
+
+def test_areas_of_families_have_intervals(tmp_path: Path) -> None:
+    run_id = make(tmp_path, Lake(prompts=15, images=False, knobs=tuple(KNOBS)))
+    found = store(tmp_path, run_id).filter(query="pareto_front")
+    assert set(found["regime"]) == {"static", "adaptive", "temperature", "static - temperature"}
+    area = dict(zip(found["regime"], found["value"], strict=True))
+    assert area["static - temperature"] == pytest.approx(area["static"] - area["temperature"])
+    shown = sql.query(sql.connect(tmp_path), "pareto_front").filter(pl.col("family") != "baseline")
+    assert shown["low"].null_count() == 0
+    assert (shown["low"] <= shown["high"]).all()
 
 
 def test_it_is_seeded(tmp_path: Path) -> None:

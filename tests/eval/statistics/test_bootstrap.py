@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from eval.statistics import benjamini_hochberg, interval, mean_draws, paired_change, resample
+from eval.statistics import benjamini_hochberg, interval, mean_draws, median_draws, paired_change, resample
 
 
 def test_resamples_are_seeded_and_draw_as_many_clusters_as_there_are() -> None:
@@ -78,3 +78,16 @@ def test_benjamini_hochberg_over_a_table() -> None:
     assert (adjusted <= 0.05).sum() == 4
     assert np.isnan(adjusted[-1])
     assert benjamini_hochberg([[0.01, 0.02], [np.nan, 0.03]]).shape == (2, 2)
+
+
+def test_median_draws_are_those_of_the_repeated_rows() -> None:
+    rng = np.random.default_rng(4)
+    values = rng.integers(0, 6, (30, 2)).astype(float)
+    values[5, 1] = np.nan
+    clusters = np.repeat(np.arange(10), 3)
+    counts = resample(10, 20)
+    draws = median_draws(values, clusters, counts)
+    for draw, count in zip(draws, counts, strict=True):
+        again = np.repeat(np.arange(30), count[clusters])
+        assert draw == pytest.approx(np.nanmedian(values[again], axis=0))
+    assert np.isnan(median_draws(np.full((30, 1), np.nan), clusters, counts)).all()

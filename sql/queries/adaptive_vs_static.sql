@@ -1,0 +1,51 @@
+-- Does the adaptive rule beat the static knob of the same strength? Paired difference, adaptive less static.
+--
+-- An adaptive cell is matched with the static one of the same base alpha and beta, blocks, steps and rescaling; pairs
+-- are the pictures of the same prompt, seed and size (for diversity: a prompt's pictures) that have a value in both.
+--
+-- parameter branch: of Align: cond or uncond; default: the session's, else the mean of both
+--
+-- Columns: run_id, cell (the adaptive one), static_cell, alpha, beta (the base), adapt_alpha (off, dev, scale),
+-- adapt_beta, metric (alignment: Align), kind (sample, prompt; measure: Align), static, adaptive (means over the pairs),
+-- change (adaptive less static), low, high (95%: the run's bootstrap where it was analysed, else normal, clustered by
+-- prompt), method, n (pairs), static_lost, adaptive_lost (samples of each cell that are not ok).
+-- Source: the paper's table of the adaptive rule.
+WITH
+pairs AS MATERIALIZED (FROM rule_pairs),
+means AS (
+    SELECT
+        run_id, cell, static_cell, alpha, beta, adapt_alpha, adapt_beta, metric, kind,
+        avg(static) AS static, avg(adaptive) AS adaptive, avg(change) AS change, count(*) AS n
+    FROM pairs GROUP BY ALL
+),
+-- each prompt's pull on the mean, for the clustered standard error (Liang-Zeger)
+pulls AS (
+    SELECT run_id, cell, static_cell, metric, kind, prompt_id, sum(p.change - m.change) / any_value(m.n) AS pull
+    FROM pairs AS p JOIN means AS m USING (run_id, cell, static_cell, metric, kind)
+    GROUP BY ALL
+),
+errors AS (
+    SELECT
+        run_id, cell, static_cell, metric, kind,
+        sqrt(sum(pull ** 2) * count(*) / nullif(count(*) - 1, 0)) AS error
+    FROM pulls GROUP BY ALL
+),
+lost AS (
+    SELECT run_id, cell, count(*) FILTER (status <> 'ok') AS lost FROM samples GROUP BY ALL
+)
+SELECT
+    m.run_id, m.cell, m.static_cell, m.alpha, m.beta, m.adapt_alpha, m.adapt_beta, m.metric, m.kind,
+    m.static, m.adaptive, m.change,
+    coalesce(i.low, m.change - 1.959963984540054 * e.error) AS low,
+    coalesce(i.high, m.change + 1.959963984540054 * e.error) AS high,
+    coalesce(i.method, CASE WHEN e.error IS NOT NULL THEN 'normal, clustered by prompt, 95%' END) AS method,
+    m.n, static_lost.lost AS static_lost, adaptive_lost.lost AS adaptive_lost
+FROM means AS m
+JOIN errors AS e USING (run_id, cell, static_cell, metric, kind)
+JOIN cells AS c ON c.run_id = m.run_id AND c.cell = m.cell
+JOIN lost AS static_lost ON static_lost.run_id = m.run_id AND static_lost.cell = m.static_cell
+JOIN lost AS adaptive_lost ON adaptive_lost.run_id = m.run_id AND adaptive_lost.cell = m.cell
+LEFT JOIN intervals AS i  -- which has the static cell in its column `regime`
+    ON i.query = 'adaptive_vs_static' AND i.statistic = 'change' AND i.run_id = m.run_id AND i.cell = m.cell
+    AND i.regime = m.static_cell AND i.metric = m.metric AND i.n = m.n AND abs(i.value - m.change) < 1e-9
+ORDER BY m.run_id, c.position, m.static_cell, list_position(['sample', 'prompt', 'measure'], m.kind), m.metric;

@@ -1,0 +1,55 @@
+-- Which setting should I ship? Cells ranked by their paired change in each metric, and by their mean rank over all.
+--
+-- The baseline takes part with a gain of 0: a setting that ranks below it is worse than none. Ranks go by worst_case, so
+-- that a setting that loses pictures does not rank higher for it. Metrics count alike in the mean rank.
+--
+-- parameter category: a category of prompts, '*' for each; default: all prompts together
+--
+-- Columns: run_id, category (NULL: all prompts), cell, family (of knobs), settings (JSON), metric, kind (sample, prompt),
+-- rank (1: best, among the run's cells, ties by average), mean_rank (over the metrics), better, worse (in how many of
+-- the metrics the interval lies wholly on that side of 0), gain (change with its sign turned where less is better), low,
+-- high (95% of gain, normal, clustered by prompt), gain_sd (gain in standard deviations of the baseline), wins (share of
+-- pairs that got better, ties half), n (pairs), lost, worst_case (gain, each lost picture as the worst value in the run).
+-- Source: the project's; the paper compares settings metric by metric.
+WITH
+gains AS (
+    SELECT
+        e.run_id, e.category, e.cell, e.metric, e.kind, e.wins, e.n, e.lost,
+        CASE WHEN m.higher_is_better THEN 1 ELSE -1 END AS way,
+        way * e.change AS gain, way * e.change - 1.959963984540054 * e.error AS low,
+        way * e.change + 1.959963984540054 * e.error AS high,
+        way * e.change / nullif(e.baseline_sd, 0) AS gain_sd, way * e.worst_case AS worst_case
+    FROM effects AS e
+    JOIN metrics AS m ON m.run_id = e.run_id AND m.metric = e.metric AND m.kind = e.kind
+),
+-- the baseline against itself
+contenders AS (
+    SELECT run_id, category, cell, metric, kind, gain, low, high, gain_sd, wins, n, lost, worst_case FROM gains
+    UNION ALL
+    SELECT DISTINCT g.run_id, g.category, r.baseline, g.metric, g.kind, 0, NULL, NULL, 0, 0.5, NULL, 0, 0
+    FROM gains AS g JOIN runs AS r ON r.run_id = g.run_id
+),
+ranked AS (
+    SELECT
+        *,
+        rank() OVER by_gain + (count(*) OVER (
+            PARTITION BY run_id, category, metric, kind, worst_case
+        ) - 1) / 2 AS rank
+    FROM contenders
+    WINDOW by_gain AS (PARTITION BY run_id, category, metric, kind ORDER BY worst_case DESC)
+),
+averaged AS (
+    SELECT
+        *,
+        avg(rank) OVER of_cell AS mean_rank,
+        count(*) FILTER (low > 0) OVER of_cell AS better,
+        count(*) FILTER (high < 0) OVER of_cell AS worse
+    FROM ranked
+    WINDOW of_cell AS (PARTITION BY run_id, category, cell)
+)
+SELECT
+    a.run_id, a.category, a.cell, k.family, k.settings, a.metric, a.kind, a.rank, a.mean_rank, a.better, a.worse,
+    a.gain, a.low, a.high, a.gain_sd, a.wins, a.n, a.lost, a.worst_case
+FROM averaged AS a
+JOIN knobs AS k ON k.run_id = a.run_id AND k.cell = a.cell
+ORDER BY a.run_id, a.category, a.mean_rank, k.position, a.kind DESC, a.metric;

@@ -1,0 +1,78 @@
+-- Which settings are worth a look? The front of fidelity and diversity, and the area that each family of knobs dominates.
+--
+-- A setting is on the front if no other one of the run is at least as good in both and better in one. Area: the box from
+-- the worst to the best of the cells' means in both metrics is 1; a family dominates what lies below and left of its
+-- settings, among which the baseline counts: it is each knob at rest. The box is the run's own, so areas compare within
+-- a run alone, and one cell that is very bad in one metric stretches it for all.
+--
+-- parameter fidelity: a metric of a picture; default: the run's main one
+-- parameter diversity: a metric of a set of pictures; default: the run's main one
+--
+-- Columns: run_id, family, cell, settings (JSON), fidelity, diversity (names of the metrics), fidelity_mean,
+-- diversity_mean, fidelity_n, diversity_n (samples, and prompts or pictures), on_front, dominated_by (a cell that
+-- dominates it), family_area (share of the box, 0 to 1), low, high (95%, the run's bootstrap where it was analysed, for
+-- the box as it is), method.
+-- Source: the project's; the paper shows the settings one by one.
+WITH
+means AS (
+    SELECT v.run_id, v.cell, m.role, m.metric, m.higher_is_better, avg(v.value) AS mean, count(*) AS n
+    FROM unit_values AS v JOIN main_metrics AS m ON m.run_id = v.run_id AND m.metric = v.metric AND m.kind = v.kind
+    GROUP BY ALL
+    UNION ALL
+    SELECT g.run_id, g.cell, m.role, m.metric, m.higher_is_better, g.value, g.n
+    FROM group_scores AS g JOIN main_metrics AS m ON m.run_id = g.run_id AND m.metric = g.metric
+    WHERE m.kind = 'cell' AND g.prompt_id IS NULL AND isfinite(g.value)
+),
+points AS (
+    SELECT
+        f.run_id, f.cell, k.position, k.baseline, k.family, k.settings,
+        f.metric AS fidelity, d.metric AS diversity, f.mean AS fidelity_mean, d.mean AS diversity_mean,
+        f.n AS fidelity_n, d.n AS diversity_n,
+        CASE WHEN d.higher_is_better THEN d.mean ELSE -d.mean END AS x,
+        CASE WHEN f.higher_is_better THEN f.mean ELSE -f.mean END AS y
+    FROM means AS f
+    JOIN means AS d ON d.run_id = f.run_id AND d.cell = f.cell AND d.role = 'diversity'
+    JOIN knobs AS k ON k.run_id = f.run_id AND k.cell = f.cell
+    WHERE f.role = 'fidelity'
+),
+dominated AS (
+    SELECT p.run_id, p.cell, arg_max(o.cell, (o.x - p.x) + (o.y - p.y)) AS dominated_by
+    FROM points AS p JOIN points AS o USING (run_id)
+    WHERE o.x >= p.x AND o.y >= p.y AND (o.x > p.x OR o.y > p.y)
+    GROUP BY ALL
+),
+members AS (
+    SELECT run_id, family, cell, x, y FROM points WHERE family <> 'baseline'
+    UNION ALL
+    SELECT f.run_id, f.family, b.cell, b.x, b.y
+    FROM (SELECT DISTINCT run_id, family FROM points WHERE family <> 'baseline') AS f
+    JOIN points AS b ON b.run_id = f.run_id AND b.family = 'baseline'
+),
+box AS (
+    SELECT run_id, min(x) AS x0, max(x) AS x1, min(y) AS y0, max(y) AS y1 FROM points GROUP BY ALL
+),
+placed AS (
+    SELECT m.run_id, m.family, (m.x - x0) / nullif(x1 - x0, 0) AS u, (m.y - y0) / nullif(y1 - y0, 0) AS v
+    FROM members AS m JOIN box USING (run_id)
+),
+-- from the right: each setting adds a strip as wide as it reaches, and as high as it stands above those before it
+strips AS (
+    SELECT
+        run_id, family,
+        u * greatest(0, v - coalesce(max(v) OVER (
+            PARTITION BY run_id, family ORDER BY u DESC, v DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        ), 0)) AS strip
+    FROM placed
+),
+areas AS (SELECT run_id, family, sum(strip) AS family_area FROM strips GROUP BY ALL)
+SELECT
+    p.run_id, p.family, p.cell, p.settings, p.fidelity, p.diversity, p.fidelity_mean, p.diversity_mean,
+    p.fidelity_n, p.diversity_n, d.dominated_by IS NULL AS on_front, d.dominated_by,
+    a.family_area, i.low, i.high, i.method
+FROM points AS p
+LEFT JOIN dominated AS d ON d.run_id = p.run_id AND d.cell = p.cell
+LEFT JOIN areas AS a ON a.run_id = p.run_id AND a.family = p.family
+LEFT JOIN intervals AS i  -- which has the family in its column `regime`, the metrics in `metric` and `measure`
+    ON i.query = 'pareto_front' AND i.statistic = 'area' AND i.run_id = p.run_id AND i.regime = p.family
+    AND i.metric = p.fidelity AND i.measure = p.diversity AND abs(i.value - a.family_area) < 1e-9
+ORDER BY p.run_id, p.position;

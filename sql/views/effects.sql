@@ -1,0 +1,59 @@
+-- What each cell does to each metric, and to Align, against the baseline: a row a cell, category and metric.
+-- Session variable category: a category of prompts, '*' for each; default: all prompts together, category NULL.
+-- baseline, mean, change over the pairs; error: of the change, clustered by prompt (Liang-Zeger, with the factor
+-- G / (G - 1)); baseline_sd: the spread of the baseline's values; wins: share of pairs that got better, ties half;
+-- lost: pairs whose picture the cell lost; worst_case: change, with the worst value of the metric in the run for each.
+CREATE OR REPLACE VIEW effects AS
+WITH
+asked AS (
+    SELECT CASE
+        WHEN wanted IS NULL OR wanted = '*' OR wanted IN (SELECT prompt_category FROM samples) THEN wanted
+        ELSE error('category ''' || wanted || ''': no prompt has it')
+    END AS category
+    FROM (SELECT getvariable('category')::VARCHAR AS wanted)
+),
+categories AS (
+    SELECT DISTINCT run_id, prompt_id, CASE WHEN asked.category IS NOT NULL THEN prompt_category END AS category
+    FROM samples CROSS JOIN asked
+    WHERE asked.category IS NULL OR asked.category IN ('*', prompt_category)
+),
+pairs AS MATERIALIZED (
+    SELECT
+        c.*, k.category,
+        CASE WHEN c.lost THEN m.worst - c.baseline END AS lost_change,
+        CASE WHEN m.higher_is_better IS false THEN -c.change ELSE c.change END AS gain
+    FROM unit_changes AS c
+    JOIN categories AS k USING (run_id, prompt_id)
+    LEFT JOIN metrics AS m ON m.run_id = c.run_id AND m.metric = c.metric AND m.kind = c.kind
+    WHERE c.change IS NOT NULL OR c.lost
+),
+means AS (
+    SELECT
+        run_id, cell, category, metric, kind,
+        avg(baseline) FILTER (change IS NOT NULL) AS baseline, avg(value) AS mean, avg(change) AS change,
+        median(change) AS median_change, stddev_samp(baseline) FILTER (change IS NOT NULL) AS baseline_sd,
+        avg((sign(gain) + 1) / 2) AS wins,
+        count(change) AS n, count(*) FILTER (lost) AS lost,
+        avg(CASE WHEN kind <> 'measure' THEN coalesce(change, lost_change) END) AS worst_case
+    FROM pairs GROUP BY ALL
+),
+pulls AS (
+    SELECT p.run_id, p.cell, p.category, p.metric, p.kind, p.prompt_id, sum(p.change - m.change) / any_value(m.n) AS pull
+    FROM pairs AS p
+    JOIN means AS m
+        ON m.run_id = p.run_id AND m.cell = p.cell AND m.metric = p.metric AND m.kind = p.kind
+        AND m.category IS NOT DISTINCT FROM p.category
+    WHERE p.change IS NOT NULL
+    GROUP BY ALL
+),
+errors AS (
+    SELECT
+        run_id, cell, category, metric, kind, count(*) AS prompts,
+        sqrt(sum(pull ** 2) * count(*) / nullif(count(*) - 1, 0)) AS error
+    FROM pulls GROUP BY ALL
+)
+SELECT m.*, e.error, coalesce(e.prompts, 0) AS prompts
+FROM means AS m
+LEFT JOIN errors AS e
+    ON e.run_id = m.run_id AND e.cell = m.cell AND e.metric = m.metric AND e.kind = m.kind
+    AND e.category IS NOT DISTINCT FROM m.category;
