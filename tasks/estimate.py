@@ -10,7 +10,8 @@ from tasks.experiment import Experiment, MeasureSpec
 from tasks.models import ModelSource, blocks_of, image_size, resolve_model
 from tasks.plan import plan_shards
 from tasks.prompts import load_prompts
-from tasks.run import check_blocks, check_metrics
+from tasks.run import check_blocks
+from tasks.scoring import check_metrics
 
 PNG_BYTES_A_PIXEL = 1.4
 """Of photograph-like pictures; drawn scenes take a fifth of it."""
@@ -41,7 +42,7 @@ def estimate(experiment: Experiment, lake: str) -> Estimate:
     A hub model that is not on this machine is no error: its blocks are then taken to be SDXL's, and not checked.
     """
     prompts = load_prompts(experiment.prompts)
-    check_metrics(experiment)
+    check_metrics(experiment.metrics, experiment.required)
     source, blocks, told = _model(experiment)
     width, height = (
         image_size(source, experiment.generation.width, experiment.generation.height)

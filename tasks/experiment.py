@@ -181,6 +181,8 @@ class Experiment(_Strict):
     measure: MeasureSpec = MeasureSpec()
     metrics: tuple[str, ...] = ("binding", "msssim_diversity", "sharpness", "contrast")
     """Scorers, by name."""
+    required: tuple[str, ...] = ()
+    """Those of `metrics` without whose weights nothing is to be generated; the others are left out with the reason."""
     workers: WorkerSpec = WorkerSpec()
     repeat: str = ""
     """Makes a run of an unchanged experiment and build a run of its own; the nightly flow sets its scheduled time."""
@@ -190,6 +192,12 @@ class Experiment(_Strict):
         names = [cell.name for cell in self.cells]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"cells: the name {twice[0]!r} is used more than once")
+        return self
+
+    @model_validator(mode="after")
+    def _required_are_metrics(self) -> "Experiment":
+        if others := sorted(set(self.required) - set(self.metrics)):
+            raise ValueError(f"required: {others[0]!r} is not among the metrics")
         return self
 
     @property

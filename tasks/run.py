@@ -6,20 +6,19 @@ from typing import Any
 
 import duckdb
 
-from eval.scorers import names as scorer_names
-from eval.scorers import scorer as find_scorer
 from stability.blocks import Block, select
 from tasks.errors import InputError
 from tasks.experiment import Experiment, WorkerSpec
 from tasks.generate import Setting
 from tasks.identity import run_id, settings_that_decide, source_digest, versions
-from tasks.lake.manifest import Manifest, delete_unnamed, now, read_manifest, write_manifest
-from tasks.lake.parts import Part, Receipt, read_receipts
+from tasks.lake.manifest import Manifest, delete_unnamed, now, parts_of, read_manifest, write_manifest
+from tasks.lake.parts import Part, read_receipts
 from tasks.lake.store import LocalStore, open_store
 from tasks.models import ModelSource, blocks_of, image_size, resolve_model
 from tasks.plan import Shard, plan_shards
 from tasks.pool import Needs, Outcome
 from tasks.prompts import load_prompts
+from tasks.scoring import check_metrics, drop_superseded, jobs_left
 from tasks.worker import GenerateJob, ScoreJob
 
 
@@ -50,7 +49,7 @@ class Run:
 def prepare(experiment: Experiment, lake: str, download: bool = False) -> Run:
     """Check an experiment against prompts, model, scorers and lake, and plan it. Raises `InputError`."""
     prompts = load_prompts(experiment.prompts)
-    check_metrics(experiment)
+    check_metrics(experiment.metrics, experiment.required)
     source = resolve_model(experiment.model, download)
     check_blocks(experiment, blocks_of(source))
     store = open_store(lake)
@@ -104,10 +103,8 @@ def generation_left(run: Run) -> list[GenerateJob]:
 
 def scoring_left(run: Run) -> list[ScoreJob]:
     """Committed shards that some scorer has not scored yet."""
-    receipts = read_receipts(run.store, run.id)
-    made = [(shard, receipts[GenerateJob(shard).key]) for shard in run.shards if GenerateJob(shard).key in receipts]
-    jobs = [_score_job(shard, receipt, name) for name in run.experiment.metrics for shard, receipt in made]
-    return [job for job in jobs if job.key not in receipts]
+    cells = {shard.id: shard.cell.name for shard in run.shards}
+    return jobs_left(run.store, begin(run), run.experiment.metrics, cells)
 
 
 def commit(run: Run, manifest: Manifest, outcomes: Iterable[Outcome], analysis: Iterable[Part] = ()) -> Manifest:
@@ -116,10 +113,10 @@ def commit(run: Run, manifest: Manifest, outcomes: Iterable[Outcome], analysis: 
     `outcomes`: those of this start, of which the failed ones are named. The status is `incomplete` while a shard is
     without a receipt.
     """
-    receipts = read_receipts(run.store, run.id)
+    receipts = drop_superseded(run.store, read_receipts(run.store, run.id))
     failed = [{"job": o.job.key, "error": o.error or ""} for o in outcomes if o.receipt is None]
     kept = [part for part in manifest.parts if part.table == "analysis"]
-    parts = tuple(part for receipt in receipts.values() for part in receipt.parts) + tuple(analysis or kept)
+    parts = (*parts_of(manifest, receipts.values()), *(analysis or kept))
     complete = all(GenerateJob(shard).key in receipts for shard in run.shards)
     status = "committed" if complete else "incomplete"
     whole = replace(manifest, status=status, parts=parts, failed_jobs=failed)
@@ -145,13 +142,6 @@ def is_finished(run: Run) -> bool:
     return any(part.table == "analysis" for part in manifest.parts)
 
 
-def check_metrics(experiment: Experiment) -> None:
-    """Raises `InputError` for a scorer that does not exist."""
-    for name in experiment.metrics:
-        if name not in scorer_names():
-            raise InputError(f"metrics {name!r}: no such scorer; there are {', '.join(scorer_names())}")
-
-
 def check_blocks(experiment: Experiment, blocks: list[Block]) -> None:
     """Raises `InputError` for a knob whose selection of blocks matches none of the model's."""
     for cell in experiment.cells:
@@ -160,9 +150,3 @@ def check_blocks(experiment: Experiment, blocks: list[Block]) -> None:
             select(blocks, selection)
         except ValueError as error:
             raise InputError(f"cells.{cell.name}.blocks {selection!r}: {error}") from None
-
-
-def _score_job(shard: Shard, receipt: Receipt, name: str) -> ScoreJob:
-    parts = {part.table: part for part in receipt.parts}
-    version = find_scorer(name).version
-    return ScoreJob(shard.id, shard.cell.name, name, version, parts["samples"], parts.get("images"))

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from eval.scorers import GroupScorer, ImageScorer, Score, scorer
+from eval.scorers import GroupScore, GroupScorer, ImageScorer, Score, Scorer
 from eval.scorers.images import CorruptImage, decode
 from sql.schemas import GROUP_SCORES, SCORES
 from tasks.lake.parts import Part, read_part
@@ -18,20 +19,41 @@ BATCH = 64
 _IDS = ("sample_id", "pair_id", "cell", "prompt_id", "seed")
 
 
-def score_images(store: LocalStore, name: str, samples: Part, images: Part | None) -> dict[str, pa.Table]:
+def score_images(
+    store: LocalStore,
+    chosen: Scorer,
+    shard: str,
+    samples: tuple[Part, ...],
+    images: tuple[Part, ...],
+    missing: str | None = None,
+) -> dict[str, pa.Table]:
     """Score the images of one shard. A shard holds whole prompts, so that sets are whole too.
 
-    Returns rows of `scores`, or, for a scorer of sets, of `group_scores`.
+    `samples`, `images`: the parts that hold the shard's rows, among others' where the run was compacted. Returns rows
+    of `scores`, or, for a scorer of sets, of `group_scores`; all NULL with the reason where weights are `missing`.
     """
-    rows = read_part(store, samples, columns=[*_IDS, "prompt", "status", "reason"]).to_pylist()
-    stored = read_part(store, images, columns=["sample_id", "image"]).to_pylist() if images else []
-    pictures = {row["sample_id"]: row["image"]["bytes"] for row in stored}
+    rows = _rows(store, shard, samples)
+    pictures = {} if missing else _pictures(store, rows, images)
     for row in rows:
-        row["picture"], row["why"] = _picture(row, pictures.get(row["sample_id"]))
-    chosen = scorer(name)
+        row["picture"], row["why"] = (None, missing) if missing else _picture(row, pictures.get(row["sample_id"]))
     if isinstance(chosen, ImageScorer):
         return {"scores": pa.Table.from_pylist(list(_image_rows(chosen, rows)), schema=SCORES)}
     return {"group_scores": pa.Table.from_pylist(list(_group_rows(chosen, rows)), schema=GROUP_SCORES)}
+
+
+def _rows(store: LocalStore, shard: str, samples: tuple[Part, ...]) -> list[dict[str, Any]]:
+    """The shard's samples; one that is there twice counts once."""
+    columns, of_shard = [*_IDS, "prompt", "status", "reason"], pc.field("shard") == shard
+    read = [read_part(store, part, columns, where=of_shard).to_pylist() for part in samples]
+    return list({row["sample_id"]: row for part in read for row in part}.values())
+
+
+def _pictures(store: LocalStore, rows: list[dict[str, Any]], images: tuple[Part, ...]) -> dict[str, bytes | None]:
+    """The stored pictures of these samples, encoded."""
+    cells, prompts = ({row[name] for row in rows} for name in ("cell", "prompt_id"))
+    wanted = pc.field("cell").isin(list(cells)) & pc.field("prompt_id").isin(list(prompts))
+    read = [read_part(store, part, ["sample_id", "image"], where=wanted).to_pylist() for part in images]
+    return {row["sample_id"]: row["image"] and row["image"]["bytes"] for part in read for row in part}
 
 
 def _picture(row: dict[str, Any], content: bytes | None) -> tuple[np.ndarray | None, str | None]:
@@ -65,11 +87,16 @@ def _group_rows(chosen: GroupScorer, rows: list[dict[str, Any]]) -> Iterator[dic
     by_prompt = sorted(rows, key=lambda row: (row["prompt_id"], row["seed"]))
     for prompt_id, group in groupby(by_prompt, key=lambda row: row["prompt_id"]):
         members = list(group)
-        good = [row["picture"] for row in members if row["picture"] is not None]
-        images = np.stack(good) if good else np.zeros((0, 1, 1, 3), np.uint8)
-        for metric, score in chosen.score_group(images, members[0]["prompt"]).items():
+        for metric, score in _group_scores(chosen, members).items():
             of = {"cell": members[0]["cell"], "prompt_id": prompt_id, "set": chosen.set, "n": score.n}
             yield {**of, **_score_fields(chosen, metric, score)}
+
+
+def _group_scores(chosen: GroupScorer, members: list[dict[str, Any]]) -> dict[str, GroupScore]:
+    good = [row["picture"] for row in members if row["picture"] is not None]
+    if not good:
+        return dict.fromkeys(chosen.metrics, GroupScore(None, members[0]["why"]))
+    return chosen.score_group(np.stack(good), members[0]["prompt"])
 
 
 def _score_fields(chosen: ImageScorer | GroupScorer, metric: str, score: Score) -> dict[str, Any]:

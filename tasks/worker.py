@@ -1,4 +1,4 @@
-"""What lives in a Ray actor: a pipeline that is loaded once, and the two kinds of job. Knows nothing of Ray."""
+"""What lives in a Ray actor: models that are loaded once, and the two kinds of job. Knows nothing of Ray."""
 
 import time
 from collections import Counter
@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import torch
 
+from eval.scorers import Scorers
 from tasks.generate import Setting, generate_shard
 from tasks.lake.parts import Part, Receipt, new_attempt, write_part, write_receipt
 from tasks.lake.store import open_store
@@ -37,20 +38,22 @@ class GenerateJob:
 
 @dataclass(frozen=True)
 class ScoreJob:
-    """Score a committed shard with one scorer."""
+    """Score a committed shard with one scorer. `missing`: why it can only have NULLs."""
 
+    run_id: str
     shard: str
     cell: str
     scorer: str
     version: int
-    samples: Part
-    images: Part | None
+    samples: tuple[Part, ...]
+    images: tuple[Part, ...]
+    missing: str | None = None
     one_by_one: bool = False
 
     @property
     def key(self) -> str:
-        """Key of its receipt."""
-        return f"scores-{self.shard}-{self.scorer}.v{self.version}"
+        """Key of its receipt. One without weights does not stand for one with them."""
+        return f"scores-{self.shard}-{self.scorer}.v{self.version}{'.missing' if self.missing else ''}"
 
 
 Job = GenerateJob | ScoreJob
@@ -71,19 +74,24 @@ class Worker:
             rows = generate_shard(self._pipeline, self._setting, job.shard, job.one_by_one)
             counts, stem, tables = dict(Counter(row["status"] for row in rows.samples)), job.shard.id, rows.tables()
         else:
-            tables = score_images(self._store, job.scorer, job.samples, job.images)
+            chosen = self._scorers.get(job.scorer)
+            tables = score_images(self._store, chosen, job.shard, job.samples, job.images, job.missing)
             counts, stem = {name: table.num_rows for name, table in tables.items()}, f"{job.shard}-{job.scorer}"
-        parts = self._write(stem, tables)
+        shard, run_id = (
+            (job.shard.id, self._setting.run_id) if isinstance(job, GenerateJob) else (job.shard, job.run_id)
+        )
+        parts = self._write(run_id, stem, tables)
         seconds = time.perf_counter() - began
-        shard = job.shard.id if isinstance(job, GenerateJob) else job.shard
-        return write_receipt(self._store, Receipt(job.key, self._setting.run_id, shard, parts, seconds, counts))
+        return write_receipt(self._store, Receipt(job.key, run_id, shard, parts, seconds, counts))
 
     @cached_property
     def _pipeline(self) -> Any:
         return load_pipeline(self._source, self._device)
 
-    def _write(self, stem: str, tables: dict[str, pa.Table]) -> tuple[Part, ...]:
+    @cached_property
+    def _scorers(self) -> Scorers:
+        return Scorers(self._device)
+
+    def _write(self, run_id: str, stem: str, tables: dict[str, pa.Table]) -> tuple[Part, ...]:
         attempt = new_attempt()
-        return tuple(
-            write_part(self._store, name, self._setting.run_id, stem, attempt, rows) for name, rows in tables.items()
-        )
+        return tuple(write_part(self._store, name, run_id, stem, attempt, rows) for name, rows in tables.items())

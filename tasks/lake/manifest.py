@@ -8,7 +8,7 @@ from typing import Any
 
 from sql.schemas import TABLES, VERSION
 from tasks.errors import InputError
-from tasks.lake.parts import Part, parse_part
+from tasks.lake.parts import Part, Receipt, parse_part
 from tasks.lake.store import LocalStore
 
 
@@ -31,6 +31,8 @@ class Manifest:
     parts: tuple[Part, ...] = ()
     failed_jobs: list[dict[str, str]] = field(default_factory=list)
     missing_metrics: list[dict[str, str]] = field(default_factory=list)
+    replaced: dict[str, str] = field(default_factory=dict)
+    """By compaction: path of a part that a receipt names -> path of the part that holds its rows now."""
 
 
 def manifest_path(run_id: str) -> str:
@@ -74,6 +76,16 @@ def list_runs(store: LocalStore) -> list[Manifest]:
     return sorted(
         (manifest for manifest in found if manifest), key=lambda manifest: (manifest.created, manifest.run_id)
     )
+
+
+def parts_of(manifest: Manifest, receipts: Iterable[Receipt]) -> list[Part]:
+    """The parts that hold these receipts' rows now, each once: as they name them, or as compaction merged them."""
+    named = {part.path: part for part in manifest.parts}
+    held = {}
+    for part in (part for receipt in receipts for part in receipt.parts):
+        now_at = manifest.replaced.get(part.path, part.path)
+        held[now_at] = named.get(now_at, part)
+    return list(held.values())
 
 
 def find_run(store: LocalStore, given: str | None) -> Manifest:

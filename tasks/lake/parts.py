@@ -8,6 +8,7 @@ from hashlib import sha256
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sql.schemas import TABLES, VERSION
@@ -65,9 +66,12 @@ def write_part(store: LocalStore, table: str, run_id: str, stem: str, attempt: s
     return Part(table, path, rows.num_rows, len(content), sha256(content).hexdigest(), VERSION)
 
 
-def read_part(store: LocalStore, part: Part, columns: list[str] | None = None) -> pa.Table:
-    """A part's rows."""
-    return pq.read_table(io.BytesIO(store.read(part.path)), columns=columns)
+def read_part(
+    store: LocalStore, part: Part, columns: list[str] | None = None, where: pc.Expression | None = None
+) -> pa.Table:
+    """A part's rows, or those of them for which `where` holds; only the row groups that may have some are read."""
+    with store.open(part.path) as file:
+        return pq.read_table(file, columns=columns, filters=where)
 
 
 def write_receipt(store: LocalStore, receipt: Receipt) -> Receipt:

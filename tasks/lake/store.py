@@ -5,6 +5,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from tasks.errors import InputError
 
@@ -49,6 +50,10 @@ class LocalStore:
     def read(self, path: str) -> bytes:
         """An object's bytes. Raises `FileNotFoundError`."""
         return (self.root / path).read_bytes()
+
+    def open(self, path: str) -> BinaryIO:
+        """An object to read parts of. Raises `FileNotFoundError`."""
+        return (self.root / path).open("rb")
 
     def exists(self, path: str) -> bool:
         """Whether there is such an object."""

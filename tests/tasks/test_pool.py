@@ -51,7 +51,7 @@ def test_what_always_fails_is_set_aside_and_the_rest_goes_on(run: Run) -> None:
     with WorkerPool(run.needs, 1) as pool:
         list(pool.run(generation_left(run)))
         jobs = scoring_left(run)
-        broken: ScoreJob = replace(jobs[0], samples=replace(jobs[0].samples, path="samples/gone.parquet"))
+        broken: ScoreJob = replace(jobs[0], samples=(replace(jobs[0].samples[0], path="samples/gone.parquet"),))
         outcomes = {outcome.job.key: outcome for outcome in pool.run([broken, *jobs[1:]])}
     failed = outcomes[broken.key]
     assert failed.receipt is None
