@@ -18,7 +18,7 @@ SAY_SIZE, SAY_TEXTURE, SAY_BACKGROUND, SAY_RELATION = 0.5, 0.75, 0.6, 0.8
 """Chance that a caption states each of these."""
 
 _OPENINGS = ("", "", "a picture of ", "a drawing of ")
-_RELATION_WORDS = {
+RELATION_WORDS = {
     "left of": ("to the left of", "left of"),
     "right of": ("to the right of", "right of"),
     "above": ("above", "over"),
@@ -28,7 +28,7 @@ _RELATION_WORDS = {
 WORDS = sorted(
     {*COLOURS, *SHAPES, *TEXTURES, *SIZES, *BACKGROUNDS}
     | {"a", "an", "and", "background", "drawing", "is", "of", "on", "picture", "the", "to", "which"}
-    | {word for phrases in _RELATION_WORDS.values() for phrase in phrases for word in phrase.split()}
+    | {word for phrases in RELATION_WORDS.values() for phrase in phrases for word in phrase.split()}
 )
 """Every word of the grammar: the vocabulary of the bundled model's tokenizer."""
 
@@ -61,7 +61,7 @@ def caption(scene: Scene, rng: np.random.Generator) -> str:
     if all(links) and links and rng.random() < SAY_RELATION:
         text = phrases[0]
         for i, link in enumerate(links):
-            words = str(rng.choice(_RELATION_WORDS[str(link)]))
+            words = str(rng.choice(RELATION_WORDS[str(link)]))
             text += f"{', which is' if i else ''} {words} {phrases[i + 1]}"
     elif len(phrases) > 1:
         text = f"{', '.join(phrases[:-1])} and {phrases[-1]}"
@@ -93,7 +93,7 @@ _OBJECT = re.compile(
     rf"\ban? (?:({_any(SIZES)}) )?(?:({_any(TEXTURES)}) )?({_any(COLOURS)}) ({_any(SHAPES)})\b",
 )
 _BACKGROUND = re.compile(rf"\bon an? ({_any(BACKGROUNDS)}) background\b")
-_RELATION = {phrase: name for name, phrases in _RELATION_WORDS.items() for phrase in phrases}
+_RELATION = {phrase: name for name, phrases in RELATION_WORDS.items() for phrase in phrases}
 _LINK = re.compile(rf"^(?:, which is)? ({_any(sorted(_RELATION, key=len, reverse=True))}) $")
 
 

@@ -4,7 +4,9 @@ The splits hold out *combinations*: no colour x shape x texture of the test spli
 pair of the three is, so that composition is tested and not memory.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import combinations, product
 from typing import Literal
 
@@ -48,9 +50,10 @@ def is_held_out(colour: str, shape: str, texture: str) -> bool:
     return (c + 2 * s + t) % 5 == 0
 
 
-def combinations_of(split: Split) -> list[Combination]:
+@cache
+def combinations_of(split: Split) -> tuple[Combination, ...]:
     """All colour x shape x texture combinations of a split."""
-    return [c for c in product(COLOURS, SHAPES, TEXTURES) if is_held_out(*c) == (split == "test")]
+    return tuple(c for c in product(COLOURS, SHAPES, TEXTURES) if is_held_out(*c) == (split == "test"))
 
 
 def relation(a: Object, b: Object) -> str | None:
@@ -80,7 +83,7 @@ def sample_scene(rng: np.random.Generator, count: int, split: Split = "train") -
             return Scene(objects, background)
 
 
-def _distinct(rng: np.random.Generator, count: int, pool: list[Combination]) -> list[Combination]:
+def _distinct(rng: np.random.Generator, count: int, pool: Sequence[Combination]) -> list[Combination]:
     while True:
         drawn = [pool[int(i)] for i in rng.integers(len(pool), size=count)]
         if len({(colour, shape) for colour, shape, _ in drawn}) == count:
@@ -108,5 +111,5 @@ def _nested(rng: np.random.Generator, split: Split) -> tuple[Object, Object]:
     )
 
 
-def _pick(rng: np.random.Generator, pool: list[Combination]) -> Combination:
+def _pick(rng: np.random.Generator, pool: Sequence[Combination]) -> Combination:
     return pool[int(rng.integers(len(pool)))]

@@ -5,9 +5,6 @@ safetensors into the package). A stage started again goes on from its last check
 it passes through the same batches, since each step draws from a generator of its own.
 """
 
-import csv
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,18 +13,16 @@ import torch.nn.functional as F
 import typer
 from diffusers import AutoencoderKL
 from jaxtyping import Float
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
 from eval.scenes.vocabulary import SIZE
 from tasks.shapes_xl import WEIGHTS
 from tasks.shapes_xl.architecture import autoencoder, denoiser, pipeline, scheduler, text_encoders, write_tokenizer
 from tasks.shapes_xl.data import Pool, as_model_input, captions_of, draw_pool
+from tasks.training import fit, load_average
 
-SAVE_EVERY = 200
 EMPTY_CAPTIONS = 0.1
 """Share of captions dropped, for classifier-free guidance."""
-EMA_DECAY = 0.999
 SNR_CLAMP = 5.0
 """Min-SNR weighting (Hang et al. 2023, arXiv 2303.09556), in its velocity form min(SNR, 5) / (SNR + 1)."""
 
@@ -61,7 +56,7 @@ def train_autoencoder(
         drawn = model.decode(posterior.sample()).sample
         return F.mse_loss(drawn, pixels) + F.l1_loss(drawn, pixels) + 1e-6 * posterior.kl().mean()
 
-    _fit(nn.ModuleDict({"vae": model}), loss_of, folder / "autoencoder", steps, rate, seed)
+    fit(nn.ModuleDict({"vae": model}), loss_of, folder / "autoencoder", steps, rate, seed)
 
 
 @app.command("denoiser")
@@ -77,7 +72,7 @@ def train_denoiser(
     """Train the UNet and both text encoders on the autoencoder's latents: velocity prediction, min-SNR weights."""
     torch.manual_seed(seed)
     vae = autoencoder().to(device)
-    _load_average(nn.ModuleDict({"vae": vae}), folder / "autoencoder")
+    load_average(nn.ModuleDict({"vae": vae}), folder / "autoencoder")
     pool = draw_pool(scenes, seed)
     encoded = _encode(vae, pool, device)
     scaling = 1.0 / encoded.std().item()
@@ -117,7 +112,7 @@ def train_denoiser(
         return (weight * F.mse_loss(predicted, velocity, reduction="none").mean(dim=(1, 2, 3))).mean()
 
     parts = {"unet": unet, "text_encoder": first, "text_encoder_2": second}
-    _fit(nn.ModuleDict(parts), loss_of, folder / "denoiser", steps, rate, seed)
+    fit(nn.ModuleDict(parts), loss_of, folder / "denoiser", steps, rate, seed)
 
 
 @app.command("export")
@@ -129,8 +124,8 @@ def export(
     tokenizer = write_tokenizer(folder / "tokenizer")
     first, second = text_encoders(tokenizer)
     unet, vae = denoiser(), autoencoder()
-    _load_average(nn.ModuleDict({"vae": vae}), folder / "autoencoder")
-    _load_average(nn.ModuleDict({"unet": unet, "text_encoder": first, "text_encoder_2": second}), folder / "denoiser")
+    load_average(nn.ModuleDict({"vae": vae}), folder / "autoencoder")
+    load_average(nn.ModuleDict({"unet": unet, "text_encoder": first, "text_encoder_2": second}), folder / "denoiser")
     vae.register_to_config(scaling_factor=float((folder / "scaling_factor.txt").read_text()))
     parts: dict[str, Any] = {"vae": vae, "unet": unet, "text_encoder": first, "text_encoder_2": second}
     whole = pipeline({**parts, "tokenizer": tokenizer, "tokenizer_2": tokenizer})
@@ -150,93 +145,6 @@ def _encode_text(first: Any, second: Any, words: Tensor) -> tuple[Float[Tensor, 
     """As `StableDiffusionXLPipeline` has it: both encoders' layer before the last, and the second's pooled output."""
     one, two = first(words, output_hidden_states=True), second(words, output_hidden_states=True)
     return torch.cat([one.hidden_states[-2], two.hidden_states[-2]], dim=-1), two.text_embeds
-
-
-def _fit(
-    model: nn.ModuleDict,
-    loss_of: Callable[[int, torch.Generator], Tensor],
-    folder: Path,
-    steps: int,
-    rate: float,
-    seed: int,
-) -> None:
-    """AdamW on a one-cycle rate, with an exponential average of the weights; saved and resumed."""
-    folder.mkdir(parents=True, exist_ok=True)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.01, betas=(0.9, 0.99))
-    average = {name: value.detach().clone() for name, value in model.state_dict().items()}
-    start = _resume(folder, model, optimizer, average)
-    model.train()
-    began, recent = time.monotonic(), []
-    for step in _progress(start, steps, folder.name):
-        for group in optimizer.param_groups:
-            group["lr"] = rate * _one_cycle(step / steps)
-        loss = loss_of(step, torch.Generator().manual_seed(seed * 1_000_003 + step))
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        decay = min(EMA_DECAY, (1 + step) / (10 + step))
-        with torch.no_grad():
-            for name, value in model.state_dict().items():
-                average[name].lerp_(value, 1 - decay) if value.is_floating_point() else average[name].copy_(value)
-        recent.append(loss.item())
-        if (step + 1) % SAVE_EVERY == 0 or step + 1 == steps:
-            _log(folder / "curve.csv", step + 1, sum(recent) / len(recent), time.monotonic() - began)
-            recent.clear()
-            state = {"step": step + 1, "model": model.state_dict(), "optimizer": optimizer.state_dict()}
-            torch.save({**state, "average": average}, folder / "checkpoint.tmp")
-            (folder / "checkpoint.tmp").replace(folder / "checkpoint.pt")
-
-
-def _resume(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, average: dict[str, Tensor]) -> int:
-    checkpoint = folder / "checkpoint.pt"
-    if not checkpoint.exists():
-        return 0
-    state = torch.load(checkpoint, weights_only=True, map_location="cpu")
-    model.load_state_dict(state["model"])
-    optimizer.load_state_dict(state["optimizer"])
-    for name, value in state["average"].items():
-        average[name].copy_(value)
-    return int(state["step"])
-
-
-def _load_average(model: nn.Module, folder: Path) -> None:
-    checkpoint = folder / "checkpoint.pt"
-    if not checkpoint.exists():
-        raise typer.BadParameter(f"no {checkpoint}: train that stage first")
-    model.load_state_dict(torch.load(checkpoint, weights_only=True, map_location="cpu")["average"])
-    model.eval()
-
-
-def _one_cycle(done: float) -> float:
-    """Linear warm-up over 5% of the steps, then half a cosine down to 1% of the peak."""
-    if done < 0.05:
-        return done / 0.05
-    angle = torch.tensor((done - 0.05) / 0.95 * torch.pi)
-    return 0.01 + 0.99 * 0.5 * (1 + torch.cos(angle).item())
-
-
-def _progress(start: int, steps: int, title: str) -> Iterator[int]:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.completed}/{task.total}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns) as progress:
-        bar = progress.add_task(title, total=steps, completed=start)
-        for step in range(start, steps):
-            yield step
-            progress.advance(bar)
-
-
-def _log(path: Path, step: int, loss: float, seconds: float) -> None:
-    fresh = not path.exists()
-    with path.open("a", newline="") as file:
-        writer = csv.writer(file)
-        if fresh:
-            writer.writerow(["step", "loss", "seconds_this_start"])
-        writer.writerow([step, f"{loss:.6f}", f"{seconds:.1f}"])
 
 
 if __name__ == "__main__":

@@ -1,0 +1,104 @@
+"""The training loop that the bundled models share: saved, resumed, averaged, its curve written down.
+
+Each step draws from a generator of its own, so that a training that was stopped passes through the same batches.
+"""
+
+import csv
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import torch
+import typer
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor, nn
+
+SAVE_EVERY = 200
+EMA_DECAY = 0.999
+
+
+def fit(
+    model: nn.ModuleDict,
+    loss_of: Callable[[int, torch.Generator], Tensor],
+    folder: Path,
+    steps: int,
+    rate: float,
+    seed: int,
+) -> None:
+    """AdamW on a one-cycle rate, with an exponential average of the weights; saved and resumed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.01, betas=(0.9, 0.99))
+    average = {name: value.detach().clone() for name, value in model.state_dict().items()}
+    start = _resume(folder, model, optimizer, average)
+    model.train()
+    began, recent = time.monotonic(), []
+    for step in _progress(start, steps, folder.name):
+        for group in optimizer.param_groups:
+            group["lr"] = rate * _one_cycle(step / steps)
+        loss = loss_of(step, torch.Generator().manual_seed(seed * 1_000_003 + step))
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        decay = min(EMA_DECAY, (1 + step) / (10 + step))
+        with torch.no_grad():
+            for name, value in model.state_dict().items():
+                average[name].lerp_(value, 1 - decay) if value.is_floating_point() else average[name].copy_(value)
+        recent.append(loss.item())
+        if (step + 1) % SAVE_EVERY == 0 or step + 1 == steps:
+            _log(folder / "curve.csv", step + 1, sum(recent) / len(recent), time.monotonic() - began)
+            recent.clear()
+            state = {"step": step + 1, "model": model.state_dict(), "optimizer": optimizer.state_dict()}
+            torch.save({**state, "average": average}, folder / "checkpoint.tmp")
+            (folder / "checkpoint.tmp").replace(folder / "checkpoint.pt")
+
+
+def _resume(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, average: dict[str, Tensor]) -> int:
+    checkpoint = folder / "checkpoint.pt"
+    if not checkpoint.exists():
+        return 0
+    state = torch.load(checkpoint, weights_only=True, map_location="cpu")
+    model.load_state_dict(state["model"])
+    optimizer.load_state_dict(state["optimizer"])
+    for name, value in state["average"].items():
+        average[name].copy_(value)
+    return int(state["step"])
+
+
+def load_average(model: nn.Module, folder: Path) -> None:
+    checkpoint = folder / "checkpoint.pt"
+    if not checkpoint.exists():
+        raise typer.BadParameter(f"no {checkpoint}: train that stage first")
+    model.load_state_dict(torch.load(checkpoint, weights_only=True, map_location="cpu")["average"])
+    model.eval()
+
+
+def _one_cycle(done: float) -> float:
+    """Linear warm-up over 5% of the steps, then half a cosine down to 1% of the peak."""
+    if done < 0.05:
+        return done / 0.05
+    angle = torch.tensor((done - 0.05) / 0.95 * torch.pi)
+    return 0.01 + 0.99 * 0.5 * (1 + torch.cos(angle).item())
+
+
+def _progress(start: int, steps: int, title: str) -> Iterator[int]:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns) as progress:
+        bar = progress.add_task(title, total=steps, completed=start)
+        for step in range(start, steps):
+            yield step
+            progress.advance(bar)
+
+
+def _log(path: Path, step: int, loss: float, seconds: float) -> None:
+    fresh = not path.exists()
+    with path.open("a", newline="") as file:
+        writer = csv.writer(file)
+        if fresh:
+            writer.writerow(["step", "loss", "seconds_this_start"])
+        writer.writerow([step, f"{loss:.6f}", f"{seconds:.1f}"])
