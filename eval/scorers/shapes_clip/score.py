@@ -1,0 +1,51 @@
+"""`shapes_clip_score`: CLIPScore's computation with the bundled CLIP, which knows scenes and captions alone.
+
+Its values do not compare with those of any other CLIP, hence the name. A prompt that says more than the grammar of the
+scenes can say has no score: the model never saw its words, and a number would be of the rest of the prompt only.
+"""
+
+import re
+from collections.abc import Sequence
+
+from eval.scenes.captions import WORDS, parse_caption
+from eval.scorers.clip import ClipScore
+from eval.scorers.clip_tower import ClipTower
+from eval.scorers.contract import Images, Score, check_batch
+
+NAME = "shapes_clip_score"
+MOST_OBJECTS = 3
+"""As the scenes have; more would also not fit into the model's context."""
+_KNOWN = frozenset(WORDS)
+
+
+class ShapesClipScore:
+    """Cosine of image and caption in the features of `shapes-clip`; None for prompts outside of the grammar."""
+
+    name = NAME
+    version = 1
+    metrics: tuple[str, ...] = (NAME,)
+    needs: tuple[str, ...] = ()
+
+    def __init__(self, tower: ClipTower) -> None:
+        self._scorer = ClipScore(tower, NAME)
+
+    def score(self, images: Images, prompts: Sequence[str]) -> dict[str, list[Score]]:
+        check_batch(images, prompts)
+        reasons = [foreign(prompt) for prompt in prompts]
+        rows = [i for i, reason in enumerate(reasons) if reason is None]
+        scored = iter(self._scorer.score(images[rows], [prompts[i] for i in rows])[NAME])
+        return {NAME: [next(scored) if reason is None else Score(None, reason) for reason in reasons]}
+
+
+def foreign(prompt: str) -> str | None:
+    """Why a prompt is outside of the scenes' grammar; None for one that is inside."""
+    words = re.findall(r"[^\s,.]+", prompt.lower())
+    unknown = next((word for word in words if word not in _KNOWN), None)
+    if unknown is not None:
+        return f"the word {unknown!r} is not in the scenes' grammar, all that shapes-clip knows"
+    meaning = parse_caption(prompt)
+    if meaning is None:
+        return "the prompt names no object of the scenes' grammar, all that shapes-clip knows"
+    if len(meaning.objects) > MOST_OBJECTS:
+        return f"the prompt names {len(meaning.objects)} objects; shapes-clip knows scenes of at most {MOST_OBJECTS}"
+    return None

@@ -1,0 +1,80 @@
+"""The parts of `shapes-clip`: open_clip's own CLIP, small, and the heads that only training has.
+
+A ResNet sees the picture: on this little data, transformers of the same cost learned colours in the time in which it
+had learned shapes too.
+"""
+
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from open_clip import CLIP
+from torch import Tensor, nn
+
+from eval.scenes.vocabulary import SIZE
+from tasks.shapes_clip.facts import OBJECT_FACTS, SCENE_FACTS
+
+CONTEXT = 36
+"""Longest caption of the grammar, in tokens."""
+WIDTH = 24
+"""Channels of the ResNet's stem; its last stage has 32 times as many."""
+PREPROCESSING: dict[str, Any] = {"mean": [0.5] * 3, "std": [0.5] * 3, "interpolation": "bicubic"}
+
+
+def configuration(vocabulary: int) -> dict[str, Any]:
+    """The model in open_clip's words. `hf_tokenizer_name` makes it read the tokenizer in the weights' own folder."""
+    return {
+        "embed_dim": 192,
+        "vision_cfg": {"image_size": SIZE, "layers": [1, 1, 2, 1], "width": WIDTH},
+        "text_cfg": {
+            "context_length": CONTEXT,
+            "vocab_size": vocabulary,
+            "width": 144,
+            "heads": 4,
+            "layers": 3,
+            "mlp_ratio": 2.0,
+            "hf_tokenizer_name": "shapes-clip",
+        },
+    }
+
+
+def clip(vocabulary: int) -> CLIP:
+    """The model with random weights."""
+    return CLIP(**configuration(vocabulary))
+
+
+class Heads(nn.Module):
+    """Read facts off the image tower while it learns: off its map of 4 x 4 cells, and off its features."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.cells = nn.Conv2d(16 * WIDTH, len(OBJECT_FACTS), 1)
+        self.scene = nn.Linear(features, len(SCENE_FACTS))
+        for name, bias in self.named_parameters():
+            if name.endswith("bias"):
+                nn.init.constant_(bias, -4.0)  # facts are rare
+
+
+def see(model: CLIP, pixels: Float[Tensor, "n 3 h w"]) -> tuple[Float[Tensor, "n c 4 4"], Float[Tensor, "n d"]]:
+    """The image tower's map before its last stage, and its features: open_clip's forward pass, stopped on the way."""
+    tower = model.visual
+    cells = tower.layer3(tower.layer2(tower.layer1(tower.stem(pixels))))
+    return cells, tower.attnpool(tower.layer4(cells))
+
+
+def read(model: CLIP, tokens: Int[Tensor, "n t"], end: int, chunks: int = 4) -> Float[Tensor, "n d"]:
+    """Features of captions, each computed no further than its chunk's longest goes; the same as `encode_text`.
+
+    Attention is causal and the feature is that of the first `end` token, so what follows it changes nothing.
+    """
+    lengths = (tokens == end).int().argmax(dim=1) + 1
+    order = lengths.argsort()
+    found = []
+    for rows in order.chunk(chunks):
+        longest = int(lengths[rows].max())
+        words = tokens[rows, :longest]
+        hidden = model.token_embedding(words) + model.positional_embedding[:longest]
+        hidden = model.transformer(hidden, attn_mask=model.attn_mask[:longest, :longest])
+        last = model.ln_final(hidden[torch.arange(len(rows)), lengths[rows] - 1])
+        found.append(last @ model.text_projection)
+    return torch.cat(found)[order.argsort()]

@@ -1,0 +1,146 @@
+"""Train the bundled CLIP `shapes-clip` from scratch: `python -m tasks.shapes_clip.train`.
+
+Three stages, each a command: `pictures` teaches the image tower the facts of scenes, `captions` trains both towers
+against each other, `export` writes float16 safetensors into the package. A stage started again goes on from its last
+checkpoint.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import torch.nn.functional as F
+import typer
+from jaxtyping import Float
+from open_clip import CLIP
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from eval.scorers.shapes_clip import WEIGHTS
+from tasks.shapes_clip.architecture import CONTEXT, PREPROCESSING, Heads, clip, configuration, read, see
+from tasks.shapes_clip.data import disturbed, told
+from tasks.shapes_clip.facts import cell_facts, scene_facts
+from tasks.shapes_xl.architecture import write_tokenizer
+from tasks.shapes_xl.data import Pool, draw_pool
+from tasks.training import fit, load_average
+
+FACTS_WEIGHT = 0.02
+"""Of the facts' loss beside that of the captions, which is ten times smaller."""
+MAX_SCALE = 100.0
+"""Of the logits, as CLIP has it."""
+
+app = typer.Typer(add_completion=False, help=__doc__, pretty_exceptions_show_locals=False)
+Folder = Annotated[Path, typer.Option("--folder", help="Where checkpoints and curves are kept.")]
+Seed = Annotated[int, typer.Option(help="Decides scenes, captions, disturbances and initial weights.")]
+Scenes = Annotated[int, typer.Option(help="How many scenes to draw.")]
+Steps = Annotated[int, typer.Option(help="Steps in all.")]
+Batch = Annotated[int, typer.Option(help="Scenes a step.")]
+Rate = Annotated[float, typer.Option(help="Peak learning rate.")]
+
+
+@app.command("pictures")
+def train_pictures(
+    folder: Folder = Path("training/shapes-clip"),
+    steps: Steps = 4000,
+    batch: Batch = 64,
+    scenes: Scenes = 24_000,
+    rate: Rate = 2e-3,
+    seed: Seed = 0,
+) -> None:
+    """Train the image tower to tell what is so in a scene, and where."""
+    torch.manual_seed(seed)
+    model, heads = _parts(folder)
+    pool = draw_pool(scenes, seed)
+
+    def loss_of(step: int, generator: torch.Generator) -> Tensor:
+        chosen = torch.randint(len(pool.scenes), (batch,), generator=generator)
+        return _facts_loss(model, heads, pool, chosen, generator)[0]
+
+    fit(nn.ModuleDict({"visual": model.visual, "heads": heads}), loss_of, folder / "pictures", steps, rate, seed)
+
+
+@app.command("captions")
+def train_captions(
+    folder: Folder = Path("training/shapes-clip"),
+    steps: Steps = 3000,
+    batch: Batch = 64,
+    wrong: Annotated[int, typer.Option(help="False captions a scene and step.")] = 5,
+    scenes: Scenes = 24_000,
+    rate: Rate = 1e-3,
+    seed: Seed = 1,
+) -> None:
+    """Train both towers: CLIP's loss, in which a scene's own false captions stand beside those of the other scenes."""
+    torch.manual_seed(seed)
+    model, heads = _parts(folder)
+    load_average(nn.ModuleDict({"visual": model.visual, "heads": heads}), folder / "pictures")
+    pool = draw_pool(scenes, seed)
+    tokens_of = _tokens_of(folder)
+    end = model.vocab_size - 1
+
+    def loss_of(step: int, generator: torch.Generator) -> Tensor:
+        chosen = torch.randint(len(pool.scenes), (batch,), generator=generator)
+        facts, features = _facts_loss(model, heads, pool, chosen, generator)
+        true, false = told([pool.scenes[i] for i in chosen], wrong, seed=seed * 1_000_003 + step)
+        texts = F.normalize(read(model, tokens_of(true + false), end), dim=-1)
+        scale = model.logit_scale.exp().clamp_max(MAX_SCALE)
+        images = F.normalize(features, dim=-1)
+        return FACTS_WEIGHT * facts + _captions_loss(images, texts[:batch], texts[batch:], scale)
+
+    fit(nn.ModuleDict({"clip": model, "heads": heads}), loss_of, folder / "captions", steps, rate, seed)
+
+
+@app.command("export")
+def export(
+    folder: Folder = Path("training/shapes-clip"),
+    to: Annotated[Path, typer.Option(help="Where the model goes, as a folder that open_clip reads.")] = WEIGHTS,
+) -> None:
+    """Write the averaged weights as float16 safetensors, with their configuration and tokenizer."""
+    model, heads = _parts(folder)
+    load_average(nn.ModuleDict({"clip": model, "heads": heads}), folder / "captions")
+    tokenizer = write_tokenizer(to)
+    tokenizer.save_pretrained(to)
+    whole = {"model_cfg": configuration(len(tokenizer)), "preprocess_cfg": PREPROCESSING}
+    (to / "open_clip_config.json").write_text(json.dumps(whole, indent=2) + "\n")
+    save_file(model.half().state_dict(), to / "open_clip_model.safetensors")
+    total = sum(file.stat().st_size for file in to.rglob("*") if file.is_file())
+    typer.echo(f"{to}: {total / 1e6:.1f} MB")
+
+
+def _parts(folder: Path) -> tuple[CLIP, Heads]:
+    configured = configuration(len(write_tokenizer(folder / "tokenizer")))
+    return clip(configured["text_cfg"]["vocab_size"]), Heads(configured["embed_dim"])
+
+
+def _tokens_of(folder: Path) -> Callable[[list[str]], Tensor]:
+    tokenizer = write_tokenizer(folder / "tokenizer")
+    return lambda texts: (
+        tokenizer(texts, padding="max_length", truncation=True, max_length=CONTEXT, return_tensors="pt").input_ids
+    )
+
+
+def _facts_loss(
+    model: CLIP, heads: Heads, pool: Pool, chosen: Tensor, generator: torch.Generator
+) -> tuple[Tensor, Float[Tensor, "n d"]]:
+    """Mean over the scenes of the cross-entropy of all facts, and the scenes' image features."""
+    seen = [pool.scenes[i] for i in chosen]
+    cells, features = see(model, disturbed(pool.pixels[chosen], generator))
+    pairs = [(heads.cells(cells), cell_facts(seen)), (heads.scene(features), scene_facts(seen))]
+    losses = [F.binary_cross_entropy_with_logits(logits, facts, reduction="sum") for logits, facts in pairs]
+    return sum(losses, torch.zeros(())) / len(seen), features
+
+
+def _captions_loss(
+    images: Float[Tensor, "n d"], true: Float[Tensor, "n d"], false: Float[Tensor, "n*k d"], scale: Tensor
+) -> Tensor:
+    """CLIP's loss, to which each image brings false captions of its own: among all and alone."""
+    alike = scale * images @ true.T
+    own = scale * torch.einsum("nd,nkd->nk", images, false.unflatten(0, (len(images), -1)))
+    right = torch.arange(len(images))
+    among_own = F.cross_entropy(torch.cat([alike.diagonal()[:, None], own], dim=1), torch.zeros_like(right))
+    return among_own + F.cross_entropy(torch.cat([alike, own], dim=1), right) / 2 + F.cross_entropy(alike.T, right) / 2
+
+
+if __name__ == "__main__":
+    app()
