@@ -1,4 +1,4 @@
-"""`skewbench runs` and `verify`: keeping a lake."""
+"""`skewbench runs`, `verify` and `compact`: keeping a lake."""
 
 from typing import Annotated
 
@@ -9,7 +9,8 @@ from rich.progress import Progress
 from rich.table import Table
 
 from flows.cli.options import AnyRun, Lake, RunId
-from tasks.errors import RunError
+from tasks.errors import InputError, RunError
+from tasks.lake.compact import compact_run
 from tasks.lake.lease import Lease
 from tasks.lake.manifest import find_run, list_runs
 from tasks.lake.remove import remove_run
@@ -23,6 +24,7 @@ def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     app.add_typer(runs, name="runs")
     app.command("verify")(verify)
+    app.command("compact")(compact)
 
 
 @runs.command("list")
@@ -79,6 +81,8 @@ def verify(
     """Check every file of a run against the hash that was stored when it was written."""
     store = open_store(lake)
     found = find_run(store, run)
+    if found.status == "running":
+        raise InputError(f"run {found.run_id} is running or was stopped: nothing of it is committed yet")
     with Progress(console=Console(stderr=True)) as progress:
         bar = progress.add_task(f"verifying {found.run_id}", total=len(found.parts))
         faults = check_parts(store, found, lambda: progress.advance(bar))
@@ -94,3 +98,12 @@ def verify(
         raise RunError(
             f"{len(faults)} of {len(found.parts)} files of {found.run_id} are broken; --repair sends them back"
         )
+
+
+def compact(run: AnyRun = None, lake: Lake = "lake") -> None:
+    """Merge a committed run's many small files into a few large, sorted ones: queries then run faster."""
+    store = open_store(lake)
+    found = find_run(store, run)
+    with Console(stderr=True).status(f"compacting {found.run_id}"), Lease(store, found.run_id):
+        compacted = compact_run(store, find_run(store, found.run_id))
+    typer.echo(f"{found.run_id}: {len(found.parts)} files, now {len(compacted.parts)}")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
-from tasks.lake.manifest import Manifest, write_manifest
+from tasks.lake.manifest import Manifest, parts_of, write_manifest
 from tasks.lake.parts import Part, read_receipts, receipt_path
 from tasks.lake.store import LocalStore
 
@@ -29,13 +29,20 @@ def check_parts(store: LocalStore, manifest: Manifest, seen: Callable[[], None] 
 
 
 def send_back(store: LocalStore, manifest: Manifest, faults: list[Fault]) -> Manifest:
-    """Drop broken parts and the receipts that vouch for them; the run is `incomplete` until it is started again."""
-    broken = {fault.part.path for fault in faults}
+    """Drop broken parts and the receipts that vouch for them; the run is `incomplete` until it is started again.
+
+    A shard goes back whole, and with it, where parts were merged, the shards whose rows lie in one file with its.
+    """
+    receipts = read_receipts(store, manifest.run_id)
+    held = {key: {part.path for part in parts_of(manifest, [receipt])} for key, receipt in receipts.items()}
+    broken, lost = {fault.part.path for fault in faults}, set[str]()
+    while more := {key for key, paths in held.items() if paths & broken} - lost:
+        lost |= more
+        broken |= set[str]().union(*(held[key] for key in more))
     parts = tuple(part for part in manifest.parts if part.path not in broken)
     written = write_manifest(store, replace(manifest, status="incomplete", parts=parts))
-    for receipt in read_receipts(store, manifest.run_id).values():
-        if broken & {part.path for part in receipt.parts}:
-            store.delete(receipt_path(receipt.run_id, receipt.key))
+    for key in lost:
+        store.delete(receipt_path(manifest.run_id, key))
     for path in broken:
         store.delete(path)
     return written

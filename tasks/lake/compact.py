@@ -1,0 +1,59 @@
+"""Many small parts -> few large ones, sorted: readers then open one file where there were hundreds.
+
+Written first, then the manifest is replaced, then what was merged is deleted: killed anywhere, all rows are readable,
+and the same command finishes the work.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pyarrow as pa
+
+from sql.schemas import TABLES
+from tasks.errors import InputError
+from tasks.lake.manifest import Manifest, delete_unnamed, write_manifest
+from tasks.lake.parts import Part, new_attempt, read_part, write_part
+from tasks.lake.store import LocalStore
+
+TARGET = 256 * 2**20
+"""Bytes of small parts that are merged into one."""
+_ORDER = ("cell", "prompt_id", "seed", "block", "branch", "metric")
+
+
+def compact_run(store: LocalStore, manifest: Manifest, target: int = TARGET) -> Manifest:
+    """Merge a committed run's parts, table by table. Raises `InputError` for a run that is not committed."""
+    if manifest.status != "committed":
+        raise InputError(f"run {manifest.run_id} is {manifest.status}: only committed runs are compacted")
+    parts, replaced = list(manifest.parts), dict(manifest.replaced)
+    for table in TABLES:
+        for group in _groups([part for part in manifest.parts if part.table == table], target):
+            merged = _merge(store, manifest.run_id, group)
+            gone = {part.path for part in group}
+            parts = [part for part in parts if part.path not in gone] + [merged]
+            replaced = {old: merged.path if new in gone else new for old, new in replaced.items()}
+            replaced |= dict.fromkeys(gone, merged.path)
+    written = write_manifest(store, replace(manifest, parts=tuple(parts), replaced=replaced))
+    delete_unnamed(store, written)
+    return written
+
+
+def _groups(parts: list[Part], target: int) -> Iterator[list[Part]]:
+    """Parts that go together: in order, while they fit into the target; one by itself stays as it is."""
+    group: list[Part] = []
+    for part in [*parts, None]:
+        if part is None or sum(member.bytes for member in group) + part.bytes > target:
+            if len(group) > 1:
+                yield group
+            group = []
+        if part is not None:
+            group.append(part)
+
+
+def _merge(store: LocalStore, run_id: str, group: list[Part]) -> Part:
+    schema = TABLES[group[0].table]
+    rows = pa.concat_tables([read_part(store, part) for part in group], promote_options="default")
+    for name in schema.names:  # parts of an older schema lack the newer columns
+        if name not in rows.column_names:
+            rows = rows.append_column(name, pa.nulls(rows.num_rows, schema.field(name).type))
+    order = [(name, "ascending") for name in _ORDER if name in schema.names]
+    return write_part(store, group[0].table, run_id, "compacted", new_attempt(), rows.sort_by(order))

@@ -1,0 +1,153 @@
+"""Compaction: the same rows in fewer files, killed anywhere nothing is lost, and what follows still works."""
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import torch
+
+import sql
+from tasks.errors import InputError
+from tasks.lake.compact import compact_run
+from tasks.lake.manifest import Manifest, write_manifest
+from tasks.lake.parts import Receipt, read_receipts, write_receipt
+from tasks.lake.store import LocalStore
+from tasks.lake.verify import check_parts, send_back
+from tasks.run import Run, begin, commit, generation_left, prepare, scoring_left
+from tasks.worker import Worker
+from tests.tasks.experiments import small
+
+
+@pytest.fixture
+def run(tmp_path: Path, tiny_sdxl: Path) -> Run:
+    """A committed run of four shards, scored by one of two scorers."""
+    run = prepare(small(model={"id": str(tiny_sdxl)}), str(tmp_path / "lake"))
+    begin(run)
+    torch.set_num_threads(1)
+    worker = Worker(str(run.store.root), run.setting, run.source, threads=1, gpus=0.0)
+    for job in generation_left(run):
+        worker.run(job)
+    for score in scoring_left(run):
+        if score.scorer == "binding":
+            worker.run(score)
+    commit(run, begin(run), [])
+    return run
+
+
+def _rows(store: LocalStore) -> dict[str, list[dict[str, Any]]]:
+    order = {"images": "sample_id", "scores": "sample_id, metric", "samples": "sample_id"}
+    with sql.connect(store.root) as lake:
+        tables = {
+            table: lake.execute(f"SELECT * FROM {table} ORDER BY {order.get(table, 'ALL')}").pl()
+            for table in ("samples", "images", "scores", "group_scores")
+        }
+        tables["stability"] = lake.execute("SELECT * FROM stability ORDER BY sample_id, block, branch").pl()
+    return {name: frame.select(pl.all()).to_dicts() for name, frame in tables.items()}
+
+
+def test_same_rows_in_fewer_files(run: Run) -> None:
+    before = _rows(run.store)
+    compacted = compact_run(run.store, begin(run))
+    assert _rows(run.store) == before
+    assert sorted(part.table for part in compacted.parts) == ["images", "samples", "scores", "stability"]
+    assert sorted(path for path in run.store.list("") if path.endswith(".parquet")) == sorted(
+        part.path for part in compacted.parts
+    )
+    assert check_parts(run.store, compacted) == []
+    assert compact_run(run.store, compacted).parts == compacted.parts
+
+
+def test_target_bounds_a_file(run: Run) -> None:
+    images = [part for part in begin(run).parts if part.table == "images"]
+    two = sum(part.bytes for part in images[:2]) + 10
+    compacted = compact_run(run.store, begin(run), target=two)
+    assert len([part for part in compacted.parts if part.table == "images"]) == 2
+
+
+class _Killed(Exception):
+    pass
+
+
+class _DiesAfter(LocalStore):
+    """A store whose process dies before its n-th change."""
+
+    def __init__(self, root: Path, changes: int) -> None:
+        super().__init__(root)
+        self._left = changes
+
+    def _tick(self) -> None:
+        if self._left == 0:
+            raise _Killed
+        self._left -= 1
+
+    def put(self, path: str, content: bytes) -> None:
+        self._tick()
+        super().put(path, content)
+
+    def delete(self, path: str) -> None:
+        self._tick()
+        super().delete(path)
+
+
+def test_killed_anywhere_nothing_is_lost(run: Run) -> None:
+    before, files = _rows(run.store), {path: run.store.read(path) for path in run.store.list("")}
+    deaths = 0
+    while True:
+        for path in run.store.list(""):
+            run.store.delete(path)
+        for path, content in files.items():
+            run.store.put(path, content)
+        try:
+            compact_run(_DiesAfter(run.store.root, deaths), begin(run))
+            break
+        except _Killed:
+            deaths += 1
+        assert _rows(run.store) == before
+        assert compact_run(run.store, begin(run)).status == "committed"
+        assert _rows(run.store) == before
+    assert deaths > 10
+
+
+def test_scoring_goes_on_after_compaction(run: Run) -> None:
+    compact_run(run.store, begin(run))
+    left = scoring_left(run)
+    assert {job.scorer for job in left} == {"msssim_diversity"}
+    worker = Worker(str(run.store.root), run.setting, run.source, threads=1, gpus=0.0)
+    for job in left:
+        worker.run(job)
+    before = _rows(run.store)["samples"]
+    commit(run, begin(run), [])
+    rows = _rows(run.store)
+    assert len(rows["group_scores"]) == 4
+    assert rows["samples"] == before
+
+
+def test_a_broken_large_file_sends_its_shards_back_and_no_row_is_doubled(run: Run) -> None:
+    before = _rows(run.store)
+    manifest = compact_run(run.store, begin(run))
+    broken = next(part for part in manifest.parts if part.table == "images")
+    (run.store.root / broken.path).write_bytes(b"rubbish")
+    send_back(run.store, manifest, check_parts(run.store, manifest))
+    assert len(generation_left(run)) == 4
+    worker = Worker(str(run.store.root), run.setting, run.source, threads=1, gpus=0.0)
+    for job in generation_left(run):
+        worker.run(job)
+    assert commit(run, begin(run), []).status == "committed"
+    after = _rows(run.store)
+    for table in ("images", "scores", "stability"):
+        assert after[table] == before[table]
+
+
+def test_only_committed_runs(run: Run) -> None:
+    manifest = write_manifest(run.store, Manifest(**{**vars(begin(run)), "status": "incomplete"}))
+    with pytest.raises(InputError, match="incomplete: only committed"):
+        compact_run(run.store, manifest)
+
+
+def test_late_receipt_of_a_compacted_shard_is_refused(run: Run) -> None:
+    """A zombie worker that ends after compaction finds the first receipt, and deletes its own parts alone."""
+    compacted = compact_run(run.store, begin(run))
+    receipt: Receipt = next(iter(read_receipts(run.store, run.id).values()))
+    assert write_receipt(run.store, receipt) == receipt
+    assert check_parts(run.store, compacted) == []
