@@ -43,11 +43,11 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Needs:
-    """What one worker needs."""
+    """What one worker needs. `setting` and `source`: None where it only scores."""
 
     lake: str
-    setting: Setting
-    source: ModelSource
+    setting: Setting | None
+    source: ModelSource | None
     threads: int
     gpus: float
 

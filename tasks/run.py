@@ -113,15 +113,21 @@ def commit(run: Run, manifest: Manifest, outcomes: Iterable[Outcome], analysis: 
     `outcomes`: those of this start, of which the failed ones are named. The status is `incomplete` while a shard is
     without a receipt.
     """
-    receipts = drop_superseded(run.store, read_receipts(run.store, run.id))
+    receipts = read_receipts(run.store, run.id)
+    complete = all(GenerateJob(shard).key in receipts for shard in run.shards)
+    return commit_receipts(run.store, manifest, outcomes, "committed" if complete else "incomplete", analysis)
+
+
+def commit_receipts(
+    store: LocalStore, manifest: Manifest, outcomes: Iterable[Outcome], status: str, analysis: Iterable[Part] = ()
+) -> Manifest:
+    """Write a manifest that names the parts of all receipts, and delete the parts that it does not name."""
+    receipts = drop_superseded(store, read_receipts(store, manifest.run_id))
     failed = [{"job": o.job.key, "error": o.error or ""} for o in outcomes if o.receipt is None]
     kept = [part for part in manifest.parts if part.table == "analysis"]
     parts = (*parts_of(manifest, receipts.values()), *(analysis or kept))
-    complete = all(GenerateJob(shard).key in receipts for shard in run.shards)
-    status = "committed" if complete else "incomplete"
-    whole = replace(manifest, status=status, parts=parts, failed_jobs=failed)
-    written = write_manifest(run.store, whole)
-    delete_unnamed(run.store, written)
+    written = write_manifest(store, replace(manifest, status=status, parts=parts, failed_jobs=failed))
+    delete_unnamed(store, written)
     return written
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from eval.scorers import Scorers
 from eval.scorers import names as scorer_names
 from eval.weights import missing
+from sql import connect
 from tasks.errors import InputError
 from tasks.lake.manifest import Manifest, parts_of
 from tasks.lake.parts import Receipt, read_receipts, receipt_path
@@ -24,6 +25,20 @@ def check_metrics(metrics: Iterable[str], required: Iterable[str] = ()) -> None:
     for name in required:
         if reason := missing(scorers.get(name).needs):
             raise InputError(f"metric {name!r} is required: {reason}")
+
+
+def expand(metrics: Iterable[str]) -> tuple[str, ...]:
+    """Names of scorers, each once; `all` stands for all that there are."""
+    return tuple(dict.fromkeys(name for given in metrics for name in (scorer_names() if given == "all" else (given,))))
+
+
+def left_of_run(store: LocalStore, manifest: Manifest, metrics: Iterable[str]) -> list[ScoreJob]:
+    """What is left to score of a run that is in the lake. Raises `InputError` while it is being generated."""
+    if manifest.status == "running":
+        raise InputError(f"run {manifest.run_id} is not committed yet; `skewbench run EXPERIMENT` finishes it")
+    with connect(store.root, manifest.run_id) as lake:
+        cells = dict(lake.execute("SELECT DISTINCT shard, cell FROM samples").fetchall())
+    return jobs_left(store, manifest, metrics, cells)
 
 
 def jobs_left(

@@ -60,9 +60,14 @@ Job = GenerateJob | ScoreJob
 
 
 class Worker:
-    """Runs jobs of one run against one lake. Returns receipts: no image or tensor passes through the driver."""
+    """Runs jobs of one run against one lake. Returns receipts: no image or tensor passes through the driver.
 
-    def __init__(self, lake: str, setting: Setting, source: ModelSource, threads: int, gpus: float) -> None:
+    `setting` and `source`: None for one that only scores.
+    """
+
+    def __init__(
+        self, lake: str, setting: Setting | None, source: ModelSource | None, threads: int, gpus: float
+    ) -> None:
         torch.set_num_threads(threads)
         self._store, self._setting, self._source = open_store(lake), setting, source
         self._device = "cuda" if gpus else "cpu"
@@ -71,21 +76,24 @@ class Worker:
         """Do a job: write its parts, then its receipt."""
         began = time.perf_counter()
         if isinstance(job, GenerateJob):
+            if self._setting is None:
+                raise ValueError("a worker without a setting only scores")
             rows = generate_shard(self._pipeline, self._setting, job.shard, job.one_by_one)
             counts, stem, tables = dict(Counter(row["status"] for row in rows.samples)), job.shard.id, rows.tables()
+            shard, run_id = job.shard.id, self._setting.run_id
         else:
             chosen = self._scorers.get(job.scorer)
             tables = score_images(self._store, chosen, job.shard, job.samples, job.images, job.missing)
             counts, stem = {name: table.num_rows for name, table in tables.items()}, f"{job.shard}-{job.scorer}"
-        shard, run_id = (
-            (job.shard.id, self._setting.run_id) if isinstance(job, GenerateJob) else (job.shard, job.run_id)
-        )
+            shard, run_id = job.shard, job.run_id
         parts = self._write(run_id, stem, tables)
         seconds = time.perf_counter() - began
         return write_receipt(self._store, Receipt(job.key, run_id, shard, parts, seconds, counts))
 
     @cached_property
     def _pipeline(self) -> Any:
+        if self._source is None:
+            raise ValueError("a worker without a model only scores")
         return load_pipeline(self._source, self._device)
 
     @cached_property

@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from flows.cli import doctor, lake, look, run
+from flows.cli import doctor, lake, look, run, score
 from sql import LakeError
 from tasks.errors import InputError, RunError
 
@@ -31,6 +31,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 run.add_to(app)
+score.add_to(app)
 look.add_to(app)
 lake.add_to(app)
 doctor.add_to(app)

@@ -8,15 +8,16 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from tasks.lake.parts import count_receipts
-from tasks.run import Run
+from tasks.lake.store import LocalStore
 
 INTERVAL = 0.5
 """Seconds between two looks."""
+_NAMES = {"generation": "generating", "scores": "scoring"}
 
 
 @contextmanager
-def receipts_shown(console: Console, run: Run) -> Iterator[None]:
-    """Show bars of generated and scored shards while the block runs."""
+def receipts_shown(console: Console, store: LocalStore, run_id: str, totals: dict[str, int]) -> Iterator[None]:
+    """Show a bar of receipts for each kind of job (`generation`, `scores`) while the block runs."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -26,13 +27,12 @@ def receipts_shown(console: Console, run: Run) -> Iterator[None]:
     )
     done = threading.Event()
     with Progress(*columns, console=console) as progress:
-        generated = progress.add_task("generating", total=len(run.shards))
-        scored = progress.add_task("scoring", total=len(run.shards) * len(run.experiment.metrics))
+        bars = {kind: progress.add_task(_NAMES[kind], total=total) for kind, total in totals.items()}
 
         def look() -> None:
-            counts = count_receipts(run.store, run.id)
-            progress.update(generated, completed=counts["generation"])
-            progress.update(scored, completed=counts["scores"])
+            counts = count_receipts(store, run_id)
+            for kind, bar in bars.items():
+                progress.update(bar, completed=counts[kind])
 
         def keep_looking() -> None:
             while not done.wait(INTERVAL):

@@ -52,7 +52,9 @@ def run(
     with console.status("starting Prefect and Ray"):
         from flows.benchmark import benchmark
         from flows.cli.progress import receipts_shown
-    with receipts_shown(console, prepared):
+    shards = len(prepared.shards)
+    totals = {"generation": shards, "scores": shards * len(chosen.metrics)}
+    with receipts_shown(console, prepared.store, prepared.id, totals):
         state = benchmark(chosen, lake, ray_address, return_state=True)
     if state.is_failed() or state.is_crashed():
         error = state.result(raise_on_failure=False)

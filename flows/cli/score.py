@@ -1,0 +1,60 @@
+"""`skewbench score`: metrics for a run that is in the lake."""
+
+import time
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from flows.cli.options import AnyRun, Lake
+from tasks.errors import RunError
+from tasks.lake.manifest import find_run, read_manifest, report_path
+from tasks.lake.parts import count_receipts
+from tasks.lake.store import open_store
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command("score")(score)
+
+
+def score(
+    run: AnyRun = None,
+    metrics: Annotated[
+        str, typer.Option("--metrics", help="Scorers, separated by commas, or `all`; see `skewbench weights`.")
+    ] = "all",
+    lake: Lake = "lake",
+    ray_address: Annotated[
+        str | None, typer.Option(help="Address of a Ray cluster; without one, Ray is started on this machine.")
+    ] = None,
+) -> None:
+    """Score a run's pictures. What is scored already stays; what lacks its weights is NULL with the reason.
+
+    Started again after a crash or a stop, it does the rest; after weights have come, what was NULL for want of them.
+    """
+    console = Console(stderr=True)
+    store = open_store(lake)
+    with console.status("looking what is left"):
+        from tasks.scoring import check_metrics, expand, left_of_run
+
+        chosen = expand(name.strip() for name in metrics.split(",") if name.strip())
+        check_metrics(chosen)
+        manifest = find_run(store, run)
+        left = len(left_of_run(store, manifest, chosen))
+    if left:
+        began = time.monotonic()
+        with console.status("starting Prefect and Ray"):
+            from flows.cli.progress import receipts_shown
+            from flows.score import score as flow
+        totals = {"scores": count_receipts(store, manifest.run_id)["scores"] + left}
+        with receipts_shown(console, store, manifest.run_id, totals):
+            state = flow(manifest.run_id, chosen, lake, ray_address, return_state=True)
+        if state.is_failed() or state.is_crashed():
+            error = state.result(raise_on_failure=False)
+            raise error if isinstance(error, Exception) else RunError(str(state.message))
+        typer.echo(f"{manifest.run_id} is scored, in {time.monotonic() - began:.0f} s")
+    else:
+        typer.echo(f"{manifest.run_id} has these scores already; nothing to do")
+    for fault in (read_manifest(store, manifest.run_id) or manifest).missing_metrics:
+        typer.echo(f"no {fault['metric']}: {fault['reason']}")
+    typer.echo(f"report: {store.root / report_path(manifest.run_id)}")

@@ -1,0 +1,182 @@
+"""Scoring a lake: bad input is named, weights that are missing and come later, resuming, required metrics."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from PIL import Image
+
+import sql
+from eval.scorers import registry
+from eval.scorers.clip import ClipScore
+from eval.scorers.clip_tower import ClipTower
+from eval.weights import WEIGHTS, Source, Weights
+from sql.schemas import IMAGES, SAMPLES
+from tasks.errors import InputError
+from tasks.lake.manifest import Manifest, find_run, now, write_manifest
+from tasks.lake.parts import Receipt, read_part, read_receipts, write_part, write_receipt
+from tasks.lake.store import LocalStore
+from tasks.run import commit_receipts
+from tasks.score import score_images
+from tasks.scoring import check_metrics, expand, left_of_run
+from tasks.worker import ScoreJob, Worker
+from tests.eval.scorers.tiny_clip import save_tiny_clip
+from tests.tasks.experiments import small
+
+RUN = "small-0123abcd"
+
+
+def _png(mode: str = "RGB", seed: int = 0) -> bytes:
+    pixels = np.random.default_rng(seed).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    buffer = BytesIO()
+    Image.fromarray(pixels).convert(mode).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _sample(seed: int, status: str = "ok", prompt: str = "a red circle") -> dict[str, Any]:
+    return {
+        "sample_id": f"s{seed}", "pair_id": f"p{seed}", "cell": "baseline", "prompt_id": "q", "seed": seed,
+        "noise_seed": seed, "prompt": prompt, "shard": "shard", "knob": "vanilla", "model": "m", "dtype": "float32",
+        "steps": 1, "guidance": 1.0, "width": 32, "height": 32, "status": status,
+        "reason": None if status == "ok" else "of one colour",
+    }  # fmt: skip
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LocalStore:
+    return LocalStore(tmp_path / "lake")
+
+
+@pytest.fixture
+def lake(store: LocalStore) -> Callable[..., Manifest]:
+    """Writes a committed run of one shard."""
+
+    def write(samples: list[dict[str, Any]], pictures: dict[str, bytes | None]) -> Manifest:
+        ids = ("pair_id", "cell", "prompt_id", "seed")
+        by_id = {sample["sample_id"]: {name: sample[name] for name in ids} for sample in samples}
+        rows = [
+            {"sample_id": key, **by_id[key], "image": content and {"bytes": content, "path": None}}
+            for key, content in pictures.items()
+        ]
+        tables = {"samples": (samples, SAMPLES), "images": (rows, IMAGES)}
+        parts = tuple(
+            write_part(store, name, RUN, "shard", "a", pa.Table.from_pylist(content, schema=schema))
+            for name, (content, schema) in tables.items()
+        )
+        write_receipt(store, Receipt("generation-shard", RUN, "shard", parts, 1.0, {}))
+        experiment = small().model_dump(mode="json")
+        cells = [{"name": "baseline", "knob": {"kind": "vanilla"}}]
+        manifest = Manifest(RUN, "small", "committed", now(), experiment, {}, cells, "baseline", 1, len(samples))
+        return write_manifest(store, replace(manifest, parts=parts))
+
+    return write
+
+
+def _score(store: LocalStore, metrics: list[str]) -> list[ScoreJob]:
+    """What a flow does, without Ray."""
+    manifest = find_run(store, None)
+    jobs = left_of_run(store, manifest, expand(metrics))
+    worker = Worker(str(store.root), None, None, threads=1, gpus=0)
+    for job in jobs:
+        worker.run(job)
+    commit_receipts(store, manifest, [], manifest.status)
+    return jobs
+
+
+def _values(store: LocalStore, metric: str) -> list[tuple[str, float | None, str | None]]:
+    with sql.connect(store.root) as connection:
+        statement = "SELECT sample_id, value, reason FROM scores WHERE metric = ? ORDER BY sample_id"
+        return connection.execute(statement, [metric]).fetchall()
+
+
+def test_what_cannot_be_scored_is_named(store: LocalStore, lake: Callable[..., Manifest]) -> None:
+    samples = [_sample(0), _sample(1), _sample(2, "blank"), _sample(3), _sample(4), _sample(5)]
+    lake(samples, {"s0": _png(), "s1": _png()[:200], "s2": _png(), "s4": _png("P"), "s5": None})
+    _score(store, ["contrast"])
+    scored = {key: (value, reason or "") for key, value, reason in _values(store, "contrast")}
+    assert [key for key, (value, _) in scored.items() if value is not None] == ["s0", "s4"]
+    said = {"s1": "no readable image", "s2": "is blank: of one colour", "s3": "is missing", "s5": "is missing"}
+    assert all(said[key] in reason for key, (value, reason) in scored.items() if value is None)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGBA", "P", "1", "CMYK"])
+def test_pictures_of_other_modes_are_read_as_rgb(store: LocalStore, lake: Callable[..., Manifest], mode: str) -> None:
+    buffer = BytesIO()
+    Image.open(BytesIO(_png())).convert(mode).save(buffer, "TIFF")
+    lake([_sample(0)], {"s0": buffer.getvalue()})
+    _score(store, ["contrast"])
+    luma = np.asarray(Image.open(buffer).convert("RGB")) @ [0.299, 0.587, 0.114]
+    assert [value for _, value, _ in _values(store, "contrast")] == [pytest.approx(luma.std() / 255)]
+
+
+def test_a_sample_that_is_there_twice_counts_once(store: LocalStore, lake: Callable[..., Manifest]) -> None:
+    manifest = lake([_sample(0), _sample(0), _sample(1)], {"s0": _png(), "s1": _png(seed=1)})
+    samples, images = ((part,) for part in manifest.parts)
+    tables = score_images(store, registry.scorer("msssim_diversity"), "shard", samples, images)
+    assert tables["group_scores"].column("n").to_pylist() == [2]
+    assert score_images(store, registry.scorer("contrast"), "shard", samples, images)["scores"].num_rows == 2
+
+
+@pytest.fixture
+def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A registry with a CLIP of our own, whose weights are not there yet; returns where they belong."""
+    weights = Weights("tiny-clip", (Source(("open_clip_model.safetensors", "open_clip_config.json")),), "none", 1)
+    monkeypatch.setitem(WEIGHTS, "tiny-clip", weights)
+    monkeypatch.setenv("SKEWBENCH_WEIGHTS", str(tmp_path / "weights"))
+    monkeypatch.setitem(
+        registry._SCORERS,
+        "tiny_clip_score",
+        lambda _: ClipScore(ClipTower(tmp_path / "weights/tiny-clip"), "tiny_clip_score", ("tiny-clip",)),
+    )
+    return tmp_path / "weights/tiny-clip"
+
+
+def test_missing_weights_give_null_until_they_are_there(
+    store: LocalStore, lake: Callable[..., Manifest], tiny: Path
+) -> None:
+    lake([_sample(0), _sample(1, prompt="")], {"s0": _png(), "s1": _png()})
+    metrics = ["tiny_clip_score", "contrast"]
+    assert len(_score(store, metrics)) == 2
+    assert _score(store, metrics) == []
+    assert [value for _, value, _ in _values(store, "tiny_clip_score")] == [None, None]
+    assert "skewbench weights get tiny-clip" in str(_values(store, "tiny_clip_score")[0][2])
+    save_tiny_clip(tiny)
+    assert [job.scorer for job in _score(store, metrics)] == ["tiny_clip_score"]
+    (_, value, _), (_, none, reason) = _values(store, "tiny_clip_score")
+    assert value is not None
+    assert -1 <= value <= 1
+    assert (none, reason) == (None, "the prompt is empty")
+    assert _score(store, metrics) == []
+    # nothing is left of the first time
+    assert not [key for key in read_receipts(store, RUN) if key.endswith(".missing")]
+    assert len(list(store.list(f"scores/run_id={RUN}"))) == 2
+    assert all(len(read_part(store, part)) == 2 for part in find_run(store, None).parts if part.table == "scores")
+
+
+def test_weights_that_go_away_leave_the_scores(store: LocalStore, lake: Callable[..., Manifest], tiny: Path) -> None:
+    lake([_sample(0)], {"s0": _png()})
+    save_tiny_clip(tiny)
+    _score(store, ["tiny_clip_score"])
+    (tiny / "open_clip_model.safetensors").unlink()
+    assert _score(store, ["tiny_clip_score"]) == []
+
+
+def test_required_metrics_fail_before_anything_is_generated(tiny: Path) -> None:
+    check_metrics(["tiny_clip_score"])
+    with pytest.raises(InputError, match=r"'tiny_clip_score' is required: weights tiny-clip are not on this machine"):
+        check_metrics(["tiny_clip_score"], ["tiny_clip_score"])
+    with pytest.raises(InputError, match="required: 'contrast' is not among the metrics"):
+        small(required=["contrast"])
+    with pytest.raises(InputError, match="no such scorer"):
+        check_metrics(["beauty"])
+
+
+def test_a_run_that_is_generated_is_not_scored(store: LocalStore, lake: Callable[..., Manifest]) -> None:
+    write_manifest(store, replace(lake([_sample(0)], {"s0": _png()}), status="running"))
+    with pytest.raises(InputError, match="not committed yet"):
+        left_of_run(store, find_run(store, None), ["contrast"])
