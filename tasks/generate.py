@@ -83,7 +83,7 @@ def generate_batch(
     knob: Knob,
     generation: GenerationSpec,
     size: tuple[int, int],
-    recorder: Recorder,
+    recorder: Recorder | None = None,
 ) -> Pixels:
     """Images of some samples, in [0, 1], unrounded. Each sample's noise comes from a CPU generator of its own.
 
