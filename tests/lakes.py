@@ -85,6 +85,25 @@ def make(folder: Path, lake: Lake | None = None) -> str:
     return lake.run_id
 
 
+def made(folder: Path, lake: Lake, description: str = "A toy.", **changes: Any) -> str:
+    """A lake with a manifest as the driver writes it; `changes` replace what it says. Returns the run's id."""
+    run_id = make(folder, lake)
+    path = folder / "_runs" / f"{run_id}.json"
+    samples = lake.prompts * lake.seeds * len(lake.knobs)
+    experiment = {"name": lake.name, "description": description, "metrics": ["scene", "diversity"]}
+    written = {"identity": {}, "shards": 2, "samples": samples} | json.loads(path.read_text())
+    path.write_text(json.dumps(written | {"experiment": experiment} | changes))
+    return run_id
+
+
+def drop_table(folder: Path, run_id: str, *tables: str) -> None:
+    """The manifest no longer names these tables' parts."""
+    path = folder / "_runs" / f"{run_id}.json"
+    manifest = json.loads(path.read_text())
+    manifest["parts"] = [part for part in manifest["parts"] if part["table"] not in tables]
+    path.write_text(json.dumps(manifest))
+
+
 def _digest(*values: object) -> str:
     return hashlib.sha256(json.dumps(values, default=str).encode()).hexdigest()[:16]
 

@@ -1,8 +1,6 @@
-import json
 from pathlib import Path
 
 import polars as pl
-import pyarrow.parquet as pq
 import pytest
 from polars.testing import assert_frame_equal
 
@@ -10,23 +8,9 @@ import sql
 from sql.schemas import ANALYSIS
 from tasks.analyse import analyse
 from tests.lakes import KNOBS, Lake, make
+from tests.tasks.analysed import store
 
 QUERIES = ("correlations", "operating_curve", "regimes", "worst_fraction", "static_effect", "adaptive_vs_static")
-
-
-def store(folder: Path, run_id: str, branch: str | None = None) -> pl.DataFrame:
-    """Analyses the run and adds the answers to its manifest."""
-    table = analyse(sql.connect(folder, run_id, branch=branch), run_id, resamples=200)
-    part = f"analysis/run_id={run_id}/all-{branch}.parquet"
-    (folder / part).parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(table, folder / part)
-    manifest = folder / "_runs" / f"{run_id}.json"
-    content = json.loads(manifest.read_text())
-    content["parts"].append({"table": "analysis", "path": part, "rows": table.num_rows, "schema_version": 1})
-    manifest.write_text(json.dumps(content))
-    frame = pl.from_arrow(table)
-    assert isinstance(frame, pl.DataFrame)
-    return frame
 
 
 def test_the_answers_are_those_of_the_queries_and_come_back_beside_them(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """The report from synthetic lakes: what it says, what it leaves out, and that it needs nothing but itself."""
 
-import json
 import os
 import re
 from collections.abc import Iterator
@@ -17,30 +16,11 @@ from sql.schemas import IMAGES
 from tasks.errors import InputError
 from tasks.lake.store import LocalStore
 from tasks.report import report_run
-from tests.lakes import Lake, make
+from tests.lakes import Lake, drop_table, made
 
 CHROMIUM = Path("/usr/bin/chromium")
 _QUIET = ("--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run")
 _FLAGS = ("--no-sandbox", "--disable-gpu", *_QUIET)
-
-
-def made(folder: Path, lake: Lake, description: str = "A toy.", **changes: Any) -> str:
-    """A lake with a manifest as the driver writes it; `changes` replace what it says. Returns the run's id."""
-    run_id = make(folder, lake)
-    path = folder / "_runs" / f"{run_id}.json"
-    samples = lake.prompts * lake.seeds * len(lake.knobs)
-    experiment = {"name": lake.name, "description": description, "metrics": ["scene", "diversity"]}
-    written = {"identity": {}, "shards": 2, "samples": samples} | json.loads(path.read_text())
-    path.write_text(json.dumps(written | {"experiment": experiment} | changes))
-    return run_id
-
-
-def drop_table(folder: Path, run_id: str, *tables: str) -> None:
-    """The manifest no longer names these tables' parts."""
-    path = folder / "_runs" / f"{run_id}.json"
-    manifest = json.loads(path.read_text())
-    manifest["parts"] = [part for part in manifest["parts"] if part["table"] not in tables]
-    path.write_text(json.dumps(manifest))
 
 
 def reported(folder: Path, run_id: str) -> str:
