@@ -2,6 +2,9 @@
 
 Hessel et al., "CLIPScore: a reference-free evaluation metric for image captioning", EMNLP 2021, without their factor of
 2.5 and their cut at 0, as text-to-image papers report it: about 0.26 for SDXL with ViT-L/14, in -1..1.
+
+HPS v2.1 (Wu et al., "Human Preference Score v2", 2023) is the same cosine, of a ViT-H/14 that was trained on people's
+choices, with pictures that are not square padded, not cropped: about 0.27 for SDXL.
 """
 
 from collections.abc import Sequence

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from eval.scorers.contract import Scorer
 from eval.weights import path_of
@@ -42,16 +42,25 @@ class Scorers:
         from eval.scorers.clip_tower import ClipTower
 
         if weights not in self._towers:
-            self._towers[weights] = ClipTower(_CLIPS[weights], partial(path_of, weights), self.device)
+            model, resize = _CLIPS[weights]
+            self._towers[weights] = ClipTower(model, partial(path_of, weights), self.device, resize)
         return self._towers[weights]
 
 
-_CLIPS = {
-    "clip-vit-b-32": "ViT-B-32-quickgelu",  # OpenAI's CLIPs have the quick GELU; open_clip's plain names do not
-    "clip-vit-l-14": "ViT-L-14-quickgelu",
-    "clip-vit-h-14": "ViT-H-14",
+_CLIPS: dict[str, tuple[str, Literal["shortest", "longest"]]] = {
+    "clip-vit-b-32": ("ViT-B-32-quickgelu", "shortest"),  # OpenAI's have the quick GELU; open_clip's plain names do not
+    "clip-vit-l-14": ("ViT-L-14-quickgelu", "shortest"),
+    "clip-vit-h-14": ("ViT-H-14", "shortest"),
+    "hps-v2.1": ("ViT-H-14", "longest"),
 }
-"""open_clip's names of the architectures."""
+"""open_clip's names of the architectures, and how each wants its pictures resized."""
+
+
+def _aesthetic(scorers: Scorers) -> Scorer:
+    from eval.scorers.aesthetic import Aesthetic
+
+    needs = ("clip-vit-l-14", "aesthetic-v2")
+    return Aesthetic(scorers.tower(needs[0]), partial(path_of, needs[1]), needs)
 
 
 def _binding(_: Scorers) -> Scorer:
@@ -72,10 +81,22 @@ def _contrast(_: Scorers) -> Scorer:
     return Contrast()
 
 
+def _lpips_diversity(scorers: Scorers) -> Scorer:
+    from eval.scorers.lpips_diversity import LpipsDiversity
+
+    return LpipsDiversity(partial(path_of, "alexnet"), ("alexnet", "lpips"), scorers.device)
+
+
 def _msssim_diversity(scorers: Scorers) -> Scorer:
     from eval.scorers.msssim_diversity import MsSsimDiversity
 
     return MsSsimDiversity(scorers.device)
+
+
+def _pickscore(scorers: Scorers) -> Scorer:
+    from eval.scorers.pickscore import PickScore
+
+    return PickScore(partial(path_of, "pickscore-v1"), ("pickscore-v1",), scorers.device)
 
 
 def _sharpness(_: Scorers) -> Scorer:
@@ -85,11 +106,15 @@ def _sharpness(_: Scorers) -> Scorer:
 
 
 _SCORERS: dict[str, Callable[[Scorers], Scorer]] = {
+    "aesthetic": _aesthetic,
     "binding": _binding,
     "clip_score": partial(_clip_score, "clip_score", "clip-vit-l-14"),
     "clip_score_b32": partial(_clip_score, "clip_score_b32", "clip-vit-b-32"),
     "clip_score_h14": partial(_clip_score, "clip_score_h14", "clip-vit-h-14"),
     "contrast": _contrast,
+    "hps": partial(_clip_score, "hps", "hps-v2.1"),
+    "lpips_diversity": _lpips_diversity,
     "msssim_diversity": _msssim_diversity,
+    "pickscore": _pickscore,
     "sharpness": _sharpness,
 }

@@ -1,0 +1,38 @@
+"""Checkpoints of plain tensors into modules: no pickle of anything else, and a clear error for the wrong file."""
+
+from pathlib import Path
+from pickle import UnpicklingError
+
+import torch
+from torch import Tensor, nn
+
+from eval.weights import BadWeights
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """A state dictionary from `.safetensors` or a pickle of tensors alone. Raises `BadWeights`."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, ValueError, EOFError, UnpicklingError, SafetensorError) as error:
+        raise BadWeights(f"{path} holds no weights: {_first_line(error)}") from error
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise BadWeights(f"{path} holds no weights: no dictionary of tensors")
+    return state
+
+
+def fill(module: nn.Module, state: dict[str, Tensor], path: Path) -> nn.Module:
+    """Load all of a module's tensors; returns it ready to compute. Raises `BadWeights` where names or shapes differ."""
+    try:
+        module.load_state_dict(state)
+    except RuntimeError as error:
+        raise BadWeights(f"{path} is not of {type(module).__name__}: {_first_line(error)}") from error
+    return module.float().eval().requires_grad_(False)
+
+
+def _first_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__
