@@ -146,6 +146,16 @@ def test_commands_on_the_lake(lake: Path, home: Path, arguments: list[str], said
     assert said in done.stdout
 
 
+def test_compacted_run_is_still_done(lake: Path, home: Path) -> None:
+    before = _pictures(lake)
+    assert skewbench("compact", "--lake", str(lake), home=home).returncode == 0
+    assert len(list((lake / "samples").rglob("*.parquet"))) == 1
+    assert _pictures(lake) == before
+    again = skewbench("run", str(lake.parent / "small.yaml"), "--lake", str(lake), home=home)
+    assert (again.returncode, "nothing to do" in again.stdout) == (0, True)
+    assert skewbench("verify", "--lake", str(lake), home=home).returncode == 0
+
+
 def test_removing_a_run(lake: Path, home: Path) -> None:
     other = lake.parent / "again/lake"
     assert skewbench("runs", "rm", "small", "--yes", "--lake", str(other), home=home).returncode == 0
