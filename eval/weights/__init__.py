@@ -1,6 +1,18 @@
 """Weights that scorers need: what there is, whether it is on this machine, and how to get it."""
 
 from eval.weights.catalogue import WEIGHTS, Source, Weights
-from eval.weights.find import BadWeights, MissingWeights, check, find, get, missing, path_of
+from eval.weights.find import FOLDER, BadWeights, MissingWeights, find, folder, get, missing, path_of
 
-__all__ = ["WEIGHTS", "BadWeights", "MissingWeights", "Source", "Weights", "check", "find", "get", "missing", "path_of"]
+__all__ = [
+    "FOLDER",
+    "WEIGHTS",
+    "BadWeights",
+    "MissingWeights",
+    "Source",
+    "Weights",
+    "find",
+    "folder",
+    "get",
+    "missing",
+    "path_of",
+]

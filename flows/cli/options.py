@@ -1,5 +1,6 @@
 """Arguments and options that several commands share."""
 
+import os
 from typing import Annotated
 
 import typer
@@ -19,4 +20,22 @@ ExperimentName = Annotated[
 ]
 Prompts = Annotated[
     str | None, typer.Option("--prompts", help="A text file, one prompt a line, in place of the experiment's prompts.")
+]
+
+
+def _use_weights(folder: str | None) -> str | None:
+    """Workers of a Ray that is started here inherit it; those of a cluster need the variable in their environment."""
+    if folder:
+        os.environ["SKEWBENCH_WEIGHTS"] = os.path.abspath(folder)
+    return folder
+
+
+WeightsFolder = Annotated[
+    str | None,
+    typer.Option(
+        "--weights",
+        envvar="SKEWBENCH_WEIGHTS",
+        callback=_use_weights,
+        help="Folder of metrics' weights; see `skewbench weights`.",
+    ),
 ]

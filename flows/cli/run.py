@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from flows.cli.options import ExperimentName, Lake, Prompts
+from flows.cli.options import ExperimentName, Lake, Prompts, WeightsFolder
 from tasks.errors import RunError
 from tasks.lake.manifest import list_runs, report_path
 from tasks.lake.parts import count_receipts
@@ -31,6 +31,7 @@ def run(
     ray_address: Annotated[
         str | None, typer.Option(help="Address of a Ray cluster; without one, Ray is started on this machine.")
     ] = None,
+    weights: WeightsFolder = None,
 ) -> None:
     """Run an experiment: generate, measure, score, analyse, and write the report.
 

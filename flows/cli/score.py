@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from flows.cli.options import AnyRun, Lake
+from flows.cli.options import AnyRun, Lake, WeightsFolder
 from tasks.errors import RunError
 from tasks.lake.manifest import find_run, read_manifest, report_path
 from tasks.lake.parts import count_receipts
@@ -27,6 +27,7 @@ def score(
     ray_address: Annotated[
         str | None, typer.Option(help="Address of a Ray cluster; without one, Ray is started on this machine.")
     ] = None,
+    weights: WeightsFolder = None,
 ) -> None:
     """Score a run's pictures. What is scored already stays; what lacks its weights is NULL with the reason.
 

@@ -1,0 +1,83 @@
+"""`skewbench weights`: what each metric needs, whether it is here, and getting it."""
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from tasks.errors import InputError, RunError
+
+weights = typer.Typer(
+    invoke_without_command=True, help="What each metric needs, whether it is here, and how to get it."
+)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    app.add_typer(weights, name="weights")
+
+
+@weights.callback()
+def list_all(context: typer.Context) -> None:
+    """List metrics with the weights and packages that they need: from where, licence, size, whether they are here."""
+    if context.invoked_subcommand:
+        return
+    with Console(stderr=True).status("looking"):
+        from eval.scorers import Scorers, names
+
+        scorers = Scorers()
+        needs = {name: scorers.get(name).needs for name in names()}
+    table = Table("metric", "needs", "here", "from", "licence", "MB", "to get it")
+    for name, needed in needs.items():
+        for i, need in enumerate(needed):
+            table.add_row(name if i == 0 else "", need, *_about(need))
+        if not needed:
+            table.add_row(name, "nothing", "[green]yes[/green]", "", "", "", "")
+    Console().print(table)
+    _tell_where()
+
+
+def _about(need: str) -> tuple[str, str, str, str, str]:
+    """Whether it is here, from where, licence, size, how to get it."""
+    from eval.weights import WEIGHTS, find, missing
+
+    here = "[green]yes[/green]" if missing((need,)) is None else "[yellow]no[/yellow]"
+    if need not in WEIGHTS:
+        return here, "a package", "", "", "" if "yes" in here else str(missing((need,))).partition("; ")[2]
+    found = WEIGHTS[need]
+    how = str(find(need)) if "yes" in here else f"skewbench weights get {need}"
+    return here, found.origin, found.licence, str(found.megabytes), how
+
+
+def _tell_where() -> None:
+    from eval.weights import FOLDER, folder
+
+    typer.echo(f"weights are kept in {folder()}, a folder a set; ${FOLDER} names another folder,")
+    typer.echo(f"${FOLDER}_<NAME>, such as {FOLDER}_ALEXNET, one file or folder that was copied here by hand")
+
+
+@weights.command("get")
+def get(name: Annotated[str, typer.Argument(metavar="NAME", help="Weights, or a metric that needs some.")]) -> None:
+    """Download weights, check their sha256 where one is published, and keep them."""
+    from eval.scorers import names, scorer
+    from eval.weights import WEIGHTS, BadWeights
+    from eval.weights import get as fetch
+
+    wanted = (name,) if name in WEIGHTS else scorer(name).needs if name in names() else ()
+    if name not in WEIGHTS and name not in names():
+        raise InputError(f"weights {name!r}: no such weights; there are {', '.join(WEIGHTS)}")
+    for one in wanted:
+        if one not in WEIGHTS:
+            continue
+        files = ", ".join(WEIGHTS[one].files)
+        try:
+            typer.echo(f"{one}: {fetch(one)}")
+        except BadWeights as error:
+            raise RunError(str(error)) from None
+        except Exception as error:  # whatever the hub's and torch's loaders raise without a network
+            reason = " ".join(str(error).split())[:200]
+            raise RunError(
+                f"{one} could not be downloaded ({type(error).__name__}: {reason}); copy {files} from "
+                f"{WEIGHTS[one].origin} and name the place in {WEIGHTS[one].variable}"
+            ) from None

@@ -1,0 +1,82 @@
+"""Weights are found where a person put them, and refused where they are not what was published."""
+
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from eval.weights import WEIGHTS, BadWeights, MissingWeights, Source, Weights, find, get, missing, path_of
+from eval.weights.catalogue import PACKAGES
+
+CONTENT = b"numbers"
+
+
+@pytest.fixture(autouse=True)
+def nothing_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Empty caches, and weights of our own with a published digest."""
+    monkeypatch.setenv("SKEWBENCH_WEIGHTS", str(tmp_path / "weights"))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    digest = sha256(CONTENT).hexdigest()
+    source = Source(("mine-1234.pth",), url=(tmp_path / "origin.pth").as_uri())
+    monkeypatch.setitem(WEIGHTS, "mine-v1.0", Weights("mine-v1.0", (source,), "MIT", 1, digest))
+
+
+def _put(path: Path, content: bytes = CONTENT) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def test_by_variable_by_folder_and_in_torchs_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert find("mine-v1.0") is None
+    assert find("mine-v1.0") != _put(tmp_path / "torch/hub/checkpoints/mine-1234.pth")
+    assert path_of("mine-v1.0") == tmp_path / "torch/hub/checkpoints/mine-1234.pth"
+    assert path_of("mine-v1.0") != _put(tmp_path / "weights/mine-v1.0/mine-1234.pth")
+    assert path_of("mine-v1.0") == tmp_path / "weights/mine-v1.0/mine-1234.pth"
+    monkeypatch.setenv("SKEWBENCH_WEIGHTS_MINE_V1_0", str(_put(tmp_path / "elsewhere.pth")))
+    assert path_of("mine-v1.0") == tmp_path / "elsewhere.pth"
+    monkeypatch.setenv("SKEWBENCH_WEIGHTS_MINE_V1_0", "/nowhere")
+    with pytest.raises(MissingWeights, match=r"SKEWBENCH_WEIGHTS_MINE_V1_0 is '/nowhere', and nothing is there"):
+        path_of("mine-v1.0")
+
+
+def test_several_files_are_found_when_all_are_there(tmp_path: Path) -> None:
+    for file in WEIGHTS["pickscore-v1"].files[:-1]:
+        _put(tmp_path / "weights/pickscore-v1" / file)
+    assert find("pickscore-v1") is None
+    _put(tmp_path / "weights/pickscore-v1" / WEIGHTS["pickscore-v1"].files[-1])
+    assert find("pickscore-v1") == tmp_path / "weights/pickscore-v1"
+
+
+def test_another_file_than_was_published_is_refused(tmp_path: Path) -> None:
+    path = _put(tmp_path / "weights/mine-v1.0/mine-1234.pth", b"others")
+    with pytest.raises(BadWeights, match=r"is not mine-v1\.0: sha256"):
+        path_of("mine-v1.0")
+    _put(path)  # put right, it is read anew
+    assert path_of("mine-v1.0") == path
+
+
+def test_what_is_missing_and_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PACKAGES, "no_such_package", "metrics")
+    assert missing(()) is None
+    assert "skewbench weights get mine-v1.0" in str(missing(("lpips", "mine-v1.0")))
+    assert "pip install 'skewbench[metrics]'" in str(missing(("no_such_package", "mine-v1.0")))
+
+
+def test_get_downloads_and_checks(tmp_path: Path) -> None:
+    _put(tmp_path / "origin.pth", b"others")
+    with pytest.raises(RuntimeError, match="invalid hash"):
+        get("mine-v1.0")
+    assert find("mine-v1.0") is None
+    _put(tmp_path / "origin.pth")
+    assert get("mine-v1.0") == path_of("mine-v1.0") == tmp_path / "weights/mine-v1.0/mine-1234.pth"
+
+
+def test_the_catalogue_is_whole() -> None:
+    for name, weights in WEIGHTS.items():
+        assert weights.name == name
+        assert weights.files
+        assert weights.licence
+        assert weights.megabytes > 0
+        assert all(bool(source.repository) != bool(source.url) for source in weights.sources)
+        assert not weights.sha256 or len(weights.files) == 1
