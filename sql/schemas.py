@@ -5,7 +5,7 @@
 
 import pyarrow as pa
 
-VERSION = 1
+VERSION = 2
 """Stored in each receipt and manifest part, and in each file's metadata."""
 
 MEASURES = ("energy", "instability", "alignment", "symmetry", "symmetry_raw")
@@ -27,6 +27,7 @@ SAMPLES = pa.schema(
         pa.field("noise_seed", pa.int64(), nullable=False),
         pa.field("prompt", pa.string(), nullable=False),
         pa.field("prompt_category", pa.string()),
+        pa.field("prompt_challenge", pa.string()),  # of PartiPrompts; from version 2 on
         pa.field("shard", pa.string(), nullable=False),
         # the knob, flat
         pa.field("knob", pa.string(), nullable=False),  # vanilla, skew, temperature

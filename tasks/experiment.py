@@ -35,25 +35,40 @@ class ModelSpec(_Strict):
 class PromptSpec(_Strict):
     """Where the prompts come from."""
 
-    source: Literal["scenes", "file"] = "scenes"
-    """`scenes`: captions of drawn scenes, with ground truth for scoring; `file`: a text file, one prompt a line."""
+    source: Literal["scenes", "natural", "file", "coco", "parti", "hub"] = "scenes"
+    """`scenes`: captions of drawn scenes, with ground truth for scoring; `natural`: the package's own 210, in six
+    categories; `file`: a text file, one prompt a line, or a table (.csv, .tsv, .jsonl, .parquet); `coco`:
+    captions_val2014.json, one caption an image; `parti`: PartiPrompts.tsv; `hub`: a Hugging Face data set."""
     path: str | None = None
-    """The text file, for `file`; relative to the working folder."""
+    """The file, for `file`, `coco` and `parti`; relative to the working folder."""
+    dataset: str | None = None
+    """For `hub`: `owner/name`, or `owner/name:subset/split`."""
+    column: str | None = None
+    """The table's column of prompts; without it, the first there is of prompt, Prompt, caption, text."""
+    category_column: str | None = None
+    """The table's column of categories, by which queries can group."""
     count: int | None = Field(default=None, ge=1)
-    """How many prompts; a file's first ones. Without it: 32 scenes, or the whole file."""
+    """How many prompts: the first ones; of `coco`, images drawn by `seed`. Without it: 32 scenes, or all."""
     objects: tuple[Annotated[int, Field(ge=1, le=3)], ...] = Field(default=(1, 2), min_length=1)
     """Objects in a scene, taken in turn."""
     split: Literal["train", "test"] = "test"
     """`test` scenes show combinations of colour, shape and texture that the bundled model never saw."""
     seed: int = Field(default=0, ge=0)
-    """Which scenes are drawn."""
+    """Which scenes, or captions of COCO, are drawn."""
 
     @model_validator(mode="after")
-    def _file_needs_path(self) -> "PromptSpec":
-        if self.source == "file" and not self.path:
-            raise ValueError("source 'file' needs path, a text file with one prompt a line")
-        if self.source == "scenes" and self.path:
-            raise ValueError(f"path {self.path!r} is given, but source is 'scenes'; use source 'file'")
+    def _source_has_what_it_needs(self) -> "PromptSpec":
+        of_file = self.source in ("file", "coco", "parti")
+        if of_file and not self.path:
+            raise ValueError(f"source {self.source!r} needs path, the file of prompts")
+        if self.path and not of_file:
+            raise ValueError(f"path {self.path!r} is given, but source is {self.source!r}; use source 'file'")
+        if (self.source == "hub") != bool(self.dataset):
+            raise ValueError(
+                f"source {self.source!r} with dataset {self.dataset!r}; source 'hub' and dataset need each other"
+            )
+        if (self.column or self.category_column) and self.source not in ("file", "hub"):
+            raise ValueError(f"column is given, but source is {self.source!r}; it is for 'file' and 'hub'")
         return self
 
 

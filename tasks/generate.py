@@ -168,6 +168,7 @@ def _sample_row(
         "noise_seed": sample.noise_seed,
         "prompt": sample.prompt.text,
         "prompt_category": sample.prompt.category,
+        "prompt_challenge": sample.prompt.challenge,
         "shard": shard.id,
         **knob_columns(shard.cell),
         "model": setting.model.id,

@@ -11,8 +11,8 @@ from tasks.experiment import Experiment
 from tasks.prompts import Prompt
 
 _ROOT = Path(__file__).parent.parent
-_GENERATING = ("tasks/generate.py", "tasks/models.py", "tasks/identity.py", "tasks/prompts.py")
-"""What makes the numbers, beside all of `stability`."""
+_GENERATING = ("tasks/generate.py", "tasks/models.py", "tasks/identity.py")
+"""What makes the numbers, beside all of `stability`. (Prompts, wherever they come from, are digested themselves.)"""
 
 
 def digest(*parts: object) -> str:
@@ -67,6 +67,6 @@ def versions() -> dict[str, str]:
 def run_id(experiment: Experiment, prompts: list[Prompt], revision: str) -> str:
     """`<name>-<8 hex>` of all that decides a run's numbers. A resumed run never spans a change of them."""
     libraries = {name: v for name, v in versions().items() if name != "skewbench"}
-    texts = [prompt.text for prompt in prompts]
+    texts = [(prompt.id, prompt.text) for prompt in prompts]
     whole = digest(settings_that_decide(experiment), texts, revision, source_digest(), libraries)
     return f"{experiment.name}-{whole[:8]}"

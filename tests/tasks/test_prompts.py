@@ -1,13 +1,19 @@
 """Prompts from scenes and from files."""
 
+import json
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from eval.scenes.captions import parse_caption
+from sql.schemas import SAMPLES
 from tasks.errors import InputError
 from tasks.experiment import PromptSpec
-from tasks.prompts import load_prompts
+from tasks.identity import run_id
+from tasks.plan import plan_shards
+from tasks.prompts import Prompt, load_prompts
+from tests.tasks.experiments import small
 
 
 def test_scene_captions_are_of_the_grammar() -> None:
@@ -43,3 +49,141 @@ def test_bad_file(tmp_path: Path, content: bytes | None, count: int | None, said
         path.write_bytes(content)
     with pytest.raises(InputError, match=said):
         load_prompts(PromptSpec(source="file", path=str(path), count=count))
+
+
+ROWS = {
+    "prompt": ["a cat", "  a dog ", None, "", "a cat", "two owls, one bat"],
+    "kind": ["animal", "animal", "none", "none", "again", "bird"],
+    "n": [1, 2, 3, 4, 5, 6],
+}
+
+
+def _write(table: pl.DataFrame, path: Path) -> Path:
+    if path.suffix == ".csv":
+        table.write_csv(path)
+    elif path.suffix == ".tsv":
+        table.write_csv(path, separator="\t", quote_style="never")
+    elif path.suffix == ".jsonl":
+        table.write_ndjson(path)
+    else:
+        table.write_parquet(path)
+    return path
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv", "jsonl", "parquet"])
+def test_tables_give_a_column_and_its_categories(tmp_path: Path, ending: str) -> None:
+    path = str(_write(pl.DataFrame(ROWS), tmp_path / f"prompts.{ending}"))
+    prompts = load_prompts(PromptSpec(source="file", path=path, category_column="kind"))
+    found = [(prompt.text, prompt.category) for prompt in prompts]
+    assert found == [("a cat", "animal"), ("a dog", "animal"), ("two owls, one bat", "bird")]
+    kinds = load_prompts(PromptSpec(source="file", path=path, column="kind", count=2))
+    assert [prompt.text for prompt in kinds] == ["animal", "none"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"column": "caption"}, "'caption': no such column .* there are prompt, kind, n"),
+        ({"column": "n"}, "holds Int64, not text"),
+        ({"count": 9}, "only 3 different"),
+        ({"category_column": "sort"}, "category_column 'sort'"),
+    ],
+)
+def test_bad_columns(tmp_path: Path, fields: dict[str, object], said: str) -> None:
+    path = str(_write(pl.DataFrame(ROWS), tmp_path / "prompts.parquet"))
+    with pytest.raises(InputError, match=said):
+        load_prompts(PromptSpec.model_validate({"source": "file", "path": path, **fields}))
+
+
+def test_tables_that_cannot_be_read(tmp_path: Path) -> None:
+    nameless = _write(pl.DataFrame({"a": ["x"], "b": ["y"]}), tmp_path / "nameless.csv")
+    with pytest.raises(InputError, match="which column"):
+        load_prompts(PromptSpec(source="file", path=str(nameless)))
+    for ending in ("parquet", "jsonl"):
+        (tmp_path / f"broken.{ending}").write_bytes(b"nothing of the kind")
+        with pytest.raises(InputError, match=rf"no readable \.{ending} table"):
+            load_prompts(PromptSpec(source="file", path=str(tmp_path / f"broken.{ending}")))
+    (tmp_path / "lines.txt").write_text("a cat")
+    with pytest.raises(InputError, match="has no columns"):
+        load_prompts(PromptSpec(source="file", path=str(tmp_path / "lines.txt"), column="prompt"))
+
+
+def _coco(path: Path) -> Path:
+    """Three images with two captions each, as COCO orders them: not at all."""
+    notes = [
+        {"image_id": image, "id": 10 * image + note, "caption": f"Picture {image},\n told {note}. "}
+        for note in (1, 0)
+        for image in (7, 3, 5)
+    ]
+    path.write_text(json.dumps({"images": [], "annotations": notes}))
+    return path
+
+
+def test_coco_gives_one_caption_an_image_by_the_seed(tmp_path: Path) -> None:
+    path = str(_coco(tmp_path / "captions_val2014.json"))
+    prompts = load_prompts(PromptSpec(source="coco", path=path))
+    assert [prompt.id.split("-")[:2] for prompt in prompts] == [["coco", "3"], ["coco", "5"], ["coco", "7"]]
+    for prompt in prompts:
+        _, image, caption = prompt.id.split("-")
+        assert prompt.text == f"Picture {image}, told {int(caption) % 10}."
+    drawn = {seed: load_prompts(PromptSpec(source="coco", path=path, seed=seed, count=2)) for seed in range(12)}
+    assert load_prompts(PromptSpec(source="coco", path=path, seed=3, count=2)) == drawn[3]
+    assert len({tuple(prompt.id for prompt in two) for two in drawn.values()}) > 3
+    assert set(drawn[0]) <= set(prompts)
+    (tmp_path / "other.json").write_text('{"annotations": [{"bbox": []}]}')
+    with pytest.raises(InputError, match="not COCO's captions"):
+        load_prompts(PromptSpec(source="coco", path=str(tmp_path / "other.json")))
+
+
+def test_partiprompts_keep_category_and_challenge(tmp_path: Path) -> None:
+    path = tmp_path / "PartiPrompts.tsv"
+    rows = ["Prompt\tCategory\tChallenge\tNote", 'a "bond"\tAbstract\tBasic\tshort', "a cat\tAnimals\tQuantity\t"]
+    path.write_text("\n".join(rows))
+    first, second = load_prompts(PromptSpec(source="parti", path=str(path)))
+    assert (first.text, first.category, first.challenge) == ('a "bond"', "Abstract", "Basic")
+    assert (second.category, second.challenge) == ("Animals", "Quantity")
+    (tmp_path / "other.tsv").write_text("text\na cat\n")
+    with pytest.raises(InputError, match="'Prompt': no such column"):
+        load_prompts(PromptSpec(source="parti", path=str(tmp_path / "other.tsv")))
+
+
+def test_our_own_list_is_of_six_categories() -> None:
+    prompts = load_prompts(PromptSpec(source="natural"))
+    assert len(prompts) == len({prompt.text for prompt in prompts}) == 210
+    assert len({prompt.category for prompt in load_prompts(PromptSpec(source="natural", count=6))}) == 6
+    assert all(prompt.category for prompt in prompts)
+
+
+def test_a_data_set_of_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hub's own folders, in place of a download."""
+    asked = {}
+
+    def snapshot(name: str, **options: object) -> str:
+        asked[name] = options
+        return str(tmp_path)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot)
+    (tmp_path / "default/test").mkdir(parents=True)
+    _write(pl.DataFrame(ROWS), tmp_path / "default/test/0000.parquet")
+    prompts = load_prompts(PromptSpec(source="hub", dataset="me/mine:default/test", category_column="kind"))
+    assert [prompt.text for prompt in prompts] == ["a cat", "a dog", "two owls, one bat"]
+    assert asked["me/mine"]["allow_patterns"] == "default/test/*.parquet"
+    with pytest.raises(InputError, match="there is no default/train in it"):
+        load_prompts(PromptSpec(source="hub", dataset="me/mine"))
+
+
+def test_a_data_set_that_cannot_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    for name in ("no/such-data-set", "not an id"):
+        with pytest.raises(InputError, match="cannot be had"):
+            load_prompts(PromptSpec(source="hub", dataset=name))
+
+
+def test_ids_categories_and_challenges_reach_the_run() -> None:
+    """The plan carries them, and another id is another run: noise is drawn by it."""
+    experiment = small()
+    mine = Prompt("coco-3-30", "a cat", "Animals", "Basic")
+    (shard, *_) = plan_shards(experiment, [mine], "small-0123abcd", (64, 64), 4)
+    assert {(sample.prompt.id, sample.prompt.challenge) for sample in shard.samples} == {("coco-3-30", "Basic")}
+    assert run_id(experiment, [mine], "r") != run_id(experiment, [Prompt("other", "a cat")], "r")
+    assert {"prompt_id", "prompt_category", "prompt_challenge"} <= set(SAMPLES.names)

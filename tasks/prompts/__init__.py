@@ -1,0 +1,66 @@
+"""Prompts of an experiment, from where it says, each once."""
+
+from collections.abc import Callable
+from itertools import chain, zip_longest
+from pathlib import Path
+
+from tasks.errors import InputError
+from tasks.experiment import PromptSpec
+from tasks.prompts.coco import coco_captions
+from tasks.prompts.hub import hub_prompts
+from tasks.prompts.prompt import Prompt
+from tasks.prompts.scenes import scene_captions
+from tasks.prompts.tables import from_table, read_file, read_table
+
+__all__ = ["Prompt", "load_prompts"]
+
+_NATURAL = Path(__file__).parent / "natural.tsv"
+
+
+def load_prompts(spec: PromptSpec) -> list[Prompt]:
+    """The prompts of an experiment, in order, each once. Raises `InputError`."""
+    once: dict[str, Prompt] = {}
+    for prompt in _SOURCES[spec.source](spec):
+        once.setdefault(prompt.id, prompt)
+    found = list(once.values())
+    where = spec.path or spec.dataset or spec.source
+    if not found:
+        raise InputError(f"prompts {where!r}: no prompts in it")
+    if spec.count and spec.count > len(found):
+        raise InputError(f"prompts.count {spec.count}: {where!r} has only {len(found)} different prompts")
+    return found[: spec.count]
+
+
+def _natural(_: PromptSpec) -> list[Prompt]:
+    """Our own list, a category at a time in turn, so that its first ones are of all categories."""
+    every = from_table(read_table(_NATURAL), "natural.tsv", "prompt", "category")
+    categories = list(dict.fromkeys(prompt.category for prompt in every))
+    in_turn = zip_longest(*([prompt for prompt in every if prompt.category == name] for name in categories))
+    return [prompt for prompt in chain.from_iterable(in_turn) if prompt]
+
+
+def _file(spec: PromptSpec) -> list[Prompt]:
+    return read_file(Path(str(spec.path)), spec.column, spec.category_column)
+
+
+def _coco(spec: PromptSpec) -> list[Prompt]:
+    return coco_captions(Path(str(spec.path)), spec.count, spec.seed)
+
+
+def _parti(spec: PromptSpec) -> list[Prompt]:
+    path = Path(str(spec.path))
+    return from_table(read_table(path), f"prompts.path {str(path)!r}", "Prompt", "Category", "Challenge")
+
+
+def _hub(spec: PromptSpec) -> list[Prompt]:
+    return hub_prompts(str(spec.dataset), spec.column, spec.category_column)
+
+
+_SOURCES: dict[str, Callable[[PromptSpec], list[Prompt]]] = {
+    "scenes": scene_captions,
+    "natural": _natural,
+    "file": _file,
+    "coco": _coco,
+    "parti": _parti,
+    "hub": _hub,
+}

@@ -1,0 +1,37 @@
+"""COCO's captions (`captions_val2014.json`): one caption an image, the ids of both kept."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from tasks.errors import InputError
+from tasks.prompts.prompt import Prompt
+from tasks.prompts.tables import read_text
+
+
+def coco_captions(path: Path, count: int | None, seed: int) -> list[Prompt]:
+    """Captions of `count` images drawn by `seed`, or of all, in order of image ids. Raises `InputError`.
+
+    An image's caption is drawn by `seed` too, and is the same whatever `count` is. The id of a prompt is
+    `coco-<image id>-<caption id>`.
+    """
+    try:
+        captions: dict[int, list[tuple[int, str]]] = {}
+        for note in json.loads(read_text(path))["annotations"]:
+            captions.setdefault(int(note["image_id"]), []).append((int(note["id"]), " ".join(note["caption"].split())))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"prompts.path {str(path)!r}: not COCO's captions ({type(error).__name__}: {error}); "
+            "captions_val2014.json of the annotations of 2014 is wanted"
+        ) from None
+    rng = np.random.default_rng(seed)
+    prompts = {}
+    for image in sorted(captions):
+        choices = sorted(captions[image])
+        caption, text = choices[rng.integers(len(choices))]
+        if text:
+            prompts[image] = Prompt(f"coco-{image}-{caption}", text)
+    if count is None or count >= len(prompts):
+        return list(prompts.values())
+    return [prompts[image] for image in sorted(rng.choice(list(prompts), count, replace=False).tolist())]

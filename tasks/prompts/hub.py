@@ -1,0 +1,31 @@
+"""Prompts of a Hugging Face data set, from the Parquet files that the hub makes of each."""
+
+import polars as pl
+
+from tasks.errors import InputError
+from tasks.prompts.prompt import Prompt
+from tasks.prompts.tables import from_table
+
+_REVISION = "refs/convert/parquet"
+
+
+def hub_prompts(dataset: str, column: str | None, category: str | None) -> list[Prompt]:
+    """A column of a data set, `owner/name[:subset[/split]]`; without more, `default/train`. Raises `InputError`."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    name, _, part = dataset.partition(":")
+    subset, _, split = part.partition("/")
+    subset, split = subset or "default", split or "train"
+    where = f"data set {name!r}, {subset}/{split}"
+    pattern = f"{subset}/{split}/*.parquet"
+    try:
+        folder = snapshot_download(name, repo_type="dataset", revision=_REVISION, allow_patterns=pattern)
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"prompts.dataset {dataset!r}: cannot be had ({type(error).__name__}: {reason})") from None
+    try:
+        table = pl.read_parquet(f"{folder}/{pattern}")
+    except (pl.exceptions.PolarsError, OSError):
+        raise InputError(f"prompts.dataset {dataset!r}: there is no {subset}/{split} in it") from None
+    return from_table(table, where, column, category)

@@ -1,0 +1,19 @@
+"""What a prompt is."""
+
+from dataclasses import dataclass
+from hashlib import sha256
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One prompt. `id`: of its source where that has ids, else a digest of the text."""
+
+    id: str
+    text: str
+    category: str | None = None
+    challenge: str | None = None
+
+
+def prompt(text: str, category: str | None = None, challenge: str | None = None) -> Prompt:
+    """A prompt without an id of its own: it gets one that does not depend on order or file name."""
+    return Prompt(sha256(text.encode()).hexdigest()[:12], text, category, challenge)

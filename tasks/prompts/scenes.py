@@ -1,0 +1,22 @@
+"""Captions of random scenes, with ground truth for scoring."""
+
+import numpy as np
+
+from eval.scenes.captions import caption
+from eval.scenes.scene import sample_scene
+from tasks.experiment import PromptSpec
+from tasks.prompts.prompt import Prompt, prompt
+
+DEFAULT_SCENES = 32
+
+
+def scene_captions(spec: PromptSpec) -> list[Prompt]:
+    """Different captions; the category is the number of objects."""
+    rng = np.random.default_rng(spec.seed)
+    wanted = spec.count or DEFAULT_SCENES
+    prompts: dict[str, Prompt] = {}
+    while len(prompts) < wanted:
+        count = spec.objects[len(prompts) % len(spec.objects)]
+        text = caption(sample_scene(rng, count, spec.split), rng)
+        prompts.setdefault(text, prompt(text, f"{count} object{'s' if count > 1 else ''}"))
+    return list(prompts.values())

@@ -1,0 +1,73 @@
+"""Prompts in files: a text file, one a line, or a table with a column of prompts."""
+
+from pathlib import Path
+
+import polars as pl
+
+from tasks.errors import InputError
+from tasks.prompts.prompt import Prompt, prompt
+
+USUAL = ("prompt", "Prompt", "caption", "text")
+"""Names of the column that are looked for where none is given, in this order."""
+
+
+def read_file(path: Path, column: str | None, category: str | None) -> list[Prompt]:
+    """The prompts of a file, by its ending: .csv, .tsv, .jsonl, .parquet, or else text. Raises `InputError`."""
+    if path.suffix.lower() in (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet"):
+        return from_table(read_table(path), f"prompts.path {str(path)!r}", column, category)
+    if column or category:
+        raise InputError(f"prompts.column: {str(path)!r} is read as text, one prompt a line, and has no columns")
+    return [prompt(line.strip()) for line in read_text(path).splitlines() if line.strip()]
+
+
+def read_text(path: Path) -> str:
+    """A UTF-8 file. Raises `InputError`."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise InputError(f"prompts.path {str(path)!r}: {error.strerror or error}") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"prompts.path {str(path)!r}: not UTF-8 text (byte {error.start})") from None
+
+
+def read_table(path: Path) -> pl.DataFrame:
+    """A table by its ending. Columns of a CSV or TSV file are text; a TSV file has no quotes. Raises `InputError`."""
+    kind = path.suffix.lower()
+    try:
+        if kind == ".parquet":
+            return pl.read_parquet(path)
+        content = read_text(path).encode()
+        if kind == ".csv":
+            return pl.read_csv(content, infer_schema=False)
+        if kind == ".tsv":
+            return pl.read_csv(content, separator="\t", quote_char=None, infer_schema=False)
+        return pl.read_ndjson(content, infer_schema_length=None)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise InputError(f"prompts.path {str(path)!r}: no readable {kind} table ({_first_line(error)})") from None
+
+
+def from_table(
+    table: pl.DataFrame, where: str, column: str | None, category: str | None, challenge: str | None = None
+) -> list[Prompt]:
+    """The prompts of a table's column; rows without one are left out. Raises `InputError`."""
+    column = column or next((name for name in USUAL if name in table.columns), None)
+    wanted = {"column": column, "category_column": category, "challenge": challenge}
+    for field, name in wanted.items():
+        if name is not None and name not in table.columns:
+            raise InputError(
+                f"prompts.{field} {name!r}: no such column in {where}; there are {', '.join(table.columns)}"
+            )
+    if column is None:
+        raise InputError(f"{where}: which column? name it in prompts.column; there are {', '.join(table.columns)}")
+    if table.schema[column] not in (pl.String, pl.Null):
+        raise InputError(f"prompts.column {column!r}: holds {table.schema[column]}, not text")
+    rows = zip(*(_texts(table, name) for name in wanted.values()), strict=True)
+    return [prompt(text.strip(), kind, hard) for text, kind, hard in rows if text and text.strip()]
+
+
+def _texts(table: pl.DataFrame, name: str | None) -> list[str | None]:
+    return [None] * table.height if name is None else table[name].cast(pl.String).to_list()
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0][:200]
