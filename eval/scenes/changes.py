@@ -53,10 +53,9 @@ def _changes(text: str) -> Iterator[tuple[str, str]]:
         for phrase in _others(dict.fromkeys(same_style), match[0]):
             yield "relation", _put(text, [(match, phrase)])
     colours, shapes = ([match for match in found if _KIND_OF[match[0]] == kind] for kind in ("colour", "shape"))
-    for i, j in combinations(range(len(colours)), 2):
-        # two objects of one shape would be the same two objects again
-        if colours[i][0] != colours[j][0] and shapes[i][0] != shapes[j][0]:
-            yield "swap", _put(text, [(colours[i], colours[j][0]), (colours[j], colours[i][0])])
+    for (one, shape), (other, other_shape) in combinations(zip(colours, shapes, strict=False), 2):
+        if one[0] != other[0] and shape[0] != other_shape[0]:  # of one shape, they would be the same two objects again
+            yield "swap", _put(text, [(one, other[0]), (other, one[0])])
 
 
 def _others(words: Iterable[str], word: str) -> list[str]:

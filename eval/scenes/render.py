@@ -6,10 +6,11 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from eval.scenes.scene import Object, Scene
-from eval.scenes.vocabulary import COLOURS, SHADE, SIZE, TEXTURE_PERIOD
+from eval.scenes.vocabulary import COLOURS, NAMELESS_COLOURS, SHADE, SIZE, TEXTURE_PERIOD
 
 OVERSAMPLING = 4
 _GREYS = {"white": 244, "grey": 128, "black": 20}
+_PAINTS = {**COLOURS, **NAMELESS_COLOURS}
 _CHECK = (150, 196)
 _CHECK_SIDE = 8
 
@@ -19,7 +20,7 @@ def render(scene: Scene) -> Image.Image:
     canvas = _background(scene.background)
     for thing in scene.objects:
         mask = shape_mask(thing.shape, thing.x, thing.y, thing.radius)
-        red, green, blue = COLOURS[thing.colour]
+        red, green, blue = _PAINTS[thing.colour]
         canvas.paste((red, green, blue), mask=mask)
         dark = (round(red * SHADE), round(green * SHADE), round(blue * SHADE))
         canvas.paste(dark, mask=_texture(thing, mask))
@@ -52,6 +53,10 @@ def _texture(thing: Object, mask: Image.Image) -> Image.Image:
     dx, dy = (grid - thing.x)[None, :], (grid - thing.y)[:, None]
     if thing.texture == "striped":
         dark = ((dx + dy) / 2**0.5 / TEXTURE_PERIOD + 0.25) % 1.0 < 0.5
+    elif thing.texture == "w":  # level bars
+        dark = (dx * 0 + dy / TEXTURE_PERIOD + 0.25) % 1.0 < 0.5
+    elif thing.texture == "x":  # rings
+        dark = (np.hypot(dx, dy) / TEXTURE_PERIOD + 0.5) % 1.0 < 0.5
     else:
         u, v = ((d / TEXTURE_PERIOD + 0.5) % 1.0 - 0.5 for d in (dx, dy))
         dark = u**2 + v**2 < (1.9 / TEXTURE_PERIOD) ** 2
@@ -82,5 +87,9 @@ _OUTLINES: dict[str, list[tuple[float, float]]] = {
     "star": [(u, v + 0.06) for u, v in _ring(10, 1.12, 0.48)],
     "cross": _CROSS,
     "heart": _heart(),
+    "s": _ring(4, 1.1),  # a diamond
+    "t": _ring(6, 1.0),  # a hexagon
+    "u": [(-0.95, -0.75), (0.0, -0.2), (0.95, -0.75), (0.95, 0.75), (0.0, 0.2), (-0.95, 0.75)],  # a bow
+    "v": [(-0.8, -0.95), (-0.1, -0.95), (-0.1, 0.25), (0.8, 0.25), (0.8, 0.95), (-0.8, 0.95)],  # an L
 }
 """Outlines at radius 1, y down."""

@@ -19,6 +19,20 @@ COLOURS: dict[str, tuple[int, int, int]] = {
 }
 """sRGB of each object colour."""
 
+NAMELESS_COLOURS: dict[str, tuple[int, int, int]] = {
+    "j": (150, 220, 40),
+    "k": (20, 140, 130),
+    "l": (85, 140, 240),
+    "m": (85, 50, 210),
+    "n": (215, 40, 160),
+    "p": (135, 80, 40),
+    "q": (240, 120, 120),
+    "r": (140, 140, 30),
+}
+NAMELESS_SHAPES = ("s", "t", "u", "v")
+NAMELESS_TEXTURES = ("w", "x")
+"""What can be drawn besides, under letters, since no caption has words for it: training material of `shapes-clip`."""
+
 SHAPES = ("circle", "square", "triangle", "star", "cross", "heart")
 TEXTURES = ("solid", "striped", "dotted")
 SIZES: dict[str, tuple[float, float]] = {"small": (8.5, 10.0), "large": (13.0, 15.0)}

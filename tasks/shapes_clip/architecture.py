@@ -29,7 +29,7 @@ def configuration(vocabulary: int) -> dict[str, Any]:
         "text_cfg": {
             "context_length": CONTEXT,
             "vocab_size": vocabulary,
-            "width": 144,
+            "width": 128,
             "heads": 4,
             "layers": 3,
             "mlp_ratio": 2.0,
@@ -44,7 +44,10 @@ def clip(vocabulary: int) -> CLIP:
 
 
 class Heads(nn.Module):
-    """Read facts off the image tower while it learns: off its map of 4 x 4 cells, and off its features."""
+    """Read facts off the towers while they learn: off the picture's map of 4 x 4 cells, and off features.
+
+    One head reads the features of both towers, which so begin in one set of coordinates.
+    """
 
     def __init__(self, features: int) -> None:
         super().__init__()

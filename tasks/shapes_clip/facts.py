@@ -1,4 +1,4 @@
-"""What is so in a scene, as a row of zeros and ones: the image tower's first lessons.
+"""What is so in a scene, or said in a caption, as a row of zeros and ones: the first lessons of both towers.
 
 Single attributes cannot tell a red circle beside a blue square from a blue circle beside a red square; so a fact is
 always two attributes of one object, or a relation between one attribute of an object and one of another.
@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from eval.scenes.captions import ObjectPhrase, parse_caption
 from eval.scenes.scene import Object, Scene, relation
 from eval.scenes.vocabulary import BACKGROUNDS, COLOURS, RELATIONS, SHAPES, SIZE, SIZES, TEXTURES
 
@@ -47,6 +48,7 @@ SCENE_FACTS: dict[Fact, int] = {
         ]
     )
 }
+_OPPOSITE = {"left of": "right of", "right of": "left of", "above": "below", "below": "above"}
 GRID = 4
 """The image tower's map before its last stage has this many cells a side."""
 
@@ -55,8 +57,15 @@ def scene_facts(scenes: list[Scene]) -> Float[Tensor, "n facts"]:
     """1 where a fact of `SCENE_FACTS` holds."""
     rows = torch.zeros(len(scenes), len(SCENE_FACTS))
     for row, scene in zip(rows, scenes, strict=True):
-        for fact in _facts(scene):
-            row[SCENE_FACTS[fact]] = 1.0
+        row[[SCENE_FACTS[fact] for fact in _facts(scene)]] = 1.0
+    return rows
+
+
+def told_facts(captions: list[str]) -> Float[Tensor, "n facts"]:
+    """1 where a fact of `SCENE_FACTS` is what a caption says."""
+    rows = torch.zeros(len(captions), len(SCENE_FACTS))
+    for row, text in zip(rows, captions, strict=True):
+        row[[SCENE_FACTS[fact] for fact in _told(text)]] = 1.0
     return rows
 
 
@@ -77,10 +86,31 @@ def _facts(scene: Scene) -> Iterator[Fact]:
     yield "background", scene.background
     for a, b in permutations(scene.objects, 2):
         if link := relation(a, b):
-            for first, second in product(_NAMED, repeat=2):
-                yield first, getattr(a, first), link, second, getattr(b, second)
+            yield from _relation_facts(a, link, b)
 
 
-def _object_facts(thing: Object) -> Iterator[Fact]:
+def _told(text: str) -> Iterator[Fact]:
+    meaning = parse_caption(text)
+    if meaning is None:
+        raise ValueError(f"{text!r} is no caption of the grammar")
+    for phrase in meaning.objects:
+        yield from _object_facts(phrase)
+    if meaning.background:
+        yield "background", meaning.background
+    for i, link, j in meaning.relations:
+        yield from _relation_facts(meaning.objects[i], link, meaning.objects[j])
+        if link in _OPPOSITE:
+            yield from _relation_facts(meaning.objects[j], _OPPOSITE[link], meaning.objects[i])
+
+
+def _object_facts(thing: Object | ObjectPhrase) -> Iterator[Fact]:
     for first, second in combinations(_ATTRIBUTES, 2):
-        yield first, getattr(thing, first), second, getattr(thing, second)
+        a, b = getattr(thing, first), getattr(thing, second)
+        if (fact := (first, a, second, b)) in OBJECT_FACTS:  # a caption may leave attributes out, and some have no name
+            yield fact
+
+
+def _relation_facts(a: Object | ObjectPhrase, link: str, b: Object | ObjectPhrase) -> Iterator[Fact]:
+    for first, second in product(_NAMED, repeat=2):
+        if (fact := (first, getattr(a, first), link, second, getattr(b, second))) in SCENE_FACTS:
+            yield fact

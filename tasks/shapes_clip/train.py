@@ -1,7 +1,7 @@
 """Train the bundled CLIP `shapes-clip` from scratch: `python -m tasks.shapes_clip.train`.
 
 Three stages, each a command: `pictures` teaches the image tower the facts of scenes, `captions` trains both towers
-against each other, `export` writes float16 safetensors into the package. A stage started again goes on from its last
+together, `export` writes float16 safetensors into the package. A stage started again goes on from its last
 checkpoint.
 """
 
@@ -20,14 +20,14 @@ from torch import Tensor, nn
 
 from eval.scorers.shapes_clip import WEIGHTS
 from tasks.shapes_clip.architecture import CONTEXT, PREPROCESSING, Heads, clip, configuration, read, see
-from tasks.shapes_clip.data import disturbed, told
-from tasks.shapes_clip.facts import cell_facts, scene_facts
+from tasks.shapes_clip.data import disturbed, draw_scenes, is_named, told
+from tasks.shapes_clip.facts import cell_facts, scene_facts, told_facts
 from tasks.shapes_xl.architecture import write_tokenizer
 from tasks.shapes_xl.data import Pool, draw_pool
 from tasks.training import fit, load_average
 
 FACTS_WEIGHT = 0.02
-"""Of the facts' loss beside that of the captions, which is ten times smaller."""
+"""Of the facts' loss beside that of the captions: a sum over a thousand facts, it is the larger by far."""
 MAX_SCALE = 100.0
 """Of the logits, as CLIP has it."""
 
@@ -67,15 +67,15 @@ def train_captions(
     steps: Steps = 3000,
     batch: Batch = 64,
     wrong: Annotated[int, typer.Option(help="False captions a scene and step.")] = 5,
-    scenes: Scenes = 24_000,
+    scenes: Scenes = 12_000,
     rate: Rate = 1e-3,
     seed: Seed = 1,
 ) -> None:
-    """Train both towers: CLIP's loss, in which a scene's own false captions stand beside those of the other scenes."""
+    """Train both towers: CLIP's loss with false captions of each picture's own; and the facts, told and seen."""
     torch.manual_seed(seed)
     model, heads = _parts(folder)
     load_average(nn.ModuleDict({"visual": model.visual, "heads": heads}), folder / "pictures")
-    pool = draw_pool(scenes, seed)
+    pool = draw_scenes(scenes, seed)
     tokens_of = _tokens_of(folder)
     end = model.vocab_size - 1
 
@@ -83,7 +83,10 @@ def train_captions(
         chosen = torch.randint(len(pool.scenes), (batch,), generator=generator)
         facts, features = _facts_loss(model, heads, pool, chosen, generator)
         true, false = told([pool.scenes[i] for i in chosen], wrong, seed=seed * 1_000_003 + step)
-        texts = F.normalize(read(model, tokens_of(true + false), end), dim=-1)
+        words = read(model, tokens_of(true + false), end)
+        named = [i for i, text in enumerate(true + false) if is_named(text)]
+        facts = facts + _mean_loss(heads.scene(words[named]), told_facts([(true + false)[i] for i in named]))
+        texts = F.normalize(words, dim=-1)
         scale = model.logit_scale.exp().clamp_max(MAX_SCALE)
         images = F.normalize(features, dim=-1)
         return FACTS_WEIGHT * facts + _captions_loss(images, texts[:batch], texts[batch:], scale)
@@ -126,9 +129,13 @@ def _facts_loss(
     """Mean over the scenes of the cross-entropy of all facts, and the scenes' image features."""
     seen = [pool.scenes[i] for i in chosen]
     cells, features = see(model, disturbed(pool.pixels[chosen], generator))
-    pairs = [(heads.cells(cells), cell_facts(seen)), (heads.scene(features), scene_facts(seen))]
-    losses = [F.binary_cross_entropy_with_logits(logits, facts, reduction="sum") for logits, facts in pairs]
-    return sum(losses, torch.zeros(())) / len(seen), features
+    loss = _mean_loss(heads.cells(cells), cell_facts(seen)) + _mean_loss(heads.scene(features), scene_facts(seen))
+    return loss, features
+
+
+def _mean_loss(logits: Tensor, facts: Tensor) -> Tensor:
+    """Cross-entropy, summed over the facts, mean over the rows."""
+    return F.binary_cross_entropy_with_logits(logits, facts, reduction="sum") / len(facts)
 
 
 def _captions_loss(
