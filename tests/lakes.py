@@ -43,6 +43,7 @@ class Lake:
     branches: tuple[str, ...] = ("cond", "uncond")
     steps: int = 4  # 0: means alone, as `detail="mean"` keeps them
     images: bool = True
+    size: int = 8  # pixels a side
     shards: int = 2  # parts a cell and table
     knobs: tuple[str, ...] = FEW
     lost: bool = True
@@ -78,7 +79,7 @@ def make(folder: Path, lake: Lake | None = None) -> str:
             "group_scores": _group_scores(lake, cell, better, rng),
         }
         if lake.images:
-            tables["images"] = _images(rows, better)
+            tables["images"] = _images(rows, better, np.random.default_rng([lake.seed, index]))
         for table, content in tables.items():
             parts += _write(folder, lake, table, cell, content)
     _manifest(folder, lake, parts)
@@ -140,8 +141,8 @@ def _samples(lake: Lake) -> list[dict[str, Any]]:
                     "dtype": "float32",
                     "steps": max(lake.steps, 1),
                     "guidance": 5.0,
-                    "width": 8,
-                    "height": 8,
+                    "width": lake.size,
+                    "height": lake.size,
                     "seconds": 0.25 + 0.05 * index,
                     "device": "cpu",
                     "status": LOST[number] if lost else "ok",
@@ -232,14 +233,16 @@ def _group_scores(lake: Lake, cell: str, quality: np.ndarray, rng: np.random.Gen
     return pa.Table.from_pylist([*rows, common | whole], TABLES["group_scores"])
 
 
-def _images(rows: list[dict[str, Any]], quality: np.ndarray) -> pa.Table:
+def _images(rows: list[dict[str, Any]], quality: np.ndarray, rng: np.random.Generator) -> pa.Table:
+    """Plain colour with a little noise, so that large ones are as large as pictures are."""
     content = []
     for row, value in zip(rows, quality, strict=True):
         if row["status"] == "failed":
             continue
-        picture = Image.new("RGB", (row["width"], row["height"]), (int(100 + 60 * value), 80, 160))
+        pixels = np.full((row["height"], row["width"], 3), (int(100 + 60 * value), 80, 160), np.uint8)
+        pixels += rng.integers(0, 8, pixels.shape, np.uint8)
         buffer = io.BytesIO()
-        picture.save(buffer, format="PNG")
+        Image.fromarray(pixels).save(buffer, format="PNG", compress_level=1)
         ids = {name: row[name] for name in _ID_NAMES}
         content.append(ids | {"image": {"bytes": buffer.getvalue(), "path": f"{row['sample_id']}.png"}})
     return pa.Table.from_pylist(content, IMAGES)
@@ -262,7 +265,8 @@ def _write(folder: Path, lake: Lake, table: str, cell: str, content: pa.Table) -
     bounds = np.linspace(0, content.num_rows, lake.shards + 1).astype(int)
     for shard, (start, stop) in enumerate(pairwise(bounds)):
         path = where / f"{_digest(cell, shard)}-0.parquet"
-        pq.write_table(content.slice(start, stop - start), path, compression="zstd")
+        groups = 100 if table == "images" else 100_000  # as the driver writes them
+        pq.write_table(content.slice(start, stop - start), path, compression="zstd", row_group_size=groups)
         parts.append(
             {
                 "table": table,

@@ -5,6 +5,7 @@ from eval.figures.change import change_by_regime
 from eval.figures.correlations import correlations, correlations_narrow
 from eval.figures.curve import Axis, operating_curve
 from eval.figures.profile import profile
+from eval.figures.scatter import change_by_alignment
 from eval.figures.theme import Colours, config, extent, symmetric
 from eval.figures.words import MEASURES, measure_label, metric_label, metric_meaning
 
@@ -13,6 +14,7 @@ __all__ = [
     "Axis",
     "Colours",
     "blocks_by_steps",
+    "change_by_alignment",
     "change_by_regime",
     "config",
     "correlations",

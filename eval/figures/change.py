@@ -46,7 +46,9 @@ def change_by_regime(
         base.transform_filter("isValid(datum.low)")
         .mark_rule(strokeWidth=1.75)
         .encode(alt.X("low:Q", title=title), x2="high:Q"),
-        base.transform_filter(alt.datum.regime != order[0]).mark_point(**point, style="hollow").encode(x),
         base.transform_filter(alt.datum.regime == order[0]).mark_point(**point, filled=True).encode(x),
     ]
+    if len(order) > 1:
+        hollow = base.transform_filter(alt.datum.regime != order[0]).mark_point(**point, style="hollow")
+        layers.insert(-1, hollow.encode(x))
     return alt.LayerChart(layer=layers, width="container", height=36 * len(shown))

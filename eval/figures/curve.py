@@ -37,7 +37,7 @@ def operating_curve(frame: pl.DataFrame, diversity: Axis, fidelity: Axis, cells:
 
     Args:
         frame: a row a cell: cell, settings (words), diversity, diversity_low, diversity_high, diversity_n, fidelity,
-            fidelity_low, fidelity_high, fidelity_n. Without an interval: no bar.
+            fidelity_low, fidelity_high, fidelity_n, on_front. Without an interval: no bar. A line joins the front.
         cells: all cells of the run in their order, the baseline first.
     """
     scale, axis = alt.Scale(zero=False, padding=14), alt.Axis(tickCount=6)
@@ -50,6 +50,10 @@ def operating_curve(frame: pl.DataFrame, diversity: Axis, fidelity: Axis, cells:
     if (known := frame.drop_nulls(["fidelity_low", "fidelity_high"])).height:
         bar = alt.Chart(rows(known)).mark_rule(strokeWidth=1.5).encode(cell_colour(cells), x, y2="fidelity_high:Q")
         layers.append(bar.encode(alt.Y("fidelity_low:Q", title=fidelity.title)))
+    front = frame.filter("on_front").sort("diversity")
+    if front.height > 1:
+        line = alt.Chart(rows(front)).mark_line(style="front", strokeWidth=1.25, interpolate="linear")
+        layers.append(line.encode(x, y))
     for place, names in _named(frame):
         text = alt.Chart(rows(names)).encode(x, y, text="cell:N")
         layers.append(text.mark_text(style="halo", strokeWidth=4, fontSize=11.5, fontWeight=600, **place))

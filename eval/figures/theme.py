@@ -76,6 +76,10 @@ def config(colours: Colours | None = None, legends: bool = True) -> dict[str, An
             "halo": {"fill": c.paper, "stroke": c.paper},
             "zero": {"color": c.ink, "strokeDash": [3, 3]},
             "boundary": {"color": c.line},
+            "front": {"color": c.faint, "strokeDash": [5, 3]},
+            "dot": {"color": c.faint},
+            "band": {"color": c.cells[:2][-1]},
+            "smooth": {"color": c.cells[:2][-1]},
         },
     }
 

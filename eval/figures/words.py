@@ -24,6 +24,7 @@ _METRICS = {
     "hps": ("HPS v2.1", "predicted preference of people"),
     "sharpness": ("Sharpness", "variance of the Laplacian; grows with detail and with noise"),
     "contrast": ("Contrast", "spread of luminance"),
+    "alignment": ("Align", "mean over all blocks; no quality of the picture"),
     "fid": ("FID", "distance of the set of pictures to a reference set; less is better"),
     "kid": ("KID", "distance of the set of pictures to a reference set; less is better"),
 }

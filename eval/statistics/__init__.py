@@ -5,6 +5,7 @@ from eval.statistics.multiple import benjamini_hochberg
 from eval.statistics.paired import PairedChange, paired_change
 from eval.statistics.pareto import dominated_area, on_front
 from eval.statistics.selection import worst_draws, worst_mean
+from eval.statistics.smooth import smooth
 from eval.statistics.spearman import Correlation, spearman, spearman_draws
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "on_front",
     "paired_change",
     "resample",
+    "smooth",
     "spearman",
     "spearman_draws",
     "worst_draws",

@@ -1,5 +1,7 @@
-"""`skewbench query`, `sql`, `report` and `replay`: looking at what is in a lake."""
+"""`skewbench query`, `sql`, `claims`, `report` and `replay`: looking at what is in a lake."""
 
+import io
+import sys
 from typing import Annotated, Literal
 
 import duckdb
@@ -14,13 +16,21 @@ from tasks.errors import InputError
 from tasks.lake.manifest import find_run
 from tasks.lake.store import open_store
 
-Format = Annotated[Literal["table", "csv", "json", "markdown"], typer.Option("--format", help="How rows are printed.")]
+Format = Annotated[
+    Literal["table", "csv", "json", "markdown", "parquet"],
+    typer.Option("--format", help="How rows are printed; parquet is for a file: > rows.parquet"),
+]
+Branch = Annotated[
+    Literal["cond", "uncond"] | None,
+    typer.Option(help="Measures of one half of guidance; the mean of both where left out."),
+]
 
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     app.command("query")(query)
     app.command("sql")(run_sql)
+    app.command("claims")(claims)
     app.command("report")(report)
     app.command("replay")(replay)
 
@@ -31,10 +41,7 @@ def query(
     ] = None,
     lake: Lake = "lake",
     run: Annotated[str | None, typer.Option("--run", help="One run; all committed runs where left out.")] = None,
-    branch: Annotated[
-        Literal["cond", "uncond"] | None,
-        typer.Option(help="Measures of one half of guidance; the mean of both where left out."),
-    ] = None,
+    branch: Branch = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the query, such as q=0.1.")
     ] = None,
@@ -47,12 +54,14 @@ def query(
             table.add_row(known.name, known.description)
         Console().print(table)
         return
+    _known(name)
     runs = find_run(open_store(lake), run).run_id if run else None
     with sql.connect(lake, runs, branch=branch) as connection:
         try:
             rows = sql.query(connection, name, **dict(map(_setting, settings or [])))
         except ValueError as error:
             raise InputError(str(error)) from None
+        _note_missing(connection, rows)
         _print(rows, format)
 
 
@@ -82,14 +91,35 @@ def run_sql(
         _print(rows, format)
 
 
-def report(run: AnyRun = None, lake: Lake = "lake") -> None:
+def claims(run: AnyRun = None, lake: Lake = "lake", branch: Branch = None, format: Format = "table") -> None:
+    """Hold a run against what was published: a row a claim, with a verdict."""
+    from tasks.claims import claims as hold
+    from tasks.claims import counted
+
+    found = find_run(open_store(lake), run)
+    with sql.connect(lake, found.run_id, include_running=True, branch=branch) as connection:
+        rows = hold(connection, found.run_id)
+        _note_missing(connection, rows)
+    if format == "table":
+        rows = rows.drop("group", "low", "high").with_columns(interval=_interval(rows)).select(_SHOWN_OF_CLAIMS)
+    _print(rows, format)
+    typer.echo(", ".join(f"{count} {verdict}" for verdict, count in counted(rows)), err=True)
+
+
+def report(
+    run: AnyRun = None,
+    lake: Lake = "lake",
+    against: Annotated[
+        str | None, typer.Option("--against", metavar="RUN", help="Another run, such as last night's: what changed.")
+    ] = None,
+) -> None:
     """Write the report of a run anew, and print its path."""
     from tasks.report import report_run
 
     store = open_store(lake)
     found = find_run(store, run)
     with Console(stderr=True).status(f"writing the report of {found.run_id}"):
-        path = report_run(store, found.run_id)
+        path = report_run(store, found.run_id, against=against)
     typer.echo(f"report: {path}")
 
 
@@ -115,6 +145,35 @@ def replay(
     )
 
 
+_SHOWN_OF_CLAIMS = ["source", "claim", "metric", "measured_by", "published", "ours", "interval", "n", "verdict", "why"]
+
+
+def _interval(rows: pl.DataFrame) -> pl.Series:
+    ends = zip(rows["low"], rows["high"], strict=True)
+    return pl.Series([f"[{low:.3g}, {high:.3g}]" if low is not None else None for low, high in ends], dtype=pl.String)
+
+
+def _known(name: str) -> None:
+    """An unknown query is told whatever the lake holds."""
+    try:
+        sql.find(name)
+    except ValueError as error:
+        raise InputError(str(error)) from None
+
+
+def _note_missing(connection: duckdb.DuckDBPyConnection, rows: pl.DataFrame) -> None:
+    """Beside rows: why some metrics, or all of them, are not among them."""
+    missing = connection.execute("SELECT metric, min(reason) FROM missing_metrics GROUP BY ALL ORDER BY 1").fetchall()
+    scored = connection.execute("SELECT count(*) FROM metrics").fetchall()[0][0]
+    said = [f"{metric} is not there: {reason}" for metric, reason in missing if "metric" in rows.columns]
+    if not scored and ("metric" in rows.columns or rows.is_empty()):
+        said.append("no metric has a value; `skewbench score RUN` scores the pictures that are there")
+    elif rows.is_empty():
+        said.append("no rows: the runs have nothing that this query asks about, or no baseline to compare with")
+    for line in said:
+        typer.echo(f"note: {line}", err=True)
+
+
 def _setting(given: str) -> tuple[str, str | float]:
     """`name=value`, the value a number where it reads as one."""
     name, equals, value = given.partition("=")
@@ -131,6 +190,12 @@ def _print(rows: pl.DataFrame, format: str) -> None:
         typer.echo(rows.write_csv(), nl=False)
     elif format == "json":
         typer.echo(rows.write_json())
+    elif format == "parquet":
+        if sys.stdout.isatty():
+            raise InputError("--format parquet writes bytes: send them to a file, > rows.parquet")
+        content = io.BytesIO()
+        rows.write_parquet(content)
+        typer.echo(content.getvalue(), nl=False)
     elif format == "markdown":
         for row in (rows.columns, ["---"] * rows.width, *rows.iter_rows()):
             typer.echo("| " + " | ".join(_shown(value).replace("|", r"\|") for value in row) + " |")

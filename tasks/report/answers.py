@@ -8,10 +8,8 @@ import duckdb
 import polars as pl
 
 import sql
+from tasks.claims import claims
 from tasks.lake.manifest import Manifest
-
-_FIDELITY = ("binding", "image_reward", "aesthetic", "clip_score", "hps")
-_DIVERSITY = ("msssim_diversity", "lpips_diversity", "vendi")
 
 
 @dataclass(frozen=True)
@@ -24,37 +22,31 @@ class Answers:
     baseline: str | None
     settings: dict[str, str]
     metrics: pl.DataFrame  # metric, kind, higher_is_better
+    fidelity: str | None  # the metric that stands for fidelity: a score of a picture, if there is one
+    diversity: str | None  # the metric that stands for diversity: of a set of pictures
     correlations: pl.DataFrame
     curve: pl.DataFrame
     regimes: pl.DataFrame
     worst: pl.DataFrame
     profile: pl.DataFrame
+    effects: pl.DataFrame
+    front: pl.DataFrame
+    scatter: pl.DataFrame
+    claims: pl.DataFrame
     failures: pl.DataFrame
     speed: pl.DataFrame
 
     @property
-    def fidelity(self) -> str | None:
-        """The metric that stands for fidelity: a score of a picture against its prompt, if there is one."""
-        return self._choose(_FIDELITY, ("sample",))
-
-    @property
-    def diversity(self) -> str | None:
-        """The metric that stands for diversity: of a set of pictures."""
-        return self._choose(_DIVERSITY, ("prompt", "cell"))
-
-    def _choose(self, known: tuple[str, ...], kinds: tuple[str, ...]) -> str | None:
-        """The first of the known ones, else any; a kind that comes first has intervals that the next lacks."""
-        for kind in kinds:
-            there = self.metrics.filter(kind=kind)["metric"].to_list()
-            if there:
-                return next((metric for metric in known if metric in there), there[0])
-        return None
+    def others(self) -> list[str]:
+        """The cells that are compared with the baseline."""
+        return [cell for cell in self.cells if cell != self.baseline]
 
 
 def ask(lake: duckdb.DuckDBPyConnection, run: Manifest) -> Answers:
     """Run the named queries over a connection that sees this run alone."""
     cells = sql.select(lake, "SELECT cell, knob, settings, baseline FROM cells ORDER BY baseline DESC, position")
     knobs = {row["cell"]: _words(row["knob"], json.loads(row["settings"])) for row in cells.to_dicts()}
+    main = dict(sql.select(lake, "SELECT role, metric FROM main_metrics").iter_rows())
     return Answers(
         run=run,
         lake=lake,
@@ -62,11 +54,17 @@ def ask(lake: duckdb.DuckDBPyConnection, run: Manifest) -> Answers:
         baseline=run.baseline if run.baseline in knobs else None,
         settings=knobs,
         metrics=sql.select(lake, "SELECT metric, kind, higher_is_better FROM metrics ORDER BY kind DESC, metric"),
+        fidelity=main.get("fidelity"),
+        diversity=main.get("diversity"),
         correlations=sql.query(lake, "correlations"),
         curve=sql.query(lake, "operating_curve"),
         regimes=sql.query(lake, "regimes"),
         worst=sql.query(lake, "worst_fraction"),
         profile=sql.query(lake, "stability_profile"),
+        effects=sql.query(lake, "static_effect"),
+        front=sql.query(lake, "pareto_front"),
+        scatter=sql.query(lake, "change_by_alignment"),
+        claims=claims(lake, run.run_id),
         failures=sql.query(lake, "failures"),
         speed=sql.query(lake, "speed"),
     )

@@ -6,13 +6,17 @@ from pathlib import Path
 
 import sql
 from eval.figures import metric_label
-from tasks.lake.manifest import find_run
+from tasks.errors import InputError
+from tasks.lake.manifest import Manifest, find_run
 from tasks.lake.store import LocalStore
 from tasks.report.answers import ask
+from tasks.report.explorer import explore
 from tasks.report.findings import find
 from tasks.report.head import read_head, run_tables
 from tasks.report.page import Page, render
 from tasks.report.pictures import choose_pictures
+from tasks.report.sections.against import Comparison, against_section
+from tasks.report.sections.claims import claims_section
 from tasks.report.sections.correlations import correlation_section
 from tasks.report.sections.curve import curve_section
 from tasks.report.sections.regimes import regime_section
@@ -20,31 +24,37 @@ from tasks.report.sections.stability import stability_section
 from tasks.report.sections.worst import worst_section
 
 
-def report_run(store: LocalStore, run_id: str, path: str | Path | None = None) -> Path:
+def report_run(store: LocalStore, run_id: str, path: str | Path | None = None, against: str | None = None) -> Path:
     """Write the report of a run, also of one that is not finished, and return its absolute path.
 
     Args:
         run_id: the run's id, or a unique beginning of it.
+        against: another run's id, or a unique beginning: what changed since is shown.
         path: of the file; without it `<lake>/_reports/<run_id>.html`. A file that is there is replaced, atomically.
 
     Raises:
-        InputError: no such run.
+        InputError: no such run, or a run against itself.
         LakeError: a part that the run's manifest names cannot be read.
     """
     run = find_run(store, run_id)
+    comparison = _compare(store, run, find_run(store, against)) if against else None
     with closing(sql.connect(store.root, run.run_id, include_running=True)) as lake:
         answers = ask(lake, run)
+        groups = choose_pictures(answers, store.root)
         page = Page(
             head=read_head(answers),
             findings=find(answers),
             sections=(
+                *((against_section(answers, comparison),) if comparison else ()),
                 curve_section(answers),
                 correlation_section(answers),
                 regime_section(answers),
                 worst_section(answers),
                 stability_section(answers),
+                claims_section(answers),
             ),
-            groups=tuple(choose_pictures(answers)),
+            explorer=explore(answers, groups),
+            groups=tuple(groups),
             tables=tuple(run_tables(answers)),
             cells=tuple(answers.cells),
             scored_by=metric_label(answers.fidelity) if answers.fidelity else "",
@@ -52,6 +62,13 @@ def report_run(store: LocalStore, run_id: str, path: str | Path | None = None) -
     target = Path(path).absolute() if path else store.root / "_reports" / f"{run.run_id}.html"
     _write(target, render(page))
     return target
+
+
+def _compare(store: LocalStore, run: Manifest, other: Manifest) -> Comparison:
+    if other.run_id == run.run_id:
+        raise InputError(f"run {run.run_id!r} is the same: a run against itself says nothing")
+    with closing(sql.connect(store.root, [run.run_id, other.run_id], include_running=True)) as lake:
+        return Comparison(other, sql.query(lake, "run_changes", run=run.run_id, against=other.run_id))
 
 
 def _write(target: Path, text: str) -> None:

@@ -8,8 +8,8 @@ def no_metric(answers: Answers, what: str = "score") -> str:
     asked = answers.run.experiment.get("metrics") or []
     named = f"asks for {', '.join(asked)}" if asked else "asks for no metric"
     return (
-        f"There is no {what} in this run; the experiment {named}. Name one under `metrics:` and start "
-        "`skewbench run EXPERIMENT` again: the pictures stay, and only what is missing is scored."
+        f"There is no {what} in this run; the experiment {named}. `skewbench score {answers.run.run_id}` scores the "
+        "pictures that are there."
     )
 
 

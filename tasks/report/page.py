@@ -15,6 +15,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined, select_autoesca
 from markupsafe import Markup, escape
 
 from eval.figures import Colours, config
+from tasks.report.explorer import Explorer
 from tasks.report.findings import Findings
 from tasks.report.head import Head
 from tasks.report.pictures import Group
@@ -46,6 +47,7 @@ class Page:
     head: Head
     findings: Findings
     sections: tuple[Section, ...]
+    explorer: Explorer | None
     groups: tuple[Group, ...]
     tables: tuple[tuple[str, Table], ...]  # with what was run: heading, table
     cells: tuple[str, ...]
@@ -63,6 +65,7 @@ def render(page: Page) -> str:
                     names[id(chart)] = f"chart-{len(specs)}"
                     specs[names[id(chart)]] = chart.spec
     scripts = [_library(), _text("page.js")] if specs else []
+    scripts += [_text("explorer.js")] if page.explorer else []
     return (
         _environment()
         .get_template("template.html")
@@ -70,6 +73,7 @@ def render(page: Page) -> str:
             page=page,
             chart_id=lambda chart: names[id(chart)],
             specs=_json(specs),
+            explorer_data=_json(page.explorer.content if page.explorer else None),
             chart_config=_json(config(_variables(), legends=False)),
             scripts=[Markup(script) for script in scripts],  # noqa: S704  (our own, and the chart library's)
             policy=_policy(scripts),

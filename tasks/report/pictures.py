@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+import sql
 from eval.figures import metric_label
 from tasks.report.answers import Answers
 from tasks.report.numbers import show, signed
@@ -44,6 +46,7 @@ class Picture:
 class Card:
     """One prompt and seed: the baseline's picture, then each other cell's."""
 
+    pair_id: str
     prompt: str
     seed: int
     pictures: tuple[Picture, ...]
@@ -58,7 +61,7 @@ class Group:
     cards: tuple[Card, ...]
 
 
-def choose_pictures(answers: Answers) -> list[Group]:
+def choose_pictures(answers: Answers, lake: Path) -> list[Group]:
     """The page's pictures. Which samples are chosen follows from the lake alone: the same page each time."""
     samples = answers.lake.execute(_SAMPLES).pl()
     most = max(2, min(CARDS, BUDGET // (3 * max(len(answers.cells), 1))))
@@ -66,7 +69,7 @@ def choose_pictures(answers: Answers) -> list[Group]:
     wanted = samples.filter(pl.col("pair_id").is_in([pair for *_, pairs in chosen for pair in pairs]))
     if wanted.is_empty():
         return []
-    contents = _contents(answers, wanted["sample_id"].to_list())
+    contents = sql.pictures(lake, answers.run.run_id, wanted["sample_id"].to_list())
     scores = _scores(answers)
     cards = {
         pair: _card(answers, rows.to_dicts(), contents, scores)
@@ -110,13 +113,6 @@ def _unstable_changes(answers: Answers, metric: str, baseline: str) -> pl.DataFr
     )
 
 
-def _contents(answers: Answers, sample_ids: list[str]) -> dict[str, bytes]:
-    found = answers.lake.execute(
-        "SELECT sample_id, image.bytes FROM images WHERE sample_id IN (SELECT unnest(?))", [sample_ids]
-    )
-    return {sample_id: content for sample_id, content in found.fetchall() if content is not None}
-
-
 def _scores(answers: Answers) -> dict[str, float]:
     if answers.fidelity is None:
         return {}
@@ -130,7 +126,7 @@ def _card(answers: Answers, rows: list[dict[str, Any]], contents: dict[str, byte
     pictures = (
         _picture(answers, row, contents.get(row["sample_id"]), scores.get(row["sample_id"]), base) for row in shown
     )
-    return Card(rows[0]["prompt"], rows[0]["seed"], tuple(pictures))
+    return Card(rows[0]["pair_id"], rows[0]["prompt"], rows[0]["seed"], tuple(pictures))
 
 
 def _picture(

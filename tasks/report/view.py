@@ -26,6 +26,7 @@ class Column:
     write: Callable[[dict[str, Any]], str]
     number: bool = True
     cell: bool = False  # the name of a cell, shown with its colour
+    wrap: bool = False  # a sentence, which may take several lines
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ class Figure:
     legend: bool = False  # of the cells
     choice: tuple[tuple[str, str], ...] = ()  # (value, label): the reader chooses one
     choice_label: str = ""
+    command: bool = False  # `query` is a command of its own
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,8 @@ class Section:
 
 def chart(drawn: alt.TopLevelMixin, label: str, title: str = "", layout: str = "") -> Chart:
     """A chart of `eval.figures` as the page embeds it."""
-    spec = drawn.to_dict(context={"pre_transform": False})
+    # not validated against the schema here: slow, and each figure's test compiles it
+    spec = drawn.to_dict(validate=False, context={"pre_transform": False})
     spec.pop("config", None)  # the page's own configuration counts
     return Chart(spec | {"description": label}, label, title, layout)
 

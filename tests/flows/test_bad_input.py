@@ -60,7 +60,7 @@ def test_bad_experiment(
     ("arguments", "said"),
     [
         (["run", "no-such.yaml"], "no such file"),
-        (["query", "corelations"], "no lake"),
+        (["query", "corelations"], "did you mean 'correlations'"),
         (["report"], "no runs in it"),
         (["replay", "abc"], "lake"),
         (["verify"], "no runs in it"),

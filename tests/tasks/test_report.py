@@ -60,11 +60,15 @@ def test_it_counts_what_was_lost_and_names_what_has_no_value(normal: Path) -> No
 
 def test_each_figure_names_its_query_and_n_and_has_a_table(normal: Path) -> None:
     html = normal.read_text(encoding="utf-8")
-    for name in ("operating_curve", "correlations", "regimes", "worst_fraction", "stability_profile"):
+    for name in (
+        *("operating_curve", "correlations", "regimes", "change_by_alignment", "worst_fraction", "stability_profile"),
+    ):
         caption = re.search(rf"Query <code>{name}</code>; ([^<]+)<", html)
         assert caption, name
         assert "n = " in caption[1]
-    assert html.count("<details><summary>The numbers</summary>") == 5
+    assert html.count("<details><summary>The numbers</summary>") == 7
+    assert "Command <code>claims</code>" in html
+    assert "Query pareto_front" in html
     assert "swap control" in words(html)
 
 
@@ -139,7 +143,7 @@ def test_without_scores_it_says_what_to_do(tmp_path: Path) -> None:
     html = reported(tmp_path, run_id)
     text = words(html)
     assert "There is no score in this run; the experiment asks for scene, diversity." in text
-    assert "<code>skewbench run EXPERIMENT</code>" in html
+    assert f"<code>skewbench score {run_id}</code>" in html
     assert "stability_profile" in html
     assert "<h3>Random samples</h3>" in html
     assert "gained most" not in html
@@ -221,6 +225,49 @@ def test_another_place_and_an_unknown_run(tmp_path: Path) -> None:
         report_run(store, "other")
 
 
+def twin(folder: Path, **changes: Any) -> tuple[str, str]:
+    """Two runs of the same prompts and noise, as two builds make them: other scores, the same pair_ids."""
+    from tests import lakes
+
+    first = made(folder, Lake(prompts=12))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lakes.Lake, "run_id", property(lambda lake: f"{lake.name}-later"))
+        second = made(folder, Lake(prompts=12, repair=3.0), created="2026-01-02T00:00:00+00:00", **changes)
+    return first, second
+
+
+def test_against_another_run(tmp_path: Path) -> None:
+    first, second = twin(tmp_path, run_id="toy-later", identity={"torch": "9.9"})
+    html = report_run(LocalStore(tmp_path), second, against=first).read_text(encoding="utf-8")
+    text = words(html)
+    assert f"What changed against {first}?" in text
+    assert "What decides the numbers differs in: torch." in text
+    assert "stand out at a false discovery rate of 5%" in text
+    assert "Query <code>run_changes</code>; n = 12 to 36 pairs" in html
+    with pytest.raises(InputError, match="is the same"):
+        report_run(LocalStore(tmp_path), second, against=second)
+    with pytest.raises(InputError, match="no such run"):
+        report_run(LocalStore(tmp_path), second, against="other")
+
+
+def test_against_a_run_of_other_pictures(tmp_path: Path) -> None:
+    first, second = made(tmp_path, Lake()), made(tmp_path, Lake(name="other", knobs=("warm",)))
+    text = words(report_run(LocalStore(tmp_path), second, against=first).read_text(encoding="utf-8"))
+    assert "The runs share no picture" in text
+
+
+def test_claims_are_told(normal: Path) -> None:
+    text = words(normal.read_text(encoding="utf-8"))
+    assert "of 90 published claims apply to this run" in text
+    assert "an article about the paper, no data seen" not in text  # none of its claims applies
+    assert "no cell with α 1.1, β 5, static" in text
+
+
+def test_no_knob_no_explorer(tmp_path: Path) -> None:
+    html = reported(tmp_path, made(tmp_path, Lake(knobs=("baseline",), lost=False)))
+    assert "explorer" not in re.sub(r"<style>.*?</style>", "", html, flags=re.DOTALL)
+
+
 # -- in a real browser
 
 
@@ -257,7 +304,7 @@ def test_in_a_browser(browser: Any, normal: Path, scheme: str, width: int) -> No
     assert all(marks > 3 for marks in drawn), drawn
 
     for measure in ("instability", "neg_energy"):  # by keyboard, as a reader without a mouse would
-        page.focus("fieldset.choice input:checked")
+        page.focus("#stability-1 input:checked")
         page.keyboard.press("ArrowRight")
         page.wait_for_selector(f"[data-value={measure}]:not([hidden]) .chart[data-drawn=done] svg")
     page.wait_for_function(_ALL_DRAWN)
@@ -266,6 +313,57 @@ def test_in_a_browser(browser: Any, normal: Path, scheme: str, width: int) -> No
     assert (sum(ground) < sum(ink)) == (scheme == "dark")
     assert said == []
     assert [url for url in asked if not url.startswith("data:")] == [normal.as_uri()]
+    context.close()
+
+
+def test_sliders_change_pictures_and_metrics_by_keyboard(browser: Any, tmp_path: Path) -> None:
+    knobs = ("baseline", "a1.05-b3", "a1.20-b5", "adaptive", "warm")
+    path = report_run(LocalStore(tmp_path), made(tmp_path, Lake(knobs=knobs)))
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.goto(path.as_uri())
+    page.wait_for_selector("html[data-ready]", timeout=30_000)
+
+    def seen() -> tuple[str, list[str], str]:
+        pictures = page.eval_on_selector_all("#explorer-pictures img", "images => images.map(image => image.src)")
+        table = page.inner_text("[data-effects]:not([hidden])")
+        return page.get_attribute("#explorer-body", "data-cell") or "", pictures, table
+
+    alpha, beta = (page.get_by_label(f"{name} of the static knob") for name in ("alpha", "beta"))
+    first = seen()
+    assert first[0] == "a1.05-b3"
+    assert len(first[1]) > 1
+    alpha.focus()
+    page.keyboard.press("ArrowRight")
+    second = seen()
+    assert second[0] == "a1.20-b5"
+    assert set(first[1]).isdisjoint(second[1])
+    assert first[2] != second[2]
+    assert (alpha.get_attribute("aria-valuetext"), beta.get_attribute("aria-valuetext")) == ("1.2", "5")
+    assert page.inner_text("#explorer-said").startswith("a1.20-b5: skew, α 1.2, β 5; Aesthetic")
+    assert page.get_attribute("#explorer-said", "aria-live") == "polite"
+    page.keyboard.press("Home")  # alpha 1 is the baseline, whatever beta is
+    assert seen()[0] == "baseline"
+    assert alpha.get_attribute("aria-valuetext") == "1"
+    beta.focus()
+    page.keyboard.press("ArrowLeft")
+    assert seen()[0] in ("a1.05-b3", "baseline")
+    page.focus("#explorer input[type=radio]:checked")
+    page.keyboard.press("ArrowRight")
+    assert seen()[0] == "adaptive"
+    page.keyboard.press("ArrowRight")
+    assert seen()[0] == "warm"
+    page.get_by_label("tau of the temperature knob").focus()
+    page.keyboard.press("ArrowLeft")
+    assert seen()[0] == "baseline"
+    unlabelled = page.evaluate(
+        "[...document.querySelectorAll('input')].filter(node => !node.labels.length && !node.ariaLabel).length"
+    )
+    assert unlabelled == 0
+    assert said == []
     context.close()
 
 

@@ -4,7 +4,7 @@ import polars as pl
 
 from eval.figures import Axis, metric_label, metric_meaning, operating_curve
 from tasks.report.answers import Answers
-from tasks.report.columns import CELL, METRIC, intervals, numbers
+from tasks.report.columns import CELL, METRIC, intervals, numbers, words
 from tasks.report.hints import no_metric
 from tasks.report.numbers import count, show, span
 from tasks.report.view import Column, Figure, Panel, Section, Table, chart, table
@@ -17,6 +17,14 @@ _COLUMNS = (
     numbers("n", "n", count),
     Column("lost", lambda row: count(row["failed"] + row["blank"] + row["nonfinite"])),
     numbers("worst case", "worst_case", show),
+)
+
+_AREAS = (
+    words("knob", "family"),
+    numbers("settings", "settings", count),
+    numbers("dominated area", "family_area", show),
+    intervals(),
+    words("on the front", "front"),
 )
 
 
@@ -52,8 +60,14 @@ def _curve(answers: Answers, fidelity: str, diversity: str, behind: tuple[Table,
     sets = "prompt" if "prompt" in kind else "cell"
     across = _axis(answers.curve.filter(metric=diversity, kind=sets), "diversity")
     up = _axis(answers.curve.filter(metric=fidelity, kind="sample"), "fidelity")
-    points = across.join(up, on="cell").with_columns(
-        pl.col("cell").replace_strict(answers.settings, default="").alias("settings")
+    front = answers.front.select("cell", "on_front")
+    points = (
+        across.join(up, on="cell")
+        .join(front, on="cell", how="left", maintain_order="left")
+        .with_columns(
+            pl.col("cell").replace_strict(answers.settings, default="").alias("settings"),
+            pl.col("on_front").fill_null(False),
+        )
     )
     counted = "prompts" if sets == "prompt" else "pictures"
     label = (
@@ -63,13 +77,34 @@ def _curve(answers: Answers, fidelity: str, diversity: str, behind: tuple[Table,
     said = [f"{metric_label(m)}: {metric_meaning(m)}." for m in (fidelity, diversity) if metric_meaning(m)]
     return Figure(
         title=f"{metric_label(fidelity)} against {metric_label(diversity)}",
-        meaning=" ".join(["One point a cell; bars are 95% intervals.", *said]),
+        meaning=" ".join(
+            ["One point a cell; bars are 95% intervals. The dashed line joins settings that no other beats.", *said]
+        ),
         panels=(Panel((chart(operating_curve(points, *axes, answers.cells), label),)),),
         query="operating_curve",
         n=f"n = {span(up['fidelity_n'])} samples and {span(across['diversity_n'])} {counted} a cell",
         tables=behind,
+        shown=(_areas(answers),) if answers.front["family_area"].is_not_null().any() else (),
         legend=True,
     )
+
+
+def _areas(answers: Answers) -> Table:
+    """A row a family of knobs."""
+    families = (
+        answers.front.filter(pl.col("family_area").is_not_null())
+        .group_by("family", maintain_order=True)
+        .agg(
+            pl.col("family_area", "low", "high").first(),
+            pl.len().alias("settings"),
+            pl.col("cell").filter("on_front").str.join(", ").alias("front"),
+        )
+    )
+    caption = (
+        "Query pareto_front: the share of the plane, from the worst to the best of the cells' means, that each family "
+        "of knobs dominates; the baseline counts in each."
+    )
+    return table(caption, families, _AREAS)
 
 
 def _axis(frame: pl.DataFrame, name: str) -> pl.DataFrame:

@@ -7,6 +7,7 @@ from tasks.report.answers import Answers
 from tasks.report.columns import CELL, METRIC, intervals, numbers, words
 from tasks.report.hints import no_baseline, no_metric
 from tasks.report.numbers import count, show, signed, span
+from tasks.report.sections.scatter import scatter_figure
 from tasks.report.view import Chart, Figure, Panel, Section, chart, listing, table
 
 _COLUMNS = (
@@ -26,12 +27,13 @@ def regime_section(answers: Answers) -> Section:
     """Paired change by regime, a chart a metric."""
     frame = answers.regimes
     missing = () if frame.height else (no_baseline(answers) or no_metric(answers),)
+    figures = (*((_figure(answers, frame),) if frame.height else ()), scatter_figure(answers))
     return Section(
         "regimes",
         "Does the knob help where it should?",
         "Unstable samples are the half whose baseline picture has the lower Align over all blocks; stable ones are the "
         "other half. A good knob repairs the unstable and leaves the stable alone.",
-        (_figure(answers, frame),) if frame.height else (),
+        tuple(figure for figure in figures if figure),
         missing,
     )
 

@@ -45,7 +45,15 @@ def curve_frame() -> pl.DataFrame:
     values = {
         f"{side}{end}": [0.4 + shift] * 3 for side in sides for end, shift in (("", 0), ("_low", -0.1), ("_high", 0.1))
     }
-    return pl.DataFrame({"cell": CELLS, "settings": CELLS, **values, **{f"{side}_n": [8] * 3 for side in sides}})
+    return pl.DataFrame(
+        {
+            "cell": CELLS,
+            "settings": CELLS,
+            **values,
+            **{f"{side}_n": [8] * 3 for side in sides},
+            "on_front": [True, True, False],
+        }
+    )
 
 
 def regime_frame() -> pl.DataFrame:

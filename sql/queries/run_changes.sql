@@ -1,0 +1,65 @@
+-- Did last night's build change anything? Each cell's metrics, and Align, in one run against another, paired.
+--
+-- Cells are matched by name, pictures by prompt, noise and size, so builds, models and knobs may differ: same_knob says
+-- whether the setting is the same. A cell or metric that only one of the runs has is not here.
+--
+-- parameter run: the run; default: the newest that the connection shows
+-- parameter against: the run before it that it is compared with; default: the newest other one
+--
+-- Columns: run_id, against (run ids), cell, same_knob, metric (alignment: Align), kind (sample, prompt; measure: Align),
+-- before, mean (of the other run and of this one, over the pairs), change (this less other), low, high (95%, normal,
+-- clustered by prompt), error (standard error of change), method, n (pairs), lost, lost_before (samples of the cell that
+-- are not ok, in this run and in the other).
+-- Source: the project's.
+WITH
+newest AS (
+    SELECT run_id FROM runs
+    WHERE getvariable('run')::VARCHAR IS NULL OR run_id = getvariable('run')::VARCHAR
+    ORDER BY created DESC, run_id DESC LIMIT 1
+),
+older AS (
+    SELECT run_id FROM runs
+    WHERE run_id NOT IN (FROM newest)
+        AND (getvariable('against')::VARCHAR IS NULL OR run_id = getvariable('against')::VARCHAR)
+    ORDER BY created DESC, run_id DESC LIMIT 1
+),
+pairs AS MATERIALIZED (
+    SELECT
+        now.run_id, was.run_id AS against, cell, metric, kind, now.prompt_id, was.value AS before, now.value,
+        now.value - was.value AS change
+    FROM unit_values AS now JOIN unit_values AS was USING (cell, metric, kind, unit)
+    WHERE now.run_id IN (FROM newest) AND was.run_id IN (FROM older)
+),
+means AS (
+    SELECT
+        run_id, against, cell, metric, kind,
+        avg(before) AS before, avg(value) AS mean, avg(change) AS change, count(*) AS n
+    FROM pairs GROUP BY ALL
+),
+-- each prompt's pull on the mean, for the clustered standard error (Liang-Zeger)
+pulls AS (
+    SELECT cell, metric, kind, prompt_id, sum(p.change - m.change) / any_value(m.n) AS pull
+    FROM pairs AS p JOIN means AS m USING (cell, metric, kind)
+    GROUP BY ALL
+),
+errors AS (
+    SELECT cell, metric, kind, sqrt(sum(pull ** 2) * count(*) / nullif(count(*) - 1, 0)) AS error
+    FROM pulls GROUP BY ALL
+),
+lost AS (
+    SELECT run_id, cell, count(*) FILTER (status <> 'ok') AS lost FROM samples GROUP BY ALL
+)
+SELECT
+    m.run_id, m.against, m.cell,
+    k.knob = o.knob AND k.settings = o.settings AS same_knob,
+    m.metric, m.kind, m.before, m.mean, m.change,
+    m.change - 1.959963984540054 * e.error AS low, m.change + 1.959963984540054 * e.error AS high, e.error,
+    CASE WHEN e.error IS NOT NULL THEN 'normal, clustered by prompt, 95%' END AS method,
+    m.n, lost.lost, before.lost AS lost_before
+FROM means AS m
+JOIN errors AS e USING (cell, metric, kind)
+JOIN cells AS k ON k.run_id = m.run_id AND k.cell = m.cell
+JOIN cells AS o ON o.run_id = m.against AND o.cell = m.cell
+JOIN lost ON lost.run_id = m.run_id AND lost.cell = m.cell
+JOIN lost AS before ON before.run_id = m.against AND before.cell = m.cell
+ORDER BY k.position, list_position(['sample', 'prompt', 'measure'], m.kind), m.metric;

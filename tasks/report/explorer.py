@@ -1,0 +1,128 @@
+"""The operating-point explorer: sliders over the settings that were run, the same prompts and seeds under each."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from eval.figures import metric_label
+from tasks.report.answers import Answers
+from tasks.report.columns import METRIC, intervals, numbers
+from tasks.report.numbers import count, show, signed
+from tasks.report.pictures import Group
+from tasks.report.view import Table, table
+
+_PARAMETERS = {"alpha": ("α", 1.0), "beta": ("β", None), "tau": ("τ", 1.0)}
+"""Symbol, and the value at which the knob does nothing, whatever the others are; None: there is none."""
+
+_COLUMNS = (
+    METRIC,
+    numbers("baseline", "baseline", show),
+    numbers("here", "mean", show),
+    numbers("change", "change", signed),
+    intervals(sign=True),
+    numbers("n", "n", count),
+    numbers("lost", "lost", count),
+)
+
+
+@dataclass(frozen=True)
+class Slider:
+    """A parameter of the knob and the values that were run, ascending."""
+
+    symbol: str
+    name: str
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Family:
+    """Settings that differ in strength alone. `settings`: the place on each slider (None: any) and the cell there."""
+
+    name: str
+    sliders: tuple[Slider, ...]
+    settings: tuple[tuple[tuple[int | None, ...], str], ...]
+
+
+@dataclass(frozen=True)
+class Explorer:
+    """What the page's sliders choose from."""
+
+    families: tuple[Family, ...]
+    cells: tuple[str, ...]
+    said: dict[str, str]  # a cell in words, with its main metrics
+    tables: dict[str, Table]  # a cell's metrics
+    pairs: tuple[tuple[str, str, int], ...]  # pair_id, prompt, seed: shown under each setting
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """What the page's script reads."""
+        families = [
+            {"settings": [{"at": list(at), "cell": cell} for at, cell in family.settings]} for family in self.families
+        ]
+        return {"families": families, "said": self.said}
+
+
+def explore(answers: Answers, groups: list[Group]) -> Explorer | None:
+    """The explorer of a run; None where there is no knob to turn, or no picture."""
+    knobs = answers.lake.execute("FROM knobs ORDER BY position").pl()
+    families = tuple(
+        _family(answers, str(name), some)
+        for (name,), some in knobs.filter(pl.col("family") != "baseline").group_by(["family"], maintain_order=True)
+    )
+    if not families or not groups:
+        return None
+    cells = tuple(cell for cell in answers.cells if any(cell == at[1] for family in families for at in family.settings))
+    return Explorer(
+        families=families,
+        cells=cells,
+        said={cell: _said(answers, cell) for cell in cells},
+        tables={cell: _metrics(answers, cell) for cell in cells},
+        pairs=tuple((card.pair_id, card.prompt, card.seed) for card in groups[-1].cards),
+    )
+
+
+def _family(answers: Answers, name: str, cells: pl.DataFrame) -> Family:
+    known = [parameter for parameter in _PARAMETERS if cells[parameter].is_not_null().any()]
+    values = {parameter: set(cells[parameter].drop_nulls().to_list()) for parameter in known}
+    rest = {parameter: _PARAMETERS[parameter][1] for parameter in known}
+    if answers.baseline:
+        for parameter, at_rest in rest.items():
+            values[parameter] |= set() if at_rest is None else {at_rest}
+    sliders = tuple(Slider(_PARAMETERS[name][0], name, tuple(sorted(values[name]))) for name in known)
+    settings: list[tuple[tuple[int | None, ...], str]] = [
+        (tuple(slider.values.index(row[slider.name]) for slider in sliders), row["cell"]) for row in cells.to_dicts()
+    ]
+    if answers.baseline:
+        at = tuple(_place(slider, rest[slider.name]) for slider in sliders)
+        if at not in {place for place, _ in settings}:
+            settings.append((at, answers.baseline))
+    return Family(name, sliders, tuple(settings))
+
+
+def _place(slider: Slider, value: float | None) -> int | None:
+    return None if value is None else slider.values.index(value)
+
+
+def _metrics(answers: Answers, cell: str) -> Table:
+    """A cell's means and changes; the baseline has means alone."""
+    if cell == answers.baseline:
+        means = answers.curve.filter(pl.col("cell") == cell, pl.col("kind") != "cell")
+        lost = pl.col("failed") + pl.col("blank") + pl.col("nonfinite")
+        nothing = pl.lit(None, pl.Float64)
+        own = means.select("metric", "mean", "n", lost=lost).with_columns(
+            pl.col("mean").alias("baseline"), change=nothing, low=nothing, high=nothing
+        )
+        return table("Plain attention.", own, _COLUMNS)
+    effects = answers.effects.filter(cell=cell)
+    return table(f"Query static_effect, cell {cell}.", effects, _COLUMNS)
+
+
+def _said(answers: Answers, cell: str) -> str:
+    """For people who hear the page: the setting and its main metrics."""
+    said = [f"{cell}: {answers.settings[cell]}"]
+    for metric in (answers.fidelity, answers.diversity):
+        rows = answers.effects.filter(cell=cell, metric=metric or "").to_dicts()
+        if rows:
+            said.append(f"{metric_label(str(metric))} {show(rows[0]['mean'])} ({signed(rows[0]['change'])})")
+    return "; ".join(said)

@@ -1,0 +1,106 @@
+"""Did anything change against another run? The same pictures of both, paired."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+from scipy import stats
+
+from eval.figures import change_by_regime, metric_label
+from eval.statistics import benjamini_hochberg
+from tasks.lake.manifest import Manifest
+from tasks.report.answers import Answers
+from tasks.report.columns import CELL, METRIC, intervals, numbers
+from tasks.report.numbers import count, show, signed, span
+from tasks.report.view import Column, Figure, Panel, Section, chart, table
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Another run, and the query `run_changes` of ours against it."""
+
+    other: Manifest
+    changes: pl.DataFrame
+
+
+_COLUMNS = (
+    CELL,
+    METRIC,
+    numbers("before", "before", show),
+    numbers("now", "mean", show),
+    numbers("change", "change", signed),
+    intervals(sign=True),
+    numbers("q", "q", lambda q: "< 0.001" if q < 0.001 else f"{q:.3f}"),
+    numbers("n", "n", count),
+    Column("lost, before and now", lambda row: f"{count(row['lost_before'])}, {count(row['lost'])}"),
+)
+
+
+def against_section(answers: Answers, comparison: Comparison) -> Section:
+    """The change of each cell and metric, with the false discovery rate over the table."""
+    other = comparison.other.run_id
+    frame = comparison.changes.with_columns(q=pl.Series(_q_values(comparison.changes), dtype=pl.Float64))
+    missing = (
+        ()
+        if frame.height
+        else (
+            f"The runs share no picture of a cell of the same name, prompt, noise and size: nothing of {other} pairs "
+            "with this run.",
+        )
+    )
+    return Section(
+        "against",
+        f"What changed against {other}?",
+        f"The same prompts and noise in both runs. {_differs(answers.run, comparison.other)}",
+        (_figure(answers, frame, other),) if frame.height else (),
+        missing,
+    )
+
+
+def _q_values(frame: pl.DataFrame) -> list[float | None]:
+    """Each change's p-value, adjusted over the table; None where there is none."""
+    if frame.is_empty():
+        return []
+    error = frame["error"].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    change = frame["change"].to_numpy()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p = np.where(change == 0, 1.0, 2 * stats.norm.sf(np.abs(change / error)))
+    return [None if np.isnan(q) else float(q) for q in benjamini_hochberg(np.where(np.isnan(error), np.nan, p))]
+
+
+def _figure(answers: Answers, frame: pl.DataFrame, other: str) -> Figure:
+    moved = frame.filter(pl.col("q") < 0.05)
+    metrics = [metric for metric in (answers.fidelity, answers.diversity) if metric and metric in set(frame["metric"])]
+    charts = []
+    for metric in metrics:
+        shown = frame.filter(metric=metric).with_columns(regime=pl.lit("all"))
+        drawn = change_by_regime(shown, metric_label(metric), answers.cells, ["all"])
+        label = f"Change of {metric_label(metric)} against {other}, by cell, with 95% intervals"
+        charts.append(chart(drawn, label))
+    changed = frame.filter(~pl.col("same_knob"))["cell"].unique().sort().to_list()
+    knobs = f" The knob of {', '.join(changed)} is not the same in both." if changed else ""
+    found = f"{moved.height} of {frame.height} changes" if moved.height else f"None of {frame.height} changes"
+    return Figure(
+        title="Change against the other run",
+        meaning=f"{found} stand out at a false discovery rate of 5% over the table (q, Benjamini and Hochberg).{knobs}",
+        panels=(Panel(tuple(charts), "pair"),) if charts else (),
+        query="run_changes",
+        n=f"n = {span(frame['n'])} pairs",
+        shown=(table(f"This run against {other}.", frame, _COLUMNS),),
+        tables=(),
+    )
+
+
+def _differs(run: Manifest, other: Manifest) -> str:
+    """What the runs' identities say that decides their numbers."""
+    names = [name for name in sorted(run.identity | other.identity) if _of(run, name) != _of(other, name)]
+    return (
+        f"What decides the numbers differs in: {', '.join(names)}."
+        if names
+        else "What decides the numbers is the same."
+    )
+
+
+def _of(run: Manifest, name: str) -> Any:
+    return run.identity.get(name)

@@ -1,0 +1,77 @@
+"""Does this run agree with what was published? A row a claim."""
+
+import polars as pl
+
+from eval.claims import published_claims
+from eval.figures import metric_label
+from tasks.claims import counted
+from tasks.report.answers import Answers
+from tasks.report.columns import intervals, numbers, words
+from tasks.report.numbers import count, signed
+from tasks.report.view import Column, Figure, Section, listing, table
+
+
+def _metric(row: dict[str, str | None]) -> str:
+    """The published metric; in brackets what stands in for it here."""
+    metric, ours = row["metric"], row["measured_by"]
+    if metric is None:
+        return ""
+    return (
+        metric_label(metric) if ours in (None, metric) else f"{metric_label(metric)} (here: {metric_label(str(ours))})"
+    )
+
+
+_COLUMNS = (
+    Column("claim", lambda row: row["claim"], number=False, wrap=True),
+    words("verdict", "verdict"),
+    Column("metric", _metric, number=False),
+    numbers("published", "published", signed),
+    numbers("here", "ours", signed),
+    intervals(sign=True),
+    numbers("n", "n", count),
+)
+_ALL = (*_COLUMNS, words("of", "group"), words("source", "source"), words("from, or why not", "why"))
+
+
+def claims_section(answers: Answers) -> Section:
+    """The claims that apply to this run, and behind them all."""
+    frame = answers.claims
+    told = frame.filter(pl.col("verdict") != "not applicable")
+    verdicts = listing(f"{number} {verdict}" for verdict, number in counted(frame))
+    missing = () if told.height else (f"No published claim applies to this run: {_reasons(frame)}.",)
+    shown = tuple(
+        table(
+            f"{group}{' (an article about the paper, no data seen)' if source == 'secondary' else ''}", rows, _COLUMNS
+        )
+        for (group, source), rows in told.group_by(["group", "source"], maintain_order=True)
+    )
+    return Section(
+        "claims",
+        "Does it agree with what was published?",
+        "Published for SDXL on MS-COCO captions; here for this run's model and prompts. A claim is confirmed or "
+        "contradicted where our 95% interval lies on one side of 0, and needs an n of 10. There is no correction for "
+        "looking at several.",
+        (
+            Figure(
+                title=f"{told.height} of {len(published_claims())} published claims apply to this run",
+                meaning=f"{verdicts}. A claim about a metric or a knob that this run does not have is not applicable.",
+                panels=(),
+                query="claims",
+                n=f"n of each row; sources: {listing(_sources())}",
+                shown=shown,
+                tables=(table("All claims.", frame, _ALL),),
+                command=True,
+            ),
+        ),
+        missing,
+    )
+
+
+def _sources() -> list[str]:
+    return ["the paper (arXiv 2605.27476)", "an article about it"]
+
+
+def _reasons(frame: pl.DataFrame) -> str:
+    """The commonest reasons."""
+    common = frame.group_by("why").len().sort("len", "why", descending=[True, False])["why"].head(3)
+    return listing(common.to_list())

@@ -1,0 +1,96 @@
+"""`skewbench query`, `claims` and `report`: what a person sees of synthetic lakes."""
+
+import io
+import json
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from flows.cli import main
+from tests.lakes import Lake, drop_table, made
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["skewbench", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return int(ended.value.code or 0)
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("lake")
+    made(folder, Lake(prompts=12, images=False))
+    return str(folder)
+
+
+def test_rows_as_parquet(
+    monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes], lake: str
+) -> None:
+    assert run(monkeypatch, "query", "static_effect", "--lake", lake, "--format", "parquet") == 0
+    rows = pl.read_parquet(io.BytesIO(capsysbinary.readouterr().out))
+    assert set(rows["metric"]) == {"aesthetic", "scene", "diversity", "alignment"}
+
+
+def test_parquet_is_not_for_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], lake: str
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert run(monkeypatch, "query", "speed", "--lake", lake, "--format", "parquet") == 2
+    assert "send them to a file" in capsys.readouterr().err
+
+
+def test_claims(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], lake: str) -> None:
+    assert run(monkeypatch, "claims", "--lake", lake, "--format", "json") == 0
+    printed = capsys.readouterr()
+    rows = json.loads(printed.out)
+    assert len(rows) == 90
+    assert {"claim", "published", "ours", "low", "high", "n", "verdict"} <= set(rows[0])
+    assert "not applicable" in printed.err
+    assert run(monkeypatch, "claims", "--lake", lake) == 0
+    assert "raises it on the worst 20% by aesthetic" in capsys.readouterr().out
+
+
+def test_a_missing_metric_is_told_beside_the_rows(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], lake: str
+) -> None:
+    assert run(monkeypatch, "query", "correlations", "--lake", lake, "--format", "csv") == 0
+    assert "note: image_reward is not there: weights missing" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["correlations", "worst_fraction", "knob_ranking", "pareto_front"])
+def test_a_run_without_scores_is_told_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, name: str
+) -> None:
+    drop_table(tmp_path, made(tmp_path, Lake(images=False)), "scores", "group_scores")
+    assert run(monkeypatch, "query", name, "--lake", str(tmp_path)) == 0
+    assert "no metric has a value" in capsys.readouterr().err
+
+
+def test_a_run_without_a_baseline_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    made(tmp_path, Lake(images=False, knobs=("a1.05-b3",)))
+    assert run(monkeypatch, "query", "static_effect", "--lake", str(tmp_path)) == 0
+    assert "no baseline to compare with" in capsys.readouterr().err
+    assert run(monkeypatch, "claims", "--lake", str(tmp_path)) == 0
+
+
+@pytest.mark.parametrize("command", [["query", "correlations"], ["claims"], ["report"]])
+def test_an_empty_run_is_no_stack_trace(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, command: list[str]
+) -> None:
+    run_id = made(tmp_path, Lake(images=False, status="incomplete"))
+    drop_table(tmp_path, run_id, "samples", "stability", "scores", "group_scores")
+    named = ["--run", run_id] if command[0] == "query" else [run_id]
+    assert run(monkeypatch, *command, *named, "--lake", str(tmp_path)) == 0
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_an_unknown_category_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], lake: str
+) -> None:
+    assert run(monkeypatch, "query", "static_effect", "--lake", lake, "--set", "category=flat") == 2
+    assert "category 'flat'" in capsys.readouterr().err

@@ -1,0 +1,70 @@
+"""The queries run_changes and change_by_alignment, and pictures by sample."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+import sql
+from eval.statistics import paired_change
+from tests import lakes
+from tests.lakes import Lake, make
+
+
+@pytest.fixture
+def two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two builds' runs of the same prompts and noise."""
+    make(tmp_path, Lake(prompts=10, images=False))
+    monkeypatch.setattr(lakes.Lake, "run_id", property(lambda lake: "toy-z-later"))
+    make(tmp_path, Lake(prompts=10, images=False, repair=2.0))
+    return tmp_path
+
+
+def test_runs_are_paired_by_prompt_and_noise(two: Path) -> None:
+    connection = sql.connect(two)
+    found = sql.query(connection, "run_changes")
+    first, second = found["against"][0], found["run_id"][0]
+    assert second == "toy-z-later"
+    values = connection.sql("FROM paired WHERE cell = 'a1.05-b3' AND metric = 'aesthetic'").pl()
+    both = values.filter(run_id=first).join(values.filter(run_id=second), on=["pair_id", "prompt_id"])
+    ours = paired_change(both["value"], both["value_right"], both["prompt_id"])
+    row = found.row(by_predicate=(pl.col("cell") == "a1.05-b3") & (pl.col("metric") == "aesthetic"), named=True)
+    assert (row["n"], row["same_knob"], row["lost"]) == (30, True, 0)
+    assert row["change"] == pytest.approx(ours.change, abs=1e-12)
+    assert row["high"] - row["low"] == pytest.approx((ours.high - ours.low) * 1.959964 / 2.2622, rel=1e-4)
+    assert {"alignment", "diversity"} <= set(found["metric"])
+    turned = sql.query(connection, "run_changes", run=first, against=second)
+    back = turned.row(by_predicate=(pl.col("cell") == "a1.05-b3") & (pl.col("metric") == "aesthetic"), named=True)
+    assert back["change"] == pytest.approx(-row["change"])
+
+
+def test_one_run_has_nothing_to_compare(tmp_path: Path) -> None:
+    make(tmp_path, Lake(images=False))
+    assert sql.query(sql.connect(tmp_path), "run_changes").is_empty()
+
+
+def test_change_beside_the_baselines_alignment(tmp_path: Path) -> None:
+    make(tmp_path, Lake(images=False))
+    connection = sql.connect(tmp_path)
+    found = sql.query(connection, "change_by_alignment").filter(cell="a1.05-b3")
+    align = connection.sql(
+        "SELECT pair_id, avg(alignment) AS a FROM stability WHERE cell = 'baseline' GROUP BY ALL"
+    ).pl()
+    joined = found.join(align, on="pair_id")
+    assert (found.height, set(found["metric"])) == (24, {"aesthetic"})
+    assert joined["alignment"].to_numpy() == pytest.approx(joined["a"].to_numpy())
+    assert set(sql.query(connection, "change_by_alignment", metric="scene")["metric"]) == {"scene"}
+    assert sql.query(connection, "change_by_alignment", metric="beauty").is_empty()
+
+
+def test_pictures_by_sample(tmp_path: Path) -> None:
+    run_id = make(tmp_path, Lake())
+    connection = sql.connect(tmp_path)
+    rows = connection.sql("SELECT sample_id, image.bytes FROM images ORDER BY 1 LIMIT 5").fetchall()
+    found = sql.pictures(tmp_path, run_id, [row[0] for row in rows])
+    assert found == dict(rows)
+    assert sql.pictures(tmp_path, run_id, ["none"]) == {}
+    for part in (tmp_path / "images").rglob("*.parquet"):
+        part.write_bytes(b"broken")
+    with pytest.raises(sql.LakeError, match="verify the run"):
+        sql.pictures(tmp_path, run_id, ["none"])
