@@ -1,0 +1,103 @@
+"""How long answers take on large runs: `python -m tests.scale`, or `--samples 10000 100000`.
+
+For each size a synthetic lake: 4 cells, 10 seeds a prompt, 70 blocks x 2 branches a sample (140 rows), 6 picture
+metrics, and pictures. Each measurement is a process of its own, and prints its seconds and its largest memory.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import sql
+from tests.lakes import KNOBS, Lake, made
+
+_SEEDS = 10
+
+
+def correlations(lake: Path) -> int:
+    """Open the lake and answer `correlations` for each cell."""
+    return sql.query(sql.connect(lake), "correlations", cell="*").height
+
+
+def analysis(lake: Path) -> int:
+    """The bootstrap intervals of all answers, as a run makes them once; stored, so that the report shows them."""
+    from tests.tasks.analysed import store
+
+    (run,) = (lake / "_runs").glob("*.json")
+    return store(lake, run.stem, resamples=1000).height
+
+
+def report(lake: Path) -> int:
+    """The report's file, in bytes."""
+    from tasks.lake.store import LocalStore
+    from tasks.report import report_run
+
+    (run,) = (lake / "_runs").glob("*.json")
+    return report_run(LocalStore(lake), run.stem).stat().st_size
+
+
+MEASURED: dict[str, Callable[[Path], int]] = {"correlations": correlations, "analysis": analysis, "report": report}
+
+
+def measure(lake: Path, what: str) -> dict[str, float]:
+    """In this process: seconds by the clock and of the processors, GB, and what came of it."""
+    began, worked = time.perf_counter(), time.process_time()
+    size = MEASURED[what](lake)
+    spent = {"seconds": time.perf_counter() - began, "processor": time.process_time() - worked}
+    return spent | {"gigabytes": _peak() / 1e9, "size": size}
+
+
+def _peak() -> float:
+    """Bytes of memory at most; of this process alone, where the resource module would count its parent's too."""
+    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    return float(line.split()[1]) * 1024
+
+
+def build(folder: Path, samples: int, pixels: int) -> None:
+    """The lake of a size."""
+    cells = tuple(KNOBS)[:4]
+    prompts = max(1, samples // (_SEEDS * len(cells)))
+    lake = Lake(
+        *("big", prompts, _SEEDS), blocks=70, steps=0, size=pixels, shards=max(2, samples // 5000), knobs=cells, more=4,
+        missing=(), lost=False,
+    )  # fmt: skip
+    made(folder, lake)
+
+
+def main(sizes: list[int], pixels: int) -> list[dict[str, float]]:
+    """A line a size and answer; returns what it prints."""
+    found = []
+    print(f"{'samples':>8}  {'answer':<13}{'seconds':>8}  {'processor':>9}  {'GB':>5}  result")
+    for samples in sizes:
+        with tempfile.TemporaryDirectory() as folder:
+            build(Path(folder), samples, pixels)
+            for what in MEASURED:
+                command = [sys.executable, "-m", "tests.scale", "--measure", what, "--lake", folder]
+                done = subprocess.run(command, check=True, capture_output=True, text=True)
+                row = json.loads(done.stdout.splitlines()[-1])
+                found.append(row | {"samples": samples})
+                result = f"{row['size'] / 1e6:.1f} MB" if what == "report" else f"{row['size']:,} rows"
+                print(
+                    f"{samples:>8}  {what:<13}{row['seconds']:>8.2f}  {row['processor']:>9.2f}  "
+                    f"{row['gigabytes']:>5.2f}  {result}",
+                    flush=True,
+                )
+    return found
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--samples", type=int, nargs="+", default=[10_000, 100_000])
+    parser.add_argument("--pixels", type=int, default=64, help="of a picture's side")
+    parser.add_argument("--measure", choices=list(MEASURED), help=argparse.SUPPRESS)
+    parser.add_argument("--lake", type=Path, help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.measure:
+        print(json.dumps(measure(asked.lake, asked.measure)))
+    else:
+        main(asked.samples, asked.pixels)
