@@ -18,13 +18,18 @@ from tasks.scoring import check_metrics, expand, left_of_run
 
 @flow(name="score", flow_run_name="score {run}")
 def score(
-    run: str | None = None, metrics: Sequence[str] = ("all",), lake: str = "lake", ray_address: str | None = None
+    run: str | None = None,
+    metrics: Sequence[str] = ("all",),
+    reference: str | None = None,
+    lake: str = "lake",
+    ray_address: str | None = None,
 ) -> str:
     """Score the committed pictures of a run, then analyse and report anew. Returns the run's id.
 
     Args:
         run: A run's id, or the beginning of it; the newest where left out.
         metrics: Scorers by name, or `all`.
+        reference: What cells are compared with as sets: a folder of pictures, or a run's id.
         lake: Folder of the Parquet lake.
         ray_address: A Ray cluster's address; without one, a local Ray.
 
@@ -35,7 +40,7 @@ def score(
     manifest, chosen = find_run(store, run), expand(metrics)
     check_metrics(chosen)
     with Lease(store, manifest.run_id):
-        jobs = left_of_run(store, manifest, chosen)
+        jobs = left_of_run(store, manifest, chosen, reference)
         workers = WorkerSpec(**manifest.experiment["workers"])
         outcomes: list[Outcome] = []
         if jobs:

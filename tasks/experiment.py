@@ -198,6 +198,8 @@ class Experiment(_Strict):
     """Scorers, by name."""
     required: tuple[str, ...] = ()
     """Those of `metrics` without whose weights nothing is to be generated; the others are left out with the reason."""
+    reference: str | None = None
+    """Real pictures that `distribution` compares with: a folder, or another run's id (its baseline is taken)."""
     workers: WorkerSpec = WorkerSpec()
     repeat: str = ""
     """Makes a run of an unchanged experiment and build a run of its own; the nightly flow sets its scheduled time."""

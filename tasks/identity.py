@@ -43,9 +43,13 @@ def shard_id(sample_ids: list[str]) -> str:
     return digest("shard", sample_ids)[:12]
 
 
+_DECIDE_NOTHING = {"description", "metrics", "required", "reference", "workers", "prompts"}
+"""(Prompts are digested themselves.)"""
+
+
 def settings_that_decide(experiment: Experiment) -> dict[str, Any]:
     """The experiment without what decides no numbers: description, scorers, and how the work is cut and placed."""
-    settings = experiment.model_dump(mode="json", exclude={"description", "metrics", "required", "workers", "prompts"})
+    settings = experiment.model_dump(mode="json", exclude=_DECIDE_NOTHING)
     if any(getattr(cell.knob, "eta_scope", "sample") == "batch" for cell in experiment.cells):
         settings["batch"] = experiment.workers.batch  # there a sample's result depends on its neighbours
         settings["shard"] = experiment.workers.shard

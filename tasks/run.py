@@ -104,7 +104,7 @@ def generation_left(run: Run) -> list[GenerateJob]:
 def scoring_left(run: Run) -> list[ScoreJob]:
     """Committed shards that some scorer has not scored yet."""
     cells = {shard.id: shard.cell.name for shard in run.shards}
-    return jobs_left(run.store, begin(run), run.experiment.metrics, cells)
+    return jobs_left(run.store, begin(run), run.experiment.metrics, cells, run.experiment.reference)
 
 
 def commit(run: Run, manifest: Manifest, outcomes: Iterable[Outcome], analysis: Iterable[Part] = ()) -> Manifest:

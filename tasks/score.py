@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from eval.scorers import GroupScore, GroupScorer, ImageScorer, Score, Scorer
+from eval.scorers import GroupScore, GroupScorer, ImageScorer, Score
 from eval.scorers.images import CorruptImage, decode
 from sql.schemas import GROUP_SCORES, SCORES
 from tasks.lake.parts import Part, read_part
@@ -21,7 +21,7 @@ _IDS = ("sample_id", "pair_id", "cell", "prompt_id", "seed")
 
 def score_images(
     store: LocalStore,
-    chosen: Scorer,
+    chosen: ImageScorer | GroupScorer,
     shard: str,
     samples: tuple[Part, ...],
     images: tuple[Part, ...],

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from eval.scorers import Scorers
+from eval.scorers import Scorers, SetScorer
 from eval.scorers import names as scorer_names
 from eval.weights import missing
 from sql import connect
@@ -10,6 +10,7 @@ from tasks.errors import InputError
 from tasks.lake.manifest import Manifest, parts_of
 from tasks.lake.parts import Receipt, read_receipts, receipt_path
 from tasks.lake.store import LocalStore
+from tasks.reference import NONE, find_reference
 from tasks.worker import ScoreJob
 
 _WITHOUT = ".missing"
@@ -32,42 +33,75 @@ def expand(metrics: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for given in metrics for name in (scorer_names() if given == "all" else (given,))))
 
 
-def left_of_run(store: LocalStore, manifest: Manifest, metrics: Iterable[str]) -> list[ScoreJob]:
+def left_of_run(
+    store: LocalStore, manifest: Manifest, metrics: Iterable[str], reference: str | None = None
+) -> list[ScoreJob]:
     """What is left to score of a run that is in the lake. Raises `InputError` while it is being generated."""
     if manifest.status == "running":
         raise InputError(f"run {manifest.run_id} is not committed yet; `skewbench run EXPERIMENT` finishes it")
     with connect(store.root, manifest.run_id) as lake:
         cells = dict(lake.execute("SELECT DISTINCT shard, cell FROM samples").fetchall())
-    return jobs_left(store, manifest, metrics, cells)
+    return jobs_left(store, manifest, metrics, cells, reference)
 
 
 def jobs_left(
-    store: LocalStore, manifest: Manifest, metrics: Iterable[str], cells: Mapping[str, str]
+    store: LocalStore,
+    manifest: Manifest,
+    metrics: Iterable[str],
+    cells: Mapping[str, str],
+    reference: str | None = None,
 ) -> list[ScoreJob]:
     """Committed shards that some scorer has not scored, or not with the weights that are here now.
 
-    `cells`: the cell of each shard, by shard.
+    `cells`: the cell of each shard, by shard. Scorers of a cell as a set wait until all of the run is committed.
     """
     receipts = read_receipts(store, manifest.run_id)
-    made = [receipt for receipt in receipts.values() if receipt.key.startswith("generation-")]
-    held = {receipt.shard: parts_of(manifest, [receipt]) for receipt in made}
+    held = {
+        receipt.shard: tuple(parts_of(manifest, [receipt]))
+        for receipt in receipts.values()
+        if receipt.key.startswith("generation-")
+    }
+    whole = {
+        cell: tuple(dict.fromkeys(part for shard, parts in held.items() if cells[shard] == cell for part in parts))
+        for cell in dict.fromkeys(cells[shard] for shard in held)
+    }
+    against = find_reference(store, reference) if reference else None
     jobs = []
     scorers = Scorers()
     for name in metrics:
         chosen = scorers.get(name)
         reason = missing(chosen.needs)
-        for shard, parts in held.items():
+        if isinstance(chosen, SetScorer):
+            units = {(f"cell.{cell}", cell): parts for cell, parts in whole.items() if manifest.status == "committed"}
+            with_what, reason = against, reason if against else NONE
+        else:
+            units, with_what = {(shard, cells[shard]): parts for shard, parts in held.items()}, None
+        for (unit, cell), parts in units.items():
             samples = tuple(part for part in parts if part.table == "samples")
             images = tuple(part for part in parts if part.table == "images")
-            jobs.append(ScoreJob(manifest.run_id, shard, cells[shard], name, chosen.version, samples, images, reason))
-    return [job for job in jobs if job.key not in receipts and job.key.removesuffix(_WITHOUT) not in receipts]
+            job = ScoreJob(manifest.run_id, unit, cell, name, chosen.version, samples, images, reason, with_what)
+            jobs.append(job)
+    return [job for job in jobs if not _is_there(job.key, receipts)]
+
+
+def _is_there(key: str, receipts: Mapping[str, Receipt]) -> bool:
+    """Whether a job has its receipt; for rows without values one of the same with values does too."""
+    if key in receipts:
+        return True
+    with_values = key.removesuffix(_WITHOUT)
+    return key.endswith(_WITHOUT) and any(_is_of(other, with_values) for other in receipts)
+
+
+def _is_of(key: str, of: str) -> bool:
+    """Whether a key is `of`, or `of` against some reference."""
+    return not key.endswith(_WITHOUT) and (key == of or key.startswith(f"{of}-"))
 
 
 def drop_superseded(store: LocalStore, receipts: dict[str, Receipt]) -> dict[str, Receipt]:
-    """Receipts without those that stood in for missing weights and are replaced; these are deleted."""
+    """Receipts without those that stood in for what was missing and are replaced; these are deleted."""
     kept = {}
     for key, receipt in receipts.items():
-        if key.endswith(_WITHOUT) and key.removesuffix(_WITHOUT) in receipts:
+        if key.endswith(_WITHOUT) and any(_is_of(other, key.removesuffix(_WITHOUT)) for other in receipts):
             store.delete(receipt_path(receipt.run_id, key))
         else:
             kept[key] = receipt

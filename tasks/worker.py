@@ -9,13 +9,15 @@ from typing import Any
 import pyarrow as pa
 import torch
 
-from eval.scorers import Scorers
+from eval.scorers import Scorers, SetScorer
 from tasks.generate import Setting, generate_shard
 from tasks.lake.parts import Part, Receipt, new_attempt, write_part, write_receipt
 from tasks.lake.store import open_store
 from tasks.models import ModelSource, load_pipeline
 from tasks.plan import Shard
+from tasks.reference import Reference
 from tasks.score import score_images
+from tasks.sets import CellScores
 
 
 @dataclass(frozen=True)
@@ -48,12 +50,14 @@ class ScoreJob:
     samples: tuple[Part, ...]
     images: tuple[Part, ...]
     missing: str | None = None
+    reference: Reference | None = None  # what a cell as a whole is compared with
     one_by_one: bool = False
 
     @property
     def key(self) -> str:
         """Key of its receipt. One without weights does not stand for one with them."""
-        return f"scores-{self.shard}-{self.scorer}.v{self.version}{'.missing' if self.missing else ''}"
+        against = f"-{self.reference.key}" if self.reference else ""
+        return f"scores-{self.shard}-{self.scorer}.v{self.version}{against}{'.missing' if self.missing else ''}"
 
 
 Job = GenerateJob | ScoreJob
@@ -71,6 +75,7 @@ class Worker:
         torch.set_num_threads(threads)
         self._store, self._setting, self._source = open_store(lake), setting, source
         self._device = "cuda" if gpus else "cpu"
+        self._cells: dict[str, CellScores] = {}
 
     def run(self, job: Job) -> Receipt:
         """Do a job: write its parts, then its receipt."""
@@ -82,8 +87,7 @@ class Worker:
             counts, stem, tables = dict(Counter(row["status"] for row in rows.samples)), job.shard.id, rows.tables()
             shard, run_id = job.shard.id, self._setting.run_id
         else:
-            chosen = self._scorers.get(job.scorer)
-            tables = score_images(self._store, chosen, job.shard, job.samples, job.images, job.missing)
+            tables = self._score(job)
             counts, stem = {name: table.num_rows for name, table in tables.items()}, f"{job.shard}-{job.scorer}"
             shard, run_id = job.shard, job.run_id
         parts = self._write(run_id, stem, tables)
@@ -95,6 +99,13 @@ class Worker:
         if self._source is None:
             raise ValueError("a worker without a model only scores")
         return load_pipeline(self._source, self._device)
+
+    def _score(self, job: ScoreJob) -> dict[str, pa.Table]:
+        chosen = self._scorers.get(job.scorer)
+        if isinstance(chosen, SetScorer):
+            cells = self._cells.setdefault(job.scorer, CellScores(self._store, chosen))
+            return cells.table(job.cell, (*job.samples, *job.images), job.reference, job.missing)
+        return score_images(self._store, chosen, job.shard, job.samples, job.images, job.missing)
 
     @cached_property
     def _scorers(self) -> Scorers:

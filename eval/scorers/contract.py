@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 
 Images = UInt8[np.ndarray, "n h w 3"]
 """Decoded sRGB images of one size."""
@@ -61,7 +61,24 @@ class GroupScorer(Protocol):
         """For each of `metrics` one score. `prompt`: the prompt of all images; None for a set of many prompts."""
 
 
-Scorer = ImageScorer | GroupScorer
+@runtime_checkable
+class SetScorer(Protocol):
+    """Compares all images of a cell with a set of reference images, by features that are computed once an image."""
+
+    name: str
+    version: int
+    metrics: tuple[str, ...]
+    needs: tuple[str, ...]
+    set: str  # the set's definition, in words
+
+    def features(self, images: Sequence[UInt8[np.ndarray, "h w 3"]]) -> Float[np.ndarray, "n d"]:
+        """Features of images, which may be of different sizes."""
+
+    def compare(self, made: Float[np.ndarray, "n d"], real: Float[np.ndarray, "m d"]) -> dict[str, GroupScore]:
+        """For each of `metrics` one score."""
+
+
+Scorer = ImageScorer | GroupScorer | SetScorer
 
 
 def check_batch(images: Images, prompts: Sequence[str]) -> None:

@@ -81,6 +81,13 @@ def _contrast(_: Scorers) -> Scorer:
     return Contrast()
 
 
+def _distribution(scorers: Scorers) -> Scorer:
+    from eval.scorers.inception import Distribution
+
+    needs = ("inception-2015-12-05", "torch_fidelity")
+    return Distribution(partial(path_of, needs[0]), needs, scorers.device)
+
+
 def _lpips_diversity(scorers: Scorers) -> Scorer:
     from eval.scorers.lpips_diversity import LpipsDiversity
 
@@ -112,6 +119,7 @@ _SCORERS: dict[str, Callable[[Scorers], Scorer]] = {
     "clip_score_b32": partial(_clip_score, "clip_score_b32", "clip-vit-b-32"),
     "clip_score_h14": partial(_clip_score, "clip_score_h14", "clip-vit-h-14"),
     "contrast": _contrast,
+    "distribution": _distribution,
     "hps": partial(_clip_score, "hps", "hps-v2.1"),
     "lpips_diversity": _lpips_diversity,
     "msssim_diversity": _msssim_diversity,

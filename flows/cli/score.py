@@ -23,6 +23,10 @@ def score(
     metrics: Annotated[
         str, typer.Option("--metrics", help="Scorers, separated by commas, or `all`; see `skewbench weights`.")
     ] = "all",
+    reference: Annotated[
+        str | None,
+        typer.Option(help="Real pictures for FID and its like: a folder, or another run, whose baseline is taken."),
+    ] = None,
     lake: Lake = "lake",
     ray_address: Annotated[
         str | None, typer.Option(help="Address of a Ray cluster; without one, Ray is started on this machine.")
@@ -41,7 +45,7 @@ def score(
         chosen = expand(name.strip() for name in metrics.split(",") if name.strip())
         check_metrics(chosen)
         manifest = find_run(store, run)
-        left = len(left_of_run(store, manifest, chosen))
+        left = len(left_of_run(store, manifest, chosen, reference))
     if left:
         began = time.monotonic()
         with console.status("starting Prefect and Ray"):
@@ -49,7 +53,7 @@ def score(
             from flows.score import score as flow
         totals = {"scores": count_receipts(store, manifest.run_id)["scores"] + left}
         with receipts_shown(console, store, manifest.run_id, totals):
-            state = flow(manifest.run_id, chosen, lake, ray_address, return_state=True)
+            state = flow(manifest.run_id, chosen, reference, lake, ray_address, return_state=True)
         if state.is_failed() or state.is_crashed():
             error = state.result(raise_on_failure=False)
             raise error if isinstance(error, Exception) else RunError(str(state.message))

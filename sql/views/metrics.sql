@@ -1,6 +1,7 @@
 -- The metrics of a run that have a value anywhere in it.
 -- kind: sample (a picture), prompt (the pictures of a prompt), cell (all pictures of a cell).
--- worst, best: the worst and best value seen in the run. Distances to a reference set, and attributes that leaked to another object, are better when lower.
+-- worst, best: the worst and best value seen in the run. Distances to a reference set and their errors, and attributes that
+-- leaked to another object, are better when lower.
 CREATE OR REPLACE VIEW metrics AS
 WITH seen AS (
     SELECT run_id, metric, 'sample' AS kind, value FROM scores
@@ -11,7 +12,7 @@ SELECT
     run_id,
     metric,
     kind,
-    metric NOT IN ('fid', 'kid', 'leak') AS higher_is_better,
+    metric NOT IN ('fid', 'kid', 'kid_error', 'leak') AS higher_is_better,
     CASE WHEN higher_is_better THEN min(value) ELSE max(value) END AS worst,
     CASE WHEN higher_is_better THEN max(value) ELSE min(value) END AS best
 FROM seen

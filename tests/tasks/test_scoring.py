@@ -21,11 +21,13 @@ from tasks.errors import InputError
 from tasks.lake.manifest import Manifest, find_run, now, write_manifest
 from tasks.lake.parts import Receipt, read_part, read_receipts, write_part, write_receipt
 from tasks.lake.store import LocalStore
+from tasks.reference import find_reference
 from tasks.run import commit_receipts
 from tasks.score import score_images
 from tasks.scoring import check_metrics, expand, left_of_run
 from tasks.worker import ScoreJob, Worker
 from tests.eval.scorers.tiny_clip import save_tiny_clip
+from tests.eval.scorers.tiny_inception import save_inception
 from tests.tasks.experiments import small
 
 RUN = "small-0123abcd"
@@ -77,10 +79,10 @@ def lake(store: LocalStore) -> Callable[..., Manifest]:
     return write
 
 
-def _score(store: LocalStore, metrics: list[str]) -> list[ScoreJob]:
+def _score(store: LocalStore, metrics: list[str], reference: str | None = None) -> list[ScoreJob]:
     """What a flow does, without Ray."""
     manifest = find_run(store, None)
-    jobs = left_of_run(store, manifest, expand(metrics))
+    jobs = left_of_run(store, manifest, expand(metrics), reference)
     worker = Worker(str(store.root), None, None, threads=1, gpus=0)
     for job in jobs:
         worker.run(job)
@@ -164,6 +166,70 @@ def test_weights_that_go_away_leave_the_scores(store: LocalStore, lake: Callable
     _score(store, ["tiny_clip_score"])
     (tiny / "open_clip_model.safetensors").unlink()
     assert _score(store, ["tiny_clip_score"]) == []
+
+
+@pytest.fixture
+def inception(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Inception with seeded random weights, which are not those that were published; returns where they belong."""
+    monkeypatch.setenv("SKEWBENCH_WEIGHTS", str(tmp_path / "weights"))
+    name = "inception-2015-12-05"
+    monkeypatch.setitem(WEIGHTS, name, replace(WEIGHTS[name], sha256=""))
+    return tmp_path / "weights" / name / WEIGHTS[name].files[0]
+
+
+def _sets(store: LocalStore) -> dict[str, tuple[float | None, str | None, int, str]]:
+    with sql.connect(store.root) as connection:
+        statement = 'SELECT metric, value, reason, n, "set" FROM group_scores WHERE prompt_id IS NULL'
+        return {metric: tuple(row) for metric, *row in connection.execute(statement).fetchall()}
+
+
+def test_cells_are_compared_with_a_folder(
+    store: LocalStore, lake: Callable[..., Manifest], inception: Path, tmp_path: Path
+) -> None:
+    """What is no picture is left out of the folder; without weights, and without a reference, the rows are NULL."""
+    samples = [*(_sample(seed) for seed in range(7)), _sample(7, "nonfinite"), _sample(8)]
+    lake(samples, {**{f"s{seed}": _png(seed=seed) for seed in range(8)}, "s8": b"broken"})
+    folder = tmp_path / "real"
+    folder.mkdir()
+    for seed in range(8):
+        (folder / f"{seed}.png").write_bytes(_png("L" if seed == 3 else "RGB", seed + 100))
+    (folder / "readme.txt").write_text("pictures")
+    assert len(_score(store, ["distribution"])) == 1
+    assert "nothing to compare with" in str(_sets(store)["kid"][1])
+    assert _score(store, ["distribution"]) == []
+    assert len(_score(store, ["distribution"], str(folder))) == 1
+    assert any("skewbench weights get inception" in str(row[1]) for row in _sets(store).values())
+    save_inception(inception)
+    assert len(_score(store, ["distribution"], str(folder))) == 1
+    found = _sets(store)
+    value, _, n, told = found["kid"]
+    assert (value is not None, n) == (True, 7)
+    assert told.endswith("against real (8 images)")
+    assert "FID would be of noise" in str(found["fid"][1])
+    assert all(found[name][0] is not None for name in ("kid_error", "precision", "recall", "density", "coverage"))
+    assert _score(store, ["distribution"], str(folder)) == []
+    assert _score(store, ["distribution"]) == []
+    assert len(find_run(store, None).parts) == 3
+
+
+def test_a_run_compared_with_itself_is_alike(store: LocalStore, lake: Callable[..., Manifest], inception: Path) -> None:
+    samples = [_sample(seed) for seed in range(7)]
+    lake(samples, {f"s{seed}": _png(seed=seed) for seed in range(7)})
+    save_inception(inception)
+    _score(store, ["distribution"], RUN)
+    found = _sets(store)
+    assert found["kid"][0] is not None
+    assert found["kid"][0] <= 0  # unbiased: below nought as often as above, where nothing differs below it
+    assert [found[name][0] for name in ("precision", "recall", "coverage")] == [1, 1, 1]
+
+
+def test_a_reference_that_is_not_there(store: LocalStore, lake: Callable[..., Manifest], tmp_path: Path) -> None:
+    lake([_sample(0)], {"s0": _png()})
+    with pytest.raises(InputError, match="neither a folder nor a run"):
+        find_reference(store, "nowhere")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="no files"):
+        find_reference(store, str(tmp_path / "empty"))
 
 
 def test_required_metrics_fail_before_anything_is_generated(tiny: Path) -> None:

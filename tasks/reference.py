@@ -1,0 +1,79 @@
+"""What a cell's pictures are compared with as a set: a folder of images, or the baseline of another run of the lake."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from eval.scorers.images import CorruptImage, decode
+from tasks.errors import InputError
+from tasks.lake.manifest import find_run
+from tasks.lake.parts import Part, read_part
+from tasks.lake.store import LocalStore
+
+_AT_ONCE = 64
+NONE = "nothing to compare with; name a folder of images or a run: `skewbench score --reference`, `reference:`"
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A set of pictures. `name`: for people; `key`: a digest of what is in it."""
+
+    name: str
+    key: str
+    folder: str | None = None
+    parts: tuple[Part, ...] = ()
+    cell: str | None = None
+
+
+def find_reference(store: LocalStore, given: str) -> Reference:
+    """A folder, or a run by id or beginning of it: its baseline, else all its cells. Raises `InputError`."""
+    if (folder := Path(given)).is_dir():
+        listing = [f"{file.relative_to(folder)}\0{file.stat().st_size}" for file in _files(folder)]
+        if not listing:
+            raise InputError(f"reference {given!r}: no files in this folder")
+        return Reference(folder.name, sha256("\n".join(listing).encode()).hexdigest()[:8], str(folder.absolute()))
+    try:
+        run = find_run(store, given)
+    except InputError as error:
+        raise InputError(f"reference {given!r}: neither a folder nor a run of the lake ({error})") from None
+    parts = tuple(part for part in run.parts if part.table in ("samples", "images"))
+    key = sha256(f"{run.run_id} {run.baseline}".encode()).hexdigest()[:8]
+    return Reference(f"{run.run_id} {run.baseline or 'all cells'}", key, parts=parts, cell=run.baseline)
+
+
+def pictures_of(store: LocalStore, reference: Reference) -> Iterator[np.ndarray]:
+    """Its pictures. What is no readable image, such as a text file among them, is left out."""
+    stored = (
+        (Path(file).read_bytes() for file in _files(Path(reference.folder)))
+        if reference.folder
+        else stored_pictures(store, reference.parts, reference.cell)
+    )
+    for content in stored:
+        try:
+            yield decode(content)
+        except CorruptImage:
+            continue
+
+
+def stored_pictures(store: LocalStore, parts: tuple[Part, ...], cell: str | None) -> Iterator[bytes]:
+    """Encoded pictures of a cell's samples (None: of all) that are `ok`, each once; a few in memory at a time."""
+    good = pc.field("status") == "ok"
+    where = good if cell is None else good & (pc.field("cell") == cell)
+    samples = (read_part(store, part, ["sample_id"], where) for part in parts if part.table == "samples")
+    wanted = {sample for table in samples for sample in table["sample_id"].to_pylist()}
+    for part in (part for part in parts if part.table == "images"):
+        with store.open(part.path) as file:
+            for batch in pq.ParquetFile(file).iter_batches(_AT_ONCE, columns=["sample_id", "image"]):
+                for row in batch.to_pylist():
+                    if row["sample_id"] in wanted and row["image"] and row["image"]["bytes"]:
+                        wanted.remove(row["sample_id"])
+                        yield row["image"]["bytes"]
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))

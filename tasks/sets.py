@@ -1,0 +1,73 @@
+"""A cell's pictures as a set -> scores against a reference. Pictures are read a few at a time; features stay."""
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+import numpy as np
+import pyarrow as pa
+
+from eval.scorers import GroupScore, SetScorer
+from eval.scorers.distribution import Features
+from eval.scorers.images import CorruptImage, decode, is_blank
+from sql.schemas import GROUP_SCORES
+from tasks.lake.parts import Part
+from tasks.lake.store import LocalStore
+from tasks.reference import Reference, pictures_of, stored_pictures
+
+_AT_ONCE = 64
+
+
+class CellScores:
+    """Scores cells with one scorer; the features of a reference are computed once."""
+
+    def __init__(self, store: LocalStore, chosen: SetScorer) -> None:
+        self._store, self._chosen = store, chosen
+        self._real: dict[str, Features] = {}
+
+    def table(
+        self, cell: str, parts: tuple[Part, ...], reference: Reference | None, missing: str | None
+    ) -> dict[str, pa.Table]:
+        """Rows of `group_scores`; all NULL with the reason where something is `missing`."""
+        against = f", against {reference.name}" if reference else ""
+        scores = dict.fromkeys(self._chosen.metrics, GroupScore(None, missing or "no reference"))
+        if reference and not missing:
+            real = self._real_features(reference)
+            against += f" ({len(real)} images)"
+            scores = self._chosen.compare(self._features(self._made(cell, parts)), real)
+        rows = [
+            {
+                "cell": cell,
+                "prompt_id": None,
+                "set": self._chosen.set + against,
+                "n": score.n,
+                "metric": metric,
+                "value": score.value,
+                "reason": score.reason,
+                "scorer": self._chosen.name,
+                "scorer_version": self._chosen.version,
+            }
+            for metric, score in scores.items()
+        ]
+        return {"group_scores": pa.Table.from_pylist(rows, schema=GROUP_SCORES)}
+
+    def _made(self, cell: str, parts: tuple[Part, ...]) -> Iterator[np.ndarray]:
+        """Blank and unreadable pictures are left out, and with them out of n."""
+        for content in stored_pictures(self._store, parts, cell):
+            try:
+                picture = decode(content)
+            except CorruptImage:
+                continue
+            if not is_blank(picture):
+                yield picture
+
+    def _real_features(self, reference: Reference) -> Features:
+        if reference.key not in self._real:
+            self._real[reference.key] = self._features(pictures_of(self._store, reference))
+        return self._real[reference.key]
+
+    def _features(self, pictures: Iterable[np.ndarray]) -> Features:
+        pictures = iter(pictures)
+        found = []
+        while batch := list(islice(pictures, _AT_ONCE)):
+            found.append(self._chosen.features(batch))
+        return np.concatenate(found) if found else self._chosen.features([])
