@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from eval.scorers.clip_tower import ClipTower
 
 
+OF_CELLS = frozenset({"distribution"})
+"""Scorers that do a cell at once; the others do a shard."""
+
+
 def names() -> list[str]:
     """The names of all scorers, sorted."""
     return sorted(_SCORERS)

@@ -1,6 +1,7 @@
 """`skewbench run`, `plan` and `status`. What is slow to import is imported where it is needed."""
 
 import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -54,7 +55,7 @@ def run(
         from flows.benchmark import benchmark
         from flows.cli.progress import receipts_shown
     shards = len(prepared.shards)
-    totals = {"generation": shards, "scores": shards * len(chosen.metrics)}
+    totals = {"generation": shards, "scores": _scorings(chosen.metrics, shards, len(chosen.cells))}
     with receipts_shown(console, prepared.store, prepared.id, totals):
         state = benchmark(chosen, lake, ray_address, return_state=True)
     if state.is_failed() or state.is_crashed():
@@ -91,12 +92,19 @@ def status(lake: Lake = "lake") -> None:
     table = Table("run", "status", "generated", "scored", "updated")
     for manifest in list_runs(store):
         counts = count_receipts(store, manifest.run_id)
-        scorings = manifest.shards * len(manifest.experiment["metrics"])
+        scorings = _scorings(manifest.experiment["metrics"], manifest.shards, len(manifest.cells))
         generated = f"{counts['generation']} of {manifest.shards} shards"
         table.add_row(
             manifest.run_id, manifest.status, generated, f"{counts['scores']} of {scorings}", manifest.updated
         )
     Console().print(table if table.row_count else f"no runs in {lake!r}; `skewbench run demo` makes one")
+
+
+def _scorings(metrics: Iterable[str], shards: int, cells: int) -> int:
+    """Number of jobs that score a run."""
+    from eval.scorers.registry import OF_CELLS
+
+    return sum(cells if name in OF_CELLS else shards for name in metrics)
 
 
 def _load(experiment: str, prompts: str | None) -> "Experiment":

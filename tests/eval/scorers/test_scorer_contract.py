@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from eval.scorers import GroupScore, GroupScorer, ImageScorer, Score, SetScorer, names, scorer
+from eval.scorers.registry import OF_CELLS
 from eval.weights.catalogue import PACKAGES, WEIGHTS
 
 PROMPTS = ["a red circle", "a dog", ""]
@@ -24,6 +25,7 @@ def test_scorers_describe_themselves(name):
     assert made.version >= 1
     assert len(set(made.metrics)) == len(made.metrics) > 0
     assert all(need in WEIGHTS or need in PACKAGES for need in made.needs)
+    assert isinstance(made, SetScorer) == (name in OF_CELLS)
     assert sum(isinstance(made, kind) for kind in (ImageScorer, GroupScorer, SetScorer)) == 1
 
 
