@@ -68,3 +68,21 @@ def test_pictures_by_sample(tmp_path: Path) -> None:
         part.write_bytes(b"broken")
     with pytest.raises(sql.LakeError, match="verify the run"):
         sql.pictures(tmp_path, run_id, ["none"])
+
+
+def test_row_groups_without_a_wanted_picture_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import pyarrow.parquet as pq
+
+    run_id = make(tmp_path, Lake(prompts=50, seeds=5, shards=1, blocks=3, steps=0, lost=False))  # 3 parts of 3 groups
+    read: list[str] = []
+    plain = pq.ParquetFile.read_row_group
+
+    def counted(self: pq.ParquetFile, group: int, columns: list[str]) -> object:
+        read.extend(columns)
+        return plain(self, group, columns=columns)
+
+    monkeypatch.setattr(pq.ParquetFile, "read_row_group", counted)
+    (wanted,) = sql.connect(tmp_path).sql("SELECT sample_id FROM samples WHERE cell = 'baseline' LIMIT 1").fetchone()
+    assert set(sql.pictures(tmp_path, run_id, [wanted])) == {wanted}
+    assert read.count("image.bytes") == 1
+    assert 1 <= read.count("sample_id") <= 9

@@ -15,7 +15,7 @@ def _metric(row: dict[str, str | None]) -> str:
     """The published metric; in brackets what stands in for it here."""
     metric, ours = row["metric"], row["measured_by"]
     if metric is None:
-        return ""
+        return " and ".join(map(metric_label, (ours or "").split(" and ")))
     return (
         metric_label(metric) if ours in (None, metric) else f"{metric_label(metric)} (here: {metric_label(str(ours))})"
     )
