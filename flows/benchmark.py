@@ -23,8 +23,8 @@ def benchmark(experiment: Experiment, lake: str = "lake", ray_address: str | Non
     Raises `RunError` where jobs were set aside: the run is then incomplete.
     """
     run = prepare(experiment, lake, download=True)
-    with Lease(run.store, run.id):
-        manifest, outcomes = _generate_and_score(run, ray_address)
+    with Lease(run.store, run.id) as lease:
+        manifest, outcomes = _generate_and_score(run, lease, ray_address)
         manifest, answers = analyse_run(run.store, manifest)
         manifest = commit(run, manifest, outcomes, analysis=[answers])
         report = report_run(run.store, run.id)
@@ -33,13 +33,14 @@ def benchmark(experiment: Experiment, lake: str = "lake", ray_address: str | Non
     return run.id
 
 
-def _generate_and_score(run: Run, ray_address: str | None) -> tuple[Manifest, list[Outcome]]:
+def _generate_and_score(run: Run, lease: Lease, ray_address: str | None) -> tuple[Manifest, list[Outcome]]:
     """Do what is left, and commit. Ray starts only where something is."""
     manifest = begin(run)
     outcomes: list[Outcome] = []
     if generation_left(run) or scoring_left(run):
         connect_ray(ray_address, run.needs.gpus)
         with WorkerPool(run.needs, run.experiment.workers.count) as pool:
+            lease.on_lost = pool.stop
             outcomes += by_cell("generate", pool, generation_left(run))
             manifest = commit(run, manifest, outcomes)
             outcomes += by_cell("score", pool, scoring_left(run))

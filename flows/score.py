@@ -39,7 +39,7 @@ def score(
     store = open_store(lake)
     manifest, chosen = find_run(store, run), expand(metrics)
     check_metrics(chosen)
-    with Lease(store, manifest.run_id):
+    with Lease(store, manifest.run_id) as lease:
         jobs = left_of_run(store, manifest, chosen, reference)
         workers = WorkerSpec(**manifest.experiment["workers"])
         outcomes: list[Outcome] = []
@@ -47,6 +47,7 @@ def score(
             connect_ray(ray_address, workers.gpus)
             threads = manifest.experiment["generation"]["threads"]
             with WorkerPool(Needs(str(store.root), None, None, threads, workers.gpus), workers.count) as pool:
+                lease.on_lost = pool.stop
                 outcomes = by_cell("score", pool, jobs)
         scored = tuple(dict.fromkeys((*manifest.experiment["metrics"], *chosen)))
         manifest = replace(manifest, experiment={**manifest.experiment, "metrics": scored})

@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 import uuid
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
@@ -25,8 +26,8 @@ class Lease:
         self._store, self._run_id, self._path = store, run_id, f"_leases/{run_id}.json"
         self._token = uuid.uuid4().hex
         self._stop = threading.Event()
-        self.lost = threading.Event()
-        """Set where another driver took over (this one slept too long): the run must stop."""
+        self.on_lost: Callable[[], None] = lambda: None
+        """Called where another driver took over, since this one slept too long: what it does must stop."""
 
     def __enter__(self) -> "Lease":
         if not self._store.put_new(self._path, self._content()):
@@ -69,7 +70,7 @@ class Lease:
     def _beat(self) -> None:
         while not self._stop.wait(HEARTBEAT):
             if self._is_lost():
-                self.lost.set()
+                self.on_lost()
                 return
             self._store.put(self._path, self._content())
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -154,9 +155,11 @@ def test_lease_of_the_dead_is_taken_over(store: LocalStore, change: dict[str, fl
 
 def test_a_driver_that_slept_too_long_learns_that_it_lost(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lease_module, "HEARTBEAT", 0.01)
+    lost = threading.Event()
     with Lease(store, RUN) as lease:
+        lease.on_lost = lost.set
         store.put(f"_leases/{RUN}.json", b'{"token": "other"}')
-        assert lease.lost.wait(5)
+        assert lost.wait(5)
     assert store.exists(f"_leases/{RUN}.json")  # it is the other's
 
 
