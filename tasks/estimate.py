@@ -61,7 +61,7 @@ def estimate(experiment: Experiment, lake: str) -> Estimate:
         ROW_BYTES + VALUE_BYTES * _listed(experiment.measure, experiment.generation.steps, blocks)
     )
     largest = max(len(shard.samples) for shard in shards)
-    return Estimate(told, len(prompts), samples, len(shards), largest, disk, _time(experiment, lake, samples))
+    return Estimate(told, len(prompts), samples, len(shards), largest, disk, expected_time(experiment, lake, samples))
 
 
 def _model(experiment: Experiment) -> tuple[ModelSource | None, list[Block], str]:
@@ -83,7 +83,7 @@ def _listed(measure: MeasureSpec, steps: int, blocks: list[Block]) -> float:
     return recorded * a_step[measure.detail]
 
 
-def _time(experiment: Experiment, lake: str, samples: int) -> str:
+def expected_time(experiment: Experiment, lake: str, samples: int) -> str:
     """Time by earlier runs of the same model, size and steps in this lake."""
     try:
         with sql.connect(lake) as connection:

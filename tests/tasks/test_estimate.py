@@ -1,0 +1,55 @@
+"""What a run would cost is said before anything is loaded, also for a model that is not on this machine."""
+
+from pathlib import Path
+
+import pytest
+
+import sql
+from flows import experiments
+from tasks.errors import InputError
+from tasks.estimate import estimate, expected_time
+from tasks.experiment import PromptSpec
+from tests.lakes import Lake, make
+from tests.tasks.experiments import small
+
+
+@pytest.mark.parametrize(
+    ("name", "samples", "shards"),
+    [("paper-correlations", 1000, 50), ("paper-knob", 4000, 200), ("paper-adaptive", 5 * 350, 5 * 18)],
+)
+def test_the_papers_experiments_are_planned(tmp_path: Path, name: str, samples: int, shards: int) -> None:
+    captions = tmp_path / "captions.txt"
+    lines = 350 if name == "paper-adaptive" else 100
+    captions.write_text("\n".join(f"caption {i}" for i in range(lines)))
+    experiment = experiments.load(name).model_copy(update={"prompts": PromptSpec(source="file", path=str(captions))})
+    expected = estimate(experiment, str(tmp_path / "lake"))
+    assert (expected.prompts, expected.samples, expected.shards) == (lines, samples, shards)
+    assert "not on this machine" in expected.model
+    assert expected.disk > samples * 1024 * 1024
+    assert "not known" in expected.time
+    assert not (tmp_path / "lake").exists()
+
+
+def test_the_demo_is_planned() -> None:
+    expected = estimate(experiments.load("demo"), "no-such-lake")
+    assert (expected.prompts, expected.samples, expected.shards, expected.per_shard) == (32, 512, 16, 32)
+    assert "11 self-attention blocks" in expected.model
+
+
+def test_detail_costs_disk() -> None:
+    disk = [estimate(small(measure={"detail": d}), "no-such-lake").disk for d in ("mean", "steps", "heads")]
+    assert disk[0] < disk[1] < disk[2]
+
+
+def test_time_is_that_of_earlier_runs_of_the_model(tmp_path: Path) -> None:
+    make(tmp_path, Lake(name="toy"))
+    told = expected_time(small(model={"id": "toy"}, generation={"steps": 4}), str(tmp_path), samples=120)
+    with sql.connect(tmp_path) as lake:
+        a_step = lake.execute("SELECT median(seconds / steps) FROM samples").fetchall()[0][0]
+    assert f"at {4 * a_step:.2f} s an image" in told
+    assert "not known" in expected_time(small(model={"id": "other"}), str(tmp_path), samples=120)
+
+
+def test_unknown_model_is_bad_input() -> None:
+    with pytest.raises(InputError, match="no-such-model"):
+        estimate(small(model={"id": "no-such-model"}), "no-such-lake")
