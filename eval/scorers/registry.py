@@ -92,6 +92,12 @@ def _distribution(scorers: Scorers) -> Scorer:
     return Distribution(partial(path_of, needs[0]), needs, scorers.device)
 
 
+def _image_reward(scorers: Scorers) -> Scorer:
+    from eval.scorers.image_reward import ImageReward
+
+    return ImageReward(partial(path_of, "image-reward-v1"), ("image-reward-v1",), scorers.device)
+
+
 def _lpips_diversity(scorers: Scorers) -> Scorer:
     from eval.scorers.lpips_diversity import LpipsDiversity
 
@@ -125,6 +131,7 @@ _SCORERS: dict[str, Callable[[Scorers], Scorer]] = {
     "contrast": _contrast,
     "distribution": _distribution,
     "hps": partial(_clip_score, "hps", "hps-v2.1"),
+    "image_reward": _image_reward,
     "lpips_diversity": _lpips_diversity,
     "msssim_diversity": _msssim_diversity,
     "pickscore": _pickscore,

@@ -79,7 +79,7 @@ WEIGHTS = {
         Weights(
             "image-reward-v1",
             (
-                Source(("ImageReward.pt", "med_config.json"), "THUDM/ImageReward"),
+                Source(("ImageReward.pt",), "THUDM/ImageReward"),
                 Source(("vocab.txt", "tokenizer.json", "tokenizer_config.json"), "google-bert/bert-base-uncased"),
             ),
             "Apache-2.0",
@@ -107,5 +107,5 @@ WEIGHTS = {
     )
 }
 
-PACKAGES = {"lpips": "metrics", "torch_fidelity": "metrics", "ImageReward": "image-reward"}
+PACKAGES = {"lpips": "metrics", "torch_fidelity": "metrics"}
 """Optional packages that scorers import, and the extra of skewbench that brings each."""
