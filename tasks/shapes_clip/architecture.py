@@ -65,6 +65,30 @@ def see(model: CLIP, pixels: Float[Tensor, "n 3 h w"]) -> tuple[Float[Tensor, "n
     return cells, tower.attnpool(tower.layer4(cells))
 
 
+class WordHead(nn.Linear):
+    """Reads facts off the words by which a caption says them, before the text tower's last layer sums them up."""
+
+    def __init__(self, model: CLIP) -> None:
+        super().__init__(model.ln_final.normalized_shape[0], len(SCENE_FACTS))
+        nn.init.constant_(self.bias, -4.0)
+
+
+def read_words(
+    model: CLIP, tokens: Int[Tensor, "n t"], end: int
+) -> tuple[Float[Tensor, "n t c"], Float[Tensor, "n d"]]:
+    """What the text tower makes of each word before its last layer, and its features: open_clip's forward pass."""
+    longest = int((tokens == end).int().argmax(dim=1).max()) + 1
+    words = tokens[:, :longest]
+    mask = model.attn_mask[:longest, :longest]
+    *first, last = model.transformer.resblocks
+    hidden = model.token_embedding(words) + model.positional_embedding[:longest]
+    for block in first:
+        hidden = block(hidden, attn_mask=mask)
+    whole = model.ln_final(last(hidden, attn_mask=mask))
+    ends = (words == end).int().argmax(dim=1)
+    return hidden, whole[torch.arange(len(words)), ends] @ model.text_projection
+
+
 def read(model: CLIP, tokens: Int[Tensor, "n t"], end: int, chunks: int = 4) -> Float[Tensor, "n d"]:
     """Features of captions, each computed no further than its chunk's longest goes; the same as `encode_text`.
 

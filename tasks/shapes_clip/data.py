@@ -28,15 +28,20 @@ NOISE, GAIN = 0.06, 0.08
 
 
 def draw_scenes(size: int, seed: int) -> Pool:
-    """Scenes of the train split with their pictures. In some, an object has one attribute that has no word.
+    """Scenes of `sample_scenes` with their pictures."""
+    scenes = sample_scenes(size, seed)
+    return Pool(scenes, torch.from_numpy(np.stack([np.asarray(render(scene)) for scene in scenes])))
+
+
+def sample_scenes(size: int, seed: int) -> list[Scene]:
+    """Scenes of the train split. In some, an object has one attribute that has no word.
 
     With named attributes alone, the towers learned the 115 combinations of the split by heart instead of pairs of
     attributes, and failed on the 29 held out. An object without a name for its colour shows shape and texture alone.
     """
     rng = np.random.default_rng(seed)
     scenes = [sample_scene(rng, int(count)) for count in rng.choice([1, 2, 3], size=size, p=SHARES)]
-    scenes = [_with_nameless(scene, rng) if rng.random() < NAMELESS_SCENES else scene for scene in scenes]
-    return Pool(scenes, torch.from_numpy(np.stack([np.asarray(render(scene)) for scene in scenes])))
+    return [_with_nameless(scene, rng) if rng.random() < NAMELESS_SCENES else scene for scene in scenes]
 
 
 def _with_nameless(scene: Scene, rng: np.random.Generator) -> Scene:

@@ -4,18 +4,21 @@ Single attributes cannot tell a red circle beside a blue square from a blue circ
 always two attributes of one object, or a relation between one attribute of an object and one of another.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import combinations, permutations, product
+from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
-from eval.scenes.captions import ObjectPhrase, parse_caption
-from eval.scenes.scene import Object, Scene, relation
-from eval.scenes.vocabulary import BACKGROUNDS, COLOURS, RELATIONS, SHAPES, SIZE, SIZES, TEXTURES
+from eval.scenes.captions import RELATION_WORDS
+from eval.scenes.scene import Scene, relation
+from eval.scenes.vocabulary import BACKGROUNDS, COLOURS, NAMELESS_SHAPES, RELATIONS, SHAPES, SIZE, SIZES, TEXTURES
 
 Fact = tuple[str, ...]
+Named = Mapping[str, Any]
+"""An object's attributes, by name; those that a caption states."""
 
 _ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "colour": tuple(COLOURS),
@@ -48,6 +51,9 @@ SCENE_FACTS: dict[Fact, int] = {
         ]
     )
 }
+_DRAWN = {**_ATTRIBUTES, "shape": (*SHAPES, *NAMELESS_SHAPES)}
+_LINKS = {phrase: link for link, phrases in RELATION_WORDS.items() for phrase in phrases}
+_LINK_WORDS = frozenset(word for phrase in _LINKS for word in phrase.split())
 _OPPOSITE = {"left of": "right of", "right of": "left of", "above": "below", "below": "above"}
 GRID = 4
 """The image tower's map before its last stage has this many cells a side."""
@@ -65,8 +71,20 @@ def told_facts(captions: list[str]) -> Float[Tensor, "n facts"]:
     """1 where a fact of `SCENE_FACTS` is what a caption says."""
     rows = torch.zeros(len(captions), len(SCENE_FACTS))
     for row, text in zip(rows, captions, strict=True):
-        row[[SCENE_FACTS[fact] for fact in _told(text)]] = 1.0
+        row[[SCENE_FACTS[fact] for _, fact in _told(text)]] = 1.0
     return rows
+
+
+def word_facts(captions: list[str]) -> tuple[Int[Tensor, "m 2"], Float[Tensor, "m facts"]]:
+    """The words by which captions say something, as (caption, position of the word), and the facts that each says."""
+    said: dict[tuple[int, int], list[int]] = {}
+    for i, text in enumerate(captions):
+        for position, fact in _told(text):
+            said.setdefault((i, position), []).append(SCENE_FACTS[fact])
+    rows = torch.zeros(len(said), len(SCENE_FACTS))
+    for row, facts in zip(rows, said.values(), strict=True):
+        row[facts] = 1.0
+    return torch.tensor(list(said)).view(-1, 2), rows
 
 
 def cell_facts(scenes: list[Scene]) -> Float[Tensor, "n facts 4 4"]:
@@ -75,42 +93,55 @@ def cell_facts(scenes: list[Scene]) -> Float[Tensor, "n facts 4 4"]:
     for cell, scene in zip(cells, scenes, strict=True):
         for thing in scene.objects:
             row, column = int(thing.y * GRID / SIZE), int(thing.x * GRID / SIZE)
-            for fact in _object_facts(thing):
+            for fact in _object_facts(vars(thing)):
                 cell[OBJECT_FACTS[fact], row, column] = 1.0
     return cells
 
 
 def _facts(scene: Scene) -> Iterator[Fact]:
-    for thing in scene.objects:
+    things = [vars(thing) for thing in scene.objects]
+    for thing in things:
         yield from _object_facts(thing)
     yield "background", scene.background
-    for a, b in permutations(scene.objects, 2):
-        if link := relation(a, b):
-            yield from _relation_facts(a, link, b)
+    for i, j in permutations(range(len(things)), 2):
+        if link := relation(scene.objects[i], scene.objects[j]):
+            yield from _relation_facts(things[i], link, things[j])
 
 
-def _told(text: str) -> Iterator[Fact]:
-    meaning = parse_caption(text)
-    if meaning is None:
-        raise ValueError(f"{text!r} is no caption of the grammar")
-    for phrase in meaning.objects:
-        yield from _object_facts(phrase)
-    if meaning.background:
-        yield "background", meaning.background
-    for i, link, j in meaning.relations:
-        yield from _relation_facts(meaning.objects[i], link, meaning.objects[j])
-        if link in _OPPOSITE:
-            yield from _relation_facts(meaning.objects[j], _OPPOSITE[link], meaning.objects[i])
+def _told(text: str) -> Iterator[tuple[int, Fact]]:
+    """What a caption says, each with the position of the word by which it is said, of `words_of`."""
+    words, before, start = words_of(text), None, 0
+    for i, word in enumerate(words):
+        if word == "background":
+            yield i, ("background", words[i - 1])
+        if word not in _DRAWN["shape"]:
+            continue
+        thing = {kind: said for said in words[start : i + 1] for kind, known in _DRAWN.items() if said in known}
+        for fact in _object_facts(thing):
+            yield i, fact
+        link = _LINKS.get(" ".join(said for said in words[start:i] if said in _LINK_WORDS))
+        if before and link:
+            for fact in _relation_facts(before, link, thing):
+                yield i, fact
+            for fact in _relation_facts(thing, _OPPOSITE.get(link, ""), before):
+                yield i, fact
+        before, start = thing, i + 1
 
 
-def _object_facts(thing: Object | ObjectPhrase) -> Iterator[Fact]:
+def words_of(text: str) -> list[str]:
+    """The words and commas of a caption: one token each."""
+    return text.replace(",", " ,").split()
+
+
+def _object_facts(thing: Named) -> Iterator[Fact]:
     for first, second in combinations(_ATTRIBUTES, 2):
-        a, b = getattr(thing, first), getattr(thing, second)
-        if (fact := (first, a, second, b)) in OBJECT_FACTS:  # a caption may leave attributes out, and some have no name
+        fact = (first, thing.get(first, ""), second, thing.get(second, ""))
+        if fact in OBJECT_FACTS:  # a caption may leave attributes out, and some have no name
             yield fact
 
 
-def _relation_facts(a: Object | ObjectPhrase, link: str, b: Object | ObjectPhrase) -> Iterator[Fact]:
+def _relation_facts(a: Named, link: str, b: Named) -> Iterator[Fact]:
     for first, second in product(_NAMED, repeat=2):
-        if (fact := (first, getattr(a, first), link, second, getattr(b, second))) in SCENE_FACTS:
+        fact = (first, a.get(first, ""), link, second, b.get(second, ""))
+        if fact in SCENE_FACTS:
             yield fact

@@ -1,8 +1,8 @@
 """Train the bundled CLIP `shapes-clip` from scratch: `python -m tasks.shapes_clip.train`.
 
-Three stages, each a command: `pictures` teaches the image tower the facts of scenes, `captions` trains both towers
-together, `export` writes float16 safetensors into the package. A stage started again goes on from its last
-checkpoint.
+Four stages, each a command: `pictures` teaches the image tower the facts of scenes, `words` teaches the text tower to
+tell them from captions, `captions` trains both towers together, `export` writes float16 safetensors into the package. A
+stage started again goes on from its last checkpoint.
 """
 
 import json
@@ -19,9 +19,19 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from eval.scorers.shapes_clip import WEIGHTS
-from tasks.shapes_clip.architecture import CONTEXT, PREPROCESSING, Heads, clip, configuration, read, see
-from tasks.shapes_clip.data import disturbed, draw_scenes, is_named, told
-from tasks.shapes_clip.facts import cell_facts, scene_facts, told_facts
+from tasks.shapes_clip.architecture import (
+    CONTEXT,
+    PREPROCESSING,
+    Heads,
+    WordHead,
+    clip,
+    configuration,
+    read,
+    read_words,
+    see,
+)
+from tasks.shapes_clip.data import disturbed, draw_scenes, sample_scenes, told
+from tasks.shapes_clip.facts import cell_facts, scene_facts, told_facts, word_facts
 from tasks.shapes_xl.architecture import write_tokenizer
 from tasks.shapes_xl.data import Pool, draw_pool
 from tasks.training import fit, load_average
@@ -61,6 +71,35 @@ def train_pictures(
     fit(nn.ModuleDict({"visual": model.visual, "heads": heads}), loss_of, folder / "pictures", steps, rate, seed)
 
 
+@app.command("words")
+def train_words(
+    folder: Folder = Path("training/shapes-clip"),
+    steps: Steps = 800,
+    batch: Batch = 128,
+    scenes: Scenes = 40_000,
+    rate: Rate = 2e-3,
+    seed: Seed = 2,
+) -> None:
+    """Train the text tower to tell what captions say, by word and as a whole, in the image tower's coordinates."""
+    torch.manual_seed(seed)
+    model, heads = _parts(folder)
+    load_average(nn.ModuleDict({"visual": model.visual, "heads": heads}), folder / "pictures")
+    heads.requires_grad_(False)
+    head = WordHead(model)
+    untold = sample_scenes(scenes, seed)
+    tokens_of = _tokens_of(folder)
+    end = model.vocab_size - 1
+    model.visual = nn.Identity()  # has no part in this stage
+
+    def loss_of(step: int, generator: torch.Generator) -> Tensor:
+        chosen = torch.randint(len(untold), (batch,), generator=generator)
+        texts, _ = told([untold[i] for i in chosen], 0, seed=seed * 1_000_003 + step)
+        hidden, features = read_words(model, tokens_of(texts), end)
+        return 2 * _words_loss(head, hidden, texts) + _mean_loss(heads.scene(features), told_facts(texts))
+
+    fit(nn.ModuleDict({"text": model, "head": head}), loss_of, folder / "words", steps, rate, seed)
+
+
 @app.command("captions")
 def train_captions(
     folder: Folder = Path("training/shapes-clip"),
@@ -74,7 +113,10 @@ def train_captions(
     """Train both towers: CLIP's loss with false captions of each picture's own; and the facts, told and seen."""
     torch.manual_seed(seed)
     model, heads = _parts(folder)
-    load_average(nn.ModuleDict({"visual": model.visual, "heads": heads}), folder / "pictures")
+    visual, model.visual, head = model.visual, nn.Identity(), WordHead(model)
+    load_average(nn.ModuleDict({"text": model, "head": head}), folder / "words")
+    model.visual = visual
+    load_average(nn.ModuleDict({"visual": visual, "heads": heads}), folder / "pictures")
     pool = draw_scenes(scenes, seed)
     tokens_of = _tokens_of(folder)
     end = model.vocab_size - 1
@@ -84,14 +126,17 @@ def train_captions(
         facts, features = _facts_loss(model, heads, pool, chosen, generator)
         true, false = told([pool.scenes[i] for i in chosen], wrong, seed=seed * 1_000_003 + step)
         words = read(model, tokens_of(true + false), end)
-        named = [i for i, text in enumerate(true + false) if is_named(text)]
-        facts = facts + _mean_loss(heads.scene(words[named]), told_facts([(true + false)[i] for i in named]))
+        facts = facts + _mean_loss(heads.scene(words), told_facts(true + false))
+        said = (true + false)[: 2 * batch]
+        hidden, _ = read_words(model, tokens_of(said), end)
+        facts = facts + 2 * _words_loss(head, hidden, said)
         texts = F.normalize(words, dim=-1)
         scale = model.logit_scale.exp().clamp_max(MAX_SCALE)
         images = F.normalize(features, dim=-1)
         return FACTS_WEIGHT * facts + _captions_loss(images, texts[:batch], texts[batch:], scale)
 
-    fit(nn.ModuleDict({"clip": model, "heads": heads}), loss_of, folder / "captions", steps, rate, seed)
+    parts = {"clip": model, "heads": heads, "head": head}
+    fit(nn.ModuleDict(parts), loss_of, folder / "captions", steps, rate, seed)
 
 
 @app.command("export")
@@ -101,7 +146,7 @@ def export(
 ) -> None:
     """Write the averaged weights as float16 safetensors, with their configuration and tokenizer."""
     model, heads = _parts(folder)
-    load_average(nn.ModuleDict({"clip": model, "heads": heads}), folder / "captions")
+    load_average(nn.ModuleDict({"clip": model, "heads": heads, "head": WordHead(model)}), folder / "captions")
     tokenizer = write_tokenizer(to)
     tokenizer.save_pretrained(to)
     whole = {"model_cfg": configuration(len(tokenizer)), "preprocess_cfg": PREPROCESSING}
@@ -131,6 +176,11 @@ def _facts_loss(
     cells, features = see(model, disturbed(pool.pixels[chosen], generator))
     loss = _mean_loss(heads.cells(cells), cell_facts(seen)) + _mean_loss(heads.scene(features), scene_facts(seen))
     return loss, features
+
+
+def _words_loss(head: WordHead, hidden: Float[Tensor, "n t c"], texts: list[str]) -> Tensor:
+    where, facts = word_facts(texts)
+    return _mean_loss(head(hidden[where[:, 0], where[:, 1] + 1]), facts)  # the first token starts the text
 
 
 def _mean_loss(logits: Tensor, facts: Tensor) -> Tensor:

@@ -8,10 +8,10 @@ from typer.testing import CliRunner
 from eval.scenes.captions import caption, parse_caption
 from eval.scenes.scene import is_held_out, sample_scene
 from eval.scorers.clip_tower import ClipTower
-from tasks.shapes_clip.architecture import clip, read
+from tasks.shapes_clip.architecture import clip, read, read_words
 from tasks.shapes_clip.data import disturbed, draw_scenes, is_named, told
 from tasks.shapes_clip.evaluate import CANDIDATES, candidates
-from tasks.shapes_clip.facts import OBJECT_FACTS, SCENE_FACTS, cell_facts, scene_facts, told_facts
+from tasks.shapes_clip.facts import OBJECT_FACTS, SCENE_FACTS, cell_facts, scene_facts, told_facts, word_facts
 from tasks.shapes_clip.train import app
 from tasks.shapes_xl.architecture import write_tokenizer
 
@@ -36,6 +36,17 @@ def test_every_false_caption_tells_something_that_is_not_so(scenes):
     single = torch.tensor([len(parse_caption(text).objects) == 1 for text in false])  # nothing else could make it so
     assert single.any()
     assert (told_of > so)[single].any(dim=1).all()
+
+
+def test_words_say_what_their_caption_tells():
+    texts = ["a red star inside a blue circle on a grey background", "on a black background, a small q heart"]
+    where, facts = word_facts(texts)
+    assert where.tolist() == [[0, 2], [0, 6], [0, 10], [1, 3], [1, 8]]
+    assert [facts[where[:, 0] == i].amax(dim=0).tolist() for i in range(2)] == told_facts(texts).tolist()
+    said = [[fact for fact, i in SCENE_FACTS.items() if row[i]] for row in facts]
+    assert said[0] == [("colour", "red", "shape", "star")]
+    assert ("shape", "star", "inside", "colour", "blue") in said[1]
+    assert said[4] == [("shape", "heart", "size", "small")]
 
 
 def test_cells_hold_the_facts_of_their_objects(scenes):
@@ -69,7 +80,9 @@ def test_captions_are_read_as_open_clip_reads_them(tmp_path, scenes):
     tokens = tokenizer(texts, padding="max_length", max_length=36, return_tensors="pt").input_ids
     model = clip(len(tokenizer)).eval()
     with torch.inference_mode():
-        torch.testing.assert_close(read(model, tokens, tokenizer.eos_token_id), model.encode_text(tokens))
+        expected = model.encode_text(tokens)
+        torch.testing.assert_close(read(model, tokens, tokenizer.eos_token_id), expected)
+        torch.testing.assert_close(read_words(model, tokens, tokenizer.eos_token_id)[1], expected)
 
 
 @pytest.mark.parametrize("text", ["a red star", "on a grey background, a small solid blue heart inside a pink circle"])
@@ -93,6 +106,7 @@ def test_training_goes_on_where_it_was_and_ends_in_a_folder_that_open_clip_reads
     run("pictures", "--steps", "2", *small)
     curve = (tmp_path / "training" / "pictures" / "curve.csv").read_text().splitlines()
     assert [line.split(",")[0] for line in curve] == ["step", "1", "2"]
+    run("words", "--steps", "1", *small)
     run("captions", "--steps", "1", *small)
     run("export", "--to", str(tmp_path / "weights"))
     tower = ClipTower(tmp_path / "weights")
