@@ -43,7 +43,7 @@ def query(
     run: Annotated[str | None, typer.Option("--run", help="One run; all committed runs where left out.")] = None,
     branch: Branch = None,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the query, such as q=0.1.")
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the query, such as fraction=0.1.")
     ] = None,
     format: Format = "table",
 ) -> None:
@@ -178,7 +178,7 @@ def _setting(given: str) -> tuple[str, str | float]:
     """`name=value`, the value a number where it reads as one."""
     name, equals, value = given.partition("=")
     if not (name and equals):
-        raise InputError(f"--set {given!r}: NAME=VALUE is wanted, such as q=0.1")
+        raise InputError(f"--set {given!r}: NAME=VALUE is wanted, such as fraction=0.1")
     try:
         return name, float(value)
     except ValueError:
