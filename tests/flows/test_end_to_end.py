@@ -156,6 +156,22 @@ def test_compacted_run_is_still_done(lake: Path, home: Path) -> None:
     assert skewbench("verify", "--lake", str(lake), home=home).returncode == 0
 
 
+def test_more_metrics_are_scored_once(lake: Path, home: Path) -> None:
+    """What lacks its weights is NULL with the reason; a second time there is nothing to do."""
+    arguments = ("score", "small", "--metrics", "binding,contrast,clip_score", "--weights", str(lake / "none"))
+    done = skewbench(*arguments, "--lake", str(lake), home=home)
+    assert done.returncode == 0, done.stderr
+    assert "no clip_score: weights clip-vit-l-14 are not on this machine" in done.stdout
+    with sql.connect(lake) as connection:
+        counted = "SELECT metric, count(*), count(value) FROM scores GROUP BY metric"
+        counts = {metric: (rows, values) for metric, rows, values in connection.execute(counted).fetchall()}
+    assert (counts["clip_score"], counts["contrast"][0]) == ((16, 0), 16)
+    assert counts["contrast"][1] > 0
+    before = _files(lake)
+    assert "nothing to do" in skewbench(*arguments, "--lake", str(lake), home=home).stdout
+    assert _files(lake) == before
+
+
 def test_removing_a_run(lake: Path, home: Path) -> None:
     other = lake.parent / "again/lake"
     assert skewbench("runs", "rm", "small", "--yes", "--lake", str(other), home=home).returncode == 0

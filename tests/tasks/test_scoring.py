@@ -16,7 +16,7 @@ from eval.scorers import registry
 from eval.scorers.clip import ClipScore
 from eval.scorers.clip_tower import ClipTower
 from eval.weights import WEIGHTS, Source, Weights
-from sql.schemas import IMAGES, SAMPLES
+from sql.schemas import IMAGES, SAMPLES, SCORES
 from tasks.errors import InputError
 from tasks.lake.manifest import Manifest, find_run, now, write_manifest
 from tasks.lake.parts import Receipt, read_part, read_receipts, write_part, write_receipt
@@ -158,6 +158,18 @@ def test_missing_weights_give_null_until_they_are_there(
     assert not [key for key in read_receipts(store, RUN) if key.endswith(".missing")]
     assert len(list(store.list(f"scores/run_id={RUN}"))) == 2
     assert all(len(read_part(store, part)) == 2 for part in find_run(store, None).parts if part.table == "scores")
+
+
+def test_killed_half_way_only_the_rest_is_computed(store: LocalStore, lake: Callable[..., Manifest]) -> None:
+    lake([_sample(0), _sample(1)], {"s0": _png(), "s1": _png(seed=1)})
+    metrics = ["contrast", "sharpness", "binding"]
+    first, *_ = left_of_run(store, find_run(store, None), metrics)
+    Worker(str(store.root), None, None, threads=1, gpus=0).run(first)  # and no manifest names what it wrote
+    orphan = write_part(store, "scores", RUN, "shard-sharpness", "dead", SCORES.empty_table())
+    assert [job.scorer for job in _score(store, metrics)] == ["sharpness", "binding"]
+    assert _score(store, metrics) == []
+    assert not store.exists(orphan.path)
+    assert all(value is not None for metric in ("contrast", "sharpness") for _, value, _ in _values(store, metric))
 
 
 def test_weights_that_go_away_leave_the_scores(store: LocalStore, lake: Callable[..., Manifest], tiny: Path) -> None:
