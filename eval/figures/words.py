@@ -22,11 +22,17 @@ _METRICS = {
     "image_reward": ("ImageReward", "predicted preference of people for this prompt"),
     "clip_score": ("CLIPScore", "similarity of picture and prompt"),
     "hps": ("HPS v2.1", "predicted preference of people"),
+    "pickscore": ("PickScore", "predicted choice of people"),
     "sharpness": ("Sharpness", "variance of the Laplacian; grows with detail and with noise"),
     "contrast": ("Contrast", "spread of luminance"),
     "alignment": ("Align", "mean over all blocks; no quality of the picture"),
     "fid": ("FID", "distance of the set of pictures to a reference set; less is better"),
     "kid": ("KID", "distance of the set of pictures to a reference set; less is better"),
+    "kid_error": ("KID's error", "standard error of KID"),
+    "precision": ("Precision", "share of pictures that are near a picture of the reference set"),
+    "recall": ("Recall", "share of the reference set that is near a picture"),
+    "density": ("Density", "how many pictures of the reference set each picture is near to, 1 where alike"),
+    "coverage": ("Coverage", "share of the reference set that has a picture near it"),
 }
 
 
