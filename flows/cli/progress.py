@@ -4,9 +4,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from tasks.lake.manifest import read_manifest
 from tasks.lake.parts import count_receipts
 from tasks.lake.store import LocalStore
 
@@ -46,3 +48,13 @@ def receipts_shown(console: Console, store: LocalStore, run_id: str, totals: dic
             done.set()
             watcher.join()
             look()
+
+
+def tell_missing(store: LocalStore, run_id: str) -> None:
+    """Print the metrics that a run has nowhere, each with the reason, those of one reason in a line."""
+    manifest = read_manifest(store, run_id)
+    by_reason: dict[str, list[str]] = {}
+    for missing in manifest.missing_metrics if manifest else []:
+        by_reason.setdefault(missing["reason"], []).append(missing["metric"])
+    for reason, metrics in by_reason.items():
+        typer.echo(f"no {', '.join(metrics)}: {reason}")

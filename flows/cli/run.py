@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from flows.cli.options import ExperimentName, Lake, Prompts, WeightsFolder
+from flows.cli.progress import receipts_shown, tell_missing
 from tasks.errors import RunError
 from tasks.lake.manifest import list_runs, report_path
 from tasks.lake.parts import count_receipts
@@ -53,7 +54,6 @@ def run(
     began = time.monotonic()
     with console.status("starting Prefect and Ray"):
         from flows.benchmark import benchmark
-        from flows.cli.progress import receipts_shown
     shards = len(prepared.shards)
     totals = {"generation": shards, "scores": _scorings(chosen.metrics, shards, len(chosen.cells))}
     with receipts_shown(console, prepared.store, prepared.id, totals):
@@ -62,6 +62,7 @@ def run(
         error = state.result(raise_on_failure=False)
         raise error if isinstance(error, Exception) else RunError(str(state.message))
     typer.echo(f"{prepared.id} is done, in {time.monotonic() - began:.0f} s")
+    tell_missing(prepared.store, prepared.id)
     typer.echo(f"report: {prepared.store.root / report_path(prepared.id)}")
 
 

@@ -7,8 +7,9 @@ import typer
 from rich.console import Console
 
 from flows.cli.options import AnyRun, Lake, WeightsFolder
+from flows.cli.progress import receipts_shown, tell_missing
 from tasks.errors import RunError
-from tasks.lake.manifest import find_run, read_manifest, report_path
+from tasks.lake.manifest import find_run, report_path
 from tasks.lake.parts import count_receipts
 from tasks.lake.store import open_store
 
@@ -49,7 +50,6 @@ def score(
     if left:
         began = time.monotonic()
         with console.status("starting Prefect and Ray"):
-            from flows.cli.progress import receipts_shown
             from flows.score import score as flow
         totals = {"scores": count_receipts(store, manifest.run_id)["scores"] + left}
         with receipts_shown(console, store, manifest.run_id, totals):
@@ -60,6 +60,5 @@ def score(
         typer.echo(f"{manifest.run_id} is scored, in {time.monotonic() - began:.0f} s")
     else:
         typer.echo(f"{manifest.run_id} has these scores already; nothing to do")
-    for fault in (read_manifest(store, manifest.run_id) or manifest).missing_metrics:
-        typer.echo(f"no {fault['metric']}: {fault['reason']}")
+    tell_missing(store, manifest.run_id)
     typer.echo(f"report: {store.root / report_path(manifest.run_id)}")
