@@ -1,16 +1,24 @@
 -- Each value of the baseline beside that of each other cell for the same unit (see unit_values).
 -- value, change: NULL where the cell has none; lost: because its picture was not ok.
+-- Joins are on equal keys alone (hence `picture`): with another condition DuckDB pairs all units of a cell with each other.
 CREATE OR REPLACE VIEW unit_changes AS
-WITH known AS MATERIALIZED (FROM unit_values)
+WITH
+known AS MATERIALIZED (FROM unit_values),
+expected AS MATERIALIZED (
+    SELECT
+        base.run_id, cells.cell, base.metric, base.kind, base.unit, base.prompt_id, base.value AS baseline,
+        CASE WHEN base.kind <> 'prompt' THEN base.unit END AS picture
+    FROM known AS base
+    JOIN runs ON runs.run_id = base.run_id AND runs.baseline = base.cell
+    JOIN cells ON cells.run_id = base.run_id
+    WHERE cells.cell <> base.cell
+)
 SELECT
-    base.run_id, cells.cell, base.metric, base.kind, base.unit, base.prompt_id,
-    base.value AS baseline, knob.value, knob.value - base.value AS change,
+    e.run_id, e.cell, e.metric, e.kind, e.unit, e.prompt_id,
+    e.baseline, knob.value, knob.value - e.baseline AS change,
     coalesce(made.status <> 'ok', false) AS lost
-FROM known AS base
-JOIN runs ON runs.run_id = base.run_id AND runs.baseline = base.cell
-JOIN cells ON cells.run_id = base.run_id AND cells.cell <> base.cell
+FROM expected AS e
 LEFT JOIN known AS knob
-    ON knob.run_id = base.run_id AND knob.cell = cells.cell AND knob.metric = base.metric AND knob.kind = base.kind
-    AND knob.unit = base.unit
-LEFT JOIN samples AS made
-    ON made.run_id = base.run_id AND made.cell = cells.cell AND made.pair_id = base.unit AND base.kind <> 'prompt';
+    ON knob.run_id = e.run_id AND knob.cell = e.cell AND knob.metric = e.metric AND knob.kind = e.kind
+    AND knob.unit = e.unit
+LEFT JOIN samples AS made ON made.run_id = e.run_id AND made.cell = e.cell AND made.pair_id = e.picture;
