@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from prefect import flow
 
-from flows.steps import analyse_run, by_cell, raise_if_incomplete, show
+from flows.steps import analyse_run, by_cell, show
+from tasks.errors import RunError
 from tasks.experiment import WorkerSpec
 from tasks.lake.lease import Lease
 from tasks.lake.manifest import find_run
@@ -37,9 +38,10 @@ def score(
     set aside.
     """
     store = open_store(lake)
-    manifest, chosen = find_run(store, run), expand(metrics)
+    run_id, chosen = find_run(store, run).run_id, expand(metrics)
     check_metrics(chosen)
-    with Lease(store, manifest.run_id) as lease:
+    with Lease(store, run_id) as lease:
+        manifest = find_run(store, run_id)  # as the last driver left it
         jobs = left_of_run(store, manifest, chosen, reference)
         workers = WorkerSpec(**manifest.experiment["workers"])
         outcomes: list[Outcome] = []
@@ -56,5 +58,6 @@ def score(
         manifest = commit_receipts(store, manifest, outcomes, manifest.status, [answers])
         report = report_run(store, manifest.run_id)
     show(store, manifest.run_id, report.as_uri())
-    raise_if_incomplete(manifest)
+    if failed := [outcome for outcome in outcomes if outcome.error]:
+        raise RunError(f"{len(failed)} jobs were set aside, the first: {failed[0].job.key}: {failed[0].error}")
     return manifest.run_id

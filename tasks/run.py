@@ -124,6 +124,9 @@ def commit_receipts(
     """Write a manifest that names the parts of all receipts, and delete the parts that it does not name."""
     receipts = drop_superseded(store, read_receipts(store, manifest.run_id))
     failed = [{"job": o.job.key, "error": o.error or ""} for o in outcomes if o.receipt is None]
+    # shards that an earlier start set aside, and this one, which only scored, did not try
+    tried = {*receipts, *(fault["job"] for fault in failed)}
+    failed += [f for f in manifest.failed_jobs if f["job"].startswith("generation-") and f["job"] not in tried]
     kept = [part for part in manifest.parts if part.table == "analysis"]
     parts = (*parts_of(manifest, receipts.values()), *(analysis or kept))
     written = write_manifest(store, replace(manifest, status=status, parts=parts, failed_jobs=failed))

@@ -172,6 +172,14 @@ def test_killed_half_way_only_the_rest_is_computed(store: LocalStore, lake: Call
     assert all(value is not None for metric in ("contrast", "sharpness") for _, value, _ in _values(store, metric))
 
 
+def test_shards_that_were_set_aside_stay_named(store: LocalStore, lake: Callable[..., Manifest]) -> None:
+    fault = {"job": "generation-other", "error": "out of memory"}
+    write_manifest(store, replace(lake([_sample(0)], {"s0": _png()}), status="incomplete", failed_jobs=[fault]))
+    _score(store, ["contrast"])
+    after = find_run(store, None)
+    assert (after.status, after.failed_jobs) == ("incomplete", [fault])
+
+
 def test_weights_that_go_away_leave_the_scores(store: LocalStore, lake: Callable[..., Manifest], tiny: Path) -> None:
     lake([_sample(0)], {"s0": _png()})
     save_tiny_clip(tiny)
