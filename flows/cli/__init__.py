@@ -19,8 +19,8 @@ _QUIET = {
     "TRANSFORMERS_VERBOSITY": "error",
     "DIFFUSERS_VERBOSITY": "error",
 }
-"""Defaults, where the environment says nothing: no telemetry, patience on busy machines, and no log lines between progress bars (the server has
-them)."""
+"""Defaults, where the environment says nothing: no telemetry, patience on busy machines, and no log lines between
+progress bars (the server has them)."""
 
 app = typer.Typer(
     name="skewbench",
