@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
+from eval.scorers import shapes_clip
 from eval.scorers.contract import Scorer
 from eval.weights import path_of
 
@@ -46,8 +47,11 @@ class Scorers:
         from eval.scorers.clip_tower import ClipTower
 
         if weights not in self._towers:
-            model, resize = _CLIPS[weights]
-            self._towers[weights] = ClipTower(model, partial(path_of, weights), self.device, resize)
+            if weights == _BUNDLED:
+                self._towers[weights] = ClipTower(shapes_clip.WEIGHTS, device=self.device)
+            else:
+                model, resize = _CLIPS[weights]
+                self._towers[weights] = ClipTower(model, partial(path_of, weights), self.device, resize)
         return self._towers[weights]
 
 
@@ -58,6 +62,8 @@ _CLIPS: dict[str, tuple[str, Literal["shortest", "longest"]]] = {
     "hps-v2.1": ("ViT-H-14", "longest"),
 }
 """open_clip's names of the architectures, and how each wants its pictures resized."""
+_BUNDLED = "shapes-clip"
+"""The CLIP that comes with the package."""
 
 
 def _aesthetic(scorers: Scorers) -> Scorer:
@@ -116,10 +122,28 @@ def _pickscore(scorers: Scorers) -> Scorer:
     return PickScore(partial(path_of, "pickscore-v1"), ("pickscore-v1",), scorers.device)
 
 
+def _shapes_clip_diversity(scorers: Scorers) -> Scorer:
+    from eval.scorers.shapes_clip.diversity import shapes_clip_diversity
+
+    return shapes_clip_diversity(scorers.tower(_BUNDLED))
+
+
+def _shapes_clip_score(scorers: Scorers) -> Scorer:
+    from eval.scorers.shapes_clip.score import ShapesClipScore
+
+    return ShapesClipScore(scorers.tower(_BUNDLED))
+
+
 def _sharpness(_: Scorers) -> Scorer:
     from eval.scorers.sharpness import Sharpness
 
     return Sharpness()
+
+
+def _vendi_score(scorers: Scorers) -> Scorer:
+    from eval.scorers.shapes_clip.diversity import shapes_clip_vendi
+
+    return shapes_clip_vendi(scorers.tower(_BUNDLED))
 
 
 _SCORERS: dict[str, Callable[[Scorers], Scorer]] = {
@@ -135,5 +159,8 @@ _SCORERS: dict[str, Callable[[Scorers], Scorer]] = {
     "lpips_diversity": _lpips_diversity,
     "msssim_diversity": _msssim_diversity,
     "pickscore": _pickscore,
+    "shapes_clip_diversity": _shapes_clip_diversity,
+    "shapes_clip_score": _shapes_clip_score,
     "sharpness": _sharpness,
+    "vendi_score": _vendi_score,
 }

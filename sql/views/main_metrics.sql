@@ -9,7 +9,7 @@ WITH candidates AS (
         coalesce(list_position(
             [
                 'binding', 'image_reward', 'aesthetic', 'clip_score', 'hps',
-                'msssim_diversity', 'lpips_diversity', 'vendi'
+                'msssim_diversity', 'lpips_diversity', 'vendi', 'shapes_clip_diversity', 'vendi_score'
             ], metric
         ), 99) AS place,
         CASE kind

@@ -34,7 +34,8 @@ class FeatureDiversity:
     needs: tuple[str, ...] = ()
 
     def __init__(self, name: str, tower: ClipTower, measure: Callable[[UnitFeatures], float], definition: str) -> None:
-        self.name, self.metrics = name, (name,)
+        self.name = name
+        self.metrics: tuple[str, ...] = (name,)
         self.set = f"the seeds of one prompt in one cell, without blank images; {definition}"
         self._tower, self._measure = tower, measure
 
