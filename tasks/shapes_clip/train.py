@@ -53,7 +53,7 @@ Rate = Annotated[float, typer.Option(help="Peak learning rate.")]
 @app.command("pictures")
 def train_pictures(
     folder: Folder = Path("training/shapes-clip"),
-    steps: Steps = 4000,
+    steps: Steps = 3000,
     batch: Batch = 64,
     scenes: Scenes = 24_000,
     rate: Rate = 2e-3,
@@ -103,10 +103,10 @@ def train_words(
 @app.command("captions")
 def train_captions(
     folder: Folder = Path("training/shapes-clip"),
-    steps: Steps = 3000,
+    steps: Steps = 900,
     batch: Batch = 64,
     wrong: Annotated[int, typer.Option(help="False captions a scene and step.")] = 5,
-    scenes: Scenes = 12_000,
+    scenes: Scenes = 8_000,
     rate: Rate = 1e-3,
     seed: Seed = 1,
 ) -> None:
