@@ -43,7 +43,8 @@ def query(
     run: Annotated[str | None, typer.Option("--run", help="One run; all committed runs where left out.")] = None,
     branch: Branch = None,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the query, such as fraction=0.1.")
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the query, such as fraction=0.1."),
     ] = None,
     format: Format = "table",
 ) -> None:
