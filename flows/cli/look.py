@@ -1,4 +1,4 @@
-"""`skewbench query`, `sql`, `claims`, `report` and `replay`: looking at what is in a lake."""
+"""`skewbench query`, `claims`, `report` and `replay`: looking at what is in a lake."""
 
 import io
 import sys
@@ -29,7 +29,6 @@ Branch = Annotated[
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     app.command("query")(query)
-    app.command("sql")(run_sql)
     app.command("claims")(claims)
     app.command("report")(report)
     app.command("replay")(replay)
@@ -63,33 +62,7 @@ def query(
         except ValueError as error:
             raise InputError(str(error)) from None
         _note_missing(connection, rows)
-        _print(rows, format)
-
-
-def run_sql(
-    statement: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[SELECT]", help="One SELECT over the lake's views; without it, the script that defines them."
-        ),
-    ] = None,
-    lake: Lake = "lake",
-    format: Format = "table",
-) -> None:
-    """Query the lake in SQL (DuckDB, read-only).
-
-    Tables: samples, images, stability, scores, group_scores, analysis, runs. Without a statement, prints the script
-    that defines the views, for the DuckDB shell: skewbench sql > views.sql, then .read views.sql
-    """
-    if statement is None:
-        typer.echo(sql.script(lake))
-        return
-    with sql.connect(lake) as connection:
-        try:
-            rows = sql.select(connection, statement)
-        except (ValueError, duckdb.Error) as error:
-            raise InputError(" ".join(str(error).split())) from None
-        _print(rows, format)
+        print_rows(rows, format)
 
 
 def claims(run: AnyRun = None, lake: Lake = "lake", branch: Branch = None, format: Format = "table") -> None:
@@ -103,7 +76,7 @@ def claims(run: AnyRun = None, lake: Lake = "lake", branch: Branch = None, forma
         _note_missing(connection, rows)
     if format == "table":
         rows = rows.drop("group", "low", "high").with_columns(interval=_interval(rows)).select(_SHOWN_OF_CLAIMS)
-    _print(rows, format)
+    print_rows(rows, format)
     typer.echo(", ".join(f"{count} {verdict}" for verdict, count in counted(rows)), err=True)
 
 
@@ -186,7 +159,8 @@ def _setting(given: str) -> tuple[str, str | float]:
         return name, value
 
 
-def _print(rows: pl.DataFrame, format: str) -> None:
+def print_rows(rows: pl.DataFrame, format: str) -> None:
+    """Rows in one of the formats, on standard output."""
     if format == "csv":
         typer.echo(rows.write_csv(), nl=False)
     elif format == "json":

@@ -29,10 +29,12 @@ def write_experiment(folder: Path, **changes: Any) -> str:
     return str(path)
 
 
-def skewbench(*arguments: str, home: Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Run the command with a Prefect home of its own."""
+def skewbench(
+    *arguments: str, home: Path, cwd: Path | None = None, typed: str | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run the command with a Prefect home of its own. `typed`: what it reads."""
     environment = {**os.environ, "PREFECT_HOME": str(home), "COLUMNS": "200"}
     environment.pop("PREFECT_API_URL", None)
     environment.pop("RAY_ADDRESS", None)
     command = [sys.executable, "-c", "from flows.cli import main; main()", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=600, env=environment, cwd=cwd)
+    return subprocess.run(command, capture_output=True, text=True, timeout=600, env=environment, cwd=cwd, input=typed)

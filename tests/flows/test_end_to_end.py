@@ -135,7 +135,7 @@ def test_replay_draws_the_picture_again(
         (["query", "operating_curve", "--format", "csv"], "msssim_diversity"),
         (["query"], "worst_fraction"),
         (["sql", "SELECT count(*) AS n FROM samples"], "16"),
-        (["sql"], "CREATE OR REPLACE VIEW"),
+        (["sql", "--script"], "CREATE OR REPLACE VIEW"),
         (["report"], "report: "),
         (["doctor"], "shapes-xl"),
     ],
@@ -170,6 +170,14 @@ def test_more_metrics_are_scored_once(lake: Path, home: Path) -> None:
     before = _files(lake)
     assert "nothing to do" in skewbench(*arguments, "--lake", str(lake), home=home).stdout
     assert _files(lake) == before
+
+
+def test_statements_are_read_from_a_pipe(lake: Path, home: Path) -> None:
+    typed = "SELECT count(*) AS n\nFROM samples;\nSELECT 41 + 1 AS n"
+    done = skewbench("sql", "--format", "csv", "--lake", str(lake), home=home, typed=typed)
+    assert (done.returncode, done.stdout.split()) == (0, ["n", "16", "n", "42"])
+    refused = skewbench("sql", "--lake", str(lake), home=home, typed="DROP VIEW samples;")
+    assert (refused.returncode, "DROP is refused" in refused.stderr) == (2, True)
 
 
 def test_removing_a_run(lake: Path, home: Path) -> None:

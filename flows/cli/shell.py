@@ -1,0 +1,82 @@
+"""`skewbench sql`: one statement, a prompt for many, or the script that opens the lake in DuckDB's own shell."""
+
+import sys
+from collections.abc import Iterator
+from typing import Annotated
+
+import duckdb
+import polars as pl
+import typer
+
+import sql
+from flows.cli.look import Format, print_rows
+from flows.cli.options import Lake
+from tasks.errors import InputError
+
+_PROMPT, _GOES_ON = "skewbench> ", "      ...> "
+_HELLO = "SQL over the lake, read-only: SHOW TABLES; lists the views. A statement ends with ; and control-D ends it."
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command("sql")(run_sql)
+
+
+def run_sql(
+    statement: Annotated[
+        str | None,
+        typer.Argument(metavar="[SELECT]", help="A SELECT over the lake's views; without it, a prompt opens."),
+    ] = None,
+    lake: Lake = "lake",
+    script: Annotated[
+        bool,
+        typer.Option("--script", help="Print the session as SQL, for DuckDB's shell to .read."),
+    ] = False,
+    format: Format = "table",
+) -> None:
+    """Query the lake in SQL (DuckDB, read-only).
+
+    Tables: samples, images, stability, scores, group_scores, analysis, runs. Without a statement, reads statements from
+    a prompt, or from a pipe.
+    """
+    if script:
+        typer.echo(sql.script(lake))
+        return
+    with sql.connect(lake) as connection:
+        if statement is not None:
+            print_rows(_rows(connection, statement), format)
+            return
+        for typed in _statements():
+            try:
+                print_rows(_rows(connection, typed), format)
+            except InputError as error:
+                if not sys.stdin.isatty():
+                    raise
+                typer.secho(f"error: {error}", fg="red", err=True)
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, statement: str) -> pl.DataFrame:
+    try:
+        return sql.select(connection, statement)
+    except ValueError as error:
+        raise InputError(" ".join(str(error).split())) from None
+
+
+def _statements() -> Iterator[str]:
+    """Statements as they are typed or piped in, each up to its semicolon; what is left at the end counts as one."""
+    typing = sys.stdin.isatty()
+    if typing:
+        import readline  # noqa: F401  (line editing and history at the prompt)
+
+        typer.echo(_HELLO, err=True)
+    lines: list[str] = []
+    while True:
+        try:
+            lines.append(input((_GOES_ON if lines else _PROMPT) if typing else ""))
+        except EOFError:
+            break
+        if lines[-1].rstrip().endswith(";"):
+            yield "\n".join(lines)
+            lines.clear()
+    if "".join(lines).strip():
+        yield "\n".join(lines)
