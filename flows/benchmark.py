@@ -37,11 +37,12 @@ def _generate_and_score(run: Run, lease: Lease, ray_address: str | None) -> tupl
     """Do what is left, and commit. Ray starts only where something is."""
     manifest = begin(run)
     outcomes: list[Outcome] = []
-    if generation_left(run) or scoring_left(run):
+    to_generate = generation_left(run)
+    if to_generate or scoring_left(run):
         connect_ray(ray_address, run.needs.gpus)
         with WorkerPool(run.needs, run.experiment.workers.count) as pool:
             lease.on_lost = pool.stop
-            outcomes += by_cell("generate", pool, generation_left(run))
+            outcomes += by_cell("generate", pool, to_generate)
             manifest = commit(run, manifest, outcomes)
             outcomes += by_cell("score", pool, scoring_left(run))
     return commit(run, manifest, outcomes), outcomes

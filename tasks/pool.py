@@ -117,11 +117,6 @@ class WorkerPool:
         while not self._idle.empty():
             ray.kill(self._idle.get())
 
-    @property
-    def count(self) -> int:
-        """Number of workers."""
-        return self._count
-
     def stop(self) -> None:
         """Make every `run` raise `RunError` soon. What workers have finished keeps its receipts."""
         self._stopped.set()

@@ -11,7 +11,7 @@ from tasks.errors import InputError
 from tasks.experiment import Experiment, WorkerSpec
 from tasks.generate import Setting
 from tasks.identity import run_id, settings_that_decide, source_digest, versions
-from tasks.lake.manifest import Manifest, delete_unnamed, now, parts_of, read_manifest, write_manifest
+from tasks.lake.manifest import Manifest, delete_unnamed, now, parts_by_receipt, read_manifest, write_manifest
 from tasks.lake.parts import Part, read_receipts
 from tasks.lake.store import LocalStore, open_store
 from tasks.models import ModelSource, blocks_of, image_size, resolve_model
@@ -128,7 +128,8 @@ def commit_receipts(
     tried = {*receipts, *(fault["job"] for fault in failed)}
     failed += [f for f in manifest.failed_jobs if f["job"].startswith("generation-") and f["job"] not in tried]
     kept = [part for part in manifest.parts if part.table == "analysis"]
-    parts = (*parts_of(manifest, receipts.values()), *(analysis or kept))
+    held = dict.fromkeys(part for parts in parts_by_receipt(manifest, receipts).values() for part in parts)
+    parts = (*held, *(analysis or kept))
     written = write_manifest(store, replace(manifest, status=status, parts=parts, failed_jobs=failed))
     delete_unnamed(store, written)
     return written

@@ -7,7 +7,7 @@ from eval.scorers import names as scorer_names
 from eval.weights import missing
 from sql import connect
 from tasks.errors import InputError
-from tasks.lake.manifest import Manifest, parts_of
+from tasks.lake.manifest import Manifest, parts_by_receipt
 from tasks.lake.parts import Receipt, read_receipts, receipt_path
 from tasks.lake.store import LocalStore
 from tasks.reference import NONE, find_reference
@@ -56,11 +56,8 @@ def jobs_left(
     `cells`: the cell of each shard, by shard. Scorers of a cell as a set wait until all of the run is committed.
     """
     receipts = read_receipts(store, manifest.run_id)
-    held = {
-        receipt.shard: tuple(parts_of(manifest, [receipt]))
-        for receipt in receipts.values()
-        if receipt.key.startswith("generation-")
-    }
+    made = {receipt.shard: receipt for receipt in receipts.values() if receipt.key.startswith("generation-")}
+    held = parts_by_receipt(manifest, made)
     whole = {
         cell: tuple(dict.fromkeys(part for shard, parts in held.items() if cells[shard] == cell for part in parts))
         for cell in dict.fromkeys(cells[shard] for shard in held)

@@ -1,7 +1,7 @@
 """The manifest of a run: what readers believe. Written by the run's one driver, replaced atomically."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -78,14 +78,14 @@ def list_runs(store: LocalStore) -> list[Manifest]:
     )
 
 
-def parts_of(manifest: Manifest, receipts: Iterable[Receipt]) -> list[Part]:
-    """The parts that hold these receipts' rows now, each once: as they name them, or as compaction merged them."""
+def parts_by_receipt(manifest: Manifest, receipts: Mapping[str, Receipt]) -> dict[str, tuple[Part, ...]]:
+    """For each receipt the parts that hold its rows now: as it names them, or as compaction merged them."""
     named = {part.path: part for part in manifest.parts}
-    held = {}
-    for part in (part for receipt in receipts for part in receipt.parts):
-        now_at = manifest.replaced.get(part.path, part.path)
-        held[now_at] = named.get(now_at, part)
-    return list(held.values())
+
+    def now_in(part: Part) -> Part:
+        return named.get(manifest.replaced.get(part.path, part.path), part)
+
+    return {key: tuple(now_in(part) for part in receipt.parts) for key, receipt in receipts.items()}
 
 
 def find_run(store: LocalStore, given: str | None) -> Manifest:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
-from tasks.lake.manifest import Manifest, parts_of, write_manifest
+from tasks.lake.manifest import Manifest, parts_by_receipt, write_manifest
 from tasks.lake.parts import Part, read_receipts, receipt_path
 from tasks.lake.store import LocalStore
 
@@ -34,7 +34,7 @@ def send_back(store: LocalStore, manifest: Manifest, faults: list[Fault]) -> Man
     A shard goes back whole, and with it, where parts were merged, the shards whose rows lie in one file with its.
     """
     receipts = read_receipts(store, manifest.run_id)
-    held = {key: {part.path for part in parts_of(manifest, [receipt])} for key, receipt in receipts.items()}
+    held = {key: {part.path for part in parts} for key, parts in parts_by_receipt(manifest, receipts).items()}
     broken, lost = {fault.part.path for fault in faults}, set[str]()
     while more := {key for key, paths in held.items() if paths & broken} - lost:
         lost |= more
