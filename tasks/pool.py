@@ -8,6 +8,7 @@ import os
 import queue
 import socket
 import threading
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -29,6 +30,10 @@ POLL = 0.5
 """Seconds between two looks at whether the run was stopped."""
 KNOCK = 10.0
 """Seconds that a cluster has to answer."""
+LOOK = 5.0
+"""Seconds without an outcome between two looks at whether the cluster is still there."""
+PATIENCE = "20"
+"""Heartbeats, 3 s apart, that a local Ray may miss: on a busy machine it misses Ray's own 5 and is declared dead."""
 _DEVICE_ERRORS = ("CUDA error", "AcceleratorError", "device-side assert")
 
 
@@ -75,6 +80,8 @@ def connect_ray(address: str | None, gpus: float) -> None:
 def _init_ray(address: str | None) -> None:
     if address:
         _knock(address)
+    else:
+        os.environ.setdefault("RAY_health_check_failure_threshold", PATIENCE)
     started: dict[str, Any] = {} if address else {"include_dashboard": False}
     try:
         ray.init(address=address or "local", log_to_driver=False, logging_level="error", **started)
@@ -125,6 +132,7 @@ class WorkerPool:
         """Do jobs, in any order; yields each outcome as it comes."""
         waiting = deque((job, 0) for job in jobs)
         running: dict[Any, _Running] = {}
+        looked = time.monotonic()
         try:
             while waiting or running:
                 if self._stopped.is_set():
@@ -133,6 +141,9 @@ class WorkerPool:
                     job, failures = waiting.popleft()
                     running[worker.run.remote(job)] = _Running(job, worker, failures)
                 done, _ = ray.wait(list(running), timeout=POLL) if running else ([], [])
+                if not done and time.monotonic() - looked > LOOK:
+                    _check_cluster()
+                    looked = time.monotonic()
                 for reference in done:
                     outcome = self._finish(reference, running.pop(reference), waiting)
                     if outcome:
@@ -177,6 +188,13 @@ class WorkerPool:
         options = {"num_cpus": 0 if needs.gpus else needs.threads, "num_gpus": needs.gpus}
         actor = ray.remote(Worker).options(**options)
         return actor.remote(needs.lake, needs.setting, needs.source, needs.threads, needs.gpus)
+
+
+def _check_cluster() -> None:
+    """Raises `RunError` where the driver's node is dead: nothing would ever come back, and Ray waits for ever."""
+    here = ray.get_runtime_context().get_node_id()
+    if not any(node["Alive"] and node["NodeID"] == here for node in ray.nodes()):
+        raise RunError("Ray's process on this machine is gone; the same command goes on where it was")
 
 
 def _workers_that_fit(needs: Needs) -> int:
