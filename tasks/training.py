@@ -7,6 +7,7 @@ import csv
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 import typer
@@ -49,8 +50,20 @@ def fit(
             _log(folder / "curve.csv", step + 1, sum(recent) / len(recent), time.monotonic() - began)
             recent.clear()
             state = {"step": step + 1, "model": model.state_dict(), "optimizer": optimizer.state_dict()}
-            torch.save({**state, "average": average}, folder / "checkpoint.tmp")
-            (folder / "checkpoint.tmp").replace(folder / "checkpoint.pt")
+            _save(folder, {**state, "average": average})
+
+
+def begin_with(model: nn.Module, folder: Path) -> None:
+    """Save a model as a checkpoint of step 0, from which `fit` goes on. Raises where there is a checkpoint already."""
+    if (folder / "checkpoint.pt").exists():
+        raise typer.BadParameter(f"{folder / 'checkpoint.pt'} is there already: train that stage on, or move it away")
+    folder.mkdir(parents=True, exist_ok=True)
+    _save(folder, {"step": 0, "model": model.state_dict(), "average": model.state_dict()})
+
+
+def _save(folder: Path, state: dict[str, Any]) -> None:
+    torch.save(state, folder / "checkpoint.tmp")
+    (folder / "checkpoint.tmp").replace(folder / "checkpoint.pt")
 
 
 def _resume(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, average: dict[str, Tensor]) -> int:
@@ -59,7 +72,8 @@ def _resume(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, av
         return 0
     state = torch.load(checkpoint, weights_only=True, map_location="cpu")
     model.load_state_dict(state["model"])
-    optimizer.load_state_dict(state["optimizer"])
+    if "optimizer" in state:
+        optimizer.load_state_dict(state["optimizer"])
     for name, value in state["average"].items():
         average[name].copy_(value)
     return int(state["step"])

@@ -2,7 +2,8 @@
 
 Three stages, each a command: `autoencoder`, then `denoiser` (with the text encoders), then `export` (float16
 safetensors into the package). A stage started again goes on from its last checkpoint; with the same seed and step count
-it passes through the same batches, since each step draws from a generator of its own.
+it passes through the same batches, since each step draws from a generator of its own. Where the checkpoints are gone,
+`unpack` makes new ones of the weights that ship.
 """
 
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Annotated, Any
 import torch
 import torch.nn.functional as F
 import typer
-from diffusers import AutoencoderKL
+from diffusers import AutoencoderKL, StableDiffusionXLPipeline
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -19,7 +20,7 @@ from eval.scenes.vocabulary import SIZE
 from tasks.shapes_xl import WEIGHTS
 from tasks.shapes_xl.architecture import autoencoder, denoiser, pipeline, scheduler, text_encoders, write_tokenizer
 from tasks.shapes_xl.data import Pool, as_model_input, captions_of, draw_pool
-from tasks.training import fit, load_average
+from tasks.training import begin_with, fit, load_average
 
 EMPTY_CAPTIONS = 0.1
 """Share of captions dropped, for classifier-free guidance."""
@@ -53,7 +54,7 @@ def train_autoencoder(
         chosen = torch.randint(len(pool.scenes), (batch,), generator=generator)
         pixels = as_model_input(pool.pixels[chosen]).to(device)
         posterior = model.encode(pixels).latent_dist
-        drawn = model.decode(posterior.sample()).sample
+        drawn = model.decode(posterior.sample(generator)).sample
         return F.mse_loss(drawn, pixels) + F.l1_loss(drawn, pixels) + 1e-6 * posterior.kl().mean()
 
     fit(nn.ModuleDict({"vae": model}), loss_of, folder / "autoencoder", steps, rate, seed)
@@ -113,6 +114,19 @@ def train_denoiser(
 
     parts = {"unet": unet, "text_encoder": first, "text_encoder_2": second}
     fit(nn.ModuleDict(parts), loss_of, folder / "denoiser", steps, rate, seed)
+
+
+@app.command("unpack")
+def unpack(
+    folder: Folder = Path("training"),
+    source: Annotated[Path, typer.Option("--from", help="Folder of a model that `export` wrote.")] = WEIGHTS,
+) -> None:
+    """Make checkpoints of exported weights, so that both stages go on from them, with steps counted from 0."""
+    whole = StableDiffusionXLPipeline.from_pretrained(source).to(torch.float32)
+    begin_with(nn.ModuleDict({"vae": whole.vae}), folder / "autoencoder")
+    parts = {"unet": whole.unet, "text_encoder": whole.text_encoder, "text_encoder_2": whole.text_encoder_2}
+    begin_with(nn.ModuleDict(parts), folder / "denoiser")
+    typer.echo(f"{folder}: checkpoints of {source}")
 
 
 @app.command("export")
