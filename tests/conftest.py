@@ -1,10 +1,15 @@
 """What all tests share: a quiet, offline environment, and a tiny SDXL on disk."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from jaxtyping import install_import_hook
+
+if TYPE_CHECKING:
+    from tests.object_store import S3Server
 
 # Shapes are checked in the modules that compute, so before anything imports them. (Settings answer for themselves.)
 CHECKED = [f"stability.{name}" for name in ("measures", "retrieval", "control", "attention")]
@@ -28,3 +33,12 @@ def tiny_sdxl(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.tiny import save_tiny_sdxl
 
     return save_tiny_sdxl(tmp_path_factory.mktemp("models") / "tiny-sdxl")
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[S3Server]":
+    """A real S3 server on loopback, for all tests of the session that want one."""
+    from tests.object_store import S3Server
+
+    with S3Server(tmp_path_factory.mktemp("s3")) as server:
+        yield server
