@@ -11,12 +11,13 @@ export DO_NOT_TRACK ?= 1
 export PREFECT_SERVER_ANALYTICS_ENABLED ?= false
 export RAY_USAGE_STATS_ENABLED ?= 0
 
-.PHONY: help install demo test lint clean
+.PHONY: help install demo findings test lint clean
 
 help:
 	@echo "make demo   install, run the demo experiment, print the path of its report"
 	@echo "make test   install, then linters, types, layers and the whole test suite"
 	@echo "make lint   the linters alone"
+	@echo "make findings  the experiments of docs/findings-shapes.md (about two hours on two cores), then its tables and figures"
 	@echo "make clean  remove what make made (not the lake)"
 
 install: .venv/installed
@@ -29,6 +30,11 @@ install: .venv/installed
 
 demo: install
 	$(BIN)/skewbench run demo --lake $(LAKE)
+
+findings: install
+	$(BIN)/skewbench run shapes-baseline --lake findings
+	$(BIN)/skewbench run shapes-grid --lake findings
+	$(BIN)/python docs/refresh.py docs/findings-shapes.md --lake findings
 
 lint: install
 	$(BIN)/ruff check .
