@@ -16,10 +16,10 @@ from tasks.lake.parts import Part, read_receipts
 from tasks.lake.store import LocalStore, open_store
 from tasks.models import ModelSource, blocks_of, image_size, resolve_model
 from tasks.plan import Shard, plan_shards
-from tasks.pool import Needs, Outcome
+from tasks.pool import Outcome
 from tasks.prompts import load_prompts
 from tasks.scoring import check_metrics, drop_superseded, jobs_left
-from tasks.worker import GenerateJob, ScoreJob
+from tasks.worker import GenerateJob, Needs, ScoreJob
 
 
 @dataclass(frozen=True)

@@ -63,19 +63,28 @@ class ScoreJob:
 Job = GenerateJob | ScoreJob
 
 
+@dataclass(frozen=True)
+class Needs:
+    """What one worker needs. `setting` and `source`: None where it only scores."""
+
+    lake: str
+    setting: Setting | None
+    source: ModelSource | None
+    threads: int
+    gpus: float
+
+
 class Worker:
-    """Runs jobs of one run against one lake. Returns receipts: no image or tensor passes through the driver.
+    """Runs jobs of one run against one lake. Returns receipts: no image or tensor passes through the driver."""
 
-    `setting` and `source`: None for one that only scores.
-    """
-
-    def __init__(
-        self, lake: str, setting: Setting | None, source: ModelSource | None, threads: int, gpus: float
-    ) -> None:
-        torch.set_num_threads(threads)
-        self._store, self._setting, self._source = open_store(lake), setting, source
-        self._device = "cuda" if gpus else "cpu"
+    def __init__(self, needs: Needs) -> None:
+        torch.set_num_threads(needs.threads)
+        self._store, self._setting, self._source = open_store(needs.lake), needs.setting, needs.source
+        self._device = "cuda" if needs.gpus else "cpu"
         self._cells: dict[str, CellScores] = {}
+
+    def ready(self) -> None:
+        """Answers once the worker has a place and stands."""
 
     def run(self, job: Job) -> Receipt:
         """Do a job: write its parts, then its receipt."""

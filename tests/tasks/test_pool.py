@@ -1,6 +1,10 @@
 """The pool on a real local Ray: work is done, the dead are replaced, and what cannot be done is set aside."""
 
+import logging
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,9 +13,10 @@ import ray
 
 from tasks.errors import InputError, RunError
 from tasks.lake.parts import read_receipts
-from tasks.pool import WorkerPool, connect_ray
+from tasks.pool import WorkerPool, connect_ray, pool
 from tasks.run import Run, generation_left, prepare, scoring_left
 from tasks.worker import ScoreJob
+from tests.null_workers import NullJob, NullNeeds, NullWorker, jobs
 from tests.tasks.experiments import small
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's own, of sockets and processes it leaves to exit handlers
@@ -29,16 +34,22 @@ def run(tmp_path: Path, tiny_sdxl: Path) -> Run:
     return prepare(small(model={"id": str(tiny_sdxl)}), str(tmp_path / "lake"))
 
 
-def test_jobs_are_done_once_and_the_dead_replaced(run: Run) -> None:
-    with WorkerPool(run.needs, 2) as pool:
-        victim = pool._idle.get()
-        pool._idle.put(victim)
-        pool._idle.put(pool._idle.get())  # the victim comes first or second, whichever
-        ray.kill(victim)
-        outcomes = list(pool.run(generation_left(run)))
-        assert [outcome.error for outcome in outcomes] == [None] * 4
+@contextmanager
+def occupied(cpus: float) -> Iterator[ray.actor.ActorHandle]:
+    """So many of the machine's CPUs are another's."""
+    other = ray.remote(NullWorker).options(num_cpus=cpus).remote(NullNeeds())
+    ray.get(other.ready.remote())
+    try:
+        yield other
+    finally:
+        ray.kill(other)
+
+
+def test_shards_are_generated_and_scored_once(run: Run) -> None:
+    with WorkerPool(run.needs, 1) as workers:
+        assert [outcome.error for outcome in workers.run(generation_left(run))] == [None] * 4
         assert generation_left(run) == []
-        scored = list(pool.run(scoring_left(run)))
+        scored = list(workers.run(scoring_left(run)))
     assert all(outcome.receipt for outcome in scored)
     assert scoring_left(run) == []
     receipts = read_receipts(run.store, run.id)
@@ -48,30 +59,97 @@ def test_jobs_are_done_once_and_the_dead_replaced(run: Run) -> None:
 
 
 def test_what_always_fails_is_set_aside_and_the_rest_goes_on(run: Run) -> None:
-    with WorkerPool(run.needs, 1) as pool:
-        list(pool.run(generation_left(run)))
-        jobs = scoring_left(run)
-        broken: ScoreJob = replace(jobs[0], samples=(replace(jobs[0].samples[0], path="samples/gone.parquet"),))
-        outcomes = {outcome.job.key: outcome for outcome in pool.run([broken, *jobs[1:]])}
+    with WorkerPool(run.needs, 1) as workers:
+        list(workers.run(generation_left(run)))
+        left = scoring_left(run)
+        broken: ScoreJob = replace(left[0], samples=(replace(left[0].samples[0], path="samples/gone.parquet"),))
+        nowhere = replace(run.source, folder=Path("/no/such/model"))
+        outcomes = {outcome.job.key: outcome for outcome in workers.run([broken, *left[1:]])}
     failed = outcomes[broken.key]
     assert failed.receipt is None
     assert "gone.parquet" in str(failed.error)
-    assert sum(outcome.receipt is not None for outcome in outcomes.values()) == len(jobs) - 1
+    assert sum(outcome.receipt is not None for outcome in outcomes.values()) == len(left) - 1
+    with WorkerPool(replace(run.needs, source=nowhere), 1) as workers:
+        (outcome,) = workers.run(generation_left(prepare(run.experiment, f"{run.store.root}-other"))[:1])
+    assert (outcome.receipt, "/no/such/model" in str(outcome.error)) == (None, True)
 
 
-def test_workers_that_cannot_start_end_the_run(run: Run) -> None:
-    nowhere = replace(run.source, folder=Path("/no/such/model"))
-    with WorkerPool(replace(run.needs, source=nowhere), 1) as pool:
-        outcomes = list(pool.run(generation_left(run)[:1]))
-    assert outcomes[0].receipt is None
-    assert "/no/such/model" in str(outcomes[0].error)
+def test_workers_that_are_killed_are_replaced() -> None:
+    with WorkerPool(NullNeeds(), 2, NullWorker) as workers:
+        outcomes = workers.run(jobs(20, seconds=0.2))
+        first = next(outcomes)
+        for member in list(workers._members):  # those that work, and those that have no place yet
+            ray.kill(member.actor)
+        done = [first, *outcomes]
+    assert sorted(outcome.receipt.key for outcome in done) == sorted(job.key for job in jobs(20))
 
 
-def test_stopped_pool_raises(run: Run) -> None:
-    with WorkerPool(run.needs, 1) as pool:
-        pool.stop()
+def test_a_job_that_kills_its_worker_is_set_aside() -> None:
+    with WorkerPool(NullNeeds(), 1, NullWorker) as workers:
+        outcomes = {o.job.key: o.error for o in workers.run([NullJob("deadly", dies=True), *jobs(4)])}
+    assert "ActorDiedError" in str(outcomes.pop("deadly"))
+    assert set(outcomes.values()) == {None}
+
+
+def test_workers_that_all_die_end_the_run() -> None:
+    with WorkerPool(NullNeeds(), 1, NullWorker) as workers, pytest.raises(RunError, match="keep dying"):
+        list(workers.run([NullJob(f"deadly-{number}", dies=True) for number in range(9)]))
+
+
+def test_one_that_raises_stays() -> None:
+    with WorkerPool(NullNeeds(), 1, NullWorker) as workers:
+        done = list(workers.run([NullJob("bad", error="no such thing"), *jobs(4)]))
+    assert [outcome.error for outcome in done if outcome.error] == ["ValueError: no such thing"]
+    assert len({outcome.receipt.process for outcome in done if outcome.receipt}) == 1
+
+
+def test_a_worker_without_a_place_holds_no_job() -> None:
+    """More workers than there is room for: those that have a place do all the work."""
+    with occupied(ray.cluster_resources()["CPU"] - 1), WorkerPool(NullNeeds(), 3, NullWorker) as workers:
+        done = list(workers.run(jobs(9)))
+    assert len({outcome.receipt.process for outcome in done}) == 1
+
+
+def test_what_is_waited_for_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(pool, "SAY", 1.0)
+    monkeypatch.setattr(pool, "LOOK", 0.5)
+    with occupied(ray.cluster_resources()["CPU"]) as other, WorkerPool(NullNeeds(), 2, NullWorker) as workers:
+
+        class Listener(logging.Handler):
+            def emit(self, record: logging.LogRecord) -> None:
+                said.append(record.getMessage())
+                ray.kill(other)  # there is room now
+
+        listener = Listener()
+        pool.logger.addHandler(listener)
+        try:
+            done = list(workers.run(jobs(3)))
+        finally:
+            pool.logger.removeHandler(listener)
+    assert len(done) == 3
+    assert "2 are asked for, of 1 CPUs each; the cluster has 1 nodes with" in said[0]
+    assert "0 of them free" in said[0]
+
+
+def test_more_threads_than_cores_are_no_reason_to_wait_for_ever() -> None:
+    with WorkerPool(NullNeeds(threads=1000), None, NullWorker) as workers:
+        assert len(list(workers.run(jobs(2)))) == 2
+
+
+def test_a_dead_node_ends_the_run() -> None:
+    command = [sys.executable, "-m", "tests.tasks.killed_raylet"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=500)
+    assert (done.returncode, "ended: Ray's process on this machine is gone" in done.stdout) == (0, True), done.stderr
+
+
+def test_stopped_pool_raises() -> None:
+    with WorkerPool(NullNeeds(), 1, NullWorker) as workers:
+        outcomes = workers.run(jobs(100, seconds=0.2))
+        next(outcomes)
+        workers.stop()
         with pytest.raises(RunError, match="stopped"):
-            list(pool.run(generation_left(run)))
+            list(outcomes)
 
 
 def test_more_gpus_than_there_are() -> None:

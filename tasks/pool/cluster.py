@@ -1,0 +1,114 @@
+"""The Ray cluster: joining it or starting a local one, what it has room for, and whether it is still there."""
+
+import os
+import socket
+from collections.abc import Mapping
+from typing import Any
+
+import ray
+
+from tasks.errors import InputError, RunError
+
+KNOCK = 10.0
+"""Seconds that a cluster has to answer."""
+STARTS = 3
+"""Times a local Ray is started: on a busy machine it may miss the time that Ray gives itself."""
+_PATIENCE = {
+    "RAY_health_check_failure_threshold": "20",
+    "RAY_worker_register_timeout_seconds": "600",
+    "RAY_agent_register_timeout_ms": "600000",
+}
+"""A local Ray's patience with itself. By Ray's own defaults a busy machine misses 5 heartbeats, 3 s apart, and is
+declared dead; and workers that need a minute to start are killed and started anew, for ever."""
+
+
+def connect_ray(address: str | None, gpus: float) -> None:
+    """Join the cluster at `address`, or start a local Ray where none is given. Raises `InputError`.
+
+    `gpus`: how many a worker needs; a cluster where no node has them, or can get them, is an error. `RunError` where
+    a local Ray does not start.
+    """
+    address = address or os.environ.get("RAY_ADDRESS")
+    if not ray.is_initialized():
+        _join(address) if address else _start()
+    if gpus and not max(room(0, gpus), room_at_most(0, gpus)):
+        there = ray.cluster_resources().get("GPU", 0.0)
+        where = f"the cluster has {there:g} GPUs on {len(_alive())} nodes" if address else f"this machine has {there:g}"
+        raise InputError(f"workers.gpus {gpus:g}: {where} GPUs" if not address else f"workers.gpus {gpus:g}: {where}")
+
+
+def room(cpus: float, gpus: float) -> int:
+    """Workers that the nodes which are alive can hold, were they free, with so many CPUs and GPUs each."""
+    return sum(_fitting(node["Resources"], cpus, gpus) for node in _alive())
+
+
+def room_at_most(cpus: float, gpus: float) -> int:
+    """Workers that an autoscaling cluster can grow to hold; 0 where there is no autoscaler."""
+    most = ray._private.state.state.get_max_resources_from_cluster_config()  # no public way; Ray Train asks so too
+    return _fitting(most, cpus, gpus) if most else 0
+
+
+def largest_node() -> float:
+    """CPUs of the node that has the most."""
+    return max((node["Resources"].get("CPU", 0.0) for node in _alive()), default=0.0)
+
+
+def check_cluster() -> None:
+    """Raises `RunError` where the driver's node is dead: nothing would ever come back, and Ray waits for ever."""
+    here = ray.get_runtime_context().get_node_id()
+    if not any(node["NodeID"] == here for node in _alive()):
+        raise RunError("Ray's process on this machine is gone; the same command goes on where it was")
+
+
+def told_resources() -> str:
+    """What the cluster has, and what of it is free, in words."""
+    has, free = ray.cluster_resources(), ray.available_resources()
+    kinds = [f"{has[kind]:g} {kind}s, {free.get(kind, 0.0):g} of them free" for kind in ("CPU", "GPU") if kind in has]
+    return f"the cluster has {len(_alive())} nodes with {'; '.join(kinds) or 'no CPUs'}"
+
+
+def _alive() -> list[dict[str, Any]]:
+    return [node for node in ray.nodes() if node["Alive"]]
+
+
+def _fitting(resources: Mapping[str, float], cpus: float, gpus: float) -> int:
+    by_cpu = int(resources.get("CPU", 0.0) / cpus) if cpus else None
+    have = resources.get("GPU", 0.0)
+    # a fraction lies on one GPU: two GPUs hold two workers of 0.6, not three
+    by_gpu = (int(have) * int(1 / gpus) if gpus < 1 else int(have / gpus)) if gpus else None
+    return min(fit for fit in (by_cpu, by_gpu) if fit is not None)
+
+
+def _start() -> None:
+    for name, value in _PATIENCE.items():
+        os.environ.setdefault(name, value)
+    for _ in range(STARTS):
+        try:
+            ray.init(address="local", include_dashboard=False, log_to_driver=False, logging_level="error")
+        except Exception as error:  # Ray raises a bare one where its processes are late
+            last = error
+            ray.shutdown()
+        else:
+            return
+    raise RunError(f"Ray does not start on this machine: {str(last).splitlines()[0]}")
+
+
+def _join(address: str) -> None:
+    _knock(address)
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level="error")
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise InputError(f"ray address {address!r}: no cluster answers there ({str(error).splitlines()[0]})") from None
+
+
+def _knock(address: str) -> None:
+    """Ask the address for a connection first: Ray itself tries for minutes, and then ends the process."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if address == "auto":
+        return
+    if not (colon and port.isdigit()):
+        raise InputError(f"ray address {address!r}: HOST:PORT, ray://HOST:PORT or auto is wanted")
+    try:
+        socket.create_connection((host, int(port)), timeout=KNOCK).close()
+    except (OSError, OverflowError) as error:
+        raise InputError(f"ray address {address!r}: no cluster answers there ({error})") from None

@@ -1,0 +1,274 @@
+"""A pool of long-lived Ray actors with a bounded window: one job a worker, the rest waits in the driver.
+
+Actors of our own, since tasks would load the model again for each item. One thread drives them all: it starts workers
+as work and the cluster's room ask for them, hands out jobs to those that stand, and takes in what comes back. A worker
+that dies, or whose device is in an unknown state, is replaced; its job is tried again, after two failures sample by
+sample. No job waits for a worker that has no place yet: those that stand do the work.
+"""
+
+import logging
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+from functools import partial
+from types import TracebackType
+from typing import Any
+
+import ray
+from ray.exceptions import (
+    LocalRayletDiedError,
+    NodeDiedError,
+    OutOfMemoryError,
+    RayActorError,
+    RayError,
+    RuntimeEnvSetupError,
+    WorkerCrashedError,
+)
+
+from tasks.errors import RunError
+from tasks.lake.parts import Receipt
+from tasks.pool.cluster import check_cluster, largest_node, room, room_at_most, told_resources
+from tasks.worker import Job, Needs, Worker
+
+TRIES = 3
+"""Times a job is started; the last time sample by sample."""
+POLL = 0.5
+"""Seconds between two looks at whether the run was stopped."""
+LOOK = 5.0
+"""Seconds between two looks at the cluster: is it there, has it grown."""
+IDLE = 60.0
+"""Seconds after which a worker that has nothing to do is given back."""
+SAY = 30.0
+"""Seconds without any worker after which the log says what is waited for."""
+_DEAD = (RayActorError, WorkerCrashedError, OutOfMemoryError, NodeDiedError, LocalRayletDiedError, RuntimeEnvSetupError)
+_DEVICE_ERRORS = ("CUDA error", "AcceleratorError", "device-side assert")
+_STOPPED = "the run was stopped; the same command goes on where it was"
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A job and what came of it: a receipt, or the last error of a job that is set aside."""
+
+    job: Job
+    receipt: Receipt | None
+    error: str | None = None
+
+
+@dataclass(eq=False)
+class _Stream:
+    """One caller's jobs that wait, and the queue in which its outcomes come (and remarks, for its log)."""
+
+    waiting: "deque[_Task]" = field(default_factory=deque)
+    outcomes: "queue.SimpleQueue[Outcome | str]" = field(default_factory=queue.SimpleQueue)
+
+
+@dataclass(eq=False)
+class _Task:
+    job: Job
+    stream: _Stream
+    failures: int = 0
+
+
+@dataclass(eq=False)
+class _Member:
+    """A worker. `since`: when it began to have nothing to do; before it is `ready`, when it was asked for."""
+
+    actor: Any
+    since: float
+    ready: bool = False
+    task: _Task | None = None
+
+
+class WorkerPool:
+    """Up to `count` workers, warm from one job to the next. `run` may be called from several threads.
+
+    `count` None: as many as the cluster has room for, also when it grows or shrinks meanwhile. `worker`: the class of
+    the actors; it is given `needs`, and has `ready()` and `run(job)`.
+    """
+
+    def __init__(self, needs: Needs, count: int | None, worker: type = Worker) -> None:
+        self._needs, self._count, self._worker = needs, count, worker
+        self._events: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._stopped = threading.Event()
+        self._why = RunError(_STOPPED)
+        self._driver = threading.Thread(target=self._drive, daemon=True, name="pool")
+        # what follows is the driving thread's alone
+        self._members: list[_Member] = []
+        self._streams: list[_Stream] = []
+        self._limit = count or 1
+        self._deaths = 0
+        self._looked = self._said = 0.0
+
+    def __enter__(self) -> "WorkerPool":
+        self._driver.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+        self._driver.join()
+
+    def stop(self) -> None:
+        """Make every `run` raise `RunError` soon. What workers have finished keeps its receipts."""
+        self._stopped.set()
+        self._events.put(lambda: None)
+
+    def run(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
+        """Do jobs, in any order; yields each outcome as it comes. Raises `RunError` where the pool cannot go on."""
+        stream = _Stream()
+        stream.waiting.extend(_Task(job, stream) for job in jobs)
+        left = len(stream.waiting)
+        self._events.put(partial(self._streams.append, stream))
+        try:
+            while left:
+                if self._stopped.is_set():
+                    raise self._why
+                try:
+                    outcome = stream.outcomes.get(timeout=POLL)
+                except queue.Empty:
+                    continue
+                if isinstance(outcome, str):
+                    logger.warning(outcome)
+                    continue
+                left -= 1
+                yield outcome
+        finally:
+            self._events.put(partial(self._leave, stream))
+
+    def _drive(self) -> None:
+        try:
+            while not self._stopped.is_set():
+                self._look()
+                self._resize()
+                self._hand_out()
+                try:
+                    self._events.get(timeout=LOOK)()
+                except queue.Empty:
+                    continue
+        except RunError as error:
+            self._why = error
+        except Exception as error:
+            logger.exception("the pool failed")
+            self._why = RunError(f"the pool of workers failed: {_told(error)}")
+        finally:
+            self._stopped.set()
+            for member in self._members:
+                ray.kill(member.actor)
+
+    def _look(self) -> None:
+        """Now and then: is the cluster there, how many workers does it hold, does anybody have a place?"""
+        now = time.monotonic()
+        if now - self._looked < LOOK:
+            return
+        self._looked = now
+        check_cluster()
+        if self._count is None:
+            cpus, gpus = self._resources()
+            self._limit = max(1, room(cpus, gpus), room_at_most(cpus, gpus))
+        if any(member.ready for member in self._members):
+            self._said = 0.0
+        elif self._members and self._streams:
+            self._say_what_is_waited_for(now - min(member.since for member in self._members))
+
+    def _say_what_is_waited_for(self, waited: float) -> None:
+        """In a caller's log, after `SAY` seconds, and each time that twice as many have passed."""
+        if waited < max(SAY, 2 * self._said):
+            return
+        self._said = waited
+        cpus, gpus = self._resources()
+        wanted = f"{len(self._members)} are asked for, of {f'{gpus:g} GPUs' if gpus else f'{cpus:g} CPUs'} each"
+        self._streams[0].outcomes.put(f"no worker has started in {waited:.0f} s: {wanted}; {told_resources()}")
+
+    def _resize(self) -> None:
+        """Start workers while there is work for more and room; give back those that long had nothing to do."""
+        waiting = sum(len(stream.waiting) for stream in self._streams)
+        busy = sum(member.task is not None for member in self._members)
+        while len(self._members) < min(self._limit, waiting + busy):
+            self._start_member()
+        if not waiting:
+            now = time.monotonic()
+            for member in [m for m in self._members if m.task is None and now - m.since > IDLE]:
+                self._drop(member)
+
+    def _hand_out(self) -> None:
+        for member in self._members:
+            if member.ready and member.task is None:
+                task = next((stream.waiting.popleft() for stream in self._streams if stream.waiting), None)
+                if task is None:
+                    return
+                member.task = task
+                self._expect(member.actor.run.remote(task.job), partial(self._finished, member, task))
+
+    def _start_member(self) -> None:
+        cpus, gpus = self._resources()
+        options = {"num_cpus": cpus, "num_gpus": gpus, "scheduling_strategy": "SPREAD"}
+        actor = ray.remote(self._worker).options(**options).remote(self._needs)
+        member = _Member(actor, time.monotonic())
+        self._members.append(member)
+        self._expect(actor.ready.remote(), partial(self._stands, member))
+
+    def _resources(self) -> tuple[float, float]:
+        """CPUs and GPUs of a worker. More threads than any node has CPUs are slow, but no reason to wait for ever."""
+        needs = self._needs
+        return (0.0, needs.gpus) if needs.gpus else (min(needs.threads, max(1.0, largest_node())), 0.0)
+
+    def _expect(self, reference: Any, then: Callable[["Future[Any]"], None]) -> None:
+        """When the worker has answered, the driving thread does `then`."""
+        reference.future().add_done_callback(lambda future: self._events.put(partial(then, future)))
+
+    def _stands(self, member: _Member, future: "Future[Any]") -> None:
+        if member not in self._members:
+            return
+        error = future.exception()
+        if error:
+            self._died(member, error)
+        else:
+            member.ready, member.since = True, time.monotonic()
+
+    def _finished(self, member: _Member, task: _Task, future: "Future[Receipt]") -> None:
+        if member not in self._members:
+            return
+        error = future.exception()
+        member.task, member.since = None, time.monotonic()
+        if error is None:
+            self._deaths = 0
+            task.stream.outcomes.put(Outcome(task.job, future.result()))
+            return
+        if isinstance(error, _DEAD) or any(sign in str(error) for sign in _DEVICE_ERRORS):
+            self._died(member, error)
+        task.failures += 1
+        if task.failures >= TRIES:
+            task.stream.outcomes.put(Outcome(task.job, None, _told(error)))
+        else:
+            task.job = replace(task.job, one_by_one=task.failures >= TRIES - 1)
+            task.stream.waiting.append(task)
+
+    def _died(self, member: _Member, error: BaseException) -> None:
+        self._drop(member)
+        self._deaths += 1
+        if self._deaths > TRIES * self._limit:
+            raise RunError(f"workers keep dying, the last one of: {_told(error)}") from None
+
+    def _drop(self, member: _Member) -> None:
+        self._members.remove(member)
+        ray.kill(member.actor)
+
+    def _leave(self, stream: _Stream) -> None:
+        """A caller is done, or does not want the rest: its jobs that run are stopped with their workers."""
+        if stream in self._streams:
+            self._streams.remove(stream)
+        for member in [m for m in self._members if m.task and m.task.stream is stream]:
+            self._drop(member)
+
+
+def _told(error: BaseException) -> str:
+    """The error that was raised on the worker, in one line, without Ray's traceback."""
+    cause = (getattr(error, "cause", None) if isinstance(error, RayError) else None) or error
+    return f"{type(cause).__name__}: {' '.join(str(cause).split())}"[:500]
