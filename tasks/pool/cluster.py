@@ -17,9 +17,12 @@ _PATIENCE = {
     "RAY_health_check_failure_threshold": "20",
     "RAY_worker_register_timeout_seconds": "600",
     "RAY_agent_register_timeout_ms": "600000",
+    "RAY_memory_monitor_refresh_ms": "0",
 }
 """A local Ray's patience with itself. By Ray's own defaults a busy machine misses 5 heartbeats, 3 s apart, and is
-declared dead; and workers that need a minute to start are killed and started anew, for ever."""
+declared dead; workers that need a minute to start are killed and started anew, for ever; and when other programs (or
+the page cache, in a container) fill the memory to 95 %, Ray kills our workers, one after the other. The kernel, which
+knows better what is free, ends workers first too."""
 
 
 def connect_ray(address: str | None, gpus: float) -> None:

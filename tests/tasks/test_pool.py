@@ -24,7 +24,10 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's own, of sockets and p
 
 @pytest.fixture(scope="module", autouse=True)
 def local_ray() -> Iterator[None]:
-    connect_ray(None, gpus=0.0)
+    with pytest.MonkeyPatch.context() as environment:
+        # to Ray's own monitor the memory is always full, as it may be on a machine that others use: nobody is killed
+        environment.setenv("RAY_memory_usage_threshold", "0.01")
+        connect_ray(None, gpus=0.0)
     yield
     ray.shutdown()
 
