@@ -63,7 +63,7 @@ def train_autoencoder(
 @app.command("denoiser")
 def train_denoiser(
     folder: Folder = Path("training"),
-    steps: Annotated[int, typer.Option(help="Steps in all.")] = 6500,
+    steps: Annotated[int, typer.Option(help="Steps in all.")] = 9000,
     batch: Batch = 32,
     scenes: Scenes = 20_000,
     rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 1.5e-3,
