@@ -25,7 +25,7 @@ _SDXL_BLOCKS = [
 
 @dataclass(frozen=True)
 class Estimate:
-    """Costs of a run. `disk` in bytes."""
+    """Costs of a run. `disk` in bytes; `hours`: of one worker, None where nothing is known of the model's speed."""
 
     model: str
     prompts: int
@@ -33,12 +33,14 @@ class Estimate:
     shards: int
     per_shard: int
     disk: float
+    hours: float | None
     time: str
 
 
-def estimate(experiment: Experiment, lake: str) -> Estimate:
+def estimate(experiment: Experiment, lake: str, seconds: float | None = None) -> Estimate:
     """Validate an experiment and say what it would cost. Raises `InputError`; loads and writes nothing.
 
+    `seconds`: an image's, assumed; None: those that earlier runs of this lake measured.
     A hub model that is not on this machine is no error: its blocks are then taken to be SDXL's, and not checked.
     """
     prompts = load_prompts(experiment.prompts)
@@ -61,7 +63,10 @@ def estimate(experiment: Experiment, lake: str) -> Estimate:
         ROW_BYTES + VALUE_BYTES * _listed(experiment.measure, experiment.generation.steps, blocks)
     )
     largest = max(len(shard.samples) for shard in shards)
-    return Estimate(told, len(prompts), samples, len(shards), largest, disk, expected_time(experiment, lake, samples))
+    pace = Pace(seconds, "this, as assumed") if seconds else measured_pace(experiment, lake)
+    hours = samples * pace.seconds / 3600 if pace else None
+    time = expected_time(experiment, pace, samples)
+    return Estimate(told, len(prompts), samples, len(shards), largest, disk, hours, time)
 
 
 def _model(experiment: Experiment) -> tuple[ModelSource | None, list[Block], str]:
@@ -83,8 +88,16 @@ def _listed(measure: MeasureSpec, steps: int, blocks: list[Block]) -> float:
     return recorded * a_step[measure.detail]
 
 
-def expected_time(experiment: Experiment, lake: str, samples: int) -> str:
-    """Time by earlier runs of the same model, size and steps in this lake."""
+@dataclass(frozen=True)
+class Pace:
+    """Seconds that an image takes on one worker, and what worker that is."""
+
+    seconds: float
+    worker: str
+
+
+def measured_pace(experiment: Experiment, lake: str) -> Pace | None:
+    """By earlier runs of the same model and size in this lake: the median of seconds a step, times the steps."""
     try:
         with sql.connect(lake) as connection:
             found = connection.execute(
@@ -94,9 +107,13 @@ def expected_time(experiment: Experiment, lake: str, samples: int) -> str:
             ).fetchone()
     except sql.LakeError:
         found = None
-    if not found or found[0] is None:
+    return Pace(found[0] * experiment.generation.steps, found[1]) if found and found[0] is not None else None
+
+
+def expected_time(experiment: Experiment, pace: Pace | None, samples: int) -> str:
+    """Time that generating takes, in words."""
+    if pace is None:
         return "not known: this lake holds no earlier run of this model"
-    one = found[0] * experiment.generation.steps
     workers = experiment.workers.count or 1
-    minutes = samples * one / workers / 60
-    return f"about {minutes:,.0f} min on {workers} worker(s) like {found[1]}, at {one:.2f} s an image"
+    minutes = samples * pace.seconds / workers / 60
+    return f"about {minutes:,.0f} min on {workers} worker(s) like {pace.worker}, at {pace.seconds:.2f} s an image"

@@ -47,7 +47,7 @@ def load_pipeline(source: ModelSource, device: str) -> Any:
     from diffusers import StableDiffusionXLPipeline
 
     pipeline = StableDiffusionXLPipeline.from_pretrained(
-        str(source.folder),
+        str(_folder_here(source)),
         dtype=getattr(torch, source.spec.dtype),
         variant=source.spec.variant,
         use_safetensors=True,
@@ -56,6 +56,13 @@ def load_pipeline(source: ModelSource, device: str) -> Any:
     ).to(device)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
+
+
+def _folder_here(source: ModelSource) -> Path:
+    """The model's folder on this machine. A cluster's node fetches a hub model itself, at the driver's revision."""
+    if source.folder.is_dir() or source.spec.id.count("/") != 1 or Path(source.spec.id).is_absolute():
+        return source.folder
+    return Path(_hub_snapshot(source.spec.model_copy(update={"revision": source.revision}), download=True))
 
 
 def image_size(source: ModelSource, width: int | None, height: int | None) -> tuple[int, int]:

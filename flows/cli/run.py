@@ -66,12 +66,25 @@ def run(
     typer.echo(f"report: {prepared.store.root / report_path(prepared.id)}")
 
 
-def plan(experiment: ExperimentName, lake: Lake = "lake", prompts: Prompts = None) -> None:
+def plan(
+    experiment: ExperimentName,
+    lake: Lake = "lake",
+    prompts: Prompts = None,
+    seconds: Annotated[
+        float | None,
+        typer.Option(
+            min=0.001, help="Seconds an image, assumed; without them, what earlier runs of the lake measured."
+        ),
+    ] = None,
+    price: Annotated[
+        float | None, typer.Option(min=0.0, help="Price of a worker's hour, in any currency, to have the cost.")
+    ] = None,
+) -> None:
     """Check an experiment and show what it would do: cells, shards, samples, disk, time. Loads and writes nothing."""
     from tasks.estimate import estimate
 
     chosen = _load(experiment, prompts)
-    expected = estimate(chosen, lake)
+    expected = estimate(chosen, lake, seconds)
     console = Console()
     table = Table("cell", "knob", "samples", title=f"{chosen.name}: {chosen.description}", title_justify="left")
     for cell in chosen.cells:
@@ -85,6 +98,10 @@ def plan(experiment: ExperimentName, lake: Lake = "lake", prompts: Prompts = Non
     console.print(f"shards   {expected.shards}, of {expected.per_shard} samples at most")
     console.print(f"disk     about {expected.disk / 1e6:,.0f} MB")
     console.print(f"time     {expected.time}")
+    if price is not None and expected.hours is not None:
+        console.print(
+            f"cost     about {expected.hours * price:,.2f}: {expected.hours:,.2f} worker hours at {price:,.2f}"
+        )
 
 
 def status(lake: Lake = "lake") -> None:

@@ -13,6 +13,8 @@ KNOCK = 10.0
 """Seconds that a cluster has to answer."""
 STARTS = 3
 """Times a local Ray is started: on a busy machine it may miss the time that Ray gives itself."""
+WAIT_FOR_GPUS = "SKEWBENCH_WAIT_FOR_GPUS"
+"""Environment variable: seconds that a cluster which grows on demand has for its first GPU."""
 _PATIENCE = {
     "RAY_health_check_failure_threshold": "20",
     "RAY_worker_register_timeout_seconds": "600",
@@ -28,16 +30,30 @@ knows better what is free, ends workers first too."""
 def connect_ray(address: str | None, gpus: float) -> None:
     """Join the cluster at `address`, or start a local Ray where none is given. Raises `InputError`.
 
-    `gpus`: how many a worker needs; a cluster where no node has them, or can get them, is an error. `RunError` where
-    a local Ray does not start.
+    `gpus`: how many a worker needs; a cluster where no node has them, or can get them, is an error (after
+    `WAIT_FOR_GPUS` seconds). `RunError` where a local Ray does not start.
     """
     address = address or os.environ.get("RAY_ADDRESS")
     if not ray.is_initialized():
         _join(address) if address else _start()
+    patience = float(os.environ.get(WAIT_FOR_GPUS) or 0) if address else 0.0
+    if gpus and patience and not room(0, gpus):
+        ask_for_gpus(gpus, patience)
     if gpus and not max(room(0, gpus), room_at_most(0, gpus)):
         there = ray.cluster_resources().get("GPU", 0.0)
         where = f"the cluster has {there:g} GPUs on {len(_alive())} nodes" if address else f"this machine has {there:g}"
         raise InputError(f"workers.gpus {gpus:g}: {where} GPUs" if not address else f"workers.gpus {gpus:g}: {where}")
+
+
+def ask_for_gpus(gpus: float, patience: float) -> None:
+    """Have an autoscaler start a machine: a task that needs the GPUs waits for them, `patience` seconds at most."""
+    task = ray.remote(_nothing).options(num_cpus=0, num_gpus=gpus).remote()
+    if not ray.wait([task], timeout=patience)[0]:
+        ray.cancel(task)
+
+
+def _nothing() -> None:
+    pass
 
 
 def room(cpus: float, gpus: float) -> int:

@@ -7,7 +7,7 @@ import pytest
 import sql
 from flows import experiments
 from tasks.errors import InputError
-from tasks.estimate import estimate, expected_time
+from tasks.estimate import estimate, expected_time, measured_pace
 from tasks.experiment import PromptSpec
 from tests.lakes import Lake, make
 from tests.tasks.experiments import small
@@ -43,11 +43,19 @@ def test_detail_costs_disk() -> None:
 
 def test_time_is_that_of_earlier_runs_of_the_model(tmp_path: Path) -> None:
     make(tmp_path, Lake(name="toy"))
-    told = expected_time(small(model={"id": "toy"}, generation={"steps": 4}), str(tmp_path), samples=120)
+    experiment = small(model={"id": "toy"}, generation={"steps": 4})
+    told = expected_time(experiment, measured_pace(experiment, str(tmp_path)), samples=120)
     with sql.connect(tmp_path) as lake:
         a_step = lake.execute("SELECT median(seconds / steps) FROM samples").fetchall()[0][0]
     assert f"at {4 * a_step:.2f} s an image" in told
-    assert "not known" in expected_time(small(model={"id": "other"}), str(tmp_path), samples=120)
+    assert measured_pace(small(model={"id": "other"}), str(tmp_path)) is None
+
+
+def test_hours_are_those_of_the_seconds_that_are_assumed() -> None:
+    expected = estimate(experiments.load("demo"), "no-such-lake", seconds=9.0)
+    assert expected.hours == pytest.approx(512 * 9.0 / 3600)
+    assert "assumed, at 9.00 s an image" in expected.time
+    assert estimate(experiments.load("demo"), "no-such-lake").hours is None
 
 
 def test_unknown_model_is_bad_input() -> None:

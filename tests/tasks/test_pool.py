@@ -1,8 +1,10 @@
 """The pool on a real local Ray: work is done, the dead are replaced, and what cannot be done is set aside."""
 
 import logging
+import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,10 +12,11 @@ from pathlib import Path
 
 import pytest
 import ray
+from ray._raylet import AuthenticationTokenLoader
 
 from tasks.errors import InputError, RunError
 from tasks.lake.parts import read_receipts
-from tasks.pool import WorkerPool, connect_ray, pool
+from tasks.pool import WorkerPool, cluster, connect_ray, pool
 from tasks.run import Run, generation_left, prepare, scoring_left
 from tasks.worker import ScoreJob
 from tests.null_workers import NullJob, NullNeeds, NullWorker, jobs
@@ -46,6 +49,12 @@ def occupied(cpus: float) -> Iterator[ray.actor.ActorHandle]:
         yield other
     finally:
         ray.kill(other)
+
+
+def test_a_local_ray_asks_for_a_token() -> None:
+    """Its ports are on all interfaces, so its jobs must not be anybody's."""
+    assert os.environ.get("RAY_AUTH_MODE") == "token"
+    assert AuthenticationTokenLoader.instance().has_token()
 
 
 def test_shards_are_generated_and_scored_once(run: Run) -> None:
@@ -158,3 +167,15 @@ def test_stopped_pool_raises() -> None:
 def test_more_gpus_than_there_are() -> None:
     with pytest.raises(InputError, match=r"workers.gpus 64"):
         connect_ray(None, gpus=64.0)
+
+
+def test_gpus_that_do_not_come_are_waited_for_as_long_as_was_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(cluster.WAIT_FOR_GPUS, "1")
+    began = time.monotonic()
+    with pytest.raises(InputError, match=r"workers.gpus 64: the cluster has 0 GPUs"):
+        connect_ray("auto", gpus=64.0)
+    assert time.monotonic() - began > 1.0
+
+
+def test_the_wait_ends_when_there_is_room() -> None:
+    cluster.ask_for_gpus(0.0, patience=550.0)  # within the test's own limit
