@@ -90,6 +90,8 @@ def _manifests(folder: Path) -> list[Run]:
 def _manifest(folder: Path, path: Path) -> Run:
     content = _json(path)
     try:
+        if content["run_id"] != path.stem:  # it names folders, and a lake may be somebody else's
+            raise LakeError(f"manifest {str(path)!r}: it is that of run {content['run_id']!r}")
         listed = list(content["parts"])
         if content["status"] == "running":  # its manifest names its parts at commit; until then its receipts do
             for receipt in sorted((folder / "_receipts" / f"run_id={content['run_id']}").glob("*.json")):

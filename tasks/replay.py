@@ -7,7 +7,7 @@ from tasks.experiment import Cell, Experiment
 from tasks.models import BUNDLED
 
 _SCRIPT = """\
-# {cell}, prompt {prompt_id}, seed {seed} of run {run_id}
+# {cell}, prompt {prompt_id!r}, seed {seed} of run {run_id!r}
 import torch
 from diffusers import StableDiffusionXLPipeline
 {imports}
@@ -35,10 +35,11 @@ def replay_script(sample: dict[str, Any], experiment: Experiment, run_id: str) -
     cell = next(cell for cell in experiment.cells if cell.name == sample["cell"])
     imports, image = _drawn(cell, sample["steps"])
     model = str(BUNDLED.get(sample["model"], sample["model"]))
-    copied = ("cell", "prompt_id", "seed", "dtype", "prompt", "noise_seed", "steps", "guidance", "width", "height")
+    copied = ("cell", "prompt_id", "seed", "prompt", "noise_seed", "steps", "guidance", "width", "height")
     return _SCRIPT.format(
         **{name: sample[name] for name in copied},
         run_id=run_id,
+        dtype=experiment.model.dtype,
         threads=experiment.generation.threads,
         model=model,
         where=_where(sample["revision"] if model.count("/") == 1 else None, experiment.model.variant),

@@ -1,6 +1,7 @@
 """`skewbench query`, `claims`, `report` and `replay`: looking at what is in a lake."""
 
 import io
+import re
 import sys
 from typing import Annotated, Literal
 
@@ -8,7 +9,9 @@ import duckdb
 import polars as pl
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 import sql
 from flows.cli.options import AnyRun, Lake
@@ -173,7 +176,7 @@ def print_rows(rows: pl.DataFrame, format: str) -> None:
         typer.echo(content.getvalue(), nl=False)
     elif format == "markdown":
         for row in (rows.columns, ["---"] * rows.width, *rows.iter_rows()):
-            typer.echo("| " + " | ".join(_shown(value).replace("|", r"\|") for value in row) + " |")
+            typer.echo("| " + " | ".join(map(_in_markdown, row)) + " |")
     else:
         _print_table(rows)
 
@@ -186,14 +189,20 @@ def _print_table(rows: pl.DataFrame) -> None:
         console = Console(width=400)
     for name in same:
         if rows[name][0] is not None:
-            console.print(f"{name}: {_shown(rows[name][0])}", highlight=False)
-    table = Table(*(name for name in rows.columns if name not in same))
+            console.print(Text(f"{_shown(name)}: {_shown(rows[name][0])}"))
+    table = Table(*(escape(_shown(name)) for name in rows.columns if name not in same))
     for row in rows.drop(same).iter_rows():
-        table.add_row(*map(_shown, row))
+        table.add_row(*(Text(_shown(value)) for value in row))
     console.print(table)
 
 
 def _shown(value: object) -> str:
+    """A value for people. Prompts are anybody's: what would steer a terminal is spelled out."""
     if value is None:
         return ""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    text = f"{value:.4g}" if isinstance(value, float) else str(value)
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _in_markdown(value: object) -> str:
+    return re.sub(r"([\\|`\[\]])", r"\\\1", _shown(value)).replace("<", "&lt;")

@@ -62,6 +62,8 @@ def read_manifest(store: LocalStore, run_id: str) -> Manifest | None:
     try:
         fields = json.loads(store.read(manifest_path(run_id)))
         parts = tuple(parse_part(part) for part in fields.pop("parts"))
+        if fields["run_id"] != run_id:  # it names folders, and a lake may be somebody else's
+            raise ValueError(f"it is that of run {fields['run_id']!r}")
         return Manifest(**fields, parts=parts)
     except FileNotFoundError:
         return None

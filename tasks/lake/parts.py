@@ -5,6 +5,7 @@ import json
 import uuid
 from dataclasses import asdict, dataclass
 from hashlib import sha256
+from pathlib import PurePosixPath
 from typing import Any
 
 import pyarrow as pa
@@ -102,8 +103,12 @@ def receipt_path(run_id: str, key: str) -> str:
 
 
 def parse_part(fields: dict[str, Any]) -> Part:
-    """A part from a manifest's or receipt's JSON."""
-    return Part(**fields)
+    """A part from a manifest's or receipt's JSON. Raises `ValueError` for a path that leads out of the lake."""
+    part = Part(**fields)
+    path = PurePosixPath(part.path)
+    if path.is_absolute() or ".." in path.parts:
+        raise ValueError(f"part {part.path!r} lies outside of the lake")
+    return part
 
 
 def _parse(content: bytes) -> Receipt:

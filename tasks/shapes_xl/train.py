@@ -122,7 +122,7 @@ def unpack(
     source: Annotated[Path, typer.Option("--from", help="Folder of a model that `export` wrote.")] = WEIGHTS,
 ) -> None:
     """Make checkpoints of exported weights, so that both stages go on from them, with steps counted from 0."""
-    whole = StableDiffusionXLPipeline.from_pretrained(source).to(torch.float32)
+    whole = StableDiffusionXLPipeline.from_pretrained(source, use_safetensors=True).to(torch.float32)
     begin_with(nn.ModuleDict({"vae": whole.vae}), folder / "autoencoder")
     parts = {"unet": whole.unet, "text_encoder": whole.text_encoder, "text_encoder_2": whole.text_encoder_2}
     begin_with(nn.ModuleDict(parts), folder / "denoiser")

@@ -18,6 +18,9 @@ from tasks.lake.parts import read_receipts
 from tasks.lake.store import LocalStore
 from tests.flows.command import skewbench, write_experiment
 
+CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "HF_TOKEN", "PREFECT_API_KEY")
+SECRET = "not-to-be-seen-4f1d9a"
+
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -26,9 +29,13 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory: pytest.TempPathFactory, home: Path) -> Path:
-    """A lake with one finished run."""
+    """A lake with one finished run, of somebody who has credentials in the environment."""
     folder = tmp_path_factory.mktemp("work")
-    done = skewbench("run", write_experiment(folder), "--lake", str(folder / "lake"), home=home)
+    with pytest.MonkeyPatch.context() as environment:
+        for name in CREDENTIALS:
+            environment.setenv(name, SECRET)
+        done = skewbench("run", write_experiment(folder), "--lake", str(folder / "lake"), home=home)
+    (folder / "shown.txt").write_text(done.stdout + done.stderr)
     assert done.returncode == 0, done.stderr
     assert "report: " in done.stdout
     return folder / "lake"
@@ -71,6 +78,16 @@ def test_pictures_are_marked_as_such_for_datasets(lake: Path) -> None:
     features = json.loads(pq.read_schema(part).metadata[b"huggingface"])["info"]["features"]
     assert features["image"] == {"_type": "Image"}
     assert set(features) == set(pq.read_schema(part).names)
+
+
+def test_no_credential_is_in_the_lake_or_in_a_log(lake: Path, home: Path) -> None:
+    files = [path for folder in (lake, home, lake.parent) for path in folder.rglob("*") if path.is_file()]
+    assert any(path.suffix == ".db" for path in files)  # Prefect's records and logs are looked through too
+    assert [path for path in files if SECRET.encode() in path.read_bytes()] == []
+    with sql.connect(lake) as connection:  # what compression hides
+        for table in sql.schemas.TABLES:
+            found = connection.execute(f"SELECT count(*) FROM {table} AS t WHERE contains(t::VARCHAR, ?)", [SECRET])
+            assert found.fetchall() == [(0,)], table
 
 
 def test_second_time_does_no_work(lake: Path, home: Path) -> None:

@@ -1,0 +1,113 @@
+"""A lake may come from somebody else: what it says is shown, never obeyed."""
+
+import ast
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import polars as pl
+import pytest
+
+import sql
+from flows.cli import main
+from flows.cli.look import print_rows
+from sql.connect import literal
+from tasks.errors import InputError
+from tasks.lake.manifest import find_run, read_manifest
+from tasks.lake.store import LocalStore
+from tasks.replay import replay_script
+from tests.lakes import Lake, make
+from tests.security.hostile import PROMPTS
+from tests.tasks.experiments import small
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "lake"
+    make(folder, Lake(images=False, prompts=2))
+    (tmp_path / "victim.parquet").write_text("mine")
+    (tmp_path / "run_id=victim").mkdir()
+    (tmp_path / "run_id=victim" / "mine.parquet").write_text("mine")
+    yield folder
+    assert (tmp_path / "victim.parquet").read_text() == "mine"
+    assert (tmp_path / "run_id=victim" / "mine.parquet").read_text() == "mine"
+
+
+def _change(lake: Path, **changes: object) -> str:
+    (path,) = (lake / "_runs").glob("*.json")
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    return path.stem
+
+
+@pytest.mark.parametrize("path", ["../victim.parquet", "{lake}/../victim.parquet", "samples/../../victim.parquet"])
+def test_parts_outside_of_the_lake_are_refused(lake: Path, path: str) -> None:
+    part = {
+        "table": "samples",
+        "path": path.format(lake=lake),
+        "rows": 1,
+        "bytes": 4,
+        "sha256": "",
+        "schema_version": 1,
+    }
+    run_id = _change(lake, parts=[part])
+    with pytest.raises(InputError, match="outside of the lake"):
+        read_manifest(LocalStore(lake), run_id)
+    with pytest.raises(sql.LakeError, match="outside of lake"):
+        sql.connect(lake)
+
+
+def test_a_manifest_speaks_for_its_own_run_alone(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _change(lake, run_id="x/../../../run_id=victim")
+    with pytest.raises(InputError, match="is that of run"):
+        find_run(LocalStore(lake), None)
+    with pytest.raises(sql.LakeError, match="is that of run"):
+        sql.connect(lake)
+    monkeypatch.setattr(
+        sys, "argv", ["skewbench", "runs", "rm", "x/../../../run_id=victim", "--yes", "--lake", str(lake)]
+    )
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+
+
+@pytest.mark.parametrize("text", PROMPTS)
+def test_a_replay_script_holds_texts_as_texts(text: str) -> None:
+    experiment = small()
+    sample = {
+        "cell": experiment.cells[0].name,
+        "prompt_id": f"{text}\nimport os; os.abort()",
+        "prompt": f"{text}''' + __import__('os').abort() + '''\n\"\"\"",
+        "sample_id": f"{text}\n",
+        "model": experiment.model.id,
+        "dtype": "float32); import os; os.abort(",
+        "revision": text,
+        **dict.fromkeys(("seed", "noise_seed", "steps", "width", "height"), 1),
+        "guidance": 1.0,
+    }
+    called = {
+        ast.unparse(node.func)
+        for node in ast.walk(ast.parse(replay_script(sample, experiment, f"{text}\nimport os")))
+        if isinstance(node, ast.Call)
+    }
+    assert not [name for name in called if "abort" in name or "__import__" in name or "os." in name]
+
+
+@pytest.mark.parametrize("format", ["table", "markdown"])
+def test_prompts_steer_no_terminal_and_no_page(capsys: pytest.CaptureFixture[str], format: str) -> None:
+    print_rows(pl.DataFrame({"prompt": PROMPTS, "n": range(len(PROMPTS))}), format)
+    shown = capsys.readouterr().out
+    assert not set(shown) & set("\x1b\x07\u202e\u2066")
+    assert "\\x1b" in shown
+    if format == "table":
+        assert "[/bold] [red]a fox" in shown
+    else:
+        assert "<script" not in shown
+        assert "[b](" not in shown
+        assert len({line.replace("\\|", "").count("|") for line in shown.splitlines()}) == 1
+
+
+@pytest.mark.parametrize("text", PROMPTS)
+def test_a_text_in_sql_is_a_text(text: str) -> None:
+    assert duckdb.sql(f"SELECT {literal(text)}").fetchall() == [(text,)]
