@@ -11,13 +11,18 @@ export DO_NOT_TRACK ?= 1
 export PREFECT_SERVER_ANALYTICS_ENABLED ?= false
 export RAY_USAGE_STATS_ENABLED ?= 0
 
-.PHONY: help install demo findings test lint clean
+# Where `make bench` keeps its tables, and a checkout of the paper's released code, if you have one.
+BENCH ?= build/bench
+RELEASED ?=
+
+.PHONY: help install demo findings test lint bench clean
 
 help:
 	@echo "make demo   install, run the demo experiment, print the path of its report"
 	@echo "make test   install, then linters, types, layers and the whole test suite"
 	@echo "make lint   the linters alone"
 	@echo "make findings  the experiments of docs/findings-shapes.md (about two hours on two cores), then its tables and figures"
+	@echo "make bench  how fast it is: prints the tables, keeps them in $(BENCH); RELEASED=folder of the paper's code"
 	@echo "make clean  remove what make made (not the lake)"
 
 install: .venv/installed
@@ -44,6 +49,9 @@ lint: install
 
 test: lint
 	$(BIN)/python -m pytest
+
+bench: install
+	$(BIN)/python -m tests.bench --out "$(BENCH)" $(if $(RELEASED),--released "$(RELEASED)")
 
 clean:
 	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -80,7 +80,7 @@ def main(sizes: list[int], pixels: int) -> list[dict[str, float]]:
                 command = [sys.executable, "-m", "tests.scale", "--measure", what, "--lake", folder]
                 done = subprocess.run(command, check=True, capture_output=True, text=True)
                 row = json.loads(done.stdout.splitlines()[-1])
-                found.append(row | {"samples": samples})
+                found.append(row | {"samples": samples, "answer": what})
                 result = f"{row['size'] / 1e6:.1f} MB" if what == "report" else f"{row['size']:,} rows"
                 print(
                     f"{samples:>8}  {what:<13}{row['seconds']:>8.2f}  {row['processor']:>9.2f}  "
