@@ -48,7 +48,7 @@ def test_model(tmp_path: Path, tiny_sdxl: Path, capsys: pytest.CaptureFixture[st
     model.main([*options, "--out", str(tmp_path)])
     rows = table(tmp_path, "model-cpu", capsys.readouterr().out)
     assert [row[0] for row in rows] == list(STATES)
-    assert rows[0][2] == "1.000 [1.000, 1.000]"
+    assert rows[0][2] == "1.00 [1.00, 1.00]"
 
 
 def test_peer_without_the_released_code(
@@ -83,6 +83,7 @@ def test_sides_take_turns() -> None:
 
 
 def test_spreads() -> None:
-    assert str(spread([1.0, 2.0, 3.0, 4.0, 5.0])) == "3.000 [2.000, 4.000]"
+    assert str(spread([1.0, 2.0, 3.0, 4.0, 5.0])) == "3.00 [2.00, 4.00]"
+    assert str(spread([0.00123, 123.4, 1e5])) == "123 [61.7, 50062]"
     times = alternate({"a": lambda: sum(range(10**5)), "b": lambda: sum(range(10**5))}, rounds=3)
     assert 0 < ratios(times, "a", "b").median < 100

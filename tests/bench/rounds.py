@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import floor, log10
 
 import numpy as np
 import torch
@@ -31,8 +32,7 @@ class Spread:
     high: float
 
     def __str__(self) -> str:
-        digits = 3 if self.median < 10 else 1
-        return f"{self.median:.{digits}f} [{self.low:.{digits}f}, {self.high:.{digits}f}]"
+        return f"{_three(self.median)} [{_three(self.low)}, {_three(self.high)}]"
 
 
 def spread(values: list[float]) -> Spread:
@@ -62,6 +62,12 @@ def alternate(sides: dict[str, Side], device: str = "cpu", rounds: int = 3, seco
 def ratios(times: dict[str, Times], side: str, against: str, device: str = "cpu") -> Spread:
     """One side's time over another's, round by round."""
     return spread([a / b for a, b in zip(times[side].on(device), times[against].on(device), strict=True)])
+
+
+def _three(value: float) -> str:
+    """Three digits, without an exponent."""
+    places = 2 - floor(log10(abs(value))) if value else 2
+    return f"{value:.{max(0, places)}f}"
 
 
 def _timed(side: Side, device: str) -> tuple[float, float]:
