@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import torch
 from diffusers.models.attention_processor import Attention, AttnProcessor, AttnProcessor2_0
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from stability.blocks import Block
 from stability.control import blend_for, count_branches
 from stability.knobs import Knob, Skew, Temperature, Vanilla, covers
 from stability.measures import symmetry_index
 from stability.recorder import Recorder
-from stability.retrieval import Blend, attend, skew_heads, stability_and_ratio
+from stability.retrieval import Blend, attend, skew_heads, stability_and_heads
 from stability.table import STABILITY
 
 
@@ -62,13 +62,15 @@ class SelfAttentionProcessor:
 
         with without_autocast(x.device):
             blend = blend_for(knob, q, k, branches) if isinstance(knob, Skew) else None
-            means, ratio = stability_and_ratio(q, k, x, scale, blend, columns)
+            found = stability_and_heads(q, k, x, scale, blend, columns, value_weight(attn, x))
             if blend is None:
                 heads = attend(q, k, v, scale)
+            elif found.heads is None:
+                heads = skew_heads(q, k, v, scale, blend, found.ratio, value_bias(attn))
             else:
-                heads = skew_heads(q, k, v, scale, blend, ratio, value_bias(attn))
+                heads = with_bias(found.heads, value_bias(attn))
             if recorder:
-                values = {} if means is None else dict(zip(STABILITY, means, strict=True))
+                values = {} if found.means is None else dict(zip(STABILITY, found.means, strict=True))
                 values |= symmetries(recorder.measures, q, k)
                 recorder.write(self.block, self.calls.current, branches, values, controls(knob, blend, q))
         return layer_output(attn, heads, hidden_states)
@@ -116,6 +118,21 @@ def projections(
     if attn.norm_k is not None:
         k = attn.norm_k(k)
     return q, k, v
+
+
+def value_weight(attn: Attention, x: Tensor) -> Float[Tensor, "H C d"] | None:
+    """The value projection by head, as a matrix; None where it is more than that (an adapter), or is elsewhere."""
+    to_v = attn.to_v
+    if type(to_v) is not nn.Linear or to_v._forward_hooks or to_v._forward_pre_hooks:
+        return None
+    if (to_v.weight.device, to_v.weight.dtype) != (x.device, x.dtype):  # offloaded between calls, or under autocast
+        return None
+    return to_v.weight.unflatten(0, (attn.heads, -1)).mT
+
+
+def with_bias(heads: Float[Tensor, "B H L d"], bias: Float[Tensor, "H 1 d"] | None) -> Float[Tensor, "B H L d"]:
+    """The heads' output with the value projection's bias, where it has one."""
+    return heads if bias is None else heads + bias
 
 
 def value_bias(attn: Attention) -> Float[Tensor, "H 1 d"] | None:

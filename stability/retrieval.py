@@ -19,12 +19,13 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from stability import fused
 from stability.measures import measure, upcast
 
-BUDGET = {"cpu": 2**20, "cuda": 2**25}
+BUDGET = {"cpu": 2**19, "cuda": 2**25}
 """Elements of the largest temporary, by device, whatever the batch; where that is more, the L x C of one row and head.
 
-Up to six live at once. 2**20 in float32 stay in a CPU's cache, and measuring is a third cheaper for it; 2**25 fill a
+Up to six live at once. 2**19 in float32 stay in a CPU's cache, and measuring is a third cheaper for it; 2**25 fill a
 GPU and take under 1 GiB. (At 1024 px the P of all of SDXL's heads takes 0.6 GiB a row, and its scores as much.)
 """
 
@@ -33,6 +34,16 @@ FLOOR = 1e-6
 
 Columns = slice | Tensor
 """The feature columns that are measured: a slice or their indices."""
+
+
+class Retrieved(NamedTuple):
+    """What is had from the C-wide retrieval that leaves the layer, as far as it was asked for."""
+
+    means: Float[Tensor, "3 B H"] | None = None
+    """Energy, instability and alignment, means over the columns."""
+    ratio: Float[Tensor, "B H L 1"] | None = None
+    heads: Float[Tensor, "B H L d"] | None = None
+    """Xi_out Wv', without a bias; in place of the ratio."""
 
 
 class Blend(NamedTuple):
@@ -73,7 +84,10 @@ def skew_heads(
     bias: Float[Tensor, "H 1 d"] | None,
 ) -> Float[Tensor, "B H L d"]:
     """Xi_out Wv' + bias, blended in float32. `v` includes the value projection's `bias`, which ratio leaves alone."""
-    plain, skew = upcast(attend(q, k, v, scale), attend(*skewed(q, k, blend.alpha), v, scale))
+    if fused.usable(q):
+        plain, skew = fused.pair(q, k, v, blend.alpha, scale)
+    else:
+        plain, skew = upcast(attend(q, k, v, scale), attend(*skewed(q, k, blend.alpha), v, scale))
     heads = plain + blend.beta * (skew - plain)
     if ratio is not None:
         heads = ratio * heads if bias is None else ratio * (heads - bias) + bias
@@ -96,23 +110,36 @@ def retrieval(
     x: Float[Tensor, "B L C"],
     scale: float,
     blend: Blend | None = None,
-    columns: Columns = slice(None),
-) -> tuple[Float[Tensor, "B H L c"], Float[Tensor, "B H L 1"] | None]:
-    """Columns of the retrieval that leaves the layer, and its ratio (None without rescale), in chunks of tokens."""
-    if blend is None or not blend.rescale:
-        x, columns = x[..., columns], slice(None)  # only a ratio needs all the features
-    q_skew, k_skew = (None, None) if blend is None else skewed(q, k, blend.alpha)
+) -> tuple[Float[Tensor, "B H L C"], Float[Tensor, "B H L 1"] | None]:
+    """The retrieval that leaves the layer, and its ratio (None without rescale)."""
     parts, ratios = [], []
-    for tokens in _slices(q.shape[2], _budget(q) // (q.shape[0] * q.shape[1] * k.shape[2])):
-        xi = retrieve(q[:, :, tokens], k, x, scale)
-        if blend is not None and q_skew is not None and k_skew is not None:
-            xi_alpha = retrieve(q_skew[:, :, tokens], k_skew, x, scale)
+    for xi, xi_alpha in _retrievals(q, k, x, scale, None if blend is None else blend.alpha):
+        if blend is not None:
             xi = xi + blend.beta * (xi_alpha - xi)
             if blend.rescale:
                 ratios.append(norm_ratio(xi_alpha, xi))
-                xi = ratios[-1] * xi[..., columns]
+                xi = ratios[-1] * xi
         parts.append(xi)
     return _joined(parts), _joined(ratios) if ratios else None
+
+
+def _retrievals(
+    q: Float[Tensor, "B H L d"],
+    k: Float[Tensor, "B H L d"],
+    x: Float[Tensor, "B L C"],
+    scale: float,
+    alpha: Float[Tensor, "B 1 1 1"] | None,
+) -> Iterator[tuple[Float[Tensor, "B H T C"], Float[Tensor, "B H T C"]]]:
+    """Xi and Xi_alpha (Xi again where there is no alpha) in chunks of tokens, or of all of them by the kernel."""
+    if fused.usable(q):
+        yield fused.pair(q, k, x[:, None].expand(-1, q.shape[1], -1, -1), alpha, scale)
+        return
+    q, k = upcast(q, k)  # once for all chunks
+    q, k = q.contiguous(), k.contiguous()  # heads as they come from a projection cost twice the time in products
+    q_skew, k_skew = (q, k) if alpha is None else skewed(q, k, alpha)
+    for tokens in _slices(q.shape[2], _budget(q) // (q.shape[0] * q.shape[1] * k.shape[2])):
+        xi = retrieve(q[:, :, tokens], k, x, scale)
+        yield xi, xi if alpha is None else retrieve(q_skew[:, :, tokens], k_skew, x, scale)
 
 
 def norm_ratio(xi_alpha: Float[Tensor, "B H T C"], xi_beta: Float[Tensor, "B H T C"]) -> Float[Tensor, "B H T 1"]:
@@ -122,32 +149,39 @@ def norm_ratio(xi_alpha: Float[Tensor, "B H T C"], xi_beta: Float[Tensor, "B H T
     return (norm_alpha / norm_beta).clamp(1 / 4, 4)
 
 
-def stability_and_ratio(
+def stability_and_heads(
     q: Float[Tensor, "B H L d"],
     k: Float[Tensor, "B H L d"],
     x: Float[Tensor, "B L C"],
     scale: float,
     blend: Blend | None,
     columns: Columns | None,
-) -> tuple[Float[Tensor, "3 B H"] | None, Float[Tensor, "B H L 1"] | None]:
-    """Energy, instability and alignment of what leaves the layer, means over `columns` (None: not measured); and ratio.
+    weight: Float[Tensor, "H C d"] | None = None,
+) -> Retrieved:
+    """Measures of what leaves the layer, on `columns` (None: not measured); where it is rescaled, its output by head.
 
-    In tiles of rows and heads, so that no temporary of it has more elements than BUDGET allows.
+    That is Xi_out Wv' by the value projection's `weight`; without one, the ratio that `skew_heads` asks for instead. In
+    tiles of rows and heads, so that no temporary of it has more elements than BUDGET allows.
     """
     rescale = blend is not None and blend.rescale
     if columns is None and not rescale:
-        return None, None
+        return Retrieved()
+    if columns is not None and not rescale:
+        x, columns = x[..., columns], slice(None)  # only a ratio needs all the features
     rows, heads, tokens = q.shape[:3]
     empty = upcast(q.new_empty(0))[0].new_empty
-    means, ratio = empty(3, rows, heads), empty(rows, heads, tokens, 1)
+    means = None if columns is None else empty(3, rows, heads)
+    ratio = empty(rows, heads, tokens, 1) if rescale and weight is None else None
+    output = x.new_empty(rows, heads, tokens, weight.shape[-1]) if rescale and weight is not None else None
     for b, h in _tiles(rows, heads, tokens * x.shape[-1], _budget(q)):
-        tile_blend = blend.rows(b) if blend is not None else None
-        xi, tile_ratio = retrieval(q[b, h], k[b, h], x[b], scale, tile_blend, slice(0) if columns is None else columns)
-        if tile_ratio is not None:
+        xi, tile_ratio = retrieval(q[b, h], k[b, h], x[b], scale, blend.rows(b) if blend is not None else None)
+        if ratio is not None and tile_ratio is not None:
             ratio[b, h] = tile_ratio
-        if columns is not None:
-            means[:, b, h] = torch.stack(measure(xi, q[b, h], k[b, h])).mean(dim=-1)
-    return means if columns is not None else None, ratio if rescale else None
+        if output is not None and weight is not None:
+            output[b, h] = xi.to(x.dtype) @ weight[h]
+        if means is not None:
+            means[:, b, h] = torch.stack(measure(xi[..., columns], q[b, h], k[b, h])).mean(dim=-1)
+    return Retrieved(means, ratio, output)
 
 
 def _budget(tensor: Tensor) -> int:

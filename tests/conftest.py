@@ -22,6 +22,7 @@ os.environ.update(
         "DO_NOT_TRACK": "1",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "RAY_USAGE_STATS_ENABLED": "0",
+        "TRITON_INTERPRET": "1",  # read when Triton is first imported: its kernels run on any machine then, slowly
         "TRANSFORMERS_VERBOSITY": "error",
     }
 )

@@ -161,6 +161,33 @@ def check_all_but_attention(attention: Attention, x: Tensor, **more: Tensor) -> 
         assert not torch.allclose(attention(x, **more), own, rtol=1e-3, atol=1e-3)
 
 
+class Adapted(nn.Module):
+    """A value projection with something added to it, as a low-rank adapter does."""
+
+    def __init__(self, own: nn.Linear) -> None:
+        super().__init__()
+        self.own, self.weight, self.bias = own, own.weight, own.bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.own(x) + x.roll(1, -1)
+
+
+@pytest.mark.parametrize("bias", [False, True])
+def test_a_value_projection_that_is_more_than_a_matrix(bias: bool) -> None:
+    """The short way to the heads' output, by the projection's matrix, is for a plain projection alone."""
+    adapted, merged, x = layer(bias=bias), layer(bias=bias), torch.randn(2, 9, 24)
+    adapted.to_v = Adapted(adapted.to_v)
+    merged.to_v.weight += torch.eye(24).roll(1, 0)
+    hooked = layer(bias=bias)
+    hooked.to_v.register_forward_hook(lambda module, inputs, output: output + inputs[0].roll(1, -1))
+    outputs = []
+    for attention in (merged, adapted, hooked):
+        with perturb(attention, STRONG):
+            outputs.append(attention(x))
+    torch.testing.assert_close(outputs[1], outputs[0], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(outputs[2], outputs[0], rtol=1e-4, atol=1e-5)
+
+
 def test_a_model_without_self_attention() -> None:
     with pytest.raises(ValueError, match="Linear has no self-attention"), perturb(nn.Linear(2, 2), Vanilla()):
         pass

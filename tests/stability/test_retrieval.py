@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from stability import Recorder, Skew, Vanilla, perturb
-from stability.retrieval import BUDGET, Blend, attend, retrieval, skew_heads, skewed, stability_and_ratio
+from stability.retrieval import BUDGET, Blend, attend, retrieval, skew_heads, skewed, stability_and_heads
 from tests.stability.dispatch import Operations
 from tests.stability.models import heads_of, layer
 
@@ -54,6 +54,9 @@ def test_retrieval_and_heads_are_their_definitions(
     xi_out, ratio = retrieval(q, k, x, 1 / 2, blend)
     torch.testing.assert_close(xi_out, wanted)
     torch.testing.assert_close(skew_heads(q, k, v, 1 / 2, blend, ratio, bias), wanted @ weight + bias)
+    if rescale:
+        heads = stability_and_heads(q, k, x, 1 / 2, blend, None, weight).heads
+        torch.testing.assert_close(heads, wanted @ weight)
 
 
 def test_attend_pads_nothing_into_the_result() -> None:
@@ -66,11 +69,14 @@ def test_attend_pads_nothing_into_the_result() -> None:
 def test_tiles_change_nothing(budget: int, monkeypatch: pytest.MonkeyPatch) -> None:
     q, k, _, x, alpha, beta = drawn(3, 4, 11, 8, 1)
     blend, columns = Blend(alpha, beta, True), torch.tensor([1, 4, 5])
-    means, ratio = stability_and_ratio(q, k, x, 0.5, blend, columns)
+    weight = torch.randn(4, 8, 4, dtype=x.dtype)
+    once = [stability_and_heads(q, k, x, 0.5, blend, columns, value) for value in (None, weight)]
     monkeypatch.setitem(BUDGET, "cpu", budget)
-    tiled_means, tiled_ratio = stability_and_ratio(q, k, x, 0.5, blend, columns)
-    torch.testing.assert_close(tiled_means, means)
-    torch.testing.assert_close(tiled_ratio, ratio)
+    tiled = [stability_and_heads(q, k, x, 0.5, blend, columns, value) for value in (None, weight)]
+    torch.testing.assert_close(tiled[0].means, once[0].means)
+    torch.testing.assert_close(tiled[0].ratio, once[0].ratio)
+    torch.testing.assert_close(tiled[1].means, once[0].means)
+    torch.testing.assert_close(tiled[1].heads, once[1].heads)
 
 
 @pytest.mark.parametrize("knob", [Skew(1.1, 3.0), Skew(1.1, 3.0, rescale="off")])
@@ -125,7 +131,8 @@ def test_autocast_does_not_reach_the_measures() -> None:
         cast = recorder.to_arrow()["energy"].to_pylist()
         with torch.autocast("cpu", torch.bfloat16):
             q, k = heads_of(attention, x)
-    means, _ = stability_and_ratio(q, k, x, attention.scale, None, slice(None))
+    means = stability_and_heads(q, k, x, attention.scale, None, slice(None)).means
+    assert means is not None
     torch.testing.assert_close(torch.tensor(cast), means[0].mean(1))
 
 
