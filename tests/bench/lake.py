@@ -13,11 +13,11 @@ from stability import Recorder
 from tasks.experiment import Cell, GenerationSpec, MeasureSpec, ModelSpec
 from tasks.generate import Setting, generate_batch, generate_shard, to_png
 from tasks.lake.parts import write_part
-from tasks.lake.store import LocalStore
+from tasks.lake.store import open_store
 from tasks.models import image_size, resolve_model
 from tasks.plan import Sample, Shard
 from tasks.prompts import Prompt
-from tasks.worker import GenerateJob, Worker
+from tasks.worker import GenerateJob, Needs, Worker
 from tests.bench.rounds import Spread, Times, alternate, ratios, spread
 from tests.bench.tables import arguments, show
 from tests.bench.workloads import CAPTION
@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     shard = _shard(pictures)
     with tempfile.TemporaryDirectory() as folder:
-        worker = Worker(folder, setting, source, asked.threads, 0.0)
+        worker = Worker(Needs(folder, setting, source, asked.threads, 0.0))
         whole = alternate(
             {"alone": lambda: _alone(worker, setting, shard), "job": lambda: _job(worker, shard)}, rounds=asked.rounds
         )
@@ -98,7 +98,7 @@ def _parts(
     pixels = generate_batch(worker._pipeline, first, knob, setting.generation, setting.size)
     pictures = [pixels[i % len(pixels)] for i in range(len(shard.samples))]
     tables = generate_shard(worker._pipeline, setting, shard).tables()
-    store = LocalStore(folder)
+    store = open_store(folder)
     work: dict[str, Callable[[], int]] = {"PNG": lambda: sum(len(to_png(picture)) for picture in pictures)}
     for name, table in tables.items():
         work[f"Parquet: {name}"] = lambda name=name, table=table: (
