@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sql.schemas import TABLES, VERSION
+from tasks.errors import InputError
 from tasks.lake.store import LocalStore
 
 _ROW_GROUP = {"images": 100}
@@ -86,8 +87,9 @@ def write_receipt(store: LocalStore, receipt: Receipt) -> Receipt:
 
 
 def read_receipts(store: LocalStore, run_id: str) -> dict[str, Receipt]:
-    """All receipts of a run, by key."""
-    receipts = (_parse(store.read(path)) for path in store.list(f"_receipts/run_id={run_id}") if path.endswith(".json"))
+    """All receipts of a run, by key. Raises `InputError` for a file that is none."""
+    folder = f"_receipts/run_id={run_id}"
+    receipts = (_read_receipt(store, path) for path in store.list(folder) if path.endswith(".json"))
     return {receipt.key: receipt for receipt in receipts}
 
 
@@ -109,6 +111,16 @@ def parse_part(fields: dict[str, Any]) -> Part:
     if path.is_absolute() or ".." in path.parts:
         raise ValueError(f"part {part.path!r} lies outside of the lake")
     return part
+
+
+def _read_receipt(store: LocalStore, path: str) -> Receipt:
+    try:
+        receipt = _parse(store.read(path))
+    except (ValueError, TypeError, KeyError) as error:
+        raise InputError(f"{path} is no receipt: {error}") from None
+    if receipt_path(receipt.run_id, receipt.key) != path:  # both name files, and a lake may be somebody else's
+        raise InputError(f"{path} is no receipt: it is that of {receipt.key!r} of run {receipt.run_id!r}")
+    return receipt
 
 
 def _parse(content: bytes) -> Receipt:

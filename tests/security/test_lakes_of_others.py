@@ -16,6 +16,7 @@ from flows.cli.look import print_rows
 from sql.connect import literal
 from tasks.errors import InputError
 from tasks.lake.manifest import find_run, read_manifest
+from tasks.lake.parts import read_receipts
 from tasks.lake.store import LocalStore
 from tasks.replay import replay_script
 from tests.lakes import Lake, make
@@ -70,6 +71,27 @@ def test_a_manifest_speaks_for_its_own_run_alone(lake: Path, monkeypatch: pytest
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 2
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"key": "../../../run_id=victim/mine"},
+        {"run_id": "x/../../../run_id=victim"},
+        {"parts": [{"path": "../victim.parquet"}]},
+    ],
+)
+def test_a_receipt_speaks_for_its_own_shard_alone(lake: Path, changes: dict[str, object]) -> None:
+    run_id = next((lake / "_runs").glob("*.json")).stem
+    rest = {"table": "samples", "rows": 1, "bytes": 4, "sha256": "", "schema_version": 1}
+    receipt = {"key": "generation-x", "run_id": run_id, "shard": "x", "parts": [], "seconds": 1.0, "counts": {}}
+    receipt |= changes
+    receipt["parts"] = [rest | part for part in receipt["parts"]]
+    folder = lake / "_receipts" / f"run_id={run_id}"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "generation-x.json").write_text(json.dumps(receipt))
+    with pytest.raises(InputError, match="is no receipt"):
+        read_receipts(LocalStore(lake), run_id)
 
 
 @pytest.mark.parametrize("text", PROMPTS)

@@ -25,7 +25,7 @@ def run(tmp_path: Path, tiny_sdxl: Path) -> Run:
     run = prepare(small(model={"id": str(tiny_sdxl)}), str(tmp_path / "lake"))
     begin(run)
     torch.set_num_threads(1)
-    worker = Worker(str(run.store.root), run.setting, run.source, threads=1, gpus=0.0)
+    worker = Worker(run.needs)
     for job in generation_left(run):
         worker.run(job)
     for score in scoring_left(run):
@@ -113,7 +113,7 @@ def test_scoring_goes_on_after_compaction(run: Run) -> None:
     compact_run(run.store, begin(run))
     left = scoring_left(run)
     assert {job.scorer for job in left} == {"msssim_diversity"}
-    worker = Worker(str(run.store.root), run.setting, run.source, threads=1, gpus=0.0)
+    worker = Worker(run.needs)
     for job in left:
         worker.run(job)
     before = _rows(run.store)["samples"]
@@ -130,7 +130,7 @@ def test_a_broken_large_file_sends_its_shards_back_and_no_row_is_doubled(run: Ru
     (run.store.root / broken.path).write_bytes(b"rubbish")
     send_back(run.store, manifest, check_parts(run.store, manifest))
     assert len(generation_left(run)) == 4
-    worker = Worker(str(run.store.root), run.setting, run.source, threads=1, gpus=0.0)
+    worker = Worker(run.needs)
     for job in generation_left(run):
         worker.run(job)
     assert commit(run, begin(run), []).status == "committed"

@@ -25,7 +25,7 @@ from tasks.reference import find_reference
 from tasks.run import commit_receipts
 from tasks.score import score_images
 from tasks.scoring import check_metrics, expand, left_of_run
-from tasks.worker import ScoreJob, Worker
+from tasks.worker import Needs, ScoreJob, Worker
 from tests.eval.scorers.tiny_clip import save_tiny_clip
 from tests.eval.scorers.tiny_inception import save_inception
 from tests.tasks.experiments import small
@@ -83,7 +83,7 @@ def _score(store: LocalStore, metrics: list[str], reference: str | None = None) 
     """What a flow does, without Ray."""
     manifest = find_run(store, None)
     jobs = left_of_run(store, manifest, expand(metrics), reference)
-    worker = Worker(str(store.root), None, None, threads=1, gpus=0)
+    worker = Worker(Needs(str(store.root), None, None, threads=1, gpus=0))
     for job in jobs:
         worker.run(job)
     commit_receipts(store, manifest, [], manifest.status)
@@ -164,7 +164,7 @@ def test_killed_half_way_only_the_rest_is_computed(store: LocalStore, lake: Call
     lake([_sample(0), _sample(1)], {"s0": _png(), "s1": _png(seed=1)})
     metrics = ["contrast", "sharpness", "binding"]
     first, *_ = left_of_run(store, find_run(store, None), metrics)
-    Worker(str(store.root), None, None, threads=1, gpus=0).run(first)  # and no manifest names what it wrote
+    Worker(Needs(str(store.root), None, None, threads=1, gpus=0)).run(first)  # and no manifest names what it wrote
     orphan = write_part(store, "scores", RUN, "shard-sharpness", "dead", SCORES.empty_table())
     assert [job.scorer for job in _score(store, metrics)] == ["sharpness", "binding"]
     assert _score(store, metrics) == []

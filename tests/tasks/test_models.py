@@ -1,0 +1,40 @@
+"""Models on a cluster: a node that lacks a hub model's files fetches them at the driver's revision, and only then."""
+
+from pathlib import Path
+
+import pytest
+
+from tasks import models
+from tasks.experiment import ModelSpec
+from tasks.models import ModelSource, load_pipeline, resolve_model
+
+
+@pytest.fixture
+def fetched(monkeypatch: pytest.MonkeyPatch, tiny_sdxl: Path) -> list[tuple[str, str | None, bool]]:
+    """What is asked of the hub, which gives a tiny SDXL."""
+    asked: list[tuple[str, str | None, bool]] = []
+
+    def snapshot(spec: ModelSpec, download: bool) -> str:
+        asked.append((spec.id, spec.revision, download))
+        return str(tiny_sdxl)
+
+    monkeypatch.setattr(models, "_hub_snapshot", snapshot)
+    return asked
+
+
+def test_a_node_fetches_what_the_driver_found(fetched: list[tuple[str, str | None, bool]]) -> None:
+    source = ModelSource(ModelSpec(id="someone/sdxl"), Path("/drivers/cache/0123abcd"), "0123abcd")
+    assert load_pipeline(source, "cpu").unet is not None
+    assert fetched == [("someone/sdxl", "0123abcd", True)]
+
+
+def test_files_that_are_there_are_used(fetched: list[tuple[str, str | None, bool]], tiny_sdxl: Path) -> None:
+    load_pipeline(ModelSource(ModelSpec(id="someone/sdxl"), tiny_sdxl, "0123abcd"), "cpu")
+    load_pipeline(resolve_model(ModelSpec(id=str(tiny_sdxl))), "cpu")
+    assert fetched == []
+
+
+def test_a_folder_is_never_asked_of_the_hub(fetched: list[tuple[str, str | None, bool]]) -> None:
+    with pytest.raises((OSError, ValueError), match="gone"):
+        load_pipeline(ModelSource(ModelSpec(id="/models/gone"), Path("/models/gone"), "0123"), "cpu")
+    assert fetched == []
