@@ -1,9 +1,10 @@
 """Prompts and seeds -> images and stability: what one worker does with one shard."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from io import BytesIO
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ from tasks.identity import versions
 from tasks.plan import Sample, Shard
 
 Pixels = Float[np.ndarray, "n h w 3"]
+DEVICE_ERRORS = ("CUDA error", "AcceleratorError", "device-side assert")
+"""Signs in an error's text that the process can't use its device any more."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +38,21 @@ class Setting:
     batch: int
 
 
+class BrokenDeviceError(Exception):
+    """A sample left the device in an unknown state: the process has to go, and the shard goes on without the sample.
+
+    Its arguments: the samples' ids, and the reason.
+    """
+
+
 @dataclass
 class ShardRows:
-    """Rows of a shard, gathered batch by batch."""
+    """Rows of a shard, gathered batch by batch. `batch`: the size of batch that memory was enough for."""
 
     samples: list[dict[str, Any]] = field(default_factory=list)
     images: list[dict[str, Any]] = field(default_factory=list)
     stability: list[pa.Table] = field(default_factory=list)
+    batch: int = 0
 
     def tables(self) -> dict[str, pa.Table]:
         """One Arrow table a lake table; no table where there are no rows."""
@@ -56,24 +67,45 @@ class ShardRows:
         return tables
 
 
-def generate_shard(pipeline: Any, setting: Setting, shard: Shard, one_by_one: bool = False) -> ShardRows:
-    """Generate and measure a shard's samples.
+def generate_shard(
+    pipeline: Any,
+    setting: Setting,
+    shard: Shard,
+    one_by_one: bool = False,
+    given_up: Mapping[str, str] = MappingProxyType({}),
+    batch: int | None = None,
+) -> ShardRows:
+    """Generate and measure a shard's samples. Where memory runs out, the batch is halved, for the rest of the shard.
 
     `one_by_one`: after repeated failures; a sample that raises then becomes a row with status `failed` and its error,
-    and the others go on. Where eta is shared by a batch, batches stay as they are, since their members decide numbers.
+    and the others go on. `given_up`: ids of samples that are not tried any more, with the reason. `batch`: what memory
+    was found to be enough for. Where eta is shared by a batch, batches stay as they are, since their members decide
+    numbers. Raises `BrokenDeviceError`, and `RuntimeError` where memory is not enough for the smallest batch.
     """
     shared_eta = getattr(shard.cell.knob, "eta_scope", "sample") == "batch"
-    size = 1 if one_by_one and not shared_eta else setting.batch
-    rows = ShardRows()
-    for start in range(0, len(shard.samples), size):
-        batch = shard.samples[start : start + size]
+    rows = ShardRows(batch=setting.batch if shared_eta else 1 if one_by_one else batch or setting.batch)
+    start = 0
+    while start < len(shard.samples):
+        some = shard.samples[start : start + rows.batch]
         try:
-            _add_batch(rows, pipeline, setting, shard, batch)
+            if reason := given_up.get(some[0].sample_id):
+                rows.samples += _failed_rows(setting, shard, some, reason)
+            else:
+                _add_batch(rows, pipeline, setting, shard, some)
+        except torch.OutOfMemoryError as error:
+            if shared_eta or len(some) == 1:
+                why = "eta_scope batch: workers.batch decides numbers and is not halved" if shared_eta else "no less"
+                raise RuntimeError(f"memory is not enough for a batch of {len(some)} ({why}): {error}") from error
+            rows.batch = len(some) // 2
+            continue
         except Exception as error:
             if not one_by_one:
                 raise
             reason = f"{type(error).__name__}: {error}"
-            rows.samples += [_sample_row(setting, shard, sample, status="failed", reason=reason) for sample in batch]
+            if any(sign in str(error) for sign in DEVICE_ERRORS):
+                raise BrokenDeviceError([sample.sample_id for sample in some], reason) from None
+            rows.samples += _failed_rows(setting, shard, some, reason)
+        start += len(some)
     return rows
 
 
@@ -148,6 +180,10 @@ def _judge(image: Float[np.ndarray, "h w 3"]) -> tuple[str, str | None]:
     if is_blank((image * 255).round().astype(np.uint8)):
         return "blank", "the image is of one colour"
     return "ok", None
+
+
+def _failed_rows(setting: Setting, shard: Shard, batch: Sequence[Sample], reason: str) -> list[dict[str, Any]]:
+    return [_sample_row(setting, shard, sample, status="failed", reason=reason) for sample in batch]
 
 
 def _ids(shard: Shard, sample: Sample) -> dict[str, Any]:

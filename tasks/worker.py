@@ -1,5 +1,6 @@
 """What lives in a Ray actor: models that are loaded once, and the two kinds of job. Knows nothing of Ray."""
 
+import sys
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ import pyarrow as pa
 import torch
 
 from eval.scorers import Scorers, SetScorer
-from tasks.generate import Setting, generate_shard
+from tasks.generate import Setting, ShardRows, generate_shard
 from tasks.lake.parts import Part, Receipt, new_attempt, write_part, write_receipt
 from tasks.lake.store import open_store
 from tasks.models import ModelSource, load_pipeline
@@ -26,6 +27,8 @@ class GenerateJob:
 
     shard: Shard
     one_by_one: bool = False
+    given_up: tuple[tuple[str, str], ...] = ()
+    """Samples that broke their device, and the reason."""
 
     @property
     def key(self) -> str:
@@ -82,6 +85,7 @@ class Worker:
         self._store, self._setting, self._source = open_store(needs.lake), needs.setting, needs.source
         self._device = "cuda" if needs.gpus else "cpu"
         self._cells: dict[str, CellScores] = {}
+        self._batch = sys.maxsize
 
     def ready(self) -> None:
         """Answers once the worker has a place and stands."""
@@ -92,7 +96,7 @@ class Worker:
         if isinstance(job, GenerateJob):
             if self._setting is None:
                 raise ValueError("a worker without a setting only scores")
-            rows = generate_shard(self._pipeline, self._setting, job.shard, job.one_by_one)
+            rows = self._generate(self._setting, job)
             counts, stem, tables = dict(Counter(row["status"] for row in rows.samples)), job.shard.id, rows.tables()
             shard, run_id = job.shard.id, self._setting.run_id
         else:
@@ -102,6 +106,14 @@ class Worker:
         parts = self._write(run_id, stem, tables)
         seconds = time.perf_counter() - began
         return write_receipt(self._store, Receipt(job.key, run_id, shard, parts, seconds, counts))
+
+    def _generate(self, setting: Setting, job: GenerateJob) -> ShardRows:
+        """The batch that memory was once enough for is the next one's: a worker has one device."""
+        batch = min(self._batch, setting.batch)
+        rows = generate_shard(self._pipeline, setting, job.shard, job.one_by_one, dict(job.given_up), batch)
+        if not job.one_by_one:
+            self._batch = min(batch, rows.batch)
+        return rows
 
     @cached_property
     def _pipeline(self) -> Any:

@@ -90,10 +90,14 @@ class LocalStore:
 
     def _written(self, content: bytes) -> Path:
         path = self._temporary_folder() / uuid.uuid4().hex
-        with path.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with path.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError:  # on a full disk what is there of it would stay
+            path.unlink(missing_ok=True)
+            raise
         return path
 
     def _target(self, path: str) -> Path:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from tasks.lake.manifest import Manifest, parts_by_receipt, write_manifest
-from tasks.lake.parts import Part, read_receipts, receipt_path
+from tasks.lake.parts import Part, Receipt, read_receipts, receipt_path
 from tasks.lake.store import LocalStore
 
 
@@ -31,12 +31,13 @@ def check_parts(store: LocalStore, manifest: Manifest, seen: Callable[[], None] 
 def send_back(store: LocalStore, manifest: Manifest, faults: list[Fault]) -> Manifest:
     """Drop broken parts and the receipts that vouch for them; the run is `incomplete` until it is started again.
 
-    A shard goes back whole, and with it, where parts were merged, the shards whose rows lie in one file with its.
+    A shard goes back whole, and with it, where parts were merged, the shards whose rows lie in one file with its; and
+    its scores, which may have been read off what was broken already.
     """
     receipts = read_receipts(store, manifest.run_id)
     held = {key: {part.path for part in parts} for key, parts in parts_by_receipt(manifest, receipts).items()}
     broken, lost = {fault.part.path for fault in faults}, set[str]()
-    while more := {key for key, paths in held.items() if paths & broken} - lost:
+    while more := ({key for key, paths in held.items() if paths & broken} | _scores_of(lost, receipts)) - lost:
         lost |= more
         broken |= set[str]().union(*(held[key] for key in more))
     parts = tuple(part for part in manifest.parts if part.path not in broken)
@@ -46,6 +47,16 @@ def send_back(store: LocalStore, manifest: Manifest, faults: list[Fault]) -> Man
     for path in broken:
         store.delete(path)
     return written
+
+
+def _scores_of(lost: set[str], receipts: dict[str, Receipt]) -> set[str]:
+    """Receipts of scores that were made from lost shards: those of the shard, and all of a cell as a set."""
+    shards = {receipts[key].shard for key in lost if key.startswith("generation-")}
+    return {
+        key
+        for key, receipt in receipts.items()
+        if key.startswith("scores-") and (receipt.shard in shards or (shards and receipt.shard.startswith("cell.")))
+    }
 
 
 def _fault(store: LocalStore, part: Part) -> str | None:

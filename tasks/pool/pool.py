@@ -30,9 +30,10 @@ from ray.exceptions import (
 )
 
 from tasks.errors import RunError
+from tasks.generate import DEVICE_ERRORS, BrokenDeviceError
 from tasks.lake.parts import Receipt
 from tasks.pool.cluster import check_cluster, largest_node, room, room_at_most, told_resources
-from tasks.worker import Job, Needs, Worker
+from tasks.worker import GenerateJob, Job, Needs, Worker
 
 TRIES = 3
 """Times a job is started; the last time sample by sample."""
@@ -45,7 +46,6 @@ IDLE = 60.0
 SAY = 30.0
 """Seconds without any worker after which the log says what is waited for."""
 _DEAD = (RayActorError, WorkerCrashedError, OutOfMemoryError, NodeDiedError, LocalRayletDiedError, RuntimeEnvSetupError)
-_DEVICE_ERRORS = ("CUDA error", "AcceleratorError", "device-side assert")
 _STOPPED = "the run was stopped; the same command goes on where it was"
 
 logger = logging.getLogger(__name__)
@@ -241,8 +241,13 @@ class WorkerPool:
             self._deaths = 0
             task.stream.outcomes.put(Outcome(task.job, future.result()))
             return
-        if isinstance(error, _DEAD) or any(sign in str(error) for sign in _DEVICE_ERRORS):
+        if isinstance(error, _DEAD) or any(sign in str(error) for sign in DEVICE_ERRORS):
             self._died(member, error)
+        if isinstance(cause := _cause(error), BrokenDeviceError) and isinstance(task.job, GenerateJob):
+            ids, reason = cause.args
+            task.job = replace(task.job, given_up=(*task.job.given_up, *((name, reason) for name in ids)))
+            task.stream.waiting.append(task)
+            return
         task.failures += 1
         if task.failures >= TRIES:
             task.stream.outcomes.put(Outcome(task.job, None, _told(error)))
@@ -268,7 +273,12 @@ class WorkerPool:
             self._drop(member)
 
 
+def _cause(error: BaseException) -> BaseException:
+    """What was raised on the worker."""
+    return (getattr(error, "cause", None) if isinstance(error, RayError) else None) or error
+
+
 def _told(error: BaseException) -> str:
     """The error that was raised on the worker, in one line, without Ray's traceback."""
-    cause = (getattr(error, "cause", None) if isinstance(error, RayError) else None) or error
+    cause = _cause(error)
     return f"{type(cause).__name__}: {' '.join(str(cause).split())}"[:500]

@@ -12,7 +12,7 @@ from PIL import Image
 from sql.schemas import TABLES
 from tasks import generate
 from tasks.experiment import Experiment, ModelSpec
-from tasks.generate import Setting, generate_shard, knob_columns
+from tasks.generate import BrokenDeviceError, Setting, generate_shard, knob_columns
 from tasks.models import image_size, load_pipeline, resolve_model
 from tasks.plan import Shard, plan_shards
 from tasks.prompts import load_prompts
@@ -122,3 +122,58 @@ def test_knob_columns_are_flat() -> None:
     assert columns["knob"] == "skew"
     assert (columns["alpha"], columns["beta"], columns["window_start"], columns["window_end"]) == (1.1, 2.0, 0.25, 0.5)
     assert set(columns) <= set(TABLES["samples"].names)
+
+
+class _Limited:
+    """A pipeline with memory for so many pictures at once, or on which a prompt breaks the device."""
+
+    def __init__(self, pipeline: Any, most: int = 99, breaks: str = "") -> None:
+        self._pipeline, self._most, self._breaks, self.batches = pipeline, most, breaks, []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._pipeline, name)
+
+    def __call__(self, prompts: list[str], **settings: Any) -> Any:
+        self.batches.append(len(prompts))
+        if len(prompts) > self._most:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        if self._breaks in prompts:
+            raise RuntimeError("CUDA error: device-side assert triggered")
+        return self._pipeline(prompts, **settings)
+
+
+def test_the_batch_is_halved_where_memory_runs_out(pipeline: Any, tiny_sdxl: Path) -> None:
+    setting, shards = _planned(tiny_sdxl, batch=4)
+    limited = _Limited(pipeline, most=1)
+    rows = generate_shard(limited, setting, shards[1])
+    assert (limited.batches, rows.batch) == ([4, 2, 1, 1, 1, 1], 1)
+    assert [row["status"] for row in rows.samples] == ["ok"] * 4
+    for ours, whole in zip(_pictures(rows), _pictures(generate_shard(pipeline, setting, shards[1])), strict=True):
+        assert np.abs(ours.astype(int) - whole).max() <= 2  # to rounding
+    generate_shard(limited, setting, shards[1], batch=rows.batch)
+    assert limited.batches[6:] == [1, 1, 1, 1]
+
+
+def test_no_memory_for_the_smallest_batch_is_an_error(pipeline: Any, tiny_sdxl: Path) -> None:
+    setting, shards = _planned(tiny_sdxl, batch=2)
+    with pytest.raises(RuntimeError, match="not enough for a batch of 1"):
+        generate_shard(_Limited(pipeline, most=0), setting, shards[0], one_by_one=True)
+    shared = {"name": "shared", "knob": {**SKEW["knob"], "adapt_beta": True, "eta_scope": "batch"}}
+    setting, shards = _planned(tiny_sdxl, batch=4, cells=[shared])
+    limited = _Limited(pipeline, most=2)
+    with pytest.raises(RuntimeError, match="decides numbers and is not halved"):
+        generate_shard(limited, setting, shards[0])
+    assert limited.batches == [4]
+
+
+def test_a_sample_that_breaks_its_device_is_named_and_then_left_out(pipeline: Any, tiny_sdxl: Path) -> None:
+    setting, shards = _planned(tiny_sdxl, seeds=1)
+    bad = shards[0].samples[1]
+    breaking = _Limited(pipeline, breaks=bad.prompt.text)
+    with pytest.raises(BrokenDeviceError) as raised:
+        generate_shard(breaking, setting, shards[0], one_by_one=True)
+    ids, reason = raised.value.args
+    assert ids == [bad.sample_id]
+    rows = generate_shard(breaking, setting, shards[0], one_by_one=True, given_up=dict.fromkeys(ids, reason))
+    assert [row["status"] for row in rows.samples] == ["ok", "failed"]
+    assert "device-side assert" in rows.samples[1]["reason"]

@@ -1,0 +1,185 @@
+"""Rounds of the campaign: disturb a run, resume it by the same command, compare it with an undisturbed one."""
+
+import json
+import random
+import shutil
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.faults.compare import differences
+from tests.faults.disturbances import DURING, Moment, Scene, SmallDisk, kill_compaction
+from tests.faults.processes import Command
+from tests.tiny import save_tiny_sdxl
+
+RESUMES = 5
+"""Times that the same command may be needed after a fault."""
+_PROMPTS = ("a red circle on a white background", "a blue square on a green background")
+_MISBEHAVIOUR = Path(__file__).parent / "misbehaving"
+_ONCE = ("raise once", "cuda once")
+_LASTING = ("raise always", "cuda always", "nan always")
+FAULTS = (
+    *(name for name in DURING if name != "nothing"),
+    "kill compaction",
+    "fill disk",
+    *_ONCE,
+    *(f"{lasting} + {fault}" for lasting in _LASTING for fault in ("nothing", "kill worker", "kill driver")),
+)
+
+
+@dataclass(frozen=True)
+class Round:
+    """What was done and what came of it. `starts`: how often `skewbench run` was needed."""
+
+    number: int
+    fault: str
+    moment: str
+    starts: int
+    seconds: float
+    differences: dict[str, int]
+    error: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether the lake is the undisturbed run's. (What a batch of another size rounds otherwise is told apart.)"""
+        return not self.error and not (self.differences.keys() - {"rounding"})
+
+
+class Campaign:
+    """A folder with the model, the experiment, the undisturbed lakes and the rounds' outcomes, to be gone on with."""
+
+    def __init__(self, folder: Path, model: str, seed: int, prefect: dict[str, str]) -> None:
+        self._folder, self._seed, self._prefect = folder, seed, prefect
+        folder.mkdir(parents=True, exist_ok=True)
+        self._experiment = folder / "experiment.yaml"
+        if model == "null" and not (folder / "model/model_index.json").exists():
+            save_tiny_sdxl(folder / "model")
+        (folder / "prompts.txt").write_text("\n".join(_PROMPTS))
+        self._experiment.write_text(yaml.safe_dump(self._fields(model)))
+
+    def rounds_done(self) -> list[Round]:
+        """Outcomes so far."""
+        path = self._folder / "rounds.jsonl"
+        return [Round(**json.loads(line)) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def play(self, number: int, fault: str | None = None) -> Round:
+        """One round; its outcome is kept. `fault`: that one, in place of the one whose turn it is."""
+        dice = random.Random(f"{self._seed}-{number}")
+        fault = fault or self._fault_of(number)
+        undisturbed = self._undisturbed(_lasting(fault))
+        lake, began = self._folder / f"round-{number}", time.monotonic()
+        self._clear(lake)
+        try:
+            moment, starts = self._disturbed(fault, lake, dice, undisturbed, number)
+            found, error = differences(lake, undisturbed), ""
+        except (AssertionError, ValueError, OSError) as problem:
+            moment, starts, found, error = "", 0, {}, f"{type(problem).__name__}: {problem}"[:500]
+        done = Round(number, fault, moment, starts, round(time.monotonic() - began, 1), found, error)
+        with (self._folder / "rounds.jsonl").open("a") as file:
+            file.write(json.dumps(asdict(done)) + "\n")
+        if done.passed:
+            self._clear(lake)
+        return done
+
+    def _fault_of(self, number: int) -> str:
+        """All faults in a shuffled order, then all again in another."""
+        cycle, place = divmod(number, len(FAULTS))
+        order = random.Random(f"{self._seed}-order-{cycle}").sample(FAULTS, len(FAULTS))
+        return order[place]
+
+    def _undisturbed(self, lasting: str | None) -> Path:
+        """The lake of a run without a fault, or with the lasting one alone."""
+        lake = self._folder / f"undisturbed-{(lasting or 'plain').replace(' ', '-')}"
+        if not (lake / "finished").exists():
+            self._clear(lake)
+            command = self._start(["run", str(self._experiment), "--lake", str(lake)], lake.name, lasting)
+            assert command.wait() == 0, f"the undisturbed run fails: {command.said()[-2000:]}"
+            (lake / "finished").touch()
+        return lake
+
+    def _disturbed(
+        self, fault: str, lake: Path, dice: random.Random, undisturbed: Path, number: int
+    ) -> tuple[str, int]:
+        """Returns when it hit, and how many starts were needed."""
+        log, lasting = lake.name, _lasting(fault)
+        if fault == "kill compaction":
+            shutil.copytree(undisturbed, lake)
+            (lake / "finished").unlink()
+            moment = kill_compaction(lake, lambda arguments: self._start(arguments, log), dice)
+            assert not differences(lake, undisturbed).keys() - {"strays"}, "readers see something else half way"
+            again = self._start(["compact", "--lake", str(lake)], log)
+            assert again.wait() == 0, again.said()[-1000:]
+            return moment, self._resume(lake, log, None)
+        disk = None
+        if fault == "fill disk":
+            used = sum(file.stat().st_size for file in undisturbed.rglob("*") if file.is_file())
+            disk = SmallDisk(lake, int(used * dice.uniform(0.1, 0.9)))
+        try:
+            once = self._folder / f"once-{number}" if fault in _ONCE else None
+            if once:
+                once.unlink(missing_ok=True)
+            command = self._start(["run", str(self._experiment), "--lake", str(lake)], log, lasting or fault, once)
+            total = len(list(undisturbed.glob("_receipts/*/*.json")))
+            scene = Scene(command, lake, Moment(dice.randrange(total + 1), dice.random() * 2), dice)
+            moment = DURING.get(fault.rpartition(" + ")[2], DURING["nothing"])(scene)
+            code = command.wait()
+            assert code in (0, 1, -9), f"exit code {code}: {command.said()[-1500:]}"
+            if disk:
+                disk.enlarge()
+            return moment, 1 + self._resume(lake, log, lasting)
+        finally:
+            if disk:
+                kept = lake.with_name(f"{lake.name}-kept")
+                shutil.copytree(lake, kept)
+                disk.remove()
+                shutil.rmtree(lake)
+                kept.rename(lake)
+
+    def _resume(self, lake: Path, log: str, lasting: str | None) -> int:
+        """The same command, until all is done and every file is what was written; returns how often it was needed."""
+        for start in range(RESUMES):
+            command = self._start(["run", str(self._experiment), "--lake", str(lake)], log, lasting)
+            code = command.wait()
+            assert code in (0, 1), f"exit code {code}: {command.said()[-1500:]}"
+            assert "Traceback" not in command.said(), command.said()[-1500:]
+            verified = self._start(["verify", "--repair", "--lake", str(lake)], log)
+            assert verified.wait() == 0, verified.said()[-1500:]
+            if code == 0 and "all as they were written" in verified.said():
+                return start + 1
+        raise AssertionError(f"not finished after {RESUMES} starts: {command.said()[-1500:]}")
+
+    def _start(self, arguments: list[str], log: str, how: str | None = None, once: Path | None = None) -> Command:
+        environment = {**self._prefect, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+        kind = (how or "").split(" ")[0]
+        if kind in ("raise", "cuda", "nan"):
+            settings = {"prompt": _PROMPTS[1], "how": kind, "once": str(once) if once else None}
+            environment |= {"PYTHONPATH": str(_MISBEHAVIOUR), "MISBEHAVIOUR": json.dumps(settings)}
+        return Command(arguments, self._folder / f"{log}.log", environment)
+
+    def _clear(self, lake: Path) -> None:
+        if lake.exists():
+            shutil.rmtree(lake)
+
+    def _fields(self, model: str) -> dict[str, Any]:
+        bundled = model == "bundled"
+        return {
+            "name": "faults",
+            "model": {"id": "shapes-xl" if bundled else str(self._folder / "model")},
+            "prompts": {"source": "file", "path": str(self._folder / "prompts.txt")},
+            "seeds": 2,
+            "generation": {"steps": 4 if bundled else 1},
+            "cells": [
+                {"name": "baseline", "knob": {"kind": "vanilla"}},
+                {"name": "skew", "knob": {"kind": "skew", "alpha": 1.2, "beta": 5.0}},
+            ],
+            "metrics": ["contrast", "msssim_diversity"],
+            "workers": {"count": 2, "batch": 2, "shard": 2},
+        }
+
+
+def _lasting(fault: str) -> str | None:
+    first = fault.partition(" + ")[0]
+    return first if first in _LASTING else None

@@ -1,0 +1,104 @@
+"""Two lakes of the same run, row for row. Reads manifests and Parquet files, with nothing of the product."""
+
+import io
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image
+
+LEFT_OUT = {"seconds", "peak_memory", "device"}
+"""Columns that say how it went, not what came out. (The attempt is in file names alone.)"""
+_KEYS = {
+    "samples": ("sample_id",),
+    "images": ("sample_id",),
+    "stability": ("sample_id", "block", "branch"),
+    "scores": ("sample_id", "metric"),
+    "group_scores": ("cell", "prompt_id", "set", "metric"),
+}
+ROUNDING = 1e-4
+"""Relative: what another size of batch may change in float32. Pictures: two levels of 255."""
+
+
+def rows(lake: Path) -> dict[str, list[dict[str, Any]]]:
+    """All rows of the lake's one run, by table, through its manifest."""
+    (path,) = (lake / "_runs").glob("*.json")
+    found: dict[str, list[dict[str, Any]]] = {}
+    for part in json.loads(path.read_text())["parts"]:
+        table = pq.read_table(lake / part["path"], partitioning=None)
+        kept = table.select([name for name in table.column_names if name not in LEFT_OUT])
+        found.setdefault(part["table"], []).extend(_sorted_columns(kept))
+    return found
+
+
+def strays(lake: Path) -> list[str]:
+    """Parts that the manifest does not name, and files that are no whole Parquet."""
+    (path,) = (lake / "_runs").glob("*.json")
+    named = {part["path"] for part in json.loads(path.read_text())["parts"]}
+    there = {file.relative_to(lake).as_posix() for file in lake.rglob("*.parquet")}
+    return sorted(there ^ named)
+
+
+def differences(lake: Path, undisturbed: Path) -> dict[str, int]:
+    """How many rows are lost, doubled or new, differ, and differ by rounding alone; files that are not named."""
+    found, expected = rows(lake), rows(undisturbed)
+    counts = Counter({"strays": len(strays(lake))})
+    for table in expected.keys() | found.keys():
+        keys = _KEYS.get(table)
+        ours, theirs = _keyed(found.get(table, []), keys), _keyed(expected.get(table, []), keys)
+        counts["lost"] += len(theirs.keys() - ours.keys())
+        counts["new"] += len(ours.keys() - theirs.keys())
+        for key in ours.keys() & theirs.keys():
+            one, other = sorted(ours[key]), sorted(theirs[key])
+            counts["doubled"] += max(0, len(one) - len(other))
+            counts["lost"] += max(0, len(other) - len(one))
+            for mine, expected_row in zip(one, other, strict=False):
+                if mine != expected_row:
+                    counts["rounding" if _close(mine, expected_row) else "different"] += 1
+    return {name: count for name, count in counts.items() if count}
+
+
+def _sorted_columns(table: pa.Table) -> list[dict[str, Any]]:
+    return [dict(sorted(row.items())) for row in table.to_pylist()]
+
+
+def _keyed(rows: list[dict[str, Any]], keys: tuple[str, ...] | None) -> dict[str, list[str]]:
+    """Rows as JSON, by their key; without keys (`analysis`) by everything in them that is not a float."""
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        key = {name: row[name] for name in keys} if keys else {k: v for k, v in row.items() if not _floats(v)}
+        found.setdefault(json.dumps(key, default=str), []).append(json.dumps(row, default=_bytes))
+    return found
+
+
+def _floats(value: object) -> bool:
+    return isinstance(value, float) or (isinstance(value, list) and any(_floats(inner) for inner in value))
+
+
+def _bytes(value: object) -> str:
+    return value.hex() if isinstance(value, bytes) else str(value)
+
+
+def _close(ours: str, theirs: str) -> bool:
+    return _values_close(json.loads(ours), json.loads(theirs))
+
+
+def _values_close(one: Any, other: Any) -> bool:
+    if isinstance(one, float) and isinstance(other, float):
+        return bool(np.isclose(one, other, rtol=ROUNDING, atol=1e-6, equal_nan=True))
+    if isinstance(one, dict) and isinstance(other, dict):
+        if one.keys() == other.keys() == {"bytes", "path"}:
+            return one["path"] == other["path"] and _pictures_close(one["bytes"], other["bytes"])
+        return one.keys() == other.keys() and all(_values_close(one[name], other[name]) for name in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(_values_close(a, b) for a, b in zip(one, other, strict=True))
+    return bool(one == other)
+
+
+def _pictures_close(one: str, other: str) -> bool:
+    first, second = (np.asarray(Image.open(io.BytesIO(bytes.fromhex(picture)))).astype(int) for picture in (one, other))
+    return first.shape == second.shape and int(np.abs(first - second).max()) <= 2
