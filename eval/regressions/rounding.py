@@ -1,0 +1,35 @@
+"""What still counts as rounding between two builds on the same device and versions.
+
+The same samples in other batches are summed in another order. docs/nightly.md has what that moved, measured. Half
+precision keeps 3 decimal digits, bfloat16 2.
+"""
+
+import numpy as np
+import numpy.typing as npt
+from jaxtyping import Bool, Float
+
+PICTURE_LEVELS = 2
+"""Pixels may differ by so many of 255 levels: 1 where a value lies on an edge of rounding, 2 for good measure."""
+_TOLERANCE = {"float32": 1e-4, "float16": 1e-2, "bfloat16": 5e-2}
+_SIGNS = 1e-2
+"""Instability counts signs: a token whose product is zero but for rounding falls on either side."""
+
+
+def tolerance(dtype: str, measure: str = "") -> float:
+    """The share of a value, or of the typical size of its measure, that is rounding."""
+    return max(_TOLERANCE[dtype], _SIGNS if measure == "instability" else 0.0)
+
+
+def beyond_rounding(
+    before: Float[np.ndarray, "n"], value: Float[np.ndarray, "n"], share: float
+) -> Bool[npt.NDArray, "n"]:
+    """Whether each pair differs by more than `share` of the larger value, or of the root mean square of `before`.
+
+    Not finite on both sides in the same way is equal; on one side alone it is a difference.
+    """
+    finite = np.isfinite(before)
+    size = float(np.sqrt(np.mean(np.square(before[finite])))) if finite.any() else 0.0
+    with np.errstate(invalid="ignore"):
+        close = np.abs(value - before) <= share * np.maximum(np.maximum(np.abs(value), np.abs(before)), size)
+    alike = (before == value) | (np.isnan(before) & np.isnan(value))
+    return ~(close | alike)

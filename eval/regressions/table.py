@@ -1,0 +1,145 @@
+"""Pairs -> a row a cell, metric and stage, with change, tests and verdict. Knows nothing of the lake."""
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+
+from eval.regressions.verdict import Evidence, judge
+from eval.statistics import PairedChange, benjamini_hochberg, equivalence, paired_change, sign_flip
+
+KEY = ("cell", "kind", "metric", "stage")
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Margin:
+    """What is asked of a metric or measure."""
+
+    margin: float | None = None
+    """The largest change that does not matter; None: there is none to test against."""
+    better: Literal["higher", "lower"] | None = None
+    required: bool = False
+
+
+def judged(
+    pairs: pl.DataFrame,
+    margin_of: Callable[[str, str, np.ndarray], Margin],
+    level: float,
+    others: Iterable[Row] = (),
+    lost: dict[str, int] | None = None,
+) -> pl.DataFrame:
+    """The table of verdicts, in the order in which its keys first appear.
+
+    Args:
+        pairs: a row a pair: the columns of `KEY`, `unit`, `prompt_id`, `before`, `value`, and `moved`, whether the two
+            differ beyond rounding (NULL: nothing can be said, since device or versions differ).
+        margin_of: from kind, metric and the values of the earlier run to what is asked of it.
+        level: of every test, after Benjamini and Hochberg over all rows with one.
+        others: rows that have evidence already (speed), or an `obstacle`.
+        lost: by cell, how many more pictures the later run lost.
+    """
+    rows = [
+        row for part in pairs.partition_by("cell", "kind", maintain_order=True) for row in _rows(part, margin_of, level)
+    ]
+    rows += [_EMPTY | row for row in others]
+    adjusted = benjamini_hochberg([math.nan if row["p"] is None else row["p"] for row in rows])
+    for row, q in zip(rows, adjusted, strict=True):
+        row["q"] = float(q)
+        row["verdict"], row["reason"] = judge(_evidence(row, (lost or {}).get(row["cell"], 0)), level)
+        row.pop("obstacle")
+    cleaned = [{name: None if _is_nan(value) else value for name, value in row.items()} for row in rows]
+    return pl.DataFrame(cleaned, schema=_SCHEMA, infer_schema_length=None)
+
+
+def _rows(pairs: pl.DataFrame, margin_of: Callable[[str, str, np.ndarray], Margin], level: float) -> Iterable[Row]:
+    """The rows of one cell and kind: all flips are those of the same prompts."""
+    parts = pairs.with_columns(change=_change()).partition_by(KEY, maintain_order=True, as_dict=True)
+    wide = pairs.with_columns(
+        change=_change(), key=pl.concat_str("metric", pl.col("stage").fill_null(""), separator=" ")
+    ).pivot(on="key", index=["prompt_id", "unit"], values="change")
+    matrix = wide.drop("prompt_id", "unit").cast(pl.Float64).fill_null(math.nan)
+    p_values = dict(zip(matrix.columns, sign_flip(matrix.to_numpy(), wide["prompt_id"].to_numpy()), strict=True))
+    tested = pairs["kind"][0] not in ("picture",)  # a distance cannot fall: no side of it is chance
+    for key, part in parts.items():
+        before, value = part["before"].to_numpy(), part["value"].to_numpy()
+        asked = margin_of(str(key[1]), str(key[2]), before)
+        p = p_values[f"{key[2]} {key[3] or ''}"]
+        change = part["change"].to_numpy()
+        found = paired_change(np.zeros_like(change), change, part["prompt_id"].to_numpy(), 2 * level)
+        row: Row = _EMPTY | dict(zip(KEY, key, strict=True))
+        row |= {"n": len(part), "prompts": part["prompt_id"].n_unique()}
+        row |= {"before": _mean(before), "mean": _mean(value)}
+        row |= evidence_of(found, asked, float(p) if tested else math.nan)
+        row["moved"] = None if part["moved"].null_count() else int(part["moved"].sum())
+        row["method"] = f"sign flips by prompt, two one-sided t tests, {level:.0%} level"
+        yield row
+
+
+def evidence_of(found: PairedChange, asked: Margin, p: float) -> Row:
+    """The columns of a row that a change and what is asked of it give."""
+    same = math.nan if asked.margin is None or not found.n else equivalence(found, asked.margin)
+    return {
+        "change": found.change,
+        "low": found.low,
+        "high": found.high,
+        "p": p,
+        "margin": asked.margin,
+        "equivalence": same,
+        "better": asked.better,
+        "required": asked.required,
+    }
+
+
+def _change() -> pl.Expr:
+    """Differences that are rounding count as none; what is not finite on a side has none."""
+    change = pl.col("value") - pl.col("before")
+    return pl.when(pl.col("moved").eq(False)).then(0.0).when(change.is_finite()).then(change)
+
+
+def _evidence(row: Row, lost: int) -> Evidence:
+    names = ("n", "prompts", "change", "q", "equivalence", "moved", "better", "obstacle")
+    evidence = Evidence(**{name: row[name] for name in names})
+    if row["kind"] == "lost":
+        return replace(evidence, by_chance=False)
+    return replace(evidence, lost=lost)
+
+
+def _mean(values: np.ndarray) -> float:
+    finite = values[np.isfinite(values)]
+    return float(finite.mean()) if len(finite) else math.nan
+
+
+def _is_nan(value: object) -> bool:
+    return isinstance(value, float) and math.isnan(value)
+
+
+_SCHEMA = {
+    "cell": pl.String,
+    "kind": pl.String,
+    "metric": pl.String,
+    "stage": pl.String,
+    "n": pl.Int64,
+    "prompts": pl.Int64,
+    **dict.fromkeys(("before", "mean", "change", "low", "high", "p", "q", "margin", "equivalence"), pl.Float64),
+    "moved": pl.Int64,
+    "better": pl.String,
+    "required": pl.Boolean,
+    "verdict": pl.String,
+    "reason": pl.String,
+    "method": pl.String,
+}
+_EMPTY: Row = {
+    **dict.fromkeys(KEY),
+    "n": 0,
+    "prompts": 0,
+    **dict.fromkeys(("before", "mean", "change", "low", "high", "p", "q", "margin", "equivalence"), math.nan),
+    "moved": None,
+    "better": None,
+    "required": False,
+    "obstacle": "",
+    "method": "",
+}

@@ -1,0 +1,71 @@
+"""The verdict on one row of a comparison: the only place where it is decided. docs/nightly.md tells it in words."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+Verdict = Literal["same", "better", "worse", "changed", "inconclusive", "not comparable"]
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of one metric or measure of one cell, in two runs."""
+
+    n: int
+    """Pairs that have a value on both sides."""
+    prompts: int
+    change: float
+    """Mean of the later run less the earlier one; NaN where it cannot be had."""
+    q: float
+    """p-value of no change, adjusted over the table; NaN where there is no test."""
+    equivalence: float
+    """p-value of the change not being within the margin; NaN where there is no margin or no test."""
+    moved: int | None
+    """Pairs that differ beyond rounding; None where device or versions differ, so that nothing can be said of it."""
+    better: Literal["higher", "lower"] | None
+    """Which side is better; None: neither."""
+    lost: int = 0
+    """Pictures that the later run lost, beyond those that the earlier one did."""
+    by_chance: bool = True
+    """False: on the same device and versions any difference counts, as of pictures that are lost."""
+    obstacle: str = ""
+    """Why the row cannot be compared at all."""
+
+
+def judge(evidence: Evidence, level: float) -> tuple[Verdict, str]:
+    """The verdict and its reason, in words.
+
+    First what needs no statistics: on the same device and versions nothing but rounding may differ. Then the effect:
+    one that stands out at `level`, and that is not shown to be smaller than the margin.
+    """
+    if evidence.obstacle:
+        return "not comparable", evidence.obstacle
+    if not evidence.n:
+        return "not comparable", "no pair of the same prompt, noise and size has a value in both runs"
+    if evidence.moved == 0:
+        return "same", "equal to rounding, pair by pair"
+    equivalent = evidence.equivalence <= level
+    if not evidence.by_chance and evidence.moved and evidence.change:
+        return _side(evidence), f"{evidence.moved} differ, on the same device and versions"
+    if evidence.q <= level and not equivalent:
+        verdict = _side(evidence)
+        if verdict == "better" and evidence.lost > 0:
+            return "inconclusive", f"better over the pictures that are left, but {evidence.lost} more were lost"
+        return verdict, "the effect stands out" + ("" if evidence.better else "; neither side of it is better")
+    if evidence.moved:
+        small = ", the effect is within the margin" if equivalent else ", no effect stands out"
+        return "changed", f"{evidence.moved} of {evidence.n} pairs differ beyond rounding{small}"
+    if equivalent:
+        return "same", "within the margin"
+    if math.isnan(evidence.q):
+        return "inconclusive", "there is no test of it"
+    if 2.0 ** (1 - evidence.prompts) > level:
+        return "inconclusive", f"{evidence.prompts} prompts are too few for any effect to stand out"
+    return "inconclusive", "no effect stands out, and none is ruled out"
+
+
+def _side(evidence: Evidence) -> Verdict:
+    if evidence.better is None:
+        return "changed"
+    return "better" if (evidence.change > 0) == (evidence.better == "higher") else "worse"

@@ -1,0 +1,25 @@
+"""One new value beside earlier ones: of nights there is but one tonight."""
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+from eval.statistics.paired import PairedChange
+
+
+def against_history(earlier: npt.ArrayLike, now: float, level: float = 0.05) -> PairedChange:
+    """How far a positive value lies from the geometric mean of earlier ones, as a log ratio, with its interval.
+
+    The error is that of predicting one more value, s sqrt(1 + 1/n), so that a night as noisy as the others does not
+    stand out; Student's with n - 1 degrees of freedom. NaN for fewer than two earlier values.
+    """
+    logs = np.log(np.asarray(earlier, float))
+    n, change = len(logs), float(math.log(now) - logs.mean()) if len(logs) else math.nan
+    if n < 2:
+        return PairedChange(change, math.nan, math.nan, math.nan, math.nan, n, n)
+    error = float(logs.std(ddof=1) * math.sqrt(1 + 1 / n))
+    reach = float(stats.t.ppf(1 - level / 2, n - 1)) * error
+    p = float(2 * stats.t.sf(abs(change) / error, n - 1)) if error > 0 else float(change == 0)
+    return PairedChange(change, change - reach, change + reach, error, p, n, n)

@@ -1,0 +1,78 @@
+"""The table of verdicts from pairs: one whose answer is known, corners, and a few trials."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from eval.regressions import Margin, beyond_rounding, judged
+from eval.statistics import paired_change, sign_flip
+
+ASKED = {"score": Margin(0.1, "higher", True), "measure": Margin(0.05, None)}
+
+
+def _asked(kind: str, metric: str, before: np.ndarray) -> Margin:
+    return ASKED.get(metric, Margin())
+
+
+def _pairs(
+    effect: float, prompts: int = 30, seed: int = 0, metrics: int = 10, moved: bool | None = None, noise: float = 0.2
+) -> pl.DataFrame:
+    """Two seeds a prompt, `metrics` rows; the first, `score`, has the effect."""
+    rng = np.random.default_rng(seed)
+    easy = rng.normal(size=prompts)
+    rows = []
+    for metric in ("score", *(f"other-{at}" for at in range(metrics - 1))):
+        for prompt in range(prompts):
+            shared = rng.normal(0, noise)
+            for picture in range(2):
+                before = easy[prompt] + rng.normal(0, 0.3)
+                change = (effect if metric == "score" else 0.0) + shared + rng.normal(0, noise / 2)
+                key = {"cell": "c", "kind": "sample", "metric": metric, "stage": None, "unit": f"{prompt}-{picture}"}
+                rows.append(key | {"prompt_id": f"p{prompt}", "before": before, "value": before + change})
+    return pl.DataFrame(rows, schema_overrides={"stage": pl.String}).with_columns(moved=pl.lit(moved, pl.Boolean))
+
+
+def test_numbers_are_those_of_the_statistics() -> None:
+    pairs = _pairs(-0.3)
+    row = judged(pairs, _asked, 0.01).row(0, named=True)
+    mine = pairs.filter(metric="score")
+    found = paired_change(mine["before"], mine["value"], mine["prompt_id"], 0.02)
+    change = (mine["value"] - mine["before"]).to_numpy()
+    assert (row["n"], row["prompts"], row["margin"]) == (60, 30, 0.1)
+    assert (row["change"], row["low"], row["high"]) == pytest.approx((found.change, found.low, found.high))
+    assert row["p"] == pytest.approx(sign_flip(change[:, None], mine["prompt_id"].to_numpy())[0])
+    assert (row["verdict"], row["required"]) == ("worse", True)
+
+
+def test_differences_that_are_rounding_are_no_effect() -> None:
+    """Each picture 1e-7 higher: on the same device nothing, whatever a test would say of so regular a shift."""
+    pairs = _pairs(1e-7, noise=0.0, metrics=1, moved=False)
+    assert judged(pairs, _asked, 0.01).select("verdict", "p", "moved").row(0) == ("same", 1.0, 0)
+    elsewhere = judged(pairs.with_columns(moved=pl.lit(None, pl.Boolean)), _asked, 0.01)
+    assert elsewhere.select("verdict", "q").row(0) == ("same", pytest.approx(1 / 20_000))  # by its margin
+
+
+def test_corners() -> None:
+    one = judged(_pairs(5.0, prompts=1, metrics=1), _asked, 0.01).row(0, named=True)
+    assert (one["verdict"], one["p"], one["low"]) == ("inconclusive", 1.0, None)
+    nothing = judged(_pairs(0.0).clear(), _asked, 0.01)
+    assert nothing.height == 0
+    spoilt = _pairs(0.0, metrics=1).with_columns(value=pl.lit(float("nan")), moved=pl.lit(True))
+    assert judged(spoilt, _asked, 0.01).select("verdict", "change", "p").row(0) == ("changed", None, None)
+    obstacle = {"cell": "c", "kind": "speed", "metric": "seconds", "obstacle": "too few nights"}
+    table = judged(_pairs(0.0), _asked, 0.01, [obstacle])
+    assert table.filter(metric="seconds").select("verdict", "reason").row(0) == ("not comparable", "too few nights")
+
+
+def test_rounding_is_of_the_value_or_of_what_is_usual() -> None:
+    before = np.array([1.0, 1e-9, 1.0, np.nan, np.nan, np.inf, 1.0])
+    value = np.array([1.00005, -1e-9, 1.001, np.nan, 1.0, np.inf, np.nan])
+    assert beyond_rounding(before, value, 1e-4).tolist() == [False, False, True, False, True, False, True]
+
+
+def test_a_few_trials() -> None:
+    """The short form of `python -m tests.regressions`, on drawn numbers: an effect is found, and nothing is not."""
+    found = [judged(_pairs(-0.25, seed=seed), _asked, 0.01) for seed in range(30)]
+    alarms = [judged(_pairs(0.0, seed=seed), _asked, 0.01) for seed in range(100, 160)]
+    assert sum(table.row(0, named=True)["verdict"] == "worse" for table in found) >= 27
+    assert sum(bool((table["q"] <= 0.01).any()) for table in alarms) <= 3  # 1% of 60, and what chance adds

@@ -1,0 +1,49 @@
+"""The verdict, corner by corner."""
+
+import math
+
+import pytest
+
+from eval.regressions import Evidence, judge
+
+NAN = math.nan
+
+
+def _evidence(**known: object) -> Evidence:
+    fields = {"n": 40, "prompts": 20, "change": -0.1, "q": 0.5, "equivalence": NAN, "moved": None, "better": "higher"}
+    return Evidence(**{**fields, **known})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("known", "verdict", "reason"),
+    [
+        ({"obstacle": "the knob differs"}, "not comparable", "the knob differs"),
+        ({"n": 0}, "not comparable", "no pair"),
+        # on the same device and versions
+        ({"moved": 0, "q": NAN}, "same", "pair by pair"),
+        ({"moved": 3}, "changed", "3 of 40 pairs differ beyond rounding, no effect stands out"),
+        ({"moved": 40, "q": 0.001, "equivalence": 0.001}, "changed", "within the margin"),
+        ({"moved": 40, "q": 0.001}, "worse", "stands out"),
+        ({"moved": 40, "q": 0.001, "equivalence": 0.4}, "worse", "stands out"),
+        ({"moved": 40, "q": 0.001, "change": 0.1}, "better", "stands out"),
+        ({"moved": 40, "q": 0.001, "better": None}, "changed", "neither side"),
+        ({"moved": 40, "n": 40, "prompts": 1, "q": 1.0}, "changed", "40 of 40"),
+        # on another one
+        ({"q": 0.001, "better": "lower"}, "better", "stands out"),
+        ({"q": 0.001, "equivalence": 0.001}, "same", "within the margin"),
+        ({"q": 0.5, "equivalence": 0.001}, "same", "within the margin"),
+        ({"q": 0.5, "equivalence": 0.3}, "inconclusive", "none is ruled out"),
+        ({"q": 0.5}, "inconclusive", "none is ruled out"),
+        ({"prompts": 1, "q": 1.0}, "inconclusive", "1 prompts are too few"),
+        ({"q": NAN, "change": NAN}, "inconclusive", "no test"),
+        # pictures that were lost
+        ({"q": 0.001, "change": 0.1, "lost": 2}, "inconclusive", "2 more were lost"),
+        ({"q": 0.001, "lost": 2}, "worse", "stands out"),
+        ({"moved": 1, "change": 0.01, "better": "lower", "by_chance": False, "q": 1.0}, "worse", "1 differ"),
+        ({"moved": 1, "change": -0.01, "better": "lower", "by_chance": False, "q": 1.0}, "better", "1 differ"),
+        ({"change": 0.01, "better": "lower", "by_chance": False, "q": 1.0}, "inconclusive", "none is ruled out"),
+    ],
+)
+def test_verdicts(known: dict[str, object], verdict: str, reason: str) -> None:
+    found, why = judge(_evidence(**known), level=0.01)
+    assert (found, reason in why) == (verdict, True), why

@@ -1,0 +1,76 @@
+"""Sign flips and equivalence against other implementations, and at their corners."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from eval.statistics import against_history, equivalence, paired_change, sign_flip
+
+
+def test_few_clusters_are_exact() -> None:
+    changes = np.array([0.4, -0.1, 0.3, 0.25, 0.2, -0.05])
+    ours = sign_flip(changes[:, None], np.arange(6))[0]
+    theirs = stats.permutation_test((changes,), np.mean, permutation_type="samples", n_resamples=np.inf)
+    assert ours == pytest.approx(theirs.pvalue)
+
+
+def test_many_clusters_agree_with_the_exact_answer() -> None:
+    rng = np.random.default_rng(1)
+    changes = rng.normal(0.35, 1.0, 16)
+    exact = stats.permutation_test((changes,), np.mean, permutation_type="samples", n_resamples=np.inf).pvalue
+    ours = sign_flip(changes[:, None], np.arange(16))[0]
+    assert ours == pytest.approx(exact, abs=4 * np.sqrt(exact * (1 - exact) / 20_000))
+
+
+def test_a_cluster_flips_as_one() -> None:
+    """Four seeds of a prompt are no four witnesses."""
+    changes = np.full((12, 1), 0.5)
+    assert sign_flip(changes, np.repeat(["a", "b", "c"], 4))[0] == 2 ** (1 - 3)
+    assert sign_flip(changes, np.repeat("a", 12))[0] == 1.0
+
+
+def test_columns_without_pairs_have_no_p() -> None:
+    changes = np.array([[0.1, np.nan], [0.2, np.nan], [0.3, np.nan]])
+    assert np.isnan(sign_flip(changes, [1, 2, 3])).tolist() == [False, True]
+    assert sign_flip(np.zeros((20, 1)), np.arange(20))[0] == 1.0
+
+
+def test_p_is_valid_under_no_change() -> None:
+    """Skewed clusters of seeds that share a prompt's change: at most a share of 5% lies below 5%, but for chance."""
+    rng = np.random.default_rng(0)
+    prompts = rng.normal(size=(20, 400)) * rng.exponential(size=(20, 1))
+    changes = np.repeat(prompts, 3, axis=0) + rng.normal(size=(60, 400))
+    p = sign_flip(changes, np.repeat(np.arange(20), 3), flips=999)
+    assert (p <= 0.05).mean() <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 400)
+
+
+@pytest.mark.parametrize("margin", [0.05, 0.2, 0.6])
+def test_equivalence_is_the_interval_within_the_margin(margin: float) -> None:
+    rng = np.random.default_rng(2)
+    found = paired_change(np.zeros(60), rng.normal(0.1, 0.5, 60), np.repeat(np.arange(15), 4), level=0.02)
+    inside = -margin < found.low and found.high < margin
+    assert (equivalence(found, margin) <= 0.01) == inside
+
+
+def test_corners_of_equivalence() -> None:
+    assert np.isnan(equivalence(paired_change([0.0], [0.1], ["a"]), 1.0))
+    assert equivalence(paired_change([0.0, 0.0], [0.0, 0.0], ["a", "b"]), 0.1) == 0.0
+    assert equivalence(paired_change([0.0, 0.0], [0.2, 0.2], ["a", "b"]), 0.1) == 1.0
+    with pytest.raises(ValueError, match="more than 0"):
+        equivalence(paired_change([0.0, 0.0], [0.0, 0.1], ["a", "b"]), 0.0)
+
+
+def test_one_more_night_is_a_t_prediction() -> None:
+    earlier, now = [1.0, 1.1, 0.9, 1.05, 0.95], 1.3
+    logs = np.log(earlier)
+    t = (np.log(now) - logs.mean()) / (logs.std(ddof=1) * np.sqrt(1 + 1 / 5))
+    found = against_history(earlier, now)
+    assert found.p == pytest.approx(2 * stats.t.sf(t, 4))
+    assert found.low < np.log(1.3) < found.high
+    assert np.isnan(against_history([1.0], 1.2).p)
+
+
+def test_nights_as_noisy_as_each_other_raise_no_alarm() -> None:
+    rng = np.random.default_rng(3)
+    p = np.array([against_history(np.exp(night[:5]), np.exp(night[5])).p for night in rng.normal(0, 0.3, (800, 6))])
+    assert (p <= 0.05).mean() == pytest.approx(0.05, abs=3 * np.sqrt(0.05 * 0.95 / 800))
