@@ -24,6 +24,7 @@ VIEWS = (  # in the order in which they build on each other
     "prompt_metric_values",
     "stability_steps",
     "stage_stability",
+    "comparable_values",
     "paired",
     "prompt_paired",
     "baseline_regimes",
@@ -45,7 +46,7 @@ def connect(
 ) -> duckdb.DuckDBPyConnection:
     """An in-memory DuckDB with the lake's tables and derived views.
 
-    The six tables (`sql.schemas.TABLES`) are views over the parts that the manifests name, with a `run_id`; `runs`,
+    The tables (`sql.schemas.TABLES`) are views over the parts that the manifests name, with a `run_id`; `runs`,
     `cells` and `missing_metrics` are what the manifests say; the rest is in `sql/views/`. Nothing outside of the lake
     can be read or written through the connection, no extension loaded, no setting changed. For SQL that somebody typed
     use `sql.select`, which also keeps it from writing into the lake.

@@ -5,7 +5,7 @@
 
 import pyarrow as pa
 
-VERSION = 2
+VERSION = 3
 """Stored in each receipt and manifest part, and in each file's metadata."""
 
 MEASURES = ("energy", "instability", "alignment", "symmetry", "symmetry_raw")
@@ -126,6 +126,41 @@ ANALYSIS = pa.schema(
     ]
 )
 
+REGRESSIONS = pa.schema(  # a run against an earlier one; from version 3 on
+    [
+        pa.field("against", pa.string(), nullable=False),  # the run that it is compared with
+        pa.field("baseline", pa.string()),  # the name by which that run was found
+        pa.field("night", pa.string()),  # the scheduled time of a nightly run
+        # the key of a row
+        pa.field("cell", pa.string(), nullable=False),
+        pa.field("kind", pa.string(), nullable=False),  # sample, prompt, cell, measure, picture, lost, memory, speed
+        pa.field("metric", pa.string(), nullable=False),  # or measure
+        pa.field("stage", pa.string()),  # of a measure: down, mid, up, all
+        # the evidence
+        pa.field("n", pa.int64(), nullable=False),  # pairs; of speed: nights, or rounds
+        pa.field("prompts", pa.int64(), nullable=False),
+        pa.field("before", pa.float64()),
+        pa.field("mean", pa.float64()),
+        pa.field("change", pa.float64()),
+        pa.field("low", pa.float64()),
+        pa.field("high", pa.float64()),
+        pa.field("p", pa.float64()),
+        pa.field("q", pa.float64()),
+        pa.field("margin", pa.float64()),
+        pa.field("equivalence", pa.float64()),  # p-value of two one-sided tests
+        pa.field("moved", pa.int64()),  # pairs that differ beyond rounding; NULL where device or versions differ
+        pa.field("step", pa.int32()),  # where they begin to
+        pa.field("block", pa.int32()),
+        pa.field("block_name", pa.string()),
+        # the judgement
+        pa.field("better", pa.string()),  # which side is: higher, lower; NULL: neither
+        pa.field("required", pa.bool_(), nullable=False),
+        pa.field("verdict", pa.string(), nullable=False),  # same, better, worse, changed, inconclusive, not comparable
+        pa.field("reason", pa.string(), nullable=False),
+        pa.field("method", pa.string(), nullable=False),
+    ]
+)
+
 TABLES: dict[str, pa.Schema] = {
     "samples": SAMPLES,
     "images": IMAGES,
@@ -133,4 +168,5 @@ TABLES: dict[str, pa.Schema] = {
     "scores": SCORES,
     "group_scores": GROUP_SCORES,
     "analysis": ANALYSIS,
+    "regressions": REGRESSIONS,
 }

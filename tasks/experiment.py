@@ -178,6 +178,43 @@ class WorkerSpec(_Strict):
     """Samples a shard, about: a shard holds whole prompts, and is the unit of work, retry and commit."""
 
 
+class MarginSpec(_Strict):
+    """What a comparison of two runs asks of one metric or measure."""
+
+    metric: str
+    """A metric; a measure (`energy`, `instability`, `alignment`, `symmetry`), all stages; `seconds`, `peak_memory`."""
+    margin: float = Field(gt=0, allow_inf_nan=False)
+    """The largest change that does not matter: two runs that differ by less are the same."""
+    relative: bool = False
+    """Whether the margin is a share of the earlier run's mean. Always so for `seconds` and `peak_memory`."""
+    better: Literal["higher", "lower", "neither"] | None = None
+    """Which side is better; what is known of the metric where left out. Measures: neither."""
+    required: bool = True
+    """Whether the nightly flow fails where it is worse."""
+
+
+class NightlySpec(_Strict):
+    """How a run is compared with an earlier one, and what the nightly flow keeps. Decides no numbers."""
+
+    baseline: str = Field(default="nightly", pattern=r"^[a-z0-9][a-z0-9._-]{0,39}$")
+    """Name of the baseline (`skewbench baseline set`) that each night is compared with."""
+    keep: int = Field(default=14, ge=1)
+    """How many nights stay in the lake; those that a baseline names stay beside them."""
+    level: float = Field(default=0.01, gt=0, lt=0.5)
+    """Level of all tests, over the whole table."""
+    margins: tuple[MarginSpec, ...] = ()
+    """What is asked of metrics and measures; one that is not named has no margin and is not required."""
+    measures_margin: float = Field(default=0.2, gt=0, allow_inf_nan=False)
+    """Margin of measures that are not named, in standard deviations between the earlier run's pictures."""
+
+    @model_validator(mode="after")
+    def _metrics_are_distinct(self) -> "NightlySpec":
+        names = [margin.metric for margin in self.margins]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"margins: {twice[0]!r} is named more than once")
+        return self
+
+
 class Experiment(_Strict):
     """What to run: a model, prompts and seeds, and the knob settings to compare."""
 
@@ -203,6 +240,9 @@ class Experiment(_Strict):
     workers: WorkerSpec = WorkerSpec()
     repeat: str = ""
     """Makes a run of an unchanged experiment and build a run of its own; the nightly flow sets its scheduled time."""
+
+    nightly: NightlySpec = NightlySpec()
+    """Comparison with an earlier run."""
 
     @model_validator(mode="after")
     def _cells_are_distinct(self) -> "Experiment":

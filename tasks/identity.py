@@ -43,7 +43,7 @@ def shard_id(sample_ids: list[str]) -> str:
     return digest("shard", sample_ids)[:12]
 
 
-_DECIDE_NOTHING = {"description", "metrics", "required", "reference", "workers", "prompts"}
+_DECIDE_NOTHING = {"description", "metrics", "required", "reference", "workers", "prompts", "nightly"}
 """(Prompts are digested themselves.)"""
 
 

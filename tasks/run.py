@@ -21,6 +21,9 @@ from tasks.prompts import load_prompts
 from tasks.scoring import check_metrics, drop_superseded, jobs_left
 from tasks.worker import GenerateJob, Needs, ScoreJob
 
+_DERIVED = {"analysis", "regressions"}
+"""Tables that no receipt vouches for: their parts are written by the driver, and stay until newer ones replace them."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -107,7 +110,7 @@ def scoring_left(run: Run) -> list[ScoreJob]:
     return jobs_left(run.store, begin(run), run.experiment.metrics, cells, run.experiment.reference)
 
 
-def commit(run: Run, manifest: Manifest, outcomes: Iterable[Outcome], analysis: Iterable[Part] = ()) -> Manifest:
+def commit(run: Run, manifest: Manifest, outcomes: Iterable[Outcome], derived: Iterable[Part] = ()) -> Manifest:
     """Bring the manifest up to what receipts say, and delete parts that it does not name.
 
     `outcomes`: those of this start, of which the failed ones are named. The status is `incomplete` while a shard is
@@ -115,21 +118,25 @@ def commit(run: Run, manifest: Manifest, outcomes: Iterable[Outcome], analysis: 
     """
     receipts = read_receipts(run.store, run.id)
     complete = all(GenerateJob(shard).key in receipts for shard in run.shards)
-    return commit_receipts(run.store, manifest, outcomes, "committed" if complete else "incomplete", analysis)
+    return commit_receipts(run.store, manifest, outcomes, "committed" if complete else "incomplete", derived)
 
 
 def commit_receipts(
-    store: LocalStore, manifest: Manifest, outcomes: Iterable[Outcome], status: str, analysis: Iterable[Part] = ()
+    store: LocalStore, manifest: Manifest, outcomes: Iterable[Outcome], status: str, derived: Iterable[Part] = ()
 ) -> Manifest:
-    """Write a manifest that names the parts of all receipts, and delete the parts that it does not name."""
+    """Write a manifest that names the parts of all receipts, and delete the parts that it does not name.
+
+    `derived`: new parts of `analysis` or `regressions`, in place of the table's older ones.
+    """
     receipts = drop_superseded(store, read_receipts(store, manifest.run_id))
     failed = [{"job": o.job.key, "error": o.error or ""} for o in outcomes if o.receipt is None]
     # shards that an earlier start set aside, and this one, which only scored, did not try
     tried = {*receipts, *(fault["job"] for fault in failed)}
     failed += [f for f in manifest.failed_jobs if f["job"].startswith("generation-") and f["job"] not in tried]
-    kept = [part for part in manifest.parts if part.table == "analysis"]
+    derived = list(derived)
+    kept = [part for part in manifest.parts if part.table in _DERIVED - {new.table for new in derived}]
     held = dict.fromkeys(part for parts in parts_by_receipt(manifest, receipts).values() for part in parts)
-    parts = (*held, *(analysis or kept))
+    parts = (*held, *kept, *derived)
     written = write_manifest(store, replace(manifest, status=status, parts=parts, failed_jobs=failed))
     delete_unnamed(store, written)
     return written

@@ -5,6 +5,7 @@ from polars.testing import assert_frame_equal
 
 import sql
 from tests.lakes import KNOBS, Lake, make
+from tests.tasks.two_runs import add_regressions, alter, with_column
 
 
 def test_every_query_says_what_it_answers() -> None:
@@ -22,6 +23,8 @@ def test_every_query_returns_the_columns_that_it_documents(
     with monkeypatch.context() as patch:  # a second run of the same pictures, for queries that compare runs
         patch.setattr(Lake, "run_id", property(lambda lake: "toy-later"))
         make(tmp_path, Lake(knobs=tuple(KNOBS)))
+    alter(tmp_path, "toy-later", "stability", with_column("energy_steps", lambda row: [9.0] * 4))
+    add_regressions(tmp_path, "toy-later")
     answer = sql.query(sql.connect(tmp_path), name)
     documentation = next(query.documentation for query in sql.queries() if query.name == name)
     assert answer.height > 0

@@ -1,0 +1,71 @@
+-- Where do two runs part? For each cell, measure and stage, the first step and block whose values differ, beyond rounding.
+--
+-- The same pictures of both runs (prompt, noise and size), step by step in the order in which the model computes: steps,
+-- then blocks. Runs that kept no steps give the first block alone. Without a difference there is no row.
+--
+-- parameter run: the run; default: the newest that the connection shows
+-- parameter against: the run before it that it is compared with; default: the newest other one
+-- parameter tolerance: differences up to this share of the value, or of the measure's size in the block, are rounding; default 1e-4
+--
+-- Columns: run_id, against (run ids), cell, stage (down, mid, up), measure, step (from 0; NULL where no steps are kept),
+-- block, block_name, n (samples and branches that differ there), largest (difference there, absolute).
+-- Source: the project's.
+WITH
+newest AS (
+    SELECT run_id FROM runs
+    WHERE getvariable('run')::VARCHAR IS NULL OR run_id = getvariable('run')::VARCHAR
+    ORDER BY created DESC, run_id DESC LIMIT 1
+),
+older AS (
+    SELECT run_id FROM runs
+    WHERE run_id NOT IN (FROM newest)
+        AND (getvariable('against')::VARCHAR IS NULL OR run_id = getvariable('against')::VARCHAR)
+    ORDER BY created DESC, run_id DESC LIMIT 1
+),
+kept AS (
+    SELECT
+        run_id, cell, pair_id, branch, block, block_name, stage, step,
+        energy, instability, alignment, symmetry, symmetry_raw, alpha_eff, beta_eff
+    FROM stability_steps
+    UNION ALL
+    SELECT
+        run_id, cell, pair_id, branch, block, block_name, stage, NULL,
+        energy, instability, alignment, symmetry, symmetry_raw, alpha_eff, beta_eff
+    FROM stability WHERE energy_steps IS NULL AND alignment_steps IS NULL AND symmetry_steps IS NULL
+),
+long AS MATERIALIZED (
+    UNPIVOT (FROM kept WHERE run_id IN (FROM newest) OR run_id IN (FROM older))
+    ON energy, instability, alignment, symmetry, symmetry_raw, alpha_eff, beta_eff
+    INTO NAME measure VALUE value
+),
+sizes AS (
+    SELECT cell, measure, block, sqrt(avg(value::DOUBLE ** 2) FILTER (isfinite(value))) AS size
+    FROM long WHERE run_id IN (FROM older) GROUP BY ALL
+),
+-- a step that is NULL on both sides joins as -1
+sides AS (
+    SELECT *, coalesce(step, -1) AS place FROM long
+),
+pairs AS (
+    SELECT
+        now.run_id, was.run_id AS against, cell, measure, block, now.block_name, now.stage, now.step, place,
+        was.value::DOUBLE AS before, now.value::DOUBLE AS value
+    FROM sides AS now JOIN sides AS was USING (cell, measure, block, branch, pair_id, place)
+    WHERE now.run_id IN (FROM newest) AND was.run_id IN (FROM older)
+),
+-- NaN is equal to NaN in SQL and greater than any number, so that one on one side alone is a difference
+differ AS (
+    SELECT p.*, abs(value - before) AS difference
+    FROM pairs AS p JOIN sizes USING (cell, measure, block)
+    WHERE value IS DISTINCT FROM before
+        AND abs(value - before)
+            > coalesce(getvariable('tolerance')::DOUBLE, 1e-4) * greatest(abs(value), abs(before), coalesce(size, 0))
+),
+counted AS (
+    SELECT
+        run_id, against, cell, stage, measure, step, place, block, block_name, count(*) AS n, max(difference) AS largest
+    FROM differ GROUP BY ALL
+)
+SELECT * EXCLUDE (place) FROM counted
+QUALIFY row_number() OVER (PARTITION BY cell, stage, measure ORDER BY place, block) = 1
+ORDER BY cell, measure, block;

@@ -1,0 +1,37 @@
+"""What an experiment asks of a metric or measure when a run of it is compared."""
+
+from collections.abc import Callable
+from typing import Literal
+
+import duckdb
+import numpy as np
+
+from eval.regressions import Margin
+from sql.schemas import MEASURES
+from tasks.experiment import NightlySpec
+
+_LOWER = ("lost", "peak_memory", "seconds")
+_RELATIVE = ("peak_memory", "seconds")
+
+
+def margins(connection: duckdb.DuckDBPyConnection, spec: NightlySpec) -> Callable[[str, str, np.ndarray], Margin]:
+    """From kind, metric and the earlier run's values to the margin, in the metric's unit, and the better side."""
+    known = connection.execute("SELECT DISTINCT metric, higher_is_better FROM metrics").fetchall()
+    sides = {metric: "higher" if higher else "lower" for metric, higher in known}
+    sides |= dict.fromkeys(_LOWER, "lower") | dict.fromkeys(MEASURES, "neither")
+    named = {margin.metric: margin for margin in spec.margins}
+
+    def asked(kind: str, metric: str, before: np.ndarray) -> Margin:
+        finite = before[np.isfinite(before)]
+        given = named.get(metric)
+        if given is None:
+            spread = float(finite.std(ddof=1)) if kind == "measure" and len(finite) > 1 else 0.0
+            return Margin(spec.measures_margin * spread or None, _side(sides.get(metric)), metric == "lost")
+        scale = abs(float(finite.mean())) if given.relative or metric in _RELATIVE else 1.0
+        return Margin(given.margin * scale or None, _side(given.better or sides.get(metric)), given.required)
+
+    return asked
+
+
+def _side(told: str | None) -> Literal["higher", "lower"] | None:
+    return "higher" if told == "higher" else "lower" if told == "lower" else None

@@ -1,0 +1,209 @@
+"""One run against another, from the lake to the table of verdicts."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import duckdb
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+import sql
+from eval.regressions import VERDICTS, Margin, judged, tolerance
+from eval.regressions.table import Row
+from sql.schemas import REGRESSIONS
+from tasks.errors import InputError
+from tasks.experiment import NightlySpec
+from tasks.lake.manifest import Manifest, list_runs
+from tasks.lake.store import LocalStore
+from tasks.regressions.asked import margins
+from tasks.regressions.gather import Sides, pairs, picture_pairs, sides
+from tasks.regressions.pictures import differences
+from tasks.regressions.speed import runs_of_experiment, speed_rows, times, worse_nights
+
+_URGENCY = ("worse", "changed", "better", "inconclusive", "not comparable", "same")
+
+_KINDS = ("sample", "prompt", "cell", "measure", "picture", "lost", "memory", "speed")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A run against an earlier one. `table`: the columns of `sql.schemas.REGRESSIONS`, what matters most first."""
+
+    run: Manifest
+    against: Manifest
+    table: pl.DataFrame
+    pictures: pl.DataFrame
+    """A row a pair of pictures that both runs have, with how far they are apart (`pictures.differences`)."""
+    platform: str
+    """What differs of device and versions; empty where nothing does."""
+
+    @property
+    def worse(self) -> pl.DataFrame:
+        """Rows that are required, and worse."""
+        return self.table.filter(pl.col("required") & (pl.col("verdict") == "worse"))
+
+    def to_arrow(self) -> pa.Table:
+        """For the lake."""
+        return self.table.to_arrow().select(REGRESSIONS.names).cast(REGRESSIONS)
+
+
+def compare(
+    store: LocalStore, run: Manifest, against: Manifest, spec: NightlySpec, baseline: str | None = None
+) -> Comparison:
+    """The verdicts on `run`, the later, against an earlier run. Raises `InputError` where one cannot be compared."""
+    for one in (run, against):
+        if one.status == "running":
+            raise InputError(f"run {one.run_id} is still running; there is nothing to compare yet")
+    if run.run_id == against.run_id:
+        raise InputError(f"run {run.run_id} against itself: name two runs")
+    experiment = runs_of_experiment(list_runs(store), run)
+    ids = dict.fromkeys([run.run_id, against.run_id, *(one.run_id for one in experiment)])
+    with sql.connect(store.root, list(ids)) as connection:
+        known = gather(connection, store, run, against, spec)
+        slow = worse_nights(connection, against.run_id)
+        share = next((one.margin for one in spec.margins if one.metric == "seconds"), None)
+        asked = known.asked("speed", "seconds", np.ones(1))
+        speed = speed_rows(times(connection, experiment), run, against, slow, share, asked, spec.level)
+        others = known.hindered + [row | _obstacle_of(known.cells, row) for row in speed]
+        lost = {name: cell.lost for name, cell in known.cells.items()}
+        table = judged(known.pairs, known.asked, spec.level, others, lost)
+        table = _located(connection, table, run.run_id, against.run_id, known.cells)
+    table = table.with_columns(
+        against=pl.lit(against.run_id),
+        baseline=pl.lit(baseline, pl.String),
+        night=pl.lit(run.experiment.get("repeat") or None, pl.String),
+    )
+    platform = next((cell.platform for cell in known.cells.values() if cell.platform and not cell.obstacle), "")
+    return Comparison(
+        run, against, _sorted(table, list(known.cells)).select(REGRESSIONS.names), known.pictures, platform
+    )
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """What two runs have to be compared by."""
+
+    cells: dict[str, Sides]
+    pairs: pl.DataFrame
+    """As `eval.regressions.judged` wants them."""
+    hindered: list[Row]
+    """Rows that cannot be compared."""
+    pictures: pl.DataFrame
+    asked: Callable[[str, str, np.ndarray], Margin]
+
+
+def gather(
+    connection: duckdb.DuckDBPyConnection, store: LocalStore, run: Manifest, against: Manifest, spec: NightlySpec
+) -> Gathered:
+    """All pairs of two runs, but for their times."""
+    cells = sides(connection, run.run_id, against.run_id)
+    pictures = differences(connection, store.root, run.run_id, against.run_id)
+    known, hindered = _comparable(pairs(connection, run.run_id, against.run_id, cells, pictures), cells)
+    hindered += list(_missing(connection, run.run_id, against.run_id))
+    alike = [cell.cell for cell in cells.values() if cell.alike and not cell.obstacle]
+    seen = picture_pairs(pictures.filter(pl.col("cell").is_in(alike)))
+    return Gathered(cells, pl.concat([known, seen], how="diagonal"), hindered, pictures, margins(connection, spec))
+
+
+def summary(comparison: Comparison) -> str:
+    """One line: how many rows have which verdict, the required ones that are worse by name."""
+    counts = comparison.table["verdict"].value_counts()
+    by_verdict = dict(counts.iter_rows())
+    told = ", ".join(f"{by_verdict[verdict]} {verdict}" for verdict in _URGENCY if verdict in by_verdict)
+    worse = comparison.worse
+    names = [
+        f"{row['metric']} of {row['cell']}" for row in worse.unique(["metric", "cell"], maintain_order=True).to_dicts()
+    ]
+    required = f"; required and worse: {', '.join(names)}" if names else ""
+    other = f"; not the same {comparison.platform}" if comparison.platform else ""
+    return (
+        f"{comparison.run.run_id} against {comparison.against.run_id}: {told or 'nothing to compare'}{required}{other}"
+    )
+
+
+def _comparable(known: pl.DataFrame, cells: dict[str, Sides]) -> tuple[pl.DataFrame, list[Row]]:
+    """Complete pairs, and rows of what cannot be compared, with the reason."""
+    parts, hindered = [], []
+    for part in known.partition_by("cell", "kind", "metric", "stage", maintain_order=True):
+        complete = part.filter(pl.col("before").is_not_null() & pl.col("value").is_not_null())
+        obstacle = cells[part["cell"][0]].obstacle or _why_not(part, complete, cells[part["cell"][0]])
+        if obstacle:
+            row: Row = {name: part[name][0] for name in ("cell", "kind", "metric", "stage")}
+            hindered.append(row | {"obstacle": obstacle})
+        else:
+            parts.append(complete.drop("scorer_before", "scorer"))
+    whole = pl.concat(parts) if parts else known.clear().drop("scorer_before", "scorer")
+    return whole, hindered
+
+
+def _why_not(part: pl.DataFrame, complete: pl.DataFrame, cell: Sides) -> str:
+    if complete.is_empty():
+        if part["before"].null_count() == len(part):
+            return "only the later run has it"
+        if part["value"].null_count() == len(part):
+            return "only the earlier run has it"
+        return "no pair of the same prompt, noise and size has a value in both runs"
+    if part["kind"][0] == "memory" and not cell.alike:
+        return f"memory is of a device and its software: {cell.platform or 'several devices'}"
+    versions = [sorted(set(part[name].drop_nulls())) for name in ("scorer_before", "scorer")]
+    if versions[0] != versions[1]:
+        return f"scored by {', '.join(versions[0])} and by {', '.join(versions[1])}: score both anew"
+    return ""
+
+
+def _missing(connection: duckdb.DuckDBPyConnection, *runs: str) -> Iterator[Row]:
+    """Metrics that have no value in both runs or in one, and no row of their own for it."""
+    rows = connection.execute(
+        "SELECT metric, min(reason) FROM missing_metrics AS m WHERE run_id IN (?, ?) AND NOT EXISTS "
+        "(FROM metrics WHERE metrics.metric = m.metric AND metrics.run_id IN (?, ?)) GROUP BY metric ORDER BY metric",
+        [*runs, *runs],
+    )
+    for metric, reason in rows.fetchall():
+        yield {"cell": "all", "kind": "sample", "metric": metric, "obstacle": f"no value: {reason}"}
+
+
+def _obstacle_of(cells: dict[str, Sides], row: Row) -> Row:
+    obstacle = cells[row["cell"]].obstacle
+    return {"obstacle": obstacle} if obstacle else {}
+
+
+def _located(
+    connection: duckdb.DuckDBPyConnection, table: pl.DataFrame, run: str, against: str, cells: dict[str, Sides]
+) -> pl.DataFrame:
+    """Rows whose pairs moved, with the first step and block at which a measure differs: their own measure, or any."""
+    dtypes = sorted({cell.dtype for cell in cells.values() if cell.alike})
+    if not dtypes:
+        return table.with_columns(_nowhere())
+    share = max(tolerance(dtype) for dtype in dtypes)
+    found = sql.query(connection, "first_difference", run=run, against=against, tolerance=share)
+    order = ["step", "block"]
+    found = found.select("cell", "stage", metric="measure", step="step", block="block", block_name="block_name")
+    found = found.with_columns(pl.col("step").cast(pl.Int32), pl.col("block").cast(pl.Int32)).sort(order)
+    everywhere = found.with_columns(stage=pl.lit("all")).unique(["cell", "metric"], keep="first", maintain_order=True)
+    first = found.unique(["cell"], keep="first", maintain_order=True).drop("stage", "metric")
+    own = table.join(pl.concat([found, everywhere]), on=["cell", "stage", "metric"], how="left", maintain_order="left")
+    any_of = table.select("cell").join(first, on="cell", how="left", maintain_order="left")
+    moved = pl.col("moved").fill_null(0) > 0
+    of_measure = pl.col("kind") == "measure"
+    return own.with_columns(
+        pl.when(moved & of_measure).then(pl.col(name)).when(moved & ~of_measure).then(any_of[name]).alias(name)
+        for name in ("step", "block", "block_name")
+    )
+
+
+def _nowhere() -> list[pl.Expr]:
+    kinds = {"step": pl.Int32(), "block": pl.Int32(), "block_name": pl.String()}
+    return [pl.lit(None, kind).alias(name) for name, kind in kinds.items()]
+
+
+def _sorted(table: pl.DataFrame, cells: list[str]) -> pl.DataFrame:
+    """What is required and worse first, then by verdict, then in the order of the cells."""
+    assert set(_URGENCY) == set(VERDICTS)  # noqa: S101
+    by = [_place("verdict", _URGENCY), ~pl.col("required"), _place("cell", cells), _place("kind", _KINDS)]
+    return table.sort(*by, maintain_order=True)
+
+
+def _place(column: str, order: Sequence[str]) -> pl.Expr:
+    places = {value: at for at, value in enumerate(order)}
+    return pl.col(column).replace_strict(places, default=len(order), return_dtype=pl.Int32)

@@ -1,0 +1,148 @@
+"""Pairs of two runs, from the lake: which cells can be compared, and what differs beyond rounding."""
+
+from dataclasses import dataclass
+
+import duckdb
+import polars as pl
+
+from eval.regressions import beyond_rounding, tolerance
+
+_SETTINGS = ("steps", "guidance", "width", "height")
+_PLATFORM = ("device", "torch_version", "diffusers_version", "dtype")
+_SCORES = ("sample", "prompt", "cell")
+_SCORE_SHARE = 1e-6
+_MEMORY_SHARE = 1e-3
+
+_PAIRS = """
+    WITH known AS (SELECT * REPLACE (coalesce(stage, '') AS stage) FROM comparable_values)
+    SELECT cell, kind, nullif(stage, '') AS stage, metric, unit, prompt_id,
+        was.value AS before, now.value AS value, was.scorer AS scorer_before, now.scorer AS scorer
+    FROM (FROM known WHERE run_id = $now) AS now
+    FULL JOIN (FROM known WHERE run_id = $was) AS was USING (cell, kind, stage, metric, unit, prompt_id)
+"""
+
+
+@dataclass(frozen=True)
+class Sides:
+    """A cell in both runs. `alike`: on the same one device and versions; `obstacle`: why it cannot be compared."""
+
+    cell: str
+    alike: bool
+    obstacle: str
+    dtype: str
+    platform: str
+    lost: int
+
+
+def sides(connection: duckdb.DuckDBPyConnection, now: str, was: str) -> dict[str, Sides]:
+    """Every cell of either run, in order."""
+    settings = {(run, cell): (knob, text) for run, cell, knob, text in connection.execute(
+        "SELECT run_id, cell, knob, settings FROM cells WHERE run_id IN (?, ?) ORDER BY run_id <> ?, position",
+        [now, was, now],
+    ).fetchall()}  # fmt: skip
+    columns = (*_SETTINGS, *_PLATFORM)
+    seen: dict[tuple[str, str], list[dict[str, object]]] = {}
+    for row in connection.execute(
+        f"SELECT run_id, cell, {', '.join(columns)}, count(*) FILTER (status <> 'ok') AS lost "  # noqa: S608
+        "FROM samples WHERE run_id IN (?, ?) GROUP BY ALL",
+        [now, was],
+    ).pl().to_dicts():  # fmt: skip
+        seen.setdefault((row["run_id"], row["cell"]), []).append(row)
+    found = {}
+    for cell in dict.fromkeys(cell for _, cell in settings):
+        rows = [seen.get((run, cell), []) for run in (was, now)]
+        platforms = [
+            {tuple(row[name] for name in _PLATFORM) for row in side if row["device"] is not None} for side in rows
+        ]
+        lost = [sum(int(str(row["lost"])) for row in side) for side in rows]
+        found[cell] = Sides(
+            cell,
+            alike=len(platforms[0]) == 1 and platforms[0] == platforms[1],
+            obstacle=_obstacle(settings.get((was, cell)), settings.get((now, cell)), *rows),
+            dtype=str(rows[1][0]["dtype"]) if rows[1] else "float32",
+            platform=_platforms(*platforms),
+            lost=lost[1] - lost[0],
+        )
+    return found
+
+
+def _obstacle(
+    was: tuple[str, str] | None,
+    now: tuple[str, str] | None,
+    rows_was: list[dict[str, object]],
+    rows_now: list[dict[str, object]],
+) -> str:
+    if was is None or now is None:
+        return f"only the {'later' if was is None else 'earlier'} run has this cell"
+    if was != now:
+        return f"the knob differs: {was[0]} {was[1]} and {now[0]} {now[1]}"
+    for name in _SETTINGS:
+        values = [sorted({str(row[name]) for row in side}) for side in (rows_was, rows_now)]
+        if values[0] and values[1] and values[0] != values[1]:
+            return f"{name} differs: {', '.join(values[0])} and {', '.join(values[1])}"
+    return ""
+
+
+def _platforms(was: set[tuple[object, ...]], now: set[tuple[object, ...]]) -> str:
+    """What differs of device and versions, in words; empty where nothing does."""
+    told = []
+    for i, name in enumerate(_PLATFORM):
+        before, after = (sorted({str(one[i]) for one in side}) for side in (was, now))
+        if before != after:
+            told.append(f"{name} {', '.join(before)} and {', '.join(after)}")
+    return "; ".join(told)
+
+
+def pairs(
+    connection: duckdb.DuckDBPyConnection, now: str, was: str, cells: dict[str, Sides], pictures: pl.DataFrame
+) -> pl.DataFrame:
+    """All values of both runs side by side, NULL where one has none, with `moved` where that can be said.
+
+    `pictures`: cell, unit, prompt_id, levels (largest difference of a pixel), mean (of all pixels), of `differences`.
+    """
+    frame = connection.execute(_PAIRS, {"now": now, "was": was}).pl()
+    frame = frame.sort("cell", "kind", "metric", "stage", "unit", nulls_last=True)
+    parts = frame.partition_by("cell", "kind", "metric", "stage", maintain_order=True)
+    moved = [_moved(part, cells[str(part["cell"][0])], pictures) for part in parts]
+    return pl.concat(moved) if moved else frame.with_columns(moved=pl.lit(None, pl.Boolean))
+
+
+def _moved(part: pl.DataFrame, cell: Sides, pictures: pl.DataFrame) -> pl.DataFrame:
+    """The rows of one metric of a cell, with `moved`."""
+    if not cell.alike:
+        return part.with_columns(moved=pl.lit(None, pl.Boolean))
+    kind, metric = part["kind"][0], part["metric"][0]
+    share = {"lost": 0.0, "memory": _MEMORY_SHARE, "measure": tolerance(cell.dtype, metric)}.get(kind, _SCORE_SHARE)
+    both = part["before"].is_not_null() & part["value"].is_not_null()
+    before, value = (part[name].fill_null(float("nan")).to_numpy() for name in ("before", "value"))
+    moved = pl.Series("moved", beyond_rounding(before, value, share), pl.Boolean)
+    part = part.with_columns(moved=pl.when(both).then(moved))
+    return _excuse(part, pictures) if kind in _SCORES else part
+
+
+def _excuse(part: pl.DataFrame, pictures: pl.DataFrame) -> pl.DataFrame:
+    """A score that moves since its pictures differ by rounding is rounding; on pictures that are equal it is not."""
+    of = {"sample": "unit", "prompt": "prompt_id", "cell": "cell"}[part["kind"][0]]
+    key = "unit" if of == "cell" else of
+    rounded = (
+        pictures.filter(cell=part["cell"][0])
+        .group_by(pl.col(of).alias(key))
+        .agg(rounded=(pl.col("moved").any().not_() & (pl.col("levels") > 0).any()))
+    )
+    joined = part.join(rounded, on=key, how="left", maintain_order="left")
+    return joined.with_columns(moved=pl.col("moved") & pl.col("rounded").fill_null(False).not_()).drop("rounded")
+
+
+def picture_pairs(pictures: pl.DataFrame) -> pl.DataFrame:
+    """The pictures' own differences as pairs: from nothing to the mean difference of a pixel, in levels of 255."""
+    return pictures.select(
+        "cell",
+        pl.lit("picture").alias("kind"),
+        pl.lit(None, pl.String).alias("stage"),
+        pl.lit("picture").alias("metric"),
+        "unit",
+        "prompt_id",
+        pl.lit(0.0).alias("before"),
+        pl.col("mean").alias("value"),
+        "moved",
+    )

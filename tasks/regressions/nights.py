@@ -1,0 +1,41 @@
+"""Nights: the runs of an experiment whose `repeat` is a scheduled time. How they are named, kept and removed."""
+
+import re
+from datetime import UTC, datetime
+
+from tasks.errors import RunError
+from tasks.lake.baselines import list_baselines
+from tasks.lake.manifest import Manifest, list_runs
+from tasks.lake.remove import remove_run
+from tasks.lake.store import LocalStore
+
+_FORM = "%Y-%m-%dT%H:%M:%SZ"
+_NIGHT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+
+
+def night_of(scheduled: datetime) -> str:
+    """A scheduled time as `repeat` holds it: to the second, UTC."""
+    return scheduled.astimezone(UTC).strftime(_FORM)
+
+
+def is_night(run: Manifest) -> bool:
+    """Whether a run was started by the nightly flow."""
+    return bool(_NIGHT.fullmatch(str(run.experiment.get("repeat", ""))))
+
+
+def remove_old(store: LocalStore, name: str, keep: int) -> list[str]:
+    """Delete all but the last `keep` nights of an experiment; their ids.
+
+    A run that a baseline names stays, and is not counted; so does one that another process works on.
+    """
+    pinned = {baseline.run_id for baseline in list_baselines(store)}
+    nights = [run for run in list_runs(store) if run.name == name and is_night(run) and run.run_id not in pinned]
+    nights.sort(key=lambda run: str(run.experiment["repeat"]))
+    removed = []
+    for run in nights[:-keep]:
+        try:
+            remove_run(store, run.run_id)
+        except RunError:
+            continue
+        removed.append(run.run_id)
+    return removed

@@ -1,0 +1,103 @@
+"""A comparison as Markdown, for the Prefect UI or a file: summary, rows that matter, pictures that changed most."""
+
+import re
+from pathlib import Path
+
+import polars as pl
+
+import sql
+from tasks.regressions.compare import Comparison, summary
+from tasks.report.numbers import show, signed
+from tasks.report.thumbnails import thumbnail
+
+PICTURES = 6
+"""Pairs of pictures that are shown."""
+ROWS = 40
+_SHOWN = (
+    *("verdict", "cell", "metric", "stage", "n", "before", "mean", "change"),
+    *("interval", "p", "q", "margin", "starts", "reason"),
+)
+_QUIET = ("same", "inconclusive", "not comparable")
+
+
+def markdown(comparison: Comparison, lake: Path) -> str:
+    """The page; pictures are part of it."""
+    parts = [f"**{summary(comparison)}**", *_table(comparison.table), *_pictures(comparison, lake)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(table: pl.DataFrame) -> list[str]:
+    """What has changed, row by row; of the rest the number."""
+    loud = table.filter(~pl.col("verdict").is_in(_QUIET))
+    quiet = table.filter(pl.col("verdict").is_in(_QUIET))["verdict"].value_counts(sort=True)
+    lines = ["| verdict | cell | metric | before | now | change | q | starts at | why |", "|" + "---|" * 9]
+    for row in loud.head(ROWS).to_dicts():
+        metric = f"{row['metric']}, {row['stage']}" if row["stage"] else row["metric"]
+        verdict = f"**{row['verdict']}**" if row["required"] else row["verdict"]
+        cells = (
+            verdict,
+            row["cell"],
+            _text(metric),
+            _number(row["before"]),
+            _number(row["mean"]),
+            _change(row),
+            _number(row["q"]),
+        )
+        lines.append("| " + " | ".join((*cells, starts_at(row), _text(row["reason"]))) + " |")
+    said = ["\n".join(lines)] if loud.height else []
+    if loud.height > ROWS:
+        said.append(f"and {loud.height - ROWS} rows more: `skewbench query regressions`.")
+    rest = ", ".join(f"{count} {verdict}" for verdict, count in quiet.iter_rows())
+    return [*said, *([f"The other rows: {rest}."] if rest else [])]
+
+
+def rows_for_people(table: pl.DataFrame) -> pl.DataFrame:
+    """The columns of a terminal's table."""
+    place = [starts_at(row) for row in table.to_dicts()]
+    ends = zip(table["low"], table["high"], strict=True)
+    spans = [None if low is None or high is None else f"[{low:.3g}, {high:.3g}]" for low, high in ends]
+    return table.with_columns(
+        starts=pl.Series(place, dtype=pl.String), interval=pl.Series(spans, dtype=pl.String)
+    ).select(_SHOWN)
+
+
+def starts_at(row: dict[str, object]) -> str:
+    """Where the difference begins, in words."""
+    if row["block"] is None:
+        return ""
+    step = "" if row["step"] is None else f"step {row['step']}, "
+    return f"{step}block {row['block']}"
+
+
+def _pictures(comparison: Comparison, lake: Path) -> list[str]:
+    most = comparison.pictures.filter("moved").sort("mean", "unit", descending=[True, False]).head(PICTURES)
+    if most.is_empty():
+        return []
+    before = sql.pictures(lake, comparison.against.run_id, most["sample_before"])
+    now = sql.pictures(lake, comparison.run.run_id, most["sample"])
+    lines = ["| before | now | |", "|---|---|---|"]
+    for row in most.to_dicts():
+        told = f"{row['prompt']} ({row['cell']}, seed {row['seed']}; {row['mean']:.1f} of 255 levels a pixel)"
+        lines.append(f"| {_image(before[row['sample_before']])} | {_image(now[row['sample']])} | {_text(told)} |")
+    return ["Pictures that changed most:", "\n".join(lines)]
+
+
+def _text(given: str) -> str:
+    """Text as it stands: a prompt is anybody's, and no markup of ours."""
+    printable = "".join(c if c.isprintable() else " " for c in given)
+    return re.sub(r"([\\|`*_\[\]])", r"\\\1", printable).replace("<", "&lt;")
+
+
+def _image(content: bytes) -> str:
+    small = thumbnail(content)
+    return f"![picture]({small.source})" if small else f"({len(content)} bytes, no picture)"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else show(value)
+
+
+def _change(row: dict[str, float]) -> str:
+    if row["change"] is None:
+        return ""
+    return signed(row["change"]) + (f" [{signed(row['low'])}, {signed(row['high'])}]" if row["low"] is not None else "")

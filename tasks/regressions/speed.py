@@ -1,0 +1,141 @@
+"""Seconds a picture: against earlier nights on the same device, or in runs of two builds that took turns.
+
+What else a machine does moves its times by more than a build does, so that one run beside another says nothing.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+import numpy as np
+
+from eval.regressions import Margin
+from eval.regressions.table import Row, evidence_of
+from eval.statistics import PairedChange, against_history, paired_change
+from tasks.lake.manifest import Manifest
+
+LEAST = 5
+"""Earlier nights, or turns of two builds, that a comparison of speed needs."""
+_NUMBERS = {"source", "versions", "revision", "repeat"}
+"""What may differ between two runs of one experiment."""
+_BUILD = ("source", "versions", "revision")
+
+
+@dataclass(frozen=True)
+class Times:
+    """One run's median seconds a picture, by cell and device."""
+
+    run: Manifest
+    seconds: dict[tuple[str, str], float]
+
+
+def runs_of_experiment(runs: list[Manifest], run: Manifest) -> list[Manifest]:
+    """The committed runs of the same experiment, whatever their builds, oldest first, this one among them."""
+    return [other for other in runs if other.status == "committed" and other.name == run.name and _same(other, run)]
+
+
+def _same(one: Manifest, other: Manifest) -> bool:
+    settings = [{name: of for name, of in run.identity.items() if name not in _NUMBERS} for run in (one, other)]
+    return settings[0] == settings[1] and one.samples == other.samples
+
+
+def times(connection: duckdb.DuckDBPyConnection, runs: list[Manifest]) -> list[Times]:
+    """Medians, since the first pictures of a worker and whatever else the machine did are no property of the build."""
+    found: dict[str, dict[tuple[str, str], float]] = {run.run_id: {} for run in runs}
+    for run_id, cell, device, seconds in connection.execute(
+        "SELECT run_id, cell, device, median(seconds) FROM samples "
+        "WHERE seconds > 0 AND device IS NOT NULL AND status = 'ok' GROUP BY ALL"
+    ).fetchall():
+        if run_id in found:
+            found[run_id][cell, device] = seconds
+    return [Times(run, found[run.run_id]) for run in runs]
+
+
+def worse_nights(connection: duckdb.DuckDBPyConnection, against: str) -> set[tuple[str, str]]:
+    """Runs and cells that were found slower than the nights before them, against the same baseline's run."""
+    rows = connection.execute(
+        "SELECT run_id, cell FROM regressions WHERE kind = 'speed' AND verdict = 'worse' AND against = ?", [against]
+    )
+    return {(run_id, cell) for run_id, cell in rows.fetchall()}
+
+
+def speed_rows(
+    known: list[Times],
+    run: Manifest,
+    against: Manifest,
+    slow: set[tuple[str, str]],
+    share: float | None,
+    asked: Margin,
+    level: float,
+) -> Iterator[Row]:
+    """A row a cell and device of the run.
+
+    Args:
+        known: all runs of the experiment, oldest first.
+        share: margin, as a share of the earlier seconds.
+    """
+    now = next(one for one in known if one.run.run_id == run.run_id)
+    for (cell, device), seconds in now.seconds.items():
+        row: Row = {"cell": cell, "kind": "speed", "metric": "seconds", "mean": seconds}
+        row |= {"better": asked.better, "required": asked.required}
+        turns = _turns(known, run, against, (cell, device))
+        earlier = [
+            one.seconds[cell, device]
+            for one in known
+            if (cell, device) in one.seconds
+            and (one.run.created, one.run.run_id) < (run.created, run.run_id)
+            and (one.run.run_id, cell) not in slow
+        ]
+        if len(turns) >= LEAST:
+            logs = np.log(turns)
+            found = paired_change(logs[:, 0], logs[:, 1], np.arange(len(turns)), 2 * level)
+            before, row["mean"] = (float(mean) for mean in np.exp(logs.mean(axis=0)))
+            row["method"] = f"{len(turns)} turns of two builds, t test"
+        elif len(earlier) >= LEAST:
+            found = against_history(earlier, seconds, 2 * level)
+            before = seconds / math.exp(found.change)
+            row["method"] = f"{len(earlier)} earlier nights, t prediction"
+        else:
+            yield row | {"obstacle": _too_few(len(earlier), len(turns), device)}
+            continue
+        yield row | {"before": before, "n": found.n, "prompts": found.n} | _in_seconds(found, before, share, asked)
+
+
+def _turns(known: list[Times], run: Manifest, against: Manifest, key: tuple[str, str]) -> list[tuple[float, float]]:
+    """Neighbours in time, one of each build: (the earlier build's seconds, the later build's)."""
+    builds = [_build(against), _build(run)]
+    if builds[0] == builds[1]:
+        return []
+    line = [(_build(one.run), one.seconds[key]) for one in known if key in one.seconds and _build(one.run) in builds]
+    found, at = [], 0
+    while at + 1 < len(line):
+        (first, one), (second, other) = line[at : at + 2]
+        if first == second:
+            at += 1
+        else:
+            found.append((one, other) if first == builds[0] else (other, one))
+            at += 2
+    return found
+
+
+def _build(run: Manifest) -> tuple[Any, ...]:
+    return tuple(str(run.identity.get(name)) for name in _BUILD)
+
+
+def _too_few(earlier: int, turns: int, device: str) -> str:
+    return (
+        f"times on {device} need {LEAST} earlier nights (there are {earlier}) or {LEAST} turns of both builds (there "
+        f"are {turns})"
+    )
+
+
+def _in_seconds(found: PairedChange, before: float, share: float | None, asked: Margin) -> Row:
+    """Evidence of a log ratio, its numbers in seconds."""
+    margin = None if share is None else math.log1p(share)
+    columns = evidence_of(found, Margin(margin, asked.better, asked.required), found.p)
+    for name in ("change", "low", "high", "margin"):
+        value = columns[name]
+        columns[name] = value if value is None or math.isnan(value) else before * math.expm1(value)
+    return columns

@@ -1,0 +1,126 @@
+"""Baselines, what is kept of nights, and the speed of a night beside the nights before it."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tasks.errors import InputError
+from tasks.experiment import MarginSpec, NightlySpec
+from tasks.lake.baselines import find_baseline, list_baselines, remove_baseline, set_baseline
+from tasks.lake.manifest import find_run, list_runs
+from tasks.lake.store import open_store
+from tasks.regressions import compare
+from tasks.regressions.nights import night_of, remove_old
+from tests.lakes import Lake, made
+from tests.tasks.two_runs import add_regressions, alter, with_column
+
+TINY = Lake("night", prompts=2, seeds=1, blocks=1, steps=0, images=False, knobs=("baseline",), lost=False)
+SPEC = NightlySpec(margins=(MarginSpec(metric="seconds", margin=0.1),))
+
+
+def _night(folder: Path, number: int, seconds: float = 1.0, source: str = "a", name: str = "night") -> str:
+    """A run of one experiment, at midnight of a day in January; its id."""
+    repeat = night_of(datetime(2026, 1, number, tzinfo=UTC))
+    identity = {"source": source, "versions": {}, "revision": "r", "repeat": repeat, "seeds": 1}
+    experiment = {"name": name, "repeat": repeat, "metrics": []}
+    changes = {"created": repeat, "identity": identity, "experiment": experiment, "failed_jobs": [], "name": name}
+    run = made(folder, replace(TINY, name=f"{name}-{number}"), **changes)
+    path = folder / "_runs" / f"{run}.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"experiment": experiment}))
+    alter(folder, run, "samples", with_column("seconds", lambda row: seconds))
+    return run
+
+
+def _speed(folder: Path, run: str, against: str) -> dict[str, object]:
+    store = open_store(folder)
+    found = compare(store, find_run(store, run), find_run(store, against), SPEC)
+    return found.table.filter(kind="speed").row(0, named=True)
+
+
+QUIET = [1.0, 1.02, 0.99, 1.01, 0.98]
+
+
+def test_speed_needs_five_earlier_nights(tmp_path: Path) -> None:
+    runs = [_night(tmp_path, day, seconds) for day, seconds in enumerate(QUIET[:4], 1)]
+    tonight = _night(tmp_path, 9, 1.3)
+    few = _speed(tmp_path, tonight, runs[0])
+    assert (few["verdict"], "there are 4" in str(few["reason"])) == ("not comparable", True)
+    _night(tmp_path, 5, QUIET[4])
+    row = _speed(tmp_path, tonight, runs[0])
+    assert (row["verdict"], row["n"], row["required"]) == ("worse", 5, True)
+    assert row["before"] == pytest.approx(1.0, rel=1e-3)
+    assert row["mean"] == 1.3
+
+
+@pytest.mark.parametrize(("seconds", "verdict"), [(1.0, "same"), (1.15, "worse"), (0.7, "better"), (1.05, "same")])
+def test_a_night_beside_quiet_ones(tmp_path: Path, seconds: float, verdict: str) -> None:
+    runs = [_night(tmp_path, day, each) for day, each in enumerate([*QUIET, 1.005, 0.995, 1.0, 1.01, 0.99], 1)]
+    assert _speed(tmp_path, _night(tmp_path, 20, seconds), runs[0])["verdict"] == verdict
+
+
+def test_nights_on_another_device_and_slow_ones_do_not_count(tmp_path: Path) -> None:
+    runs = [_night(tmp_path, day, seconds) for day, seconds in enumerate([*QUIET, 1.4], 1)]
+    tonight = _night(tmp_path, 9, 1.3)
+    assert _speed(tmp_path, tonight, runs[0])["verdict"] == "inconclusive"  # one of the six was as slow
+    add_regressions(tmp_path, runs[5], against=runs[0])
+    assert _speed(tmp_path, tonight, runs[0])["verdict"] == "worse"
+    alter(tmp_path, runs[1], "samples", with_column("device", lambda row: "gpu"))
+    assert "there are 4" in str(_speed(tmp_path, tonight, runs[0])["reason"])
+
+
+def test_two_builds_that_take_turns_compare(tmp_path: Path) -> None:
+    """On a machine that gets slower all the while; the turns keep most of that out."""
+    runs = {}
+    for turn in range(1, 13):
+        build = "ab"[turn % 2]
+        drift = 1.01**turn * (1.2 if build == "b" else 1.0) * (1.0 + 0.003 * (turn % 3))
+        runs[build] = _night(tmp_path, turn, drift, source=build)
+    row = _speed(tmp_path, runs["b"], runs["a"])
+    assert "turns of two builds" in str(row["method"])
+    assert row["n"] == 6
+    ratio = float(str(row["mean"])) / float(str(row["before"]))
+    assert ratio == pytest.approx(1.2 / 1.01, rel=0.02)
+
+
+def test_baselines_are_names_of_committed_runs(tmp_path: Path) -> None:
+    run, other = _night(tmp_path, 1), _night(tmp_path, 2)
+    store = open_store(tmp_path)
+    assert find_baseline(store, "main") is None
+    assert set_baseline(store, "main", run).run_id == run
+    assert set_baseline(store, "main", other).run_id == other
+    assert [(one.name, one.run_id) for one in list_baselines(store)] == [("main", other)]
+    with pytest.raises(InputError, match=r"no baseline 'mian'; there are: main"):
+        remove_baseline(store, "mian")
+    with pytest.raises(InputError, match="lower-case"):
+        set_baseline(store, "../main", run)
+    with pytest.raises(InputError, match="no such run"):
+        set_baseline(store, "main", "absent")
+    assert remove_baseline(store, "main").run_id == other
+    assert list_baselines(store) == []
+    broken = made(tmp_path, replace(TINY, name="broken"), status="incomplete", failed_jobs=[])
+    with pytest.raises(InputError, match="incomplete: a baseline is a committed run"):
+        set_baseline(store, "main", broken)
+    store.put("_baselines/main.json", b"{")
+    with pytest.raises(InputError, match="is no baseline"):
+        find_baseline(store, "main")
+
+
+def test_old_nights_go_but_not_a_baseline_nor_another_experiment(tmp_path: Path) -> None:
+    runs = [_night(tmp_path, day) for day in range(1, 7)]
+    others = [_night(tmp_path, day, name="other") for day in range(1, 4)]
+    by_hand = made(tmp_path, replace(TINY, name="hand"), failed_jobs=[], experiment={"name": "night", "metrics": []})
+    store = open_store(tmp_path)
+    set_baseline(store, "main", runs[1])
+    assert remove_old(store, "night", keep=2) == [runs[0], runs[2], runs[3]]
+    left = {run.run_id for run in list_runs(store)}
+    assert left == {runs[1], *runs[4:], *others, by_hand}
+    assert remove_old(store, "night", keep=2) == []
+
+
+def test_a_night_is_named_by_its_time_whatever_its_zone() -> None:
+    east = datetime.fromisoformat("2026-05-01T02:00:00+02:00")
+    assert night_of(east) == night_of(east.astimezone(UTC)) == "2026-05-01T00:00:00Z"
+    assert night_of(east + timedelta(microseconds=5)) == night_of(east)

@@ -1,0 +1,76 @@
+"""Two runs of the same pictures in one synthetic lake, the later with changes of our own."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sql.schemas import REGRESSIONS
+from tests.lakes import Lake, made
+
+Change = Callable[[pa.Table], pa.Table]
+
+
+def two_runs(
+    folder: Path, lake: Lake, changes: dict[str, Change] | None = None, later: dict[str, Any] | None = None
+) -> tuple[str, str]:
+    """The ids of an earlier run and of a later one; `changes` alter the later's tables, `later` what it is made of."""
+    identity = {"source": "a", "versions": {}, "revision": "r", "repeat": ""}
+    known = {"failed_jobs": [], "identity": identity}
+    earlier = made(folder, lake, **known, created="2026-01-01T00:00:00+00:00")
+    run = made(
+        folder, replace(lake, name=f"{lake.name}-later", **(later or {})), **known, created="2026-01-02T00:00:00+00:00"
+    )
+    for table, change in (changes or {}).items():
+        alter(folder, run, table, change)
+    return earlier, run
+
+
+def alter(folder: Path, run_id: str, table: str, change: Change) -> None:
+    """Write a run's parts of a table anew, changed, with the manifest that names them."""
+    manifest = folder / "_runs" / f"{run_id}.json"
+    content = json.loads(manifest.read_text())
+    for part in content["parts"]:
+        if part["table"] == table:
+            path = folder / part["path"]
+            rows = change(pq.ParquetFile(path).read())
+            pq.write_table(rows, path)
+            part |= {"rows": rows.num_rows, "bytes": path.stat().st_size}
+            part["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    manifest.write_text(json.dumps(content))
+
+
+def add_regressions(folder: Path, run_id: str, against: str = "toy-earlier", **columns: Any) -> None:
+    """A row of `regressions` for a run, of seconds, which was worse; `columns` replace what it says."""
+    row = {"against": against, "cell": "baseline", "kind": "speed", "metric": "seconds", "n": 5, "prompts": 5}
+    row |= {
+        "required": True,
+        "verdict": "worse",
+        "reason": "the effect stands out",
+        "method": "t prediction",
+        **columns,
+    }
+    path = folder / "regressions" / f"run_id={run_id}" / "regressions-0.parquet"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.Table.from_pylist([row], REGRESSIONS), path)
+    manifest = folder / "_runs" / f"{run_id}.json"
+    content = json.loads(manifest.read_text())
+    part = {"table": "regressions", "path": path.relative_to(folder).as_posix(), "rows": 1, "bytes": 1, "sha256": ""}
+    content["parts"].append(part | {"schema_version": 3})
+    manifest.write_text(json.dumps(content))
+
+
+def with_column(name: str, value: Callable[[dict[str, Any]], Any]) -> Change:
+    """A table with one column computed anew, row by row."""
+
+    def change(table: pa.Table) -> pa.Table:
+        at = table.column_names.index(name)
+        values = pa.array([value(row) for row in table.to_pylist()], table.schema.field(name).type)
+        return table.set_column(at, table.schema.field(name), values)
+
+    return change
