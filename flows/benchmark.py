@@ -26,7 +26,7 @@ def benchmark(experiment: Experiment, lake: str = "lake", ray_address: str | Non
     with Lease(run.store, run.id) as lease:
         manifest, outcomes = _generate_and_score(run, lease, ray_address)
         manifest, answers = analyse_run(run.store, manifest)
-        manifest = commit(run, manifest, outcomes, analysis=[answers])
+        manifest = commit(run, manifest, outcomes, derived=[answers])
         report = report_run(run.store, run.id)
     show(run.store, run.id, report.as_uri())
     raise_if_incomplete(manifest)

@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from flows.cli import doctor, lake, look, run, score, shell, weights
+from flows.cli import doctor, lake, look, regressions, run, score, shell, weights
 from sql import LakeError
 from tasks.errors import InputError, RunError
 
@@ -35,6 +35,7 @@ run.add_to(app)
 score.add_to(app)
 weights.add_to(app)
 look.add_to(app)
+regressions.add_to(app)
 shell.add_to(app)
 lake.add_to(app)
 doctor.add_to(app)

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from flows.cli.options import AnyRun, Lake, RunId
 from tasks.errors import InputError, RunError
+from tasks.lake.baselines import list_baselines
 from tasks.lake.compact import compact_run
 from tasks.lake.lease import Lease
 from tasks.lake.manifest import find_run, list_runs
@@ -66,6 +67,8 @@ def remove(
     """Delete a run and all its files."""
     store = open_store(lake)
     found = find_run(store, run)
+    if named := [baseline.name for baseline in list_baselines(store) if baseline.run_id == found.run_id]:
+        raise InputError(f"{found.run_id} is the baseline {named[0]!r}; `skewbench baseline remove {named[0]}` first")
     if not yes:
         typer.confirm(f"delete {found.run_id} with {found.samples} samples from {store.root}?", abort=True)
     typer.echo(f"deleted {found.run_id}: {remove_run(store, found.run_id)} files")

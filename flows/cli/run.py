@@ -34,6 +34,10 @@ def run(
         str | None, typer.Option(help="Address of a Ray cluster; without one, Ray is started on this machine.")
     ] = None,
     weights: WeightsFolder = None,
+    repeat: Annotated[
+        str | None,
+        typer.Option(help="Any text: measures an unchanged experiment and build again, as a run of its own."),
+    ] = None,
 ) -> None:
     """Run an experiment: generate, measure, score, analyse, and write the report.
 
@@ -44,6 +48,8 @@ def run(
         from tasks.run import is_finished, prepare
 
         chosen = _load(experiment, prompts)
+        if repeat is not None:
+            chosen = chosen.model_copy(update={"repeat": repeat})
         prepared = prepare(chosen, lake, download=True)
         finished = is_finished(prepared)
     if finished:

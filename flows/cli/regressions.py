@@ -1,0 +1,133 @@
+"""`skewbench compare`, `baseline` and `nightly`: did a build change anything?"""
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+import polars as pl
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from flows.cli.look import print_rows
+from flows.cli.options import ExperimentName, Lake, RunId, WeightsFolder
+from tasks.errors import InputError, RunError
+from tasks.lake.baselines import list_baselines, remove_baseline, set_baseline
+from tasks.lake.manifest import find_run
+from tasks.lake.store import open_store
+
+baseline = typer.Typer(no_args_is_help=True, help="Names for runs that later ones are compared with.")
+_NAME = typer.Argument(
+    metavar="NAME", help="The baseline's name; `nightly` is what experiments compare with unless told."
+)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    app.command("compare")(compare)
+    app.add_typer(baseline, name="baseline")
+    app.command("nightly")(nightly)
+
+
+def compare(
+    run_a: Annotated[
+        str, typer.Argument(metavar="RUN_A", help="The earlier run: an id, its beginning, or a baseline's name.")
+    ],
+    run_b: Annotated[str, typer.Argument(metavar="RUN_B", help="The later run.")],
+    lake: Lake = "lake",
+    margins: Annotated[
+        str | None,
+        typer.Option(metavar="EXPERIMENT", help="Margins from this experiment; from RUN_B's where left out."),
+    ] = None,
+    format: Annotated[
+        Literal["table", "csv", "json", "markdown", "parquet"],
+        typer.Option("--format", help="markdown: a page with the pictures that changed most; the others: rows."),
+    ] = "table",
+    everything: Annotated[bool, typer.Option("--all", help="Also the rows of the table that are the same.")] = False,
+    fail_on: Annotated[
+        Literal["worse", "changed"] | None,
+        typer.Option(help="Exit with 1 where something required is worse, or where anything changed."),
+    ] = None,
+) -> None:
+    """Say what RUN_B changed against RUN_A: a row a metric, measure and stage, paired, with a verdict."""
+    from flows import experiments
+    from tasks.experiment import parse_experiment
+    from tasks.lake.baselines import find_baseline
+    from tasks.regressions import compare as held_against
+    from tasks.regressions import summary
+    from tasks.regressions.page import markdown, rows_for_people
+
+    store = open_store(lake)
+    named = [find_baseline(store, given) for given in (run_a, run_b)]
+    earlier, later = (
+        find_run(store, pointer.run_id if pointer else given)
+        for pointer, given in zip(named, (run_a, run_b), strict=True)
+    )
+    experiment = experiments.load(margins) if margins else parse_experiment(later.experiment, later.run_id)
+    with Console(stderr=True).status(f"comparing {later.run_id} with {earlier.run_id}"):
+        found = held_against(store, later, earlier, experiment.nightly, named[0].name if named[0] else None)
+    if format == "markdown":
+        typer.echo(markdown(found, store.root), nl=False)
+    elif format == "table":
+        typer.echo(summary(found))
+        shown = found.table if everything else found.table.filter(pl.col("verdict") != "same")
+        if shown.height:
+            print_rows(rows_for_people(shown), "table")
+    else:
+        print_rows(found.table, format)
+    if fail_on == "worse" and found.worse.height:
+        raise RunError(summary(found))
+    if fail_on == "changed" and not set(found.table["verdict"]) <= {"same", "inconclusive", "not comparable"}:
+        raise RunError(summary(found))
+
+
+@baseline.command("set")
+def set_name(name: Annotated[str, _NAME], run: RunId, lake: Lake = "lake") -> None:
+    """Name a committed run; a name that is taken points to it from now on."""
+    found = set_baseline(open_store(lake), name, run)
+    typer.echo(f"baseline {found.name}: {found.run_id}")
+
+
+@baseline.command("list")
+def list_all(lake: Lake = "lake") -> None:
+    """List the baselines of a lake."""
+    table = Table("baseline", "run", "set")
+    for found in list_baselines(open_store(lake)):
+        table.add_row(found.name, found.run_id, found.set)
+    Console().print(table if table.row_count else f"no baselines in {lake!r}; `skewbench baseline set NAME RUN`")
+
+
+@baseline.command("remove")
+def remove(name: Annotated[str, _NAME], lake: Lake = "lake") -> None:
+    """Forget a baseline; its run stays."""
+    found = remove_baseline(open_store(lake), name)
+    typer.echo(f"baseline {found.name} is gone; {found.run_id} stays")
+
+
+def nightly(
+    experiment: ExperimentName = "nightly",
+    lake: Lake = "lake",
+    night: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Which night, such as 2026-05-01T02:00Z; now where left out.")
+    ] = None,
+    ray_address: Annotated[str | None, typer.Option(help="Address of a Ray cluster.")] = None,
+    weights: WeightsFolder = None,
+) -> None:
+    """Run an experiment as tonight's and compare it with its baseline; exit with 1 where what is required is worse."""
+    from flows import experiments
+
+    chosen, when = experiments.load(experiment), _time(night)
+    with Console(stderr=True).status(f"{chosen.name}: tonight's run"):
+        from flows.nightly import nightly as flow
+
+        state = flow(chosen, lake, ray_address, when, return_state=True)
+        if state.is_failed() or state.is_crashed():
+            state.result()  # raises what the flow did
+    typer.echo(state.message)
+
+
+def _time(given: str | None) -> datetime:
+    try:
+        time = datetime.fromisoformat(given) if given else datetime.now(UTC)
+    except ValueError:
+        raise InputError(f"--night {given!r}: a time in ISO 8601, such as 2026-05-01T02:00Z") from None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)

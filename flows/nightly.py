@@ -1,0 +1,88 @@
+"""The flow `nightly`: a pinned experiment on a schedule, compared with a named baseline. Fails where it got worse."""
+
+from contextlib import ExitStack
+from datetime import UTC, datetime
+
+from prefect import flow
+from prefect.artifacts import create_markdown_artifact
+from prefect.logging import get_run_logger
+from prefect.runtime import flow_run
+from prefect.states import Completed, State
+
+from flows.benchmark import benchmark
+from tasks.errors import RunError
+from tasks.experiment import Experiment
+from tasks.lake.baselines import find_baseline
+from tasks.lake.lease import Lease
+from tasks.lake.manifest import find_run, read_manifest
+from tasks.lake.parts import new_attempt, write_part
+from tasks.lake.store import LocalStore, open_store
+from tasks.regressions import Comparison, compare, summary
+from tasks.regressions.nights import night_of, remove_old
+from tasks.regressions.page import markdown
+from tasks.run import commit_receipts
+
+
+@flow(name="nightly", flow_run_name="nightly {experiment.name}")
+def nightly(
+    experiment: Experiment, lake: str = "lake", ray_address: str | None = None, night: datetime | None = None
+) -> State:
+    """Run the experiment as tonight's, compare it with its baseline, and remove old nights.
+
+    Two starts do not overlap: one that finds another night of the experiment at work ends without doing anything, and
+    one of a night that is done compares it again.
+
+    Args:
+        experiment: What to run; its field `nightly` says with what it is compared, and how.
+        lake: Folder of the Parquet lake.
+        ray_address: A Ray cluster's address; without one, a local Ray.
+        night: Which night it is; the time for which the flow run was scheduled where left out.
+
+    Raises `RunError` where the run is incomplete, or something that is required is worse.
+    """
+    store = open_store(lake)
+    scheduled = night or flow_run.scheduled_start_time or datetime.now(UTC)
+    tonight = experiment.model_copy(update={"repeat": night_of(scheduled)})
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(Lease(store, f"nightly-{experiment.name}"))
+        except RunError as busy:
+            return _ended(f"nothing done, another night is at work: {busy}")
+        run_id = benchmark(tonight, lake, ray_address)
+        told = _judge(store, run_id, tonight)
+        removed = remove_old(store, experiment.name, experiment.nightly.keep)
+    return _ended(told + (f"; removed {', '.join(removed)}" if removed else ""))
+
+
+def _judge(store: LocalStore, run_id: str, experiment: Experiment) -> str:
+    """Compare with the baseline, store and show it. Raises `RunError` where something that is required is worse."""
+    baseline = find_baseline(store, experiment.nightly.baseline)
+    hint = f"`skewbench baseline set {experiment.nightly.baseline} {run_id}`"
+    if baseline is None:
+        return f"{run_id} is done; there is no baseline {experiment.nightly.baseline!r} to compare it with: {hint}"
+    if baseline.run_id == run_id:
+        return f"{run_id} is the baseline {baseline.name!r} itself: nothing to compare"
+    against = read_manifest(store, baseline.run_id)
+    if against is None:
+        raise RunError(f"baseline {baseline.name!r} names {baseline.run_id}, which is gone: {hint}")
+    comparison = compare(store, find_run(store, run_id), against, experiment.nightly, baseline.name)
+    keep(store, comparison)
+    create_markdown_artifact(markdown(comparison, store.root), key="regressions", description=f"Night {run_id}")
+    if comparison.worse.height:
+        raise RunError(summary(comparison))
+    return summary(comparison)
+
+
+def keep(store: LocalStore, comparison: Comparison) -> None:
+    """Write a comparison into the lake, in place of an earlier one of the same run."""
+    run_id = comparison.run.run_id
+    with Lease(store, run_id):
+        manifest = find_run(store, run_id)
+        part = write_part(store, "regressions", run_id, "regressions", new_attempt(), comparison.to_arrow())
+        commit_receipts(store, manifest, [], manifest.status, [part])
+
+
+def _ended(message: str) -> State:
+    get_run_logger().info(message)
+    state: State = Completed(message=message, data=message)
+    return state

@@ -1,0 +1,129 @@
+"""Two nights of a small experiment: run, compared, kept, and started twice; and a night that got worse fails."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from prefect.logging import disable_run_logger
+from typer.testing import CliRunner
+
+import sql
+from flows import experiments, nightly
+from flows.cli import app
+from tasks.errors import RunError
+from tasks.experiment import parse_experiment
+from tasks.lake.baselines import set_baseline
+from tasks.lake.lease import Lease
+from tasks.lake.manifest import find_run, list_runs
+from tasks.lake.parts import Receipt, write_receipt
+from tasks.lake.store import LocalStore
+from tests.flows.command import SMALL, skewbench
+from tests.lakes import Lake
+from tests.tasks.two_runs import two_runs, with_column
+
+RUNNER = CliRunner(env={"COLUMNS": "200"})
+NIGHTLY = {"baseline": "main", "keep": 1, "margins": [{"metric": "contrast", "margin": 0.05, "better": "higher"}]}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("prefect")
+
+
+@pytest.fixture(scope="module")
+def experiment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of an experiment of 4 pictures."""
+    path = tmp_path_factory.mktemp("nights") / "small.yaml"
+    fields = {
+        **SMALL,
+        "prompts": {"source": "scenes", "count": 2},
+        "cells": SMALL["cells"][:1],
+        "metrics": ["contrast"],
+    }
+    path.write_text(yaml.safe_dump({**fields, "generation": {"steps": 2}, "nightly": NIGHTLY}))
+    return path
+
+
+def test_nights(experiment: Path, home: Path) -> None:
+    lake = experiment.parent / "lake"
+    store = LocalStore(lake)
+
+    def night_of(day: int) -> str:
+        time = f"2026-05-{day:02d}T02:00Z"
+        done = skewbench("nightly", str(experiment), "--night", time, "--lake", str(lake), home=home)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert "there is no baseline 'main'" in night_of(1)
+    (night,) = list_runs(store)
+    assert night.experiment["repeat"] == "2026-05-01T02:00:00Z"
+    assert _said("baseline", "set", "main", night.run_id, "--lake", str(lake)) == f"baseline main: {night.run_id}\n"
+    assert night.run_id in _said("baseline", "list", "--lake", str(lake))
+
+    assert " same" in night_of(2)
+    later = list_runs(store)[-1]
+    kept = {one.run_id for one in list_runs(store)}
+    assert kept == {night.run_id, later.run_id}  # one night, and the baseline
+    rows = json.loads(_said("query", "regressions", "--format", "json", "--lake", str(lake)))
+    key = {(row["run_id"], row["against"], row["baseline"], row["night"]) for row in rows}
+    assert key == {(later.run_id, night.run_id, "main", "2026-05-02T02:00:00Z")}
+    assert {row["verdict"] for row in rows if row["kind"] != "speed"} == {"same"}
+
+    compared = _said("compare", "main", later.run_id, "--fail-on", "changed", "--all", "--lake", str(lake))
+    assert f"{later.run_id} against {night.run_id}" in compared
+    assert "against itself" in str(RUNNER.invoke(app, ["compare", "main", night.run_id, "--lake", str(lake)]).exception)
+    refused = RUNNER.invoke(app, ["runs", "rm", night.run_id, "--yes", "--lake", str(lake)])
+    assert "is the baseline 'main'" in str(refused.exception)
+
+    with Lease(store, "nightly-small"), disable_run_logger():
+        busy = nightly.nightly.fn(experiments.load(str(experiment)), str(lake), night=datetime.now(UTC))
+    assert busy.is_completed()
+    assert "another night is at work" in str(busy.message)
+    assert len(list_runs(store)) == 2
+
+
+def _said(*arguments: str) -> str:
+    done = RUNNER.invoke(app, arguments)
+    assert done.exit_code == 0, done.exception
+    return done.stdout
+
+
+def test_what_is_worse_ends_the_night_failed_and_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lower(row: dict[str, Any]) -> float | None:
+        return row["value"] - 0.5 if row["metric"] == "aesthetic" else row["value"]
+
+    def recolour(row: dict[str, Any]) -> dict[str, Any]:
+        return {"bytes": pictures["later" if row["seed"] else "same"], "path": None}
+
+    lake = Lake(prompts=16, seeds=2, blocks=3, steps=0, knobs=("baseline",), lost=False)
+    pictures = {"later": _png(200), "same": _png(90)}
+    was, now = two_runs(
+        tmp_path, lake, {"scores": with_column("value", lower), "images": with_column("image", recolour)}
+    )
+    store = LocalStore(tmp_path)
+    parts = find_run(store, now).parts
+    write_receipt(store, Receipt("generation-all", now, "all", parts, 1.0, {}))
+    set_baseline(store, "main", was)
+    shown: dict[str, str] = {}
+    monkeypatch.setattr(nightly, "create_markdown_artifact", lambda markdown, **about: shown.update(page=markdown))
+    fields = {**SMALL, "nightly": {"baseline": "main", "margins": [{"metric": "aesthetic", "margin": 0.1}]}}
+    with pytest.raises(RunError, match="required and worse: aesthetic of baseline"):
+        nightly._judge(store, now, parse_experiment(fields, "test"))
+    assert shown["page"].count("data:image/") == 12
+    assert "| **worse** | baseline | aesthetic |" in shown["page"]
+    with sql.connect(tmp_path) as connection:
+        worse = sql.query(connection, "regressions", verdict="worse")
+    assert worse.select("run_id", "against", "metric", "required").rows() == [(now, was, "aesthetic", True)]
+
+
+def _png(red: int) -> bytes:
+    from io import BytesIO
+
+    from PIL import Image
+
+    buffer = BytesIO()
+    Image.new("RGB", (8, 8), (red, 80, 160)).save(buffer, "PNG")
+    return buffer.getvalue()
