@@ -1,0 +1,61 @@
+"""`python -m tests.regressions`: does the nightly comparison catch what it should, and nothing else?
+
+    .venv/bin/python -m tests.regressions --cache ~/.cache/skewbench-regressions
+
+generates each arm once (minutes to an hour, by the machine), and then prints power and false alarms of 100 trials, with
+Wilson intervals. A second time it prints at once. Exits with 1 where a promise is not kept.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import torch
+
+from tests.regressions import arms
+from tests.regressions.trials import BEYOND_MARGIN, FAULTS, Line, evidence, speed_lines, trial_lines
+
+METRICS = ("binding", "sharpness", "contrast", "msssim_diversity", "shapes_clip_score")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cache", type=Path, default=Path.home() / ".cache/skewbench-regressions")
+    parser.add_argument("--arms", default=",".join(arms.BUILDS), help="which, in this order")
+    parser.add_argument("--pool", type=int, default=100, help="prompts an arm")
+    parser.add_argument("--prompts", type=int, default=30, help="prompts a trial")
+    parser.add_argument("--trials", type=int, default=100)
+    asked = parser.parse_args()
+    torch.set_num_threads(1)
+    asked.cache.mkdir(parents=True, exist_ok=True)
+    lake = str(asked.cache)
+    runs = {
+        arm: arms.make(lake, arm, asked.pool, METRICS) for arm in dict.fromkeys(["baseline", *asked.arms.split(",")])
+    }
+    print(
+        f"{asked.trials} trials of {asked.prompts} prompts out of {asked.pool}, 4 seeds each; tests at the 1% level\n"
+    )
+    lines = [*trial_lines(evidence(lake, runs), asked.trials, asked.prompts), *speed_lines(lake, runs, asked.trials)]
+    for kind in ("power", "false alarms"):
+        print(f"{kind}\n" + "\n".join(f"  {line}" for of, line in lines if of == kind) + "\n")
+    return 0 if _kept(lines) else 1
+
+
+def _kept(lines: list[tuple[str, Line]]) -> bool:
+    """False alarms at most 5 of 100; power at least 90% for alpha and scale, in the first layer and in the second."""
+    broken = [line for kind, line in lines if not _promise(kind, line)]
+    for line in broken:
+        print(f"not kept: {line}")
+    return not broken
+
+
+def _promise(kind: str, line: Line) -> bool:
+    share = line.alarms / line.trials
+    if kind == "false alarms":
+        return share <= 0.05
+    promised = line.what in (FAULTS["alpha"], FAULTS["scale"]) and line.layer != BEYOND_MARGIN
+    return share >= 0.9 or not promised
+
+
+if __name__ == "__main__":
+    sys.exit(main())

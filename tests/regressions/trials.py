@@ -1,0 +1,117 @@
+"""What the nightly comparison finds of injected faults, and how often it cries wolf."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import polars as pl
+from scipy.stats import binomtest
+
+import sql
+from eval.regressions import Margin, judged
+from flows import experiments
+from tasks.lake.manifest import Manifest, find_run
+from tasks.lake.store import open_store
+from tasks.regressions.compare import Gathered, gather
+from tasks.regressions.speed import LEAST, Times, speed_rows
+
+LEVEL = 0.01
+FAULTS = {
+    "alpha": "alpha off by 2%",
+    "scale": "scale of twice the width, one block",
+    "slight": "scale off by 10%, one block",
+    "half": "energies in float16",
+}
+NULLS = {
+    "rebuild": "the same build again",
+    "rebatched": "the same build in other batches",
+    "noise": "the same build on other noise",
+}
+SLOWER = 1.15
+SAME_WORK = ("scale", "slight", "rebuild")
+"""Arms whose times are a night's: they compute as much as the baseline does."""
+BEYOND_MARGIN = "2: and it is beyond the margin"
+
+
+@dataclass(frozen=True)
+class Line:
+    """How many trials raised an alarm."""
+
+    what: str
+    layer: str
+    alarms: int
+    trials: int
+
+    def __str__(self) -> str:
+        spread = binomtest(self.alarms, self.trials).proportion_ci(0.95, "wilson")
+        rate = f"{self.alarms / self.trials:6.1%}  [{spread.low:.1%}, {spread.high:.1%}]"
+        return f"{self.what:37} {self.layer:31} {self.alarms:4} of {self.trials}  {rate}"
+
+
+def evidence(lake: str, runs: dict[str, str]) -> dict[str, Gathered]:
+    """Each arm's pairs with the baseline arm, by arm."""
+    store, spec = open_store(lake), experiments.load("nightly").nightly
+    was = find_run(store, runs["baseline"])
+    found = {}
+    for arm, run in runs.items():
+        if arm != "baseline":
+            with sql.connect(lake, [run, was.run_id]) as connection:
+                found[arm] = gather(connection, store, find_run(store, run), was, spec)
+    return found
+
+
+def trial_lines(arms: dict[str, Gathered], trials: int, prompts: int) -> Iterator[tuple[str, Line]]:
+    """(`power` or `false alarms`, line) of each arm. Every trial takes the prompts that its number draws."""
+    for arm, known in arms.items():
+        kind, what = ("power", FAULTS[arm]) if arm in FAULTS else ("false alarms", NULLS[arm])
+        pool = known.pairs["prompt_id"].unique().sort().to_list()
+        draws = [np.random.default_rng(trial).choice(pool, prompts, replace=False).tolist() for trial in range(trials)]
+        chosen = [known.pairs.filter(pl.col("prompt_id").is_in(draw)) for draw in draws]
+        if arm != "noise":  # other noise is other pictures: that the first layer sees it is no alarm
+            moved = sum(bool(part["moved"].any()) for part in chosen)
+            yield kind, Line(what, "1: beyond rounding", moved, trials)
+        # as on another device: nothing is known of rounding, and the tests have to find it
+        blind = [part.with_columns(moved=pl.lit(None, pl.Boolean)) for part in chosen if part.height]
+        if kind == "false alarms" and arm != "noise":
+            blind = chosen  # on the same device rounding is no change
+        tables = [judged(part.filter(pl.col("kind") != "picture"), known.asked, LEVEL) for part in blind]
+        stands_out = sum(bool((table["q"] <= LEVEL).any()) for table in tables)
+        matters = sum(bool(table["verdict"].is_in(["worse", "changed"]).any()) for table in tables)
+        yield kind, Line(what, "2: an effect, q <= 1%", stands_out, trials)
+        yield kind, Line(what, BEYOND_MARGIN, matters, trials)
+
+
+def speed_lines(lake: str, runs: dict[str, str], trials: int) -> Iterator[tuple[str, Line]]:
+    """The night after `LEAST` others, as fast as they, and 15% slower.
+
+    A night is the times of 30 prompts of arms that compute as much, in seconds of the processor.
+    """
+    sound = [runs[arm] for arm in SAME_WORK if arm in runs]
+    with sql.connect(lake, sound) as connection:
+        text = "SELECT run_id || shard, cell, device, median(seconds) FROM samples GROUP BY ALL ORDER BY 1"
+        shards = connection.execute(text).fetchall()
+    (cell,), (device,) = ({shard[at] for shard in shards} for at in (1, 2))
+    seconds = np.array([shard[3] for shard in shards])
+    run = find_run(open_store(lake), runs["baseline"])
+    for kind, what, factor in (("false alarms", "as fast as before", 1.0), ("power", "15% slower", SLOWER)):
+        verdicts = []
+        for trial in range(trials):
+            drawn = np.random.default_rng(trial).permutation(seconds)[: 3 * (LEAST + 1)].reshape(LEAST + 1, 3)
+            medians = np.median(drawn, axis=1) * np.append(np.ones(LEAST), factor)
+            verdicts.append(_verdict(run, (cell, device), medians))
+        yield kind, Line(what, f"seconds, {LEAST} earlier nights", sum(v == "worse" for v in verdicts), trials)
+
+
+def _verdict(run: Manifest, key: tuple[str, str], medians: np.ndarray) -> str:
+    began = datetime(2026, 1, 1, tzinfo=UTC)
+    nights = [
+        Times(
+            replace(run, run_id=f"night-{at}", created=(began + timedelta(days=at)).isoformat()), {key: float(median)}
+        )
+        for at, median in enumerate(medians)
+    ]
+    rows = speed_rows(nights, nights[-1].run, nights[0].run, set(), 0.1, Margin(better="lower", required=True), LEVEL)
+    ask: Callable[..., Margin] = lambda *_: Margin()  # noqa: E731
+    empty = pl.DataFrame(schema=dict.fromkeys(("cell", "kind", "metric", "stage", "unit", "prompt_id"), pl.String))
+    return str(judged(empty, ask, LEVEL, rows)["verdict"][0])
