@@ -1,7 +1,8 @@
 -- Where do two runs part? For each cell, measure and stage, the first step and block whose values differ, beyond rounding.
 --
 -- The same pictures of both runs (prompt, noise and size), step by step in the order in which the model computes: steps,
--- then blocks. Runs that kept no steps give the first block alone. Without a difference there is no row.
+-- then blocks. Runs that kept no steps give the first block alone. Without a difference there is no row. Instability counts
+-- signs, which rounding can turn: a hundred times as much is allowed of it.
 --
 -- parameter run: the run; default: the newest that the connection shows
 -- parameter against: the run before it that it is compared with; default: the newest other one
@@ -59,7 +60,8 @@ differ AS (
     FROM pairs AS p JOIN sizes USING (cell, measure, block)
     WHERE value IS DISTINCT FROM before
         AND abs(value - before)
-            > coalesce(getvariable('tolerance')::DOUBLE, 1e-4) * greatest(abs(value), abs(before), coalesce(size, 0))
+            > coalesce(getvariable('tolerance')::DOUBLE, 1e-4) * CASE WHEN measure = 'instability' THEN 100 ELSE 1 END
+            * greatest(abs(value), abs(before), coalesce(size, 0))
 ),
 counted AS (
     SELECT
