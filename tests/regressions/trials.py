@@ -88,11 +88,15 @@ def speed_lines(lake: str, runs: dict[str, str], trials: int) -> Iterator[tuple[
     A night is the times of 30 prompts of arms that compute as much, in seconds of the processor.
     """
     sound = [runs[arm] for arm in SAME_WORK if arm in runs]
+    if not sound:
+        return
     with sql.connect(lake, sound) as connection:
         text = "SELECT run_id || shard, cell, device, median(seconds) FROM samples GROUP BY ALL ORDER BY 1"
         shards = connection.execute(text).fetchall()
     (cell,), (device,) = ({shard[at] for shard in shards} for at in (1, 2))
     seconds = np.array([shard[3] for shard in shards])
+    if len(seconds) < 3 * (LEAST + 1):
+        return  # too few of these arms were asked for
     run = find_run(open_store(lake), runs["baseline"])
     for kind, what, factor in (("false alarms", "as fast as before", 1.0), ("power", "15% slower", SLOWER)):
         verdicts = []
