@@ -2,11 +2,11 @@
 --
 -- The same pictures of both runs (prompt, noise and size), step by step in the order in which the model computes: steps,
 -- then blocks. Runs that kept no steps give the first block alone. Without a difference there is no row. Instability counts
--- signs, which rounding can turn: a hundred times as much is allowed of it.
+-- signs, which rounding can turn: ten times as much is allowed of it.
 --
 -- parameter run: the run; default: the newest that the connection shows
 -- parameter against: the run before it that it is compared with; default: the newest other one
--- parameter tolerance: differences up to this share of the value, or of the measure's size in the block, are rounding; default 1e-4
+-- parameter tolerance: differences up to this share of the value, or of the measure's size in the block, are rounding; default 1e-3
 --
 -- Columns: run_id, against (run ids), cell, stage (down, mid, up), measure, step (from 0; NULL where no steps are kept),
 -- block, block_name, n (samples and branches that differ there), largest (difference there, absolute).
@@ -60,7 +60,7 @@ differ AS (
     FROM pairs AS p JOIN sizes USING (cell, measure, block)
     WHERE value IS DISTINCT FROM before
         AND abs(value - before)
-            > coalesce(getvariable('tolerance')::DOUBLE, 1e-4) * CASE WHEN measure = 'instability' THEN 100 ELSE 1 END
+            > coalesce(getvariable('tolerance')::DOUBLE, 1e-3) * CASE WHEN measure = 'instability' THEN 10 ELSE 1 END
             * greatest(abs(value), abs(before), coalesce(size, 0))
 ),
 counted AS (

@@ -23,6 +23,8 @@ from tasks.regressions.speed import runs_of_experiment, speed_rows, times, worse
 
 _URGENCY = ("worse", "changed", "better", "inconclusive", "not comparable", "same")
 
+_SINGLE = 4
+"""What rounding does to one step of one block, against what it does to a mean over them."""
 _KINDS = ("sample", "prompt", "cell", "measure", "picture", "lost", "memory", "speed")
 
 
@@ -175,7 +177,7 @@ def _located(
     dtypes = sorted({cell.dtype for cell in cells.values() if cell.alike})
     if not dtypes:
         return table.with_columns(_nowhere())
-    share = max(tolerance(dtype) for dtype in dtypes)
+    share = _SINGLE * max(tolerance(dtype) for dtype in dtypes)
     found = sql.query(connection, "first_difference", run=run, against=against, tolerance=share)
     order = ["step", "block"]
     found = found.select("cell", "stage", metric="measure", step="step", block="block", block_name="block_name")

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from tests.regressions import arms
-from tests.regressions.trials import BEYOND_MARGIN, FAULTS, Line, evidence, speed_lines, trial_lines
+from tests.regressions.trials import FAULTS, FIRST, SECOND, Line, evidence, speed_lines, trial_lines
 
 METRICS = ("binding", "sharpness", "contrast", "msssim_diversity", "shapes_clip_score")
 
@@ -42,7 +42,11 @@ def main() -> int:
 
 
 def _kept(lines: list[tuple[str, Line]]) -> bool:
-    """False alarms at most 5 of 100; power at least 90% for alpha and scale, in the first layer and in the second."""
+    """False alarms at most 5 of 100; power at least 90% for alpha and a wrong scale.
+
+    By the first layer, which is what a night on the same device is judged by, wherever the scale is wrong; by the second
+    alone where the block matters.
+    """
     broken = [line for kind, line in lines if not _promise(kind, line)]
     for line in broken:
         print(f"not kept: {line}")
@@ -53,8 +57,9 @@ def _promise(kind: str, line: Line) -> bool:
     share = line.alarms / line.trials
     if kind == "false alarms":
         return share <= 0.05
-    promised = line.what in (FAULTS["alpha"], FAULTS["scale"]) and line.layer != BEYOND_MARGIN
-    return share >= 0.9 or not promised
+    first = line.layer == FIRST and line.what in {FAULTS[arm] for arm in ("alpha", "last", "scale")}
+    second = line.layer == SECOND and line.what in {FAULTS[arm] for arm in ("alpha", "last")}
+    return share >= 0.9 or not (first or second)
 
 
 if __name__ == "__main__":

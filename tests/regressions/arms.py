@@ -87,10 +87,13 @@ def half_energies() -> Iterator[None]:
         yield
 
 
-def wrong_scale(factor: float, pipeline: Any) -> None:
-    """In the middle block of the network alone: a query that is `factor` times as long is a scale as much larger."""
+def wrong_scale(factor: float, place: float, pipeline: Any) -> None:
+    """In one block alone: a query that is `factor` times as long is a scale as much larger.
+
+    `place`: of the block among all of the network, 0 the first, 1 the last.
+    """
     layers = numbered(pipeline.unet)
-    _, layer = layers[len(layers) // 2]
+    _, layer = layers[round(place * (len(layers) - 1))]
     with torch.no_grad():
         layer.to_q.weight *= factor
 
@@ -100,8 +103,9 @@ BUILDS: dict[str, tuple[Callable[[], Any], Callable[[Any], None] | None, int]] =
     "baseline": (nullcontext, None, 20),
     "noise": (other_noise, None, 20),
     "alpha": (alpha_off, None, 20),
-    "scale": (nullcontext, partial(wrong_scale, WIDE_SCALE), 20),
-    "slight": (nullcontext, partial(wrong_scale, SLIGHT_SCALE), 20),
+    "last": (nullcontext, partial(wrong_scale, WIDE_SCALE, 1.0), 20),
+    "scale": (nullcontext, partial(wrong_scale, WIDE_SCALE, 0.5), 20),
+    "slight": (nullcontext, partial(wrong_scale, SLIGHT_SCALE, 0.5), 20),
     "half": (half_energies, None, 20),
     "rebatched": (nullcontext, None, 7),
     "rebuild": (nullcontext, None, 20),

@@ -19,8 +19,9 @@ from tasks.regressions.speed import LEAST, Times, speed_rows
 LEVEL = 0.01
 FAULTS = {
     "alpha": "alpha off by 2%",
-    "scale": "scale of twice the width, one block",
-    "slight": "scale off by 10%, one block",
+    "last": "wrong scale in the last block",
+    "scale": "wrong scale in the middle block",
+    "slight": "scale off by 10% there",
     "half": "energies in float16",
 }
 NULLS = {
@@ -31,6 +32,8 @@ NULLS = {
 SLOWER = 1.15
 SAME_WORK = ("scale", "slight", "rebuild")
 """Arms whose times are a night's: they compute as much as the baseline does."""
+FIRST = "1: beyond rounding"
+SECOND = "2: an effect, q <= 1%"
 BEYOND_MARGIN = "2: and it is beyond the margin"
 
 
@@ -46,7 +49,7 @@ class Line:
     def __str__(self) -> str:
         spread = binomtest(self.alarms, self.trials).proportion_ci(0.95, "wilson")
         rate = f"{self.alarms / self.trials:6.1%}  [{spread.low:.1%}, {spread.high:.1%}]"
-        return f"{self.what:37} {self.layer:31} {self.alarms:4} of {self.trials}  {rate}"
+        return f"{self.what:32} {self.layer:31} {self.alarms:4} of {self.trials}  {rate}"
 
 
 def evidence(lake: str, runs: dict[str, str]) -> dict[str, Gathered]:
@@ -70,7 +73,7 @@ def trial_lines(arms: dict[str, Gathered], trials: int, prompts: int) -> Iterato
         chosen = [known.pairs.filter(pl.col("prompt_id").is_in(draw)) for draw in draws]
         if arm != "noise":  # other noise is other pictures: that the first layer sees it is no alarm
             moved = sum(bool(part["moved"].any()) for part in chosen)
-            yield kind, Line(what, "1: beyond rounding", moved, trials)
+            yield kind, Line(what, FIRST, moved, trials)
         # as on another device: nothing is known of rounding, and the tests have to find it
         blind = [part.with_columns(moved=pl.lit(None, pl.Boolean)) for part in chosen if part.height]
         if kind == "false alarms" and arm != "noise":
@@ -78,7 +81,7 @@ def trial_lines(arms: dict[str, Gathered], trials: int, prompts: int) -> Iterato
         tables = [judged(part.filter(pl.col("kind") != "picture"), known.asked, LEVEL) for part in blind]
         stands_out = sum(bool((table["q"] <= LEVEL).any()) for table in tables)
         matters = sum(bool(table["verdict"].is_in(["worse", "changed"]).any()) for table in tables)
-        yield kind, Line(what, "2: an effect, q <= 1%", stands_out, trials)
+        yield kind, Line(what, SECOND, stands_out, trials)
         yield kind, Line(what, BEYOND_MARGIN, matters, trials)
 
 
