@@ -44,8 +44,8 @@ def main() -> int:
 def _kept(lines: list[tuple[str, Line]]) -> bool:
     """False alarms at most 5 of 100; power at least 90% for alpha and a wrong scale.
 
-    By the first layer, which is what a night on the same device is judged by, wherever the scale is wrong; by the second
-    alone where the block matters.
+    By the first layer, which is what a night on the same device is judged by, wherever the scale is wrong; by the
+    second alone where the block matters.
     """
     broken = [line for kind, line in lines if not _promise(kind, line)]
     for line in broken:
