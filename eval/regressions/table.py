@@ -50,7 +50,8 @@ def judged(
     for row, q in zip(rows, adjusted, strict=True):
         row["q"] = float(q)
         row["verdict"], row["reason"] = judge(_evidence(row, (lost or {}).get(row["cell"], 0)), level)
-        row.pop("obstacle")
+        for name in ("obstacle", "least_p", "spoilt"):
+            row.pop(name)
     cleaned = [{name: None if _is_nan(value) else value for name, value in row.items()} for row in rows]
     return pl.DataFrame(cleaned, schema=_SCHEMA, infer_schema_length=None)
 
@@ -75,6 +76,8 @@ def _rows(pairs: pl.DataFrame, margin_of: Callable[[str, str, np.ndarray], Margi
         row |= {"before": _mean(before), "mean": _mean(value)}
         row |= evidence_of(found, asked, float(p) if tested else math.nan)
         row["moved"] = None if part["moved"].null_count() else int(part["moved"].sum())
+        row["least_p"] = 2.0 ** (1 - row["prompts"])
+        row["spoilt"] = int((np.isfinite(before) & ~np.isfinite(value)).sum())
         row["method"] = f"sign flips by prompt, two one-sided t tests, {level:.0%} level"
         yield row
 
@@ -101,7 +104,7 @@ def _change() -> pl.Expr:
 
 
 def _evidence(row: Row, lost: int) -> Evidence:
-    names = ("n", "prompts", "change", "q", "equivalence", "moved", "better", "obstacle")
+    names = ("n", "least_p", "spoilt", "change", "q", "equivalence", "moved", "better", "obstacle")
     evidence = Evidence(**{name: row[name] for name in names})
     if row["kind"] == "lost":
         return replace(evidence, by_chance=False)
@@ -141,5 +144,7 @@ _EMPTY: Row = {
     "better": None,
     "required": False,
     "obstacle": "",
+    "least_p": 0.0,
+    "spoilt": 0,
     "method": "",
 }

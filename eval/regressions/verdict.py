@@ -14,7 +14,8 @@ class Evidence:
 
     n: int
     """Pairs that have a value on both sides."""
-    prompts: int
+    least_p: float
+    """The smallest p that the test could have given."""
     change: float
     """Mean of the later run less the earlier one; NaN where it cannot be had."""
     q: float
@@ -25,6 +26,8 @@ class Evidence:
     """Pairs that differ beyond rounding; None where device or versions differ, so that nothing can be said of it."""
     better: Literal["higher", "lower"] | None
     """Which side is better; None: neither."""
+    spoilt: int = 0
+    """Pairs whose value was finite in the earlier run and is not in the later."""
     lost: int = 0
     """Pictures that the later run lost, beyond those that the earlier one did."""
     by_chance: bool = True
@@ -43,6 +46,8 @@ def judge(evidence: Evidence, level: float) -> tuple[Verdict, str]:
         return "not comparable", evidence.obstacle
     if not evidence.n:
         return "not comparable", "no pair of the same prompt, noise and size has a value in both runs"
+    if evidence.spoilt:
+        return "worse" if evidence.better else "changed", f"{evidence.spoilt} values are not finite any more"
     if evidence.moved == 0:
         return "same", "equal to rounding, pair by pair"
     equivalent = evidence.equivalence <= level
@@ -60,8 +65,8 @@ def judge(evidence: Evidence, level: float) -> tuple[Verdict, str]:
         return "same", "within the margin"
     if math.isnan(evidence.q):
         return "inconclusive", "there is no test of it"
-    if 2.0 ** (1 - evidence.prompts) > level:
-        return "inconclusive", f"{evidence.prompts} prompts are too few for any effect to stand out"
+    if evidence.least_p > level:
+        return "inconclusive", "too few prompts for any effect to stand out"
     return "inconclusive", "no effect stands out, and none is ruled out"
 
 

@@ -10,7 +10,7 @@ NAN = math.nan
 
 
 def _evidence(**known: object) -> Evidence:
-    fields = {"n": 40, "prompts": 20, "change": -0.1, "q": 0.5, "equivalence": NAN, "moved": None, "better": "higher"}
+    fields = {"n": 40, "least_p": 1e-5, "change": -0.1, "q": 0.5, "equivalence": NAN, "moved": None, "better": "higher"}
     return Evidence(**{**fields, **known})  # type: ignore[arg-type]
 
 
@@ -27,14 +27,16 @@ def _evidence(**known: object) -> Evidence:
         ({"moved": 40, "q": 0.001, "equivalence": 0.4}, "worse", "stands out"),
         ({"moved": 40, "q": 0.001, "change": 0.1}, "better", "stands out"),
         ({"moved": 40, "q": 0.001, "better": None}, "changed", "neither side"),
-        ({"moved": 40, "n": 40, "prompts": 1, "q": 1.0}, "changed", "40 of 40"),
+        ({"moved": 40, "n": 40, "least_p": 1.0, "q": 1.0}, "changed", "40 of 40"),
         # on another one
         ({"q": 0.001, "better": "lower"}, "better", "stands out"),
         ({"q": 0.001, "equivalence": 0.001}, "same", "within the margin"),
         ({"q": 0.5, "equivalence": 0.001}, "same", "within the margin"),
         ({"q": 0.5, "equivalence": 0.3}, "inconclusive", "none is ruled out"),
         ({"q": 0.5}, "inconclusive", "none is ruled out"),
-        ({"prompts": 1, "q": 1.0}, "inconclusive", "1 prompts are too few"),
+        ({"least_p": 1.0, "q": 1.0}, "inconclusive", "too few prompts"),
+        ({"spoilt": 2, "q": NAN}, "worse", "2 values are not finite"),
+        ({"spoilt": 2, "q": NAN, "better": None}, "changed", "2 values are not finite"),
         ({"q": NAN, "change": NAN}, "inconclusive", "no test"),
         # pictures that were lost
         ({"q": 0.001, "change": 0.1, "lost": 2}, "inconclusive", "2 more were lost"),
