@@ -34,7 +34,7 @@ SAME_WORK = ("scale", "slight", "rebuild")
 """Arms whose times are a night's: they compute as much as the baseline does."""
 FIRST = "1: beyond rounding"
 SECOND = "2: an effect, q <= 1%"
-BEYOND_MARGIN = "2: and it is beyond the margin"
+JUDGED = "2: judged changed or worse"
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def trial_lines(arms: dict[str, Gathered], trials: int, prompts: int) -> Iterato
         stands_out = sum(bool((table["q"] <= LEVEL).any()) for table in tables)
         matters = sum(bool(table["verdict"].is_in(["worse", "changed"]).any()) for table in tables)
         yield kind, Line(what, SECOND, stands_out, trials)
-        yield kind, Line(what, BEYOND_MARGIN, matters, trials)
+        yield kind, Line(what, JUDGED, matters, trials)
 
 
 def speed_lines(lake: str, runs: dict[str, str], trials: int) -> Iterator[tuple[str, Line]]:
