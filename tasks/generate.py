@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from io import BytesIO
 from types import MappingProxyType
@@ -21,6 +22,9 @@ from tasks.identity import versions
 from tasks.plan import Sample, Shard
 
 Pixels = Float[np.ndarray, "n h w 3"]
+
+ENCODERS = 4
+"""Threads that turn pictures into PNG beside the next batch; of the last one of a shard, that many at once."""
 DEVICE_ERRORS = ("CUDA error", "AcceleratorError", "device-side assert")
 """Signs in an error's text that the process can't use its device any more."""
 
@@ -54,6 +58,12 @@ class ShardRows:
     stability: list[pa.Table] = field(default_factory=list)
     batch: int = 0
 
+    def settle(self) -> None:
+        """Wait for the pictures that are still being encoded."""
+        for picture in (row["image"] for row in self.images):
+            if isinstance(picture["bytes"], Future):
+                picture["bytes"] = picture["bytes"].result()
+
     def tables(self) -> dict[str, pa.Table]:
         """One Arrow table a lake table; no table where there are no rows."""
         tables = {"samples": pa.Table.from_pylist(self.samples, schema=SAMPLES)}
@@ -85,27 +95,31 @@ def generate_shard(
     shared_eta = getattr(shard.cell.knob, "eta_scope", "sample") == "batch"
     rows = ShardRows(batch=setting.batch if shared_eta else 1 if one_by_one else batch or setting.batch)
     start = 0
-    while start < len(shard.samples):
-        some = shard.samples[start : start + rows.batch]
-        try:
-            if reason := given_up.get(some[0].sample_id):
+    with ThreadPoolExecutor(ENCODERS, "png") as encoders:
+        while start < len(shard.samples):
+            some = shard.samples[start : start + rows.batch]
+            try:
+                if reason := given_up.get(some[0].sample_id):
+                    rows.samples += _failed_rows(setting, shard, some, reason)
+                else:
+                    _add_batch(rows, pipeline, setting, shard, some, encoders)
+            except torch.OutOfMemoryError as error:
+                if shared_eta or len(some) == 1:
+                    why = (
+                        "eta_scope batch: workers.batch decides numbers and is not halved" if shared_eta else "no less"
+                    )
+                    raise RuntimeError(f"memory is not enough for a batch of {len(some)} ({why}): {error}") from error
+                rows.batch = len(some) // 2
+                continue
+            except Exception as error:
+                if not one_by_one:
+                    raise
+                reason = f"{type(error).__name__}: {error}"
+                if any(sign in str(error) for sign in DEVICE_ERRORS):
+                    raise BrokenDeviceError([sample.sample_id for sample in some], reason) from None
                 rows.samples += _failed_rows(setting, shard, some, reason)
-            else:
-                _add_batch(rows, pipeline, setting, shard, some)
-        except torch.OutOfMemoryError as error:
-            if shared_eta or len(some) == 1:
-                why = "eta_scope batch: workers.batch decides numbers and is not halved" if shared_eta else "no less"
-                raise RuntimeError(f"memory is not enough for a batch of {len(some)} ({why}): {error}") from error
-            rows.batch = len(some) // 2
-            continue
-        except Exception as error:
-            if not one_by_one:
-                raise
-            reason = f"{type(error).__name__}: {error}"
-            if any(sign in str(error) for sign in DEVICE_ERRORS):
-                raise BrokenDeviceError([sample.sample_id for sample in some], reason) from None
-            rows.samples += _failed_rows(setting, shard, some, reason)
-        start += len(some)
+            start += len(some)
+        rows.settle()
     return rows
 
 
@@ -152,7 +166,15 @@ def knob_columns(cell: Cell) -> dict[str, Any]:
     return values
 
 
-def _add_batch(rows: ShardRows, pipeline: Any, setting: Setting, shard: Shard, batch: Sequence[Sample]) -> None:
+def _add_batch(
+    rows: ShardRows,
+    pipeline: Any,
+    setting: Setting,
+    shard: Shard,
+    batch: Sequence[Sample],
+    encoders: ThreadPoolExecutor,
+) -> None:
+    """Draw a batch, and leave its pictures to the encoders; those of the batch before it are done by then."""
     measure = setting.measure
     recorder = Recorder(every=measure.every, detail=measure.detail, columns=measure.columns)
     on_gpu = pipeline.device.type == "cuda"
@@ -162,6 +184,7 @@ def _add_batch(rows: ShardRows, pipeline: Any, setting: Setting, shard: Shard, b
     pixels = generate_batch(pipeline, batch, shard.cell.knob.build(), setting.generation, setting.size, recorder)
     seconds = (time.perf_counter() - began) / len(batch)
     memory = torch.cuda.max_memory_allocated(pipeline.device) if on_gpu else None
+    rows.settle()  # so that no more than one batch of pictures waits, however slow encoding is
     for sample, image in zip(batch, pixels, strict=True):
         status, reason = _judge(image)
         rows.samples.append(
@@ -170,7 +193,7 @@ def _add_batch(rows: ShardRows, pipeline: Any, setting: Setting, shard: Shard, b
             )
         )
         path = f"{shard.cell.name}-{sample.prompt.id}-{sample.seed}.png"
-        rows.images.append({**_ids(shard, sample), "image": {"bytes": to_png(image), "path": path}})
+        rows.images.append({**_ids(shard, sample), "image": {"bytes": encoders.submit(to_png, image), "path": path}})
     rows.stability.append(_stability_rows(shard, batch, recorder.to_arrow()))
 
 

@@ -48,7 +48,7 @@ def test_model(tmp_path: Path, tiny_sdxl: Path, capsys: pytest.CaptureFixture[st
     model.main([*options, "--out", str(tmp_path)])
     rows = table(tmp_path, "model-cpu", capsys.readouterr().out)
     assert [row[0] for row in rows] == list(STATES)
-    assert rows[0][2] == "1.00 [1.00, 1.00]"
+    assert rows[0][3] == "1.00 [1.00, 1.00]"
 
 
 def test_peer_without_the_released_code(

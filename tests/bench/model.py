@@ -48,9 +48,10 @@ def table(workload: Workload, device: str, rounds: int, out: Path | None) -> Non
     rows = []
     for name in STATES:
         seconds = spread([t / workload.pictures for t in times[name].seconds]) if times else NOT_MEASURED
+        worked = spread([t / workload.pictures for t in times[name].processor]) if times else NOT_MEASURED
         ratio = ratios(times, name, PLAIN, device) if times else NOT_MEASURED
         memory = f"{most / 1e9:.3f}" if (most := peaks.get(name)) else NOT_MEASURED
-        rows.append([name, seconds, ratio, memory, f"{flops[name] / flops[PLAIN]:.2f}"])
+        rows.append([name, seconds, worked, ratio, memory, f"{flops[name] / flops[PLAIN]:.2f}"])
     notes = [
         "Medians with quartiles of rounds in which all states take turns; the ratio is of processor time on a CPU. "
         "Memory is the process's on a CPU, the allocator's on a GPU, weights included. FLOP counts matrix products and "
@@ -61,7 +62,7 @@ def table(workload: Workload, device: str, rounds: int, out: Path | None) -> Non
     show(
         f"model-{'cuda' if device == 'meta' else device}",
         f"Whole model: {workload.name}",
-        ["state", "seconds a picture", "/ plain", "peak memory, GB", "FLOP / plain"],
+        ["state", "seconds a picture", "processor seconds", "/ plain", "peak memory, GB", "FLOP / plain"],
         rows,
         device="cpu" if device == "meta" else device,
         notes=notes,

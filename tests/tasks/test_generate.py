@@ -1,5 +1,6 @@
 """Samples are what plain diffusers draws, alone or in a batch, and one bad prompt costs one sample."""
 
+import threading
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,30 @@ def test_one_bad_prompt_costs_one_sample(pipeline: Any, tiny_sdxl: Path, monkeyp
     assert rows.samples[2]["reason"] == "ValueError: a bad prompt"
     assert len(rows.images) == 3
     assert bad.sample_id not in rows.tables()["stability"].column("sample_id").to_pylist()
+
+
+def test_pictures_are_encoded_beside_the_next_batch(
+    pipeline: Any, tiny_sdxl: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first batch's pictures wait here until the second is drawn: where drawing waits for them, nothing moves."""
+    setting, shards = _planned(tiny_sdxl, batch=2)
+    whole, encode, drawn, second = generate.generate_batch, generate.to_png, [], threading.Event()
+
+    def draw(pipe: Any, samples: Any, *rest: Any) -> Any:
+        pixels = whole(pipe, samples, *rest)
+        drawn.append(pixels)
+        if len(drawn) == 2:
+            second.set()
+        return pixels
+
+    def wait_and_encode(pixels: np.ndarray) -> bytes:
+        assert second.wait(120), "the second batch was not drawn"
+        return encode(pixels)
+
+    monkeypatch.setattr(generate, "generate_batch", draw)
+    monkeypatch.setattr(generate, "to_png", wait_and_encode)
+    rows = generate_shard(pipeline, setting, shards[0])
+    assert [row["image"]["bytes"] for row in rows.images] == [encode(pixels) for batch in drawn for pixels in batch]
 
 
 @pytest.mark.parametrize(("value", "status"), [(np.nan, "nonfinite"), (0.0, "blank")])
