@@ -1,6 +1,7 @@
 """Ids: digests of what a thing is, so that the same thing has the same id on every worker, machine and day."""
 
 import json
+import os
 from functools import cache
 from hashlib import sha256
 from importlib.metadata import version
@@ -71,6 +72,8 @@ def versions() -> dict[str, str]:
 def run_id(experiment: Experiment, prompts: list[Prompt], revision: str) -> str:
     """`<name>-<8 hex>` of all that decides a run's numbers. A resumed run never spans a change of them."""
     libraries = {name: v for name, v in versions().items() if name != "skewbench"}
+    if os.environ.get("SKEWBENCH_TRITON") == "1":  # stability.fused.SWITCH; its sums differ in the last bits
+        libraries["attention"] = "triton"
     texts = [(prompt.id, prompt.text) for prompt in prompts]
     whole = digest(settings_that_decide(experiment), texts, revision, source_digest(), libraries)
     return f"{experiment.name}-{whole[:8]}"

@@ -28,22 +28,21 @@ RUN = "bench-00000000"
 def main(argv: Sequence[str] | None = None) -> None:
     parser = arguments(__doc__)
     parser.add_argument("--model", type=Path, help="another folder in the hub's layout")
-    parser.add_argument("--pictures", type=int, default=32, help="of the shard")
+    parser.add_argument("--pictures", type=int, default=16, help="of the shard, in batches of 4")
     parser.add_argument("--steps", type=int, default=20)
     asked = parser.parse_args(argv)
     pictures, steps = (4, 1) if asked.tiny else (asked.pictures, asked.steps)
     spec = ModelSpec() if asked.model is None else ModelSpec(id=str(asked.model))
     source = resolve_model(spec)
     setting = Setting(
-        RUN, spec, source.revision, GenerationSpec(steps=steps), MeasureSpec(), image_size(source, None, None), 8
+        RUN, spec, source.revision, GenerationSpec(steps=steps), MeasureSpec(), image_size(source, None, None), 4
     )
     shard = _shard(pictures)
     with tempfile.TemporaryDirectory() as folder:
         worker = Worker(Needs(folder, setting, source, asked.threads, 0.0))
-        whole = alternate(
-            {"alone": lambda: _alone(worker, setting, shard), "job": lambda: _job(worker, shard)}, rounds=asked.rounds
-        )
         parts, sizes = _parts(worker, setting, shard, Path(folder), asked.rounds)
+        ways = {"alone": lambda: _alone(worker, setting, shard), "job": lambda: _job(worker, shard)}
+        whole = alternate(ways, rounds=asked.rounds, warm=True)
     share = ratios(whole, "job", "alone")
     rows: list[list[Any]] = [["a worker's whole job", spread(whole["job"].seconds), "", _less_one(share)]]
     alone = spread(whole["alone"].processor).median

@@ -43,8 +43,8 @@ def table(workload: Workload, device: str, rounds: int, out: Path | None) -> Non
     """One model's table; on the meta device the work is counted and nothing measured."""
     sides = {name: workload.side(state) for name, state in STATES.items()}
     flops = {name: workload.flops(state) for name, state in STATES.items()}
-    times = {} if device == "meta" else alternate(sides, device, rounds)
     peaks = {} if device == "meta" else {name: peak(side, device) for name, side in sides.items()}
+    times = {} if device == "meta" else alternate(sides, device, rounds, warm=True)
     rows = []
     for name in STATES:
         seconds = spread([t / workload.pictures for t in times[name].seconds]) if times else NOT_MEASURED

@@ -41,13 +41,15 @@ def spread(values: list[float]) -> Spread:
     return Spread(float(median), float(low), float(high))
 
 
-def alternate(sides: dict[str, Side], device: str = "cpu", rounds: int = 3, seconds: float = 0.0) -> dict[str, Times]:
+def alternate(
+    sides: dict[str, Side], device: str = "cpu", rounds: int = 3, seconds: float = 0.0, warm: bool = False
+) -> dict[str, Times]:
     """Run all sides in turn, `rounds` times or more, until `seconds` have gone; every other round backwards.
 
-    A first call of each is not counted. On a GPU the clock stops when the device has finished.
+    A first call of each is not counted, unless they are `warm`. On a GPU the clock stops when the device has finished.
     """
     times = {name: Times() for name in sides}
-    for side in sides.values():
+    for side in () if warm else sides.values():
         _timed(side, device)
     began, done = time.perf_counter(), 0
     while done < rounds or time.perf_counter() - began < seconds:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from stability.fused import SWITCH
 from tasks import identity
 from tasks.identity import noise_seed, pair_id, run_id
 from tasks.prompts import Prompt, load_prompts
@@ -79,3 +80,11 @@ def test_pairs_do_not_know_cell_or_run() -> None:
 def test_prompt_id_is_of_its_text() -> None:
     assert Prompt("x", "t", None) != PROMPTS[0]
     assert [p.id for p in load_prompts(small().prompts)] == [p.id for p in PROMPTS]
+
+
+def test_attention_by_another_kernel_is_another_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = _id()
+    monkeypatch.setenv(SWITCH, "1")
+    assert _id() != own
+    monkeypatch.setenv(SWITCH, "0")
+    assert _id() == own
