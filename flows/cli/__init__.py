@@ -51,6 +51,8 @@ def main() -> None:
         _end(str(error), 2)
     except RunError as error:
         _end(str(error), 1)
+    except OSError as error:  # a full disk, a folder that went away
+        _end(f"{error}; when that is mended, the same command goes on where it was", 1)
     except KeyboardInterrupt:
         _end("stopped; the same command goes on where it was", 1)
 

@@ -8,7 +8,8 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from tests.faults.campaign import Campaign, Round
+from tests.faults.campaign import FILL_DISK, Campaign, Round
+from tests.faults.disturbances import SmallDisk
 from tests.faults.processes import prefect_server
 
 
@@ -24,6 +25,8 @@ def main() -> int:
     asked = parser.parse_args()
     folder = (asked.folder / f"{asked.model}-{asked.seed}").absolute()
     folder.mkdir(parents=True, exist_ok=True)
+    if not SmallDisk.possible():
+        print(f"{FILL_DISK!r} is left out: this process may not mount a small disk", flush=True)
     with prefect_server(folder, asked.port) as prefect:
         campaign = Campaign(folder, asked.model, asked.seed, prefect)
         for number in range(len(campaign.rounds_done()), asked.rounds):

@@ -101,3 +101,14 @@ def test_run_that_another_process_drives(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert f"is being driven by process {os.getpid()}" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_full_disk_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def full() -> None:
+        raise OSError(28, "No space left on device", "lake/samples/part")
+
+    monkeypatch.setattr("flows.cli.app", full)
+    assert _run(monkeypatch, "run", "demo") == 1
+    told = capsys.readouterr().err
+    assert "No space left on device: 'lake/samples/part'; when that is mended, the same command goes on" in told
+    assert "Traceback" not in told
