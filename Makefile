@@ -38,6 +38,7 @@ demo: install
 
 findings: install
 	$(BIN)/skewbench run shapes-baseline --lake findings
+	$(BIN)/skewbench run shapes-two-objects --lake findings
 	$(BIN)/skewbench run shapes-grid --lake findings
 	$(BIN)/python docs/refresh.py docs/findings-shapes.md --lake findings
 
