@@ -150,10 +150,10 @@ class Bucket:
         if type(error) is not obstore.exceptions.GenericError:
             return None
         last = re.sub(r"https?://\S+", "", text.splitlines()[0]).rpartition(" - ")[2]
-        told = " ".join((why or last).split())[:120]
+        told = why or " ".join(last.replace("Server returned non-2xx status code: ", "").split())[:120].rstrip(":")
         if _PASSING.search(text):
             return LakeUnreachable(f"lake {self.lake!r}: {self.endpoint()} does not answer ({told})")
-        return LakeError(f"lake {self.lake!r}: {told}")
+        return LakeError(f"lake {self.lake!r}: {self.endpoint()} answers {told!r}")
 
 
 class _Object(io.RawIOBase):

@@ -89,8 +89,8 @@ def _manifests(place: Place) -> list[Run]:
 
 def _manifest(place: Place, path: str, content: dict[str, Any]) -> Run:
     try:
-        if content["run_id"] != path.stem:  # it names folders, and a lake may be somebody else's
-            raise LakeError(f"manifest {str(path)!r}: it is that of run {content['run_id']!r}")
+        if content["run_id"] != PurePosixPath(path).stem:  # it names folders, and a lake may be somebody else's
+            raise LakeError(f"manifest {place.address(path)!r}: it is that of run {content['run_id']!r}")
         listed = list(content["parts"])
         if content["status"] == "running":  # its manifest names its parts at commit; until then its receipts do
             receipts = [file for file in place.list(f"_receipts/run_id={content['run_id']}") if file.endswith(".json")]
