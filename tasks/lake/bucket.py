@@ -7,6 +7,7 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, PreconditionError
 
 from sql.bucket import Bucket
+from sql.place import LakeError
 
 if TYPE_CHECKING:
     from obstore import UpdateVersion
@@ -20,11 +21,17 @@ class BucketStore(Bucket):
     """
 
     def check_writable(self) -> None:
-        """Raises `LakeError` where nothing can be written: quickly, and in one line."""
+        """Raises `LakeError` where nothing can be written, or not on condition: quickly, and in one line."""
         self.knock()
         path, client = f"_temporary/{uuid.uuid4().hex}", self._client(retries=1, connect=3)
-        self._ask(lambda: obstore.put(client, path, b"probe", use_multipart=False), patience=0.0)
-        self._ask(lambda: obstore.delete(client, path), patience=0.0)
+        self._ask(lambda: obstore.put(client, path, b"probe", mode="create", use_multipart=False), patience=0.0)
+        try:
+            self._ask(lambda: obstore.put(client, path, b"again", mode="create", use_multipart=False), patience=0.0)
+            raise LakeError(
+                f"lake {self.lake!r}: {self.endpoint()} has no conditional puts; receipts and lease need them"
+            )
+        except (AlreadyExistsError, PreconditionError):
+            self._ask(lambda: obstore.delete(client, path), patience=0.0)
 
     def put(self, path: str, content: bytes) -> None:
         """Write an object, or replace it, atomically."""
