@@ -67,7 +67,7 @@ def _judge(store: Store, run_id: str, experiment: Experiment) -> str:
         raise RunError(f"baseline {baseline.name!r} names {baseline.run_id}, which is gone: {hint}")
     comparison = compare(store, find_run(store, run_id), against, experiment.nightly, baseline.name)
     keep(store, comparison)
-    create_markdown_artifact(markdown(comparison, store.root), key="regressions", description=f"Night {run_id}")
+    create_markdown_artifact(markdown(comparison, store.lake), key="regressions", description=f"Night {run_id}")
     if comparison.worse.height:
         raise RunError(summary(comparison))
     return summary(comparison)

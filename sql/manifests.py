@@ -121,7 +121,7 @@ def _parts(place: Place, listed: list[dict[str, Any]]) -> Iterator[tuple[str, st
         relative = PurePosixPath(part["path"])
         if relative.is_absolute() or ".." in relative.parts:
             raise LakeError(f"part {part['path']!r} lies outside of lake {place.lake!r}")
-        yield part["table"], relative.as_posix(), part["bytes"]
+        yield part["table"], relative.as_posix(), part.get("bytes", 0)
 
 
 def _json(place: Place, paths: list[str]) -> list[dict[str, Any]]:

@@ -100,7 +100,7 @@ def gather(
 ) -> Gathered:
     """All pairs of two runs, but for their times."""
     cells = sides(connection, run.run_id, against.run_id)
-    pictures = differences(connection, store.root, run.run_id, against.run_id)
+    pictures = differences(connection, store.lake, run.run_id, against.run_id)
     known, hindered = _comparable(pairs(connection, run.run_id, against.run_id, cells, pictures), cells)
     hindered += list(_missing(connection, run.run_id, against.run_id))
     alike = [cell.cell for cell in cells.values() if cell.alike and not cell.obstacle]

@@ -24,7 +24,7 @@ def _killed_after_a_receipt(experiment: str, store: Store, home: Path) -> None:
     with subprocess.Popen(
         command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     ) as driver:
-        ends = time.monotonic() + 400
+        ends = time.monotonic() + 900
         while time.monotonic() < ends and driver.poll() is None and not _begun(store):
             time.sleep(0.2)
         os.killpg(driver.pid, signal.SIGKILL)
@@ -36,6 +36,7 @@ def _begun(store: Store) -> bool:
     return bool(runs) and count_receipts(store, Path(runs[0]).stem)["generation"] > 0
 
 
+@pytest.mark.timeout(2400)
 def test_a_killed_run_goes_on_and_is_looked_at(bucket_lake: str, tmp_path: Path, s3_server: S3Server) -> None:
     store, home, experiment = open_store(bucket_lake), tmp_path / "prefect", write_experiment(tmp_path)
     _killed_after_a_receipt(experiment, store, home)
