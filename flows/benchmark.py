@@ -28,7 +28,7 @@ def benchmark(experiment: Experiment, lake: str = "lake", ray_address: str | Non
         manifest, answers = analyse_run(run.store, manifest)
         manifest = commit(run, manifest, outcomes, derived=[answers])
         report = report_run(run.store, run.id)
-    show(run.store, run.id, report.as_uri())
+    show(run.store, run.id, report)
     raise_if_incomplete(manifest)
     return run.id
 

@@ -16,7 +16,7 @@ from tasks.lake.baselines import find_baseline
 from tasks.lake.lease import Lease
 from tasks.lake.manifest import find_run, read_manifest
 from tasks.lake.parts import new_attempt, write_part
-from tasks.lake.store import LocalStore, open_store
+from tasks.lake.store import Store, open_store
 from tasks.regressions import Comparison, compare, summary
 from tasks.regressions.nights import night_of, remove_old
 from tasks.regressions.page import markdown
@@ -54,7 +54,7 @@ def nightly(
     return _ended(told + (f"; removed {', '.join(removed)}" if removed else ""))
 
 
-def _judge(store: LocalStore, run_id: str, experiment: Experiment) -> str:
+def _judge(store: Store, run_id: str, experiment: Experiment) -> str:
     """Compare with the baseline, store and show it. Raises `RunError` where something that is required is worse."""
     baseline = find_baseline(store, experiment.nightly.baseline)
     hint = f"`skewbench baseline set {experiment.nightly.baseline} {run_id}`"
@@ -67,13 +67,13 @@ def _judge(store: LocalStore, run_id: str, experiment: Experiment) -> str:
         raise RunError(f"baseline {baseline.name!r} names {baseline.run_id}, which is gone: {hint}")
     comparison = compare(store, find_run(store, run_id), against, experiment.nightly, baseline.name)
     keep(store, comparison)
-    create_markdown_artifact(markdown(comparison, store.root), key="regressions", description=f"Night {run_id}")
+    create_markdown_artifact(markdown(comparison, store.lake), key="regressions", description=f"Night {run_id}")
     if comparison.worse.height:
         raise RunError(summary(comparison))
     return summary(comparison)
 
 
-def keep(store: LocalStore, comparison: Comparison) -> None:
+def keep(store: Store, comparison: Comparison) -> None:
     """Write a comparison into the lake, in place of an earlier one of the same run."""
     run_id = comparison.run.run_id
     with Lease(store, run_id):

@@ -48,7 +48,7 @@ def score(
         if jobs:
             connect_ray(ray_address, workers.gpus)
             threads = manifest.experiment["generation"]["threads"]
-            with WorkerPool(Needs(str(store.root), None, None, threads, workers.gpus), workers.count) as pool:
+            with WorkerPool(Needs(store.lake, None, None, threads, workers.gpus), workers.count) as pool:
                 lease.on_lost = pool.stop
                 outcomes = by_cell("score", pool, jobs)
         scored = tuple(dict.fromkeys((*manifest.experiment["metrics"], *chosen)))
@@ -57,7 +57,7 @@ def score(
         manifest, answers = analyse_run(store, manifest)
         manifest = commit_receipts(store, manifest, outcomes, manifest.status, [answers])
         report = report_run(store, manifest.run_id)
-    show(store, manifest.run_id, report.as_uri())
+    show(store, manifest.run_id, report)
     if failed := [outcome for outcome in outcomes if outcome.error]:
         raise RunError(f"{len(failed)} jobs were set aside, the first: {failed[0].job.key}: {failed[0].error}")
     return manifest.run_id

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import groupby
+from pathlib import Path
 from uuid import UUID
 
 from prefect import task
@@ -20,7 +21,7 @@ from tasks.analyse import analyse
 from tasks.errors import RunError
 from tasks.lake.manifest import Manifest
 from tasks.lake.parts import Part, new_attempt, write_part
-from tasks.lake.store import LocalStore
+from tasks.lake.store import Store
 from tasks.pool import Outcome, WorkerPool
 from tasks.run import missing_metrics
 from tasks.worker import Job
@@ -49,18 +50,20 @@ def by_cell(kind: str, pool: WorkerPool, jobs: Sequence[Job]) -> list[Outcome]:
     return [outcome for future in futures for outcome in future.result()]
 
 
-def analyse_run(store: LocalStore, manifest: Manifest) -> tuple[Manifest, Part]:
+def analyse_run(store: Store, manifest: Manifest) -> tuple[Manifest, Part]:
     """Write the answers with their intervals. Returns their part, and a manifest that names metrics without values."""
-    with connect(store.root, manifest.run_id) as lake:
+    with connect(store.lake, manifest.run_id) as lake:
         answers = analyse(lake, manifest.run_id)
         manifest = replace(manifest, missing_metrics=missing_metrics(lake))
     return manifest, write_part(store, "analysis", manifest.run_id, "analysis", new_attempt(), answers)
 
 
-def show(store: LocalStore, run_id: str, report: str) -> None:
+def show(store: Store, run_id: str, report: str) -> None:
     """Artifacts for the Prefect UI."""
-    create_link_artifact(report, link_text="report", description=f"Report of {run_id}")
-    with connect(store.root, run_id) as lake:
+    create_link_artifact(
+        report if "://" in report else Path(report).as_uri(), link_text="report", description=f"Report of {run_id}"
+    )
+    with connect(store.lake, run_id) as lake:
         table = query(lake, "operating_curve").to_dicts()
     create_table_artifact(table, description=f"Cells of {run_id}")
 

@@ -12,7 +12,9 @@ from typing import Any
 
 import duckdb
 
-from sql.manifests import Run, locate, read_runs, unreadable
+from sql.attach import attach, shell_opening
+from sql.manifests import Run, of_a_part, read_runs
+from sql.place import Place, locate
 from sql.schemas import TABLES
 
 BRANCHES = ("cond", "uncond")
@@ -61,15 +63,16 @@ def connect(
         LakeError: no lake, no run, an unknown run, a part that is gone.
         ValueError: an unknown branch.
     """
-    folder = locate(lake)
-    text = script(lake, runs, include_running, branch)
+    place = locate(lake)
+    seen = _seen(place, runs, include_running, branch)
     connection = duckdb.connect(":memory:")
     try:
-        connection.execute(text)
-    except duckdb.IOException as error:
+        attach(connection, place, {path: size for run in seen for path, size in run.sizes.items()})
+        connection.execute(_views(place, seen, branch))
+    except duckdb.Error as error:
         connection.close()
-        raise unreadable(error) from error
-    connection.execute(_locks(folder))
+        raise of_a_part(error) or error from error
+    connection.execute(_locks(place))
     return connection
 
 
@@ -81,17 +84,26 @@ def script(
 ) -> str:
     """The session that `connect` opens, as SQL text; in a file, a person can `.read` it in the DuckDB shell.
 
-    The shell's session has no locks: it is the person's own. Raises as `connect`.
+    The shell's session has no locks: it is the person's own. For a lake in a bucket the text says how the shell gets
+    its keys, and holds none. Raises as `connect`.
     """
+    place = locate(lake)
+    return shell_opening(place) + _views(place, _seen(place, runs, include_running, branch), branch)
+
+
+def _seen(place: Place, runs: str | Sequence[str] | None, include_running: bool, branch: str | None) -> list[Run]:
     if branch is not None and branch not in BRANCHES:
         raise ValueError(f"branch {branch!r}: one of {', '.join(BRANCHES)}, or none for the mean of both")
-    seen = read_runs(locate(lake), runs, include_running)
+    return read_runs(place, runs, include_running)
+
+
+def _views(place: Place, seen: list[Run], branch: str | None) -> str:
     statements = [
         _table("runs", ("run_id", "name", "status", "created", "baseline"), map(_run_row, seen)),
         _table("cells", _CELL_COLUMNS, (row for run in seen for row in _cell_rows(run))),
         _table("missing_metrics", ("run_id", "metric", "reason"), (row for run in seen for row in _missing_rows(run))),
     ]
-    statements += [_view(table, seen) for table in TABLES]
+    statements += [_view(place, table, seen) for table in TABLES]
     statements += [(files("sql") / "views" / f"{name}.sql").read_text(encoding="utf-8") for name in VIEWS]
     statements.append(f"SET VARIABLE branch = {literal(branch)};")
     return "\n".join(statement.rstrip() + "\n" for statement in statements)
@@ -116,7 +128,7 @@ def columns(table: str) -> dict[str, str]:
         return {name: str(kind) for name, kind in zip(relation.columns, relation.types, strict=True)}
 
 
-def _view(table: str, runs: list[Run]) -> str:
+def _view(place: Place, table: str, runs: list[Run]) -> str:
     """A view over the table's parts. One declared schema: parts of an older one give NULL for what they lack."""
     declared = ", ".join(
         f"{literal(name)}: {{name: {literal(name)}, type: {literal(kind)}, default_value: NULL}}"
@@ -125,7 +137,7 @@ def _view(table: str, runs: list[Run]) -> str:
     names = ", ".join(f'"{name}"' for name in columns(table))
     scans = [
         f"SELECT {literal(run.run_id)} AS run_id, {names} FROM read_parquet(\n"  # noqa: S608
-        f"    [{', '.join(literal(_escaped(path)) for path in run.parts[table])}],\n"
+        f"    [{', '.join(literal(_escaped(place.address(path))) for path in run.parts[table])}],\n"
         f"    schema = MAP {{{declared}}})"
         for run in runs
         if run.parts[table]
@@ -142,8 +154,9 @@ def _escaped(path: str) -> str:
     return re.sub(r"([\[*?])", r"[\1]", path)
 
 
-def _locks(folder: Path) -> str:
-    allowed = ", ".join(literal(path) for path in dict.fromkeys([str(folder), _escaped(str(folder))]))
+def _locks(place: Place) -> str:
+    """Nothing but the lake, where DuckDB itself opens it."""
+    allowed = ", ".join(literal(f"{path}/") for path in dict.fromkeys([place.lake, _escaped(place.lake)]))
     spill = str(Path(tempfile.gettempdir()) / f"skewbench-{uuid.uuid4().hex}")  # made only when memory runs out
     return f"""
         SET temp_directory = {literal(spill)};

@@ -1,17 +1,19 @@
 """The runs of a lake, from its manifests: which parts a reader may see."""
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
+import duckdb
+
+from sql.place import LakeError, LakeUnreachable, Place
 from sql.schemas import TABLES
 
-
-class LakeError(ValueError):
-    """A lake, or a run of it, that cannot be read. One line that names the value and what there is instead."""
+_OF_OURS = re.compile(r"(LakeError|LakeUnreachable|FileNotFoundError|OSError): (.*)")
 
 
 def unreadable(error: Exception) -> LakeError:
@@ -19,9 +21,19 @@ def unreadable(error: Exception) -> LakeError:
     return LakeError(f"a part that a manifest names cannot be read (verify the run to repair it): {error}")
 
 
+def of_a_part(error: duckdb.Error) -> LakeError | None:
+    """What a query failed of, where it was a part and not the query: DuckDB's error, or one of ours that it wraps."""
+    ours = _OF_OURS.match(str(error))
+    if ours and ours[1] == "LakeUnreachable":
+        return LakeUnreachable(ours[2])
+    if ours or isinstance(error, duckdb.IOException):
+        return unreadable(Exception(ours[2]) if ours else error)
+    return None
+
+
 @dataclass(frozen=True)
 class Run:
-    """One manifest. `parts` holds, for each table, the absolute paths of its parts."""
+    """One manifest. `parts` holds the paths of each table's parts; `sizes` the bytes of each."""
 
     run_id: str
     name: str
@@ -31,23 +43,10 @@ class Run:
     cells: list[dict[str, Any]]
     missing_metrics: list[dict[str, str]]
     parts: dict[str, list[str]]
+    sizes: dict[str, int]
 
 
-def locate(lake: str | Path) -> Path:
-    """The lake's folder. All that a lake on an object store needs to know of its place goes through here.
-
-    Raises:
-        LakeError: no folder, or a URL (only local lakes are read).
-    """
-    if "://" in str(lake):
-        raise LakeError(f"lake {str(lake)!r}: only a local folder can be read")
-    folder = Path(lake).expanduser().resolve()
-    if not folder.is_dir():
-        raise LakeError(f"lake {str(lake)!r}: no such folder")
-    return folder
-
-
-def read_runs(folder: Path, runs: str | Sequence[str] | None = None, include_running: bool = False) -> list[Run]:
+def read_runs(place: Place, runs: str | Sequence[str] | None = None, include_running: bool = False) -> list[Run]:
     """The manifests of the runs that a reader sees, oldest first.
 
     Without `runs`: every committed run, and with `include_running` the running and incomplete ones too. A run that is
@@ -56,22 +55,22 @@ def read_runs(folder: Path, runs: str | Sequence[str] | None = None, include_run
     Raises:
         LakeError: no run, an unknown run, a running run that was not asked for, a broken manifest.
     """
-    found = {run.run_id: run for run in _manifests(folder)}
+    found = {run.run_id: run for run in _manifests(place)}
     if not found:
-        raise LakeError(f"lake {str(folder)!r} holds no run")
+        raise LakeError(f"lake {place.lake!r} holds no run")
     if runs is None:
         seen = [run for run in found.values() if include_running or run.status == "committed"]
         if not seen:
-            raise LakeError(f"lake {str(folder)!r} holds no committed run; there are: {_listed(found)}")
+            raise LakeError(f"lake {place.lake!r} holds no committed run; there are: {_listed(found)}")
         return seen
     names = [runs] if isinstance(runs, str) else list(dict.fromkeys(runs))
     if not names:
-        raise LakeError(f"no run named; lake {str(folder)!r} holds: {_listed(found)}")
+        raise LakeError(f"no run named; lake {place.lake!r} holds: {_listed(found)}")
     for name in names:
         if name not in found:
             near = get_close_matches(name, found, n=1)
             meant = f" (did you mean {near[0]!r}?)" if near else ""
-            raise LakeError(f"no run {name!r} in lake {str(folder)!r}{meant}; there are: {_listed(found)}")
+            raise LakeError(f"no run {name!r} in lake {place.lake!r}{meant}; there are: {_listed(found)}")
         if found[name].status == "running" and not include_running:
             raise LakeError(f"run {name!r} is still running; ask for running runs to see what it has so far")
     return [found[name] for name in names]
@@ -82,23 +81,26 @@ def _listed(found: dict[str, Run], most: int = 20) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
-def _manifests(folder: Path) -> list[Run]:
-    runs = [_manifest(folder, path) for path in sorted((folder / "_runs").glob("*.json"))]
+def _manifests(place: Place) -> list[Run]:
+    paths = [path for path in place.list("_runs") if path.endswith(".json")]
+    runs = [_manifest(place, path, content) for path, content in zip(paths, _json(place, paths), strict=True)]
     return sorted(runs, key=lambda run: (run.created, run.run_id))
 
 
-def _manifest(folder: Path, path: Path) -> Run:
-    content = _json(path)
+def _manifest(place: Place, path: str, content: dict[str, Any]) -> Run:
     try:
-        if content["run_id"] != path.stem:  # it names folders, and a lake may be somebody else's
-            raise LakeError(f"manifest {str(path)!r}: it is that of run {content['run_id']!r}")
+        if content["run_id"] != PurePosixPath(path).stem:  # it names folders, and a lake may be somebody else's
+            raise LakeError(f"manifest {place.address(path)!r}: it is that of run {content['run_id']!r}")
         listed = list(content["parts"])
         if content["status"] == "running":  # its manifest names its parts at commit; until then its receipts do
-            for receipt in sorted((folder / "_receipts" / f"run_id={content['run_id']}").glob("*.json")):
-                listed += _json(receipt)["parts"]
+            receipts = [file for file in place.list(f"_receipts/run_id={content['run_id']}") if file.endswith(".json")]
+            for receipt in _json(place, receipts):
+                listed += receipt["parts"]
         parts: dict[str, list[str]] = {table: [] for table in TABLES}
-        for table, part in dict.fromkeys(_paths(folder, listed)):
+        sizes: dict[str, int] = {}
+        for table, part, size in dict.fromkeys(_parts(place, listed)):
             parts.setdefault(table, []).append(part)
+            sizes[part] = size
         return Run(
             run_id=content["run_id"],
             name=content["name"],
@@ -108,22 +110,31 @@ def _manifest(folder: Path, path: Path) -> Run:
             cells=content.get("cells", []),
             missing_metrics=content.get("missing_metrics", []),
             parts=parts,
+            sizes=sizes,
         )
     except (KeyError, TypeError) as error:
-        raise LakeError(f"manifest {str(path)!r}: {type(error).__name__}: {error}") from error
+        raise LakeError(f"manifest {place.address(path)!r}: {type(error).__name__}: {error}") from error
 
 
-def _paths(folder: Path, listed: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
+def _parts(place: Place, listed: list[dict[str, Any]]) -> Iterator[tuple[str, str, int]]:
     for part in listed:
         relative = PurePosixPath(part["path"])
         if relative.is_absolute() or ".." in relative.parts:
-            raise LakeError(f"part {part['path']!r} lies outside of lake {str(folder)!r}")
-        yield part["table"], str(folder / relative)
+            raise LakeError(f"part {part['path']!r} lies outside of lake {place.lake!r}")
+        yield part["table"], relative.as_posix(), part.get("bytes", 0)
 
 
-def _json(path: Path) -> dict[str, Any]:
+def _json(place: Place, paths: list[str]) -> list[dict[str, Any]]:
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise LakeError(f"{str(path)!r} cannot be read: {error}") from error
-    return content
+        contents = place.read_all(paths)
+    except OSError as error:
+        raise LakeError(f"lake {place.lake!r} cannot be read: {error}") from error
+    return [_parsed(place, path, content) for path, content in zip(paths, contents, strict=True)]
+
+
+def _parsed(place: Place, path: str, content: bytes) -> dict[str, Any]:
+    try:
+        parsed: dict[str, Any] = json.loads(content)
+    except ValueError as error:
+        raise LakeError(f"{place.address(path)!r} cannot be read: {error}") from error
+    return parsed

@@ -7,7 +7,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from sql.manifests import locate, read_runs, unreadable
+from sql.manifests import read_runs, unreadable
+from sql.place import LakeError, Place, locate
 
 
 def pictures(lake: str | Path, run_id: str, sample_ids: Collection[str]) -> dict[str, bytes]:
@@ -19,22 +20,25 @@ def pictures(lake: str | Path, run_id: str, sample_ids: Collection[str]) -> dict
     Raises:
         LakeError: no such run, or a part that is gone or broken.
     """
-    (run,) = read_runs(locate(lake), run_id, include_running=True)
+    place = locate(lake)
+    (run,) = read_runs(place, run_id, include_running=True)
     wanted = pa.array(sorted(sample_ids), pa.string())
     found: dict[str, bytes] = {}
     for path in run.parts["images"]:
         if len(found) == len(wanted):
             break
         try:
-            found |= _of_part(path, wanted)
+            found |= _of_part(place, path, wanted)
+        except LakeError:
+            raise
         except (OSError, pa.ArrowException) as error:
             raise unreadable(error) from error
     return found
 
 
-def _of_part(path: str, wanted: pa.Array) -> dict[str, bytes]:
+def _of_part(place: Place, path: str, wanted: pa.Array) -> dict[str, bytes]:
     found: dict[str, dict[str, bytes | None] | None] = {}
-    with pq.ParquetFile(path) as file:
+    with place.open(path) as content, pq.ParquetFile(content) as file:
         for group in range(file.num_row_groups):
             ids = file.read_row_group(group, columns=["sample_id"])["sample_id"]
             here = pc.is_in(ids, value_set=wanted)

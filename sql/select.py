@@ -6,7 +6,7 @@ import duckdb
 import polars as pl
 from duckdb import StatementType
 
-from sql.manifests import unreadable
+from sql.manifests import of_a_part
 
 
 def select(connection: duckdb.DuckDBPyConnection, text: str) -> pl.DataFrame:
@@ -42,9 +42,9 @@ def fetch(connection: duckdb.DuckDBPyConnection, text: str) -> pl.DataFrame:
     try:
         result = connection.execute(text)
         return result.pl() if result.description else pl.DataFrame()
-    except duckdb.IOException as error:
-        raise unreadable(error) from error
     except duckdb.Error as error:
+        if failure := of_a_part(error):
+            raise failure from error
         raise ValueError(str(error).removeprefix("Invalid Input Error: ")) from error
 
 

@@ -13,7 +13,7 @@ from eval.scorers.images import CorruptImage, decode
 from tasks.errors import InputError
 from tasks.lake.manifest import find_run
 from tasks.lake.parts import Part, read_part
-from tasks.lake.store import LocalStore
+from tasks.lake.store import Store
 
 _AT_ONCE = 64
 NONE = "nothing to compare with; name a folder of images or a run: `skewbench score --reference`, `reference:`"
@@ -30,7 +30,7 @@ class Reference:
     cell: str | None = None
 
 
-def find_reference(store: LocalStore, given: str) -> Reference:
+def find_reference(store: Store, given: str) -> Reference:
     """A folder, or a run by id or beginning of it: its baseline, else all its cells. Raises `InputError`."""
     if (folder := Path(given)).is_dir():
         listing = [f"{file.relative_to(folder)}\0{file.stat().st_size}" for file in _files(folder)]
@@ -46,7 +46,7 @@ def find_reference(store: LocalStore, given: str) -> Reference:
     return Reference(f"{run.run_id} {run.baseline or 'all cells'}", key, parts=parts, cell=run.baseline)
 
 
-def pictures_of(store: LocalStore, reference: Reference) -> Iterator[np.ndarray]:
+def pictures_of(store: Store, reference: Reference) -> Iterator[np.ndarray]:
     """Its pictures. What is no readable image, such as a text file among them, is left out."""
     stored = (
         (Path(file).read_bytes() for file in _files(Path(reference.folder)))
@@ -60,7 +60,7 @@ def pictures_of(store: LocalStore, reference: Reference) -> Iterator[np.ndarray]
             continue
 
 
-def stored_pictures(store: LocalStore, parts: tuple[Part, ...], cell: str | None) -> Iterator[bytes]:
+def stored_pictures(store: Store, parts: tuple[Part, ...], cell: str | None) -> Iterator[bytes]:
     """Encoded pictures of a cell's samples (None: of all) that are `ok`, each once; a few in memory at a time."""
     good = pc.field("status") == "ok"
     where = good if cell is None else good & (pc.field("cell") == cell)

@@ -13,7 +13,7 @@ from tasks.generate import Setting
 from tasks.identity import run_id, settings_that_decide, source_digest, versions
 from tasks.lake.manifest import Manifest, delete_unnamed, now, parts_by_receipt, read_manifest, write_manifest
 from tasks.lake.parts import Part, read_receipts
-from tasks.lake.store import LocalStore, open_store
+from tasks.lake.store import Store, open_store
 from tasks.models import ModelSource, blocks_of, image_size, resolve_model
 from tasks.plan import Shard, plan_shards
 from tasks.pool import Outcome
@@ -30,7 +30,7 @@ class Run:
     """An experiment that was found to be sound, with everything that follows from it. Nothing is written yet."""
 
     experiment: Experiment
-    store: LocalStore
+    store: Store
     source: ModelSource
     setting: Setting
     shards: list[Shard]
@@ -44,9 +44,7 @@ class Run:
     def needs(self) -> Needs:
         """What a worker of this run needs."""
         experiment = self.experiment
-        return Needs(
-            str(self.store.root), self.setting, self.source, experiment.generation.threads, experiment.workers.gpus
-        )
+        return Needs(self.store.lake, self.setting, self.source, experiment.generation.threads, experiment.workers.gpus)
 
 
 def prepare(experiment: Experiment, lake: str, download: bool = False) -> Run:
@@ -122,7 +120,7 @@ def commit(run: Run, manifest: Manifest, outcomes: Iterable[Outcome], derived: I
 
 
 def commit_receipts(
-    store: LocalStore, manifest: Manifest, outcomes: Iterable[Outcome], status: str, derived: Iterable[Part] = ()
+    store: Store, manifest: Manifest, outcomes: Iterable[Outcome], status: str, derived: Iterable[Part] = ()
 ) -> Manifest:
     """Write a manifest that names the parts of all receipts, and delete the parts that it does not name.
 

@@ -12,7 +12,7 @@ from eval.scorers import GroupScore, GroupScorer, ImageScorer, Score
 from eval.scorers.images import CorruptImage, decode
 from sql.schemas import GROUP_SCORES, SCORES
 from tasks.lake.parts import Part, read_part
-from tasks.lake.store import LocalStore
+from tasks.lake.store import Store
 
 BATCH = 64
 """Images that are decoded and scored together."""
@@ -20,7 +20,7 @@ _IDS = ("sample_id", "pair_id", "cell", "prompt_id", "seed")
 
 
 def score_images(
-    store: LocalStore,
+    store: Store,
     chosen: ImageScorer | GroupScorer,
     shard: str,
     samples: tuple[Part, ...],
@@ -41,14 +41,14 @@ def score_images(
     return {"group_scores": pa.Table.from_pylist(list(_group_rows(chosen, rows)), schema=GROUP_SCORES)}
 
 
-def _rows(store: LocalStore, shard: str, samples: tuple[Part, ...]) -> list[dict[str, Any]]:
+def _rows(store: Store, shard: str, samples: tuple[Part, ...]) -> list[dict[str, Any]]:
     """The shard's samples; one that is there twice counts once."""
     columns, of_shard = [*_IDS, "prompt", "status", "reason"], pc.field("shard") == shard
     read = [read_part(store, part, columns, where=of_shard).to_pylist() for part in samples]
     return list({row["sample_id"]: row for part in read for row in part}.values())
 
 
-def _pictures(store: LocalStore, rows: list[dict[str, Any]], images: tuple[Part, ...]) -> dict[str, bytes | None]:
+def _pictures(store: Store, rows: list[dict[str, Any]], images: tuple[Part, ...]) -> dict[str, bytes | None]:
     """The stored pictures of these samples, encoded."""
     cells, prompts = ({row[name] for row in rows} for name in ("cell", "prompt_id"))
     wanted = pc.field("cell").isin(list(cells)) & pc.field("prompt_id").isin(list(prompts))

@@ -9,7 +9,7 @@ from sql import connect
 from tasks.errors import InputError
 from tasks.lake.manifest import Manifest, parts_by_receipt
 from tasks.lake.parts import Receipt, read_receipts, receipt_path
-from tasks.lake.store import LocalStore
+from tasks.lake.store import Store
 from tasks.reference import NONE, find_reference
 from tasks.worker import ScoreJob
 
@@ -34,18 +34,18 @@ def expand(metrics: Iterable[str]) -> tuple[str, ...]:
 
 
 def left_of_run(
-    store: LocalStore, manifest: Manifest, metrics: Iterable[str], reference: str | None = None
+    store: Store, manifest: Manifest, metrics: Iterable[str], reference: str | None = None
 ) -> list[ScoreJob]:
     """What is left to score of a run that is in the lake. Raises `InputError` while it is being generated."""
     if manifest.status == "running":
         raise InputError(f"run {manifest.run_id} is not committed yet; `skewbench run EXPERIMENT` finishes it")
-    with connect(store.root, manifest.run_id) as lake:
+    with connect(store.lake, manifest.run_id) as lake:
         cells = dict(lake.execute("SELECT DISTINCT shard, cell FROM samples").fetchall())
     return jobs_left(store, manifest, metrics, cells, reference)
 
 
 def jobs_left(
-    store: LocalStore,
+    store: Store,
     manifest: Manifest,
     metrics: Iterable[str],
     cells: Mapping[str, str],
@@ -94,7 +94,7 @@ def _is_of(key: str, of: str) -> bool:
     return not key.endswith(_WITHOUT) and (key == of or key.startswith(f"{of}-"))
 
 
-def drop_superseded(store: LocalStore, receipts: dict[str, Receipt]) -> dict[str, Receipt]:
+def drop_superseded(store: Store, receipts: dict[str, Receipt]) -> dict[str, Receipt]:
     """Receipts without those that stood in for what was missing and are replaced; these are deleted."""
     kept = {}
     for key, receipt in receipts.items():

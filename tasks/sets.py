@@ -11,7 +11,7 @@ from eval.scorers.distribution import Features
 from eval.scorers.images import CorruptImage, decode, is_blank
 from sql.schemas import GROUP_SCORES
 from tasks.lake.parts import Part
-from tasks.lake.store import LocalStore
+from tasks.lake.store import Store
 from tasks.reference import Reference, pictures_of, stored_pictures
 
 _AT_ONCE = 64
@@ -20,7 +20,7 @@ _AT_ONCE = 64
 class CellScores:
     """Scores cells with one scorer; the features of a reference are computed once."""
 
-    def __init__(self, store: LocalStore, chosen: SetScorer) -> None:
+    def __init__(self, store: Store, chosen: SetScorer) -> None:
         self._store, self._chosen = store, chosen
         self._real: dict[str, Features] = {}
 

@@ -13,7 +13,7 @@ import torch
 from eval.scorers import Scorers, SetScorer
 from tasks.generate import Setting, ShardRows, generate_shard
 from tasks.lake.parts import Part, Receipt, new_attempt, write_part, write_receipt
-from tasks.lake.store import open_store
+from tasks.lake.store import Store, open_store
 from tasks.models import ModelSource, load_pipeline
 from tasks.plan import Shard
 from tasks.reference import Reference
@@ -82,13 +82,14 @@ class Worker:
 
     def __init__(self, needs: Needs) -> None:
         torch.set_num_threads(needs.threads)
-        self._store, self._setting, self._source = open_store(needs.lake), needs.setting, needs.source
+        self._lake, self._setting, self._source = needs.lake, needs.setting, needs.source
         self._device = "cuda" if needs.gpus else "cpu"
         self._cells: dict[str, CellScores] = {}
         self._batch = sys.maxsize
 
     def ready(self) -> None:
-        """Answers once the worker has a place and stands."""
+        """Answers once the worker has a place and stands. Raises `LakeError` where it has no credentials there."""
+        _ = self._store
 
     def run(self, job: Job) -> Receipt:
         """Do a job: write its parts, then its receipt."""
@@ -114,6 +115,10 @@ class Worker:
         if not job.one_by_one:
             self._batch = min(batch, rows.batch)
         return rows
+
+    @cached_property
+    def _store(self) -> Store:
+        return open_store(self._lake)
 
     @cached_property
     def _pipeline(self) -> Any:

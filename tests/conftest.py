@@ -1,6 +1,7 @@
 """What all tests share: a quiet, offline environment, and a tiny SDXL on disk."""
 
 import os
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ import pytest
 from jaxtyping import install_import_hook
 
 if TYPE_CHECKING:
+    from tasks.lake.store import Store
     from tests.object_store import S3Server
 
 # Shapes are checked in the modules that compute, so before anything imports them. (Settings answer for themselves.)
@@ -43,3 +45,19 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[S3Server]":
 
     with S3Server(tmp_path_factory.mktemp("s3")) as server:
         yield server
+
+
+@pytest.fixture
+def bucket_lake(s3_server: "S3Server", monkeypatch: pytest.MonkeyPatch) -> str:
+    """URL of a lake of its own on the S3 server, whose keys are in the environment."""
+    for name, value in s3_server.environment.items():
+        monkeypatch.setenv(name, value)
+    return s3_server.lake(uuid.uuid4().hex)
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> "Store":
+    """An empty lake of each kind: what one promises the other does."""
+    from tasks.lake.store import open_store
+
+    return open_store(tmp_path / "lake" if request.param == "folder" else request.getfixturevalue("bucket_lake"))

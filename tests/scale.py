@@ -38,7 +38,7 @@ def report(lake: Path) -> int:
     from tasks.report import report_run
 
     (run,) = (lake / "_runs").glob("*.json")
-    return report_run(LocalStore(lake), run.stem).stat().st_size
+    return Path(report_run(LocalStore(lake), run.stem)).stat().st_size
 
 
 MEASURED: dict[str, Callable[[Path], int]] = {"correlations": correlations, "analysis": analysis, "report": report}

@@ -6,7 +6,7 @@ import sys
 import typer
 
 from flows.cli import doctor, lake, look, regressions, run, score, shell, weights
-from sql import LakeError
+from sql import LakeError, LakeUnreachable
 from tasks.errors import InputError, RunError
 
 _QUIET = {
@@ -47,6 +47,8 @@ def main() -> None:
         os.environ.setdefault(name, value)
     try:
         app()
+    except LakeUnreachable as error:
+        _end(f"{error}; the same command goes on where it was", 1)
     except (InputError, LakeError) as error:
         _end(str(error), 2)
     except RunError as error:

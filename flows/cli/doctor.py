@@ -11,7 +11,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from flows.cli.options import Lake
+from flows.cli.options import AnyLake
+from sql import LakeError, locate, reader
 from tasks.errors import InputError
 from tasks.lake.store import open_store
 
@@ -34,12 +35,12 @@ def add_to(app: typer.Typer) -> None:
     app.command("doctor")(doctor)
 
 
-def doctor(lake: Lake = "lake") -> None:
+def doctor(lake: AnyLake = "lake") -> None:
     """Check versions, devices, Ray, Prefect, weights and the lake: what works here, and what to do about the rest."""
     console = Console()
     table = Table("", "what", "found", "to do")
     checks: tuple[Callable[[], Finding], ...] = (
-        _versions, _device, _ray, _prefect, _weights, _hub, lambda: _lake(lake), lambda: _disk(lake),
+        _versions, _device, _ray, _prefect, _weights, _hub, _httpfs, lambda: _lake(lake), lambda: _disk(lake),
     )  # fmt: skip
     with console.status("looking"):
         findings = [check() for check in checks]
@@ -123,7 +124,26 @@ def _hub() -> Finding:
     return Finding("SDXL", True, f"revision {source.revision}")
 
 
+def _httpfs() -> Finding:
+    from sql.attach import httpfs
+
+    if httpfs():
+        return Finding("httpfs", True, "DuckDB reads s3:// with its extension httpfs", "gs:// it reads through obstore")
+    advice = "nothing; INSTALL httpfs in DuckDB, or pip install 'skewbench[httpfs]', is another way"
+    return Finding("httpfs", True, "not on this machine: DuckDB reads s3:// and gs:// through obstore", advice)
+
+
+def _bucket(lake: str) -> Finding:
+    try:
+        open_store(lake).check_writable()
+    except (InputError, LakeError) as error:
+        return Finding("lake", False, str(error), "see docs/lake.md for the variables that name keys and endpoint")
+    return Finding("lake", True, f"{lake} can be written, and DuckDB reads it through {reader(locate(lake))}")
+
+
 def _lake(lake: str) -> Finding:
+    if "://" in lake:
+        return _bucket(lake)
     folder = Path(lake).absolute()
     if not folder.exists():
         return Finding("lake", True, f"{folder} is not there yet: the first run makes it")
@@ -135,6 +155,7 @@ def _lake(lake: str) -> Finding:
 
 
 def _disk(lake: str) -> Finding:
+    lake = "." if "://" in lake else lake  # what is there besides the lake: models, weights, what Ray spills
     free = shutil.disk_usage(
         next(p for p in [Path(lake).absolute(), *Path(lake).absolute().parents] if p.exists())
     ).free

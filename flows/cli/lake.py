@@ -70,7 +70,7 @@ def remove(
     if named := [baseline.name for baseline in list_baselines(store) if baseline.run_id == found.run_id]:
         raise InputError(f"{found.run_id} is the baseline {named[0]!r}; `skewbench baseline remove {named[0]}` first")
     if not yes:
-        typer.confirm(f"delete {found.run_id} with {found.samples} samples from {store.root}?", abort=True)
+        typer.confirm(f"delete {found.run_id} with {found.samples} samples from {store.lake}?", abort=True)
     typer.echo(f"deleted {found.run_id}: {remove_run(store, found.run_id)} files")
 
 

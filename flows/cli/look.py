@@ -3,6 +3,7 @@
 import io
 import re
 import sys
+from pathlib import Path
 from typing import Annotated, Literal
 
 import duckdb
@@ -16,7 +17,7 @@ from rich.text import Text
 import sql
 from flows.cli.options import AnyRun, Lake
 from tasks.errors import InputError
-from tasks.lake.manifest import find_run
+from tasks.lake.manifest import find_run, report_path
 from tasks.lake.store import open_store
 
 Format = Annotated[
@@ -90,7 +91,10 @@ def report(
         str | None, typer.Option("--against", metavar="RUN", help="Another run, such as last night's: what changed.")
     ] = None,
 ) -> None:
-    """Write the report of a run anew, and print its path."""
+    """Write the report of a run anew, and print its path.
+
+    For a lake in a bucket a copy is kept in the current folder, for a browser to open.
+    """
     from tasks.report import report_run
 
     store = open_store(lake)
@@ -98,6 +102,10 @@ def report(
     with Console(stderr=True).status(f"writing the report of {found.run_id}"):
         path = report_run(store, found.run_id, against=against)
     typer.echo(f"report: {path}")
+    if "://" in store.lake:
+        copy = Path(f"{found.run_id}.html").absolute()
+        copy.write_bytes(store.read(report_path(found.run_id)))
+        typer.echo(f"a copy to open: {copy}")
 
 
 def replay(

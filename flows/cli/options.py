@@ -1,11 +1,28 @@
 """Arguments and options that several commands share."""
 
 import os
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-Lake = Annotated[str, typer.Option("--lake", envvar="SKEWBENCH_LAKE", help="Folder of the Parquet lake.")]
+
+def _knock(lake: str) -> str:
+    """A lake in a bucket is asked for once before anything is done: what is wrong is told in seconds."""
+    if "://" in lake:
+        from sql.bucket import Bucket
+        from sql.place import LakeUnreachable
+        from tasks.errors import InputError
+
+        try:
+            Bucket(lake).knock()
+        except LakeUnreachable as error:
+            raise InputError(str(error)) from None
+    return lake
+
+
+_LAKE: dict[str, Any] = {"envvar": "SKEWBENCH_LAKE", "help": "Folder or s3:// or gs:// URL of the Parquet lake."}
+Lake = Annotated[str, typer.Option("--lake", callback=_knock, **_LAKE)]
+AnyLake = Annotated[str, typer.Option("--lake", **_LAKE)]
 RunId = Annotated[
     str, typer.Argument(metavar="RUN", help="A run's id, or the beginning of it; see `skewbench runs list`.")
 ]

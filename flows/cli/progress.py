@@ -8,17 +8,19 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from tasks.lake.manifest import read_manifest
+from sql import LakeError
+from tasks.lake.manifest import read_manifest, report_path
 from tasks.lake.parts import count_receipts
-from tasks.lake.store import LocalStore
+from tasks.lake.store import Store
 
 INTERVAL = 0.5
 """Seconds between two looks."""
+_INTERVAL_OF_BUCKETS = 3.0
 _NAMES = {"generation": "generating", "scores": "scoring"}
 
 
 @contextmanager
-def receipts_shown(console: Console, store: LocalStore, run_id: str, totals: dict[str, int]) -> Iterator[None]:
+def receipts_shown(console: Console, store: Store, run_id: str, totals: dict[str, int]) -> Iterator[None]:
     """Show a bar of receipts for each kind of job (`generation`, `scores`) while the block runs."""
     columns = (
         TextColumn("{task.description}"),
@@ -32,12 +34,15 @@ def receipts_shown(console: Console, store: LocalStore, run_id: str, totals: dic
         bars = {kind: progress.add_task(_NAMES[kind], total=total) for kind, total in totals.items()}
 
         def look() -> None:
-            counts = count_receipts(store, run_id)
+            try:
+                counts = count_receipts(store, run_id)
+            except LakeError:  # the run itself tells what is wrong with its lake
+                return
             for kind, bar in bars.items():
                 progress.update(bar, completed=counts[kind])
 
         def keep_looking() -> None:
-            while not done.wait(INTERVAL):
+            while not done.wait(_INTERVAL_OF_BUCKETS if "://" in store.lake else INTERVAL):
                 look()
 
         watcher = threading.Thread(target=keep_looking, daemon=True)
@@ -50,7 +55,7 @@ def receipts_shown(console: Console, store: LocalStore, run_id: str, totals: dic
             look()
 
 
-def tell_missing(store: LocalStore, run_id: str) -> None:
+def tell_missing(store: Store, run_id: str) -> None:
     """Print the metrics that a run has nowhere, each with the reason, those of one reason in a line."""
     manifest = read_manifest(store, run_id)
     by_reason: dict[str, list[str]] = {}
@@ -58,3 +63,10 @@ def tell_missing(store: LocalStore, run_id: str) -> None:
         by_reason.setdefault(missing["reason"], []).append(missing["metric"])
     for reason, metrics in by_reason.items():
         typer.echo(f"no {', '.join(metrics)}: {reason}")
+
+
+def tell_report(store: Store, run_id: str) -> None:
+    """Print where the report lies, and, where no browser gets at it, how to have it here."""
+    typer.echo(f"report: {store.address(report_path(run_id))}")
+    if "://" in store.lake:
+        typer.echo(f"to open it: skewbench report {run_id} --lake {store.lake}")

@@ -66,7 +66,7 @@ def compare(
     with Console(stderr=True).status(f"comparing {later.run_id} with {earlier.run_id}"):
         found = held_against(store, later, earlier, experiment.nightly, named[0].name if named[0] else None)
     if format == "markdown":
-        typer.echo(markdown(found, store.root), nl=False)
+        typer.echo(markdown(found, store.lake), nl=False)
     elif format == "table":
         typer.echo(summary(found))
         shown = found.table if everything else found.table.filter(pl.col("verdict") != "same")

@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.table import Table
 
 from flows.cli.options import ExperimentName, Lake, Prompts, WeightsFolder
-from flows.cli.progress import receipts_shown, tell_missing
+from flows.cli.progress import receipts_shown, tell_missing, tell_report
 from tasks.errors import RunError
-from tasks.lake.manifest import list_runs, report_path
+from tasks.lake.manifest import list_runs
 from tasks.lake.parts import count_receipts
 from tasks.lake.store import open_store
 
@@ -54,7 +54,7 @@ def run(
         finished = is_finished(prepared)
     if finished:
         typer.echo(f"{prepared.id} is done already; nothing to do")
-        typer.echo(f"report: {prepared.store.root / report_path(prepared.id)}")
+        tell_report(prepared.store, prepared.id)
         return
     console.print(f"[bold]{prepared.id}[/bold]: {len(chosen.cells)} cells, {len(prepared.shards)} shards, lake {lake}")
     began = time.monotonic()
@@ -69,7 +69,7 @@ def run(
         raise error if isinstance(error, Exception) else RunError(str(state.message))
     typer.echo(f"{prepared.id} is done, in {time.monotonic() - began:.0f} s")
     tell_missing(prepared.store, prepared.id)
-    typer.echo(f"report: {prepared.store.root / report_path(prepared.id)}")
+    tell_report(prepared.store, prepared.id)
 
 
 def plan(

@@ -7,9 +7,9 @@ import typer
 from rich.console import Console
 
 from flows.cli.options import AnyRun, Lake, WeightsFolder
-from flows.cli.progress import receipts_shown, tell_missing
+from flows.cli.progress import receipts_shown, tell_missing, tell_report
 from tasks.errors import RunError
-from tasks.lake.manifest import find_run, report_path
+from tasks.lake.manifest import find_run
 from tasks.lake.parts import count_receipts
 from tasks.lake.store import open_store
 
@@ -61,4 +61,4 @@ def score(
     else:
         typer.echo(f"{manifest.run_id} has these scores already; nothing to do")
     tell_missing(store, manifest.run_id)
-    typer.echo(f"report: {store.root / report_path(manifest.run_id)}")
+    tell_report(store, manifest.run_id)

@@ -42,6 +42,7 @@ def run_sql(
     if script:
         typer.echo(sql.script(lake))
         return
+    _tell_reader(lake)
     with sql.connect(lake) as connection:
         if statement is not None:
             print_rows(_rows(connection, statement), format)
@@ -53,6 +54,13 @@ def run_sql(
                 if not sys.stdin.isatty():
                     raise
                 typer.secho(f"error: {error}", fg="red", err=True)
+
+
+def _tell_reader(lake: str) -> None:
+    """For a lake in a bucket: which of the two ways DuckDB takes to it."""
+    if "://" in lake:
+        way = sql.reader(sql.locate(lake))
+        typer.echo(f"{lake} is read through {'DuckDB extension httpfs' if way == 'httpfs' else way}", err=True)
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, statement: str) -> pl.DataFrame:

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 
 from tasks.errors import InputError
 from tasks.lake.manifest import find_run, now
-from tasks.lake.store import LocalStore
+from tasks.lake.store import Store
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,59}")
 
@@ -20,7 +20,7 @@ class Baseline:
     set: str  # when
 
 
-def set_baseline(store: LocalStore, name: str, run: str) -> Baseline:
+def set_baseline(store: Store, name: str, run: str) -> Baseline:
     """Point a name at a committed run, whatever it pointed at before. Raises `InputError`."""
     _checked(name)
     found = find_run(store, run)
@@ -31,7 +31,7 @@ def set_baseline(store: LocalStore, name: str, run: str) -> Baseline:
     return baseline
 
 
-def find_baseline(store: LocalStore, name: str) -> Baseline | None:
+def find_baseline(store: Store, name: str) -> Baseline | None:
     """The baseline of that name, or None. Raises `InputError` where its file is broken."""
     if not _NAME.fullmatch(name):
         return None
@@ -44,13 +44,13 @@ def find_baseline(store: LocalStore, name: str) -> Baseline | None:
         raise InputError(f"{_path(name)} is no baseline: {error}; `skewbench baseline set {name} RUN`") from None
 
 
-def list_baselines(store: LocalStore) -> list[Baseline]:
+def list_baselines(store: Store) -> list[Baseline]:
     """All baselines of a lake, by name."""
     names = [path.rsplit("/", 1)[-1].removesuffix(".json") for path in store.list("_baselines")]
     return [found for name in sorted(names) if (found := find_baseline(store, name))]
 
 
-def remove_baseline(store: LocalStore, name: str) -> Baseline:
+def remove_baseline(store: Store, name: str) -> Baseline:
     """Forget a name; its run stays. Raises `InputError` where there is none."""
     found = find_baseline(store, name)
     if found is None:

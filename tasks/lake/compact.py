@@ -13,14 +13,14 @@ from sql.schemas import TABLES
 from tasks.errors import InputError
 from tasks.lake.manifest import Manifest, delete_unnamed, write_manifest
 from tasks.lake.parts import Part, new_attempt, read_part, write_part
-from tasks.lake.store import LocalStore
+from tasks.lake.store import Store
 
 TARGET = 256 * 2**20
 """Bytes of small parts that are merged into one."""
 _ORDER = ("cell", "prompt_id", "seed", "block", "branch", "metric")
 
 
-def compact_run(store: LocalStore, manifest: Manifest, target: int = TARGET) -> Manifest:
+def compact_run(store: Store, manifest: Manifest, target: int = TARGET) -> Manifest:
     """Merge a committed run's parts, table by table. Raises `InputError` for a run that is not committed."""
     if manifest.status != "committed":
         raise InputError(f"run {manifest.run_id} is {manifest.status}: only committed runs are compacted")
@@ -49,7 +49,7 @@ def _groups(parts: list[Part], target: int) -> Iterator[list[Part]]:
             group.append(part)
 
 
-def _merge(store: LocalStore, run_id: str, group: list[Part]) -> Part:
+def _merge(store: Store, run_id: str, group: list[Part]) -> Part:
     schema = TABLES[group[0].table]
     rows = pa.concat_tables([read_part(store, part) for part in group], promote_options="default")
     for name in schema.names:  # parts of an older schema lack the newer columns

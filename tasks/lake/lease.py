@@ -10,8 +10,9 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
+from sql.place import LakeUnreachable
 from tasks.errors import RunError
-from tasks.lake.store import LocalStore
+from tasks.lake.store import Store
 
 HEARTBEAT = 5.0
 """Seconds between two heartbeats."""
@@ -22,25 +23,18 @@ STALE = 60.0
 class Lease:
     """`with Lease(store, run_id):` is the run's only driver, or raises `RunError` that names the other one."""
 
-    def __init__(self, store: LocalStore, run_id: str) -> None:
+    def __init__(self, store: Store, run_id: str) -> None:
         self._store, self._run_id, self._path = store, run_id, f"_leases/{run_id}.json"
         self._token = uuid.uuid4().hex
+        self._held = b""
         self._stop = threading.Event()
         self.on_lost: Callable[[], None] = lambda: None
         """Called where another driver took over, since this one slept too long: what it does must stop."""
 
     def __enter__(self) -> "Lease":
-        if not self._store.put_new(self._path, self._content()):
-            holder = self._holder()
-            if holder and _alive(holder):
-                raise RunError(
-                    f"run {self._run_id} is being driven by process {holder['pid']} on {holder['host']} "
-                    f"(last heartbeat {time.time() - holder['time']:.0f} s ago); wait for it, or stop it"
-                )
-            self._store.put(self._path, self._content())
-            time.sleep(0.2)  # two that find the same dead lease both write; the last to write has it
-            if self._is_lost():
-                raise RunError(f"run {self._run_id} has just been taken over by another process; try again later")
+        self._held = self._content()
+        if not self._store.put_new(self._path, self._held) and not self._take_over():
+            raise RunError(f"run {self._run_id} has just been taken over by another process; try again later")
         self._thread = threading.Thread(target=self._beat, daemon=True, name="lease")
         self._thread.start()
         return self
@@ -50,29 +44,48 @@ class Lease:
     ) -> None:
         self._stop.set()
         self._thread.join()
-        if not self._is_lost():
-            self._store.delete(self._path)
+        try:
+            if self._store.read(self._path) == self._held:
+                self._store.delete(self._path)
+        except (FileNotFoundError, LakeUnreachable):  # a lease that stays behind is stale in a minute
+            return
+
+    def _take_over(self) -> bool:
+        """Take the lease of a dead driver; of several that try one gets it. Raises `RunError` where it lives."""
+        try:
+            left = self._store.read(self._path)
+        except FileNotFoundError:  # just given back
+            return self._store.put_new(self._path, self._held)
+        holder = _parse(left)
+        if holder and _alive(holder):
+            raise RunError(
+                f"run {self._run_id} is being driven by process {holder['pid']} on {holder['host']} "
+                f"(last heartbeat {time.time() - holder['time']:.0f} s ago); wait for it, or stop it"
+            )
+        return self._store.swap(self._path, left, self._held)
 
     def _content(self) -> bytes:
         holder = {"token": self._token, "host": socket.gethostname(), "pid": os.getpid(), "time": time.time()}
         return json.dumps(holder).encode()
 
-    def _holder(self) -> dict[str, Any] | None:
-        try:
-            return dict(json.loads(self._store.read(self._path)))
-        except (FileNotFoundError, ValueError):
-            return None
-
-    def _is_lost(self) -> bool:
-        holder = self._holder()
-        return holder is None or holder["token"] != self._token
-
     def _beat(self) -> None:
         while not self._stop.wait(HEARTBEAT):
-            if self._is_lost():
+            beat = self._content()
+            try:
+                kept = self._store.swap(self._path, self._held, beat)
+            except LakeUnreachable:  # nobody else gets at the lake either, or takes over, which the next beat finds
+                continue
+            if not kept:
                 self.on_lost()
                 return
-            self._store.put(self._path, self._content())
+            self._held = beat
+
+
+def _parse(content: bytes) -> dict[str, Any] | None:
+    try:
+        return dict(json.loads(content))
+    except ValueError:
+        return None
 
 
 def _alive(holder: dict[str, Any]) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from sql.schemas import TABLES, VERSION
 from tasks.errors import InputError
 from tasks.lake.parts import Part, Receipt, parse_part
-from tasks.lake.store import LocalStore
+from tasks.lake.store import Store
 
 
 @dataclass(frozen=True)
@@ -50,34 +50,27 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def write_manifest(store: LocalStore, manifest: Manifest) -> Manifest:
+def write_manifest(store: Store, manifest: Manifest) -> Manifest:
     """Replace a run's manifest."""
     stamped = replace(manifest, updated=now())
     store.put(manifest_path(manifest.run_id), json.dumps(asdict(stamped), indent=1).encode())
     return stamped
 
 
-def read_manifest(store: LocalStore, run_id: str) -> Manifest | None:
+def read_manifest(store: Store, run_id: str) -> Manifest | None:
     """A run's manifest, or None. Raises `InputError` where the file is broken."""
     try:
-        fields = json.loads(store.read(manifest_path(run_id)))
-        parts = tuple(parse_part(part) for part in fields.pop("parts"))
-        if fields["run_id"] != run_id:  # it names folders, and a lake may be somebody else's
-            raise ValueError(f"it is that of run {fields['run_id']!r}")
-        return Manifest(**fields, parts=parts)
+        return _parse(run_id, store.read(manifest_path(run_id)))
     except FileNotFoundError:
         return None
-    except (ValueError, TypeError, KeyError) as error:
-        raise InputError(f"{manifest_path(run_id)} is no manifest: {error}") from None
 
 
-def list_runs(store: LocalStore) -> list[Manifest]:
+def list_runs(store: Store) -> list[Manifest]:
     """All runs of a lake, oldest first."""
-    ids = [path.removeprefix("_runs/").removesuffix(".json") for path in store.list("_runs") if path.endswith(".json")]
-    found = (read_manifest(store, run_id) for run_id in ids)
-    return sorted(
-        (manifest for manifest in found if manifest), key=lambda manifest: (manifest.created, manifest.run_id)
-    )
+    paths = [path for path in store.list("_runs") if path.endswith(".json")]
+    ids = [path.removeprefix("_runs/").removesuffix(".json") for path in paths]
+    found = map(_parse, ids, store.read_all(paths))
+    return sorted(found, key=lambda manifest: (manifest.created, manifest.run_id))
 
 
 def parts_by_receipt(manifest: Manifest, receipts: Mapping[str, Receipt]) -> dict[str, tuple[Part, ...]]:
@@ -90,11 +83,11 @@ def parts_by_receipt(manifest: Manifest, receipts: Mapping[str, Receipt]) -> dic
     return {key: tuple(now_in(part) for part in receipt.parts) for key, receipt in receipts.items()}
 
 
-def find_run(store: LocalStore, given: str | None) -> Manifest:
+def find_run(store: Store, given: str | None) -> Manifest:
     """A run by id, by a unique beginning of it, or, for None, the newest. Raises `InputError`."""
     runs = list_runs(store)
     if not runs:
-        raise InputError(f"lake {str(store.root)!r}: no runs in it; `skewbench run demo` makes one")
+        raise InputError(f"lake {store.lake!r}: no runs in it; `skewbench run demo` makes one")
     if given is None:
         return runs[-1]
     matching = [run for run in runs if run.run_id == given] or [run for run in runs if run.run_id.startswith(given)]
@@ -104,12 +97,22 @@ def find_run(store: LocalStore, given: str | None) -> Manifest:
     raise InputError(f"run {given!r}: {'matches several' if matching else 'no such run'}; there are {known}")
 
 
-def delete_unnamed(store: LocalStore, manifest: Manifest, keep: Iterable[str] = ()) -> list[str]:
+def delete_unnamed(store: Store, manifest: Manifest, keep: Iterable[str] = ()) -> list[str]:
     """Delete parts of the run that its manifest does not name: a plain glob over a committed run is right too."""
     named = {part.path for part in manifest.parts} | set(keep)
     unnamed = [
         path for table in TABLES for path in store.list(f"{table}/run_id={manifest.run_id}") if path not in named
     ]
-    for path in unnamed:
-        store.delete(path)
+    store.delete(*unnamed)
     return unnamed
+
+
+def _parse(run_id: str, content: bytes) -> Manifest:
+    try:
+        fields = json.loads(content)
+        parts = tuple(parse_part(part) for part in fields.pop("parts"))
+        if fields["run_id"] != run_id:  # it names folders, and a lake may be somebody else's
+            raise ValueError(f"it is that of run {fields['run_id']!r}")
+        return Manifest(**fields, parts=parts)
+    except (ValueError, TypeError, KeyError) as error:
+        raise InputError(f"{manifest_path(run_id)} is no manifest: {error}") from None

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from sql.schemas import TABLES, VERSION
 from tasks.errors import InputError
-from tasks.lake.store import LocalStore
+from tasks.lake.store import Store
 
 _ROW_GROUP = {"images": 100}
 """Rows a row group: pictures are large, and a reader fetches few."""
@@ -49,7 +49,7 @@ def new_attempt() -> str:
     return uuid.uuid4().hex[:8]
 
 
-def write_part(store: LocalStore, table: str, run_id: str, stem: str, attempt: str, rows: pa.Table) -> Part:
+def write_part(store: Store, table: str, run_id: str, stem: str, attempt: str, rows: pa.Table) -> Part:
     """Write rows of a table as one file. The rows are cast to the table's schema, which is checked."""
     schema = TABLES[table].with_metadata(_metadata(table, run_id))
     buffer = io.BytesIO()
@@ -69,31 +69,30 @@ def write_part(store: LocalStore, table: str, run_id: str, stem: str, attempt: s
 
 
 def read_part(
-    store: LocalStore, part: Part, columns: list[str] | None = None, where: pc.Expression | None = None
+    store: Store, part: Part, columns: list[str] | None = None, where: pc.Expression | None = None
 ) -> pa.Table:
     """A part's rows, or those of them for which `where` holds; only the row groups that may have some are read."""
     with store.open(part.path) as file:
         return pq.read_table(file, columns=columns, filters=where)
 
 
-def write_receipt(store: LocalStore, receipt: Receipt) -> Receipt:
+def write_receipt(store: Store, receipt: Receipt) -> Receipt:
     """Write a receipt, or, where an earlier attempt's stands already, delete our parts and return that one."""
     path = receipt_path(receipt.run_id, receipt.key)
     if store.put_new(path, json.dumps(asdict(receipt), indent=1).encode()):
         return receipt
-    for part in receipt.parts:
-        store.delete(part.path)
+    store.delete(*(part.path for part in receipt.parts))
     return _parse(store.read(path))
 
 
-def read_receipts(store: LocalStore, run_id: str) -> dict[str, Receipt]:
+def read_receipts(store: Store, run_id: str) -> dict[str, Receipt]:
     """All receipts of a run, by key. Raises `InputError` for a file that is none."""
-    folder = f"_receipts/run_id={run_id}"
-    receipts = (_read_receipt(store, path) for path in store.list(folder) if path.endswith(".json"))
+    paths = [path for path in store.list(f"_receipts/run_id={run_id}") if path.endswith(".json")]
+    receipts = map(_named, paths, store.read_all(paths))
     return {receipt.key: receipt for receipt in receipts}
 
 
-def count_receipts(store: LocalStore, run_id: str) -> dict[str, int]:
+def count_receipts(store: Store, run_id: str) -> dict[str, int]:
     """Number of receipts by kind of job (`generation`, `scores`), from their names alone."""
     names = [path.rsplit("/", 1)[-1] for path in store.list(f"_receipts/run_id={run_id}")]
     return {kind: sum(name.startswith(f"{kind}-") for name in names) for kind in ("generation", "scores")}
@@ -113,9 +112,10 @@ def parse_part(fields: dict[str, Any]) -> Part:
     return part
 
 
-def _read_receipt(store: LocalStore, path: str) -> Receipt:
+def _named(path: str, content: bytes) -> Receipt:
+    """The receipt that a file holds, if it is the one that its name says."""
     try:
-        receipt = _parse(store.read(path))
+        receipt = _parse(content)
     except (ValueError, TypeError, KeyError) as error:
         raise InputError(f"{path} is no receipt: {error}") from None
     if receipt_path(receipt.run_id, receipt.key) != path:  # both name files, and a lake may be somebody else's

@@ -1,23 +1,52 @@
-"""Files of a lake: whole objects that appear at once or not at all."""
+"""Objects of a lake: whole at once, or not there. In a local folder here; in a bucket in `tasks.lake.bucket`."""
 
+import fcntl
 import os
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Protocol
 
+from sql.place import Folder, Place
 from tasks.errors import InputError
 
 ABANDONED = 3600.0
 """Age in seconds from which a temporary file has no writer any more."""
+_LOCK = ".lock"
 
 
-class LocalStore:
+class Store(Place, Protocol):
+    """A lake that is written to. Its promises rest on `put_new` and `swap`: of several writers one succeeds."""
+
+    def check_writable(self) -> None:
+        """Raises `InputError` or `LakeError` where nothing can be written."""
+        ...
+
+    def put(self, path: str, content: bytes) -> None:
+        """Write an object, or replace it, atomically."""
+        ...
+
+    def put_new(self, path: str, content: bytes) -> bool:
+        """Write an object only if there is none; False where there was one (it stays as it is)."""
+        ...
+
+    def swap(self, path: str, old: bytes, new: bytes) -> bool:
+        """Replace an object only if its content is still `old`; False where it is not, or is gone."""
+        ...
+
+    def exists(self, path: str) -> bool:
+        """Whether there is such an object."""
+        ...
+
+    def delete(self, *paths: str) -> None:
+        """Delete objects; not an error where there is none."""
+        ...
+
+
+class LocalStore(Folder):
     """A lake in a local folder. A write is a temporary file outside every glob, fsync, and a rename."""
-
-    def __init__(self, root: str | Path) -> None:
-        self.root = Path(root).absolute()
 
     def check_writable(self) -> None:
         """Create the folder where there is none. Raises `InputError` where nothing can be written."""
@@ -47,41 +76,46 @@ class LocalStore:
         _sync_folder(target.parent)
         return True
 
-    def read(self, path: str) -> bytes:
-        """An object's bytes. Raises `FileNotFoundError`."""
-        return (self.root / path).read_bytes()
-
-    def open(self, path: str) -> BinaryIO:
-        """An object to read parts of. Raises `FileNotFoundError`."""
-        return (self.root / path).open("rb")
+    def swap(self, path: str, old: bytes, new: bytes) -> bool:
+        """Replace an object only if its content is still `old`; False where it is not, or is gone."""
+        with self._locked():
+            try:
+                if self.read(path) != old:
+                    return False
+            except FileNotFoundError:
+                return False
+            self.put(path, new)
+            return True
 
     def exists(self, path: str) -> bool:
         """Whether there is such an object."""
         return (self.root / path).is_file()
 
-    def list(self, folder: str) -> list[str]:
-        """Paths of the objects in a folder and below it, sorted."""
-        found = (self.root / folder).rglob("*")
-        return sorted(path.relative_to(self.root).as_posix() for path in found if path.is_file())
-
-    def delete(self, path: str) -> None:
-        """Delete an object; not an error where there is none. Folders left empty go too."""
-        target = self.root / path
-        target.unlink(missing_ok=True)
-        for folder in _parents_within(target, self.root):
-            try:
-                folder.rmdir()
-            except OSError:
-                return
+    def delete(self, *paths: str) -> None:
+        """Delete objects; not an error where there is none. Folders left empty go too."""
+        for target in (self.root / path for path in paths):
+            target.unlink(missing_ok=True)
+            for folder in _parents_within(target, self.root):
+                try:
+                    folder.rmdir()
+                except OSError:
+                    break
 
     def _sweep(self) -> None:
         """Delete temporary files that a killed writer left an hour ago or more."""
         for path in self._temporary_folder().iterdir():
             try:
-                if time.time() - path.stat().st_mtime > ABANDONED:
+                if path.name != _LOCK and time.time() - path.stat().st_mtime > ABANDONED:
                     path.unlink()
             except FileNotFoundError:  # its writer was alive after all
                 continue
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """One process at a time: a file has no compare-and-swap of its own."""
+        with (self._temporary_folder() / _LOCK).open("wb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
 
     def _temporary_folder(self) -> Path:
         folder = self.root / "_temporary"
@@ -106,10 +140,12 @@ class LocalStore:
         return target
 
 
-def open_store(lake: str | Path) -> LocalStore:
-    """The store of a lake's path. Raises `InputError` for a kind of path that is not supported."""
+def open_store(lake: str | Path) -> Store:
+    """The store of a lake's folder or URL. Raises `LakeError` for a URL that is none, and without credentials."""
     if "://" in str(lake):
-        raise InputError(f"lake {str(lake)!r}: only local folders so far")
+        from tasks.lake.bucket import BucketStore
+
+        return BucketStore(str(lake))
     return LocalStore(lake)
 
 

@@ -6,7 +6,7 @@ from hashlib import sha256
 
 from tasks.lake.manifest import Manifest, parts_by_receipt, write_manifest
 from tasks.lake.parts import Part, Receipt, read_receipts, receipt_path
-from tasks.lake.store import LocalStore
+from tasks.lake.store import Store
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Fault:
     what: str
 
 
-def check_parts(store: LocalStore, manifest: Manifest, seen: Callable[[], None] = lambda: None) -> list[Fault]:
+def check_parts(store: Store, manifest: Manifest, seen: Callable[[], None] = lambda: None) -> list[Fault]:
     """Hash every part that the manifest names. `seen` is called after each."""
     faults = []
     for part in manifest.parts:
@@ -28,7 +28,7 @@ def check_parts(store: LocalStore, manifest: Manifest, seen: Callable[[], None] 
     return faults
 
 
-def send_back(store: LocalStore, manifest: Manifest, faults: list[Fault]) -> Manifest:
+def send_back(store: Store, manifest: Manifest, faults: list[Fault]) -> Manifest:
     """Drop broken parts and the receipts that vouch for them; the run is `incomplete` until it is started again.
 
     A shard goes back whole, and with it, where parts were merged, the shards whose rows lie in one file with its; and
@@ -42,10 +42,8 @@ def send_back(store: LocalStore, manifest: Manifest, faults: list[Fault]) -> Man
         broken |= set[str]().union(*(held[key] for key in more))
     parts = tuple(part for part in manifest.parts if part.path not in broken)
     written = write_manifest(store, replace(manifest, status="incomplete", parts=parts))
-    for key in lost:
-        store.delete(receipt_path(manifest.run_id, key))
-    for path in broken:
-        store.delete(path)
+    store.delete(*(receipt_path(manifest.run_id, key) for key in lost))
+    store.delete(*broken)
     return written
 
 
@@ -59,7 +57,7 @@ def _scores_of(lost: set[str], receipts: dict[str, Receipt]) -> set[str]:
     }
 
 
-def _fault(store: LocalStore, part: Part) -> str | None:
+def _fault(store: Store, part: Part) -> str | None:
     try:
         content = store.read(part.path)
     except FileNotFoundError:

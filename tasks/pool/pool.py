@@ -29,6 +29,7 @@ from ray.exceptions import (
     WorkerCrashedError,
 )
 
+from sql import LakeUnreachable
 from tasks.errors import RunError
 from tasks.generate import DEVICE_ERRORS, BrokenDeviceError
 from tasks.lake.parts import Receipt
@@ -241,6 +242,8 @@ class WorkerPool:
             self._deaths = 0
             task.stream.outcomes.put(Outcome(task.job, future.result()))
             return
+        if isinstance(unreachable := _cause(error), LakeUnreachable):  # for every job, and every worker
+            raise RunError(f"{unreachable}; the same command goes on where it was") from None
         if isinstance(error, _DEAD) or any(sign in str(error) for sign in DEVICE_ERRORS):
             self._died(member, error)
         if isinstance(cause := _cause(error), BrokenDeviceError) and isinstance(task.job, GenerateJob):

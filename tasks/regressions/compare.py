@@ -15,7 +15,7 @@ from sql.schemas import REGRESSIONS
 from tasks.errors import InputError
 from tasks.experiment import NightlySpec
 from tasks.lake.manifest import Manifest, list_runs
-from tasks.lake.store import LocalStore
+from tasks.lake.store import Store
 from tasks.regressions.asked import margins
 from tasks.regressions.gather import Sides, pairs, picture_pairs, sides
 from tasks.regressions.pictures import differences
@@ -51,7 +51,7 @@ class Comparison:
 
 
 def compare(
-    store: LocalStore, run: Manifest, against: Manifest, spec: NightlySpec, baseline: str | None = None
+    store: Store, run: Manifest, against: Manifest, spec: NightlySpec, baseline: str | None = None
 ) -> Comparison:
     """The verdicts on `run`, the later, against an earlier run. Raises `InputError` where one cannot be compared."""
     for one in (run, against):
@@ -61,7 +61,7 @@ def compare(
         raise InputError(f"run {run.run_id} against itself: name two runs")
     experiment = runs_of_experiment(list_runs(store), run)
     ids = dict.fromkeys([run.run_id, against.run_id, *(one.run_id for one in experiment)])
-    with sql.connect(store.root, list(ids)) as connection:
+    with sql.connect(store.lake, list(ids)) as connection:
         known = gather(connection, store, run, against, spec)
         slow = worse_nights(connection, against.run_id)
         share = next((one.margin for one in spec.margins if one.metric == "seconds"), None)
@@ -96,11 +96,11 @@ class Gathered:
 
 
 def gather(
-    connection: duckdb.DuckDBPyConnection, store: LocalStore, run: Manifest, against: Manifest, spec: NightlySpec
+    connection: duckdb.DuckDBPyConnection, store: Store, run: Manifest, against: Manifest, spec: NightlySpec
 ) -> Gathered:
     """All pairs of two runs, but for their times."""
     cells = sides(connection, run.run_id, against.run_id)
-    pictures = differences(connection, store.root, run.run_id, against.run_id)
+    pictures = differences(connection, store.lake, run.run_id, against.run_id)
     known, hindered = _comparable(pairs(connection, run.run_id, against.run_id, cells, pictures), cells)
     hindered += list(_missing(connection, run.run_id, against.run_id))
     alike = [cell.cell for cell in cells.values() if cell.alike and not cell.obstacle]

@@ -7,7 +7,7 @@ from tasks.errors import RunError
 from tasks.lake.baselines import list_baselines
 from tasks.lake.manifest import Manifest, list_runs
 from tasks.lake.remove import remove_run
-from tasks.lake.store import LocalStore
+from tasks.lake.store import Store
 
 _FORM = "%Y-%m-%dT%H:%M:%SZ"
 _NIGHT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
@@ -23,7 +23,7 @@ def is_night(run: Manifest) -> bool:
     return bool(_NIGHT.fullmatch(str(run.experiment.get("repeat", ""))))
 
 
-def remove_old(store: LocalStore, name: str, keep: int) -> list[str]:
+def remove_old(store: Store, name: str, keep: int) -> list[str]:
     """Delete all but the last `keep` nights of an experiment; their ids.
 
     A run that a baseline names stays, and is not counted; so does one that another process works on.

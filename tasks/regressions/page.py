@@ -1,7 +1,6 @@
 """A comparison as Markdown, for the Prefect UI or a file: summary, rows that matter, pictures that changed most."""
 
 import re
-from pathlib import Path
 
 import polars as pl
 
@@ -20,7 +19,7 @@ _SHOWN = (
 _QUIET = ("same", "inconclusive", "not comparable")
 
 
-def markdown(comparison: Comparison, lake: Path) -> str:
+def markdown(comparison: Comparison, lake: str) -> str:
     """The page; pictures are part of it."""
     parts = [f"**{summary(comparison)}**", *_table(comparison.table), *_pictures(comparison, lake)]
     return "\n\n".join(parts) + "\n"
@@ -69,7 +68,7 @@ def starts_at(row: dict[str, object]) -> str:
     return f"{step}block {row['block']}"
 
 
-def _pictures(comparison: Comparison, lake: Path) -> list[str]:
+def _pictures(comparison: Comparison, lake: str) -> list[str]:
     most = comparison.pictures.filter("moved").sort("mean", "unit", descending=[True, False]).head(PICTURES)
     if most.is_empty():
         return []

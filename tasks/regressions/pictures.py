@@ -1,7 +1,6 @@
 """The pictures of two runs: by how much each pair differs."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import duckdb
 import numpy as np
@@ -35,14 +34,14 @@ _PAIRED = """
 """
 
 
-def differences(connection: duckdb.DuckDBPyConnection, lake: Path, now: str, was: str) -> pl.DataFrame:
+def differences(connection: duckdb.DuckDBPyConnection, lake: str, now: str, was: str) -> pl.DataFrame:
     """A row a pair of pictures that are both ok: the largest and the mean difference of a pixel, in levels of 255."""
     paired = connection.execute(_PAIRED, {"now": now, "was": was}).pl()
     parts = [paired[start : start + _AT_ONCE] for start in range(0, len(paired), _AT_ONCE)]
     return pl.DataFrame([row for part in parts for row in _some(lake, now, was, part)], schema=SCHEMA)
 
 
-def _some(lake: Path, now: str, was: str, paired: pl.DataFrame) -> Iterator[dict[str, object]]:
+def _some(lake: str, now: str, was: str, paired: pl.DataFrame) -> Iterator[dict[str, object]]:
     ours, theirs = sql.pictures(lake, now, paired["sample"]), sql.pictures(lake, was, paired["sample_before"])
     for row in paired.to_dicts():
         one, other = ours.get(row["sample"]), theirs.get(row["sample_before"])

@@ -1,14 +1,12 @@
 """A run's report: opens the lake, asks the named queries, and writes one HTML file."""
 
-import os
 from contextlib import closing
-from pathlib import Path
 
 import sql
 from eval.figures import metric_label
 from tasks.errors import InputError
-from tasks.lake.manifest import Manifest, find_run
-from tasks.lake.store import LocalStore
+from tasks.lake.manifest import Manifest, find_run, report_path
+from tasks.lake.store import Store
 from tasks.report.answers import ask
 from tasks.report.explorer import explore
 from tasks.report.findings import find
@@ -24,13 +22,14 @@ from tasks.report.sections.stability import stability_section
 from tasks.report.sections.worst import worst_section
 
 
-def report_run(store: LocalStore, run_id: str, path: str | Path | None = None, against: str | None = None) -> Path:
-    """Write the report of a run, also of one that is not finished, and return its absolute path.
+def report_run(store: Store, run_id: str, against: str | None = None) -> str:
+    """Write the report of a run, also of one that is not finished, into the lake, and return its path or URL.
+
+    It lies at `_reports/<run_id>.html`; one that is there is replaced, atomically.
 
     Args:
         run_id: the run's id, or a unique beginning of it.
         against: another run's id, or a unique beginning: what changed since is shown.
-        path: of the file; without it `<lake>/_reports/<run_id>.html`. A file that is there is replaced, atomically.
 
     Raises:
         InputError: no such run, or a run against itself.
@@ -38,9 +37,9 @@ def report_run(store: LocalStore, run_id: str, path: str | Path | None = None, a
     """
     run = find_run(store, run_id)
     comparison = _compare(store, run, find_run(store, against)) if against else None
-    with closing(sql.connect(store.root, run.run_id, include_running=True)) as lake:
+    with closing(sql.connect(store.lake, run.run_id, include_running=True)) as lake:
         answers = ask(lake, run)
-        groups = choose_pictures(answers, store.root)
+        groups = choose_pictures(answers, store.lake)
         page = Page(
             head=read_head(answers),
             findings=find(answers),
@@ -59,24 +58,12 @@ def report_run(store: LocalStore, run_id: str, path: str | Path | None = None, a
             cells=tuple(answers.cells),
             scored_by=metric_label(answers.fidelity) if answers.fidelity else "",
         )
-    target = Path(path).absolute() if path else store.root / "_reports" / f"{run.run_id}.html"
-    _write(target, render(page))
-    return target
+    store.put(report_path(run.run_id), render(page).encode())
+    return store.address(report_path(run.run_id))
 
 
-def _compare(store: LocalStore, run: Manifest, other: Manifest) -> Comparison:
+def _compare(store: Store, run: Manifest, other: Manifest) -> Comparison:
     if other.run_id == run.run_id:
         raise InputError(f"run {run.run_id!r} is the same: a run against itself says nothing")
-    with closing(sql.connect(store.root, [run.run_id, other.run_id], include_running=True)) as lake:
+    with closing(sql.connect(store.lake, [run.run_id, other.run_id], include_running=True)) as lake:
         return Comparison(other, sql.query(lake, "run_changes", run=run.run_id, against=other.run_id))
-
-
-def _write(target: Path, text: str) -> None:
-    """A reader sees the old file or the new one, never a part."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -61,7 +60,7 @@ class Group:
     cards: tuple[Card, ...]
 
 
-def choose_pictures(answers: Answers, lake: Path) -> list[Group]:
+def choose_pictures(answers: Answers, lake: str) -> list[Group]:
     """The page's pictures. Which samples are chosen follows from the lake alone: the same page each time."""
     samples = answers.lake.execute(_SAMPLES).pl()
     most = max(2, min(CARDS, BUDGET // (3 * max(len(answers.cells), 1))))

@@ -102,7 +102,7 @@ def test_scores_keep_the_newest_version_and_a_value_before_a_null(tmp_path: Path
     pq.write_table(pa.Table.from_pylist(rows, TABLES["scores"]), tmp_path / part)
     manifest = tmp_path / "_runs" / f"{run_id}.json"
     content = json.loads(manifest.read_text())
-    content["parts"].append({"table": "scores", "path": part, "rows": 5, "schema_version": 1})
+    content["parts"].append({"table": "scores", "path": part, "rows": 5, "bytes": 1, "schema_version": 1})
     manifest.write_text(json.dumps(content))
     kept = sql.connect(tmp_path).sql(
         f"SELECT metric, value FROM scores WHERE sample_id = '{ids['sample_id']}' AND metric <> 'aesthetic' ORDER BY 1"
@@ -168,8 +168,6 @@ def test_the_script_is_a_whole_session(tmp_path: Path) -> None:
 def test_what_cannot_be_read_is_told_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(sql.LakeError, match="no such folder"):
         sql.connect(tmp_path / "nowhere")
-    with pytest.raises(sql.LakeError, match="only a local folder"):
-        sql.connect("s3://bucket/lake")
     with pytest.raises(sql.LakeError, match="holds no run"):
         sql.connect(tmp_path)
     run_id = make(tmp_path, Lake(images=False))

@@ -12,7 +12,7 @@ from tasks.errors import InputError
 from tasks.lake.compact import compact_run
 from tasks.lake.manifest import Manifest, write_manifest
 from tasks.lake.parts import Receipt, read_receipts, write_receipt
-from tasks.lake.store import LocalStore
+from tasks.lake.store import Store
 from tasks.lake.verify import check_parts, send_back
 from tasks.run import Run, begin, commit, generation_left, prepare, scoring_left
 from tasks.worker import Worker
@@ -20,9 +20,9 @@ from tests.tasks.experiments import small
 
 
 @pytest.fixture
-def run(tmp_path: Path, tiny_sdxl: Path) -> Run:
+def run(store: Store, tiny_sdxl: Path) -> Run:
     """A committed run of four shards, scored by one of two scorers."""
-    run = prepare(small(model={"id": str(tiny_sdxl)}), str(tmp_path / "lake"))
+    run = prepare(small(model={"id": str(tiny_sdxl)}), store.lake)
     begin(run)
     torch.set_num_threads(1)
     worker = Worker(run.needs)
@@ -35,9 +35,9 @@ def run(tmp_path: Path, tiny_sdxl: Path) -> Run:
     return run
 
 
-def _rows(store: LocalStore) -> dict[str, list[dict[str, Any]]]:
+def _rows(store: Store) -> dict[str, list[dict[str, Any]]]:
     order = {"images": "sample_id", "scores": "sample_id, metric", "samples": "sample_id"}
-    with sql.connect(store.root) as lake:
+    with sql.connect(store.lake) as lake:
         tables = {
             table: lake.execute(f"SELECT * FROM {table} ORDER BY {order.get(table, 'ALL')}").pl()
             for table in ("samples", "images", "scores", "group_scores")
@@ -69,12 +69,14 @@ class _Killed(Exception):
     pass
 
 
-class _DiesAfter(LocalStore):
+class _DiesAfter:
     """A store whose process dies before its n-th change."""
 
-    def __init__(self, root: Path, changes: int) -> None:
-        super().__init__(root)
-        self._left = changes
+    def __init__(self, store: Store, changes: int) -> None:
+        self._store, self._left = store, changes
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
 
     def _tick(self) -> None:
         if self._left == 0:
@@ -83,23 +85,23 @@ class _DiesAfter(LocalStore):
 
     def put(self, path: str, content: bytes) -> None:
         self._tick()
-        super().put(path, content)
+        self._store.put(path, content)
 
-    def delete(self, path: str) -> None:
-        self._tick()
-        super().delete(path)
+    def delete(self, *paths: str) -> None:
+        for path in paths:
+            self._tick()
+            self._store.delete(path)
 
 
 def test_killed_anywhere_nothing_is_lost(run: Run) -> None:
     before, files = _rows(run.store), {path: run.store.read(path) for path in run.store.list("")}
     deaths = 0
     while True:
-        for path in run.store.list(""):
-            run.store.delete(path)
+        run.store.delete(*run.store.list(""))
         for path, content in files.items():
             run.store.put(path, content)
         try:
-            compact_run(_DiesAfter(run.store.root, deaths), begin(run))
+            compact_run(_DiesAfter(run.store, deaths), begin(run))
             break
         except _Killed:
             deaths += 1
@@ -127,7 +129,7 @@ def test_a_broken_large_file_sends_its_shards_back_and_no_row_is_doubled(run: Ru
     before = _rows(run.store)
     manifest = compact_run(run.store, begin(run))
     broken = next(part for part in manifest.parts if part.table == "images")
-    (run.store.root / broken.path).write_bytes(b"rubbish")
+    run.store.put(broken.path, b"rubbish")
     send_back(run.store, manifest, check_parts(run.store, manifest))
     assert len(generation_left(run)) == 4
     worker = Worker(run.needs)

@@ -24,7 +24,7 @@ _FLAGS = ("--no-sandbox", "--disable-gpu", *_QUIET)
 
 
 def reported(folder: Path, run_id: str) -> str:
-    return report_run(LocalStore(folder), run_id).read_text(encoding="utf-8")
+    return Path(report_run(LocalStore(folder), run_id)).read_text(encoding="utf-8")
 
 
 def words(html: str) -> str:
@@ -36,7 +36,7 @@ def words(html: str) -> str:
 @pytest.fixture(scope="module")
 def normal(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("lake")
-    return report_run(LocalStore(folder), made(folder, Lake(prompts=16, seeds=4)))
+    return Path(report_run(LocalStore(folder), made(folder, Lake(prompts=16, seeds=4))))
 
 
 def test_the_report_lies_in_the_lake_and_nothing_else_is_left(normal: Path) -> None:
@@ -217,10 +217,10 @@ def test_pictures_that_are_none_are_told(tmp_path: Path) -> None:
     assert "data:image" not in html
 
 
-def test_another_place_and_an_unknown_run(tmp_path: Path) -> None:
+def test_its_place_and_an_unknown_run(tmp_path: Path) -> None:
     run_id = made(tmp_path / "lake", Lake())
     store = LocalStore(tmp_path / "lake")
-    assert report_run(store, run_id, tmp_path / "a" / "b.html") == tmp_path / "a" / "b.html"
+    assert report_run(store, run_id) == str(tmp_path / "lake" / "_reports" / f"{run_id}.html")
     with pytest.raises(InputError, match="no such run"):
         report_run(store, "other")
 
@@ -238,7 +238,7 @@ def twin(folder: Path, **changes: Any) -> tuple[str, str]:
 
 def test_against_another_run(tmp_path: Path) -> None:
     first, second = twin(tmp_path, run_id="toy-later", identity={"torch": "9.9"})
-    html = report_run(LocalStore(tmp_path), second, against=first).read_text(encoding="utf-8")
+    html = Path(report_run(LocalStore(tmp_path), second, against=first)).read_text(encoding="utf-8")
     text = words(html)
     assert f"What changed against {first}?" in text
     assert "What decides the numbers differs in: torch." in text
@@ -252,7 +252,7 @@ def test_against_another_run(tmp_path: Path) -> None:
 
 def test_against_a_run_of_other_pictures(tmp_path: Path) -> None:
     first, second = made(tmp_path, Lake()), made(tmp_path, Lake(name="other", knobs=("warm",)))
-    text = words(report_run(LocalStore(tmp_path), second, against=first).read_text(encoding="utf-8"))
+    text = words(Path(report_run(LocalStore(tmp_path), second, against=first)).read_text(encoding="utf-8"))
     assert "The runs share no picture" in text
 
 
@@ -318,7 +318,7 @@ def test_in_a_browser(browser: Any, normal: Path, scheme: str, width: int) -> No
 
 def test_sliders_change_pictures_and_metrics_by_keyboard(browser: Any, tmp_path: Path) -> None:
     knobs = ("baseline", "a1.05-b3", "a1.20-b5", "adaptive", "warm")
-    path = report_run(LocalStore(tmp_path), made(tmp_path, Lake(knobs=knobs)))
+    path = Path(report_run(LocalStore(tmp_path), made(tmp_path, Lake(knobs=knobs))))
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     page = context.new_page()
     said: list[str] = []

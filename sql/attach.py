@@ -1,0 +1,153 @@
+"""How DuckDB gets at the parts of a lake in a bucket: by its extension httpfs where the machine has it, else by ours.
+
+Never a download: httpfs is loaded where somebody installed it (`INSTALL httpfs` in DuckDB, or this package's extra
+`httpfs`). Otherwise, and for credentials that httpfs does not know, DuckDB's own Parquet reader, so that answers are
+the same, reads through a file system of Python over `sql.bucket`.
+"""
+
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, BinaryIO
+from urllib.parse import urlsplit
+
+import duckdb
+from fsspec import AbstractFileSystem
+
+from sql.bucket import Bucket
+from sql.place import LakeError, Place
+
+_OFFLINE: dict[str, str | bool | int | float | list[str]] = {
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+}
+
+
+def reader(place: Place) -> str:
+    """What reads the parts of a lake: `files`, `httpfs` or `obstore`."""
+    if not isinstance(place, Bucket):
+        return "files"
+    keys = place.scheme == "s3" and os.environ.get("AWS_ACCESS_KEY_ID") and os.environ.get("AWS_SECRET_ACCESS_KEY")
+    return "httpfs" if keys and httpfs() else "obstore"
+
+
+def attach(connection: duckdb.DuckDBPyConnection, place: Place, sizes: Mapping[str, int]) -> None:
+    """Make a connection read the lake's parts. `sizes`: bytes of the parts, by path."""
+    if not isinstance(place, Bucket):
+        return
+    for name, value in _OFFLINE.items():
+        connection.execute(f"SET {name} = {str(value).lower()}")
+    connection.execute("SET validate_external_file_cache = 'NO_VALIDATION'")  # a part never changes
+    if reader(place) == "httpfs":
+        connection.execute(
+            "SET allow_persistent_secrets = false"
+        )  # this environment's keys, and no others of the machine
+        connection.execute(f"LOAD {_literal(httpfs() or '')}")
+        connection.execute(_secret(place))
+    else:
+        connection.register_filesystem(_Parts(place, sizes))
+
+
+def shell_opening(place: Place) -> str:
+    """First lines of a script for DuckDB's own shell, which has its keys from the shell's environment."""
+    if not isinstance(place, Bucket):
+        return ""
+    if place.scheme == "gs":
+        return (
+            "-- DuckDB's shell reads gs:// with its extension httpfs and an HMAC key of the bucket's owner:\n"
+            "-- INSTALL httpfs; LOAD httpfs; CREATE SECRET (TYPE gcs, KEY_ID ..., SECRET ...);\n"
+        )
+    secret = {"KEY_ID": "AWS_ACCESS_KEY_ID", "SECRET": "AWS_SECRET_ACCESS_KEY", "SESSION_TOKEN": "AWS_SESSION_TOKEN"}
+    keys = [f"{name} getenv('{variable}')" for name, variable in secret.items()]
+    where = [f"{name} {_literal(value)}" for name, value in _settings(place).items()]
+    return (
+        "-- The shell needs DuckDB's extension httpfs (once: INSTALL httpfs) and the keys in its environment.\n"
+        f"LOAD httpfs;\nCREATE OR REPLACE SECRET lake (TYPE s3, {', '.join([*keys, *where])});\n"
+    )
+
+
+@cache
+def httpfs() -> str | None:
+    """The extension's file where this machine has one that loads, else None."""
+    with duckdb.connect(":memory:", config=_OFFLINE) as connection:
+        for file in (*_installed(connection), *_packaged()):
+            try:
+                connection.execute(f"LOAD {_literal(file)}")
+            except duckdb.Error:  # of another version of DuckDB, or for another machine
+                continue
+            return file
+    return None
+
+
+def _installed(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    found = connection.execute(
+        "SELECT install_path FROM duckdb_extensions() WHERE extension_name = 'httpfs' AND installed"
+    ).fetchall()
+    return [path for (path,) in found if path]
+
+
+def _packaged() -> list[str]:
+    package = find_spec("duckdb_extension_httpfs")
+    folders = package.submodule_search_locations if package else None
+    return [str(file) for folder in folders or () for file in Path(folder).rglob("*.duckdb_extension")]
+
+
+def _secret(place: Bucket) -> str:
+    """The environment's keys for this connection. DuckDB shows them to nobody and writes them nowhere."""
+    keys: dict[str, str | bool] = {
+        "KEY_ID": os.environ["AWS_ACCESS_KEY_ID"],
+        "SECRET": os.environ["AWS_SECRET_ACCESS_KEY"],
+        "SESSION_TOKEN": os.environ.get("AWS_SESSION_TOKEN", ""),
+    }
+    given = ", ".join(f"{name} {_literal(value)}" for name, value in (keys | _settings(place)).items())
+    return f"CREATE SECRET lake (TYPE s3, {given})"
+
+
+def _settings(place: Bucket) -> dict[str, str | bool]:
+    """Of a secret: all but the keys."""
+    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
+    found: dict[str, str | bool] = {"REGION": region, "SCOPE": place.lake}
+    endpoint = urlsplit(place.endpoint())
+    if endpoint.netloc:
+        found |= {"ENDPOINT": endpoint.netloc, "URL_STYLE": "path", "USE_SSL": endpoint.scheme == "https"}
+    return found
+
+
+def _literal(value: str | bool) -> str:
+    return str(value).lower() if isinstance(value, bool) else "'" + value.replace("'", "''") + "'"
+
+
+class _Parts(AbstractFileSystem):
+    """The parts of a lake, read-only, for DuckDB: it asks with the URLs of our own views, and keeps what it read."""
+
+    cachable = False
+
+    def __init__(self, place: Bucket, sizes: Mapping[str, int]) -> None:
+        super().__init__()
+        self.protocol = place.scheme
+        self._place, self._sizes = place, {place.address(path): size for path, size in sizes.items()}
+
+    def glob(self, path: str, **_: Any) -> list[str]:
+        return [path]
+
+    def exists(self, path: str, **_: Any) -> bool:
+        return path in self._sizes
+
+    def info(self, path: str, **_: Any) -> dict[str, Any]:
+        return {"name": path, "size": self._size(path), "type": "file"}
+
+    def modified(self, path: str) -> datetime:
+        return datetime.fromtimestamp(0, UTC)
+
+    def open(self, path: str, mode: str = "rb", **_: Any) -> BinaryIO:
+        if mode != "rb":
+            raise LakeError(f"{path!r}: the lake is only read")
+        return self._place.open(path.removeprefix(f"{self._place.lake}/"), self._size(path))
+
+    def _size(self, path: str) -> int:
+        if path not in self._sizes:
+            raise LakeError(f"{path!r} is no part that a manifest names")
+        return self._sizes[path]

@@ -1,0 +1,86 @@
+"""The commands on a lake in a bucket: a driver that is killed, the same run again, looking at it, and what is wrong."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from flows.cli import main
+from tasks.lake.parts import count_receipts
+from tasks.lake.store import Store, open_store
+from tests.flows.command import skewbench, write_experiment
+from tests.object_store import S3Server
+
+
+def _killed_after_a_receipt(experiment: str, store: Store, home: Path) -> None:
+    """Start a run as a person would, and kill its driver once a shard is done."""
+    command = [sys.executable, "-c", "from flows.cli import main; main()", "run", experiment, "--lake", store.lake]
+    environment = {**os.environ, "PREFECT_HOME": str(home)}
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    ) as driver:
+        ends = time.monotonic() + 900
+        while time.monotonic() < ends and driver.poll() is None and not _begun(store):
+            time.sleep(0.2)
+        os.killpg(driver.pid, signal.SIGKILL)
+    assert _begun(store)
+
+
+def _begun(store: Store) -> bool:
+    runs = store.list("_runs")
+    return bool(runs) and count_receipts(store, Path(runs[0]).stem)["generation"] > 0
+
+
+@pytest.mark.timeout(2400)
+def test_a_killed_run_goes_on_and_is_looked_at(bucket_lake: str, tmp_path: Path, s3_server: S3Server) -> None:
+    store, home, experiment = open_store(bucket_lake), tmp_path / "prefect", write_experiment(tmp_path)
+    _killed_after_a_receipt(experiment, store, home)
+    kept = {path: store.read(path) for path in store.list("_receipts")}
+    done = skewbench("run", experiment, "--lake", bucket_lake, home=home)
+    assert done.returncode == 0, done.stderr
+    assert f"report: {bucket_lake}/_reports/" in done.stdout
+    assert {path: store.read(path) for path in kept} == kept  # what was done was not done again
+    report = skewbench("report", "--lake", bucket_lake, home=home, cwd=tmp_path)
+    copy = next(tmp_path.glob("small-*.html"))
+    assert str(copy) in report.stdout
+    assert copy.read_bytes() == store.read(f"_reports/{copy.name}")
+    counted = skewbench("sql", "SELECT count(*) AS n FROM images", "--lake", bucket_lake, "--format", "json", home=home)
+    assert json.loads(counted.stdout) == [{"n": 16}]
+    assert "is read through" in counted.stderr
+    assert "nothing to do" in skewbench("run", experiment, "--lake", bucket_lake, home=home).stdout
+    every = [done.stdout, done.stderr, report.stdout, report.stderr, counted.stderr]
+    assert not any(s3_server.environment["AWS_SECRET_ACCESS_KEY"] in text for text in every)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "changes", "said"),
+    [
+        (["status"], {"AWS_SECRET_ACCESS_KEY": ""}, "no credentials in the environment"),
+        (["query", "correlations"], {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"}, "http://127.0.0.1:1 does not answer"),
+        (["verify"], {"AWS_SECRET_ACCESS_KEY": "wrong"}, "denies access"),
+        (["report"], {}, "no runs in it"),
+        (["sql", "SELECT 1"], {}, "holds no run"),
+    ],
+)
+def test_what_is_wrong_with_a_bucket_is_bad_input(
+    bucket_lake: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    changes: dict[str, str],
+    said: str,
+) -> None:
+    for name, value in changes.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "argv", ["skewbench", *arguments, "--lake", bucket_lake])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    message = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert said in message
+    assert "Traceback" not in message

@@ -1,0 +1,156 @@
+"""One experiment in a folder and in a bucket: the same rows, pictures and answers, whichever way DuckDB reads them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+import pytest
+import torch
+from polars.testing import assert_frame_equal
+
+import sql
+from sql import attach
+from tasks.analyse import analyse
+from tasks.lake.manifest import find_run
+from tasks.lake.parts import new_attempt, write_part
+from tasks.lake.verify import check_parts, send_back
+from tasks.report import report_run
+from tasks.run import Run, begin, commit, generation_left, prepare, scoring_left
+from tasks.worker import Worker
+from tests.object_store import S3Server
+from tests.tasks.experiments import small
+
+TABLES = ("samples", "images", "stability", "scores", "group_scores")
+OF_THE_MACHINE = ("seconds", "peak_memory_bytes", "peak_memory", "device")
+WAYS = ("httpfs", "obstore")
+
+
+def _prepared(lake: str, tiny_sdxl: Path) -> Run:
+    return prepare(small(model={"id": str(tiny_sdxl)}), lake)
+
+
+def _work(run: Run, jobs: int | None = None) -> None:
+    """A driver and a worker in one process: generate some or all shards that are left; then score, and commit."""
+    torch.set_num_threads(1)
+    begin(run)
+    worker = Worker(run.needs)
+    for job in generation_left(run)[:jobs]:
+        worker.run(job)
+    if generation_left(run):
+        return
+    commit(run, begin(run), [])
+    for score in scoring_left(run):
+        worker.run(score)
+    manifest = commit(run, begin(run), [])
+    with sql.connect(run.store.lake, run.id) as lake:
+        answers = analyse(lake, run.id)
+    part = write_part(run.store, "analysis", run.id, "analysis", new_attempt(), answers)
+    commit(run, manifest, [], [part])
+
+
+@pytest.fixture(scope="module")
+def runs(s3_server: S3Server, tmp_path_factory: pytest.TempPathFactory, tiny_sdxl: Path) -> Iterator[tuple[Run, Run]]:
+    """The same run, committed in a folder and in a bucket; there its first driver died half way."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in s3_server.environment.items():
+            patch.setenv(name, value)
+        folder = _prepared(str(tmp_path_factory.mktemp("folder") / "lake"), tiny_sdxl)
+        _work(folder)
+        bucket = _prepared(s3_server.lake("same"), tiny_sdxl)
+        _work(bucket, jobs=1)
+        again = _prepared(s3_server.lake("same"), tiny_sdxl)
+        assert len(generation_left(again)) == 3
+        _work(again)
+        yield folder, again
+
+
+@pytest.fixture(params=WAYS)
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Both ways in which DuckDB reads a bucket."""
+    if request.param == "obstore":
+        monkeypatch.setattr(attach, "httpfs", lambda: None)
+    return str(request.param)
+
+
+def _rows(lake: str) -> dict[str, pl.DataFrame]:
+    with sql.connect(lake) as connection:
+        tables = {table: connection.execute(f"SELECT * FROM {table}").pl() for table in TABLES}
+    return {
+        name: rows.drop(OF_THE_MACHINE, strict=False).sort(
+            [column for column in ("sample_id", "prompt_id", "cell", "block", "branch", "metric") if column in rows]
+        )
+        for name, rows in tables.items()
+    }
+
+
+def test_the_same_rows_and_pictures(runs: tuple[Run, Run], way: str) -> None:
+    folder, bucket = (run.store.lake for run in runs)
+    assert sql.reader(sql.locate(bucket)) == way
+    here, there = _rows(folder), _rows(bucket)
+    for table in TABLES:
+        assert here[table].height > 0
+        assert_frame_equal(here[table], there[table], check_exact=True)
+    ids = here["samples"]["sample_id"].to_list()
+    pictures = sql.pictures(bucket, runs[1].id, ids)
+    assert len(pictures) == len(ids)
+    assert pictures == sql.pictures(folder, runs[0].id, ids)
+
+
+def test_the_same_answers(runs: tuple[Run, Run], way: str) -> None:
+    with sql.connect(runs[0].store.lake) as here, sql.connect(runs[1].store.lake) as there:
+        for name in (known.name for known in sql.queries() if known.name != "speed" and "run" not in known.parameters):
+            assert_frame_equal(
+                sql.query(here, name), sql.query(there, name), check_exact=False, check_row_order=False, rel_tol=1e-9
+            )
+
+
+def test_typed_sql_stays_in_the_lake(runs: tuple[Run, Run], way: str) -> None:
+    run = runs[1]
+    with sql.connect(run.store.lake) as connection:
+        for outside in ("/etc/hostname", "s3://lakes/other/x.txt", f"{run.store.lake}2/x.txt"):
+            with pytest.raises(ValueError, match="disabled by configuration"):
+                sql.select(connection, f"SELECT * FROM read_text('{outside}')")
+        shown = str(sql.select(connection, "SELECT * FROM duckdb_secrets()").rows()) if way == "httpfs" else ""
+        assert "writers-secret" not in shown
+
+
+def test_a_part_that_is_gone_is_told_and_sent_back(runs: tuple[Run, Run], way: str) -> None:
+    store, run_id = runs[1].store, runs[1].id
+    manifest = find_run(store, run_id)
+    part = next(part for part in manifest.parts if part.table == "samples")
+    content = store.read(part.path)
+    store.delete(part.path)
+    try:
+        with pytest.raises(sql.LakeError, match="verify the run"), sql.connect(store.lake) as connection:
+            sql.select(connection, "SELECT count(DISTINCT prompt) FROM samples")
+        assert [fault.what for fault in check_parts(store, manifest)] == ["is gone"]
+    finally:
+        store.put(part.path, content)
+
+
+def test_report_and_script_hold_no_keys_and_neither_does_the_lake(runs: tuple[Run, Run], s3_server: S3Server) -> None:
+    run = runs[1]
+    url = report_run(run.store, run.id)
+    assert url == f"{run.store.lake}/_reports/{run.id}.html"
+    script = sql.script(run.store.lake)
+    assert f"'{run.store.lake}/samples/run_id={run.id}/" in script
+    assert "getenv('AWS_SECRET_ACCESS_KEY')" in script
+    contents = [script.encode(), *run.store.read_all(run.store.list(""))]
+    assert len(contents) > 20
+    for key in (s3_server.environment["AWS_SECRET_ACCESS_KEY"], s3_server.environment["AWS_ACCESS_KEY_ID"] + "'"):
+        assert not any(key.encode() in content for content in contents)
+
+
+def test_broken_objects_are_made_again(s3_server: S3Server, bucket_lake: str, tiny_sdxl: Path) -> None:
+    run = _prepared(bucket_lake, tiny_sdxl)
+    _work(run)
+    before, manifest = _rows(bucket_lake), begin(run)
+    flipped, gone = [part for part in manifest.parts if part.table == "images"][:2]
+    run.store.put(flipped.path, run.store.read(flipped.path)[::-1])
+    run.store.delete(gone.path)
+    send_back(run.store, manifest, check_parts(run.store, manifest))
+    assert len(generation_left(run)) == 2
+    _work(run)
+    after = _rows(bucket_lake)
+    for table in TABLES:
+        assert_frame_equal(before[table], after[table], check_exact=True)
