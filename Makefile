@@ -21,7 +21,7 @@ help:
 	@echo "make demo   install, run the demo experiment, print the path of its report"
 	@echo "make test   install, then linters, types, layers and the whole test suite"
 	@echo "make lint   the linters alone"
-	@echo "make findings  the experiments of docs/findings-shapes.md (about two hours on two cores), then its tables and figures"
+	@echo "make findings  the experiments of docs/findings-shapes.md (an hour or more on two cores), then its tables and figures"
 	@echo "make bench  how fast it is: prints the tables, keeps them in $(BENCH); RELEASED=folder of the paper's code"
 	@echo "make clean  remove what make made (not the lake)"
 
