@@ -37,9 +37,7 @@ def _may_pass(_task: "Task[..., Any]", _run: TaskRun, state: "State[Any]") -> bo
     retry_delay_seconds=DELAY,
     retry_condition_fn=_may_pass,
 )
-def do_cell(
-    kind: str, cell: str, pool: WorkerPool, store: Store, run_id: str, jobs: Sequence[Job]
-) -> list[Outcome]:
+def do_cell(kind: str, cell: str, pool: WorkerPool, store: Store, run_id: str, jobs: Sequence[Job]) -> list[Outcome]:
     """Drive one cell's jobs through the shared pool. A retry does those that have no receipt yet."""
     logger = get_run_logger()
     done = read_receipts(store, run_id) if task_run.run_count > 1 else {}
