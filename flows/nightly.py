@@ -10,6 +10,7 @@ from prefect.runtime import flow_run
 from prefect.states import Completed, State
 
 from flows.benchmark import benchmark
+from flows.parameters import Bundled, Choice, choose
 from tasks.errors import RunError
 from tasks.experiment import Experiment
 from tasks.lake.baselines import find_baseline
@@ -22,10 +23,12 @@ from tasks.regressions.nights import night_of, remove_old
 from tasks.regressions.page import markdown
 from tasks.run import commit_receipts
 
+NIGHTLY = Bundled(name="nightly")
 
-@flow(name="nightly", flow_run_name="nightly {experiment.name}")
+
+@flow(name="nightly")
 def nightly(
-    experiment: Experiment, lake: str = "lake", ray_address: str | None = None, night: datetime | None = None
+    experiment: Choice = NIGHTLY, lake: str = "lake", ray_address: str = "", night: datetime | None = None
 ) -> State:
     """Run the experiment as tonight's, compare it with its baseline, and remove old nights.
 
@@ -33,24 +36,25 @@ def nightly(
     one of a night that is done compares it again.
 
     Args:
-        experiment: What to run; its field `nightly` says with what it is compared, and how.
-        lake: Folder of the Parquet lake.
-        ray_address: A Ray cluster's address; without one, a local Ray.
+        experiment: What to run; its field nightly says with what it is compared, and how.
+        lake: Folder of the Parquet lake, on the machine that runs the flow.
+        ray_address: HOST:PORT of a Ray cluster; empty: Ray is started on the machine that runs the flow.
         night: Which night it is; the time for which the flow run was scheduled where left out.
 
     Raises `RunError` where the run is incomplete, or something that is required is worse.
     """
     store = open_store(lake)
     scheduled = night or flow_run.scheduled_start_time or datetime.now(UTC)
-    tonight = experiment.model_copy(update={"repeat": night_of(scheduled)})
+    chosen = choose(experiment)
+    tonight = chosen.model_copy(update={"repeat": night_of(scheduled)})
     with ExitStack() as stack:
         try:
-            stack.enter_context(Lease(store, f"nightly-{experiment.name}"))
+            stack.enter_context(Lease(store, f"nightly-{chosen.name}"))
         except RunError as busy:
             return _ended(f"nothing done, another night is at work: {busy}")
         run_id = benchmark(tonight, lake, ray_address)
         told = _judge(store, run_id, tonight)
-        removed = remove_old(store, experiment.name, experiment.nightly.keep)
+        removed = remove_old(store, chosen.name, chosen.nightly.keep)
     return _ended(told + (f"; removed {', '.join(removed)}" if removed else ""))
 
 

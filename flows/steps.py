@@ -1,71 +1,101 @@
-"""Steps that flows share: drive jobs through the pool, analyse, and show what came out."""
+"""Steps that flows share, each from a manifest to the next one."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
-from itertools import groupby
-from pathlib import Path
-from uuid import UUID
 
-from prefect import task
-from prefect.artifacts import (
-    create_link_artifact,
-    create_progress_artifact,
-    create_table_artifact,
-    update_progress_artifact,
-)
-from prefect.cache_policies import NO_CACHE
+from prefect import get_client, tags
+from prefect.concurrency.sync import concurrency
 from prefect.logging import get_run_logger
+from prefect.runtime import deployment, flow_run
 
-from sql import connect, query
+from flows.artifacts import show
+from flows.cells import by_cell
+from sql import connect
 from tasks.analyse import analyse
 from tasks.errors import RunError
-from tasks.lake.manifest import Manifest
-from tasks.lake.parts import Part, new_attempt, write_part
+from tasks.lake.lease import Lease
+from tasks.lake.manifest import Manifest, delete_unnamed, write_manifest
+from tasks.lake.parts import new_attempt, write_part
 from tasks.lake.store import Store
-from tasks.pool import Outcome, WorkerPool
-from tasks.run import missing_metrics
-from tasks.worker import Job
+from tasks.pool import Needs, Outcome, WorkerPool, ray_connected
+from tasks.report import report_run
+from tasks.run import Run, commit, generation_left, missing_metrics, scoring_left
+from tasks.worker_log import WorkerLog
+
+LEASE = 60.0
+"""Seconds after which a killed flow's place in its model's queue is free again."""
 
 
-@task(name="cell", task_run_name="{kind} {cell}", cache_policy=NO_CACHE)
-def do_cell(kind: str, cell: str, pool: WorkerPool, jobs: list[Job]) -> list[Outcome]:
-    """Drive one cell's jobs through the shared pool."""
+@contextmanager
+def named(run_id: str, experiment: str, model: str) -> Iterator[None]:
+    """Within: the flow run bears its run's id, and it and its tasks the tags by which the UI filters."""
+    marks = {f"experiment:{experiment}", f"model:{model}"}
+    run = flow_run.id
+    if run:
+        with get_client(sync_client=True) as client:
+            marked = sorted({*flow_run.tags, *marks})
+            client.update_flow_run(run, name=f"{flow_run.flow_name} {run_id}", tags=marked)
+    with tags(*marks):
+        yield
+
+
+@contextmanager
+def workers(needs: Needs, count: int | None, model: str, ray_address: str, lease: Lease) -> Iterator[WorkerPool]:
+    """Warm workers, whose log is the flow run's. Flows launched from the UI or a schedule wait for their model's turn:
+    of one model as many run at a time as its concurrency limit on the server allows.
+    """
     logger = get_run_logger()
-    progress: UUID = create_progress_artifact(0.0, description=f"{kind} {cell}")  # type: ignore[assignment]
-    outcomes = []
-    for outcome in pool.run(jobs):
-        outcomes.append(outcome)
-        if outcome.error:
-            logger.error("%s is set aside: %s", outcome.job.key, outcome.error)
-        update_progress_artifact(progress, 100.0 * len(outcomes) / len(jobs))
-    logger.info("%s %s: %d of %d jobs done", kind, cell, sum(o.error is None for o in outcomes), len(jobs))
-    return outcomes
+    with (
+        _turn(model),
+        ray_connected(ray_address or None, needs.gpus),
+        WorkerLog(logger) as log,
+        WorkerPool(needs, count, log.worker) as pool,
+    ):
+        lease.on_lost = pool.stop
+        yield pool
 
 
-def by_cell(kind: str, pool: WorkerPool, jobs: Sequence[Job]) -> list[Outcome]:
-    """One Prefect task a cell, so that the UI shows cells."""
-    ordered = sorted(jobs, key=lambda job: job.cell)
-    cells = [(cell, list(group)) for cell, group in groupby(ordered, key=lambda job: job.cell)]
-    futures = [do_cell.submit(kind, cell, pool, group) for cell, group in cells]
-    return [outcome for future in futures for outcome in future.result()]
+def limit_name(model: str) -> str:
+    """Name of a model's concurrency limit: a name must not hold a slash."""
+    return f"model:{model.strip('/').replace('/', '--')}"
 
 
-def analyse_run(store: Store, manifest: Manifest) -> tuple[Manifest, Part]:
-    """Write the answers with their intervals. Returns their part, and a manifest that names metrics without values."""
+def _turn(model: str) -> AbstractContextManager[None]:
+    if not deployment.id:
+        return nullcontext()
+    return concurrency(limit_name(model), lease_duration=LEASE, raise_on_lease_renewal_failure=False)
+
+
+def generate_left(run: Run, pool: WorkerPool, manifest: Manifest) -> tuple[Manifest, list[Outcome]]:
+    """Generate and measure the shards without a receipt, and commit."""
+    outcomes = by_cell("generate", pool, run.store, run.id, generation_left(run))
+    return commit(run, manifest, outcomes), outcomes
+
+
+def score_left(run: Run, pool: WorkerPool, manifest: Manifest, before: Sequence[Outcome]) -> Manifest:
+    """Score what has no score yet, and commit. `before`: outcomes of this start, whose failures stay named."""
+    outcomes = by_cell("score", pool, run.store, run.id, scoring_left(run))
+    return commit(run, manifest, [*before, *outcomes])
+
+
+def analyse_run(store: Store, manifest: Manifest) -> Manifest:
+    """Write the answers with their intervals, in place of earlier ones; the manifest names metrics without values."""
     with connect(store.lake, manifest.run_id) as lake:
         answers = analyse(lake, manifest.run_id)
-        manifest = replace(manifest, missing_metrics=missing_metrics(lake))
-    return manifest, write_part(store, "analysis", manifest.run_id, "analysis", new_attempt(), answers)
+        missing = missing_metrics(lake)
+    part = write_part(store, "analysis", manifest.run_id, "analysis", new_attempt(), answers)
+    others = tuple(other for other in manifest.parts if other.table != "analysis")
+    written = write_manifest(store, replace(manifest, parts=(*others, part), missing_metrics=missing))
+    delete_unnamed(store, written)
+    return written
 
 
-def show(store: Store, run_id: str, report: str) -> None:
-    """Artifacts for the Prefect UI."""
-    create_link_artifact(
-        report if "://" in report else Path(report).as_uri(), link_text="report", description=f"Report of {run_id}"
-    )
-    with connect(store.lake, run_id) as lake:
-        table = query(lake, "operating_curve").to_dicts()
-    create_table_artifact(table, description=f"Cells of {run_id}")
+def finish(store: Store, manifest: Manifest) -> Manifest:
+    """Analyse, write the report, and show both in the UI."""
+    manifest = analyse_run(store, manifest)
+    show(store, manifest, report_run(store, manifest.run_id))
+    return manifest
 
 
 def raise_if_incomplete(manifest: Manifest) -> None:

@@ -1,5 +1,6 @@
 """What lives in a Ray actor: models that are loaded once, and the two kinds of job. Knows nothing of Ray."""
 
+import logging
 import sys
 import time
 from collections import Counter
@@ -19,6 +20,8 @@ from tasks.plan import Shard
 from tasks.reference import Reference
 from tasks.score import score_images
 from tasks.sets import CellScores
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,7 @@ class Worker:
         self._lake, self._setting, self._source = needs.lake, needs.setting, needs.source
         self._device = "cuda" if needs.gpus else "cpu"
         self._cells: dict[str, CellScores] = {}
+        logger.info("started, %s, %d threads", self._device, needs.threads)
         self._batch = sys.maxsize
 
     def ready(self) -> None:
@@ -93,6 +97,16 @@ class Worker:
 
     def run(self, job: Job) -> Receipt:
         """Do a job: write its parts, then its receipt."""
+        try:
+            receipt = self._do(job)
+        except Exception:
+            logger.warning("%s of %s failed", job.key, job.cell, exc_info=True)
+            raise
+        counted = ", ".join(f"{count} {what}" for what, count in receipt.counts.items())
+        logger.info("%s of %s: %s, %.1f s", job.key, job.cell, counted, receipt.seconds)
+        return receipt
+
+    def _do(self, job: Job) -> Receipt:
         began = time.perf_counter()
         if isinstance(job, GenerateJob):
             if self._setting is None:
@@ -124,7 +138,10 @@ class Worker:
     def _pipeline(self) -> Any:
         if self._source is None:
             raise ValueError("a worker without a model only scores")
-        return load_pipeline(self._source, self._device)
+        began = time.perf_counter()
+        pipeline = load_pipeline(self._source, self._device)
+        logger.info("model %s loaded in %.1f s", self._source.folder, time.perf_counter() - began)
+        return pipeline
 
     def _score(self, job: ScoreJob) -> dict[str, pa.Table]:
         chosen = self._scorers.get(job.scorer)

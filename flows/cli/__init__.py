@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from flows.cli import doctor, lake, look, regressions, run, score, shell, weights
+from flows.cli import doctor, lake, look, regressions, run, score, serving, shell, weights
 from sql import LakeError, LakeUnreachable
 from tasks.errors import InputError, RunError
 
@@ -13,6 +13,8 @@ _QUIET = {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+    "PREFECT_LOGGING_EXTRA_LOGGERS": "tasks",
+    "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
@@ -20,7 +22,7 @@ _QUIET = {
     "DIFFUSERS_VERBOSITY": "error",
 }
 """Defaults, where the environment says nothing: no telemetry, patience on busy machines, and no log lines between
-progress bars (the server has them)."""
+progress bars: the server has them, those of the pool too."""
 
 app = typer.Typer(
     name="skewbench",
@@ -33,6 +35,7 @@ app = typer.Typer(
 )
 run.add_to(app)
 score.add_to(app)
+serving.add_to(app)
 weights.add_to(app)
 look.add_to(app)
 regressions.add_to(app)

@@ -82,12 +82,14 @@ def _ray() -> Finding:
 def _prefect() -> Finding:
     from prefect.settings import get_current_settings
 
+    from flows.serving import state
+
     url = get_current_settings().api.url
-    if not url:
-        return Finding(
-            "Prefect", True, "no server set: runs use a temporary one", "PREFECT_API_URL names a lasting one"
-        )
-    return _answers(url)
+    if url:
+        return _answers(url)
+    if up := state.running():
+        return Finding("Prefect", True, f"server of `skewbench up` at {up.url}")
+    return Finding("Prefect", True, "no server: runs use a temporary one", "skewbench up starts one, with a UI")
 
 
 def _answers(url: str) -> Finding:

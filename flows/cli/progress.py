@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import typer
 from rich.console import Console
@@ -17,6 +17,17 @@ INTERVAL = 0.5
 """Seconds between two looks."""
 _INTERVAL_OF_BUCKETS = 3.0
 _NAMES = {"generation": "generating", "scores": "scoring"}
+
+
+@contextmanager
+def prefect_server(console: Console) -> Iterator[None]:
+    """A Prefect server for flows to tell their states to: the one that runs, or one for as long as the block does."""
+    with ExitStack() as kept:
+        with console.status("starting Prefect and Ray"):
+            from flows.serving.launch import server_for_a_command
+
+            kept.enter_context(server_for_a_command())
+        yield
 
 
 @contextmanager

@@ -119,7 +119,7 @@ def nightly(
     with Console(stderr=True).status(f"{chosen.name}: tonight's run"):
         from flows.nightly import nightly as flow
 
-        state = flow(chosen, lake, ray_address, when, return_state=True)
+        state = flow(chosen, lake, ray_address or "", when, return_state=True)
         if state.is_failed() or state.is_crashed():
             state.result()  # raises what the flow did
     typer.echo(state.message)

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from flows.cli.options import ExperimentName, Lake, Prompts, WeightsFolder
-from flows.cli.progress import receipts_shown, tell_missing, tell_report
+from flows.cli.progress import prefect_server, receipts_shown, tell_missing, tell_report
 from tasks.errors import RunError
 from tasks.lake.manifest import list_runs
 from tasks.lake.parts import count_receipts
@@ -58,12 +58,13 @@ def run(
         return
     console.print(f"[bold]{prepared.id}[/bold]: {len(chosen.cells)} cells, {len(prepared.shards)} shards, lake {lake}")
     began = time.monotonic()
-    with console.status("starting Prefect and Ray"):
-        from flows.benchmark import benchmark
     shards = len(prepared.shards)
     totals = {"generation": shards, "scores": _scorings(chosen.metrics, shards, len(chosen.cells))}
-    with receipts_shown(console, prepared.store, prepared.id, totals):
-        state = benchmark(chosen, lake, ray_address, return_state=True)
+    with prefect_server(console):
+        from flows.benchmark import benchmark
+
+        with receipts_shown(console, prepared.store, prepared.id, totals):
+            state = benchmark(chosen, lake, ray_address or "", return_state=True)
     if state.is_failed() or state.is_crashed():
         error = state.result(raise_on_failure=False)
         raise error if isinstance(error, Exception) else RunError(str(state.message))

@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from flows.cli.options import AnyRun, Lake, WeightsFolder
-from flows.cli.progress import receipts_shown, tell_missing, tell_report
+from flows.cli.progress import prefect_server, receipts_shown, tell_missing, tell_report
 from tasks.errors import RunError
 from tasks.lake.manifest import find_run
 from tasks.lake.parts import count_receipts
@@ -49,11 +49,12 @@ def score(
         left = len(left_of_run(store, manifest, chosen, reference))
     if left:
         began = time.monotonic()
-        with console.status("starting Prefect and Ray"):
-            from flows.score import score as flow
         totals = {"scores": count_receipts(store, manifest.run_id)["scores"] + left}
-        with receipts_shown(console, store, manifest.run_id, totals):
-            state = flow(manifest.run_id, chosen, reference, lake, ray_address, return_state=True)
+        with prefect_server(console):
+            from flows.score import score as flow
+
+            with receipts_shown(console, store, manifest.run_id, totals):
+                state = flow(manifest.run_id, chosen, reference or "", lake, ray_address or "", return_state=True)
         if state.is_failed() or state.is_crashed():
             error = state.result(raise_on_failure=False)
             raise error if isinstance(error, Exception) else RunError(str(state.message))

@@ -22,10 +22,15 @@ def load(name_or_path: str) -> Experiment:
         path = _FOLDER / f"{name_or_path}.yaml"
     elif not path.is_file():
         raise InputError(f"experiment {name_or_path!r}: no such file, nor one of the package's: {', '.join(bundled())}")
+    return parse(path.read_bytes(), str(path))
+
+
+def parse(text: str | bytes, where: str) -> Experiment:
+    """Read an experiment from YAML. `where`: what an error names. Raises `InputError`."""
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.safe_load(text)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+        raise InputError(f"{where}: not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):
-        raise InputError(f"{path}: an experiment is a mapping of fields, not {type(content).__name__}")
-    return parse_experiment(content, str(path))
+        raise InputError(f"{where}: an experiment is a mapping of fields, not {type(content).__name__}")
+    return parse_experiment(content, where)

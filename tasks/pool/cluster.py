@@ -1,8 +1,11 @@
 """The Ray cluster: joining it or starting a local one, what it has room for, and whether it is still there."""
 
 import os
+import signal
 import socket
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import ray
@@ -25,6 +28,21 @@ _PATIENCE = {
 declared dead; workers that need a minute to start are killed and started anew, for ever; and when other programs (or
 the page cache, in a container) fill the memory to 95 %, Ray kills our workers, one after the other. The kernel, which
 knows better what is free, ends workers first too."""
+
+
+@contextmanager
+def ray_connected(address: str | None, gpus: float) -> Iterator[None]:
+    """Within: Ray, as `connect_ray` has it. What was started or joined here is left at the end."""
+    ours = not ray.is_initialized()
+    terminated = signal.getsignal(signal.SIGTERM)
+    try:
+        connect_ray(address, gpus)
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, terminated)  # Ray would end the process; who runs us wants to unwind it
+        yield
+    finally:
+        if ours:
+            ray.shutdown()
 
 
 def connect_ray(address: str | None, gpus: float) -> None:

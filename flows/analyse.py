@@ -1,0 +1,24 @@
+"""The flow `analyse`: the named queries' answers with bootstrap intervals, anew."""
+
+from prefect import flow
+
+from flows.steps import analyse_run, named
+from tasks.lake.lease import Lease
+from tasks.lake.manifest import find_run
+from tasks.lake.store import open_store
+
+
+@flow(name="analyse")
+def analyse(run: str = "", lake: str = "lake") -> str:
+    """Answer the named queries over a run, with intervals, in place of its earlier answers. Returns the run's id.
+
+    Args:
+        run: A run's id, or the beginning of it; empty: the newest.
+        lake: Folder of the Parquet lake, on the machine that runs the flow.
+
+    Raises `InputError` for a run that is not there.
+    """
+    store = open_store(lake)
+    found = find_run(store, run or None)
+    with named(found.run_id, found.name, found.experiment["model"]["id"]), Lease(store, found.run_id):
+        return analyse_run(store, find_run(store, found.run_id)).run_id

@@ -1,0 +1,46 @@
+"""What a flow leaves in the Prefect UI: the way to the report, a page with its figures, and the numbers by cell."""
+
+from typing import Any
+
+from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
+
+from flows.serving.state import report_url
+from sql import connect, query
+from tasks.lake.manifest import Manifest
+from tasks.lake.store import Store
+from tasks.report.summary import inert, summarise
+
+
+def show(store: Store, run: Manifest, report: str) -> None:
+    """Artifacts of a run, kept under its experiment's name: the UI has their history from run to run."""
+    link = report_url(report)
+    create_link_artifact(
+        link,
+        link_text=f"report of {run.run_id}",
+        key=f"{run.name}-report",
+        description=f"On disk: {inert(report)}",
+    )
+    create_markdown_artifact(
+        f"{summarise(store, run.run_id)}\n[The report]({link})\n",
+        key=f"{run.name}-summary",
+        description=f"What came out of {run.run_id}",
+    )
+    create_table_artifact(_rows(store, run.run_id), key=f"{run.name}-cells", description=f"Cells of {run.run_id}")
+
+
+def _rows(store: Store, run_id: str) -> list[dict[str, Any]]:
+    """A row a cell, a column a metric: the mean with its interval."""
+    with connect(store.lake, run_id) as lake:
+        means = query(lake, "operating_curve").to_dicts()
+    rows: dict[str, dict[str, Any]] = {}
+    for mean in means:
+        lost = mean["failed"] + mean["blank"] + mean["nonfinite"]
+        row = rows.setdefault(mean["cell"], {"cell": mean["cell"], "samples": mean["samples"], "lost": lost})
+        row[mean["metric"]] = _told(mean["mean"], mean["low"], mean["high"])
+    return list(rows.values())
+
+
+def _told(mean: float | None, low: float | None, high: float | None) -> str:
+    if mean is None:
+        return ""
+    return f"{mean:.3g}" if low is None or high is None else f"{mean:.3g} [{low:.3g}, {high:.3g}]"

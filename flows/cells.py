@@ -1,0 +1,62 @@
+"""Driving jobs through the pool, a Prefect task a cell: the UI shows cells, how far they are, and what was retried."""
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any
+from uuid import UUID
+
+from prefect import task
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import TaskRun
+from prefect.logging import get_run_logger
+from prefect.runtime import task_run
+from prefect.states import State
+from prefect.tasks import Task
+
+from tasks.errors import RunError
+from tasks.lake.parts import read_receipts
+from tasks.lake.store import Store
+from tasks.pool import Outcome, WorkerPool
+from tasks.worker import Job
+
+RETRIES, DELAY = 2, 5.0
+"""Times that a cell's task is tried again, and seconds before each. The pool itself tries jobs again and replaces
+workers that die; what gets here is a server or a file system that was away for a moment."""
+
+
+def _may_pass(_task: "Task[..., Any]", _run: TaskRun, state: "State[Any]") -> bool:
+    return not isinstance(state.data, RunError)  # the pool was stopped, or has given up
+
+
+@task(
+    name="cell",
+    task_run_name="{kind} {cell}",
+    cache_policy=NO_CACHE,
+    retries=RETRIES,
+    retry_delay_seconds=DELAY,
+    retry_condition_fn=_may_pass,
+)
+def do_cell(kind: str, cell: str, pool: WorkerPool, store: Store, run_id: str, jobs: Sequence[Job]) -> list[Outcome]:
+    """Drive one cell's jobs through the shared pool. A retry does those that have no receipt yet."""
+    logger = get_run_logger()
+    done = read_receipts(store, run_id) if task_run.run_count > 1 else {}
+    outcomes = [Outcome(job, done[job.key]) for job in jobs if job.key in done]
+    progress: UUID = create_progress_artifact(  # type: ignore[assignment]
+        100.0 * len(outcomes) / len(jobs), description=f"{kind} {cell}"
+    )
+    for outcome in pool.run([job for job in jobs if job.key not in done]):
+        outcomes.append(outcome)
+        if outcome.error:
+            logger.error("%s is set aside: %s", outcome.job.key, outcome.error)
+        update_progress_artifact(progress, 100.0 * len(outcomes) / len(jobs))
+    logger.info("%s %s: %d of %d jobs done", kind, cell, sum(o.error is None for o in outcomes), len(jobs))
+    return outcomes
+
+
+def by_cell(kind: str, pool: WorkerPool, store: Store, run_id: str, jobs: Sequence[Job]) -> list[Outcome]:
+    """One Prefect task a cell, all at once: the pool's workers are theirs in common."""
+    ordered = sorted(jobs, key=lambda job: job.cell)
+    cells = [(cell, list(group)) for cell, group in groupby(ordered, key=lambda job: job.cell)]
+    futures = [do_cell.submit(kind, cell, pool, store, run_id, group) for cell, group in cells]
+    return [outcome for future in futures for outcome in future.result()]

@@ -1,0 +1,78 @@
+"""`skewbench up` and `down`: the Prefect UI, from which flows are launched."""
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from flows.cli.options import Lake
+
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    app.command("up")(up)
+    app.command("down")(down)
+
+
+def up(
+    lake: Lake = "lake",
+    host: Annotated[str, typer.Option(help="Address to listen on; this machine alone by default.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port of the UI and the API.", min=1, max=65535)] = 4200,
+    database: Annotated[
+        str | None,
+        typer.Option(
+            envvar="PREFECT_SERVER_DATABASE_CONNECTION_URL",
+            show_envvar=True,
+            help="Where Prefect keeps its runs: postgresql+asyncpg://… ; SQLite in PREFECT_HOME where left out.",
+        ),
+    ] = None,
+) -> None:
+    """Start a Prefect server and offer the flows in its UI, in the background. `skewbench down` ends both.
+
+    What runs in the terminal shows there too: `skewbench run` uses this server while it is there.
+    """
+    from flows.serving import launch, state
+
+    there = state.running()
+    if there:
+        typer.echo(f"is running already: {there.url} with lake {there.lake}; `skewbench down` ends it")
+        return
+    _clean_up()
+    if host not in _LOOPBACK:
+        typer.echo(f"note: whoever reaches {host}:{port} can start flows here; PREFECT_SERVER_API_AUTH_STRING sets a "
+                   "password", err=True)  # fmt: skip
+    with Console(stderr=True).status("starting the Prefect server"):
+        started = launch.start(host, port, lake, database)
+    typer.echo(f"the UI is at {started.url}")
+    typer.echo(f"lake     {started.lake}")
+    typer.echo("launch   Deployments > benchmark > Run; as the form stands it is the demo")
+    typer.echo(f"logs     {launch.log_path('server')} and {launch.log_path('deployments')}")
+    typer.echo("end      skewbench down")
+
+
+def down() -> None:
+    """End the server and the deployments that `skewbench up` started; runs that they drive are cancelled.
+
+    What was cancelled goes on where it was when it is launched again.
+    """
+    from flows.serving import launch, state
+
+    there = state.read()
+    if there is None:
+        typer.echo("nothing to end: `skewbench up` was not called, or has been ended")
+        return
+    with Console(stderr=True).status("ending"):
+        was_running = launch.end(there)
+    typer.echo(f"ended {there.url}" if was_running else f"{there.url} had ended already; its traces are gone now")
+
+
+def _clean_up() -> None:
+    """After a crash or a restart of the machine: what is left of the last start."""
+    from flows.serving import launch, state
+
+    left = state.read()
+    if left:
+        launch.end(left)
+        typer.echo(f"note: the last start, at {left.url}, had not been ended; its traces are gone now", err=True)

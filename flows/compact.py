@@ -1,0 +1,28 @@
+"""The flow `compact`: many small files of a run into a few large ones."""
+
+from prefect import flow
+from prefect.logging import get_run_logger
+
+from flows.steps import named
+from tasks.lake.compact import compact_run
+from tasks.lake.lease import Lease
+from tasks.lake.manifest import find_run
+from tasks.lake.store import open_store
+
+
+@flow(name="compact")
+def compact(run: str = "", lake: str = "lake") -> str:
+    """Merge a committed run's many small files into a few large, sorted ones: queries then run faster.
+
+    Args:
+        run: A run's id, or the beginning of it; empty: the newest.
+        lake: Folder of the Parquet lake, on the machine that runs the flow.
+
+    Raises `InputError` for a run that is not there or not committed.
+    """
+    store = open_store(lake)
+    found = find_run(store, run or None)
+    with named(found.run_id, found.name, found.experiment["model"]["id"]), Lease(store, found.run_id):
+        compacted = compact_run(store, find_run(store, found.run_id))
+    get_run_logger().info("%s: %d files, now %d", found.run_id, len(found.parts), len(compacted.parts))
+    return found.run_id

@@ -1,0 +1,30 @@
+"""The flow `generate`: pictures and measures alone; `score`, `analyse` and `report` do the rest, then or later."""
+
+from prefect import flow
+
+from flows.parameters import DEMO, Choice, choose
+from flows.steps import generate_left, named, raise_if_incomplete, workers
+from tasks.lake.lease import Lease
+from tasks.run import begin, generation_left, prepare
+
+
+@flow(name="generate")
+def generate(experiment: Choice = DEMO, lake: str = "lake", ray_address: str = "") -> str:
+    """Generate and measure, without scores. Returns the run's id. Started again, it does what is left.
+
+    Args:
+        experiment: What to run: an experiment of the package, YAML that you paste, or one field by field.
+        lake: Folder of the Parquet lake, on the machine that runs the flow.
+        ray_address: HOST:PORT of a Ray cluster; empty: Ray is started on the machine that runs the flow.
+
+    Raises `RunError` where jobs were set aside: the run is then incomplete.
+    """
+    chosen = choose(experiment)
+    run = prepare(chosen, lake, download=True)
+    with named(run.id, chosen.name, chosen.model.id), Lease(run.store, run.id) as lease:
+        manifest = begin(run)
+        if generation_left(run):
+            with workers(run.needs, chosen.workers.count, chosen.model.id, ray_address, lease) as pool:
+                manifest, _ = generate_left(run, pool, manifest)
+    raise_if_incomplete(manifest)
+    return run.id

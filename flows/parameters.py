@@ -1,0 +1,62 @@
+"""What flows are given, as the Prefect UI shows it: typed, described, and with defaults that run as they are."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from flows import experiments
+from tasks.experiment import Experiment, parse_experiment
+
+
+class _Form(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class Bundled(_Form):
+    """An experiment of the package, as it is or smaller."""
+
+    model_config = ConfigDict(title="By name")
+    name: Annotated[str, Field(json_schema_extra={"enum": [*experiments.bundled()]})] = "demo"
+    """demo runs anywhere, in a few minutes on two cores; the paper's want a GPU and SDXL's weights."""
+    prompts: int = Field(default=0, ge=0)
+    """How many prompts, the first ones; 0: as many as the experiment has."""
+    seeds: int = Field(default=0, ge=0)
+    """Images a prompt and cell; 0: as many as the experiment has."""
+    steps: int = Field(default=0, ge=0, le=1000)
+    """Denoising steps; 0: as many as the experiment has."""
+    prompts_file: str = ""
+    """A text file on the machine that runs the flow, one prompt a line; empty: the experiment's own prompts."""
+
+
+class Pasted(_Form):
+    """An experiment as it would stand in a file."""
+
+    model_config = ConfigDict(title="As YAML")
+    yaml: str = Field(json_schema_extra={"format": "yaml"})
+    """The whole experiment: name, model, prompts, cells and so on."""
+
+
+Choice = Bundled | Pasted | Experiment
+DEMO = Bundled()
+
+
+def choose(given: Choice) -> Experiment:
+    """The experiment that somebody chose. Raises `InputError`."""
+    if isinstance(given, Pasted):
+        return experiments.parse(given.yaml, "the pasted experiment")
+    if isinstance(given, Bundled):
+        return _changed(given)
+    return given
+
+
+def _changed(given: Bundled) -> Experiment:
+    content: dict[str, Any] = experiments.load(given.name).model_dump(mode="json")
+    if given.prompts_file:
+        content["prompts"] = {"source": "file", "path": given.prompts_file}
+    if given.prompts:
+        content["prompts"]["count"] = given.prompts
+    if given.seeds:
+        content["seeds"] = given.seeds
+    if given.steps:
+        content["generation"]["steps"] = given.steps
+    return parse_experiment(content, given.name)

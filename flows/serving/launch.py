@@ -1,0 +1,208 @@
+"""Starting and ending a Prefect server: one that lasts, with the deployments, and one for a single command."""
+
+import os
+import select
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+
+from flows.serving import state
+from flows.serving.app import REPORTS
+from flows.serving.state import MARK, Process, Up, prefect_home, state_path
+from tasks.errors import InputError, RunError
+
+START = 240.0
+"""Seconds that a server has to start, on a busy machine."""
+END = 30.0
+"""Seconds that a process has to end, before it is killed: flow runs are cancelled in them."""
+_LAST = 15
+
+
+def start(host: str, port: int, lake: str, database: str | None) -> Up:
+    """Start the server and what serves the deployments, in the background. Raises `InputError`, `RunError`."""
+    _check_port(host, port)
+    prefect_home().mkdir(parents=True, exist_ok=True)
+    shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104 the user asked for it
+    url, mark = f"http://{shown}:{port}", uuid.uuid4().hex
+    environment = {**os.environ, MARK: mark, "PREFECT_API_URL": f"{url}/api", **_server_settings(host, port, database)}
+    place = lake if "://" in lake else str(Path(lake).absolute())
+    if "://" not in lake:
+        environment[REPORTS] = str(Path(place) / "_reports")
+    command = [sys.executable, "-m", "flows.serving.app", "--host", host, "--port", str(port)]
+    server = _background(command, environment, "server")
+    up = Up(url, place, mark, Process.of(server.pid))
+    state.write(up)
+    try:
+        _wait_for(server, up.api, "server")
+        up = replace(up, deployments=_serve(up, environment))
+    except BaseException:
+        end(up)
+        raise
+    state.write(up)
+    return up
+
+
+def end(up: Up) -> bool:
+    """End what was started, and what that started, and nothing else. Returns whether anything of it was running."""
+    found = [process.find() for process in (up.deployments, up.server) if process]
+    was_running = any(found)
+    for process in filter(None, found):  # the deployments first: they tell the server of the runs that they cancel
+        _end(process)
+    left = list(up.marked())
+    for process in left:
+        with suppress(psutil.NoSuchProcess):
+            process.terminate()
+    _, alive = psutil.wait_procs(left, timeout=END)
+    for process in alive:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(alive, timeout=END)
+    state_path().unlink(missing_ok=True)
+    return was_running or bool(left)
+
+
+@contextmanager
+def server_for_a_command() -> Iterator[None]:
+    """Within: a Prefect API. The one that is set, that of `up`, or one of our own, which ends as this process does."""
+    from prefect.context import refresh_global_settings_context
+    from prefect.settings import get_current_settings
+
+    if get_current_settings().api.url:
+        yield
+        return
+    up = state.running()
+    own = None if up else _temporary()
+    api = up.api if up else own[1]  # type: ignore[index]
+    os.environ["PREFECT_API_URL"] = api
+    refresh_global_settings_context()
+    try:
+        yield
+    finally:
+        os.environ.pop("PREFECT_API_URL")
+        if own:
+            _end_temporary(own[0])
+
+
+def _temporary() -> tuple["subprocess.Popen[bytes]", str]:
+    """A server without a UI. The pipe to it closes when this process ends, also by SIGKILL, and then it ends too."""
+    port = _free_port()
+    environment = {**os.environ, "PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1"}
+    command = [sys.executable, "-m", "flows.serving.app", "--port", str(port), "--with-parent"]
+    server = subprocess.Popen(  # noqa: S603 our own program
+        command, stdin=subprocess.PIPE, env=environment, start_new_session=True
+    )
+    api = f"http://127.0.0.1:{port}/api"
+    try:
+        _wait_for(server, api, None)
+    except BaseException:
+        _end_temporary(server)
+        raise
+    return server, api
+
+
+def _end_temporary(server: "subprocess.Popen[bytes]") -> None:
+    server.terminate()
+    if server.stdin:
+        server.stdin.close()
+    try:
+        server.wait(END)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
+
+
+def _server_settings(host: str, port: int, database: str | None) -> dict[str, str]:
+    settings = {
+        "PREFECT_SERVER_API_HOST": host,
+        "PREFECT_SERVER_API_PORT": str(port),
+        # places in a model's queue outlive the server, and are given back when their holders do not answer
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
+    }
+    if database:
+        settings["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = database
+    return settings
+
+
+def _serve(up: Up, environment: dict[str, str]) -> Process:
+    ready, tell = os.pipe()
+    command = [sys.executable, "-m", "flows.serving.deployments", up.lake, str(tell)]
+    without = {name: value for name, value in environment.items() if name != "PREFECT_SERVER_DATABASE_CONNECTION_URL"}
+    process = _background(command, without, "deployments", tell)
+    os.close(tell)
+    try:
+        there, _, _ = select.select([ready], [], [], START)
+        if not there or not os.read(ready, 1):
+            raise RunError(f"the deployments did not start: {_last_lines('deployments')}")
+    except BaseException:
+        process.kill()
+        raise
+    finally:
+        os.close(ready)
+    return Process.of(process.pid)
+
+
+def _background(
+    command: list[str], environment: dict[str, str], name: str, keep: int = -1
+) -> "subprocess.Popen[bytes]":
+    with log_path(name).open("wb") as log:
+        return subprocess.Popen(  # noqa: S603 our own program
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            start_new_session=True,
+            pass_fds=[keep] if keep >= 0 else [],
+        )
+
+
+def log_path(name: str) -> Path:
+    """Where the server or the deployments log."""
+    return prefect_home() / f"skewbench-{name}.log"
+
+
+def _last_lines(name: str) -> str:
+    lines = log_path(name).read_text(encoding="utf-8", errors="replace").splitlines()
+    return "\n".join(lines[-_LAST:]) or f"see {log_path(name)}"
+
+
+def _wait_for(server: "subprocess.Popen[bytes]", api: str, log: str | None) -> None:
+    began = time.monotonic()
+    while not state.answers(api):
+        if server.poll() is not None:
+            raise RunError(f"the Prefect server ended at its start: {_last_lines(log) if log else server.returncode}")
+        if time.monotonic() - began > START:
+            raise RunError(f"the Prefect server does not answer at {api} after {START:.0f} s")
+        time.sleep(0.2)
+
+
+def _end(process: psutil.Process) -> None:
+    with suppress(psutil.NoSuchProcess):
+        process.terminate()
+        try:
+            process.wait(END)
+        except psutil.TimeoutExpired:
+            process.kill()
+
+
+def _check_port(host: str, port: int) -> None:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise InputError(f"--host {host} --port {port}: {error.strerror}; choose another with --port") from None
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

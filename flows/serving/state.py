@@ -1,0 +1,110 @@
+"""What `skewbench up` started, written down, so that other commands find it and `skewbench down` can end it."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import httpx
+import psutil
+
+MARK = "SKEWBENCH_UP"
+"""Variable in the environment of all that `up` starts, directly or not: its value is the start's own."""
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process, told from a later one of the same number by when it started (seconds since 1970)."""
+
+    pid: int
+    started: float
+
+    @classmethod
+    def of(cls, pid: int) -> "Process":
+        """A process that runs now."""
+        return cls(pid, psutil.Process(pid).create_time())
+
+    def find(self) -> psutil.Process | None:
+        """The process, or None where it has ended."""
+        try:
+            found = psutil.Process(self.pid)
+            same = abs(found.create_time() - self.started) < 0.01 and found.status() != psutil.STATUS_ZOMBIE
+            return found if same else None
+        except psutil.NoSuchProcess:
+            return None
+
+
+@dataclass(frozen=True)
+class Up:
+    """What was started: the server at `url`, the process that serves the deployments, and the lake of both."""
+
+    url: str
+    lake: str
+    mark: str
+    server: Process
+    deployments: Process | None = None
+
+    @property
+    def api(self) -> str:
+        """Address of Prefect's API."""
+        return f"{self.url}/api"
+
+    def marked(self) -> Iterator[psutil.Process]:
+        """All processes that come from this start, also where their parents have gone."""
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                if process.environ().get(MARK) == self.mark and process.status() != psutil.STATUS_ZOMBIE:
+                    yield process
+
+
+def prefect_home() -> Path:
+    """Prefect's own folder."""
+    return Path(os.environ.get("PREFECT_HOME", "~/.prefect")).expanduser().absolute()
+
+
+def state_path() -> Path:
+    """Where it is written down."""
+    return prefect_home() / "skewbench-up.json"
+
+
+def write(up: Up) -> None:
+    """Write it down. No credentials are in it."""
+    temporary = state_path().with_suffix(".tmp")
+    temporary.write_text(json.dumps(asdict(up), indent=1), encoding="utf-8")
+    temporary.replace(state_path())
+
+
+def read() -> Up | None:
+    """What was started last and not ended, whether it runs or not; None where there is nothing or nothing legible."""
+    try:
+        fields = json.loads(state_path().read_text(encoding="utf-8"))
+        server, deployments = fields.pop("server"), fields.pop("deployments")
+        return Up(**fields, server=Process(**server), deployments=Process(**deployments) if deployments else None)
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def running() -> Up | None:
+    """What was started last, where its server is there and answers."""
+    up = read()
+    return up if up and up.server.find() and answers(up.api) else None
+
+
+def answers(api: str, seconds: float = 5.0) -> bool:
+    """Whether a Prefect API answers."""
+    try:
+        return httpx.get(f"{api}/health", timeout=seconds).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def report_url(report: str) -> str:
+    """Address of a report: at the server where it shows that lake's; browsers follow no link from it to a file."""
+    if "://" in report:  # of a bucket
+        return report
+    up, path = read(), Path(report)
+    if up and up.server.find() and path.parent == Path(up.lake) / "_reports":
+        return f"{up.url}/reports/{path.name}"
+    return path.as_uri()

@@ -1,0 +1,93 @@
+"""A run in a page of Markdown, for where no HTML file can be shown: findings, figures as inline pictures, faults."""
+
+import base64
+import html
+import re
+from collections.abc import Iterator
+from contextlib import closing
+
+import vl_convert
+
+import sql
+from eval.figures import config
+from tasks.lake.manifest import find_run
+from tasks.lake.store import Store
+from tasks.report.answers import Answers, ask
+from tasks.report.findings import find
+from tasks.report.sections.correlations import correlation_section
+from tasks.report.sections.curve import curve_section
+from tasks.report.sections.stability import stability_section
+from tasks.report.view import Chart, Figure
+
+WIDTH = 640
+"""Pixels of a chart that would be as wide as its container."""
+SCALE = 1.5
+"""Pixels of the picture a pixel of the chart."""
+LARGEST = 300_000
+"""Characters of a figure; a larger one is left to the report."""
+_FAULTS = 5
+_MARKS = re.compile(r"([\\`*_{}\[\]()#+\-.!|~^$:@/])")
+
+
+def summarise(store: Store, run_id: str) -> str:
+    """Markdown about a run, also of one that is not finished. What people wrote is in it as inert text.
+
+    Raises `InputError` for a run that is not there.
+    """
+    run = find_run(store, run_id)
+    with closing(sql.connect(store.lake, run.run_id, include_running=True)) as lake:
+        answers = ask(lake, run)
+        return "\n\n".join([*_head(answers), *_findings(answers), *_figures(answers), *_faults(answers)]) + "\n"
+
+
+def inert(text: str) -> str:
+    """Text that renders as itself: no HTML, no Markdown, no link, in one line."""
+    return html.escape(_MARKS.sub(r"\\\1", " ".join(text.split())), quote=False)
+
+
+def _head(answers: Answers) -> Iterator[str]:
+    run = answers.run
+    yield f"## {inert(run.run_id)}"
+    if run.experiment.get("description"):
+        yield inert(run.experiment["description"])
+    yield f"{run.status}, {len(answers.cells)} cells, {run.samples} samples planned"
+
+
+def _findings(answers: Answers) -> Iterator[str]:
+    found = find(answers)
+    for group in found.groups:
+        if group.sentences:
+            yield f"**{inert(group.title)}**"
+            yield "\n".join(f"- {inert(sentence)}" for sentence in group.sentences)
+    yield f"{found.stated} of {found.looked_at} statements that were looked at hold."
+
+
+def _figures(answers: Answers) -> Iterator[str]:
+    for section in (curve_section(answers), correlation_section(answers), stability_section(answers)):
+        for figure in section.figures[:1]:
+            yield from _figure(figure)
+        yield from (inert(missing) for missing in section.missing)
+
+
+def _figure(figure: Figure) -> Iterator[str]:
+    charts = [chart for panel in figure.panels[:1] for chart in panel.charts if chart.layout != "narrow"]
+    drawn = [picture for chart in charts if (picture := _picture(chart))]
+    if drawn:
+        yield f"### {inert(figure.title)}"
+        yield from drawn
+        yield f"{inert(figure.meaning)} Query `{figure.query}`; {inert(figure.n)}."
+
+
+def _picture(chart: Chart) -> str | None:
+    spec = chart.spec | ({"width": WIDTH} if chart.spec.get("width") == "container" else {})
+    # PNG: an SVG's words would be set in the reader's fonts, and cut off where these are wider
+    drawn = vl_convert.vegalite_to_png(spec, scale=SCALE, config=config() | {"background": "white", "padding": 12})
+    encoded = base64.b64encode(drawn).decode()
+    return f"![{inert(chart.label)}](data:image/png;base64,{encoded})" if len(encoded) <= LARGEST else None
+
+
+def _faults(answers: Answers) -> Iterator[str]:
+    faults = answers.run.failed_jobs
+    if faults:
+        yield f"### {len(faults)} jobs were set aside"
+        yield "\n".join(f"- {inert(fault['job'])}: {inert(fault['error'])}" for fault in faults[:_FAULTS])

@@ -1,0 +1,143 @@
+"""What workers log, brought to the driver as it is said, so that it outlives a worker that dies.
+
+`logging`'s own queue handler and listener, with a queue of Ray's between them. Bounded at both ends: a worker says so
+many lines a minute, and counts the rest; the queue drops what it cannot hold.
+"""
+
+import logging
+import os
+import socket
+import threading
+import time
+from logging.handlers import QueueHandler, QueueListener
+from types import TracebackType
+from typing import Any
+
+import ray
+from ray.exceptions import RayError
+from ray.util.queue import Full, Queue
+
+from tasks.worker import Needs, Worker
+
+LINES, MINUTE = 60, 60.0
+"""Lines that a worker may say in so many seconds."""
+CAPACITY = 1000
+"""Lines that wait for the driver."""
+LONGEST = 8000
+"""Characters of a line, tracebacks included."""
+OURS = ("tasks", "stability", "eval")
+"""Loggers heard from `INFO` on; of others, warnings."""
+
+Logger = logging.Logger | logging.LoggerAdapter[Any]
+
+
+class WorkerLog:
+    """`with WorkerLog(logger) as log:` passes on to `logger` what workers of the class `log.worker` say."""
+
+    def __init__(self, logger: Logger) -> None:
+        self._logger = logger
+
+    def __enter__(self) -> "WorkerLog":
+        here = ray.get_runtime_context().get_node_id()
+        pinned = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(here, soft=True)
+        self.queue = Queue(CAPACITY, {"num_cpus": 0, "scheduling_strategy": pinned})
+        self._listener = _Listener(self.queue, _Relay(self._logger))
+        self._listener.start()
+        return self
+
+    @property
+    def worker(self) -> type[Worker]:
+        """A worker that logs to the driver, for the pool."""
+        log = self.queue
+
+        class LoggingWorker(Worker):
+            def __init__(self, needs: Needs) -> None:
+                log_to(log)
+                super().__init__(needs)
+
+        return LoggingWorker
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._listener.stop()
+        self.queue.shutdown(force=True)
+
+
+def log_to(queue: Queue) -> None:
+    """In a worker: send what is logged, and Python's warnings, to the driver."""
+    handler = _Handler(queue)
+    handler.setFormatter(logging.Formatter(f"worker {os.getpid()} on {socket.gethostname()}: %(message)s"))
+    handler.addFilter(Bound())
+    root = logging.getLogger()
+    root.addHandler(handler)
+    for name in OURS:
+        logging.getLogger(name).setLevel(logging.INFO)
+    logging.captureWarnings(True)
+
+
+class Bound(logging.Filter):
+    """Lets so many lines a minute pass, and as many warnings and worse, which a flood of others must not hide.
+
+    The first line of the next minute says how many were left out.
+    """
+
+    def __init__(self, lines: int = LINES, seconds: float = MINUTE) -> None:
+        super().__init__()
+        self._lines, self._seconds = lines, seconds
+        self._began, self._left_out = 0.0, 0
+        self._said = {True: 0, False: 0}
+        self._lock = threading.Lock()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether to say it."""
+        with self._lock:
+            now = time.monotonic()
+            if now - self._began >= self._seconds:
+                if self._left_out:
+                    record.msg, record.args = f"[{self._left_out} lines left out] {record.getMessage()}", None
+                self._began, self._left_out, self._said = now, 0, {True: 0, False: 0}
+            grave = record.levelno >= logging.WARNING
+            self._said[grave] += 1
+            if self._said[grave] > self._lines:
+                self._left_out += 1
+                return False
+            return True
+
+
+class _Handler(QueueHandler):
+    """Never in the work's way: what cannot be sent is dropped."""
+
+    def enqueue(self, record: logging.LogRecord) -> None:
+        record.msg = record.message = str(record.msg)[:LONGEST]
+        try:
+            self.queue.put_nowait(record)
+        except (Full, RayError):
+            return
+
+
+class _Listener(QueueListener):
+    """Ends where the queue's process does."""
+
+    queue: Queue
+
+    def dequeue(self, block: bool) -> Any:
+        try:
+            return self.queue.get(block)
+        except RayError:
+            return None  # what `stop` sends
+
+    def enqueue_sentinel(self) -> None:
+        try:
+            self.queue.put(None, timeout=1.0)
+        except (Full, RayError):
+            self.queue.shutdown(force=True)
+
+
+class _Relay(logging.Handler):
+    def __init__(self, logger: Logger) -> None:
+        super().__init__()
+        self._logger = logger
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._logger.log(record.levelno, "%s", record.getMessage())

@@ -1,0 +1,110 @@
+"""A Prefect server with the flows for tests: `skewbench up` on a free port, with a home and a lake of its own."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+
+from flows.serving.state import MARK
+
+PATIENCE = 540.0
+"""Seconds that anything may take, on a slow and busy machine."""
+
+
+def wait_for(what: str, condition: Callable[[], Any], every: float = 0.2) -> Any:
+    """The condition's first true value."""
+    ends = time.monotonic() + PATIENCE
+    while time.monotonic() < ends:
+        if found := condition():
+            return found
+        time.sleep(every)
+    raise AssertionError(f"waited {PATIENCE:.0f} s in vain for {what}")
+
+
+@dataclass(frozen=True)
+class Server:
+    """What a test knows of it."""
+
+    url: str
+    home: Path
+    lake: Path
+    environment: dict[str, str]
+
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run `skewbench` as a person with this server would."""
+        command = [sys.executable, "-c", "from flows.cli import main; main()", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, env=self.environment)
+
+    def starting(self, *arguments: str) -> "subprocess.Popen[str]":
+        """The same, while it runs; with processes of its own group, as in a terminal."""
+        command = [sys.executable, "-c", "from flows.cli import main; main()", *arguments]
+        pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        return subprocess.Popen(command, env=self.environment, start_new_session=True, **pipes)
+
+    def ask(self, path: str, **content: Any) -> Any:
+        """Prefect's API: a GET, or, with content, a POST."""
+        method = "POST" if content else "GET"
+        answer = httpx.request(method, f"{self.url}/api/{path}", json=content or None, timeout=60)
+        answer.raise_for_status()
+        return answer.json()
+
+    def launch(self, flow: str, **parameters: Any) -> str:
+        """Launch a flow as the UI does. Returns the flow run's id."""
+        deployment = self.ask(f"deployments/name/{flow}/skewbench")["id"]
+        return str(self.ask(f"deployments/{deployment}/create_flow_run", parameters=parameters)["id"])
+
+    def state(self, flow_run: str) -> str:
+        """Type of a flow run's state."""
+        return str(self.ask(f"flow_runs/{flow_run}")["state_type"])
+
+    def end_of(self, flow_run: str) -> str:
+        """State in which a flow run ended."""
+        ends = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
+        return str(wait_for("the flow's end", lambda: (s := self.state(flow_run)) in ends and s))
+
+    def log(self, flow_run: str) -> str:
+        """What the UI shows as a flow run's log."""
+        of_run = {"flow_run_id": {"any_": [flow_run]}}
+        return "\n".join(line["message"] for line in self.ask("logs/filter", logs=of_run, limit=200))
+
+    def processes(self, name: str = "") -> list[psutil.Process]:
+        """All that comes from this `up`; with a name, those with it in their command line."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                of_ours = process.environ().get("PREFECT_HOME") == str(self.home) and MARK in process.environ()
+                if of_ours and process.status() != psutil.STATUS_ZOMBIE and name in " ".join(process.cmdline()):
+                    found.append(process)
+            except psutil.Error:
+                continue
+        return found
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[Server]:
+    """A server that is up. Whatever happens, it is ended."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = {**os.environ, "PREFECT_HOME": str(folder / "prefect"), "SKEWBENCH_LAKE": str(folder / "lake")}
+    for name in ("PREFECT_API_URL", "RAY_ADDRESS", MARK):
+        environment.pop(name, None)
+    server = Server(f"http://127.0.0.1:{port}", folder / "prefect", folder / "lake", environment)
+    try:
+        started = server.command("up", "--port", str(port))
+        assert started.returncode == 0, started.stderr
+        assert f"the UI is at {server.url}" in started.stdout
+        yield server
+    finally:
+        server.command("down")
+        for process in server.processes():
+            process.kill()

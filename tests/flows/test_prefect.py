@@ -1,0 +1,155 @@
+"""Prefect as people use it: a real server with the flows, launched from its UI in a browser, cancelled, resumed."""
+
+import hashlib
+import os
+import re
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+import yaml
+
+from tasks.lake.manifest import find_run
+from tasks.lake.store import LocalStore
+from tests.flows.command import SMALL
+from tests.flows.serving import PATIENCE, Server, served, wait_for
+
+CHROMIUM = Path("/usr/bin/chromium")
+_QUIET = ("--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run")
+_FLAGS = ("--no-sandbox", "--disable-gpu", *_QUIET)
+
+pytestmark = pytest.mark.timeout(1200)  # two flows on a real server, on a machine that may be busy
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with served(tmp_path_factory.mktemp("up")) as up:
+        yield up
+
+
+@pytest.mark.skipif(
+    not CHROMIUM.exists() and os.environ.get("CI") != "true", reason="no chromium on this machine; CI installs it"
+)
+def test_the_form_is_filled_in_a_browser_and_the_artifacts_are_there(server: Server) -> None:
+    from playwright.sync_api import expect, sync_playwright
+
+    expect.set_options(timeout=PATIENCE * 1000)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=_FLAGS, timeout=PATIENCE * 1000)
+        page = browser.new_page(viewport={"width": 1280, "height": 1400})
+        page.set_default_timeout(PATIENCE * 1000)
+        page.goto(server.url)
+        page.get_by_role("link", name="Deployments").click()
+        page.get_by_role("row").filter(has_text="benchmark").get_by_role("link", name="skewbench").first.click()
+        page.get_by_role("button", name="Run", exact=True).click()
+        page.get_by_role("menuitem", name="Custom run").click()
+
+        expect(page.get_by_role("tab", name="As YAML")).to_be_visible()
+        expect(page.get_by_text("What to run: an experiment of the package")).to_be_visible()
+        expect(page.get_by_text("Denoising steps; 0: as many as the experiment has.")).to_be_visible()
+        expect(page.get_by_label("lake (Optional)")).to_have_value(str(server.lake))
+        for name, value in {"Prompts": 1, "Seeds": 2, "Steps": 2}.items():
+            page.get_by_label(f"{name} (Optional)").fill(str(value))
+        page.get_by_role("button", name="Submit").click()
+
+        flow_run = wait_for("the flow run", lambda: _newest_run(server))
+        assert server.end_of(flow_run) == "COMPLETED", server.log(flow_run)
+        run = find_run(LocalStore(server.lake), None)
+        assert (run.status, run.samples) == ("committed", 4 * 1 * 2)
+
+        page.goto(f"{server.url}/v2/runs/flow-run/{flow_run}")
+        expect(page.get_by_text(f"benchmark {run.run_id}").first).to_be_visible()
+        expect(page.get_by_text("model:shapes-xl").first).to_be_visible()
+        page.goto(f"{server.url}/v2/artifacts/key/demo-summary")
+        expect(page.get_by_text(f"What came out of {run.run_id}").first).to_be_visible()
+        summary = _artifact(server, "demo-summary")
+        page.goto(f"{server.url}/v2/artifacts/artifact/{summary}")
+        figure = page.get_by_role("img", name=re.compile("by cell|Scatter|Heatmap|Spearman|correlation", re.I)).first
+        expect(figure).to_be_visible()
+        assert figure.evaluate("image => image.naturalWidth") > 100
+        page.goto(f"{server.url}/v2/artifacts/artifact/{_artifact(server, 'demo-cells')}")
+        expect(page.get_by_text("adaptive-a1.5-b5").first).to_be_visible()
+        expect(page.get_by_text("shapes_clip_score").first).to_be_visible()
+        page.goto(f"{server.url}/v2/artifacts/artifact/{_artifact(server, 'demo-report')}")
+        page.get_by_role("link", name=f"report of {run.run_id}").click()
+        page.wait_for_url(re.compile("/reports/"))
+        expect(page.get_by_role("heading", name="demo").first).to_be_visible()
+        browser.close()
+    log = server.log(flow_run)
+    assert re.search(r"worker \d+ on .+: model .+ loaded in", log), log
+    assert "2 ok" in log or "blank" in log
+    tasks = server.ask("task_runs/filter", flow_runs={"id": {"any_": [flow_run]}})
+    assert {"generate baseline", "score baseline"} <= {task["name"] for task in tasks}
+    progress = server.ask(
+        "artifacts/filter", artifacts={"flow_run_id": {"any_": [flow_run]}, "type": {"any_": ["progress"]}}
+    )
+    assert [artifact["data"] for artifact in progress] == [100.0] * 8
+
+
+def test_cancelling_stops_the_workers_and_the_run_is_resumed(server: Server, record_property) -> None:  # type: ignore[no-untyped-def]
+    """Cancelled through the API, as the UI does; resumed in the terminal, on the same server, stopped there by Ctrl-C,
+    and resumed again.
+    """
+    prompts, workers = {"source": "scenes", "count": 12}, {"count": 1, "batch": 4, "shard": 4}
+    changes = {"name": "cancelled", "prompts": prompts, "generation": {"steps": 12}, "metrics": ["contrast"]}
+    text = yaml.safe_dump({**SMALL, **changes, "workers": workers})
+    flow_run = server.launch("benchmark", experiment={"yaml": text}, lake=str(server.lake))
+    wait_for("the first shard", lambda: _receipts(server) or server.state(flow_run) == "FAILED")
+    assert server.processes("ray::"), server.log(flow_run)
+
+    server.ask(f"flow_runs/{flow_run}/set_state", state={"type": "CANCELLING"})
+    began = time.monotonic()
+    wait_for("the workers' end", lambda: not server.processes("ray::"), every=0.05)
+    seconds = time.monotonic() - began
+    record_property("seconds_until_workers_ended", seconds)
+    print(f"workers had ended {seconds:.1f} s after the run was cancelled")
+    assert server.end_of(flow_run) == "CANCELLED"
+    assert not server.processes("raylet")
+    kept = _receipts(server)
+    assert 0 < len(kept) < 6
+
+    file = server.home.parent / "cancelled.yaml"
+    file.write_text(text)
+    with server.starting("run", str(file)) as command:
+        wait_for("another shard", lambda: len(_receipts(server)) > len(kept) or command.poll() is not None)
+        os.killpg(command.pid, signal.SIGINT)
+        _, said = command.communicate(timeout=PATIENCE)
+    assert (command.returncode, "stopped; the same command goes on where it was" in said) == (1, True), said
+    assert "Traceback" not in said
+    assert not [process for process in psutil.Process().children(recursive=True) if "ray" in process.name()]
+
+    done = server.command("run", str(file))
+    assert done.returncode == 0, done.stderr
+    assert kept.items() <= _receipts(server).items()
+    assert find_run(LocalStore(server.lake), "cancelled").status == "committed"
+    names = [run["name"] for run in server.ask("flow_runs/filter", sort="START_TIME_DESC")]
+    assert sum(name.startswith("benchmark cancelled-") for name in names) == 3
+
+
+def test_down_ends_all_that_up_started(server: Server) -> None:
+    assert server.processes("flows.serving")
+    again = server.command("up")
+    assert (again.returncode, "is running already" in again.stdout) == (0, True)
+    ended = server.command("down")
+    assert (ended.returncode, ended.stdout.strip()) == (0, f"ended {server.url}")
+    assert server.processes() == []
+    assert "nothing to end" in server.command("down").stdout
+
+
+def _newest_run(server: Server) -> str | None:
+    found = server.ask("flow_runs/filter", sort="EXPECTED_START_TIME_DESC")
+    return found[0]["id"] if found else None
+
+
+def _artifact(server: Server, key: str) -> str:
+    found = server.ask("artifacts/filter", artifacts={"key": {"any_": [key]}}, sort="CREATED_DESC")
+    assert found, key
+    return str(found[0]["id"])
+
+
+def _receipts(server: Server) -> dict[str, str]:
+    paths = server.lake.glob("_receipts/run_id=cancelled-*/generation-*.json")
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}

@@ -1,0 +1,106 @@
+"""What `up` writes down and `down` ends, and a temporary server, which ends by itself."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
+from typer.testing import CliRunner
+
+from flows.cli import app
+from flows.serving import launch, state
+from flows.serving.app import _Sandboxed
+from flows.serving.state import MARK, Process, Up
+from tests.flows.serving import wait_for
+
+SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path))
+    return tmp_path
+
+
+def _up(server: Process) -> Up:
+    return Up("http://127.0.0.1:1", "/lake", "a-mark", server)
+
+
+def test_another_process_of_the_same_number_is_left_alone(home: Path) -> None:
+    mine = Process.of(os.getpid())
+    state.write(_up(replace(mine, started=mine.started - 100)))
+    assert "had ended already" in CliRunner().invoke(app, ["down"]).stdout
+    assert not state.state_path().exists()
+    assert psutil.pid_exists(os.getpid())
+
+
+def test_a_state_that_cannot_be_read_is_none(home: Path) -> None:
+    for content in ("", "{", "[]", json.dumps({"url": "x"})):
+        state.state_path().write_text(content)
+        assert state.read() is None
+    assert "nothing to end" in CliRunner().invoke(app, ["down"]).stdout
+
+
+def test_what_a_start_left_is_ended_by_its_mark_and_nothing_else() -> None:
+    ours = subprocess.Popen(SLEEP, env={**os.environ, MARK: "a-mark"})
+    other = subprocess.Popen(SLEEP, env={**os.environ, MARK: "another"})
+    try:
+        gone = Process(ours.pid, 1.0)
+        assert launch.end(_up(gone))
+        assert not psutil.pid_exists(ours.pid)
+        assert other.poll() is None
+    finally:
+        for process in (ours, other):
+            process.kill()
+            process.wait()
+
+
+def test_a_port_that_is_taken_is_told(home: Path) -> None:
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = CliRunner().invoke(app, ["up", "--port", str(port)])
+    assert f"--port {port}" in str(done.exception)
+    assert not state.state_path().exists()
+
+
+def test_reports_have_no_access_to_the_api(tmp_path: Path) -> None:
+    from starlette.testclient import TestClient
+
+    (tmp_path / "r.html").write_text("<p>report</p>")
+    client = TestClient(Starlette(routes=[Mount("/reports", _Sandboxed(StaticFiles(directory=tmp_path)))]))
+    answer = client.get("/reports/r.html")
+    assert answer.text == "<p>report</p>"
+    assert answer.headers["content-security-policy"].startswith("sandbox allow-scripts")
+    assert "allow-same-origin" not in answer.headers["content-security-policy"]
+    assert client.get("/reports/../pyproject.toml").status_code == 404
+
+
+@pytest.mark.timeout(900)
+def test_a_temporary_server_ends_with_a_command_that_is_killed(home: Path) -> None:
+    code = """
+from flows.serving import launch
+import time
+server, api = launch._temporary()
+print(server.pid, flush=True)
+time.sleep(600)
+"""
+    environment = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
+    command = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment)
+    assert command.stdout
+    server = psutil.Process(int(command.stdout.readline()))
+    assert server.is_running()
+    command.kill()
+    command.wait()
+    command.stdout.close()
+    wait_for("the server's end", lambda: not server.is_running() or server.status() == psutil.STATUS_ZOMBIE)
