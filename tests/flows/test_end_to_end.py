@@ -200,4 +200,4 @@ def test_statements_are_read_from_a_pipe(lake: Path, home: Path) -> None:
 def test_removing_a_run(lake: Path, home: Path) -> None:
     other = lake.parent / "again/lake"
     assert skewbench("runs", "rm", "small", "--yes", "--lake", str(other), home=home).returncode == 0
-    assert _files(other) == {}
+    assert set(_files(other)) <= {"_temporary/.lock"}  # of the folder, not of the run
