@@ -58,8 +58,6 @@ def main() -> None:
         _end(str(error), 1)
     except OSError as error:  # a full disk, a folder that went away
         _end(f"{error}; when that is mended, the same command goes on where it was", 1)
-    except KeyboardInterrupt:
-        _end("stopped; the same command goes on where it was", 1)
 
 
 def _end(message: str, code: int) -> None:

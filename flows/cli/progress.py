@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from sql import LakeError
+from tasks.errors import RunError
 from tasks.lake.manifest import read_manifest, report_path
 from tasks.lake.parts import count_receipts
 from tasks.lake.store import Store
@@ -21,13 +22,19 @@ _NAMES = {"generation": "generating", "scores": "scoring"}
 
 @contextmanager
 def prefect_server(console: Console) -> Iterator[None]:
-    """A Prefect server for flows to tell their states to: the one that runs, or one for as long as the block does."""
+    """A Prefect server for flows to tell their states to: the one that runs, or one for as long as the block does.
+
+    Raises `RunError` at Ctrl-C, which Typer would turn into a silent exit.
+    """
     with ExitStack() as kept:
         with console.status("starting Prefect and Ray"):
             from flows.serving.launch import server_for_a_command
 
             kept.enter_context(server_for_a_command())
-        yield
+        try:
+            yield
+        except KeyboardInterrupt:
+            raise RunError("stopped; the same command goes on where it was") from None
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from flows.cli.look import print_rows
 from flows.cli.options import ExperimentName, Lake, RunId, WeightsFolder
+from flows.cli.progress import prefect_server
 from tasks.errors import InputError, RunError
 from tasks.lake.baselines import list_baselines, remove_baseline, set_baseline
 from tasks.lake.manifest import find_run
@@ -116,7 +117,8 @@ def nightly(
     from flows import experiments
 
     chosen, when = experiments.load(experiment), _time(night)
-    with Console(stderr=True).status(f"{chosen.name}: tonight's run"):
+    console = Console(stderr=True)
+    with prefect_server(console), console.status(f"{chosen.name}: tonight's run"):
         from flows.nightly import nightly as flow
 
         state = flow(chosen, lake, ray_address or "", when, return_state=True)
