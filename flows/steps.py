@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 
+import duckdb
 from prefect import get_client, tags
 from prefect.concurrency.sync import concurrency
 from prefect.logging import get_run_logger
@@ -12,6 +13,7 @@ from prefect.runtime import deployment, flow_run
 from flows.artifacts import show
 from flows.cells import by_cell
 from sql import connect
+from sql.manifests import of_a_part
 from tasks.analyse import analyse
 from tasks.errors import RunError
 from tasks.lake.lease import Lease
@@ -81,7 +83,7 @@ def score_left(run: Run, pool: WorkerPool, manifest: Manifest, before: Sequence[
 
 def analyse_run(store: Store, manifest: Manifest) -> Manifest:
     """Write the answers with their intervals, in place of earlier ones; the manifest names metrics without values."""
-    with connect(store.lake, manifest.run_id) as lake:
+    with connect(store.lake, manifest.run_id) as lake, _broken_parts_told():
         answers = analyse(lake, manifest.run_id)
         missing = missing_metrics(lake)
     part = write_part(store, "analysis", manifest.run_id, "analysis", new_attempt(), answers)
@@ -89,6 +91,17 @@ def analyse_run(store: Store, manifest: Manifest) -> Manifest:
     written = write_manifest(store, replace(manifest, parts=(*others, part), missing_metrics=missing))
     delete_unnamed(store, written)
     return written
+
+
+@contextmanager
+def _broken_parts_told() -> Iterator[None]:
+    """Raises `RunError` in place of DuckDB's own words where a part is gone or broken."""
+    try:
+        yield
+    except duckdb.Error as error:
+        if failure := of_a_part(error):
+            raise RunError(str(failure)) from error
+        raise
 
 
 def finish(store: Store, manifest: Manifest) -> Manifest:

@@ -13,6 +13,7 @@ import duckdb
 from sql.place import LakeError, LakeUnreachable, Place
 from sql.schemas import TABLES
 
+_BROKEN_PART = re.compile(r"\.parquet\b")
 _OF_OURS = re.compile(r"(LakeError|LakeUnreachable|FileNotFoundError|OSError): (.*)")
 
 
@@ -26,7 +27,8 @@ def of_a_part(error: duckdb.Error) -> LakeError | None:
     ours = _OF_OURS.match(str(error))
     if ours and ours[1] == "LakeUnreachable":
         return LakeUnreachable(ours[2])
-    if ours or isinstance(error, duckdb.IOException):
+    broken = isinstance(error, duckdb.InvalidInputException) and _BROKEN_PART.search(str(error))
+    if ours or broken or isinstance(error, duckdb.IOException):
         return unreadable(Exception(ours[2]) if ours else error)
     return None
 

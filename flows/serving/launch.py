@@ -86,9 +86,20 @@ def server_for_a_command() -> Iterator[None]:
     try:
         yield
     finally:
+        if own:
+            _send_what_is_queued()
         os.environ.pop("PREFECT_API_URL")
         if own:
             _end_temporary(own[0])
+
+
+def _send_what_is_queued() -> None:
+    """Logs and events, while there is a server: at the interpreter's exit Prefect would try for a minute."""
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogWorker
+
+    for service in (APILogWorker, EventsWorker):
+        service.drain_all(timeout=END)
 
 
 def _temporary() -> tuple["subprocess.Popen[bytes]", str]:
