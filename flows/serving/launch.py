@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from ipaddress import ip_address
 from pathlib import Path
 
 import psutil
@@ -30,7 +31,7 @@ def start(host: str, port: int, lake: str, database: str | None) -> Up:
     """Start the server and what serves the deployments, in the background. Raises `InputError`, `RunError`."""
     _check_port(host, port)
     prefect_home().mkdir(parents=True, exist_ok=True)
-    shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104 the user asked for it
+    shown = "127.0.0.1" if _on_all_interfaces(host) else host
     url, mark = f"http://{shown}:{port}", uuid.uuid4().hex
     environment = {**os.environ, MARK: mark, "PREFECT_API_URL": f"{url}/api", **_server_settings(host, port, database)}
     place = lake if "://" in lake else str(Path(lake).absolute())
@@ -67,6 +68,13 @@ def end(up: Up) -> bool:
     psutil.wait_procs(alive, timeout=END)
     state_path().unlink(missing_ok=True)
     return was_running or bool(left)
+
+
+def _on_all_interfaces(host: str) -> bool:
+    try:
+        return ip_address(host).is_unspecified
+    except ValueError:  # a name
+        return False
 
 
 @contextmanager
