@@ -1,0 +1,16 @@
+"""What the tests of tasks share."""
+
+from pathlib import Path
+
+import pytest
+
+from tasks.lake.store import LocalStore
+from tasks.report import report_run
+from tests.lakes import Lake, made
+
+
+@pytest.fixture(scope="module")
+def normal(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of a synthetic lake that has everything."""
+    folder = tmp_path_factory.mktemp("lake")
+    return Path(report_run(LocalStore(folder), made(folder, Lake(prompts=16, seeds=4))))
