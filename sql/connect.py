@@ -37,6 +37,8 @@ VIEWS = (  # in the order in which they build on each other
     "unit_changes",
     "rule_pairs",
     "effects",
+    "newest_run",
+    "run_before",
 )
 
 

@@ -14,6 +14,16 @@ from torch import Tensor
 
 
 @triton.jit
+def _take_in(scores, value, top, total, xi):  # type: ignore[no-untyped-def]
+    """A softmax that has seen one more tile of keys: its running maximum, sum and result. Scores are in base 2."""
+    above = tl.maximum(top, tl.max(scores, 1))
+    p = tl.exp2(scores - above[:, None])
+    shrunk = tl.exp2(top - above)
+    xi = xi * shrunk[:, None] + tl.dot(p.to(value.dtype), value, input_precision="ieee")
+    return above, total * shrunk + tl.sum(p, 1), xi
+
+
+@triton.jit
 def _pair_kernel(  # type: ignore[no-untyped-def]
     q, k, values, alpha, plain, skew,
     q_row, q_head, q_token, k_row, k_head, k_token, v_row, v_head, v_token, o_row, o_head, o_token,
@@ -55,22 +65,12 @@ def _pair_kernel(  # type: ignore[no-untyped-def]
         )
         qk = tl.dot(my_q, its_k, input_precision="ieee")
         scores = tl.where(there[None, :], log2_scale * qk, float("-inf"))
-        top = tl.maximum(max_plain, tl.max(scores, 1))
-        p = tl.exp2(scores - top[:, None])
-        shrunk = tl.exp2(max_plain - top)
-        sum_plain = sum_plain * shrunk + tl.sum(p, 1)
-        xi_plain = xi_plain * shrunk[:, None] + tl.dot(p.to(value.dtype), value, input_precision="ieee")
-        max_plain = top
+        max_plain, sum_plain, xi_plain = _take_in(scores, value, max_plain, sum_plain, xi_plain)
         if SKEWED:
             its_q = tl.load(q + key[None, :] * q_token + d[:, None], mask=its, other=0.0)
             kq = tl.dot(my_k, its_q, input_precision="ieee")
             scores = tl.where(there[None, :], log2_scale * (c1 * qk + c2 * kq), float("-inf"))
-            top = tl.maximum(max_skew, tl.max(scores, 1))
-            p = tl.exp2(scores - top[:, None])
-            shrunk = tl.exp2(max_skew - top)
-            sum_skew = sum_skew * shrunk + tl.sum(p, 1)
-            xi_skew = xi_skew * shrunk[:, None] + tl.dot(p.to(value.dtype), value, input_precision="ieee")
-            max_skew = top
+            max_skew, sum_skew, xi_skew = _take_in(scores, value, max_skew, sum_skew, xi_skew)
 
     at = row * o_row + head * o_head + t[:, None] * o_token + c[None, :]
     mine = (t[:, None] < tokens) & (c[None, :] < COLUMNS)

@@ -12,17 +12,6 @@
 -- block, block_name, n (samples and branches that differ there), largest (difference there, absolute).
 -- Source: the project's.
 WITH
-newest AS (
-    SELECT run_id FROM runs
-    WHERE getvariable('run')::VARCHAR IS NULL OR run_id = getvariable('run')::VARCHAR
-    ORDER BY created DESC, run_id DESC LIMIT 1
-),
-older AS (
-    SELECT run_id FROM runs
-    WHERE run_id NOT IN (FROM newest)
-        AND (getvariable('against')::VARCHAR IS NULL OR run_id = getvariable('against')::VARCHAR)
-    ORDER BY created DESC, run_id DESC LIMIT 1
-),
 kept AS (
     SELECT
         run_id, cell, pair_id, branch, block, block_name, stage, step,
@@ -35,13 +24,13 @@ kept AS (
     FROM stability WHERE energy_steps IS NULL AND alignment_steps IS NULL AND symmetry_steps IS NULL
 ),
 long AS MATERIALIZED (
-    UNPIVOT (FROM kept WHERE run_id IN (FROM newest) OR run_id IN (FROM older))
+    UNPIVOT (FROM kept WHERE run_id IN (FROM newest_run) OR run_id IN (FROM run_before))
     ON energy, instability, alignment, symmetry, symmetry_raw, alpha_eff, beta_eff
     INTO NAME measure VALUE value
 ),
 sizes AS (
     SELECT cell, measure, block, sqrt(avg(value::DOUBLE ** 2) FILTER (isfinite(value))) AS size
-    FROM long WHERE run_id IN (FROM older) GROUP BY ALL
+    FROM long WHERE run_id IN (FROM run_before) GROUP BY ALL
 ),
 -- a step that is NULL on both sides joins as -1
 sides AS (
@@ -52,7 +41,7 @@ pairs AS (
         now.run_id, was.run_id AS against, cell, measure, block, now.block_name, now.stage, now.step, place,
         was.value::DOUBLE AS before, now.value::DOUBLE AS value
     FROM sides AS now JOIN sides AS was USING (cell, measure, block, branch, pair_id, place)
-    WHERE now.run_id IN (FROM newest) AND was.run_id IN (FROM older)
+    WHERE now.run_id IN (FROM newest_run) AND was.run_id IN (FROM run_before)
 ),
 -- NaN is equal to NaN in SQL and greater than any number, so that one on one side alone is a difference
 differ AS (

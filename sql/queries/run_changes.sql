@@ -12,23 +12,12 @@
 -- are not ok, in this run and in the other).
 -- Source: the project's.
 WITH
-newest AS (
-    SELECT run_id FROM runs
-    WHERE getvariable('run')::VARCHAR IS NULL OR run_id = getvariable('run')::VARCHAR
-    ORDER BY created DESC, run_id DESC LIMIT 1
-),
-older AS (
-    SELECT run_id FROM runs
-    WHERE run_id NOT IN (FROM newest)
-        AND (getvariable('against')::VARCHAR IS NULL OR run_id = getvariable('against')::VARCHAR)
-    ORDER BY created DESC, run_id DESC LIMIT 1
-),
 pairs AS MATERIALIZED (
     SELECT
         now.run_id, was.run_id AS against, cell, metric, kind, now.prompt_id, was.value AS before, now.value,
         now.value - was.value AS change
     FROM unit_values AS now JOIN unit_values AS was USING (cell, metric, kind, unit)
-    WHERE now.run_id IN (FROM newest) AND was.run_id IN (FROM older)
+    WHERE now.run_id IN (FROM newest_run) AND was.run_id IN (FROM run_before)
 ),
 means AS (
     SELECT
