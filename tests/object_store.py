@@ -53,6 +53,17 @@ class S3Server:
         """URL of a lake in the bucket."""
         return f"s3://{BUCKET}/{name}"
 
+    def client(self) -> S3Store:
+        """The bucket, for a test that looks into it; does not ask twice."""
+        keys = {name.removeprefix("AWS_").lower(): value for name, value in self.environment.items()}
+        return S3Store(
+            BUCKET,
+            endpoint=keys.pop("endpoint_url"),
+            client_options={"allow_http": True, "timeout": timedelta(seconds=5)},
+            retry_config={"max_retries": 0},
+            **keys,
+        )
+
     def start(self) -> "S3Server":
         """Start, and return once it stores objects. A port that somebody took meanwhile: others, the first time."""
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -107,15 +118,7 @@ class S3Server:
         return False
 
     def _stores(self) -> bool:
-        keys = {name.removeprefix("AWS_").lower(): value for name, value in self.environment.items()}
-        endpoint = keys.pop("endpoint_url")
-        store = S3Store(
-            BUCKET,
-            endpoint=endpoint,
-            client_options={"allow_http": True, "timeout": timedelta(seconds=5)},
-            retry_config={"max_retries": 0},
-            **keys,
-        )
+        store = self.client()
         make = urllib.request.Request(obstore.sign(store, "PUT", "", timedelta(seconds=60)), method="PUT")
         try:
             urllib.request.urlopen(make, timeout=5).close()

@@ -20,14 +20,13 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--model", choices=["null", "bundled"], default="null", help="a tiny SDXL, or shapes-xl")
     parser.add_argument("--folder", type=Path, default=Path("faults"), help="for lakes, logs and outcomes")
-    parser.add_argument("--port", type=int, default=4299, help="of the Prefect server")
     parser.add_argument("--fault", help="this one in every round")
     asked = parser.parse_args()
     folder = (asked.folder / f"{asked.model}-{asked.seed}").absolute()
     folder.mkdir(parents=True, exist_ok=True)
     if not SmallDisk.possible():
         print(f"{FILL_DISK!r} is left out: this process may not mount a small disk", flush=True)
-    with prefect_server(folder, asked.port) as prefect:
+    with prefect_server(folder) as prefect:
         campaign = Campaign(folder, asked.model, asked.seed, prefect)
         for number in range(len(campaign.rounds_done()), asked.rounds):
             print(told(campaign.play(number, asked.fault)), flush=True)

@@ -4,6 +4,7 @@ import json
 import random
 import shutil
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import yaml
 
 from tests.faults.compare import differences
 from tests.faults.disturbances import DURING, Moment, Scene, SmallDisk, kill_compaction
+from tests.faults.outage import StoreThatGoesAway
 from tests.faults.processes import Command
 from tests.tiny import save_tiny_sdxl
 
@@ -21,10 +23,11 @@ _PROMPTS = ("a red circle on a white background", "a blue square on a green back
 _MISBEHAVIOUR = Path(__file__).parent / "misbehaving"
 _ONCE = ("raise once", "cuda once")
 _LASTING = ("raise always", "cuda always", "nan always")
-FILL_DISK = "fill disk"
+FILL_DISK, CUT_STORE = "fill disk", "cut store"
 FAULTS = (
     *(name for name in DURING if name != "nothing"),
     "kill compaction",
+    CUT_STORE,
     FILL_DISK,
     *_ONCE,
     *(f"{lasting} + {fault}" for lasting in _LASTING for fault in ("nothing", "kill worker", "kill driver")),
@@ -113,7 +116,11 @@ class Campaign:
             assert not differences(lake, undisturbed).keys() - {"strays"}, "readers see something else half way"
             again = self._start(["compact", "--lake", str(lake)], log)
             assert again.wait() == 0, again.said()[-1000:]
-            return moment, self._resume(lake, log, None)
+            return moment, self._resume(str(lake), log, None)
+        total = len(list(undisturbed.glob("_receipts/*/*.json")))
+        when = Moment(dice.randrange(total + 1), dice.random() * 2)
+        if fault == CUT_STORE:
+            return self._cut_off(lake, when, dice)
         disk = None
         if fault == FILL_DISK:
             used = sum(file.stat().st_size for file in undisturbed.rglob("*") if file.is_file())
@@ -123,14 +130,12 @@ class Campaign:
             if once:
                 once.unlink(missing_ok=True)
             command = self._start(["run", str(self._experiment), "--lake", str(lake)], log, lasting or fault, once)
-            total = len(list(undisturbed.glob("_receipts/*/*.json")))
-            scene = Scene(command, lake, Moment(dice.randrange(total + 1), dice.random() * 2), dice)
-            moment = DURING.get(fault.rpartition(" + ")[2], DURING["nothing"])(scene)
+            moment = DURING.get(fault.rpartition(" + ")[2], DURING["nothing"])(Scene(command, lake, when, dice))
             code = command.wait()
             assert code in (0, 1, 2, -9), f"exit code {code}: {command.said()[-1500:]}"
             if disk:
                 disk.enlarge()
-            return moment, 1 + self._resume(lake, log, lasting)
+            return moment, 1 + self._resume(str(lake), log, lasting)
         finally:
             if disk:
                 kept = lake.with_name(f"{lake.name}-kept")
@@ -139,22 +144,43 @@ class Campaign:
                 shutil.rmtree(lake)
                 kept.rename(lake)
 
-    def _resume(self, lake: Path, log: str, lasting: str | None) -> int:
+    def _cut_off(self, lake: Path, when: Moment, dice: random.Random) -> tuple[str, int]:
+        """A round in a bucket; what is in it then is copied to `lake`."""
+        with StoreThatGoesAway(self._folder / f"{lake.name}-store", lake) as store:
+            command = self._start(
+                ["run", str(self._experiment), "--lake", store.lake], lake.name, more=store.environment
+            )
+            moment = store.cut(command, when, dice)
+            code = command.wait()
+            assert code in (0, 1, 2), f"exit code {code}: {command.said()[-1500:]}"
+            starts = 1 + self._resume(store.lake, lake.name, None, store.environment)
+            store.copy()
+        self._clear(self._folder / f"{lake.name}-store")
+        return moment, starts
+
+    def _resume(self, lake: str, log: str, lasting: str | None, more: Mapping[str, str] | None = None) -> int:
         """The same command, until all is done and every file is what was written; returns how often it was needed."""
         for start in range(RESUMES):
-            command = self._start(["run", str(self._experiment), "--lake", str(lake)], log, lasting)
+            command = self._start(["run", str(self._experiment), "--lake", lake], log, lasting, more=more)
             code = command.wait()
             assert code in (0, 1, 2), f"exit code {code}: {command.said()[-1500:]}"
             assert "Traceback" not in command.said(), command.said()[-1500:]
-            verified = self._start(["verify", "--repair", "--lake", str(lake)], log)
+            verified = self._start(["verify", "--repair", "--lake", lake], log, more=more)
             checked = verified.wait()
             assert checked == 0 or (code and checked == 2), verified.said()[-1500:]  # 2: nothing is committed yet
             if code == 0 and "all as they were written" in verified.said():
                 return start + 1
         raise AssertionError(f"not finished after {RESUMES} starts: {command.said()[-1500:]}")
 
-    def _start(self, arguments: list[str], log: str, how: str | None = None, once: Path | None = None) -> Command:
-        environment = {**self._prefect, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    def _start(
+        self,
+        arguments: list[str],
+        log: str,
+        how: str | None = None,
+        once: Path | None = None,
+        more: Mapping[str, str] | None = None,
+    ) -> Command:
+        environment = {**self._prefect, **(more or {}), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
         kind = (how or "").split(" ")[0]
         if kind in ("raise", "cuda", "nan"):
             settings = {"prompt": _PROMPTS[1], "how": kind, "once": str(once) if once else None}

@@ -20,9 +20,9 @@ class Moment:
     receipts: int
     later: float
 
-    def wait(self, command: Command, lake: Path) -> bool:
-        """Until then; False where the command ended before."""
-        while len(list(lake.glob("_receipts/*/*.json"))) < self.receipts:
+    def wait(self, command: Command, receipts: Callable[[], int]) -> bool:
+        """Until then, by the number of receipts; False where the command ended before."""
+        while receipts() < self.receipts:
             if not command.running:
                 return False
             time.sleep(0.05)
@@ -39,6 +39,10 @@ class Scene:
     moment: Moment
     dice: random.Random
 
+    def comes(self) -> bool:
+        """Wait for the moment; False where the command ended before."""
+        return self.moment.wait(self.command, lambda: len(list(self.lake.glob("_receipts/*/*.json"))))
+
 
 def kill_worker(scene: Scene) -> str:
     """kill -9 of an actor, once there is one."""
@@ -52,7 +56,7 @@ def kill_raylet(scene: Scene) -> str:
 
 def kill_driver(scene: Scene) -> str:
     """kill -9 of `skewbench run`."""
-    if not scene.moment.wait(scene.command, scene.lake):
+    if not scene.comes():
         return "came too late"
     scene.command.kill()
     return f"after {scene.moment.receipts} receipts"
@@ -126,7 +130,7 @@ class SmallDisk:
 
 
 def _kill_one_of(scene: Scene, name: str) -> str:
-    if not scene.moment.wait(scene.command, scene.lake):
+    if not scene.comes():
         return "came too late"
     while scene.command.running:
         alive = [process for process in scene.command.find(name) if process.is_running()]
@@ -143,7 +147,7 @@ def _kill_one_of(scene: Scene, name: str) -> str:
 
 def _damage(scene: Scene, change: Callable[[bytes], bytes]) -> str:
     """Damage a part of a receipt in place, as a disk does, whether the run still goes on or has ended."""
-    scene.moment.wait(scene.command, scene.lake)
+    scene.comes()
     parts = sorted(_parts(scene.lake))
     while not parts and scene.command.running:
         time.sleep(0.05)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -75,8 +76,11 @@ class Command:
 
 
 @contextmanager
-def prefect_server(folder: Path, port: int) -> Iterator[dict[str, str]]:
+def prefect_server(folder: Path) -> Iterator[dict[str, str]]:
     """One Prefect server for all rounds; gives the variables with which flows find it."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
     own = {"PREFECT_HOME": str(folder / "prefect"), "PREFECT_API_URL": f"http://127.0.0.1:{port}/api"}
     quiet = {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
