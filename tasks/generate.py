@@ -65,7 +65,8 @@ class ShardRows:
                 picture["bytes"] = picture["bytes"].result()
 
     def tables(self) -> dict[str, pa.Table]:
-        """One Arrow table a lake table; no table where there are no rows."""
+        """One Arrow table a lake table; no table where there are no rows. Waits for the last pictures."""
+        self.settle()
         tables = {"samples": pa.Table.from_pylist(self.samples, schema=SAMPLES)}
         if self.images:
             tables["images"] = pa.Table.from_pylist(self.images, schema=IMAGES)
@@ -95,7 +96,8 @@ def generate_shard(
     shared_eta = getattr(shard.cell.knob, "eta_scope", "sample") == "batch"
     rows = ShardRows(batch=setting.batch if shared_eta else 1 if one_by_one else batch or setting.batch)
     start = 0
-    with ThreadPoolExecutor(ENCODERS, "png") as encoders:
+    encoders = ThreadPoolExecutor(ENCODERS, "png")
+    try:
         while start < len(shard.samples):
             some = shard.samples[start : start + rows.batch]
             try:
@@ -119,7 +121,8 @@ def generate_shard(
                     raise BrokenDeviceError([sample.sample_id for sample in some], reason) from None
                 rows.samples += _failed_rows(setting, shard, some, reason)
             start += len(some)
-        rows.settle()
+    finally:
+        encoders.shutdown(wait=False)  # the last pictures are awaited by who wants them
     return rows
 
 

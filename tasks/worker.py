@@ -1,4 +1,7 @@
-"""What lives in a Ray actor: models that are loaded once, and the two kinds of job. Knows nothing of Ray."""
+"""What lives in a Ray actor: models that are loaded once, and the two kinds of job. Knows nothing of Ray.
+
+A job has two halves, so that a device does not wait for the disk: while one is written the next is computed.
+"""
 
 import logging
 import sys
@@ -70,6 +73,17 @@ Job = GenerateJob | ScoreJob
 
 
 @dataclass(frozen=True)
+class _Computed:
+    """What came of a job, before it is written. `stem`: of its files' names."""
+
+    run_id: str
+    shard: str
+    stem: str
+    rows: ShardRows | dict[str, pa.Table]
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Needs:
     """What one worker needs. `setting` and `source`: None where it only scores."""
 
@@ -88,39 +102,52 @@ class Worker:
         self._lake, self._setting, self._source = needs.lake, needs.setting, needs.source
         self._device = "cuda" if needs.gpus else "cpu"
         self._cells: dict[str, CellScores] = {}
-        logger.info("started, %s, %d threads", self._device, needs.threads)
+        self._held: dict[str, _Computed] = {}
         self._batch = sys.maxsize
+        logger.info("started, %s, %d threads", self._device, needs.threads)
 
     def ready(self) -> None:
         """Answers once the worker has a place and stands. Raises `LakeError` where it has no credentials there."""
         _ = self._store
 
     def run(self, job: Job) -> Receipt:
-        """Do a job: write its parts, then its receipt."""
+        """Both halves of a job, one after the other."""
+        self.compute(job)
+        return self.write(job)
+
+    def compute(self, job: Job) -> None:
+        """Draw or score, and hold what came of it until it is written: in another thread, beside the next job."""
         try:
-            receipt = self._do(job)
+            self._held[job.key] = self._do(job)
         except Exception:
             logger.warning("%s of %s failed", job.key, job.cell, exc_info=True)
+            raise
+
+    def write(self, job: Job) -> Receipt:
+        """Write what was computed: its parts, then its receipt."""
+        began, computed = time.perf_counter(), self._held.pop(job.key)
+        try:
+            tables, counts = _tables(computed.rows)
+            parts = self._write(computed.run_id, computed.stem, tables)
+            seconds = computed.seconds + time.perf_counter() - began
+            made = Receipt(job.key, computed.run_id, computed.shard, parts, seconds, counts)
+            receipt = write_receipt(self._store, made)
+        except Exception:
+            logger.warning("%s of %s is not written", job.key, job.cell, exc_info=True)
             raise
         counted = ", ".join(f"{count} {what}" for what, count in receipt.counts.items())
         logger.info("%s of %s: %s, %.1f s", job.key, job.cell, counted, receipt.seconds)
         return receipt
 
-    def _do(self, job: Job) -> Receipt:
+    def _do(self, job: Job) -> _Computed:
         began = time.perf_counter()
-        if isinstance(job, GenerateJob):
-            if self._setting is None:
-                raise ValueError("a worker without a setting only scores")
-            rows = self._generate(self._setting, job)
-            counts, stem, tables = dict(Counter(row["status"] for row in rows.samples)), job.shard.id, rows.tables()
-            shard, run_id = job.shard.id, self._setting.run_id
-        else:
-            tables = self._score(job)
-            counts, stem = {name: table.num_rows for name, table in tables.items()}, f"{job.shard}-{job.scorer}"
-            shard, run_id = job.shard, job.run_id
-        parts = self._write(run_id, stem, tables)
-        seconds = time.perf_counter() - began
-        return write_receipt(self._store, Receipt(job.key, run_id, shard, parts, seconds, counts))
+        if isinstance(job, ScoreJob):
+            scores = self._score(job)
+            return _Computed(job.run_id, job.shard, f"{job.shard}-{job.scorer}", scores, time.perf_counter() - began)
+        if self._setting is None:
+            raise ValueError("a worker without a setting only scores")
+        rows = self._generate(self._setting, job)
+        return _Computed(self._setting.run_id, job.shard.id, job.shard.id, rows, time.perf_counter() - began)
 
     def _generate(self, setting: Setting, job: GenerateJob) -> ShardRows:
         """The batch that memory was once enough for is the next one's: a worker has one device."""
@@ -157,3 +184,10 @@ class Worker:
     def _write(self, run_id: str, stem: str, tables: dict[str, pa.Table]) -> tuple[Part, ...]:
         attempt = new_attempt()
         return tuple(write_part(self._store, name, run_id, stem, attempt, rows) for name, rows in tables.items())
+
+
+def _tables(rows: ShardRows | dict[str, pa.Table]) -> tuple[dict[str, pa.Table], dict[str, int]]:
+    """Rows by table, and what a receipt counts: a generated shard's samples by status, scores by table."""
+    if isinstance(rows, ShardRows):
+        return rows.tables(), dict(Counter(row["status"] for row in rows.samples))
+    return rows, {name: table.num_rows for name, table in rows.items()}

@@ -3,6 +3,7 @@
 import os
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import ray
 
@@ -17,12 +18,15 @@ class NullNeeds:
 
 @dataclass(frozen=True)
 class NullJob:
-    """Sleeps, or raises, or ends its process."""
+    """Sleeps, or raises, or ends its process. `makes`: a file; `waits_for`: a file without which it is not written."""
 
     key: str
     seconds: float = 0.0
     error: str = ""
     dies: bool = False
+    makes: str = ""
+    waits_for: str = ""
+    dies_writing: bool = False
     one_by_one: bool = False
 
 
@@ -44,12 +48,21 @@ class NullWorker:
     def ready(self) -> None:
         """Answers once it has a place."""
 
-    def run(self, job: NullJob) -> Done:
+    def compute(self, job: NullJob) -> None:
         """Do a job."""
         time.sleep(job.seconds)
         if job.error:
             raise ValueError(job.error)
         if job.dies:
+            os._exit(1)
+        if job.makes:
+            Path(job.makes).touch()
+
+    def write(self, job: NullJob) -> Done:
+        """Tell where it was done."""
+        while job.waits_for and not Path(job.waits_for).exists():
+            time.sleep(0.05)
+        if job.dies_writing:
             os._exit(1)
         return Done(job.key, self._node, os.getpid())
 

@@ -1,9 +1,9 @@
-"""A pool of long-lived Ray actors with a bounded window: one job a worker, the rest waits in the driver.
+"""A pool of long-lived Ray actors with a bounded window: a worker computes one job and writes another beside it.
 
 Actors of our own, since tasks would load the model again for each item. One thread drives them all: it starts workers
-as work and the cluster's room ask for them, hands out jobs to those that stand, and takes in what comes back. A worker
-that dies, or whose device is in an unknown state, is replaced; its job is tried again, after two failures sample by
-sample. No job waits for a worker that has no place yet: those that stand do the work.
+as work and the cluster's room ask for them, hands out jobs to those that stand, and takes in what comes back. The rest
+waits in the driver, and no job for a worker that has no place yet: those that stand do the work. A worker that dies, or
+whose device is in an unknown state, is replaced; its job is tried again, after two failures sample by sample.
 """
 
 import logging
@@ -44,9 +44,12 @@ LOOK = 5.0
 """Seconds between two looks at the cluster: is it there, has it grown."""
 IDLE = 60.0
 """Seconds after which a worker that has nothing to do is given back."""
+BEHIND = 2
+"""Computed jobs that a worker may have yet to write; it computes no further then."""
 SAY = 30.0
 """Seconds without any worker after which the log says what is waited for."""
 _DEAD = (RayActorError, WorkerCrashedError, OutOfMemoryError, NodeDiedError, LocalRayletDiedError, RuntimeEnvSetupError)
+_WRITING = "writing"
 _STOPPED = "the run was stopped; the same command goes on where it was"
 
 logger = logging.getLogger(__name__)
@@ -83,14 +86,20 @@ class _Member:
     actor: Any
     since: float
     ready: bool = False
-    task: _Task | None = None
+    computes: _Task | None = None
+    writes: list[_Task] = field(default_factory=list)
+
+    @property
+    def tasks(self) -> list[_Task]:
+        """All that it has."""
+        return [*self.writes, *([self.computes] if self.computes else [])]
 
 
 class WorkerPool:
     """Up to `count` workers, warm from one job to the next. `run` may be called from several threads.
 
     `count` None: as many as the cluster has room for, also when it grows or shrinks meanwhile. `worker`: the class of
-    the actors; it is given `needs`, and has `ready()` and `run(job)`.
+    the actors; it is given `needs`, and has `ready()`, `compute(job)` and, in a thread of its own, `write(job)`.
     """
 
     def __init__(self, needs: Needs, count: int | None, worker: type = Worker) -> None:
@@ -190,27 +199,33 @@ class WorkerPool:
     def _resize(self) -> None:
         """Start workers while there is work for more and room; give back those that long had nothing to do."""
         waiting = sum(len(stream.waiting) for stream in self._streams)
-        busy = sum(member.task is not None for member in self._members)
+        busy = sum(bool(member.tasks) for member in self._members)
         while len(self._members) < min(self._limit, waiting + busy):
             self._start_member()
         if not waiting:
             now = time.monotonic()
-            for member in [m for m in self._members if m.task is None and now - m.since > IDLE]:
+            for member in [m for m in self._members if not m.tasks and now - m.since > IDLE]:
                 self._drop(member)
 
     def _hand_out(self) -> None:
         for member in self._members:
-            if member.ready and member.task is None:
-                task = next((stream.waiting.popleft() for stream in self._streams if stream.waiting), None)
-                if task is None:
-                    return
-                member.task = task
-                self._expect(member.actor.run.remote(task.job), partial(self._finished, member, task))
+            if member.ready and (task := self._next_for(member)):
+                member.computes = task
+                self._expect(member.actor.compute.remote(task.job), partial(self._computed, member, task))
+
+    def _next_for(self, member: _Member) -> _Task | None:
+        """A job that failed has a worker for itself: if that dies, it is known whose doing it was."""
+        if member.computes or len(member.writes) >= BEHIND or any(task.failures for task in member.writes):
+            return None
+        stream = next((stream for stream in self._streams if stream.waiting), None)
+        if stream is None or (stream.waiting[0].failures and member.writes):
+            return None
+        return stream.waiting.popleft()
 
     def _start_member(self) -> None:
         cpus, gpus = self._resources()
         options = {"num_cpus": cpus, "num_gpus": gpus, "scheduling_strategy": "SPREAD"}
-        actor = ray.remote(self._worker).options(**options).remote(self._needs)
+        actor = ray.remote(concurrency_groups={_WRITING: 1}, **options)(self._worker).remote(self._needs)
         member = _Member(actor, time.monotonic())
         self._members.append(member)
         self._expect(actor.ready.remote(), partial(self._stands, member))
@@ -233,24 +248,43 @@ class WorkerPool:
         else:
             member.ready, member.since = True, time.monotonic()
 
-    def _finished(self, member: _Member, task: _Task, future: "Future[Receipt]") -> None:
+    def _computed(self, member: _Member, task: _Task, future: "Future[None]") -> None:
         if member not in self._members:
             return
-        error = future.exception()
-        member.task, member.since = None, time.monotonic()
-        if error is None:
-            self._deaths = 0
-            task.stream.outcomes.put(Outcome(task.job, future.result()))
+        member.computes, member.since = None, time.monotonic()
+        if error := future.exception():
+            self._failed(member, task, error)
             return
+        member.writes.append(task)
+        write = member.actor.write.options(concurrency_group=_WRITING)
+        self._expect(write.remote(task.job), partial(self._written, member, task))
+
+    def _written(self, member: _Member, task: _Task, future: "Future[Receipt]") -> None:
+        if member not in self._members:
+            return
+        member.writes.remove(task)
+        member.since = time.monotonic()
+        if error := future.exception():
+            self._failed(member, task, error)
+            return
+        self._deaths = 0
+        task.stream.outcomes.put(Outcome(task.job, future.result()))
+
+    def _failed(self, member: _Member, task: _Task, error: BaseException) -> None:
         if isinstance(unreachable := _cause(error), LakeUnreachable):  # for every job, and every worker
             raise RunError(f"{unreachable}; the same command goes on where it was") from None
         if isinstance(error, _DEAD) or any(sign in str(error) for sign in DEVICE_ERRORS):
+            for other in member.tasks:
+                self._try_again(other, error)
             self._died(member, error)
         if isinstance(cause := _cause(error), BrokenDeviceError) and isinstance(task.job, GenerateJob):
             ids, reason = cause.args
             task.job = replace(task.job, given_up=(*task.job.given_up, *((name, reason) for name in ids)))
             task.stream.waiting.append(task)
-            return
+        else:
+            self._try_again(task, error)
+
+    def _try_again(self, task: _Task, error: BaseException) -> None:
         task.failures += 1
         if task.failures >= TRIES:
             task.stream.outcomes.put(Outcome(task.job, None, _told(error)))
@@ -272,7 +306,9 @@ class WorkerPool:
         """A caller is done, or does not want the rest: its jobs that run are stopped with their workers."""
         if stream in self._streams:
             self._streams.remove(stream)
-        for member in [m for m in self._members if m.task and m.task.stream is stream]:
+        for member in [m for m in self._members if any(task.stream is stream for task in m.tasks)]:
+            for task in member.tasks:
+                task.stream.waiting.append(task)  # another caller's is started anew
             self._drop(member)
 
 

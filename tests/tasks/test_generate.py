@@ -36,6 +36,7 @@ def _planned(tiny_sdxl: Path, batch: int = 4, **changes: Any) -> tuple[Setting, 
 
 
 def _pictures(rows: generate.ShardRows) -> list[np.ndarray]:
+    rows.settle()
     return [np.asarray(Image.open(BytesIO(row["image"]["bytes"]))) for row in rows.images]
 
 
@@ -101,9 +102,10 @@ def test_one_bad_prompt_costs_one_sample(pipeline: Any, tiny_sdxl: Path, monkeyp
 def test_pictures_are_encoded_beside_the_next_batch(
     pipeline: Any, tiny_sdxl: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first batch's pictures wait here until the second is drawn: where drawing waits for them, nothing moves."""
+    """The first batch's wait here until the second is drawn, and the second's until the shard is returned."""
     setting, shards = _planned(tiny_sdxl, batch=2)
-    whole, encode, drawn, second = generate.generate_batch, generate.to_png, [], threading.Event()
+    whole, encode, drawn = generate.generate_batch, generate.to_png, []
+    second, returned = threading.Event(), threading.Event()
 
     def draw(pipe: Any, samples: Any, *rest: Any) -> Any:
         pixels = whole(pipe, samples, *rest)
@@ -114,11 +116,14 @@ def test_pictures_are_encoded_beside_the_next_batch(
 
     def wait_and_encode(pixels: np.ndarray) -> bytes:
         assert second.wait(120), "the second batch was not drawn"
+        assert any(np.shares_memory(pixels, one) for one in drawn[0]) or returned.wait(120), "the last pictures are waited for"
         return encode(pixels)
 
     monkeypatch.setattr(generate, "generate_batch", draw)
     monkeypatch.setattr(generate, "to_png", wait_and_encode)
     rows = generate_shard(pipeline, setting, shards[0])
+    returned.set()
+    rows.settle()
     assert [row["image"]["bytes"] for row in rows.images] == [encode(pixels) for batch in drawn for pixels in batch]
 
 

@@ -103,6 +103,23 @@ def test_a_job_that_kills_its_worker_is_set_aside() -> None:
     assert set(outcomes.values()) == {None}
 
 
+def test_one_job_is_written_while_the_next_is_computed(tmp_path: Path) -> None:
+    """The first can't be written before the second is computed."""
+    sign = str(tmp_path / "second")
+    with WorkerPool(NullNeeds(), 1, NullWorker) as workers:
+        done = list(workers.run([NullJob("first", waits_for=sign), NullJob("second", makes=sign), *jobs(4)]))
+    assert len({outcome.receipt.process for outcome in done}) == 1
+    assert len(done) == 6
+
+
+def test_a_worker_that_dies_writing_takes_no_other_job_with_it() -> None:
+    deadly = NullJob("deadly", dies_writing=True)
+    with WorkerPool(NullNeeds(), 1, NullWorker) as workers:
+        outcomes = {o.job.key: o.error for o in workers.run([deadly, *jobs(4, seconds=0.2)])}
+    assert "ActorDiedError" in str(outcomes.pop("deadly"))
+    assert outcomes == {job.key: None for job in jobs(4)}
+
+
 def test_workers_that_all_die_end_the_run() -> None:
     with WorkerPool(NullNeeds(), 1, NullWorker) as workers, pytest.raises(RunError, match="keep dying"):
         list(workers.run([NullJob(f"deadly-{number}", dies=True) for number in range(9)]))
