@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 
-import duckdb
 from prefect import get_client, tags
 from prefect.concurrency.sync import concurrency
 from prefect.logging import get_run_logger
@@ -12,14 +11,14 @@ from prefect.runtime import deployment, flow_run
 
 from flows.artifacts import show
 from flows.cells import by_cell
-from sql import connect
-from sql.manifests import of_a_part
+from sql import LakeUnreachable, connect
 from tasks.analyse import analyse
 from tasks.errors import RunError
 from tasks.lake.lease import Lease
 from tasks.lake.manifest import Manifest, delete_unnamed, write_manifest
 from tasks.lake.parts import new_attempt, write_part
 from tasks.lake.store import Store
+from tasks.lake.verify import check_parts
 from tasks.pool import Needs, Outcome, WorkerPool, ray_connected
 from tasks.report import report_run
 from tasks.run import Run, commit, generation_left, missing_metrics, scoring_left
@@ -83,7 +82,7 @@ def score_left(run: Run, pool: WorkerPool, manifest: Manifest, before: Sequence[
 
 def analyse_run(store: Store, manifest: Manifest) -> Manifest:
     """Write the answers with their intervals, in place of earlier ones; the manifest names metrics without values."""
-    with connect(store.lake, manifest.run_id) as lake, _broken_parts_told():
+    with connect(store.lake, manifest.run_id) as lake, _broken_parts_told(store, manifest):
         answers = analyse(lake, manifest.run_id)
         missing = missing_metrics(lake)
     part = write_part(store, "analysis", manifest.run_id, "analysis", new_attempt(), answers)
@@ -94,20 +93,25 @@ def analyse_run(store: Store, manifest: Manifest) -> Manifest:
 
 
 @contextmanager
-def _broken_parts_told() -> Iterator[None]:
-    """Raises `RunError` in place of DuckDB's own words where a part is gone or broken."""
+def _broken_parts_told(store: Store, manifest: Manifest) -> Iterator[None]:
+    """Raises `RunError` that names the first broken part, whatever a reader said who stumbled over it."""
     try:
         yield
-    except duckdb.Error as error:
-        if failure := of_a_part(error):
-            raise RunError(str(failure)) from error
+    except LakeUnreachable:
         raise
+    except Exception as error:
+        faults = check_parts(store, manifest)
+        if not faults:
+            raise
+        first = f"{faults[0].part.path} {faults[0].what}"
+        raise RunError(f"{len(faults)} parts are broken ({first}): verify --repair sends their shards back") from error
 
 
 def finish(store: Store, manifest: Manifest) -> Manifest:
     """Analyse, write the report, and show both in the UI."""
     manifest = analyse_run(store, manifest)
-    show(store, manifest, report_run(store, manifest.run_id))
+    with _broken_parts_told(store, manifest):
+        show(store, manifest, report_run(store, manifest.run_id))
     return manifest
 
 

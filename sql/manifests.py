@@ -13,7 +13,7 @@ import duckdb
 from sql.place import LakeError, LakeUnreachable, Place
 from sql.schemas import TABLES
 
-_BROKEN_PART = re.compile(r"\.parquet\b")
+_BROKEN_PART = re.compile(r"\.parquet\b|Invalid unicode")
 _OF_OURS = re.compile(r"(LakeError|LakeUnreachable|FileNotFoundError|OSError): (.*)")
 
 
@@ -28,7 +28,8 @@ def of_a_part(error: duckdb.Error) -> LakeError | None:
     if ours and ours[1] == "LakeUnreachable":
         return LakeUnreachable(ours[2])
     broken = isinstance(error, duckdb.InvalidInputException) and _BROKEN_PART.search(str(error))
-    if ours or broken or isinstance(error, duckdb.IOException):
+    nameless = type(error) is duckdb.Error  # what the Parquet reader throws has no class of its own
+    if ours or broken or nameless or isinstance(error, duckdb.IOException):
         return unreadable(Exception(ours[2]) if ours else error)
     return None
 

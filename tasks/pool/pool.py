@@ -273,14 +273,15 @@ class WorkerPool:
     def _failed(self, member: _Member, task: _Task, error: BaseException) -> None:
         if isinstance(unreachable := _cause(error), LakeUnreachable):  # for every job, and every worker
             raise RunError(f"{unreachable}; the same command goes on where it was") from None
-        if isinstance(error, _DEAD) or any(sign in str(error) for sign in DEVICE_ERRORS):
+        if _deadly(error):
             for other in member.tasks:
                 self._try_again(other, error)
             self._died(member, error)
         if isinstance(cause := _cause(error), BrokenDeviceError) and isinstance(task.job, GenerateJob):
             ids, reason = cause.args
             task.job = replace(task.job, given_up=(*task.job.given_up, *((name, reason) for name in ids)))
-            task.stream.waiting.append(task)
+            task.stream.waiting.appendleft(task)
+            self._deaths = 0  # one death less is to come
         else:
             self._try_again(task, error)
 
@@ -290,7 +291,8 @@ class WorkerPool:
             task.stream.outcomes.put(Outcome(task.job, None, _told(error)))
         else:
             task.job = replace(task.job, one_by_one=task.failures >= TRIES - 1)
-            task.stream.waiting.append(task)
+            # one that kills workers is found out before the next has its turn; any other may fare better elsewhere
+            (task.stream.waiting.appendleft if _deadly(error) else task.stream.waiting.append)(task)
 
     def _died(self, member: _Member, error: BaseException) -> None:
         self._drop(member)
@@ -315,6 +317,11 @@ class WorkerPool:
 def _cause(error: BaseException) -> BaseException:
     """What was raised on the worker."""
     return (getattr(error, "cause", None) if isinstance(error, RayError) else None) or error
+
+
+def _deadly(error: BaseException) -> bool:
+    """Whether it leaves no worker, or one that is of no use."""
+    return isinstance(error, _DEAD) or any(sign in str(error) for sign in DEVICE_ERRORS)
 
 
 def _told(error: BaseException) -> str:

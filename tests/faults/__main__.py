@@ -21,6 +21,7 @@ def main() -> int:
     parser.add_argument("--model", choices=["null", "bundled"], default="null", help="a tiny SDXL, or shapes-xl")
     parser.add_argument("--folder", type=Path, default=Path("faults"), help="for lakes, logs and outcomes")
     parser.add_argument("--fault", help="this one in every round")
+    parser.add_argument("--again", action="store_true", help="also the rounds with a difference, once that is mended")
     asked = parser.parse_args()
     folder = (asked.folder / f"{asked.model}-{asked.seed}").absolute()
     folder.mkdir(parents=True, exist_ok=True)
@@ -28,7 +29,8 @@ def main() -> int:
         print(f"{FILL_DISK!r} is left out: this process may not mount a small disk", flush=True)
     with prefect_server(folder) as prefect:
         campaign = Campaign(folder, asked.model, asked.seed, prefect)
-        for number in range(len(campaign.rounds_done()), asked.rounds):
+        over = {played.number for played in campaign.rounds_done() if played.passed or not asked.again}
+        for number in sorted(set(range(asked.rounds)) - over):
             print(told(campaign.play(number, asked.fault)), flush=True)
         rounds = campaign.rounds_done()
     print(table(rounds))

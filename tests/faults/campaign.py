@@ -65,9 +65,11 @@ class Campaign:
         self._experiment.write_text(yaml.safe_dump(self._fields(model)))
 
     def rounds_done(self) -> list[Round]:
-        """Outcomes so far."""
+        """Outcomes so far; of a round that was played again the last one."""
         path = self._folder / "rounds.jsonl"
-        return [Round(**json.loads(line)) for line in path.read_text().splitlines()] if path.exists() else []
+        lines = path.read_text().splitlines() if path.exists() else []
+        last = {done.number: done for done in (Round(**json.loads(line)) for line in lines)}
+        return [last[number] for number in sorted(last)]
 
     def play(self, number: int, fault: str | None = None) -> Round:
         """One round; its outcome is kept. `fault`: that one, in place of the one whose turn it is."""

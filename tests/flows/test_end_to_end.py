@@ -13,6 +13,8 @@ import pytest
 from PIL import Image
 
 import sql
+from flows.steps import analyse_run
+from tasks.errors import RunError
 from tasks.lake.manifest import find_run
 from tasks.lake.parts import read_receipts
 from tasks.lake.store import LocalStore
@@ -122,6 +124,22 @@ def test_broken_parts_are_found_sent_back_and_made_again(lake: Path, home: Path)
     assert kept <= set(_files(lake))
     assert _pictures(lake) == before
     assert skewbench("verify", "--lake", str(lake), home=home).returncode == 0
+
+
+def test_what_a_reader_stumbles_over_is_named(lake: Path) -> None:
+    store = LocalStore(lake)
+    (run_id,) = (path.stem for path in (lake / "_runs").glob("*.json"))
+    manifest = find_run(store, run_id)
+    victim = next(lake / part.path for part in manifest.parts if part.table == "samples")
+    whole = victim.read_bytes()
+    victim.write_bytes(whole[:-20] + b"\xff" + whole[-19:])
+    try:
+        with pytest.raises(
+            RunError, match=f"1 parts are broken .{victim.relative_to(lake)} has other content.*verify --repair"
+        ):
+            analyse_run(store, manifest)
+    finally:
+        victim.write_bytes(whole)
 
 
 @pytest.mark.parametrize("cell", ["baseline", "skew"])

@@ -175,6 +175,10 @@ def test_what_cannot_be_read_is_told_in_one_line(tmp_path: Path) -> None:
         sql.connect(tmp_path, "toy-1f8")
     part = next((tmp_path / "samples").rglob("*.parquet"))
     connection = sql.connect(tmp_path)
+    content = part.read_bytes()
+    part.write_bytes(content[:-20] + b"\xff" + content[-19:])  # DuckDB's own word for it is an error without a class
+    with pytest.raises(sql.LakeError, match="verify the run to repair it"):
+        sql.query(connection, "operating_curve")
     part.unlink()
     with pytest.raises(sql.LakeError, match=part.name):
         sql.query(connection, "operating_curve")

@@ -116,7 +116,9 @@ def test_pictures_are_encoded_beside_the_next_batch(
 
     def wait_and_encode(pixels: np.ndarray) -> bytes:
         assert second.wait(120), "the second batch was not drawn"
-        assert any(np.shares_memory(pixels, one) for one in drawn[0]) or returned.wait(120), "the last pictures are waited for"
+        assert any(np.shares_memory(pixels, one) for one in drawn[0]) or returned.wait(120), (
+            "the last pictures are waited for"
+        )
         return encode(pixels)
 
     monkeypatch.setattr(generate, "generate_batch", draw)

@@ -15,11 +15,15 @@ import ray
 from ray._raylet import AuthenticationTokenLoader
 
 from tasks.errors import InputError, RunError
+from tasks.experiment import Cell
 from tasks.lake.parts import read_receipts
+from tasks.plan import Sample, Shard
 from tasks.pool import WorkerPool, cluster, connect_ray, pool
+from tasks.prompts import Prompt
 from tasks.run import Run, generation_left, prepare, scoring_left
-from tasks.worker import ScoreJob
+from tasks.worker import GenerateJob, ScoreJob
 from tests.null_workers import NullJob, NullNeeds, NullWorker, jobs
+from tests.tasks.breaking_workers import BreakingWorker
 from tests.tasks.experiments import small
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's own, of sockets and processes it leaves to exit handlers
@@ -118,6 +122,19 @@ def test_a_worker_that_dies_writing_takes_no_other_job_with_it() -> None:
         outcomes = {o.job.key: o.error for o in workers.run([deadly, *jobs(4, seconds=0.2)])}
     assert "ActorDiedError" in str(outcomes.pop("deadly"))
     assert outcomes == {job.key: None for job in jobs(4)}
+
+
+def test_samples_that_break_the_device_are_given_up_one_after_the_other() -> None:
+    """However many they are, and though nothing else is left to do."""
+    cell = Cell.model_validate({"name": "baseline", "knob": {"kind": "vanilla"}})
+    prompt = Prompt("p0", "a red circle")
+    samples = [tuple(Sample(f"{shard}-{i}", "pair", prompt, i, i) for i in range(3)) for shard in range(3)]
+    shards = [GenerateJob(Shard(str(number), cell, three)) for number, three in enumerate(samples)]
+    with WorkerPool(NullNeeds(), 1, BreakingWorker) as workers:
+        done = {outcome.job.shard.id: outcome for outcome in workers.run(shards)}
+    assert [outcome.error for outcome in done.values()] == [None] * 3
+    for number, three in enumerate(samples):
+        assert [name for name, _ in done[str(number)].job.given_up] == [sample.sample_id for sample in three]
 
 
 def test_workers_that_all_die_end_the_run() -> None:
