@@ -22,7 +22,7 @@ def compact(run: str = "", lake: str = "lake") -> str:
     """
     store = open_store(lake)
     found = find_run(store, run or None)
-    with named(found.run_id, found.name, found.experiment["model"]["id"]), Lease(store, found.run_id):
+    with named(found), Lease(store, found.run_id):
         compacted = compact_run(store, find_run(store, found.run_id))
     get_run_logger().info("%s: %d files, now %d", found.run_id, len(found.parts), len(compacted.parts))
     return found.run_id

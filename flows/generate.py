@@ -21,7 +21,7 @@ def generate(experiment: Choice = DEMO, lake: str = "lake", ray_address: str = "
     """
     chosen = choose(experiment)
     run = prepare(chosen, lake, download=True)
-    with named(run.id, chosen.name, chosen.model.id), Lease(run.store, run.id) as lease:
+    with named(run), Lease(run.store, run.id) as lease:
         manifest = begin(run)
         if generation_left(run):
             with workers(run.needs, chosen.workers.count, chosen.model.id, ray_address, lease) as pool:

@@ -11,6 +11,7 @@ from prefect.states import Completed, State
 
 from flows.benchmark import benchmark
 from flows.parameters import Bundled, Choice, choose
+from flows.steps import named
 from tasks.errors import RunError
 from tasks.experiment import Experiment
 from tasks.lake.baselines import find_baseline
@@ -47,7 +48,7 @@ def nightly(
     scheduled = night or flow_run.scheduled_start_time or datetime.now(UTC)
     chosen = choose(experiment)
     tonight = chosen.model_copy(update={"repeat": night_of(scheduled)})
-    with ExitStack() as stack:
+    with named(tonight), ExitStack() as stack:
         try:
             stack.enter_context(Lease(store, f"nightly-{chosen.name}"))
         except RunError as busy:
@@ -71,7 +72,8 @@ def _judge(store: Store, run_id: str, experiment: Experiment) -> str:
         raise RunError(f"baseline {baseline.name!r} names {baseline.run_id}, which is gone: {hint}")
     comparison = compare(store, find_run(store, run_id), against, experiment.nightly, baseline.name)
     keep(store, comparison)
-    create_markdown_artifact(markdown(comparison, store.lake), key="regressions", description=f"Night {run_id}")
+    page, key = markdown(comparison, store.lake), f"{experiment.name}-regressions"
+    create_markdown_artifact(page, key=key, description=f"Night {run_id}")
     if comparison.worse.height:
         raise RunError(summary(comparison))
     return summary(comparison)

@@ -22,7 +22,7 @@ def report(run: str = "", against: str = "", lake: str = "lake") -> str:
     """
     store = open_store(lake)
     found = find_run(store, run or None)
-    with named(found.run_id, found.name, found.experiment["model"]["id"]):
+    with named(found):
         path = report_run(store, found.run_id, against=against or None)
         show(store, found, path)
     return path

@@ -40,8 +40,8 @@ def score(
     store = open_store(lake)
     found, chosen = find_run(store, run or None), expand(metrics)
     check_metrics(chosen)
-    run_id, model = found.run_id, found.experiment["model"]["id"]
-    with named(run_id, found.name, model), Lease(store, run_id) as lease:
+    run_id = found.run_id
+    with named(found), Lease(store, run_id) as lease:
         manifest = find_run(store, run_id)  # as the last driver left it
         jobs = left_of_run(store, manifest, chosen, reference or None)
         spec = WorkerSpec(**manifest.experiment["workers"])
@@ -49,7 +49,7 @@ def score(
         if jobs:
             threads = manifest.experiment["generation"]["threads"]
             needs = Needs(store.lake, None, None, threads, spec.gpus)
-            with workers(needs, spec.count, model, ray_address, lease) as pool:
+            with workers(needs, spec.count, found.experiment["model"]["id"], ray_address, lease) as pool:
                 outcomes = by_cell("score", pool, store, run_id, jobs)
         scored = tuple(dict.fromkeys((*manifest.experiment["metrics"], *chosen)))
         manifest = replace(manifest, experiment={**manifest.experiment, "metrics": scored})

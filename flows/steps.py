@@ -1,7 +1,8 @@
 """Steps that flows share, each from a manifest to the next one."""
 
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import replace
 
 from prefect import get_client, tags
@@ -14,6 +15,7 @@ from flows.cells import by_cell
 from sql import LakeUnreachable, connect
 from tasks.analyse import analyse
 from tasks.errors import RunError
+from tasks.experiment import Experiment
 from tasks.lake.lease import Lease
 from tasks.lake.manifest import Manifest, delete_unnamed, write_manifest
 from tasks.lake.parts import new_attempt, write_part
@@ -29,16 +31,27 @@ LEASE = 60.0
 
 
 @contextmanager
-def named(run_id: str, experiment: str, model: str) -> Iterator[None]:
-    """Within: the flow run bears its run's id, and it and its tasks the tags by which the UI filters."""
+def named(of: Run | Manifest | Experiment) -> Iterator[None]:
+    """Within: the flow run bears its run's id, and it and its tasks the tags by which the UI filters.
+
+    A flow of several runs has no id to bear: it is named by its experiment and what tells this time from others.
+    """
+    name, experiment, model = _names(of)
     marks = {f"experiment:{experiment}", f"model:{model}"}
-    run = flow_run.id
-    if run:
+    if flow_run.id:
         with get_client(sync_client=True) as client:
             marked = sorted({*flow_run.tags, *marks})
-            client.update_flow_run(run, name=f"{flow_run.flow_name} {run_id}", tags=marked)
+            client.update_flow_run(flow_run.id, name=f"{flow_run.flow_name} {name}", tags=marked)
     with tags(*marks):
         yield
+
+
+def _names(of: Run | Manifest | Experiment) -> tuple[str, str, str]:
+    if isinstance(of, Manifest):
+        return of.run_id, of.name, of.experiment["model"]["id"]
+    if isinstance(of, Run):
+        return of.id, of.experiment.name, of.experiment.model.id
+    return f"{of.name} {of.repeat}", of.name, of.model.id
 
 
 @contextmanager
@@ -62,10 +75,16 @@ def limit_name(model: str) -> str:
     return f"model:{model.strip('/').replace('/', '--')}"
 
 
-def _turn(model: str) -> AbstractContextManager[None]:
+@contextmanager
+def _turn(model: str) -> Iterator[None]:
     if not deployment.id:
-        return nullcontext()
-    return concurrency(limit_name(model), lease_duration=LEASE, raise_on_lease_renewal_failure=False)
+        yield
+        return
+    logger, limit, began = get_run_logger(), limit_name(model), time.monotonic()
+    logger.info("asks for its turn among the runs of %s", limit)
+    with concurrency(limit, lease_duration=LEASE, raise_on_lease_renewal_failure=False):
+        logger.info("has its turn, after %.0f s", time.monotonic() - began)
+        yield
 
 
 def generate_left(run: Run, pool: WorkerPool, manifest: Manifest) -> tuple[Manifest, list[Outcome]]:

@@ -201,7 +201,7 @@ class NightlySpec(_Strict):
     keep: int = Field(default=14, ge=1)
     """How many nights stay in the lake; those that a baseline names stay beside them."""
     level: float = Field(default=0.01, gt=0, lt=0.5)
-    """Level of all tests, over the whole table."""
+    """Level of all tests, adjusted over the whole table; those of speed among themselves."""
     margins: tuple[MarginSpec, ...] = ()
     """What is asked of metrics and measures; one that is not named has no margin and is not required."""
     measures_margin: float = Field(default=0.2, gt=0, allow_inf_nan=False)

@@ -38,7 +38,8 @@ def judged(
         pairs: a row a pair: the columns of `KEY`, `unit`, `prompt_id`, `before`, `value`, and `moved`, whether the two
             differ beyond rounding (NULL: nothing can be said, since device or versions differ).
         margin_of: from kind, metric and the values of the earlier run to what is asked of it.
-        level: of every test, after Benjamini and Hochberg over all rows with one.
+        level: of every test, after Benjamini and Hochberg over all rows with one. Those of speed are a family of their
+            own: another question, of other data. Beside a hundred rows of equal pictures three of them would drown.
         others: rows that have evidence already (speed), or an `obstacle`.
         lost: by cell, how many more pictures the later run lost.
     """
@@ -46,9 +47,11 @@ def judged(
         row for part in pairs.partition_by("cell", "kind", maintain_order=True) for row in _rows(part, margin_of, level)
     ]
     rows += [_EMPTY | row for row in others]
-    adjusted = benjamini_hochberg([math.nan if row["p"] is None else row["p"] for row in rows])
-    for row, q in zip(rows, adjusted, strict=True):
-        row["q"] = float(q)
+    for family in ([row for row in rows if row["kind"] == "speed"], [row for row in rows if row["kind"] != "speed"]):
+        adjusted = benjamini_hochberg([math.nan if row["p"] is None else row["p"] for row in family])
+        for row, q in zip(family, adjusted, strict=True):
+            row["q"] = float(q)
+    for row in rows:
         row["verdict"], row["reason"] = judge(_evidence(row, (lost or {}).get(row["cell"], 0)), level)
         for name in ("obstacle", "least_p", "spoilt"):
             row.pop(name)

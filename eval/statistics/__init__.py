@@ -10,6 +10,7 @@ from eval.statistics.selection import worst_draws, worst_mean
 from eval.statistics.sign_flip import sign_flip
 from eval.statistics.smooth import smooth
 from eval.statistics.spearman import Correlation, spearman, spearman_draws
+from eval.statistics.turns import in_turns
 
 __all__ = [
     "Correlation",
@@ -19,6 +20,7 @@ __all__ = [
     "benjamini_hochberg",
     "dominated_area",
     "equivalence",
+    "in_turns",
     "interval",
     "mean_draws",
     "median_draws",

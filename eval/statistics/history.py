@@ -4,9 +4,8 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
-from eval.statistics.paired import PairedChange
+from eval.statistics.paired import PairedChange, students
 
 
 def against_history(earlier: npt.ArrayLike, now: float, level: float = 0.05) -> PairedChange:
@@ -17,9 +16,5 @@ def against_history(earlier: npt.ArrayLike, now: float, level: float = 0.05) -> 
     """
     logs = np.log(np.asarray(earlier, float))
     n, change = len(logs), float(math.log(now) - logs.mean()) if len(logs) else math.nan
-    if n < 2:
-        return PairedChange(change, math.nan, math.nan, math.nan, math.nan, n, n)
-    error = float(logs.std(ddof=1) * math.sqrt(1 + 1 / n))
-    reach = float(stats.t.ppf(1 - level / 2, n - 1)) * error
-    p = float(2 * stats.t.sf(abs(change) / error, n - 1)) if error > 0 else float(change == 0)
-    return PairedChange(change, change - reach, change + reach, error, p, n, n)
+    error = float(logs.std(ddof=1) * math.sqrt(1 + 1 / n)) if n > 1 else math.nan
+    return students(change, error, n - 1, level, n, n)

@@ -9,7 +9,7 @@ from scipy import stats
 
 @dataclass(frozen=True)
 class PairedChange:
-    """The mean change, its interval and error, and the p-value of no change; NaN for fewer than two clusters."""
+    """The mean change, its interval and error, and the p-value of no change; NaN without a degree of freedom."""
 
     change: float
     low: float
@@ -18,6 +18,8 @@ class PairedChange:
     p: float
     n: int
     clusters: int
+    freedom: int
+    """Degrees of freedom of the error."""
 
 
 def paired_change(
@@ -35,14 +37,19 @@ def paired_change(
     finite = np.isfinite(change)
     change, n = change[finite], int(finite.sum())
     labels, member = np.unique(np.asarray(clusters)[finite], return_inverse=True)
-    nan = float("nan")
-    if not n:
-        return PairedChange(nan, nan, nan, nan, nan, 0, 0)
-    mean, groups = float(change.mean()), len(labels)
+    mean, groups = float(change.mean()) if n else float("nan"), len(labels)
     if groups < 2:
-        return PairedChange(mean, nan, nan, nan, nan, n, groups)
+        return students(mean, float("nan"), 0, level, n, groups)
     residuals = np.bincount(member, change - mean, groups)
     error = float(np.sqrt(groups / (groups - 1) * (residuals**2).sum()) / n)
-    reach = float(stats.t.ppf(1 - level / 2, groups - 1)) * error
-    p = float(2 * stats.t.sf(abs(mean) / error, groups - 1)) if error > 0 else (1.0 if mean == 0 else 0.0)
-    return PairedChange(mean, mean - reach, mean + reach, error, p, n, groups)
+    return students(mean, error, groups - 1, level, n, groups)
+
+
+def students(change: float, error: float, freedom: int, level: float, n: int, clusters: int) -> PairedChange:
+    """A change with Student's interval of 1 - level and p, from its error and that one's degrees of freedom."""
+    if freedom < 1:
+        nan = float("nan")
+        return PairedChange(change, nan, nan, nan, nan, n, clusters, 0)
+    reach = float(stats.t.ppf(1 - level / 2, freedom)) * error
+    p = float(2 * stats.t.sf(abs(change) / error, freedom)) if error > 0 else float(change == 0)
+    return PairedChange(change, change - reach, change + reach, error, p, n, clusters, freedom)

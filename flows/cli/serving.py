@@ -1,11 +1,13 @@
 """`skewbench up` and `down`: the Prefect UI, from which flows are launched."""
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from flows.cli.options import Lake
+from tasks.errors import InputError
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -28,6 +30,18 @@ def up(
             help="Where Prefect keeps its runs: postgresql+asyncpg://… ; SQLite in PREFECT_HOME where left out.",
         ),
     ] = None,
+    nightly: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CRON",
+            help="When the nightly benchmark runs by itself, such as '0 2 * * *'; 'off': not any more. The schedule "
+            "stays, over `down` and `up`, until it is changed here or in the UI.",
+        ),
+    ] = None,
+    nightly_timezone: Annotated[str, typer.Option(metavar="ZONE", help="Time zone of --nightly.")] = "UTC",
+    nightly_experiment: Annotated[
+        str | None, typer.Option(metavar="EXPERIMENT", help="What --nightly runs; `nightly` where left out.")
+    ] = None,
 ) -> None:
     """Start a Prefect server and offer the flows in its UI, in the background. `skewbench down` ends both.
 
@@ -35,9 +49,11 @@ def up(
     """
     from flows.serving import launch, state
 
+    nights = _nights(nightly, nightly_timezone, nightly_experiment)
     there = state.running()
     if there:
         typer.echo(f"is running already: {there.url} with lake {there.lake}; `skewbench down` ends it")
+        _tell_nights(there.api, nights)
         return
     _clean_up()
     if host not in _LOOPBACK:
@@ -48,6 +64,7 @@ def up(
     typer.echo(f"the UI is at {started.url}")
     typer.echo(f"lake     {started.lake}")
     typer.echo("launch   Deployments > benchmark > Run; as the form stands it is the demo")
+    _tell_nights(started.api, nights)
     typer.echo(f"logs     {launch.log_path('server')} and {launch.log_path('deployments')}")
     typer.echo("end      skewbench down")
 
@@ -66,6 +83,28 @@ def down() -> None:
     with Console(stderr=True).status("ending"):
         was_running = launch.end(there)
     typer.echo(f"ended {there.url}" if was_running else f"{there.url} had ended already; its traces are gone now")
+
+
+def _nights(cron: str | None, timezone: str, experiment: str | None) -> Callable[[str], None] | None:
+    """What is to be done to the server's schedule; None where nothing was asked. Raises `InputError`."""
+    if cron is None:
+        if experiment:
+            raise InputError(f"--nightly-experiment {experiment!r}: --nightly CRON has to say when it runs")
+        return None
+    from flows import experiments
+    from flows.serving.schedule import cron_schedule, schedule_nights
+
+    schedule = None if cron == "off" else cron_schedule(cron, timezone)
+    chosen = experiments.load(experiment) if experiment else None
+    return lambda api: schedule_nights(api, schedule, chosen)
+
+
+def _tell_nights(api: str, change: Callable[[str], None] | None) -> None:
+    from flows.serving.schedule import nights_told
+
+    if change:
+        change(api)
+    typer.echo(f"nightly  {nights_told(api) or 'is not scheduled; --nightly CRON runs it by itself'}")
 
 
 def _clean_up() -> None:

@@ -21,8 +21,6 @@ from flows.score import score
 from flows.steps import limit_name
 
 FLOWS: tuple[Flow[..., Any], ...] = (benchmark, generate, score, analyse, report, compact, nightly)
-SCHEDULES: dict[str, Any] = {}
-"""Keyword arguments of `RunnerDeployment.from_flow`, by flow, for those that run by themselves."""
 NAME = "skewbench"
 """Of each flow's deployment: `benchmark/skewbench`."""
 LOOK = 2.0
@@ -32,19 +30,20 @@ LIMITED = ("shapes-xl",)
 
 
 def deployments(lake: str) -> list[RunnerDeployment]:
-    """A deployment a flow, with the lake as its default."""
-    return [
-        RunnerDeployment.from_flow(
+    """A deployment a flow, with the lake as its default. Schedules that the server has are left as they are."""
+    found = []
+    for flow in FLOWS:
+        deployment = RunnerDeployment.from_flow(
             flow,
             NAME,
             parameters={"lake": lake},
             tags=[NAME],
             paused=False,
             entrypoint_type=EntrypointType.MODULE_PATH,
-            **SCHEDULES.get(flow.name, {}),
         )
-        for flow in FLOWS
-    ]
+        deployment.model_fields_set.discard("schedules")  # that are set, if only to none, replace the server's
+        found.append(deployment)
+    return found
 
 
 def create_limits() -> None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from eval.regressions import Margin
 from eval.regressions.table import Row, evidence_of
-from eval.statistics import PairedChange, against_history, paired_change
+from eval.statistics import PairedChange, against_history, in_turns
 from tasks.lake.manifest import Manifest
 
 LEAST = 5
@@ -88,34 +88,37 @@ def speed_rows(
             and (one.run.created, one.run.run_id) < (run.created, run.run_id)
             and (one.run.run_id, cell) not in slow
         ]
-        if len(turns) >= LEAST:
-            logs = np.log(turns)
-            found = paired_change(logs[:, 0], logs[:, 1], np.arange(len(turns)), 2 * level)
-            before, row["mean"] = (float(mean) for mean in np.exp(logs.mean(axis=0)))
-            row["method"] = f"{len(turns)} turns of two builds, t test"
+        if len(turns) >= 2 * LEAST:
+            later, logs = np.array([new for new, _ in turns]), np.log([one for _, one in turns])
+            found = in_turns(logs, later, 2 * level)
+            row["mean"] = math.exp(logs[later].mean())
+            row["method"] = f"{found.n} turns of two builds, t test beside a line of time"
         elif len(earlier) >= LEAST:
             found = against_history(earlier, seconds, 2 * level)
-            before = seconds / math.exp(found.change)
             row["method"] = f"{len(earlier)} earlier nights, t prediction"
         else:
-            yield row | {"obstacle": _too_few(len(earlier), len(turns), device)}
+            yield row | {"obstacle": _too_few(len(earlier), len(turns) // 2, device)}
             continue
+        before = row["mean"] / math.exp(found.change)
         yield row | {"before": before, "n": found.n, "prompts": found.n} | _in_seconds(found, before, share, asked)
 
 
-def _turns(known: list[Times], run: Manifest, against: Manifest, key: tuple[str, str]) -> list[tuple[float, float]]:
-    """Neighbours in time, one of each build: (the earlier build's seconds, the later build's)."""
+def _turns(known: list[Times], run: Manifest, against: Manifest, key: tuple[str, str]) -> list[tuple[bool, float]]:
+    """Neighbours in time, one of each build, oldest first: whether a run is of the later build, and its seconds."""
     builds = [_build(against), _build(run)]
     if builds[0] == builds[1]:
         return []
-    line = [(_build(one.run), one.seconds[key]) for one in known if key in one.seconds and _build(one.run) in builds]
+    line = [
+        (_build(one.run) == builds[1], one.seconds[key])
+        for one in known
+        if key in one.seconds and _build(one.run) in builds
+    ]
     found, at = [], 0
     while at + 1 < len(line):
-        (first, one), (second, other) = line[at : at + 2]
-        if first == second:
+        if line[at][0] == line[at + 1][0]:
             at += 1
         else:
-            found.append((one, other) if first == builds[0] else (other, one))
+            found += line[at : at + 2]
             at += 2
     return found
 

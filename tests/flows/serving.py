@@ -55,7 +55,7 @@ class Server:
         method = "POST" if content else "GET"
         answer = httpx.request(method, f"{self.url}/api/{path}", json=content or None, timeout=60)
         answer.raise_for_status()
-        return answer.json()
+        return answer.json() if answer.content else None
 
     def launch(self, flow: str, **parameters: Any) -> str:
         """Launch a flow as the UI does. Returns the flow run's id."""
@@ -96,6 +96,7 @@ def served(folder: Path) -> Iterator[Server]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     environment = {**os.environ, "PREFECT_HOME": str(folder / "prefect"), "SKEWBENCH_LAKE": str(folder / "lake")}
+    environment["PREFECT_SERVER_CONCURRENCY_MAXIMUM_CONCURRENCY_SLOT_WAIT_SECONDS"] = "2"  # 30, of an hour's run
     for name in ("PREFECT_API_URL", "RAY_ADDRESS", MARK):
         environment.pop(name, None)
     server = Server(f"http://127.0.0.1:{port}", folder / "prefect", folder / "lake", environment)

@@ -1,4 +1,4 @@
-"""Prefect as people use it: a real server with the flows, launched from its UI in a browser, cancelled, resumed."""
+"""Prefect as people use it: a real server with the flows, launched in a browser, cancelled, resumed, on a schedule."""
 
 import hashlib
 import os
@@ -6,13 +6,16 @@ import re
 import signal
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 import yaml
 
-from tasks.lake.manifest import find_run
+from flows.steps import limit_name
+from tasks.lake.manifest import find_run, list_runs
 from tasks.lake.store import LocalStore
 from tests.flows.command import SMALL
 from tests.flows.serving import PATIENCE, Server, served, wait_for
@@ -21,7 +24,7 @@ CHROMIUM = Path("/usr/bin/chromium")
 _QUIET = ("--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run")
 _FLAGS = ("--no-sandbox", "--disable-gpu", *_QUIET)
 
-pytestmark = pytest.mark.timeout(1200)  # two flows on a real server, on a machine that may be busy
+pytestmark = pytest.mark.timeout(1200)  # several flows on a real server, on a machine that may be busy
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +132,41 @@ def test_cancelling_stops_the_workers_and_the_run_is_resumed(server: Server, rec
     assert sum(name.startswith("benchmark cancelled-") for name in names) == 3
 
 
+def test_a_night_runs_by_its_schedule_and_waits_for_its_models_turn(server: Server) -> None:
+    """A night that the server itself scheduled, and a flow that was launched by hand, while the model is taken."""
+    tiny = SMALL | {"prompts": {"source": "scenes", "count": 1}, "generation": {"steps": 1}, "metrics": ["contrast"]}
+    tiny["cells"] = SMALL["cells"][:1]
+    file = server.home.parent / "tiny.yaml"
+    file.write_text(yaml.safe_dump({**tiny, "name": "tiny"}))
+    before = server.command("up", "--nightly", "30 1 * * *")
+    assert (before.returncode, "30 1 * * * (UTC), experiment nightly" in before.stdout) == (0, True), before.stderr
+    scheduled = server.command("up", "--nightly", "0 2 * * *", "--nightly-experiment", str(file))
+    assert "nightly  0 2 * * * (UTC), experiment tiny\n" in scheduled.stdout, scheduled.stderr
+    night = wait_for("a night of the schedule", lambda: _scheduled(server))[0]
+    assert night["expected_start_time"][10:16] == "T02:00"
+
+    limit = {"names": [limit_name("shapes-xl")], "slots": 1, "lease_duration": 3600}
+    taken = server.ask("v2/concurrency_limits/increment-with-lease", **limit)["lease_id"]
+    launched = server.launch("generate", experiment={"yaml": yaml.safe_dump({**tiny, "name": "by-hand"})})
+    now = {"type": "SCHEDULED", "state_details": {"scheduled_time": datetime.now(UTC).isoformat()}}
+    server.ask(f"flow_runs/{night['id']}/set_state", state=now, force=True)
+    runs = (night["id"], launched)
+    wait_for("both to wait", lambda: all("asks for its turn" in _log(server, run) for run in runs))
+    released = datetime.now(UTC)
+    server.ask("v2/concurrency_limits/decrement-with-lease", lease_id=taken)
+    for run in runs:
+        assert server.end_of(run) == "COMPLETED", server.log(run)
+
+    first, second = sorted(_at_work(server, run) for run in runs)
+    assert released < first[0] < first[1] <= second[0], (released, first, second)
+    (run,) = (run for run in list_runs(LocalStore(server.lake)) if run.name == "tiny")
+    assert (run.status, run.experiment["repeat"]) == ("committed", f"{night['expected_start_time'][:19]}Z")
+    assert server.ask(f"flow_runs/{night['id']}")["name"] == f"nightly tiny {run.experiment['repeat']}"
+
+    assert "nightly  is not scheduled" in server.command("up", "--nightly", "off").stdout
+    assert not _scheduled(server)
+
+
 def test_down_ends_all_that_up_started(server: Server) -> None:
     assert server.processes("flows.serving")
     again = server.command("up")
@@ -137,6 +175,32 @@ def test_down_ends_all_that_up_started(server: Server) -> None:
     assert (ended.returncode, ended.stdout.strip()) == (0, f"ended {server.url}")
     assert server.processes() == []
     assert "nothing to end" in server.command("down").stdout
+
+
+def _scheduled(server: Server) -> list[dict[str, Any]]:
+    """Runs that the server has scheduled, the next one first."""
+    auto = {"state": {"type": {"any_": ["SCHEDULED"]}}, "deployment_id": {"is_null_": False}}
+    found = server.ask("flow_runs/filter", flow_runs=auto, sort="EXPECTED_START_TIME_ASC")
+    return [run for run in found if run["auto_scheduled"]]
+
+
+def _family(server: Server, flow_run: str) -> list[str]:
+    """A flow run and those that it started."""
+    children = server.ask("flow_runs/filter", flow_runs={"parent_flow_run_id": {"any_": [flow_run]}})
+    return [flow_run, *(child["id"] for child in children)]
+
+
+def _log(server: Server, flow_run: str) -> str:
+    return "\n".join(server.log(run) for run in _family(server, flow_run))
+
+
+def _at_work(server: Server, flow_run: str) -> tuple[datetime, datetime]:
+    """From when its turn came to the end of its last task."""
+    of_runs = {"flow_run_id": {"any_": _family(server, flow_run)}}
+    (turn,) = (line for line in server.ask("logs/filter", logs=of_runs) if "has its turn" in line["message"])
+    tasks = server.ask("task_runs/filter", flow_runs={"id": of_runs["flow_run_id"]})
+    assert tasks
+    return datetime.fromisoformat(turn["timestamp"]), max(datetime.fromisoformat(task["end_time"]) for task in tasks)
 
 
 def _newest_run(server: Server) -> str | None:

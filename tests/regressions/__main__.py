@@ -10,23 +10,24 @@ import argparse
 import sys
 from pathlib import Path
 
-import torch
-
 from tests.regressions import arms
-from tests.regressions.trials import FAULTS, FIRST, SECOND, Line, evidence, speed_lines, trial_lines
+from tests.regressions.speed import make_turns, speed_lines, spread
+from tests.regressions.trials import FAULTS, FIRST, SECOND, Line, evidence, trial_lines
 
 METRICS = ("binding", "sharpness", "contrast", "msssim_diversity", "shapes_clip_score")
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
+    """Generate what is not there yet, try, print. Returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cache", type=Path, default=Path.home() / ".cache/skewbench-regressions")
     parser.add_argument("--arms", default=",".join(arms.BUILDS), help="which, in this order")
     parser.add_argument("--pool", type=int, default=100, help="prompts an arm")
     parser.add_argument("--prompts", type=int, default=30, help="prompts a trial")
     parser.add_argument("--trials", type=int, default=100)
-    asked = parser.parse_args()
-    torch.set_num_threads(1)
+    parser.add_argument("--turns", type=int, default=40, help="of two builds, a run of each, for the trials of speed")
+    parser.add_argument("--pictures", type=int, default=60, help="a run of a turn")
+    asked = parser.parse_args(arguments)
     asked.cache.mkdir(parents=True, exist_ok=True)
     lake = str(asked.cache)
     runs = {
@@ -35,7 +36,13 @@ def main() -> int:
     print(
         f"{asked.trials} trials of {asked.prompts} prompts out of {asked.pool}, 4 seeds each; tests at the 1% level\n"
     )
-    lines = [*trial_lines(evidence(lake, runs), asked.trials, asked.prompts), *speed_lines(lake, runs, asked.trials)]
+    lines = list(trial_lines(evidence(lake, runs), asked.trials, asked.prompts))
+    if asked.turns:
+        turns = make_turns(lake, asked.turns, asked.pictures // 4)
+        lines += speed_lines(turns, asked.trials)
+        nights, ratios = spread(turns)
+        print(f"{2 * asked.turns} runs of {asked.pictures} pictures: seconds spread by {nights:.1%}, the ratios of "
+              f"neighbours by {ratios:.1%} (standard deviations)\n")  # fmt: skip
     for kind in ("power", "false alarms"):
         print(f"{kind}\n" + "\n".join(f"  {line}" for of, line in lines if of == kind) + "\n")
     return 0 if _kept(lines) else 1

@@ -30,7 +30,7 @@ SLIGHT_SCALE = 1.1
 ALPHA_OFF = 1.02
 
 
-def experiment(arm: str, batch: int, prompts: int, metrics: tuple[str, ...]) -> Experiment:
+def experiment(repeat: str, batch: int, prompts: int, metrics: tuple[str, ...]) -> Experiment:
     """The pinned experiment of the trials, under a knob, since one of the faults is the knob's."""
     return parse_experiment(
         {
@@ -42,7 +42,7 @@ def experiment(arm: str, batch: int, prompts: int, metrics: tuple[str, ...]) -> 
             "measure": {"detail": "steps", "columns": 8},
             "metrics": metrics,
             "workers": {"batch": batch, "shard": 40},
-            "repeat": arm,
+            "repeat": repeat,
         },
         "the trials' experiment",
     )
@@ -115,18 +115,24 @@ BUILDS: dict[str, tuple[Callable[[], Any], Callable[[Any], None] | None, int]] =
 def make(lake: str, arm: str, prompts: int, metrics: tuple[str, ...]) -> str:
     """Generate and score an arm as far as it is not there yet; its run's id."""
     replaced, spoil, batch = BUILDS[arm]
-    run = prepare(experiment(arm, batch, prompts, metrics), lake)
+    with replaced():
+        return generated(lake, experiment(arm, batch, prompts, metrics), spoil)
+
+
+def generated(lake: str, chosen: Experiment, spoil: Callable[[Any], None] | None = None) -> str:
+    """Generate and score a run, as far as it is not there yet; its id. Its seconds are the processor's."""
+    run = prepare(chosen, lake)
     manifest = begin(run)
-    worker = Worker(lake, run.setting, run.source, threads=1, gpus=0)
-    # the processor's seconds: the trials of speed are of the test, not of what else the machine does
-    with replaced(), patch.object(time, "perf_counter", time.process_time), Progress() as progress:
+    worker = Worker(run.needs)
+    # what else the machine does takes less of the processor's seconds than of the clock's
+    with patch.object(time, "perf_counter", time.process_time), Progress() as progress:
         jobs = generation_left(run)
         if jobs and spoil:
             spoil(worker._pipeline)
-        for job in progress.track(jobs, description=f"{arm}: generating"):
+        for job in progress.track(jobs, description=f"{chosen.repeat}: generating"):
             worker.run(job)
     manifest = commit(run, manifest, [])
     with Progress() as progress:
-        for job in progress.track(scoring_left(run), description=f"{arm}: scoring"):
+        for job in progress.track(scoring_left(run), description=f"{chosen.repeat}: scoring"):
             worker.run(job)
     return commit(run, manifest, []).run_id

@@ -1,20 +1,18 @@
 """What the nightly comparison finds of injected faults, and how often it cries wolf."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 from scipy.stats import binomtest
 
 import sql
-from eval.regressions import Margin, judged
+from eval.regressions import judged
 from flows import experiments
-from tasks.lake.manifest import Manifest, find_run
+from tasks.lake.manifest import find_run
 from tasks.lake.store import open_store
 from tasks.regressions.compare import Gathered, gather
-from tasks.regressions.speed import LEAST, Times, speed_rows
 
 LEVEL = 0.01
 FAULTS = {
@@ -29,9 +27,6 @@ NULLS = {
     "rebatched": "the same build in other batches",
     "noise": "the same build on other noise",
 }
-SLOWER = 1.15
-SAME_WORK = ("scale", "slight", "rebuild")
-"""Arms whose times are a night's: they compute as much as the baseline does."""
 FIRST = "1: beyond rounding"
 SECOND = "2: an effect, q <= 1%"
 JUDGED = "2: judged changed or worse"
@@ -83,42 +78,3 @@ def trial_lines(arms: dict[str, Gathered], trials: int, prompts: int) -> Iterato
         matters = sum(bool(table["verdict"].is_in(["worse", "changed"]).any()) for table in tables)
         yield kind, Line(what, SECOND, stands_out, trials)
         yield kind, Line(what, JUDGED, matters, trials)
-
-
-def speed_lines(lake: str, runs: dict[str, str], trials: int) -> Iterator[tuple[str, Line]]:
-    """The night after `LEAST` others, as fast as they, and 15% slower.
-
-    A night is the times of 30 prompts of arms that compute as much, in seconds of the processor.
-    """
-    sound = [runs[arm] for arm in SAME_WORK if arm in runs]
-    if not sound:
-        return
-    with sql.connect(lake, sound) as connection:
-        text = "SELECT run_id || shard, cell, device, median(seconds) FROM samples GROUP BY ALL ORDER BY 1"
-        shards = connection.execute(text).fetchall()
-    (cell,), (device,) = ({shard[at] for shard in shards} for at in (1, 2))
-    seconds = np.array([shard[3] for shard in shards])
-    if len(seconds) < 3 * (LEAST + 1):
-        return  # too few of these arms were asked for
-    run = find_run(open_store(lake), runs["baseline"])
-    for kind, what, factor in (("false alarms", "as fast as before", 1.0), ("power", "15% slower", SLOWER)):
-        verdicts = []
-        for trial in range(trials):
-            drawn = np.random.default_rng(trial).permutation(seconds)[: 3 * (LEAST + 1)].reshape(LEAST + 1, 3)
-            medians = np.median(drawn, axis=1) * np.append(np.ones(LEAST), factor)
-            verdicts.append(_verdict(run, (cell, device), medians))
-        yield kind, Line(what, f"seconds, {LEAST} earlier nights", sum(v == "worse" for v in verdicts), trials)
-
-
-def _verdict(run: Manifest, key: tuple[str, str], medians: np.ndarray) -> str:
-    began = datetime(2026, 1, 1, tzinfo=UTC)
-    nights = [
-        Times(
-            replace(run, run_id=f"night-{at}", created=(began + timedelta(days=at)).isoformat()), {key: float(median)}
-        )
-        for at, median in enumerate(medians)
-    ]
-    rows = speed_rows(nights, nights[-1].run, nights[0].run, set(), 0.1, Margin(better="lower", required=True), LEVEL)
-    ask: Callable[..., Margin] = lambda *_: Margin()  # noqa: E731
-    empty = pl.DataFrame(schema=dict.fromkeys(("cell", "kind", "metric", "stage", "unit", "prompt_id"), pl.String))
-    return str(judged(empty, ask, LEVEL, rows)["verdict"][0])

@@ -64,6 +64,14 @@ def test_corners() -> None:
     assert table.filter(metric="seconds").select("verdict", "reason").row(0) == ("not comparable", "too few nights")
 
 
+def test_speed_is_a_family_of_its_own() -> None:
+    """A hundred rows of equal pictures do not hide that all cells became slower."""
+    slower = {"kind": "speed", "metric": "seconds", "n": 6, "prompts": 6, "better": "lower", "change": 0.1, "p": 0.004}
+    table = judged(_pairs(0.0, metrics=100), _asked, 0.01, [slower | {"cell": cell} for cell in "abc"])
+    assert table.filter(kind="speed").select("q", "verdict").rows() == [(pytest.approx(0.004), "worse")] * 3
+    assert table.filter(pl.col("kind") != "speed")["q"].equals(judged(_pairs(0.0, metrics=100), _asked, 0.01)["q"])
+
+
 def test_rounding_is_of_the_value_or_of_what_is_usual() -> None:
     before = np.array([1.0, 1e-9, 1.0, np.nan, np.nan, np.inf, 1.0])
     value = np.array([1.00005, -1e-9, 1.001, np.nan, 1.0, np.inf, np.nan])

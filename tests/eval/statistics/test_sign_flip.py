@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from eval.statistics import against_history, equivalence, paired_change, sign_flip
+from eval.statistics import equivalence, paired_change, sign_flip
 
 
 def test_few_clusters_are_exact() -> None:
@@ -58,19 +58,3 @@ def test_corners_of_equivalence() -> None:
     assert equivalence(paired_change([0.0, 0.0], [0.2, 0.2], ["a", "b"]), 0.1) == 1.0
     with pytest.raises(ValueError, match="more than 0"):
         equivalence(paired_change([0.0, 0.0], [0.0, 0.1], ["a", "b"]), 0.0)
-
-
-def test_one_more_night_is_a_t_prediction() -> None:
-    earlier, now = [1.0, 1.1, 0.9, 1.05, 0.95], 1.3
-    logs = np.log(earlier)
-    t = (np.log(now) - logs.mean()) / (logs.std(ddof=1) * np.sqrt(1 + 1 / 5))
-    found = against_history(earlier, now)
-    assert found.p == pytest.approx(2 * stats.t.sf(t, 4))
-    assert found.low < np.log(1.3) < found.high
-    assert np.isnan(against_history([1.0], 1.2).p)
-
-
-def test_nights_as_noisy_as_each_other_raise_no_alarm() -> None:
-    rng = np.random.default_rng(3)
-    p = np.array([against_history(np.exp(night[:5]), np.exp(night[5])).p for night in rng.normal(0, 0.3, (800, 6))])
-    assert (p <= 0.05).mean() == pytest.approx(0.05, abs=3 * np.sqrt(0.05 * 0.95 / 800))

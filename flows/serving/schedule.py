@@ -1,0 +1,67 @@
+"""When the flow `nightly` runs by itself: a schedule that Prefect's server keeps, over `down` and `up`, until told."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
+
+from prefect import get_client
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.actions import DeploymentScheduleCreate
+from prefect.client.schemas.objects import DeploymentSchedule
+from prefect.client.schemas.schedules import CronSchedule
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from pydantic import ValidationError
+
+from tasks.errors import InputError
+from tasks.experiment import Experiment
+
+DEPLOYMENT = "nightly/skewbench"
+
+
+def cron_schedule(cron: str, timezone: str) -> CronSchedule:
+    """A schedule by cron's five fields and a time zone's name. Raises `InputError`."""
+    try:
+        return CronSchedule(cron=cron, timezone=timezone)
+    except ValidationError as error:
+        field = str(error.errors()[0]["loc"][0])
+        given, allowed = {
+            "cron": (f"--nightly {cron!r}", "cron's five fields, such as '0 2 * * *' for two at night, or 'off'"),
+            "timezone": (f"--nightly-timezone {timezone!r}", "a name such as Europe/Paris"),
+        }[field]
+        raise InputError(f"{given}: {allowed}") from None
+
+
+def schedule_nights(api: str, schedule: CronSchedule | None, experiment: Experiment | None) -> None:
+    """Give the nightly deployment this schedule alone, or none.
+
+    Args:
+        api: address of Prefect's API.
+        experiment: what the nights run, as it is now; None: the deployment's own, which is the bundled `nightly`.
+    """
+    parameters: dict[str, Any] = {"experiment": experiment.model_dump(mode="json")} if experiment else {}
+    with _deployment(api) as (client, deployment):
+        for old in client.read_deployment_schedules(deployment):  # and with it the runs that it has scheduled
+            client.delete_deployment_schedule(deployment, old.id)
+        if schedule:
+            new = DeploymentScheduleCreate(schedule=schedule, active=True, parameters=parameters)
+            client.create_deployment_schedules(deployment, [new])
+
+
+def nights_told(api: str) -> str:
+    """The nightly deployment's schedules in a line, whoever made them; empty where it has none."""
+    with _deployment(api) as (client, deployment):
+        return "; ".join(_told(one) for one in client.read_deployment_schedules(deployment))
+
+
+def _told(found: DeploymentSchedule) -> str:
+    kept = found.schedule
+    when = f"{kept.cron} ({kept.timezone or 'UTC'})" if isinstance(kept, CronSchedule) else "a schedule of the UI"
+    name = (found.parameters or {}).get("experiment", {}).get("name", "nightly")
+    return f"{when}, experiment {name}" + ("" if found.active else ", paused in the UI")
+
+
+@contextmanager
+def _deployment(api: str) -> Iterator[tuple[SyncPrefectClient, UUID]]:
+    with temporary_settings({PREFECT_API_URL: api}), get_client(sync_client=True) as client:
+        yield client, client.read_deployment_by_name(DEPLOYMENT).id

@@ -1,0 +1,37 @@
+"""What `skewbench up --nightly` refuses, before anything is started. (That it schedules: test_prefect.py.)"""
+
+import pytest
+from typer.testing import CliRunner
+
+from flows.cli import app
+from flows.serving import state
+from flows.serving.deployments import deployments
+from tasks.errors import InputError
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--nightly", "at two"], r"--nightly 'at two': cron's five fields"),
+        (["--nightly", "0 25 * * *"], r"--nightly '0 25 \* \* \*'"),
+        (["--nightly", "0 2 * * *", "--nightly-timezone", "Atlantis"], r"--nightly-timezone 'Atlantis': a name such"),
+        (["--nightly", "0 2 * * *", "--nightly-experiment", "absent.yaml"], r"experiment 'absent.yaml': no such file"),
+        (["--nightly-experiment", "nightly"], r"--nightly CRON has to say when"),
+    ],
+)
+def test_what_is_no_schedule_is_told_and_nothing_started(arguments: list[str], said: str) -> None:
+    done = CliRunner().invoke(app, ["up", *arguments])
+    assert isinstance(done.exception, InputError)
+    with pytest.raises(InputError, match=said):
+        raise done.exception
+    assert state.read() is None
+
+
+def test_up_leaves_the_schedules_that_the_server_has() -> None:
+    for deployment in deployments("lake"):
+        assert "schedules" not in deployment.model_dump(exclude_unset=True), deployment.flow_name
