@@ -182,10 +182,10 @@ def test_means_alone_have_no_heatmap_by_step(tmp_path: Path) -> None:
 
 def test_prompts_and_errors_are_inert(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     evil = "</script><script>alert(1)</script><img src=x onerror=alert(2)> \"'{{7*7}}"
-    from tests import lakes
+    from tests import lake_rows
 
-    plain = lakes._samples
-    monkeypatch.setattr(lakes, "_samples", lambda lake: [row | {"prompt": evil} for row in plain(lake)])
+    plain = lake_rows.samples
+    monkeypatch.setattr(lake_rows, "samples", lambda lake: [row | {"prompt": evil} for row in plain(lake)])
     failed = [{"job": "generation-s1", "error": f"`{evil}`"}]
     html = reported(tmp_path, made(tmp_path, Lake(), description=evil, failed_jobs=failed))
     assert "<script>alert" not in html
