@@ -20,7 +20,7 @@ from tasks.lake.manifest import find_run, read_manifest
 from tasks.lake.parts import new_attempt, write_part
 from tasks.lake.store import Store, open_store
 from tasks.regressions import Comparison, compare, summary
-from tasks.regressions.nights import night_of, remove_old
+from tasks.regressions.nights import as_night, remove_old
 from tasks.regressions.page import markdown
 from tasks.run import commit_receipts
 
@@ -47,7 +47,7 @@ def nightly(
     store = open_store(lake)
     scheduled = night or flow_run.scheduled_start_time or datetime.now(UTC)
     chosen = choose(experiment)
-    tonight = chosen.model_copy(update={"repeat": night_of(scheduled)})
+    tonight = as_night(chosen, scheduled)
     with named(tonight), ExitStack() as stack:
         try:
             stack.enter_context(Lease(store, f"nightly-{chosen.name}"))

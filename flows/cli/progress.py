@@ -1,8 +1,9 @@
 """A run's progress on the terminal, read off the lake's receipts: right for workers anywhere, and after a resume."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
@@ -13,6 +14,9 @@ from tasks.errors import RunError
 from tasks.lake.manifest import read_manifest, report_path
 from tasks.lake.parts import count_receipts
 from tasks.lake.store import Store
+
+if TYPE_CHECKING:
+    from tasks.run import Run
 
 INTERVAL = 0.5
 """Seconds between two looks."""
@@ -71,6 +75,19 @@ def receipts_shown(console: Console, store: Store, run_id: str, totals: dict[str
             done.set()
             watcher.join()
             look()
+
+
+def receipts_of(run: "Run") -> dict[str, int]:
+    """How many receipts of each kind a run has when it is done."""
+    shards, cells = len(run.shards), len(run.experiment.cells)
+    return {"generation": shards, "scores": scorings(run.experiment.metrics, shards, cells)}
+
+
+def scorings(metrics: Iterable[str], shards: int, cells: int) -> int:
+    """Number of jobs that score a run."""
+    from eval.scorers.registry import OF_CELLS
+
+    return sum(cells if name in OF_CELLS else shards for name in metrics)
 
 
 def tell_missing(store: Store, run_id: str) -> None:

@@ -10,10 +10,10 @@ from rich.table import Table
 
 from flows.cli.look import print_rows
 from flows.cli.options import ExperimentName, Lake, RunId, WeightsFolder
-from flows.cli.progress import prefect_server
+from flows.cli.progress import prefect_server, receipts_of, receipts_shown, tell_report
 from tasks.errors import InputError, RunError
-from tasks.lake.baselines import list_baselines, remove_baseline, set_baseline
-from tasks.lake.manifest import find_run
+from tasks.lake.baselines import find_baseline, list_baselines, remove_baseline, set_baseline
+from tasks.lake.manifest import find_run, read_manifest
 from tasks.lake.store import open_store
 
 baseline = typer.Typer(no_args_is_help=True, help="Names for runs that later ones are compared with.")
@@ -52,7 +52,6 @@ def compare(
     """Say what RUN_B changed against RUN_A: a row a metric, measure and stage, paired, with a verdict."""
     from flows import experiments
     from tasks.experiment import parse_experiment
-    from tasks.lake.baselines import find_baseline
     from tasks.regressions import compare as held_against
     from tasks.regressions import summary
     from tasks.regressions.page import markdown, rows_for_people
@@ -118,12 +117,25 @@ def nightly(
 
     chosen, when = experiments.load(experiment), _time(night)
     console = Console(stderr=True)
-    with prefect_server(console), console.status(f"{chosen.name}: tonight's run"):
+    with console.status("checking the experiment"):
+        from tasks.regressions.nights import as_night
+        from tasks.run import prepare
+
+        tonight = prepare(as_night(chosen, when), lake, download=True)
+    console.print(f"[bold]{tonight.id}[/bold]: the night of {tonight.experiment.repeat}, lake {lake}")
+    with prefect_server(console), receipts_shown(console, tonight.store, tonight.id, receipts_of(tonight)):
         from flows.nightly import nightly as flow
 
         state = flow(chosen, lake, ray_address or "", when, return_state=True)
-        if state.is_failed() or state.is_crashed():
-            state.result()  # raises what the flow did
+    run = read_manifest(tonight.store, tonight.id)
+    if run and run.status == "committed":
+        tell_report(tonight.store, run.run_id)
+        baseline = find_baseline(tonight.store, chosen.nightly.baseline)
+        if baseline and baseline.run_id != run.run_id:
+            place = "" if lake == "lake" else f" --lake {lake}"
+            typer.echo(f"row by row: skewbench compare {baseline.name} {run.run_id}{place}")
+    if state.is_failed() or state.is_crashed():
+        state.result()  # raises what the flow did
     typer.echo(state.message)
 
 

@@ -1,7 +1,6 @@
 """`skewbench run`, `plan` and `status`. What is slow to import is imported where it is needed."""
 
 import time
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,7 +8,14 @@ from rich.console import Console
 from rich.table import Table
 
 from flows.cli.options import ExperimentName, Lake, Prompts, WeightsFolder
-from flows.cli.progress import prefect_server, receipts_shown, tell_missing, tell_report
+from flows.cli.progress import (
+    prefect_server,
+    receipts_of,
+    receipts_shown,
+    scorings,
+    tell_missing,
+    tell_report,
+)
 from tasks.errors import RunError
 from tasks.lake.manifest import list_runs
 from tasks.lake.parts import count_receipts
@@ -58,12 +64,10 @@ def run(
         return
     console.print(f"[bold]{prepared.id}[/bold]: {len(chosen.cells)} cells, {len(prepared.shards)} shards, lake {lake}")
     began = time.monotonic()
-    shards = len(prepared.shards)
-    totals = {"generation": shards, "scores": _scorings(chosen.metrics, shards, len(chosen.cells))}
     with prefect_server(console):
         from flows.benchmark import benchmark
 
-        with receipts_shown(console, prepared.store, prepared.id, totals):
+        with receipts_shown(console, prepared.store, prepared.id, receipts_of(prepared)):
             state = benchmark(chosen, lake, ray_address or "", return_state=True)
     if state.is_failed() or state.is_crashed():
         error = state.result(raise_on_failure=False)
@@ -117,19 +121,10 @@ def status(lake: Lake = "lake") -> None:
     table = Table("run", "status", "generated", "scored", "updated")
     for manifest in list_runs(store):
         counts = count_receipts(store, manifest.run_id)
-        scorings = _scorings(manifest.experiment["metrics"], manifest.shards, len(manifest.cells))
+        scored = scorings(manifest.experiment["metrics"], manifest.shards, len(manifest.cells))
         generated = f"{counts['generation']} of {manifest.shards} shards"
-        table.add_row(
-            manifest.run_id, manifest.status, generated, f"{counts['scores']} of {scorings}", manifest.updated
-        )
+        table.add_row(manifest.run_id, manifest.status, generated, f"{counts['scores']} of {scored}", manifest.updated)
     Console().print(table if table.row_count else f"no runs in {lake!r}; `skewbench run demo` makes one")
-
-
-def _scorings(metrics: Iterable[str], shards: int, cells: int) -> int:
-    """Number of jobs that score a run."""
-    from eval.scorers.registry import OF_CELLS
-
-    return sum(cells if name in OF_CELLS else shards for name in metrics)
 
 
 def _load(experiment: str, prompts: str | None) -> "Experiment":

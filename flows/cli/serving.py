@@ -1,13 +1,14 @@
-"""`skewbench up` and `down`: the Prefect UI, from which flows are launched."""
+"""`skewbench up` and `down`: the Prefect UI, from which flows are launched. `serve`: the flows, for another server."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from flows.cli.options import Lake
-from tasks.errors import InputError
+from tasks.errors import InputError, RunError
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -16,6 +17,7 @@ def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     app.command("up")(up)
     app.command("down")(down)
+    app.command("serve")(serve)
 
 
 def up(
@@ -83,6 +85,30 @@ def down() -> None:
     with Console(stderr=True).status("ending"):
         was_running = launch.end(there)
     typer.echo(f"ended {there.url}" if was_running else f"{there.url} had ended already; its traces are gone now")
+
+
+def serve(
+    lake: Lake = "lake",
+    ray_address: Annotated[
+        str,
+        typer.Option(help="Address of the Ray cluster for runs; without one, each starts Ray on this machine."),
+    ] = "",
+) -> None:
+    """Offer the flows to the Prefect server that PREFECT_API_URL names, until stopped; runs are driven from here.
+
+    `skewbench up` starts a server of its own and does this in the background.
+    """
+    from prefect.settings import get_current_settings
+
+    api = get_current_settings().api.url
+    if not api:
+        raise InputError("PREFECT_API_URL is not set: the server that is to offer the flows; `skewbench up` starts one")
+    from flows.serving import deployments, state
+
+    if not state.answers(api):
+        raise RunError(f"no Prefect server answers at {api}")
+    place = lake if "://" in lake else str(Path(lake).absolute())
+    deployments.serve(place, ray_address, lambda: typer.echo(f"the flows are offered at {api}; lake {place}"))
 
 
 def _nights(cron: str | None, timezone: str, experiment: str | None) -> Callable[[str], None] | None:

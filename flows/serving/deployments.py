@@ -1,8 +1,10 @@
-"""The flows that the UI offers. Served by `skewbench up`; `infra/prefect.yaml` has them for work pools."""
+"""The flows that the UI offers. Served by `skewbench up` and `serve`; `infra/prefect.yaml` has them for work pools."""
 
 import asyncio
 import os
 import sys
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from prefect import Flow, get_client
@@ -29,14 +31,14 @@ LIMITED = ("shapes-xl",)
 """Models of which one run at a time is enough for a machine. Changed and added to in the UI, under Concurrency."""
 
 
-def deployments(lake: str) -> list[RunnerDeployment]:
-    """A deployment a flow, with the lake as its default. Schedules that the server has are left as they are."""
-    found = []
+def deployments(lake: str, ray_address: str = "") -> list[RunnerDeployment]:
+    """A deployment a flow, with lake and cluster as defaults. Schedules that the server has are left as they are."""
+    places, found = {"lake": lake, "ray_address": ray_address}, []
     for flow in FLOWS:
         deployment = RunnerDeployment.from_flow(
             flow,
             NAME,
-            parameters={"lake": lake},
+            parameters={name: place for name, place in places.items() if name in flow.parameters.properties},
             tags=[NAME],
             paused=False,
             entrypoint_type=EntrypointType.MODULE_PATH,
@@ -67,16 +69,20 @@ class _Runner(Runner):
         loop.call_soon_threadsafe(lambda: setattr(self, "_ending", loop.create_task(self.astop())))
 
 
-def main(lake: str, ready: int) -> None:
-    """Serve until SIGTERM. `ready`: a file descriptor that is written to once runs can be launched."""
+def serve(lake: str, ray_address: str, ready: Callable[[], None]) -> None:
+    """Serve at the API that is set, until SIGTERM. `ready` is called once runs can be launched."""
     create_limits()
     runner = _Runner(name=NAME, query_seconds=LOOK)
-    for deployment in deployments(lake):
+    for deployment in deployments(lake, ray_address):
         runner.add_deployment(deployment)
-    os.write(ready, b".")
-    os.close(ready)
+    ready()
     asyncio.run(runner.start())
 
 
+def _tell(descriptor: int) -> None:
+    os.write(descriptor, b".")
+    os.close(descriptor)
+
+
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    serve(sys.argv[1], "", partial(_tell, int(sys.argv[2])))

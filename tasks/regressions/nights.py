@@ -4,6 +4,7 @@ import re
 from datetime import UTC, datetime
 
 from tasks.errors import RunError
+from tasks.experiment import Experiment
 from tasks.lake.baselines import list_baselines
 from tasks.lake.manifest import Manifest, list_runs
 from tasks.lake.remove import remove_run
@@ -16,6 +17,11 @@ _NIGHT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 def night_of(scheduled: datetime) -> str:
     """A scheduled time as `repeat` holds it: to the second, UTC."""
     return scheduled.astimezone(UTC).strftime(_FORM)
+
+
+def as_night(experiment: Experiment, scheduled: datetime) -> Experiment:
+    """The experiment as it runs that night: a run of its own, though nothing has changed."""
+    return experiment.model_copy(update={"repeat": night_of(scheduled)})
 
 
 def is_night(run: Manifest) -> bool:

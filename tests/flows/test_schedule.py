@@ -1,6 +1,7 @@
-"""What `skewbench up --nightly` refuses, before anything is started. (That it schedules: test_prefect.py.)"""
+"""What `skewbench up --nightly` and `serve` refuse, before anything is started. (That nights run: test_prefect.py.)"""
 
 import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
 from typer.testing import CliRunner
 
 from flows.cli import app
@@ -30,6 +31,17 @@ def test_what_is_no_schedule_is_told_and_nothing_started(arguments: list[str], s
     with pytest.raises(InputError, match=said):
         raise done.exception
     assert state.read() is None
+
+
+def test_flows_are_served_to_a_server_that_is_named_and_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    assert "PREFECT_API_URL is not set" in str(CliRunner().invoke(app, ["serve"]).exception)
+    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
+        refused = CliRunner().invoke(app, ["serve"]).exception
+    assert "no Prefect server answers at http://127.0.0.1:9/api" in str(refused)
+    served = {one.flow_name: one.parameters for one in deployments("s3://b/lake", "auto")}
+    assert served["nightly"] == served["score"] == {"lake": "s3://b/lake", "ray_address": "auto"}
+    assert served["compact"] == {"lake": "s3://b/lake"}
 
 
 def test_up_leaves_the_schedules_that_the_server_has() -> None:
