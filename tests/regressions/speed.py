@@ -25,6 +25,8 @@ ENOUGH = 2
 NIGHTS = (5, 13)
 """Earlier nights: as few as are compared, and as many as `nightly` keeps."""
 TURNS = (5, 10)
+BATCH = 5
+"""Pictures a batch: of some batches the median leaves out the first, in which a worker still warms up."""
 SHARE = 0.1
 """The margin of seconds in the experiment `nightly`."""
 _NO_PAIRS = pl.DataFrame(schema=dict.fromkeys(("cell", "kind", "metric", "stage", "unit", "prompt_id"), pl.String))
@@ -33,7 +35,7 @@ _NO_PAIRS = pl.DataFrame(schema=dict.fromkeys(("cell", "kind", "metric", "stage"
 def make_turns(lake: str, turns: int, prompts: int) -> list[Times]:
     """Two runs a turn, in the order in which they were made, as far as they are not there yet."""
     order = [(turn, build) for turn in range(turns) for build in (("old", "new"), ("new", "old"))[turn % 2]]
-    runs = [arms.generated(lake, arms.experiment(f"turn-{turn}-{build}", 20, prompts, ())) for turn, build in order]
+    runs = [arms.generated(lake, arms.experiment(f"turn-{turn}-{build}", BATCH, prompts, ())) for turn, build in order]
     with sql.connect(lake, runs) as connection:
         known = times(connection, [find_run(open_store(lake), run) for run in runs])
     made = [
