@@ -25,6 +25,7 @@ from tests.lakes import Lake
 from tests.tasks.two_runs import two_runs, with_column
 
 RUNNER = CliRunner(env={"COLUMNS": "200"})
+pytestmark = pytest.mark.timeout(1800)  # two nights, on a machine that may be busy
 NIGHTLY = {"baseline": "main", "keep": 1, "margins": [{"metric": "contrast", "margin": 0.05, "better": "higher"}]}
 
 
