@@ -5,15 +5,15 @@ import os
 from functools import cache
 from hashlib import sha256
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from tasks.experiment import Experiment
 from tasks.prompts import Prompt
 
-_ROOT = Path(__file__).parent.parent
-_GENERATING = ("tasks/generate.py", "tasks/models.py", "tasks/identity.py")
-"""What makes the numbers, beside all of `stability`. (Prompts, wherever they come from, are digested themselves.)"""
+_GENERATING = ("generate.py", "models.py", "identity.py")
+"""What of `tasks` makes the numbers, beside all of `stability`. (Prompts are digested themselves.)"""
 
 
 def digest(*parts: object) -> str:
@@ -59,14 +59,20 @@ def settings_that_decide(experiment: Experiment) -> dict[str, Any]:
 
 @cache
 def source_digest() -> str:
-    """Digest of the source that makes the numbers."""
-    files = [*sorted((_ROOT / "stability").glob("*.py")), *(_ROOT / name for name in _GENERATING)]
-    return digest([(file.relative_to(_ROOT).as_posix(), file.read_text(encoding="utf-8")) for file in files])
+    """Digest of the source that makes the numbers. (Packages that a driver ships do not lie side by side.)"""
+    (place,) = find_spec("stability").submodule_search_locations  # type: ignore[union-attr, misc]  # not imported
+    files = [*sorted(Path(place).glob("*.py")), *(Path(__file__).with_name(name) for name in _GENERATING)]
+    return digest([(f"{file.parent.name}/{file.name}", file.read_text(encoding="utf-8")) for file in files])
 
 
 def versions() -> dict[str, str]:
     """Versions of the libraries that make the numbers, and ours."""
     return {name: version(name) for name in ("torch", "diffusers", "skewbench")}
+
+
+def build() -> dict[str, str]:
+    """What makes the numbers on this machine. A library's builds for CPUs ("2.13.0+cpu") and for GPUs count as one."""
+    return {"the source": source_digest()[:8], **{name: number.split("+")[0] for name, number in versions().items()}}
 
 
 def run_id(experiment: Experiment, prompts: list[Prompt], revision: str) -> str:

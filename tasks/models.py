@@ -60,8 +60,9 @@ def load_pipeline(source: ModelSource, device: str) -> Any:
 
 def _folder_here(source: ModelSource) -> Path:
     """The model's folder on this machine. A cluster's node fetches a hub model itself, at the driver's revision."""
-    if source.folder.is_dir() or source.spec.id.count("/") != 1 or Path(source.spec.id).is_absolute():
-        return source.folder
+    folder = BUNDLED.get(source.spec.id, source.folder)
+    if folder.is_dir() or source.spec.id.count("/") != 1 or Path(source.spec.id).is_absolute():
+        return folder
     return Path(_hub_snapshot(source.spec.model_copy(update={"revision": source.revision}), download=True))
 
 

@@ -4,10 +4,11 @@ A job has two halves, so that a device does not wait for the disk: while one is 
 """
 
 import logging
+import socket
 import sys
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -15,7 +16,9 @@ import pyarrow as pa
 import torch
 
 from eval.scorers import Scorers, SetScorer
+from tasks.errors import RunError
 from tasks.generate import Setting, ShardRows, generate_shard
+from tasks.identity import build
 from tasks.lake.parts import Part, Receipt, new_attempt, write_part, write_receipt
 from tasks.lake.store import Store, open_store
 from tasks.models import ModelSource, load_pipeline
@@ -85,13 +88,14 @@ class _Computed:
 
 @dataclass(frozen=True)
 class Needs:
-    """What one worker needs. `setting` and `source`: None where it only scores."""
+    """What one worker needs. `setting` and `source`: None where it only scores. `build`: the driver's, and its own."""
 
     lake: str
     setting: Setting | None
     source: ModelSource | None
     threads: int
     gpus: float
+    build: dict[str, str] = field(default_factory=build)
 
 
 class Worker:
@@ -99,6 +103,7 @@ class Worker:
 
     def __init__(self, needs: Needs) -> None:
         torch.set_num_threads(needs.threads)
+        self._build = needs.build
         self._lake, self._setting, self._source = needs.lake, needs.setting, needs.source
         self._device = "cuda" if needs.gpus else "cpu"
         self._cells: dict[str, CellScores] = {}
@@ -107,7 +112,14 @@ class Worker:
         logger.info("started, %s, %d threads", self._device, needs.threads)
 
     def ready(self) -> None:
-        """Answers once the worker has a place and stands. Raises `LakeError` where it has no credentials there."""
+        """Answers once the worker has a place and stands. Raises `LakeError` where it has no credentials there,
+        and `RunError` where its node would make other numbers than the run's id says.
+        """
+        other = [
+            f"{what} is {have}, not {self._build[what]}" for what, have in build().items() if have != self._build[what]
+        ]
+        if other:
+            raise RunError(f"another skewbench than the driver's is on {socket.gethostname()}: {', '.join(other)}")
         _ = self._store
 
     def run(self, job: Job) -> Receipt:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.bench import lake, layer, model, peer, queries
+from tests.bench import lake, layer, model, peer, pool, queries
 from tests.bench.rounds import alternate, ratios, spread
 from tests.bench.states import PLAIN, STATES
 
@@ -73,6 +73,16 @@ def test_queries(tmp_path: Path, capsys: pytest.CaptureFixture[str], one_thread:
     assert {row[1] for row in table(tmp_path, "queries", capsys.readouterr().out)} == {
         "correlations", "analysis", "report"
     }  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore")  # Ray's own, of sockets and processes it leaves to exit handlers
+def test_pool(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pool.main(["--tiny", "--rounds", "1", "--out", str(tmp_path)])
+    apiece, *memory, efficiency = table(tmp_path, "pool", capsys.readouterr().out)
+    plain, ours, beyond = (float(cell.split()[0]) for cell in apiece[1:])
+    assert beyond == pytest.approx(ours - plain, abs=0.1)
+    assert min(plain, ours, float(efficiency[2].split()[0])) > 0
+    assert [row[0] for row in memory] == [f"MB more in the driver after {shards} shards" for shards in (5, 20)]
 
 
 def test_sides_take_turns() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import ray
 
 from tasks.errors import InputError, RunError
+from tasks.pool.shipping import shipped
 
 KNOCK = 10.0
 """Seconds that a cluster has to answer."""
@@ -18,7 +19,7 @@ STARTS = 3
 """Times a local Ray is started: on a busy machine it may miss the time that Ray gives itself."""
 WAIT_FOR_GPUS = "SKEWBENCH_WAIT_FOR_GPUS"
 """Environment variable: seconds that a cluster which grows on demand has for its first GPU."""
-_PATIENCE = {
+PATIENCE = {
     "RAY_health_check_failure_threshold": "20",
     "RAY_worker_register_timeout_seconds": "600",
     "RAY_agent_register_timeout_ms": "600000",
@@ -117,7 +118,7 @@ def _fitting(resources: Mapping[str, float], cpus: float, gpus: float) -> int:
 
 
 def _start() -> None:
-    for name, value in _PATIENCE.items():
+    for name, value in PATIENCE.items():
         os.environ.setdefault(name, value)
     for _ in range(STARTS):
         try:
@@ -132,8 +133,9 @@ def _start() -> None:
 
 def _join(address: str) -> None:
     _knock(address)
+    code = shipped()
     try:
-        ray.init(address=address, log_to_driver=False, logging_level="error")
+        ray.init(address=address, log_to_driver=False, logging_level="error", runtime_env=code)
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise InputError(f"ray address {address!r}: no cluster answers there ({str(error).splitlines()[0]})") from None
 

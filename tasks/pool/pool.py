@@ -34,6 +34,7 @@ from tasks.errors import RunError
 from tasks.generate import DEVICE_ERRORS, BrokenDeviceError
 from tasks.lake.parts import Receipt
 from tasks.pool.cluster import check_cluster, largest_node, room, room_at_most, told_resources
+from tasks.pool.shipping import unfit
 from tasks.worker import GenerateJob, Job, Needs, Worker
 
 TRIES = 3
@@ -244,6 +245,8 @@ class WorkerPool:
             return
         error = future.exception()
         if error:
+            if reason := unfit(_cause(error)):
+                raise RunError(reason)
             self._died(member, error)
         else:
             member.ready, member.since = True, time.monotonic()

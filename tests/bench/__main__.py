@@ -12,11 +12,12 @@ from pathlib import Path
 
 import torch
 
-from tests.bench import lake, layer, model, peer, queries
+from tests.bench import lake, layer, model, peer, pool, queries
 
 
 def main(argv: list[str] | None = None) -> None:
-    tables = {"layer": layer.main, "model": model.main, "peer": peer.main, "lake": lake.main, "queries": queries.main}
+    modules = {"layer": layer, "model": model, "peer": peer, "lake": lake, "queries": queries, "pool": pool}
+    tables = {name: module.main for name, module in modules.items()}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path)
     parser.add_argument("--released", type=Path)

@@ -34,6 +34,11 @@ def test_files_that_are_there_are_used(fetched: list[tuple[str, str | None, bool
     assert fetched == []
 
 
+def test_the_bundled_model_is_where_a_node_has_the_package(fetched: list[tuple[str, str | None, bool]]) -> None:
+    load_pipeline(ModelSource(ModelSpec(id="shapes-xl"), Path("/drivers/site-packages/weights"), "0123"), "cpu")
+    assert fetched == []
+
+
 def test_a_folder_is_never_asked_of_the_hub(fetched: list[tuple[str, str | None, bool]]) -> None:
     with pytest.raises((OSError, ValueError), match="gone"):
         load_pipeline(ModelSource(ModelSpec(id="/models/gone"), Path("/models/gone"), "0123"), "cpu")

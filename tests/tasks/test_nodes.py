@@ -1,8 +1,9 @@
-"""The pool on several nodes on this machine: new nodes are used, lost ones lose nothing."""
+"""The pool on several nodes on this machine: new ones are used, lost ones lose nothing, GPUs are shared."""
 
 import time
 from collections.abc import Callable, Iterator
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,27 +11,51 @@ import ray
 from ray.cluster_utils import Cluster
 
 from tasks.pool import WorkerPool, connect_ray, pool
+from tasks.pool.cluster import PATIENCE
 from tests.null_workers import NullNeeds, NullWorker, jobs
+from tests.tasks.started_nodes import started_nodes, with_libraries_alone
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's own, of sockets and processes it leaves to exit handlers
-PATIENCE = 400.0
+LIMIT = 400.0
 """Seconds for nodes to come up, on a busy machine."""
 
 
-@pytest.fixture
-def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
     """Two nodes of one CPU; the second has a GPU, as far as Ray knows."""
-    monkeypatch.setenv("RAY_health_check_period_ms", "500")  # a node that is gone is noticed soon,
-    monkeypatch.setenv("RAY_health_check_failure_threshold", "10")  # one that is slow has time
-    monkeypatch.setattr(pool, "LOOK", 0.5)
-    nodes = _patiently(
-        lambda: Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-    )
-    _patiently(lambda: nodes.add_node(num_cpus=1, num_gpus=1))
-    connect_ray(nodes.address, gpus=0.0)
-    yield nodes
-    ray.shutdown()
-    nodes.shutdown()
+    with pytest.MonkeyPatch.context() as patched:
+        for name, value in PATIENCE.items():
+            patched.setenv(name, value)
+        patched.setenv("RAY_health_check_period_ms", "500")  # so that a node that is gone is noticed soon
+        patched.setattr(pool, "LOOK", 0.5)
+        nodes = _patiently(
+            lambda: Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+        )
+        _patiently(lambda: nodes.add_node(num_cpus=1, num_gpus=1))
+        connect_ray(nodes.address, gpus=0.0)
+        yield nodes
+        ray.shutdown()
+        nodes.shutdown()
+
+
+def test_two_models_share_a_gpu_by_halves(cluster: Cluster) -> None:
+    half = NullNeeds(gpus=0.5)
+    with WorkerPool(half, 1, NullWorker) as one, WorkerPool(half, 1, NullWorker) as other:
+        streams = [workers.run(jobs(100_000, seconds=0.1)) for workers in (one, other)]
+        first, second = (next(stream).receipt for stream in streams)
+        _until(lambda: ray.available_resources().get("GPU", 0.0) == 0.0)
+    assert first.process != second.process
+    assert first.gpus == second.gpus == (0,)
+    assert first.node == second.node
+
+
+def test_workers_without_work_are_given_back(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "IDLE", 0.5)
+    with WorkerPool(NullNeeds(gpus=1.0), 1, NullWorker) as workers:
+        (first,) = workers.run(jobs(1))
+        _until(lambda: not workers._members and ray.available_resources().get("GPU", 0.0) == 1.0)
+        (second,) = workers.run(jobs(1))
+    assert first.receipt.process != second.receipt.process
 
 
 def test_new_nodes_are_used_and_a_killed_one_loses_nothing(cluster: Cluster) -> None:
@@ -51,6 +76,26 @@ def test_new_nodes_are_used_and_a_killed_one_loses_nothing(cluster: Cluster) -> 
     assert sorted(outcome.receipt.key for outcome in done) == sorted(job.key for job in jobs(40))
 
 
+@pytest.mark.timeout(1800)
+def test_nodes_with_the_libraries_alone_get_the_drivers_code(tmp_path: Path) -> None:
+    """Started by `ray start`, with a token; the driver, too, is a process of its own."""
+    driver = "tests.tasks.drives_a_cluster"
+    with started_nodes(with_libraries_alone(tmp_path / "python")) as nodes:
+        nodes.head("--num-cpus=1")
+        nodes.worker("--num-cpus=1")
+        without, shipped = nodes.drive(driver), nodes.drive(driver, SKEWBENCH_SHIP_CODE="1")
+    assert str(without.pop("ended")).startswith("a node of the cluster has no skewbench: install it there")
+    assert without == {"nodes": 2}
+    assert shipped == {"nodes": 2, "errors": [None, None]}
+
+
+def _until(what: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + LIMIT
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
 def _patiently(start: Callable[[], Any]) -> Any:
     """Ray gives a node 30 s to start, which on a busy machine are too few."""
     for _ in range(5):
@@ -63,7 +108,7 @@ def _patiently(start: Callable[[], Any]) -> Any:
 
 
 def _until_nodes_work(outcomes: Iterator[pool.Outcome], number: int) -> None:
-    deadline, seen = time.monotonic() + PATIENCE, set[str]()
+    deadline, seen = time.monotonic() + LIMIT, set[str]()
     for _ in count():
         seen.add(next(outcomes).receipt.node)
         if len(seen) == number:

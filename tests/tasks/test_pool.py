@@ -16,12 +16,13 @@ from ray._raylet import AuthenticationTokenLoader
 
 from tasks.errors import InputError, RunError
 from tasks.experiment import Cell
+from tasks.identity import build
 from tasks.lake.parts import read_receipts
 from tasks.plan import Sample, Shard
 from tasks.pool import WorkerPool, cluster, connect_ray, pool
 from tasks.prompts import Prompt
 from tasks.run import Run, generation_left, prepare, scoring_left
-from tasks.worker import GenerateJob, ScoreJob
+from tasks.worker import GenerateJob, Needs, ScoreJob, Worker
 from tests.null_workers import NullJob, NullNeeds, NullWorker, jobs
 from tests.tasks.breaking_workers import BreakingWorker
 from tests.tasks.experiments import small
@@ -140,6 +141,22 @@ def test_samples_that_break_the_device_are_given_up_one_after_the_other() -> Non
 def test_workers_that_all_die_end_the_run() -> None:
     with WorkerPool(NullNeeds(), 1, NullWorker) as workers, pytest.raises(RunError, match="keep dying"):
         list(workers.run([NullJob(f"deadly-{number}", dies=True) for number in range(9)]))
+
+
+class UnfitWorker(NullWorker):
+    """Its node is not the driver's like."""
+
+    def ready(self) -> None:
+        raise RunError("another skewbench than the driver's is here: torch is 2, not 1")
+
+
+def test_a_node_with_another_build_ends_the_run(tmp_path: Path) -> None:
+    with WorkerPool(NullNeeds(), 1, UnfitWorker) as workers, pytest.raises(RunError, match=r"2, not 1; .*SHIP_CODE=1"):
+        list(workers.run(jobs(2)))
+    needs = Needs(str(tmp_path), None, None, threads=1, gpus=0.0)
+    Worker(needs).ready()
+    with pytest.raises(RunError, match=r"another skewbench than the driver's is on .*: torch is .*, not 1"):
+        Worker(replace(needs, build={**build(), "torch": "1"})).ready()
 
 
 def test_one_that_raises_stays() -> None:

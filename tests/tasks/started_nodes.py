@@ -1,0 +1,116 @@
+"""Ray nodes that `ray start` starts, with a token, on a Python of their own: as on machines of their own."""
+
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+import venv
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from tasks.pool.cluster import PATIENCE
+
+HOUSE = Path(__file__).parents[2]
+LIMIT = 500.0
+"""Seconds for anything, on a busy machine."""
+
+
+class Nodes:
+    """A cluster by `ray start`. `python`: what its nodes, and so its workers, run on."""
+
+    def __init__(self, folder: Path, python: Path) -> None:
+        self._folder, self._python = folder, python
+        self._started: list[subprocess.Popen[bytes]] = []
+        self.address = f"127.0.0.1:{_free_port()}"
+        own = {"RAY_raylet_start_wait_time_s": "300", "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(16)}
+        self._environment = {**os.environ, **PATIENCE, **own}
+
+    def head(self, *options: str, **environment: str) -> None:
+        """Start the head."""
+        port = self.address.rpartition(":")[2]
+        own = ["--include-dashboard=false", f"--temp-dir={self._folder}"]
+        self._start("--head", f"--port={port}", *own, *options, **environment)
+
+    def worker(self, *options: str) -> None:
+        """Start another node."""
+        self._start(f"--address={self.address}", *options)
+
+    def _start(self, *options: str, **environment: str) -> None:
+        command = [
+            str(self._python),
+            "-c",
+            "from ray.scripts.scripts import main; main()",
+            "start",
+            "--block",
+            *options,
+        ]
+        given = {**self._environment, **environment}
+        log = self._folder / f"node-{len(self._started)}.log"
+        with log.open("wb") as file:
+            node = subprocess.Popen(command, stdout=file, stderr=file, cwd=self._folder, env=given)
+        self._started.append(node)
+        deadline = time.monotonic() + LIMIT
+        while "Ray runtime started" not in log.read_text():
+            assert node.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, "the node does not come up"
+            time.sleep(0.25)
+
+    def drive(self, module: str, **environment: str) -> dict[str, Any]:
+        """What a driver, with our own Python and in a folder that nodes know nothing of, prints as its last line."""
+        command = [sys.executable, "-m", module, self.address]
+        own = {**self._environment, "PYTHONPATH": str(HOUSE), **environment}
+        with tempfile.TemporaryDirectory() as folder:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, cwd=folder, env=own)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return dict(json.loads(done.stdout.splitlines()[-1]))
+
+    def end(self) -> None:
+        """End what was started, and what that started: an autoscaler's nodes are nobody's once it is gone."""
+        alive = [node for node in self._started if node.poll() is None]
+        under = [process for node in alive for process in psutil.Process(node.pid).children(recursive=True)]
+        for node in reversed(alive):
+            node.terminate()
+        _, left = psutil.wait_procs(under, timeout=20)
+        for process in left:
+            process.kill()
+        for node in alive:
+            try:
+                node.wait(timeout=60)
+            except subprocess.TimeoutExpired:
+                node.kill()
+
+
+@contextmanager
+def started_nodes(python: Path = Path(sys.executable)) -> Iterator[Nodes]:
+    """Within: a cluster that has no node yet. Its folder has a short name, since sockets lie in it."""
+    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
+        nodes = Nodes(Path(folder), python)
+        try:
+            yield nodes
+        finally:
+            nodes.end()
+
+
+def with_libraries_alone(folder: Path) -> Path:
+    """A Python with everything that is installed beside us, but not us."""
+    venv.create(folder, symlinks=True)
+    (packages,) = folder.glob("lib/python*/site-packages")
+    for installed in Path(sysconfig.get_path("purelib")).iterdir():
+        if "skewbench" not in installed.name and installed.name != "__pycache__":
+            (packages / installed.name).symlink_to(installed)
+    return folder / "bin" / "python"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
