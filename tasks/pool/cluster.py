@@ -15,7 +15,7 @@ from tasks.pool.shipping import shipped
 
 KNOCK = 10.0
 """Seconds that a cluster has to answer."""
-STARTS = 3
+STARTS = 5
 """Times a local Ray is started: on a busy machine it may miss the time that Ray gives itself."""
 WAIT_FOR_GPUS = "SKEWBENCH_WAIT_FOR_GPUS"
 """Environment variable: seconds that a cluster which grows on demand has for its first GPU."""
