@@ -75,6 +75,7 @@ def test_queries(tmp_path: Path, capsys: pytest.CaptureFixture[str], one_thread:
     }  # fmt: skip
 
 
+@pytest.mark.timeout(1800)
 @pytest.mark.filterwarnings("ignore")  # Ray's own, of sockets and processes it leaves to exit handlers
 def test_pool(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pool.main(["--tiny", "--rounds", "1", "--out", str(tmp_path)])
