@@ -92,7 +92,7 @@ def speed_rows(
             later, logs = np.array([new for new, _ in turns]), np.log([one for _, one in turns])
             found = in_turns(logs, later, 2 * level)
             row["mean"] = math.exp(logs[later].mean())
-            row["method"] = f"{found.n} turns of two builds, t test beside a line of time"
+            row["method"] = f"{found.n} turns of two builds, t test with {found.freedom} degrees of freedom"
         elif len(earlier) >= LEAST:
             found = against_history(earlier, seconds, 2 * level)
             row["method"] = f"{len(earlier)} earlier nights, t prediction"

@@ -75,8 +75,17 @@ def _nights(known: Sequence[Times], count: int, factor: float, trial: int) -> tu
 
 
 def _turns(known: Sequence[Times], count: int, factor: float, trial: int) -> tuple[list[Times], Times, Times]:
-    """Some of the turns, in their order, where the new build takes `factor` times as long; its last, the old one's."""
-    drawn = np.sort(np.random.default_rng(trial).choice(len(known) // 2, count, replace=False))
+    """Some of the turns, in their order, where the new build takes `factor` times as long; its last, the old one's.
+
+    Each build goes first as often as the other, to within one.
+    """
+    rng = np.random.default_rng(trial)
+    by_order = np.arange(len(known) // 2).reshape(-1, 2).T  # each build goes first in half of them
+    drawn = np.sort(
+        np.concatenate(
+            [rng.choice(turns, (count + at) // 2, replace=False) for at, turns in enumerate(rng.permutation(by_order))]
+        )
+    )
     taken = [known[2 * turn + which] for turn in drawn for which in (0, 1)]
     runs = _in_order([_slower(one, factor) if one.run.identity["source"] == "new" else one for one in taken])
     last = {one.run.identity["source"]: one for one in runs}
