@@ -10,30 +10,22 @@ import logging
 import queue
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from types import TracebackType
 from typing import Any
 
 import ray
-from ray.exceptions import (
-    LocalRayletDiedError,
-    NodeDiedError,
-    OutOfMemoryError,
-    RayActorError,
-    RayError,
-    RuntimeEnvSetupError,
-    WorkerCrashedError,
-)
 
 from sql import LakeUnreachable
 from tasks.errors import RunError
-from tasks.generate import DEVICE_ERRORS, BrokenDeviceError
+from tasks.generate import BrokenDeviceError
 from tasks.lake.parts import Receipt
 from tasks.pool.cluster import check_cluster, largest_node, room, room_at_most, told_resources
+from tasks.pool.failures import cause, deadly, told
+from tasks.pool.records import Member, Outcome, Stream, Task
 from tasks.pool.shipping import unfit
 from tasks.worker import GenerateJob, Job, Needs, Worker
 
@@ -49,51 +41,10 @@ BEHIND = 2
 """Computed jobs that a worker may have yet to write; it computes no further then."""
 SAY = 30.0
 """Seconds without any worker after which the log says what is waited for."""
-_DEAD = (RayActorError, WorkerCrashedError, OutOfMemoryError, NodeDiedError, LocalRayletDiedError, RuntimeEnvSetupError)
 _WRITING = "writing"
 _STOPPED = "the run was stopped; the same command goes on where it was"
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """A job and what came of it: a receipt, or the last error of a job that is set aside."""
-
-    job: Job
-    receipt: Receipt | None
-    error: str | None = None
-
-
-@dataclass(eq=False)
-class _Stream:
-    """One caller's jobs that wait, and the queue in which its outcomes come (and remarks, for its log)."""
-
-    waiting: "deque[_Task]" = field(default_factory=deque)
-    outcomes: "queue.SimpleQueue[Outcome | str]" = field(default_factory=queue.SimpleQueue)
-
-
-@dataclass(eq=False)
-class _Task:
-    job: Job
-    stream: _Stream
-    failures: int = 0
-
-
-@dataclass(eq=False)
-class _Member:
-    """A worker. `since`: when it began to have nothing to do; before it is `ready`, when it was asked for."""
-
-    actor: Any
-    since: float
-    ready: bool = False
-    computes: _Task | None = None
-    writes: list[_Task] = field(default_factory=list)
-
-    @property
-    def tasks(self) -> list[_Task]:
-        """All that it has."""
-        return [*self.writes, *([self.computes] if self.computes else [])]
 
 
 class WorkerPool:
@@ -110,8 +61,8 @@ class WorkerPool:
         self._why = RunError(_STOPPED)
         self._driver = threading.Thread(target=self._drive, daemon=True, name="pool")
         # what follows is the driving thread's alone
-        self._members: list[_Member] = []
-        self._streams: list[_Stream] = []
+        self._members: list[Member] = []
+        self._streams: list[Stream] = []
         self._limit = count or 1
         self._deaths = 0
         self._looked = self._said = 0.0
@@ -133,8 +84,8 @@ class WorkerPool:
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
         """Do jobs, in any order; yields each outcome as it comes. Raises `RunError` where the pool cannot go on."""
-        stream = _Stream()
-        stream.waiting.extend(_Task(job, stream) for job in jobs)
+        stream = Stream()
+        stream.waiting.extend(Task(job, stream) for job in jobs)
         left = len(stream.waiting)
         self._events.put(partial(self._streams.append, stream))
         try:
@@ -167,7 +118,7 @@ class WorkerPool:
             self._why = error
         except Exception as error:
             logger.exception("the pool failed")
-            self._why = RunError(f"the pool of workers failed: {_told(error)}")
+            self._why = RunError(f"the pool of workers failed: {told(error)}")
         finally:
             self._stopped.set()
             for member in self._members:
@@ -214,7 +165,7 @@ class WorkerPool:
                 member.computes = task
                 self._expect(member.actor.compute.remote(task.job), partial(self._computed, member, task))
 
-    def _next_for(self, member: _Member) -> _Task | None:
+    def _next_for(self, member: Member) -> Task | None:
         """A job that failed has a worker for itself: if that dies, it is known whose doing it was."""
         if member.computes or len(member.writes) >= BEHIND or any(task.failures for task in member.writes):
             return None
@@ -227,7 +178,7 @@ class WorkerPool:
         cpus, gpus = self._resources()
         options = {"num_cpus": cpus, "num_gpus": gpus, "scheduling_strategy": "SPREAD"}
         actor = ray.remote(concurrency_groups={_WRITING: 1}, **options)(self._worker).remote(self._needs)
-        member = _Member(actor, time.monotonic())
+        member = Member(actor, time.monotonic())
         self._members.append(member)
         self._expect(actor.ready.remote(), partial(self._stands, member))
 
@@ -240,18 +191,18 @@ class WorkerPool:
         """When the worker has answered, the driving thread does `then`."""
         reference.future().add_done_callback(lambda future: self._events.put(partial(then, future)))
 
-    def _stands(self, member: _Member, future: "Future[Any]") -> None:
+    def _stands(self, member: Member, future: "Future[Any]") -> None:
         if member not in self._members:
             return
         error = future.exception()
         if error:
-            if reason := unfit(_cause(error)):
+            if reason := unfit(cause(error)):
                 raise RunError(reason)
             self._died(member, error)
         else:
             member.ready, member.since = True, time.monotonic()
 
-    def _computed(self, member: _Member, task: _Task, future: "Future[None]") -> None:
+    def _computed(self, member: Member, task: Task, future: "Future[None]") -> None:
         if member not in self._members:
             return
         member.computes, member.since = None, time.monotonic()
@@ -262,7 +213,7 @@ class WorkerPool:
         write = member.actor.write.options(concurrency_group=_WRITING)
         self._expect(write.remote(task.job), partial(self._written, member, task))
 
-    def _written(self, member: _Member, task: _Task, future: "Future[Receipt]") -> None:
+    def _written(self, member: Member, task: Task, future: "Future[Receipt]") -> None:
         if member not in self._members:
             return
         member.writes.remove(task)
@@ -273,41 +224,42 @@ class WorkerPool:
         self._deaths = 0
         task.stream.outcomes.put(Outcome(task.job, future.result()))
 
-    def _failed(self, member: _Member, task: _Task, error: BaseException) -> None:
-        if isinstance(unreachable := _cause(error), LakeUnreachable):  # for every job, and every worker
-            raise RunError(f"{unreachable}; the same command goes on where it was") from None
-        if _deadly(error):
+    def _failed(self, member: Member, task: Task, error: BaseException) -> None:
+        raised = cause(error)
+        if isinstance(raised, LakeUnreachable):  # for every job, and every worker
+            raise RunError(f"{raised}; the same command goes on where it was") from None
+        if deadly(error):
             for other in member.tasks:
                 self._try_again(other, error)
             self._died(member, error)
-        if isinstance(cause := _cause(error), BrokenDeviceError) and isinstance(task.job, GenerateJob):
-            ids, reason = cause.args
+        if isinstance(raised, BrokenDeviceError) and isinstance(task.job, GenerateJob):
+            ids, reason = raised.args
             task.job = replace(task.job, given_up=(*task.job.given_up, *((name, reason) for name in ids)))
             task.stream.waiting.appendleft(task)
             self._deaths = 0  # one death less is to come
         else:
             self._try_again(task, error)
 
-    def _try_again(self, task: _Task, error: BaseException) -> None:
+    def _try_again(self, task: Task, error: BaseException) -> None:
         task.failures += 1
         if task.failures >= TRIES:
-            task.stream.outcomes.put(Outcome(task.job, None, _told(error)))
+            task.stream.outcomes.put(Outcome(task.job, None, told(error)))
         else:
             task.job = replace(task.job, one_by_one=task.failures >= TRIES - 1)
             # one that kills workers is found out before the next has its turn; any other may fare better elsewhere
-            (task.stream.waiting.appendleft if _deadly(error) else task.stream.waiting.append)(task)
+            (task.stream.waiting.appendleft if deadly(error) else task.stream.waiting.append)(task)
 
-    def _died(self, member: _Member, error: BaseException) -> None:
+    def _died(self, member: Member, error: BaseException) -> None:
         self._drop(member)
         self._deaths += 1
         if self._deaths > TRIES * self._limit:
-            raise RunError(f"workers keep dying, the last one of: {_told(error)}") from None
+            raise RunError(f"workers keep dying, the last one of: {told(error)}") from None
 
-    def _drop(self, member: _Member) -> None:
+    def _drop(self, member: Member) -> None:
         self._members.remove(member)
         ray.kill(member.actor)
 
-    def _leave(self, stream: _Stream) -> None:
+    def _leave(self, stream: Stream) -> None:
         """A caller is done, or does not want the rest: its jobs that run are stopped with their workers."""
         if stream in self._streams:
             self._streams.remove(stream)
@@ -315,19 +267,3 @@ class WorkerPool:
             for task in member.tasks:
                 task.stream.waiting.append(task)  # another caller's is started anew
             self._drop(member)
-
-
-def _cause(error: BaseException) -> BaseException:
-    """What was raised on the worker."""
-    return (getattr(error, "cause", None) if isinstance(error, RayError) else None) or error
-
-
-def _deadly(error: BaseException) -> bool:
-    """Whether it leaves no worker, or one that is of no use."""
-    return isinstance(error, _DEAD) or any(sign in str(error) for sign in DEVICE_ERRORS)
-
-
-def _told(error: BaseException) -> str:
-    """The error that was raised on the worker, in one line, without Ray's traceback."""
-    cause = _cause(error)
-    return f"{type(cause).__name__}: {' '.join(str(cause).split())}"[:500]

@@ -10,7 +10,7 @@ import pytest
 import ray
 from ray.cluster_utils import Cluster
 
-from tasks.pool import WorkerPool, connect_ray, pool
+from tasks.pool import Outcome, WorkerPool, connect_ray, pool
 from tasks.pool.cluster import PATIENCE
 from tests.null_workers import NullNeeds, NullWorker, jobs
 from tests.tasks.started_nodes import started_nodes, with_libraries_alone
@@ -107,7 +107,7 @@ def _patiently(start: Callable[[], Any]) -> Any:
     pytest.fail("no node starts on this machine")
 
 
-def _until_nodes_work(outcomes: Iterator[pool.Outcome], number: int) -> None:
+def _until_nodes_work(outcomes: Iterator[Outcome], number: int) -> None:
     deadline, seen = time.monotonic() + LIMIT, set[str]()
     for _ in count():
         seen.add(next(outcomes).receipt.node)

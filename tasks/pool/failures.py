@@ -1,0 +1,31 @@
+"""What an error that came back from a worker says."""
+
+from ray.exceptions import (
+    LocalRayletDiedError,
+    NodeDiedError,
+    OutOfMemoryError,
+    RayActorError,
+    RayError,
+    RuntimeEnvSetupError,
+    WorkerCrashedError,
+)
+
+from tasks.generate import DEVICE_ERRORS
+
+_DEAD = (RayActorError, WorkerCrashedError, OutOfMemoryError, NodeDiedError, LocalRayletDiedError, RuntimeEnvSetupError)
+
+
+def cause(error: BaseException) -> BaseException:
+    """What was raised on the worker."""
+    return (getattr(error, "cause", None) if isinstance(error, RayError) else None) or error
+
+
+def deadly(error: BaseException) -> bool:
+    """Whether it leaves no worker, or one that is of no use."""
+    return isinstance(error, _DEAD) or any(sign in str(error) for sign in DEVICE_ERRORS)
+
+
+def told(error: BaseException) -> str:
+    """The error that was raised on the worker, in one line, without Ray's traceback."""
+    raised = cause(error)
+    return f"{type(raised).__name__}: {' '.join(str(raised).split())}"[:500]

@@ -1,0 +1,51 @@
+"""What the pool keeps of callers, jobs and workers."""
+
+import queue
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+
+from tasks.lake.parts import Receipt
+from tasks.worker import Job
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A job and what came of it: a receipt, or the last error of a job that is set aside."""
+
+    job: Job
+    receipt: Receipt | None
+    error: str | None = None
+
+
+@dataclass(eq=False)
+class Stream:
+    """One caller's jobs that wait, and the queue in which its outcomes come (and remarks, for its log)."""
+
+    waiting: "deque[Task]" = field(default_factory=deque)
+    outcomes: "queue.SimpleQueue[Outcome | str]" = field(default_factory=queue.SimpleQueue)
+
+
+@dataclass(eq=False)
+class Task:
+    """A job on its way, and how often it failed."""
+
+    job: Job
+    stream: Stream
+    failures: int = 0
+
+
+@dataclass(eq=False)
+class Member:
+    """A worker. `since`: when it began to have nothing to do; before it is `ready`, when it was asked for."""
+
+    actor: Any
+    since: float
+    ready: bool = False
+    computes: Task | None = None
+    writes: list[Task] = field(default_factory=list)
+
+    @property
+    def tasks(self) -> list[Task]:
+        """All that it has."""
+        return [*self.writes, *([self.computes] if self.computes else [])]
