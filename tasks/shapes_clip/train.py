@@ -33,7 +33,7 @@ from tasks.shapes_clip.architecture import (
 from tasks.shapes_clip.data import disturbed, draw_scenes, sample_scenes, told
 from tasks.shapes_clip.facts import cell_facts, scene_facts, told_facts, word_facts
 from tasks.shapes_xl.architecture import write_tokenizer
-from tasks.shapes_xl.data import Pool, draw_pool
+from tasks.shapes_xl.data import Pool
 from tasks.training import fit, load_average
 
 FACTS_WEIGHT = 0.02
@@ -53,7 +53,7 @@ Rate = Annotated[float, typer.Option(help="Peak learning rate.")]
 @app.command("pictures")
 def train_pictures(
     folder: Folder = Path("training/shapes-clip"),
-    steps: Steps = 3000,
+    steps: Steps = 4000,
     batch: Batch = 64,
     scenes: Scenes = 24_000,
     rate: Rate = 2e-3,
@@ -62,7 +62,7 @@ def train_pictures(
     """Train the image tower to tell what is so in a scene, and where."""
     torch.manual_seed(seed)
     model, heads = _parts(folder)
-    pool = draw_pool(scenes, seed)
+    pool = draw_scenes(scenes, seed)
 
     def loss_of(step: int, generator: torch.Generator) -> Tensor:
         chosen = torch.randint(len(pool.scenes), (batch,), generator=generator)
@@ -74,7 +74,7 @@ def train_pictures(
 @app.command("words")
 def train_words(
     folder: Folder = Path("training/shapes-clip"),
-    steps: Steps = 800,
+    steps: Steps = 5000,
     batch: Batch = 128,
     scenes: Scenes = 40_000,
     rate: Rate = 2e-3,
@@ -103,10 +103,10 @@ def train_words(
 @app.command("captions")
 def train_captions(
     folder: Folder = Path("training/shapes-clip"),
-    steps: Steps = 900,
+    steps: Steps = 9000,
     batch: Batch = 64,
     wrong: Annotated[int, typer.Option(help="False captions a scene and step.")] = 5,
-    scenes: Scenes = 8_000,
+    scenes: Scenes = 64_000,
     rate: Rate = 1e-3,
     seed: Seed = 1,
 ) -> None:

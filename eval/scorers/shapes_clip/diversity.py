@@ -30,7 +30,7 @@ class FeatureDiversity:
         definition: What the number is, in words; it joins the set's definition.
     """
 
-    version = 1
+    version = 2  # 1 was of earlier weights
     needs: tuple[str, ...] = ()
 
     def __init__(self, name: str, tower: ClipTower, measure: Callable[[UnitFeatures], float], definition: str) -> None:

@@ -22,7 +22,7 @@ class ShapesClipScore:
     """Cosine of image and caption in the features of `shapes-clip`; None for prompts outside of the grammar."""
 
     name = NAME
-    version = 1
+    version = 2  # 1 was of earlier weights
     metrics: tuple[str, ...] = (NAME,)
     needs: tuple[str, ...] = ()
 
