@@ -46,7 +46,7 @@ class Scene:
 
 def kill_worker(scene: Scene) -> str:
     """kill -9 of an actor, once there is one."""
-    return _kill_one_of(scene, "ray::Worker")
+    return _kill_one_of(scene, "ray::LoggingWorker")  # as Ray names the process of `tasks.worker_log`'s class
 
 
 def kill_raylet(scene: Scene) -> str:
