@@ -84,7 +84,10 @@ def _turn(model: str) -> Iterator[None]:
     logger.info("asks for its turn among the runs of %s", limit)
     with concurrency(limit, lease_duration=LEASE, raise_on_lease_renewal_failure=False):
         logger.info("has its turn, after %.0f s", time.monotonic() - began)
-        yield
+        try:
+            yield
+        finally:
+            logger.info("gives its turn back")
 
 
 def generate_left(run: Run, pool: WorkerPool, manifest: Manifest) -> tuple[Manifest, list[Outcome]]:

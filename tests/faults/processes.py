@@ -93,6 +93,7 @@ def prefect_server(folder: Path) -> Iterator[dict[str, str]]:
             tree = [*psutil.Process(server.pid).children(recursive=True), psutil.Process(server.pid)]
             server.terminate()
             _end(tree)
+            server.wait()
 
 
 def _wait_for(port: int, server: "subprocess.Popen[bytes]") -> None:

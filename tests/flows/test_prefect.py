@@ -195,12 +195,13 @@ def _log(server: Server, flow_run: str) -> str:
 
 
 def _at_work(server: Server, flow_run: str) -> tuple[datetime, datetime]:
-    """From when its turn came to the end of its last task."""
-    of_runs = {"flow_run_id": {"any_": _family(server, flow_run)}}
-    (turn,) = (line for line in server.ask("logs/filter", logs=of_runs) if "has its turn" in line["message"])
-    tasks = server.ask("task_runs/filter", flow_runs={"id": of_runs["flow_run_id"]})
-    assert tasks
-    return datetime.fromisoformat(turn["timestamp"]), max(datetime.fromisoformat(task["end_time"]) for task in tasks)
+    """From when its turn came until it gave it back."""
+    lines = server.ask("logs/filter", logs={"flow_run_id": {"any_": _family(server, flow_run)}})
+    ((came,), (back,)) = (
+        [datetime.fromisoformat(line["timestamp"]) for line in lines if said in line["message"]]
+        for said in ("has its turn", "gives its turn back")
+    )
+    return came, back
 
 
 def _newest_run(server: Server) -> str | None:
