@@ -1,7 +1,6 @@
 """A Prefect server with the flows for tests: `skewbench up` on a free port, with a home and a lake of its own."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ import httpx
 import psutil
 
 from flows.serving.state import MARK
+from tests.ports import free_port
 
 PATIENCE = 540.0
 """Seconds that anything may take, on a slow and busy machine."""
@@ -92,9 +92,7 @@ class Server:
 @contextmanager
 def served(folder: Path) -> Iterator[Server]:
     """A server that is up. Whatever happens, it is ended."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     environment = {**os.environ, "PREFECT_HOME": str(folder / "prefect"), "SKEWBENCH_LAKE": str(folder / "lake")}
     environment["PREFECT_SERVER_CONCURRENCY_MAXIMUM_CONCURRENCY_SLOT_WAIT_SECONDS"] = "2"  # 30, of an hour's run
     for name in ("PREFECT_API_URL", "RAY_ADDRESS", MARK):

@@ -3,7 +3,6 @@
 import json
 import os
 import secrets
-import socket
 import subprocess
 import sys
 import sysconfig
@@ -18,6 +17,7 @@ from typing import Any
 import psutil
 
 from tasks.pool.cluster import PATIENCE
+from tests.ports import free_port
 
 HOUSE = Path(__file__).parents[2]
 LIMIT = 500.0
@@ -32,7 +32,7 @@ class Nodes:
     def __init__(self, folder: Path, python: Path) -> None:
         self._folder, self._python = folder, python
         self._started: list[subprocess.Popen[bytes]] = []
-        self.address = f"127.0.0.1:{_free_port()}"
+        self.address = f"127.0.0.1:{free_port()}"
         own = {"RAY_raylet_start_wait_time_s": "90", "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(16)}
         self._environment = {**os.environ, **PATIENCE, **own}
 
@@ -53,7 +53,7 @@ class Nodes:
         given = {**self._environment, **environment}
         log = self._folder / f"node-{len(self._started)}.log"
         for _ in range(STARTS):
-            ports = [f"--{name}={_free_port()}" for name in AGENTS]
+            ports = [f"--{name}={free_port()}" for name in AGENTS]
             start = [str(self._python), "-c", "from ray.scripts.scripts import main; main()", "start", "--block"]
             with log.open("wb") as file:
                 command = [*start, *ports, *options]
@@ -110,9 +110,3 @@ def with_libraries_alone(folder: Path) -> Path:
         if "skewbench" not in installed.name and installed.name != "__pycache__":
             (packages / installed.name).symlink_to(installed)
     return folder / "bin" / "python"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
