@@ -12,7 +12,7 @@ from prefect.runtime import deployment, flow_run
 
 from flows.artifacts import show
 from flows.cells import by_cell
-from sql import LakeUnreachable, connect
+from sql import connect
 from tasks.analyse import analyse
 from tasks.errors import RunError
 from tasks.experiment import Experiment
@@ -20,7 +20,7 @@ from tasks.lake.lease import Lease
 from tasks.lake.manifest import Manifest, delete_unnamed, write_manifest
 from tasks.lake.parts import new_attempt, write_part
 from tasks.lake.store import Store
-from tasks.lake.verify import check_parts
+from tasks.lake.verify import broken_parts_told
 from tasks.pool import Needs, Outcome, WorkerPool, ray_connected
 from tasks.report import report_run
 from tasks.run import Run, commit, generation_left, missing_metrics, scoring_left
@@ -104,7 +104,7 @@ def score_left(run: Run, pool: WorkerPool, manifest: Manifest, before: Sequence[
 
 def analyse_run(store: Store, manifest: Manifest) -> Manifest:
     """Write the answers with their intervals, in place of earlier ones; the manifest names metrics without values."""
-    with connect(store.lake, manifest.run_id) as lake, _broken_parts_told(store, manifest):
+    with connect(store.lake, manifest.run_id) as lake, broken_parts_told(store, manifest):
         answers = analyse(lake, manifest.run_id)
         missing = missing_metrics(lake)
     part = write_part(store, "analysis", manifest.run_id, "analysis", new_attempt(), answers)
@@ -114,26 +114,10 @@ def analyse_run(store: Store, manifest: Manifest) -> Manifest:
     return written
 
 
-@contextmanager
-def _broken_parts_told(store: Store, manifest: Manifest) -> Iterator[None]:
-    """Raises `RunError` that names the first broken part, whatever a reader said who stumbled over it."""
-    try:
-        yield
-    except LakeUnreachable:
-        raise
-    except Exception as error:
-        faults = check_parts(store, manifest)
-        if not faults:
-            raise
-        first = f"{faults[0].part.path} {faults[0].what}"
-        raise RunError(f"{len(faults)} parts are broken ({first}): verify --repair sends their shards back") from error
-
-
 def finish(store: Store, manifest: Manifest) -> Manifest:
     """Analyse, write the report, and show both in the UI."""
     manifest = analyse_run(store, manifest)
-    with _broken_parts_told(store, manifest):
-        show(store, manifest, report_run(store, manifest.run_id))
+    show(store, manifest, report_run(store, manifest.run_id))
     return manifest
 
 

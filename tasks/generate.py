@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from io import BytesIO
 from types import MappingProxyType
 from typing import Any
@@ -178,23 +179,22 @@ def _add_batch(
     encoders: ThreadPoolExecutor,
 ) -> None:
     """Draw a batch, and leave its pictures to the encoders; those of the batch before it are done by then."""
-    measure = setting.measure
+    measure, device = setting.measure, pipeline.device
     recorder = Recorder(every=measure.every, detail=measure.detail, columns=measure.columns)
-    on_gpu = pipeline.device.type == "cuda"
+    on_gpu = device.type == "cuda"
     if on_gpu:
-        torch.cuda.reset_peak_memory_stats(pipeline.device)
+        torch.cuda.reset_peak_memory_stats(device)
     began = time.perf_counter()
     pixels = generate_batch(pipeline, batch, shard.cell.knob.build(), setting.generation, setting.size, recorder)
-    seconds = (time.perf_counter() - began) / len(batch)
-    memory = torch.cuda.max_memory_allocated(pipeline.device) if on_gpu else None
+    drawn = {
+        "seconds": (time.perf_counter() - began) / len(batch),
+        "peak_memory": torch.cuda.max_memory_allocated(device) if on_gpu else None,
+        "device": torch.cuda.get_device_name(device) if on_gpu else cpu_name(),
+    }
     rows.settle()  # so that no more than one batch of pictures waits, however slow encoding is
     for sample, image in zip(batch, pixels, strict=True):
         status, reason = _judge(image)
-        rows.samples.append(
-            _sample_row(
-                setting, shard, sample, status, reason, seconds=seconds, peak_memory=memory, device=_device(pipeline)
-            )
-        )
+        rows.samples.append(_sample_row(setting, shard, sample, status, reason, **drawn))
         path = f"{shard.cell.name}-{sample.prompt.id}-{sample.seed}.png"
         rows.images.append({**_ids(shard, sample), "image": {"bytes": encoders.submit(to_png, image), "path": path}})
     rows.stability.append(_stability_rows(shard, batch, recorder.to_arrow()))
@@ -257,15 +257,9 @@ def _stability_rows(shard: Shard, batch: Sequence[Sample], measured: pa.Table) -
     return rows.select(STABILITY.names).cast(STABILITY)
 
 
-def _device(pipeline: Any) -> str:
-    """The device's own name; for a CPU, its model where the system tells it."""
-    if pipeline.device.type == "cuda":
-        return torch.cuda.get_device_name(pipeline.device)
-    return cpu_name()
-
-
+@cache
 def cpu_name() -> str:
-    """The processor's model."""
+    """The processor's model, where the system tells it."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:
             return next(line.split(":", 1)[1].strip() for line in file if line.startswith("model name"))

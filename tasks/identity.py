@@ -65,6 +65,7 @@ def source_digest() -> str:
     return digest([(f"{file.parent.name}/{file.name}", file.read_text(encoding="utf-8")) for file in files])
 
 
+@cache
 def versions() -> dict[str, str]:
     """Versions of the libraries that make the numbers, and ours."""
     return {name: version(name) for name in ("torch", "diffusers", "skewbench")}

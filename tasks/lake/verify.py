@@ -1,9 +1,12 @@
 """Does the lake still hold what receipts hashed? And sending back what it does not."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
+from sql import LakeUnreachable
+from tasks.errors import RunError
 from tasks.lake.manifest import Manifest, parts_by_receipt, write_manifest
 from tasks.lake.parts import Part, Receipt, read_receipts, receipt_path
 from tasks.lake.store import Store
@@ -26,6 +29,21 @@ def check_parts(store: Store, manifest: Manifest, seen: Callable[[], None] = lam
             faults.append(Fault(part, what))
         seen()
     return faults
+
+
+@contextmanager
+def broken_parts_told(store: Store, *manifests: Manifest) -> Iterator[None]:
+    """Raises `RunError` that names the first broken part, whatever a reader said who stumbled over it."""
+    try:
+        yield
+    except LakeUnreachable:
+        raise
+    except Exception as error:
+        faults = [fault for manifest in manifests for fault in check_parts(store, manifest)]
+        if not faults:
+            raise
+        first = f"{faults[0].part.path} {faults[0].what}"
+        raise RunError(f"{len(faults)} parts are broken ({first}): verify --repair sends their shards back") from error
 
 
 def send_back(store: Store, manifest: Manifest, faults: list[Fault]) -> Manifest:

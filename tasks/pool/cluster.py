@@ -19,6 +19,8 @@ STARTS = 5
 """Times a local Ray is started: on a busy machine it may miss the time that Ray gives itself."""
 WAIT_FOR_GPUS = "SKEWBENCH_WAIT_FOR_GPUS"
 """Environment variable: seconds that a cluster which grows on demand has for its first GPU."""
+AHEAD = 8
+"""Workers beyond its room that such a cluster is asked for, where a run leaves it open: machines come for them."""
 PATIENCE = {
     "RAY_health_check_failure_threshold": "20",
     "RAY_worker_register_timeout_seconds": "600",
@@ -49,8 +51,8 @@ def ray_connected(address: str | None, gpus: float) -> Iterator[None]:
 def connect_ray(address: str | None, gpus: float) -> None:
     """Join the cluster at `address`, or start a local Ray where none is given. Raises `InputError`.
 
-    `gpus`: how many a worker needs; a cluster where no node has them, or can get them, is an error (after
-    `WAIT_FOR_GPUS` seconds). `RunError` where a local Ray does not start.
+    `gpus`: how many a worker needs; a cluster where no node has them is an error (after `WAIT_FOR_GPUS` seconds).
+    `RunError` where a local Ray does not start.
     """
     address = address or os.environ.get("RAY_ADDRESS")
     if not ray.is_initialized():
@@ -58,7 +60,7 @@ def connect_ray(address: str | None, gpus: float) -> None:
     patience = float(os.environ.get(WAIT_FOR_GPUS) or 0) if address else 0.0
     if gpus and patience and not room(0, gpus):
         ask_for_gpus(gpus, patience)
-    if gpus and not max(room(0, gpus), room_at_most(0, gpus)):
+    if gpus and not room(0, gpus):
         there = ray.cluster_resources().get("GPU", 0.0)
         where = f"the cluster has {there:g} GPUs on {len(_alive())} nodes" if address else f"this machine has {there:g}"
         raise InputError(f"workers.gpus {gpus:g}: {where} GPUs" if not address else f"workers.gpus {gpus:g}: {where}")
@@ -80,10 +82,9 @@ def room(cpus: float, gpus: float) -> int:
     return sum(_fitting(node["Resources"], cpus, gpus) for node in _alive())
 
 
-def room_at_most(cpus: float, gpus: float) -> int:
-    """Workers that an autoscaling cluster can grow to hold; 0 where there is no autoscaler."""
-    most = ray._private.state.state.get_max_resources_from_cluster_config()  # no public way; Ray Train asks so too
-    return _fitting(most, cpus, gpus) if most else 0
+def room_to_ask(cpus: float, gpus: float) -> int:
+    """Workers to ask for where a run leaves it open: what there is room for, `AHEAD` more where the cluster grows."""
+    return max(1, room(cpus, gpus) + (AHEAD if os.environ.get(WAIT_FOR_GPUS) else 0))
 
 
 def largest_node() -> float:

@@ -23,7 +23,7 @@ from sql import LakeUnreachable
 from tasks.errors import RunError
 from tasks.generate import BrokenDeviceError
 from tasks.lake.parts import Receipt
-from tasks.pool.cluster import check_cluster, largest_node, room, room_at_most, told_resources
+from tasks.pool.cluster import check_cluster, largest_node, room_to_ask, told_resources
 from tasks.pool.failures import cause, deadly, told
 from tasks.pool.records import Member, Outcome, Stream, Task
 from tasks.pool.shipping import unfit
@@ -132,8 +132,7 @@ class WorkerPool:
         self._looked = now
         check_cluster()
         if self._count is None:
-            cpus, gpus = self._resources()
-            self._limit = max(1, room(cpus, gpus), room_at_most(cpus, gpus))
+            self._limit = room_to_ask(*self._resources())
         if any(member.ready for member in self._members):
             self._said = 0.0
         elif self._members and self._streams:

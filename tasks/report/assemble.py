@@ -7,6 +7,7 @@ from eval.figures import metric_label
 from tasks.errors import InputError
 from tasks.lake.manifest import Manifest, find_run, report_path
 from tasks.lake.store import Store
+from tasks.lake.verify import broken_parts_told
 from tasks.report.answers import ask
 from tasks.report.explorer import explore
 from tasks.report.findings import find
@@ -33,14 +34,21 @@ def report_run(store: Store, run_id: str, against: str | None = None) -> str:
 
     Raises:
         InputError: no such run, or a run against itself.
-        LakeError: a part that the run's manifest names cannot be read.
+        RunError: parts that the manifests name are broken; the first one is named.
     """
     run = find_run(store, run_id)
-    comparison = _compare(store, run, find_run(store, against)) if against else None
+    other = find_run(store, against) if against else None
+    with broken_parts_told(store, *((run, other) if other else (run,))):
+        page = render(_page(store, run, _compare(store, run, other) if other else None))
+    store.put(report_path(run.run_id), page.encode())
+    return store.address(report_path(run.run_id))
+
+
+def _page(store: Store, run: Manifest, comparison: Comparison | None) -> Page:
     with closing(sql.connect(store.lake, run.run_id, include_running=True)) as lake:
         answers = ask(lake, run)
         groups = choose_pictures(answers, store.lake)
-        page = Page(
+        return Page(
             head=read_head(answers),
             findings=find(answers),
             sections=(
@@ -58,8 +66,6 @@ def report_run(store: Store, run_id: str, against: str | None = None) -> str:
             cells=tuple(answers.cells),
             scored_by=metric_label(answers.fidelity) if answers.fidelity else "",
         )
-    store.put(report_path(run.run_id), render(page).encode())
-    return store.address(report_path(run.run_id))
 
 
 def _compare(store: Store, run: Manifest, other: Manifest) -> Comparison:

@@ -18,6 +18,7 @@ from tasks.errors import RunError
 from tasks.lake.manifest import find_run
 from tasks.lake.parts import read_receipts
 from tasks.lake.store import LocalStore
+from tasks.report import report_run
 from tests.flows.command import skewbench, write_experiment
 
 CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "HF_TOKEN", "PREFECT_API_KEY")
@@ -134,10 +135,11 @@ def test_what_a_reader_stumbles_over_is_named(lake: Path) -> None:
     whole = victim.read_bytes()
     victim.write_bytes(whole[:-20] + b"\xff" + whole[-19:])
     try:
-        with pytest.raises(
-            RunError, match=f"1 parts are broken .{victim.relative_to(lake)} has other content.*verify --repair"
-        ):
+        said = f"1 parts are broken .{victim.relative_to(lake)} has other content.*verify --repair"
+        with pytest.raises(RunError, match=said):
             analyse_run(store, manifest)
+        with pytest.raises(RunError, match=said):
+            report_run(store, run_id)
     finally:
         victim.write_bytes(whole)
 
