@@ -23,6 +23,8 @@ HOUSE = Path(__file__).parents[2]
 LIMIT = 500.0
 """Seconds for a driver, on a busy machine."""
 STARTS = 5
+IDLE = 20.0
+"""Seconds after which an autoscaler ends a node. One that needs longer to be given work never gets to any."""
 AGENTS = ("dashboard-agent-grpc-port", "dashboard-agent-listen-port", "metrics-export-port", "runtime-env-agent-port")
 
 
@@ -41,6 +43,15 @@ class Nodes:
         port = self.address.rpartition(":")[2]
         own = ["--include-dashboard=false", f"--temp-dir={self._folder}"]
         self._start("--head", f"--port={port}", *own, *options, **environment)
+
+    def growing_head(self, most: int) -> None:
+        """Start a head without CPUs, whose autoscaler starts up to `most` nodes of one (pretended) GPU on this machine,
+        and ends those that have been idle.
+        """
+        config = self._folder / "growing.json"
+        config.write_text(json.dumps(_growing(self.address, most)))
+        own = {"RAY_FAKE_CLUSTER": "1", "AUTOSCALER_UPDATE_INTERVAL_S": "1"}
+        self.head("--num-cpus=0", f"--autoscaling-config={config}", **own)
 
     def worker(self, *options: str) -> None:
         """Start another node."""
@@ -81,7 +92,7 @@ class Nodes:
         under = [process for node in alive for process in psutil.Process(node.pid).children(recursive=True)]
         for node in reversed(alive):
             node.terminate()
-        _, left = psutil.wait_procs(under, timeout=20)
+        _, left = psutil.wait_procs(under, timeout=5)
         for process in left:
             process.kill()
         for node in alive:
@@ -89,6 +100,29 @@ class Nodes:
                 node.wait(timeout=60)
             except subprocess.TimeoutExpired:
                 node.kill()
+
+
+def _growing(address: str, most: int) -> dict[str, Any]:
+    """What `ray up` makes of a cluster's YAML, for Ray's own provider of nodes that are processes."""
+    here = {"type": "fake_multinode", "gcs_address": address}
+    here |= dict.fromkeys(("use_node_id_as_ip", "disable_node_updaters", "disable_launch_config_check"), True)
+    commands = ("initialization_commands", "setup_commands", "head_setup_commands", "worker_setup_commands")
+    starts, files = ("head_start_ray_commands", "worker_start_ray_commands"), ("cluster_synced_files",)
+    rsync = ("rsync_exclude", "rsync_filter")
+    return {
+        "cluster_name": "growing",
+        "provider": here,
+        "max_workers": most,
+        "upscaling_speed": 1.0,
+        "idle_timeout_minutes": IDLE / 60,
+        "head_node_type": "ray.head.default",
+        "available_node_types": {
+            "ray.head.default": {"resources": {"CPU": 0}, "node_config": {}, "max_workers": 0},
+            "gpu": {"resources": {"CPU": 1, "GPU": 1}, "node_config": {}, "min_workers": 0, "max_workers": most},
+        },
+        **{name: [] for name in (*commands, *starts, *files, *rsync)},
+        **{"auth": {}, "docker": {}, "file_mounts": {}, "file_mounts_sync_continuously": False},
+    }
 
 
 @contextmanager

@@ -89,6 +89,14 @@ def test_nodes_with_the_libraries_alone_get_the_drivers_code(tmp_path: Path) -> 
     assert shipped == {"nodes": 2, "errors": [None, None]}
 
 
+@pytest.mark.timeout(1800)
+def test_an_autoscaling_cluster_grows_for_work_and_shrinks_without() -> None:
+    with started_nodes() as nodes:
+        nodes.growing_head(2)
+        seen = nodes.drive("tests.tasks.drives_growth", SKEWBENCH_WAIT_FOR_GPUS="400")
+    assert seen == {"nodes": [1, 2, 0, 1], "again": None}
+
+
 def _until(what: Callable[[], bool]) -> None:
     deadline = time.monotonic() + LIMIT
     while not what():
