@@ -4,7 +4,7 @@ from typing import Any
 
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 
-from flows.serving.state import report_url
+from flows.serving.reports import report_url
 from sql import connect, query
 from tasks.lake.manifest import Manifest
 from tasks.lake.store import Store

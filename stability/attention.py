@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from stability.blocks import Block
 from stability.control import blend_for, count_branches
 from stability.knobs import Knob, Skew, Temperature, Vanilla, covers
-from stability.measures import symmetry_index
+from stability.measures import symmetry_indices
 from stability.recorder import Recorder
 from stability.retrieval import Blend, attend, skew_heads, stability_and_heads
 from stability.table import STABILITY
@@ -155,8 +155,10 @@ def symmetries(
     wanted: Sequence[str], q: Float[Tensor, "B H L d"], k: Float[Tensor, "B H L d"]
 ) -> dict[str, Float[Tensor, "B H"]]:
     """The symmetry indices among the measures that are wanted."""
-    centering = {"symmetry": True, "symmetry_raw": False}
-    return {name: symmetry_index(q, k, center) for name, center in centering.items() if name in wanted}
+    if not {"symmetry", "symmetry_raw"} & set(wanted):
+        return {}
+    raw, without_mean = symmetry_indices(q, k)
+    return {"symmetry_raw": raw, "symmetry": without_mean}  # a recorder drops what it was not asked for
 
 
 def controls(knob: Knob, blend: Blend | None, q: Float[Tensor, "B H L d"]) -> dict[str, Float[Tensor, "B"]]:

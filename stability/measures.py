@@ -56,10 +56,23 @@ def symmetry_index(
     Through d x d Gram matrices: <k'q, (k'q)'> / <q'q, k'k>. `center` removes the token mean of q and k first, which for
     bias-free projections is that of X. In float32, or float64 if an input is.
     """
+    raw, without_mean = symmetry_indices(q, k)
+    return without_mean if center else raw
+
+
+def symmetry_indices(
+    q: Float[Tensor, "B H L d"], k: Float[Tensor, "B H L d"]
+) -> tuple[Float[Tensor, "B H"], Float[Tensor, "B H"]]:
+    """eta of q and k as they are and of both without their token mean m, from one product: A'A = (JA)'(JA) + L m'm."""
     (pair,) = upcast(torch.cat([q, k], dim=-1))
-    if center:
-        pair = centred(pair)
-    (qq, _), (kq, kk) = (half.chunk(2, dim=-1) for half in (pair.mT @ pair).chunk(2, dim=-2))
+    mean = pair.mean(dim=-2, keepdim=True)
+    apart = pair - mean
+    gram = apart.mT @ apart
+    return _eta(gram + pair.shape[-2] * mean.mT * mean), _eta(gram)
+
+
+def _eta(gram: Float[Tensor, "B H e e"]) -> Float[Tensor, "B H"]:
+    (qq, _), (kq, kk) = (half.chunk(2, dim=-1) for half in gram.chunk(2, dim=-2))
     return (kq * kq.mT).sum(dim=(-2, -1)) / (qq * kk).sum(dim=(-2, -1)).clamp(min=FLOOR**2)
 
 

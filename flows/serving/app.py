@@ -8,37 +8,20 @@ import threading
 import time
 from typing import Any
 
-REPORTS = "SKEWBENCH_REPORTS"
-"""Variable that names the folder of reports."""
 GRACE = 5.0
 """Seconds to end in, once the parent has gone."""
 
 
 def create_app() -> Any:
-    """The application. A report is a page of its own origin: its scripts cannot speak to the API."""
+    """The application."""
     from prefect.server.api.server import create_app as prefect_app
-    from starlette.routing import Mount
-    from starlette.staticfiles import StaticFiles
+
+    from flows.serving import reports
 
     app = prefect_app()
-    if folder := os.environ.get(REPORTS):
-        files = _Sandboxed(StaticFiles(directory=folder, check_dir=False))
-        app.router.routes.insert(0, Mount("/reports", files))  # Prefect's UI answers to all that comes after it
+    if lake := os.environ.get(reports.LAKE):
+        app.router.routes.insert(0, reports.route(lake))  # Prefect's UI answers to all that comes after it
     return app
-
-
-class _Sandboxed:
-    def __init__(self, app: Any) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        async def with_policy(message: Any) -> None:
-            if message["type"] == "http.response.start":
-                policy = b"sandbox allow-scripts allow-popups allow-downloads"
-                message["headers"] = [*message["headers"], (b"content-security-policy", policy)]
-            await send(message)
-
-        await self._app(scope, receive, with_policy)
 
 
 def _end_with_parent() -> None:

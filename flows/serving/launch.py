@@ -15,8 +15,7 @@ from pathlib import Path
 
 import psutil
 
-from flows.serving import state
-from flows.serving.app import REPORTS
+from flows.serving import reports, state
 from flows.serving.state import MARK, Process, Up, prefect_home, state_path
 from tasks.errors import InputError, RunError
 
@@ -33,10 +32,9 @@ def start(host: str, port: int, lake: str, database: str | None) -> Up:
     prefect_home().mkdir(parents=True, exist_ok=True)
     shown = "127.0.0.1" if _on_all_interfaces(host) else host
     url, mark = f"http://{shown}:{port}", uuid.uuid4().hex
-    environment = {**os.environ, MARK: mark, "PREFECT_API_URL": f"{url}/api", **_server_settings(host, port, database)}
     place = lake if "://" in lake else str(Path(lake).absolute())
-    if "://" not in lake:
-        environment[REPORTS] = str(Path(place) / "_reports")
+    environment = {**os.environ, MARK: mark, "PREFECT_API_URL": f"{url}/api", reports.LAKE: place}
+    environment |= _server_settings(host, port, database)
     command = [sys.executable, "-m", "flows.serving.app", "--host", host, "--port", str(port)]
     server = _background(command, environment, "server")
     up = Up(url, place, mark, Process.of(server.pid))

@@ -98,13 +98,3 @@ def answers(api: str, seconds: float = 5.0) -> bool:
         return httpx.get(f"{api}/health", timeout=seconds).status_code == 200
     except httpx.HTTPError:
         return False
-
-
-def report_url(report: str) -> str:
-    """Address of a report: at the server where it shows that lake's; browsers follow no link from it to a file."""
-    if "://" in report:  # of a bucket
-        return report
-    up, path = read(), Path(report)
-    if up and up.server.find() and path.parent == Path(up.lake) / "_reports":
-        return f"{up.url}/reports/{path.name}"
-    return path.as_uri()

@@ -9,14 +9,10 @@ from pathlib import Path
 
 import psutil
 import pytest
-from starlette.applications import Starlette
-from starlette.routing import Mount
-from starlette.staticfiles import StaticFiles
 from typer.testing import CliRunner
 
 from flows.cli import app
 from flows.serving import launch, state
-from flows.serving.app import _Sandboxed
 from flows.serving.state import MARK, Process, Up
 from tests.flows.serving import wait_for
 
@@ -72,18 +68,6 @@ def test_a_port_that_is_taken_is_told(home: Path) -> None:
         done = CliRunner().invoke(app, ["up", "--port", str(port)])
     assert f"--port {port}" in str(done.exception)
     assert not state.state_path().exists()
-
-
-def test_reports_have_no_access_to_the_api(tmp_path: Path) -> None:
-    from starlette.testclient import TestClient
-
-    (tmp_path / "r.html").write_text("<p>report</p>")
-    client = TestClient(Starlette(routes=[Mount("/reports", _Sandboxed(StaticFiles(directory=tmp_path)))]))
-    answer = client.get("/reports/r.html")
-    assert answer.text == "<p>report</p>"
-    assert answer.headers["content-security-policy"].startswith("sandbox allow-scripts")
-    assert "allow-same-origin" not in answer.headers["content-security-policy"]
-    assert client.get("/reports/../pyproject.toml").status_code == 404
 
 
 @pytest.mark.timeout(900)
