@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
+from tasks.ray_address import knock
+
 
 def _knock(lake: str) -> str:
     """A lake in a bucket is asked for once before anything is done: what is wrong is told in seconds."""
@@ -29,6 +31,7 @@ RunId = Annotated[
 AnyRun = Annotated[
     str | None, typer.Argument(metavar="[RUN]", help="A run's id, or the beginning of it; the newest where left out.")
 ]
+
 ExperimentName = Annotated[
     str,
     typer.Argument(
@@ -37,6 +40,23 @@ ExperimentName = Annotated[
 ]
 Prompts = Annotated[
     str | None, typer.Option("--prompts", help="A text file, one prompt a line, in place of the experiment's prompts.")
+]
+
+
+def _knock_at_cluster(address: str) -> str:
+    if address:
+        knock(address)
+    return address
+
+
+RayAddress = Annotated[
+    str,
+    typer.Option(
+        "--ray-address",
+        envvar="RAY_ADDRESS",
+        callback=_knock_at_cluster,
+        help="Address of a Ray cluster for the workers; without one, Ray is started on this machine.",
+    ),
 ]
 
 

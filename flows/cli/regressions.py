@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from flows.cli.look import print_rows
-from flows.cli.options import ExperimentName, Lake, RunId, WeightsFolder
+from flows.cli.options import ExperimentName, Lake, RayAddress, RunId, WeightsFolder
 from flows.cli.progress import prefect_server, receipts_of, receipts_shown, tell_report
 from tasks.errors import InputError, RunError
 from tasks.lake.baselines import find_baseline, list_baselines, remove_baseline, set_baseline
@@ -109,7 +109,7 @@ def nightly(
     night: Annotated[
         str | None, typer.Option(metavar="TIME", help="Which night, such as 2026-05-01T02:00Z; now where left out.")
     ] = None,
-    ray_address: Annotated[str | None, typer.Option(help="Address of a Ray cluster.")] = None,
+    ray_address: RayAddress = "",
     weights: WeightsFolder = None,
 ) -> None:
     """Run an experiment as tonight's and compare it with its baseline; exit with 1 where what is required is worse."""
@@ -126,7 +126,7 @@ def nightly(
     with prefect_server(console), receipts_shown(console, tonight.store, tonight.id, receipts_of(tonight)):
         from flows.nightly import nightly as flow
 
-        state = flow(chosen, lake, ray_address or "", when, return_state=True)
+        state = flow(chosen, lake, ray_address, when, return_state=True)
     run = read_manifest(tonight.store, tonight.id)
     if run and run.status == "committed":
         tell_report(tonight.store, run.run_id)

@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from flows.cli.options import ExperimentName, Lake, Prompts, WeightsFolder
+from flows.cli.options import ExperimentName, Lake, Prompts, RayAddress, WeightsFolder
 from flows.cli.progress import (
     prefect_server,
     receipts_of,
@@ -36,9 +36,7 @@ def run(
     experiment: ExperimentName,
     lake: Lake = "lake",
     prompts: Prompts = None,
-    ray_address: Annotated[
-        str | None, typer.Option(help="Address of a Ray cluster; without one, Ray is started on this machine.")
-    ] = None,
+    ray_address: RayAddress = "",
     weights: WeightsFolder = None,
     repeat: Annotated[
         str | None,
@@ -68,7 +66,7 @@ def run(
         from flows.benchmark import benchmark
 
         with receipts_shown(console, prepared.store, prepared.id, receipts_of(prepared)):
-            state = benchmark(chosen, lake, ray_address or "", return_state=True)
+            state = benchmark(chosen, lake, ray_address, return_state=True)
     if state.is_failed() or state.is_crashed():
         error = state.result(raise_on_failure=False)
         raise error if isinstance(error, Exception) else RunError(str(state.message))

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from flows.cli.options import AnyRun, Lake, WeightsFolder
+from flows.cli.options import AnyRun, Lake, RayAddress, WeightsFolder
 from flows.cli.progress import prefect_server, receipts_shown, tell_missing, tell_report
 from tasks.errors import RunError
 from tasks.lake.manifest import find_run
@@ -29,9 +29,7 @@ def score(
         typer.Option(help="Real pictures for FID and its like: a folder, or another run, whose baseline is taken."),
     ] = None,
     lake: Lake = "lake",
-    ray_address: Annotated[
-        str | None, typer.Option(help="Address of a Ray cluster; without one, Ray is started on this machine.")
-    ] = None,
+    ray_address: RayAddress = "",
     weights: WeightsFolder = None,
 ) -> None:
     """Score a run's pictures. What is scored already stays; what lacks its weights is NULL with the reason.
@@ -54,7 +52,7 @@ def score(
             from flows.score import score as flow
 
             with receipts_shown(console, store, manifest.run_id, totals):
-                state = flow(manifest.run_id, chosen, reference or "", lake, ray_address or "", return_state=True)
+                state = flow(manifest.run_id, chosen, reference or "", lake, ray_address, return_state=True)
         if state.is_failed() or state.is_crashed():
             error = state.result(raise_on_failure=False)
             raise error if isinstance(error, Exception) else RunError(str(state.message))

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,9 +11,8 @@ import ray
 
 from tasks.errors import InputError, RunError
 from tasks.pool.shipping import shipped
+from tasks.ray_address import knock
 
-KNOCK = 10.0
-"""Seconds that a cluster has to answer."""
 STARTS = 5
 """Times a local Ray is started: on a busy machine it may miss the time that Ray gives itself."""
 WAIT_FOR_GPUS = "SKEWBENCH_WAIT_FOR_GPUS"
@@ -133,22 +131,9 @@ def _start() -> None:
 
 
 def _join(address: str) -> None:
-    _knock(address)
+    knock(address)
     code = shipped()
     try:
         ray.init(address=address, log_to_driver=False, logging_level="error", runtime_env=code)
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise InputError(f"ray address {address!r}: no cluster answers there ({str(error).splitlines()[0]})") from None
-
-
-def _knock(address: str) -> None:
-    """Ask the address for a connection first: Ray itself tries for minutes, and then ends the process."""
-    host, colon, port = address.removeprefix("ray://").rpartition(":")
-    if address == "auto":
-        return
-    if not (colon and port.isdigit()):
-        raise InputError(f"ray address {address!r}: HOST:PORT, ray://HOST:PORT or auto is wanted")
-    try:
-        socket.create_connection((host, int(port)), timeout=KNOCK).close()
-    except (OSError, OverflowError) as error:
-        raise InputError(f"ray address {address!r}: no cluster answers there ({error})") from None
