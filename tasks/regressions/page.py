@@ -47,7 +47,17 @@ def _table(table: pl.DataFrame) -> list[str]:
     if loud.height > ROWS:
         said.append(f"and {loud.height - ROWS} rows more: `skewbench query regressions`.")
     rest = ", ".join(f"{count} {verdict}" for verdict, count in quiet.iter_rows())
-    return [*said, *([f"The other rows: {rest}."] if rest else [])]
+    return [*said, *([f"The other rows: {rest}."] if rest else []), *_reasons(table)]
+
+
+def _reasons(table: pl.DataFrame) -> list[str]:
+    """Why what is not comparable is not, a line a metric and reason."""
+    rows = table.filter(verdict="not comparable")
+    each = rows.group_by("metric", "reason", maintain_order=True).agg(pl.col("cell").unique(maintain_order=True))
+    lines = [
+        f"- {_text(row['metric'])} ({_text(', '.join(row['cell']))}): {_text(row['reason'])}" for row in each.to_dicts()
+    ]
+    return ["Not comparable:", "\n".join(lines)] if lines else []
 
 
 def rows_for_people(table: pl.DataFrame) -> pl.DataFrame:

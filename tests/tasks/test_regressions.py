@@ -1,5 +1,6 @@
 """Two runs compared: what is the same, what changed and where, and what cannot be compared."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,11 @@ def test_the_same_build_is_the_same_in_every_row(tmp_path: Path) -> None:
     assert set(found.table.filter(kind="measure")["stage"]) == {"down", "mid", "up", "all"}
     assert found.worse.is_empty()
     assert "0 worse" not in summary(found)
+    page = markdown(found, str(tmp_path))
+    assert re.search(r"^- seconds \(.*baseline.*\): times on .* need 5 earlier nights \(there are 0\)", page, re.M), (
+        page
+    )
+    assert re.search(r"^- image\\_reward \(all\): no value: ", page, re.M), page
 
 
 def test_a_measure_that_changes_is_located(tmp_path: Path) -> None:
