@@ -11,6 +11,7 @@ from jaxtyping import install_import_hook
 
 if TYPE_CHECKING:
     from tasks.lake.store import Store
+    from tests.google_store import GoogleStore
     from tests.object_store import S3Server
 
 # Shapes are checked in the modules that compute, so before anything imports them. (Settings answer for themselves.)
@@ -55,9 +56,26 @@ def bucket_lake(s3_server: "S3Server", monkeypatch: pytest.MonkeyPatch) -> str:
     return s3_server.lake(uuid.uuid4().hex)
 
 
-@pytest.fixture(params=["folder", "bucket"])
+@pytest.fixture(scope="session")
+def google_store() -> "Iterator[GoogleStore]":
+    """What stands in for Google's store, for all tests of the session that want it."""
+    from tests.google_store import GoogleStore
+
+    with GoogleStore() as server:
+        yield server
+
+
+@pytest.fixture
+def google_lake(google_store: "GoogleStore", monkeypatch: pytest.MonkeyPatch) -> str:
+    """URL of a lake of its own there."""
+    for name, value in google_store.environment.items():
+        monkeypatch.setenv(name, value)
+    return google_store.lake(uuid.uuid4().hex)
+
+
+@pytest.fixture(params=["folder", "bucket_lake", "google_lake"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> "Store":
-    """An empty lake of each kind: what one promises the other does."""
+    """An empty lake of each kind: what one promises the others do."""
     from tasks.lake.store import open_store
 
-    return open_store(tmp_path / "lake" if request.param == "folder" else request.getfixturevalue("bucket_lake"))
+    return open_store(tmp_path / "lake" if request.param == "folder" else request.getfixturevalue(request.param))

@@ -1,4 +1,4 @@
-"""One experiment in a folder and in a bucket: the same rows, pictures and answers, whichever way DuckDB reads them."""
+"""One experiment in a folder and in buckets: the same rows, pictures and answers, whichever way DuckDB reads them."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,12 +17,14 @@ from tasks.lake.verify import check_parts, send_back
 from tasks.report import report_run
 from tasks.run import Run, begin, commit, generation_left, prepare, scoring_left
 from tasks.worker import Worker
+from tests.google_store import GoogleStore
 from tests.object_store import S3Server
 from tests.tasks.experiments import small
 
 TABLES = ("samples", "images", "stability", "scores", "group_scores")
 OF_THE_MACHINE = ("seconds", "peak_memory_bytes", "peak_memory", "device")
-WAYS = ("httpfs", "obstore")
+WAYS = (("s3", "httpfs"), ("s3", "obstore"), ("gs", "obstore"))
+"""Buckets, and how DuckDB reads them."""
 
 
 def _prepared(lake: str, tiny_sdxl: Path) -> Run:
@@ -49,27 +51,32 @@ def _work(run: Run, jobs: int | None = None) -> None:
 
 
 @pytest.fixture(scope="module")
-def runs(s3_server: S3Server, tmp_path_factory: pytest.TempPathFactory, tiny_sdxl: Path) -> Iterator[tuple[Run, Run]]:
-    """The same run, committed in a folder and in a bucket; there its first driver died half way."""
+def runs(
+    s3_server: S3Server, google_store: GoogleStore, tmp_path_factory: pytest.TempPathFactory, tiny_sdxl: Path
+) -> Iterator[dict[str, Run]]:
+    """The same run, committed in a folder and in two buckets; there its first driver died half way."""
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in s3_server.environment.items():
+        for name, value in (s3_server.environment | google_store.environment).items():
             patch.setenv(name, value)
         folder = _prepared(str(tmp_path_factory.mktemp("folder") / "lake"), tiny_sdxl)
         _work(folder)
-        bucket = _prepared(s3_server.lake("same"), tiny_sdxl)
-        _work(bucket, jobs=1)
-        again = _prepared(s3_server.lake("same"), tiny_sdxl)
-        assert len(generation_left(again)) == 3
-        _work(again)
-        yield folder, again
+        done = {"folder": folder}
+        for scheme, lake in {"s3": s3_server.lake("same"), "gs": google_store.lake("same")}.items():
+            _work(_prepared(lake, tiny_sdxl), jobs=1)
+            done[scheme] = _prepared(lake, tiny_sdxl)
+            assert len(generation_left(done[scheme])) == 3
+            _work(done[scheme])
+        yield done
 
 
-@pytest.fixture(params=WAYS)
-def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Both ways in which DuckDB reads a bucket."""
-    if request.param == "obstore":
+@pytest.fixture(params=WAYS, ids="-".join)
+def bucket(request: pytest.FixtureRequest, runs: dict[str, Run], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """The run in a bucket, read in one of the ways."""
+    scheme, way = request.param
+    if way == "obstore":
         monkeypatch.setattr(attach, "httpfs", lambda: None)
-    return str(request.param)
+    assert sql.reader(sql.locate(runs[scheme].store.lake)) == way
+    return runs[scheme]
 
 
 def _rows(lake: str) -> dict[str, pl.DataFrame]:
@@ -83,40 +90,39 @@ def _rows(lake: str) -> dict[str, pl.DataFrame]:
     }
 
 
-def test_the_same_rows_and_pictures(runs: tuple[Run, Run], way: str) -> None:
-    folder, bucket = (run.store.lake for run in runs)
-    assert sql.reader(sql.locate(bucket)) == way
-    here, there = _rows(folder), _rows(bucket)
+def test_the_same_rows_and_pictures(runs: dict[str, Run], bucket: Run) -> None:
+    folder = runs["folder"]
+    here, there = _rows(folder.store.lake), _rows(bucket.store.lake)
     for table in TABLES:
         assert here[table].height > 0
         assert_frame_equal(here[table], there[table], check_exact=True)
     ids = here["samples"]["sample_id"].to_list()
-    pictures = sql.pictures(bucket, runs[1].id, ids)
+    pictures = sql.pictures(bucket.store.lake, bucket.id, ids)
     assert len(pictures) == len(ids)
-    assert pictures == sql.pictures(folder, runs[0].id, ids)
+    assert pictures == sql.pictures(folder.store.lake, folder.id, ids)
 
 
-def test_the_same_answers(runs: tuple[Run, Run], way: str) -> None:
-    with sql.connect(runs[0].store.lake) as here, sql.connect(runs[1].store.lake) as there:
+def test_the_same_answers(runs: dict[str, Run], bucket: Run) -> None:
+    with sql.connect(runs["folder"].store.lake) as here, sql.connect(bucket.store.lake) as there:
         for name in (known.name for known in sql.queries() if known.name != "speed" and "run" not in known.parameters):
             assert_frame_equal(
                 sql.query(here, name), sql.query(there, name), check_exact=False, check_row_order=False, rel_tol=1e-9
             )
 
 
-def test_typed_sql_stays_in_the_lake(runs: tuple[Run, Run], way: str) -> None:
-    run = runs[1]
-    with sql.connect(run.store.lake) as connection:
-        for outside in ("/etc/hostname", "s3://lakes/other/x.txt", f"{run.store.lake}2/x.txt"):
+def test_typed_sql_stays_in_the_lake(bucket: Run) -> None:
+    with sql.connect(bucket.store.lake) as connection:
+        for outside in ("/etc/hostname", "s3://lakes/other/x.txt", f"{bucket.store.lake}2/x.txt"):
             with pytest.raises(ValueError, match="disabled by configuration"):
                 sql.select(connection, f"SELECT * FROM read_text('{outside}')")
-        shown = str(sql.select(connection, "SELECT * FROM duckdb_secrets()").rows()) if way == "httpfs" else ""
+        by_httpfs = sql.reader(sql.locate(bucket.store.lake)) == "httpfs"
+        shown = str(sql.select(connection, "SELECT * FROM duckdb_secrets()").rows()) if by_httpfs else ""
         assert "writers-secret" not in shown
 
 
-def test_a_part_that_is_gone_is_told_and_sent_back(runs: tuple[Run, Run], way: str) -> None:
-    store, run_id = runs[1].store, runs[1].id
-    manifest = find_run(store, run_id)
+def test_a_part_that_is_gone_is_told_and_sent_back(bucket: Run) -> None:
+    store = bucket.store
+    manifest = find_run(store, bucket.id)
     part = next(part for part in manifest.parts if part.table == "samples")
     content = store.read(part.path)
     store.delete(part.path)
@@ -128,8 +134,8 @@ def test_a_part_that_is_gone_is_told_and_sent_back(runs: tuple[Run, Run], way: s
         store.put(part.path, content)
 
 
-def test_report_and_script_hold_no_keys_and_neither_does_the_lake(runs: tuple[Run, Run], s3_server: S3Server) -> None:
-    run = runs[1]
+def test_report_and_script_hold_no_keys_and_neither_does_the_lake(runs: dict[str, Run], s3_server: S3Server) -> None:
+    run = runs["s3"]
     url = report_run(run.store, run.id)
     assert url == f"{run.store.lake}/_reports/{run.id}.html"
     script = sql.script(run.store.lake)
