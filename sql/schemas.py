@@ -5,7 +5,7 @@
 
 import pyarrow as pa
 
-VERSION = 3
+VERSION = 4
 """Stored in each receipt and manifest part, and in each file's metadata."""
 
 MEASURES = ("energy", "instability", "alignment", "symmetry", "symmetry_raw")
@@ -136,6 +136,7 @@ REGRESSIONS = pa.schema(  # a run against an earlier one; from version 3 on
         pa.field("kind", pa.string(), nullable=False),  # sample, prompt, cell, measure, picture, lost, memory, speed
         pa.field("metric", pa.string(), nullable=False),  # or measure
         pa.field("stage", pa.string()),  # of a measure: down, mid, up, all
+        pa.field("set", pa.string()),  # of a metric of a set: its definition, with the reference; from version 4 on
         # the evidence
         pa.field("n", pa.int64(), nullable=False),  # pairs; of speed: nights, or rounds
         pa.field("prompts", pa.int64(), nullable=False),

@@ -1,4 +1,4 @@
-"""Pairs -> a row a cell, metric and stage, with change, tests and verdict. Knows nothing of the lake."""
+"""Pairs -> a row a cell, metric, stage and set, with change, tests and verdict. Knows nothing of the lake."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -11,7 +11,7 @@ import polars as pl
 from eval.regressions.verdict import Evidence, judge
 from eval.statistics import PairedChange, benjamini_hochberg, equivalence, paired_change, sign_flip
 
-KEY = ("cell", "kind", "metric", "stage")
+KEY = ("cell", "kind", "metric", "stage", "set")
 Row = dict[str, Any]
 
 
@@ -63,7 +63,7 @@ def _rows(pairs: pl.DataFrame, margin_of: Callable[[str, str, np.ndarray], Margi
     """The rows of one cell and kind: all flips are those of the same prompts."""
     parts = pairs.with_columns(change=_change()).partition_by(KEY, maintain_order=True, as_dict=True)
     wide = pairs.with_columns(
-        change=_change(), key=pl.concat_str("metric", pl.col("stage").fill_null(""), separator=" ")
+        change=_change(), key=pl.concat_str("metric", *(pl.col(name).fill_null("") for name in KEY[3:]), separator=" ")
     ).pivot(on="key", index=["prompt_id", "unit"], values="change")
     matrix = wide.drop("prompt_id", "unit").cast(pl.Float64).fill_null(math.nan)
     p_values = dict(zip(matrix.columns, sign_flip(matrix.to_numpy(), wide["prompt_id"].to_numpy()), strict=True))
@@ -71,7 +71,7 @@ def _rows(pairs: pl.DataFrame, margin_of: Callable[[str, str, np.ndarray], Margi
     for key, part in parts.items():
         before, value = part["before"].to_numpy(), part["value"].to_numpy()
         asked = margin_of(str(key[1]), str(key[2]), before)
-        p = p_values[f"{key[2]} {key[3] or ''}"]
+        p = p_values[" ".join(str(name or "") for name in key[2:])]
         change = part["change"].to_numpy()
         found = paired_change(np.zeros_like(change), change, part["prompt_id"].to_numpy(), 2 * level)
         row: Row = _EMPTY | dict(zip(KEY, key, strict=True))
@@ -128,6 +128,7 @@ _SCHEMA = {
     "kind": pl.String,
     "metric": pl.String,
     "stage": pl.String,
+    "set": pl.String,
     "n": pl.Int64,
     "prompts": pl.Int64,
     **dict.fromkeys(("before", "mean", "change", "low", "high", "p", "q", "margin", "equivalence"), pl.Float64),

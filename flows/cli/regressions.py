@@ -69,9 +69,10 @@ def compare(
         typer.echo(markdown(found, store.lake), nl=False)
     elif format == "table":
         typer.echo(summary(found))
-        shown = found.table if everything else found.table.filter(pl.col("verdict") != "same")
+        rows = rows_for_people(found.table)
+        shown = rows if everything else rows.filter(pl.col("verdict") != "same")
         if shown.height:
-            print_rows(rows_for_people(shown), "table")
+            print_rows(shown, "table")
     else:
         print_rows(found.table, format)
     if fail_on == "worse" and found.worse.height:

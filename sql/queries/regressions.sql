@@ -8,13 +8,14 @@
 --
 -- Columns: run_id, against (run ids), baseline (its name), night (scheduled time), verdict (worse, changed, better,
 -- inconclusive, not comparable, same), reason, required (whether the night fails for it), cell, kind (sample, prompt, cell,
--- measure, picture, lost, memory, speed), metric, stage (of a measure: down, mid, up, all), before, mean (of the earlier
--- run and of this one), change, low, high, p, q (adjusted over the table), margin, equivalence (p-value of the change lying
--- within the margin), n (pairs; of speed: nights or turns), prompts, moved (pairs that differ beyond rounding), step, block,
--- block_name (where that begins), better (higher, lower), method.
+-- measure, picture, lost, memory, speed), metric, stage (of a measure: down, mid, up, all), set (of a metric of a set: its
+-- definition, with the reference), before, mean (of the earlier run and of this one), change, low, high, p, q (adjusted
+-- over the table), margin, equivalence (p-value of the change lying within the margin), n (pairs; of speed: nights or
+-- turns), prompts, moved (pairs that differ beyond rounding), step, block, block_name (where that begins), better (higher,
+-- lower), method.
 -- Source: the project's.
 SELECT
-    r.run_id, r.against, r.baseline, r.night, r.verdict, r.reason, r.required, r.cell, r.kind, r.metric, r.stage,
+    r.run_id, r.against, r.baseline, r.night, r.verdict, r.reason, r.required, r.cell, r.kind, r.metric, r.stage, r."set",
     r.before, r.mean, r.change, r.low, r.high, r.p, r.q, r.margin, r.equivalence, r.n, r.prompts, r.moved,
     r.step, r.block, r.block_name, r.better, r.method
 FROM regressions AS r
@@ -24,4 +25,5 @@ WHERE (getvariable('verdict')::VARCHAR IS NULL OR r.verdict = getvariable('verdi
 ORDER BY
     runs.created DESC, r.run_id,
     list_position(['worse', 'changed', 'better', 'inconclusive', 'not comparable', 'same'], r.verdict),
-    NOT r.required, r.cell, r.kind, r.metric, list_position(['all', 'down', 'mid', 'up'], r.stage);
+    NOT r.required, r.cell, r.kind, r.metric, list_position(['all', 'down', 'mid', 'up'], r.stage),
+    r."set";

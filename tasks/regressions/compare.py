@@ -10,7 +10,7 @@ import pyarrow as pa
 
 import sql
 from eval.regressions import VERDICTS, Margin, judged, tolerance
-from eval.regressions.table import Row
+from eval.regressions.table import KEY, Row
 from sql.schemas import REGRESSIONS
 from tasks.errors import InputError
 from tasks.experiment import NightlySpec
@@ -127,11 +127,11 @@ def summary(comparison: Comparison) -> str:
 def _comparable(known: pl.DataFrame, cells: dict[str, Sides]) -> tuple[pl.DataFrame, list[Row]]:
     """Complete pairs, and rows of what cannot be compared, with the reason."""
     parts, hindered = [], []
-    for part in known.partition_by("cell", "kind", "metric", "stage", maintain_order=True):
+    for part in known.partition_by(KEY, maintain_order=True):
         complete = part.filter(pl.col("before").is_not_null() & pl.col("value").is_not_null())
         obstacle = cells[part["cell"][0]].obstacle or _why_not(part, complete, cells[part["cell"][0]])
         if obstacle:
-            row: Row = {name: part[name][0] for name in ("cell", "kind", "metric", "stage")}
+            row: Row = {name: part[name][0] for name in KEY}
             hindered.append(row | {"obstacle": obstacle})
         else:
             parts.append(complete.drop("scorer_before", "scorer"))
@@ -141,10 +141,11 @@ def _comparable(known: pl.DataFrame, cells: dict[str, Sides]) -> tuple[pl.DataFr
 
 def _why_not(part: pl.DataFrame, complete: pl.DataFrame, cell: Sides) -> str:
     if complete.is_empty():
+        what = f"it of {part['set'][0]}" if part["set"][0] else "it"  # the other may have it of another set
         if part["before"].null_count() == len(part):
-            return "only the later run has it"
+            return f"only the later run has {what}"
         if part["value"].null_count() == len(part):
-            return "only the earlier run has it"
+            return f"only the earlier run has {what}"
         return "no pair of the same prompt, noise and size has a value in both runs"
     if part["kind"][0] == "memory" and not cell.alike:
         return f"memory is of a device and its software: {cell.platform or 'several devices'}"

@@ -6,6 +6,7 @@ import duckdb
 import polars as pl
 
 from eval.regressions import beyond_rounding, tolerance
+from eval.regressions.table import KEY
 
 _SETTINGS = ("steps", "guidance", "width", "height")
 _PLATFORM = ("device", "torch_version", "diffusers_version", "dtype")
@@ -14,11 +15,11 @@ _SCORE_SHARE = 1e-6
 _MEMORY_SHARE = 1e-3
 
 _PAIRS = """
-    WITH known AS (SELECT * REPLACE (coalesce(stage, '') AS stage) FROM comparable_values)
-    SELECT cell, kind, nullif(stage, '') AS stage, metric, unit, prompt_id,
+    WITH known AS (SELECT * REPLACE (coalesce(stage, '') AS stage, coalesce("set", '') AS "set") FROM comparable_values)
+    SELECT cell, kind, nullif(stage, '') AS stage, metric, nullif("set", '') AS "set", unit, prompt_id,
         was.value AS before, now.value AS value, was.scorer AS scorer_before, now.scorer AS scorer
     FROM (FROM known WHERE run_id = $now) AS now
-    FULL JOIN (FROM known WHERE run_id = $was) AS was USING (cell, kind, stage, metric, unit, prompt_id)
+    FULL JOIN (FROM known WHERE run_id = $was) AS was USING (cell, kind, stage, metric, "set", unit, prompt_id)
 """
 
 
@@ -101,8 +102,8 @@ def pairs(
     `pictures`: cell, unit, prompt_id, levels (largest difference of a pixel), mean (of all pixels), of `differences`.
     """
     frame = connection.execute(_PAIRS, {"now": now, "was": was}).pl()
-    frame = frame.sort("cell", "kind", "metric", "stage", "unit", nulls_last=True)
-    parts = frame.partition_by("cell", "kind", "metric", "stage", maintain_order=True)
+    frame = frame.sort(*KEY, "unit", nulls_last=True)
+    parts = frame.partition_by(KEY, maintain_order=True)
     moved = [_moved(part, cells[str(part["cell"][0])], pictures) for part in parts]
     return pl.concat(moved) if moved else frame.with_columns(moved=pl.lit(None, pl.Boolean))
 
@@ -140,6 +141,7 @@ def picture_pairs(pictures: pl.DataFrame) -> pl.DataFrame:
         pl.lit("picture").alias("kind"),
         pl.lit(None, pl.String).alias("stage"),
         pl.lit("picture").alias("metric"),
+        pl.lit(None, pl.String).alias("set"),
         "unit",
         "prompt_id",
         pl.lit(0.0).alias("before"),

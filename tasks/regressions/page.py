@@ -13,7 +13,7 @@ PICTURES = 6
 """Pairs of pictures that are shown."""
 ROWS = 40
 _SHOWN = (
-    *("verdict", "cell", "metric", "stage", "n", "before", "mean", "change"),
+    *("verdict", "cell", "metric", "stage", "set", "n", "before", "mean", "change"),
     *("interval", "p", "q", "margin", "starts", "reason"),
 )
 _QUIET = ("same", "inconclusive", "not comparable")
@@ -27,11 +27,12 @@ def markdown(comparison: Comparison, lake: str) -> str:
 
 def _table(table: pl.DataFrame) -> list[str]:
     """What has changed, row by row; of the rest the number."""
+    table = _with_sets_told_apart(table)
     loud = table.filter(~pl.col("verdict").is_in(_QUIET))
     quiet = table.filter(pl.col("verdict").is_in(_QUIET))["verdict"].value_counts(sort=True)
     lines = ["| verdict | cell | metric | before | now | change | q | starts at | why |", "|" + "---|" * 9]
     for row in loud.head(ROWS).to_dicts():
-        metric = f"{row['metric']}, {row['stage']}" if row["stage"] else row["metric"]
+        metric = ", ".join(row[name] for name in ("metric", "stage", "set") if row[name])
         verdict = f"**{row['verdict']}**" if row["required"] else row["verdict"]
         cells = (
             verdict,
@@ -62,12 +63,19 @@ def _reasons(table: pl.DataFrame) -> list[str]:
 
 def rows_for_people(table: pl.DataFrame) -> pl.DataFrame:
     """The columns of a terminal's table."""
+    table = _with_sets_told_apart(table)
     place = [starts_at(row) for row in table.to_dicts()]
     ends = zip(table["low"], table["high"], strict=True)
     spans = [None if low is None or high is None else f"[{low:.3g}, {high:.3g}]" for low, high in ends]
     return table.with_columns(
         starts=pl.Series(place, dtype=pl.String), interval=pl.Series(spans, dtype=pl.String)
     ).select(_SHOWN)
+
+
+def _with_sets_told_apart(table: pl.DataFrame) -> pl.DataFrame:
+    """A metric's set stays where the table has it of several; its words are long, and most metrics have one."""
+    several = pl.col("set").n_unique().over("kind", "metric") > 1
+    return table.with_columns(set=pl.when(several).then("set"))
 
 
 def starts_at(row: dict[str, object]) -> str:

@@ -29,7 +29,8 @@ def _pairs(
                 change = (effect if metric == "score" else 0.0) + shared + rng.normal(0, noise / 2)
                 key = {"cell": "c", "kind": "sample", "metric": metric, "stage": None, "unit": f"{prompt}-{picture}"}
                 rows.append(key | {"prompt_id": f"p{prompt}", "before": before, "value": before + change})
-    return pl.DataFrame(rows, schema_overrides={"stage": pl.String}).with_columns(moved=pl.lit(moved, pl.Boolean))
+    frame = pl.DataFrame(rows, schema_overrides={"stage": pl.String})
+    return frame.with_columns(moved=pl.lit(moved, pl.Boolean), set=pl.lit(None, pl.String))
 
 
 def test_numbers_are_those_of_the_statistics() -> None:
