@@ -20,5 +20,5 @@ def analyse(run: str = "", lake: str = "lake") -> str:
     """
     store = open_store(lake)
     found = find_run(store, run or None)
-    with named(found), Lease(store, found.run_id):
-        return analyse_run(store, find_run(store, found.run_id)).run_id
+    with named(found), Lease(store, found.run_id) as lease:
+        return analyse_run(store, find_run(store, found.run_id), lease).run_id

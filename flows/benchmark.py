@@ -5,7 +5,7 @@ from prefect import flow
 from flows.parameters import DEMO, Choice, choose
 from flows.steps import finish, generate_left, named, raise_if_incomplete, score_left, workers
 from tasks.lake.lease import Lease
-from tasks.run import begin, generation_left, prepare, scoring_left
+from tasks.run import caught_up, generation_left, prepare, scoring_left
 
 
 @flow(name="benchmark")
@@ -24,11 +24,11 @@ def benchmark(experiment: Choice = DEMO, lake: str = "lake", ray_address: str = 
     chosen = choose(experiment)
     run = prepare(chosen, lake, download=True)
     with named(run), Lease(run.store, run.id) as lease:
-        manifest = begin(run)
+        manifest = caught_up(run)
         if generation_left(run) or scoring_left(run):
             with workers(run.needs, chosen.workers.count, chosen.model.id, ray_address, lease) as pool:
                 manifest, outcomes = generate_left(run, pool, manifest)
                 manifest = score_left(run, pool, manifest, outcomes)
-        manifest = finish(run.store, manifest)
+        manifest = finish(run.store, manifest, lease)
     raise_if_incomplete(manifest)
     return run.id

@@ -5,7 +5,7 @@ from prefect import flow
 from flows.parameters import DEMO, Choice, choose
 from flows.steps import generate_left, named, raise_if_incomplete, workers
 from tasks.lake.lease import Lease
-from tasks.run import begin, generation_left, prepare
+from tasks.run import caught_up, generation_left, prepare
 
 
 @flow(name="generate")
@@ -22,7 +22,7 @@ def generate(experiment: Choice = DEMO, lake: str = "lake", ray_address: str = "
     chosen = choose(experiment)
     run = prepare(chosen, lake, download=True)
     with named(run), Lease(run.store, run.id) as lease:
-        manifest = begin(run)
+        manifest = caught_up(run)
         if generation_left(run):
             with workers(run.needs, chosen.workers.count, chosen.model.id, ray_address, lease) as pool:
                 manifest, _ = generate_left(run, pool, manifest)

@@ -53,7 +53,7 @@ def score(
                 outcomes = by_cell("score", pool, store, run_id, jobs)
         scored = tuple(dict.fromkeys((*manifest.experiment["metrics"], *chosen)))
         manifest = replace(manifest, experiment={**manifest.experiment, "metrics": scored})
-        finish(store, commit_receipts(store, manifest, outcomes, manifest.status))
+        finish(store, commit_receipts(store, manifest, outcomes, manifest.status), lease)
     if failed := [outcome for outcome in outcomes if outcome.error]:
         raise RunError(f"{len(failed)} jobs were set aside, the first: {failed[0].job.key}: {failed[0].error}")
     return run_id

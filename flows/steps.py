@@ -66,8 +66,9 @@ def workers(needs: Needs, count: int | None, model: str, ray_address: str, lease
         WorkerLog(logger) as log,
         WorkerPool(needs, count, log.worker) as pool,
     ):
-        lease.on_lost = pool.stop
+        lease.when_lost(pool.stop)
         yield pool
+    lease.check()
 
 
 def limit_name(model: str) -> str:
@@ -102,11 +103,12 @@ def score_left(run: Run, pool: WorkerPool, manifest: Manifest, before: Sequence[
     return commit(run, manifest, [*before, *outcomes])
 
 
-def analyse_run(store: Store, manifest: Manifest) -> Manifest:
+def analyse_run(store: Store, manifest: Manifest, lease: Lease) -> Manifest:
     """Write the answers with their intervals, in place of earlier ones; the manifest names metrics without values."""
-    with connect(store.lake, manifest.run_id) as lake, broken_parts_told(store, manifest):
+    with broken_parts_told(store, manifest), connect(store.lake, manifest.run_id) as lake:
         answers = analyse(lake, manifest.run_id)
         missing = missing_metrics(lake)
+    lease.check()
     part = write_part(store, "analysis", manifest.run_id, "analysis", new_attempt(), answers)
     others = tuple(other for other in manifest.parts if other.table != "analysis")
     written = write_manifest(store, replace(manifest, parts=(*others, part), missing_metrics=missing))
@@ -114,9 +116,9 @@ def analyse_run(store: Store, manifest: Manifest) -> Manifest:
     return written
 
 
-def finish(store: Store, manifest: Manifest) -> Manifest:
+def finish(store: Store, manifest: Manifest, lease: Lease) -> Manifest:
     """Analyse, write the report, and show both in the UI."""
-    manifest = analyse_run(store, manifest)
+    manifest = analyse_run(store, manifest, lease)
     show(store, manifest, report_run(store, manifest.run_id))
     return manifest
 

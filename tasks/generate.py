@@ -186,18 +186,23 @@ def _add_batch(
         torch.cuda.reset_peak_memory_stats(device)
     began = time.perf_counter()
     pixels = generate_batch(pipeline, batch, shard.cell.knob.build(), setting.generation, setting.size, recorder)
-    drawn = {
+    drawn: dict[str, Any] = {
         "seconds": (time.perf_counter() - began) / len(batch),
         "peak_memory": torch.cuda.max_memory_allocated(device) if on_gpu else None,
         "device": torch.cuda.get_device_name(device) if on_gpu else cpu_name(),
     }
+    # all that may fail comes first: a batch that does is drawn again, and must not have left half of its rows
+    stability = _stability_rows(shard, batch, recorder.to_arrow())
+    samples = [
+        _sample_row(setting, shard, sample, *_judge(image), **drawn)
+        for sample, image in zip(batch, pixels, strict=True)
+    ]
     rows.settle()  # so that no more than one batch of pictures waits, however slow encoding is
+    rows.stability.append(stability)
+    rows.samples += samples
     for sample, image in zip(batch, pixels, strict=True):
-        status, reason = _judge(image)
-        rows.samples.append(_sample_row(setting, shard, sample, status, reason, **drawn))
         path = f"{shard.cell.name}-{sample.prompt.id}-{sample.seed}.png"
         rows.images.append({**_ids(shard, sample), "image": {"bytes": encoders.submit(to_png, image), "path": path}})
-    rows.stability.append(_stability_rows(shard, batch, recorder.to_arrow()))
 
 
 def _judge(image: Float[np.ndarray, "h w 3"]) -> tuple[str, str | None]:

@@ -73,14 +73,20 @@ def versions() -> dict[str, str]:
 
 def build() -> dict[str, str]:
     """What makes the numbers on this machine. A library's builds for CPUs ("2.13.0+cpu") and for GPUs count as one."""
-    return {"the source": source_digest()[:8], **{name: number.split("+")[0] for name, number in versions().items()}}
+    libraries = {name: number.split("+")[0] for name, number in versions().items()}
+    return {"the source": source_digest()[:8], **libraries, "the attention's kernel": _kernel()}
+
+
+def _kernel() -> str:
+    """By `stability.fused.SWITCH`; the sums of the two differ in the last bits."""
+    return "triton" if os.environ.get("SKEWBENCH_TRITON") == "1" else "torch"
 
 
 def run_id(experiment: Experiment, prompts: list[Prompt], revision: str) -> str:
     """`<name>-<8 hex>` of all that decides a run's numbers. A resumed run never spans a change of them."""
     libraries = {name: v for name, v in versions().items() if name != "skewbench"}
-    if os.environ.get("SKEWBENCH_TRITON") == "1":  # stability.fused.SWITCH; its sums differ in the last bits
-        libraries["attention"] = "triton"
+    if _kernel() != "torch":
+        libraries["attention"] = _kernel()
     texts = [(prompt.id, prompt.text) for prompt in prompts]
     whole = digest(settings_that_decide(experiment), texts, revision, source_digest(), libraries)
     return f"{experiment.name}-{whole[:8]}"

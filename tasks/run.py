@@ -140,6 +140,12 @@ def commit_receipts(
     return written
 
 
+def caught_up(run: Run) -> Manifest:
+    """The run's manifest; brought up to the receipts where all is generated and no start lived to commit it."""
+    manifest = begin(run)
+    return manifest if manifest.status == "committed" or generation_left(run) else commit(run, manifest, [])
+
+
 def missing_metrics(lake: duckdb.DuckDBPyConnection) -> list[dict[str, str]]:
     """Metrics that have no value in any row, with the reason."""
     rows = lake.execute(
@@ -152,7 +158,7 @@ def missing_metrics(lake: duckdb.DuckDBPyConnection) -> list[dict[str, str]]:
 def is_finished(run: Run) -> bool:
     """Whether there is nothing left to do: everything generated, scored and analysed."""
     manifest = read_manifest(run.store, run.id)
-    if manifest is None or manifest.status != "committed" or scoring_left(run):
+    if manifest is None or manifest.status != "committed" or generation_left(run) or scoring_left(run):
         return False
     return any(part.table == "analysis" for part in manifest.parts)
 

@@ -16,7 +16,8 @@ from tasks.lake.lease import Lease
 from tasks.lake.manifest import find_run, list_runs
 from tasks.lake.remove import remove_run
 from tasks.lake.store import open_store
-from tasks.lake.verify import check_parts, send_back
+from tasks.lake.verify import check_parts
+from tasks.lake.verify import repair as repair_run
 
 runs = typer.Typer(no_args_is_help=True, help="List, show and remove runs.")
 
@@ -94,9 +95,11 @@ def verify(
     if not faults:
         typer.echo(f"{found.run_id}: {len(found.parts)} files, all as they were written")
     elif repair:
-        with Lease(store, found.run_id):
-            send_back(store, found, faults)
-        typer.echo(f"{len(faults)} sent back; run the experiment again to make them")
+        sent = repair_run(store, found.run_id, faults)
+        typer.echo(
+            f"{len(sent)} sent back; run the experiment again to make them, and `skewbench score` for metrics that it "
+            "does not name"
+        )
     else:
         raise RunError(
             f"{len(faults)} of {len(found.parts)} files of {found.run_id} are broken; --repair sends them back"

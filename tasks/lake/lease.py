@@ -10,7 +10,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
-from sql.place import LakeUnreachable
+from sql.place import LakeError
 from tasks.errors import RunError
 from tasks.lake.store import Store
 
@@ -28,8 +28,8 @@ class Lease:
         self._token = uuid.uuid4().hex
         self._held = b""
         self._stop = threading.Event()
-        self.on_lost: Callable[[], None] = lambda: None
-        """Called where another driver took over, since this one slept too long: what it does must stop."""
+        self._lost = threading.Event()
+        self._when_lost: Callable[[], None] = lambda: None
 
     def __enter__(self) -> "Lease":
         self._held = self._content()
@@ -47,8 +47,19 @@ class Lease:
         try:
             if self._store.read(self._path) == self._held:
                 self._store.delete(self._path)
-        except (FileNotFoundError, LakeUnreachable):  # a lease that stays behind is stale in a minute
+        except (LakeError, OSError):  # a lease that stays behind is stale in a minute
             return
+
+    def when_lost(self, stop: Callable[[], None]) -> None:
+        """`stop` is called where another driver took over, since this one slept too long; at once if it has already."""
+        self._when_lost = stop
+        if self._lost.is_set():
+            stop()
+
+    def check(self) -> None:
+        """Raises `RunError` where another driver took over: nothing of the run may be written any more."""
+        if self._lost.is_set():
+            raise RunError(f"run {self._run_id} has been taken over by another process, since this one did not answer")
 
     def _take_over(self) -> bool:
         """Take the lease of a dead driver; of several that try one gets it. Raises `RunError` where it lives."""
@@ -73,10 +84,11 @@ class Lease:
             beat = self._content()
             try:
                 kept = self._store.swap(self._path, self._held, beat)
-            except LakeUnreachable:  # nobody else gets at the lake either, or takes over, which the next beat finds
+            except (LakeError, OSError):  # away, or full: what others have done meanwhile the next beat finds
                 continue
             if not kept:
-                self.on_lost()
+                self._lost.set()
+                self._when_lost()
                 return
             self._held = beat
 

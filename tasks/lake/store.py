@@ -92,10 +92,18 @@ class LocalStore(Folder):
         return (self.root / path).is_file()
 
     def delete(self, *paths: str) -> None:
-        """Delete objects; not an error where there is none. Folders left empty go too."""
+        """Delete objects; not an error where there is none. Folders left empty go too.
+
+        Where a link leads out of the lake nothing is deleted: a lake may be somebody else's, and its links too.
+        """
+        root = self.root.resolve()
         for target in (self.root / path for path in paths):
+            if not target.parent.resolve().is_relative_to(root):
+                continue
             target.unlink(missing_ok=True)
             for folder in _parents_within(target, self.root):
+                if folder.name.startswith("_"):  # others write there too, and may have just made sure that it is there
+                    break
                 try:
                     folder.rmdir()
                 except OSError:

@@ -7,9 +7,13 @@ from hashlib import sha256
 
 from sql import LakeUnreachable
 from tasks.errors import RunError
-from tasks.lake.manifest import Manifest, parts_by_receipt, write_manifest
+from tasks.lake.lease import Lease
+from tasks.lake.manifest import Manifest, find_run, parts_by_receipt, write_manifest
 from tasks.lake.parts import Part, Receipt, read_receipts, receipt_path
 from tasks.lake.store import Store
+
+GENERATED = ("samples", "images", "stability")
+"""Tables of what was drawn and measured; the others are made from them."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +50,21 @@ def broken_parts_told(store: Store, *manifests: Manifest) -> Iterator[None]:
         raise RunError(f"{len(faults)} parts are broken ({first}): verify --repair sends their shards back") from error
 
 
+def repair(store: Store, run_id: str, faults: list[Fault]) -> list[Fault]:
+    """Send back what is still broken, under the run's lease, and return that: since faults were found a driver or a
+    compaction may have put other parts in their place. Raises `RunError` while another process drives the run.
+    """
+    with Lease(store, run_id):
+        manifest = find_run(store, run_id)
+        still = [fault for fault in faults if fault.part in manifest.parts and _fault(store, fault.part)]
+        if still:
+            send_back(store, manifest, still)
+    return still
+
+
 def send_back(store: Store, manifest: Manifest, faults: list[Fault]) -> Manifest:
-    """Drop broken parts and the receipts that vouch for them; the run is `incomplete` until it is started again.
+    """Drop broken parts and the receipts that vouch for them. Where pictures or their measures are among them, the run
+    is `incomplete` until it is started again; scores and answers come back by themselves then.
 
     A shard goes back whole, and with it, where parts were merged, the shards whose rows lie in one file with its; and
     its scores, which may have been read off what was broken already.
@@ -58,9 +75,12 @@ def send_back(store: Store, manifest: Manifest, faults: list[Fault]) -> Manifest
     while more := ({key for key, paths in held.items() if paths & broken} | _scores_of(lost, receipts)) - lost:
         lost |= more
         broken |= set[str]().union(*(held[key] for key in more))
+    dropped = [part for part in manifest.parts if part.path in broken]
     parts = tuple(part for part in manifest.parts if part.path not in broken)
-    written = write_manifest(store, replace(manifest, status="incomplete", parts=parts))
+    status = "incomplete" if any(part.table in GENERATED for part in dropped) else manifest.status
+    # the receipts first: whoever is killed here leaves none that vouches for a broken part
     store.delete(*(receipt_path(manifest.run_id, key) for key in lost))
+    written = write_manifest(store, replace(manifest, status=status, parts=parts))
     store.delete(*broken)
     return written
 

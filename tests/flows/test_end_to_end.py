@@ -15,6 +15,7 @@ from PIL import Image
 import sql
 from flows.steps import analyse_run
 from tasks.errors import RunError
+from tasks.lake.lease import Lease
 from tasks.lake.manifest import find_run
 from tasks.lake.parts import read_receipts
 from tasks.lake.store import LocalStore
@@ -137,7 +138,7 @@ def test_what_a_reader_stumbles_over_is_named(lake: Path) -> None:
     try:
         said = f"1 parts are broken .{victim.relative_to(lake)} has other content.*verify --repair"
         with pytest.raises(RunError, match=said):
-            analyse_run(store, manifest)
+            analyse_run(store, manifest, Lease(store, run_id))
         with pytest.raises(RunError, match=said):
             report_run(store, run_id)
     finally:

@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from sql.schemas import TABLES
+from stability import Recorder
 from tasks import generate
 from tasks.experiment import Experiment, ModelSpec
 from tasks.generate import BrokenDeviceError, Setting, generate_shard, knob_columns
@@ -184,6 +185,24 @@ def test_the_batch_is_halved_where_memory_runs_out(pipeline: Any, tiny_sdxl: Pat
         assert np.abs(ours.astype(int) - whole).max() <= 2  # to rounding
     generate_shard(limited, setting, shards[1], batch=rows.batch)
     assert limited.batches[6:] == [1, 1, 1, 1]
+
+
+def test_memory_that_runs_out_after_the_pictures_doubles_none(
+    pipeline: Any, tiny_sdxl: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Measures are put together on the device too."""
+    to_arrow, failures = Recorder.to_arrow, iter([torch.OutOfMemoryError("CUDA out of memory")])
+
+    def failing_once(recorder: Recorder) -> Any:
+        for failure in failures:
+            raise failure
+        return to_arrow(recorder)
+
+    monkeypatch.setattr(Recorder, "to_arrow", failing_once)
+    setting, shards = _planned(tiny_sdxl, batch=4)
+    rows = generate_shard(pipeline, setting, shards[1])
+    ids = [sample.sample_id for sample in shards[1].samples]
+    assert [row["sample_id"] for row in rows.samples] == [row["sample_id"] for row in rows.images] == ids
 
 
 def test_no_memory_for_the_smallest_batch_is_an_error(pipeline: Any, tiny_sdxl: Path) -> None:

@@ -1,27 +1,24 @@
 """Parts, receipts, manifest, lease: what the lake promises."""
 
 import io
-import json
 import os
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from sql.schemas import SCORES
-from tasks.errors import InputError, RunError
-from tasks.lake import lease as lease_module
-from tasks.lake.lease import Lease
+from tasks.errors import InputError
 from tasks.lake.manifest import Manifest, delete_unnamed, find_run, list_runs, now, read_manifest, write_manifest
 from tasks.lake.parts import Part, Receipt, read_part, read_receipts, write_part, write_receipt
 from tasks.lake.remove import remove_run
 from tasks.lake.store import LocalStore, Store, open_store
-from tasks.lake.verify import check_parts, send_back
+from tasks.lake.verify import check_parts, repair, send_back
 
 RUN = "small-0123abcd"
 
@@ -173,34 +170,67 @@ def test_verify_names_each_kind_of_fault_and_repair_sends_it_back(store: Store) 
     assert [fault.part for fault in faults] == parts[:3]
     assert [fault.what.split()[0] for fault in faults] == ["is", "has", "has"]
     repaired = send_back(store, manifest, faults)
-    assert (repaired.status, repaired.parts) == ("incomplete", (parts[3],))
+    assert (repaired.status, repaired.parts) == ("committed", (parts[3],))  # scores alone
     assert list(read_receipts(store, RUN)) == ["scores-s3-m.v1"]
     assert store.list("scores") == [parts[3].path]
 
 
-def test_second_driver_is_told_who_drives(store: Store) -> None:
-    with Lease(store, RUN), pytest.raises(RunError, match=f"process {os.getpid()}"), Lease(store, RUN):
-        pass
-    assert store.list("_leases") == []
+def test_a_killed_removal_leaves_no_receipt_of_a_lost_part(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_receipt(store, _receipt(_part(store, "a")))
+    write_manifest(store, _manifest())
+    for _ in range(3):  # killed after one, two and three deletions
+        delete, left = store.delete, 1
+
+        def killed(*paths: str, delete: Any = delete) -> None:
+            nonlocal left
+            if left == 0:
+                raise KeyboardInterrupt
+            left -= 1
+            delete(*paths)
+
+        monkeypatch.setattr(store, "delete", killed)
+        with pytest.raises(KeyboardInterrupt):
+            remove_run(store, RUN)
+        monkeypatch.setattr(store, "delete", delete)
+        store.delete(f"_leases/{RUN}.json")  # of the dead
+        assert all(store.exists(part.path) for receipt in read_receipts(store, RUN).values() for part in receipt.parts)
+    remove_run(store, RUN)
+    assert store.list("") == []
 
 
-@pytest.mark.parametrize("change", [{"time": 0.0}, {"pid": 2**22 + 1}])
-def test_lease_of_the_dead_is_taken_over(store: Store, change: dict[str, float]) -> None:
-    with Lease(store, RUN):
-        left = json.loads(store.read(f"_leases/{RUN}.json"))
-    store.put(f"_leases/{RUN}.json", json.dumps({**left, **change}).encode())
-    with Lease(store, RUN):
-        assert json.loads(store.read(f"_leases/{RUN}.json"))["pid"] == os.getpid()
+def test_repair_sends_back_what_is_still_broken(store: Store) -> None:
+    """A compaction that ended while files were hashed has put others in their place."""
+    old, new = _part(store, "a"), _part(store, "b")
+    manifest = write_manifest(store, replace(_manifest(), parts=(old,)))
+    store.delete(old.path)
+    faults = check_parts(store, manifest)
+    write_manifest(store, replace(manifest, parts=(new,)))
+    assert repair(store, RUN, faults) == []
+    assert find_run(store, RUN).parts == (new,)
+    assert store.exists(new.path)
 
 
-def test_a_driver_that_slept_too_long_learns_that_it_lost(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lease_module, "HEARTBEAT", 0.01)
-    lost = threading.Event()
-    with Lease(store, RUN) as lease:
-        lease.on_lost = lost.set
-        store.put(f"_leases/{RUN}.json", b'{"token": "other"}')
-        assert lost.wait(60)
-    assert store.exists(f"_leases/{RUN}.json")  # it is the other's
+def test_broken_answers_leave_the_run_committed(store: Store) -> None:
+    drawn, answers = _part(store, "a"), replace(_part(store, "b"), table="analysis")
+    manifest = write_manifest(store, replace(_manifest(), parts=(drawn, answers)))
+    store.put(answers.path, b"broken")
+    assert len(repair(store, RUN, check_parts(store, manifest))) == 1
+    repaired = find_run(store, RUN)
+    assert (repaired.status, repaired.parts) == ("committed", (drawn,))
+
+
+def test_nothing_is_deleted_where_a_link_leads_out_of_the_lake(tmp_path: Path) -> None:
+    outside, lake = tmp_path / "mine", tmp_path / "lake"
+    outside.mkdir()
+    (outside / "thesis.parquet").write_text("years of work")
+    store = LocalStore(lake)
+    write_manifest(store, _manifest())
+    (lake / "samples").mkdir()
+    (lake / "samples" / f"run_id={RUN}").symlink_to(outside)
+    (lake / "scores").symlink_to(outside.parent)
+    delete_unnamed(store, _manifest())
+    remove_run(store, RUN)
+    assert (outside / "thesis.parquet").read_text() == "years of work"
 
 
 def test_remove_deletes_all_of_a_run_and_nothing_else(store: Store) -> None:
@@ -209,22 +239,6 @@ def test_remove_deletes_all_of_a_run_and_nothing_else(store: Store) -> None:
     write_manifest(store, replace(_manifest(), run_id="other-1"))
     remove_run(store, RUN)
     assert store.list("") == ["_runs/other-1.json"]
-
-
-def test_of_drivers_that_find_the_same_dead_lease_one_takes_it(store: Store) -> None:
-    store.put(f"_leases/{RUN}.json", json.dumps({"token": "t", "host": "h", "pid": 1, "time": 0.0}).encode())
-
-    def take(_: int) -> Lease | None:
-        try:
-            return Lease(open_store(store.lake), RUN).__enter__()
-        except RunError:
-            return None
-
-    with ThreadPoolExecutor(4) as drivers:
-        taken = [lease for lease in drivers.map(take, range(4)) if lease]
-    assert len(taken) == 1
-    taken[0].__exit__(None, None, None)
-    assert store.list("_leases") == []
 
 
 def test_unwritable_lake() -> None:

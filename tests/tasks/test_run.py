@@ -1,0 +1,46 @@
+"""What a start finds that earlier starts left: nothing of a run may be stuck."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tasks.lake.manifest import find_run, write_manifest
+from tasks.lake.parts import Part, Receipt, write_receipt
+from tasks.run import Run, begin, caught_up, generation_left, is_finished, prepare
+from tests.tasks.experiments import small
+
+
+@pytest.fixture
+def run(tmp_path: Path, tiny_sdxl: Path) -> Run:
+    return prepare(small(model={"id": str(tiny_sdxl)}, metrics=[]), str(tmp_path / "lake"))
+
+
+def _generated(run: Run, shards: int) -> None:
+    for job in generation_left(run)[:shards]:
+        write_receipt(run.store, Receipt(job.key, run.id, job.shard.id, (), 1.0, {}))
+
+
+def test_a_run_whose_driver_died_before_it_could_commit(run: Run) -> None:
+    begin(run)
+    _generated(run, len(run.shards) - 1)
+    assert caught_up(run).status == "running"  # shards are left, whose driver commits
+    _generated(run, 1)
+    assert caught_up(run).status == find_run(run.store, run.id).status == "committed"
+
+
+def test_a_run_of_which_nothing_is_left_is_incomplete_no_more(run: Run) -> None:
+    _generated(run, len(run.shards))
+    write_manifest(run.store, replace(begin(run), status="incomplete"))
+    assert not is_finished(run)
+    assert caught_up(run).status == "committed"
+
+
+def test_a_committed_run_that_lacks_a_shard_is_not_finished(run: Run) -> None:
+    """As one whose repair was killed between receipts and manifest."""
+    _generated(run, len(run.shards) - 1)
+    answers = Part("analysis", f"analysis/run_id={run.id}/analysis.0.parquet", 0, 0, "", 0)
+    write_manifest(run.store, replace(begin(run), status="committed", parts=(answers,)))
+    assert not is_finished(run)
+    _generated(run, 1)
+    assert is_finished(run)
