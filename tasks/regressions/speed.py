@@ -32,8 +32,12 @@ class Times:
 
 
 def runs_of_experiment(runs: list[Manifest], run: Manifest) -> list[Manifest]:
-    """The committed runs of the same experiment, whatever their builds, oldest first, this one among them."""
-    return [other for other in runs if other.status == "committed" and other.name == run.name and _same(other, run)]
+    """The committed runs of the same experiment, whatever their builds, oldest first, this one among them.
+
+    This one also where it is incomplete: it has the times of what it made.
+    """
+    alike = [other for other in runs if other.name == run.name and _same(other, run)]
+    return [other for other in alike if other.status == "committed" or other.run_id == run.run_id]
 
 
 def _same(one: Manifest, other: Manifest) -> bool:

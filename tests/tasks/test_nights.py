@@ -55,6 +55,14 @@ def test_speed_needs_five_earlier_nights(tmp_path: Path) -> None:
     assert row["mean"] == 1.3
 
 
+def test_an_incomplete_run_is_compared_by_what_it_made(tmp_path: Path) -> None:
+    runs = [_night(tmp_path, day, seconds) for day, seconds in enumerate(QUIET, 1)]
+    tonight = _night(tmp_path, 9, 1.3)
+    path = tmp_path / "_runs" / f"{tonight}.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"status": "incomplete"}))
+    assert _speed(tmp_path, tonight, runs[0])["verdict"] == "worse"
+
+
 @pytest.mark.parametrize(("seconds", "verdict"), [(1.0, "same"), (1.15, "worse"), (0.7, "better"), (1.05, "same")])
 def test_a_night_beside_quiet_ones(tmp_path: Path, seconds: float, verdict: str) -> None:
     runs = [_night(tmp_path, day, each) for day, each in enumerate([*QUIET, 1.005, 0.995, 1.0, 1.01, 0.99], 1)]
