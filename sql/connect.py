@@ -1,6 +1,7 @@
 """Opens a lake in DuckDB: views over the parts that its manifests name, and nothing else of the machine."""
 
 import json
+import math
 import re
 import tempfile
 import uuid
@@ -118,7 +119,7 @@ def literal(value: str | float | bool | None) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int | float):
-        return f"{value!r}::DOUBLE"
+        return f"{value!r}::DOUBLE" if math.isfinite(value) else f"'{value!r}'::DOUBLE"
     return "'" + value.replace("'", "''") + "'"
 
 

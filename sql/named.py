@@ -1,5 +1,6 @@
 """The named queries of `sql/queries/`: each a file that says at its top what it answers."""
 
+import math
 import re
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -11,6 +12,9 @@ import polars as pl
 
 from sql.connect import BRANCHES, literal
 from sql.select import fetch
+
+NUMBERS = ("fraction", "quantile", "tolerance")
+"""Parameters that are numbers; the others are text."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ def query(connection: duckdb.DuckDBPyConnection, name: str, **parameters: str | 
     """The answer of the named query over the runs of the connection (`sql.connect`).
 
     Args:
-        parameters: those that the query's file names, e.g. `cell="a1.05-b3"`, `branch="cond"`.
+        parameters: those that the query's file names, e.g. `cell="a1.05-b3"`, `branch="cond"`; a number may be text.
 
     Raises:
         ValueError: an unknown query, an unknown parameter, a value that the query refuses.
@@ -48,9 +52,10 @@ def query(connection: duckdb.DuckDBPyConnection, name: str, **parameters: str | 
     if parameters.get("branch") not in (None, *BRANCHES):
         raise ValueError(f"branch {parameters['branch']!r}: one of {', '.join(BRANCHES)}, or none for the mean of both")
     _check_cell(connection, parameters.get("cell"))
+    given = {name: _number(name, value) if name in NUMBERS else value for name, value in parameters.items()}
     before = {parameter: _variable(connection, parameter) for parameter in parameters}
     try:
-        for parameter, value in parameters.items():
+        for parameter, value in given.items():
             connection.execute(f"SET VARIABLE {parameter} = {literal(value)}")
         return fetch(connection, named.text)
     finally:
@@ -70,6 +75,18 @@ def find(name: str) -> Query:
         meant = f" (did you mean {near[0]!r}?)" if near else ""
         raise ValueError(f"no query {name!r}{meant}; there are: {', '.join(known)}")
     return known[name]
+
+
+def _number(name: str, value: str | float | bool | None) -> float | None:
+    if value is None:
+        return None
+    try:
+        number = float(value)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise ValueError(f"{name} {value!r}: a number is wanted, such as 0.1")
+    return number
 
 
 def _check_cell(connection: duckdb.DuckDBPyConnection, cell: str | float | bool | None) -> None:

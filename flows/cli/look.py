@@ -159,15 +159,12 @@ def _note_missing(connection: duckdb.DuckDBPyConnection, rows: pl.DataFrame) -> 
         typer.echo(f"note: {line}", err=True)
 
 
-def _setting(given: str) -> tuple[str, str | float]:
-    """`name=value`, the value a number where it reads as one."""
+def _setting(given: str) -> tuple[str, str]:
+    """`name=value`. The query knows which are numbers: a cell may be named 1.2."""
     name, equals, value = given.partition("=")
     if not (name and equals):
         raise InputError(f"--set {given!r}: NAME=VALUE is wanted, such as fraction=0.1")
-    try:
-        return name, float(value)
-    except ValueError:
-        return name, value
+    return name, value
 
 
 def print_rows(rows: pl.DataFrame, format: str) -> None:

@@ -89,6 +89,25 @@ def test_an_empty_run_is_no_stack_trace(
     assert "Traceback" not in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("value", ["nan", "inf", "-Infinity", "1e999", "much", ""])
+def test_what_is_no_number_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], lake: str, value: str
+) -> None:
+    assert run(monkeypatch, "query", "worst_fraction", "--lake", lake, "--set", f"fraction={value}") == 2
+    told = capsys.readouterr().err
+    assert f"fraction {value!r}: a number is wanted" in told
+    assert "Traceback" not in told
+
+
+def test_a_cell_may_be_named_by_a_number(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    made(tmp_path, Lake(images=False, knobs=("baseline", "1.20")))
+    command = ["query", "correlations", "--lake", str(tmp_path), "--format", "json", "--set", "cell=1.20"]
+    assert run(monkeypatch, *command) == 0
+    assert {row["cell"] for row in json.loads(capsys.readouterr().out)} == {"1.20"}
+
+
 def test_an_unknown_category_is_told(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], lake: str
 ) -> None:

@@ -1,9 +1,12 @@
+import re
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
 from polars.testing import assert_frame_equal
 
 import sql
+from sql.named import NUMBERS
 from tests.lakes import KNOBS, Lake, make
 from tests.tasks.two_runs import add_regressions, alter, with_column
 
@@ -44,6 +47,25 @@ def test_parameters_are_put_back(tmp_path: Path) -> None:
     cond = sql.query(connection, "correlations")
     assert not sql.query(connection, "correlations", branch="uncond").equals(cond)
     assert_frame_equal(sql.query(connection, "correlations"), cond)
+
+
+def test_numbers_are_the_parameters_that_are_read_as_numbers() -> None:
+    texts = [path.read_text() for folder in ("queries", "views") for path in (files("sql") / folder).iterdir()]
+    read = [re.findall(r"getvariable\('(\w+)'\)::(\w+)", text) for text in texts]
+    kinds = {(name, kind) for found in read for name, kind in found}
+    assert {name for name, kind in kinds if kind == "DOUBLE"} == set(NUMBERS)
+    assert {kind for _, kind in kinds} == {"DOUBLE", "VARCHAR"}
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), "nan", "a lot"])
+def test_a_number_that_is_none_is_told(tmp_path: Path, value: str | float) -> None:
+    make(tmp_path, Lake(images=False))
+    connection = sql.connect(tmp_path)
+    with pytest.raises(ValueError, match=r"fraction .*: a number is wanted"):
+        sql.query(connection, "worst_fraction", fraction=value)
+    connection.execute("SET VARIABLE fraction = 'nan'::DOUBLE")  # by hand, and put back after a query with another
+    half = sql.query(connection, "worst_fraction", fraction=0.5)
+    assert_frame_equal(sql.query(connection, "worst_fraction", fraction="0.5"), half)
 
 
 def test_what_is_not_known_is_told(tmp_path: Path) -> None:
