@@ -108,7 +108,7 @@ def scoring_left(run: Run) -> list[ScoreJob]:
     return jobs_left(run.store, begin(run), run.experiment.metrics, cells, run.experiment.reference)
 
 
-def commit(run: Run, manifest: Manifest, outcomes: Iterable[Outcome], derived: Iterable[Part] = ()) -> Manifest:
+def commit(run: Run, manifest: Manifest, outcomes: Iterable[Outcome]) -> Manifest:
     """Bring the manifest up to what receipts say, and delete parts that it does not name.
 
     `outcomes`: those of this start, of which the failed ones are named. The status is `incomplete` while a shard is
@@ -116,7 +116,7 @@ def commit(run: Run, manifest: Manifest, outcomes: Iterable[Outcome], derived: I
     """
     receipts = read_receipts(run.store, run.id)
     complete = all(GenerateJob(shard).key in receipts for shard in run.shards)
-    return commit_receipts(run.store, manifest, outcomes, "committed" if complete else "incomplete", derived)
+    return commit_receipts(run.store, manifest, outcomes, "committed" if complete else "incomplete")
 
 
 def commit_receipts(

@@ -1,15 +1,18 @@
 """The manifest of a run: what readers believe. Written by the run's one driver, replaced atomically."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from sql.schemas import TABLES, VERSION
-from tasks.errors import InputError
+from tasks.errors import InputError, RunError
 from tasks.lake.parts import Part, Receipt, parse_part
 from tasks.lake.store import Store
+
+LOOKS = 5
+"""Times that the runs of a lake are listed anew, where one goes while they are read."""
 
 
 @dataclass(frozen=True)
@@ -67,10 +70,15 @@ def read_manifest(store: Store, run_id: str) -> Manifest | None:
 
 def list_runs(store: Store) -> list[Manifest]:
     """All runs of a lake, oldest first."""
-    paths = [path for path in store.list("_runs") if path.endswith(".json")]
-    ids = [path.removeprefix("_runs/").removesuffix(".json") for path in paths]
-    found = map(_parse, ids, store.read_all(paths))
-    return sorted(found, key=lambda manifest: (manifest.created, manifest.run_id))
+    for _ in range(LOOKS):
+        paths = [path for path in store.list("_runs") if path.endswith(".json")]
+        ids = [path.removeprefix("_runs/").removesuffix(".json") for path in paths]
+        try:
+            found = map(_parse, ids, store.read_all(paths))
+        except FileNotFoundError:  # a run was removed meanwhile
+            continue
+        return sorted(found, key=lambda manifest: (manifest.created, manifest.run_id))
+    raise RunError(f"lake {store.lake!r}: its runs are being removed; try again later")
 
 
 def parts_by_receipt(manifest: Manifest, receipts: Mapping[str, Receipt]) -> dict[str, tuple[Part, ...]]:
@@ -97,9 +105,9 @@ def find_run(store: Store, given: str | None) -> Manifest:
     raise InputError(f"run {given!r}: {'matches several' if matching else 'no such run'}; there are {known}")
 
 
-def delete_unnamed(store: Store, manifest: Manifest, keep: Iterable[str] = ()) -> list[str]:
+def delete_unnamed(store: Store, manifest: Manifest) -> list[str]:
     """Delete parts of the run that its manifest does not name: a plain glob over a committed run is right too."""
-    named = {part.path for part in manifest.parts} | set(keep)
+    named = {part.path for part in manifest.parts}
     unnamed = [
         path for table in TABLES for path in store.list(f"{table}/run_id={manifest.run_id}") if path not in named
     ]

@@ -15,7 +15,7 @@ from tasks.lake.manifest import find_run
 from tasks.lake.parts import new_attempt, write_part
 from tasks.lake.verify import check_parts, send_back
 from tasks.report import report_run
-from tasks.run import Run, begin, commit, generation_left, prepare, scoring_left
+from tasks.run import Run, begin, commit, commit_receipts, generation_left, prepare, scoring_left
 from tasks.worker import Worker
 from tests.google_store import GoogleStore
 from tests.object_store import S3Server
@@ -47,7 +47,7 @@ def _work(run: Run, jobs: int | None = None) -> None:
     with sql.connect(run.store.lake, run.id) as lake:
         answers = analyse(lake, run.id)
     part = write_part(run.store, "analysis", run.id, "analysis", new_attempt(), answers)
-    commit(run, manifest, [], [part])
+    commit_receipts(run.store, manifest, [], manifest.status, [part])
 
 
 @pytest.fixture(scope="module")

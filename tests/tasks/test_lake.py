@@ -154,6 +154,19 @@ def test_commit_leaves_what_the_manifest_names(store: Store) -> None:
     assert store.list("scores") == [kept.path]
 
 
+def test_a_run_that_goes_while_runs_are_listed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_manifest(store, _manifest())
+    write_manifest(store, replace(_manifest(), run_id="other-1"))
+    read_all = store.read_all
+
+    def removed_meanwhile(paths: list[str]) -> list[bytes]:
+        store.delete("_runs/other-1.json")
+        return read_all(paths)
+
+    monkeypatch.setattr(store, "read_all", removed_meanwhile)
+    assert [run.run_id for run in list_runs(store)] == [RUN]
+
+
 def test_verify_names_each_kind_of_fault_and_repair_sends_it_back(store: Store) -> None:
     parts = [write_part(store, "scores", RUN, f"s{i}", "a", _rows(i)) for i in range(4)]
     for i, part in enumerate(parts):
