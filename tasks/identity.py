@@ -59,10 +59,16 @@ def settings_that_decide(experiment: Experiment) -> dict[str, Any]:
 
 @cache
 def source_digest() -> str:
-    """Digest of the source that makes the numbers. (Packages that a driver ships do not lie side by side.)"""
-    (place,) = find_spec("stability").submodule_search_locations  # type: ignore[union-attr, misc]  # not imported
-    files = [*sorted(Path(place).glob("*.py")), *(Path(__file__).with_name(name) for name in _GENERATING)]
+    """Digest of the source that makes the numbers, and says which pictures are blank."""
+    ours = [Path(__file__).with_name(name) for name in _GENERATING]
+    files = [*sorted(_folder("stability").glob("*.py")), *ours, _folder("eval") / "scorers" / "images.py"]
     return digest([(f"{file.parent.name}/{file.name}", file.read_text(encoding="utf-8")) for file in files])
+
+
+def _folder(package: str) -> Path:
+    """Without importing it. Packages that a driver ships do not lie side by side."""
+    (place,) = find_spec(package).submodule_search_locations  # type: ignore[union-attr, misc]
+    return Path(place)
 
 
 @cache
