@@ -55,7 +55,7 @@ def nightly(
             return _ended(f"nothing done, another night is at work: {busy}")
         run_id = benchmark(tonight, lake, ray_address)
         told = _judge(store, run_id, tonight)
-        removed = remove_old(store, chosen.name, chosen.nightly.keep)
+        removed = remove_old(store, chosen.name, chosen.nightly.keep, run_id)
     return _ended(told + (f"; removed {', '.join(removed)}" if removed else ""))
 
 

@@ -29,16 +29,19 @@ def is_night(run: Manifest) -> bool:
     return bool(_NIGHT.fullmatch(str(run.experiment.get("repeat", ""))))
 
 
-def remove_old(store: Store, name: str, keep: int) -> list[str]:
+def remove_old(store: Store, name: str, keep: int, tonight: str = "") -> list[str]:
     """Delete all but the last `keep` nights of an experiment; their ids.
 
-    A run that a baseline names stays, and is not counted; so does one that another process works on.
+    A run that a baseline names stays, and is not counted. So does one that another process works on, and the run
+    `tonight`, which may be of a night that is older than all that are kept.
     """
     pinned = {baseline.run_id for baseline in list_baselines(store)}
     nights = [run for run in list_runs(store) if run.name == name and is_night(run) and run.run_id not in pinned]
     nights.sort(key=lambda run: str(run.experiment["repeat"]))
     removed = []
     for run in nights[:-keep]:
+        if run.run_id == tonight:
+            continue
         try:
             remove_run(store, run.run_id)
         except RunError:

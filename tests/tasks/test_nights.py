@@ -128,6 +128,14 @@ def test_old_nights_go_but_not_a_baseline_nor_another_experiment(tmp_path: Path)
     assert remove_old(store, "night", keep=2) == []
 
 
+def test_tonight_stays_though_its_night_is_older_than_those_that_are_kept(tmp_path: Path) -> None:
+    runs = [_night(tmp_path, day) for day in range(1, 6)]
+    store = open_store(tmp_path)
+    assert remove_old(store, "night", keep=2, tonight=runs[1]) == [runs[0], runs[2]]
+    assert {run.run_id for run in list_runs(store)} == {runs[1], *runs[3:]}
+    assert remove_old(store, "night", keep=2, tonight=runs[4]) == [runs[1]]
+
+
 def test_a_night_is_named_by_its_time_whatever_its_zone() -> None:
     east = datetime.fromisoformat("2026-05-01T02:00:00+02:00")
     assert night_of(east) == night_of(east.astimezone(UTC)) == "2026-05-01T00:00:00Z"
