@@ -67,10 +67,14 @@ def prepare(experiment: Experiment, lake: str, download: bool = False) -> Run:
 
 
 def begin(run: Run) -> Manifest:
-    """The run's manifest; a new one, with status `running`, where there is none."""
+    """The run's manifest; a new one, with status `running`, where there is none.
+
+    To the metrics of one that was begun come those that the experiment has now; they are written at commit.
+    """
     begun = read_manifest(run.store, run.id)
     if begun:
-        return begun
+        metrics = list(dict.fromkeys((*begun.experiment["metrics"], *run.experiment.metrics)))
+        return replace(begun, experiment={**begun.experiment, "metrics": metrics})
     experiment = run.experiment
     decides: dict[str, Any] = {
         **settings_that_decide(experiment),

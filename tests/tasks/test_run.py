@@ -7,7 +7,7 @@ import pytest
 
 from tasks.lake.manifest import find_run, write_manifest
 from tasks.lake.parts import Part, Receipt, write_receipt
-from tasks.run import Run, begin, caught_up, generation_left, is_finished, prepare
+from tasks.run import Run, begin, caught_up, commit, generation_left, is_finished, prepare
 from tests.tasks.experiments import small
 
 
@@ -44,3 +44,15 @@ def test_a_committed_run_that_lacks_a_shard_is_not_finished(run: Run) -> None:
     assert not is_finished(run)
     _generated(run, 1)
     assert is_finished(run)
+
+
+def test_a_run_that_goes_on_with_other_metrics_knows_them_all(run: Run) -> None:
+    def asking_for(*metrics: str) -> Run:
+        return replace(run, experiment=run.experiment.model_copy(update={"metrics": metrics}))
+
+    begin(asking_for("contrast"))
+    more = asking_for("sharpness", "contrast")
+    commit(more, begin(more), [])
+    assert find_run(run.store, run.id).experiment["metrics"] == ["contrast", "sharpness"]
+    commit(run, begin(run), [])  # which asks for none, and what is scored stays
+    assert find_run(run.store, run.id).experiment["metrics"] == ["contrast", "sharpness"]
