@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import torch
 
 from stability.blocks import Block, self_attention_blocks
-from tasks.errors import InputError
+from tasks.errors import InputError, RunError
 from tasks.experiment import ModelSpec
 from tasks.shapes_xl import WEIGHTS
 
@@ -40,6 +41,21 @@ def resolve_model(spec: ModelSpec, download: bool = False) -> ModelSource:
         raise InputError(f"model.id {spec.id!r}: neither {', '.join(BUNDLED)}, nor a hub id (owner/name), nor a folder")
     snapshot = Path(_hub_snapshot(spec, download))
     return ModelSource(spec, snapshot, snapshot.name)  # the hub's cache names snapshots by commit
+
+
+def check_source(source: ModelSource) -> None:
+    """Raises `RunError` where this machine has other files of a model than the driver, or none. Those of a hub model,
+    whose folder is named by its commit, are fetched.
+    """
+    if source.folder.name == source.revision:
+        return
+    folder = BUNDLED.get(source.spec.id, source.folder)
+    found = _digest_of_files(folder) if folder.is_dir() else "none"
+    if found != source.revision:
+        raise RunError(
+            f"another {source.spec.id} than the driver's is on {socket.gethostname()}: the digest of its files in "
+            f"{folder} is {found}, not {source.revision}"
+        )
 
 
 def load_pipeline(source: ModelSource, device: str) -> Any:

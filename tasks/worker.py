@@ -21,7 +21,7 @@ from tasks.generate import Setting, ShardRows, generate_shard
 from tasks.identity import build
 from tasks.lake.parts import Part, Receipt, new_attempt, write_part, write_receipt
 from tasks.lake.store import Store, open_store
-from tasks.models import ModelSource, load_pipeline
+from tasks.models import ModelSource, check_source, load_pipeline
 from tasks.plan import Shard
 from tasks.reference import Reference
 from tasks.score import score_images
@@ -113,13 +113,15 @@ class Worker:
 
     def ready(self) -> None:
         """Answers once the worker has a place and stands. Raises `LakeError` where it has no credentials there,
-        and `RunError` where its node would make other numbers than the run's id says.
+        and `RunError` where its node would make other numbers than the run's id says: by its code, or by its model.
         """
         other = [
             f"{what} is {have}, not {self._build[what]}" for what, have in build().items() if have != self._build[what]
         ]
         if other:
             raise RunError(f"another skewbench than the driver's is on {socket.gethostname()}: {', '.join(other)}")
+        if self._source:
+            check_source(self._source)
         _ = self._store
 
     def run(self, job: Job) -> Receipt:

@@ -76,8 +76,8 @@ class Lease:
         return self._store.swap(self._path, left, self._held)
 
     def _content(self) -> bytes:
-        holder = {"token": self._token, "host": socket.gethostname(), "pid": os.getpid(), "time": time.time()}
-        return json.dumps(holder).encode()
+        here = {"host": socket.gethostname(), "processes": _processes(), "pid": os.getpid()}
+        return json.dumps({"token": self._token, **here, "time": time.time()}).encode()
 
     def _beat(self) -> None:
         while not self._stop.wait(HEARTBEAT):
@@ -100,11 +100,19 @@ def _parse(content: bytes) -> dict[str, Any] | None:
         return None
 
 
+def _processes() -> int:
+    """Which processes the numbers are of: containers may share a host's name, and each counts its own."""
+    try:
+        return os.stat("/proc/self/ns/pid").st_ino
+    except OSError:  # no Linux
+        return 0
+
+
 def _alive(holder: dict[str, Any]) -> bool:
     """On this machine: whether the process lives. On another: whether its heartbeat is young."""
     if time.time() - holder["time"] > STALE:
         return False
-    if holder["host"] != socket.gethostname():
+    if (holder["host"], holder.get("processes")) != (socket.gethostname(), _processes()):
         return True
     try:
         os.kill(holder["pid"], 0)

@@ -46,6 +46,17 @@ def test_a_driver_that_slept_too_long_learns_that_it_lost(store: Store, monkeypa
     assert store.exists(f"_leases/{RUN}.json")  # it is the other's
 
 
+@pytest.mark.parametrize("other", [{"host": "elsewhere"}, {"processes": 1}])
+def test_a_process_that_cannot_be_seen_lives_while_its_heartbeat_is_young(
+    store: Store, other: dict[str, str | int]
+) -> None:
+    with Lease(store, RUN):
+        left = json.loads(store.read(f"_leases/{RUN}.json"))
+    store.put(f"_leases/{RUN}.json", json.dumps({**left, "pid": 2**22 + 1, **other}).encode())
+    with pytest.raises(RunError, match="is being driven by process"), Lease(store, RUN):
+        pass
+
+
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), LakeError("the store answers 'no'")])
 def test_a_heartbeat_that_fails_is_not_the_last(
     store: Store, monkeypatch: pytest.MonkeyPatch, error: Exception

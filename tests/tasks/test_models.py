@@ -1,12 +1,14 @@
 """Models on a cluster: a node that lacks a hub model's files fetches them at the driver's revision, and only then."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from tasks import models
+from tasks.errors import RunError
 from tasks.experiment import ModelSpec
-from tasks.models import ModelSource, load_pipeline, resolve_model
+from tasks.models import ModelSource, check_source, load_pipeline, resolve_model
 
 
 @pytest.fixture
@@ -43,3 +45,18 @@ def test_a_folder_is_never_asked_of_the_hub(fetched: list[tuple[str, str | None,
     with pytest.raises((OSError, ValueError), match="gone"):
         load_pipeline(ModelSource(ModelSpec(id="/models/gone"), Path("/models/gone"), "0123"), "cpu")
     assert fetched == []
+
+
+def test_a_node_with_other_files_of_a_model_says_so(tiny_sdxl: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(tiny_sdxl, folder)
+    source = resolve_model(ModelSpec(id=str(folder)))
+    check_source(source)
+    check_source(ModelSource(ModelSpec(id="org/name"), Path("/elsewhere/snapshots/c0ffee"), "c0ffee"))
+    with (folder / "unet" / "config.json").open("a") as file:
+        file.write(" ")
+    with pytest.raises(RunError, match=f"another {folder} than the driver's is on .*, not {source.revision}"):
+        check_source(source)
+    shutil.rmtree(folder)
+    with pytest.raises(RunError, match="is none, not"):
+        check_source(source)
