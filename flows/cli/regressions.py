@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from flows.cli.ends import raise_unless_completed
 from flows.cli.look import print_rows
 from flows.cli.options import ExperimentName, Lake, RayAddress, RunId, WeightsFolder
 from flows.cli.progress import prefect_server, receipts_of, receipts_shown, tell_report
@@ -135,8 +136,7 @@ def nightly(
         if baseline and baseline.run_id != run.run_id:
             place = "" if lake == "lake" else f" --lake {lake}"
             typer.echo(f"row by row: skewbench compare {baseline.name} {run.run_id}{place}")
-    if state.is_failed() or state.is_crashed():
-        state.result()  # raises what the flow did
+    raise_unless_completed(state)
     typer.echo(state.message)
 
 

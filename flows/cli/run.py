@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from flows.cli.ends import raise_unless_completed
 from flows.cli.options import ExperimentName, Lake, Prompts, RayAddress, WeightsFolder
 from flows.cli.progress import (
     prefect_server,
@@ -16,7 +17,6 @@ from flows.cli.progress import (
     tell_missing,
     tell_report,
 )
-from tasks.errors import RunError
 from tasks.lake.manifest import list_runs
 from tasks.lake.parts import count_receipts
 from tasks.lake.store import open_store
@@ -67,9 +67,7 @@ def run(
 
         with receipts_shown(console, prepared.store, prepared.id, receipts_of(prepared)):
             state = benchmark(chosen, lake, ray_address, return_state=True)
-    if state.is_failed() or state.is_crashed():
-        error = state.result(raise_on_failure=False)
-        raise error if isinstance(error, Exception) else RunError(str(state.message))
+    raise_unless_completed(state)
     typer.echo(f"{prepared.id} is done, in {time.monotonic() - began:.0f} s")
     tell_missing(prepared.store, prepared.id)
     tell_report(prepared.store, prepared.id)

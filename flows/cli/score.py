@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from flows.cli.ends import raise_unless_completed
 from flows.cli.options import AnyRun, Lake, RayAddress, WeightsFolder
 from flows.cli.progress import prefect_server, receipts_shown, tell_missing, tell_report
-from tasks.errors import RunError
 from tasks.lake.manifest import find_run
 from tasks.lake.parts import count_receipts
 from tasks.lake.store import open_store
@@ -53,9 +53,7 @@ def score(
 
             with receipts_shown(console, store, manifest.run_id, totals):
                 state = flow(manifest.run_id, chosen, reference or "", lake, ray_address, return_state=True)
-        if state.is_failed() or state.is_crashed():
-            error = state.result(raise_on_failure=False)
-            raise error if isinstance(error, Exception) else RunError(str(state.message))
+        raise_unless_completed(state)
         typer.echo(f"{manifest.run_id} is scored, in {time.monotonic() - began:.0f} s")
     else:
         typer.echo(f"{manifest.run_id} has these scores already; nothing to do")

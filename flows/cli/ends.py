@@ -1,0 +1,19 @@
+"""How a flow that a command ran has ended: in an error, unless it completed."""
+
+from typing import TYPE_CHECKING, Any
+
+from tasks.errors import RunError
+
+if TYPE_CHECKING:
+    from prefect.states import State
+
+
+def raise_unless_completed(state: "State[Any]") -> None:
+    """Raises what the flow did, or `RunError` where it ended otherwise: cancelled in the UI, say."""
+    if state.is_completed():
+        return
+    if state.is_failed() or state.is_crashed():
+        error = state.result(raise_on_failure=False)
+        raise error if isinstance(error, Exception) else RunError(str(state.message))
+    told = f"{state.name}: {state.message}" if state.message else state.name
+    raise RunError(f"the flow did not complete ({told}); the same command goes on where it was")

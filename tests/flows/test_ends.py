@@ -1,0 +1,28 @@
+"""How commands tell the end of the flow that they ran: an error, whatever it is called, unless it completed."""
+
+from typing import Any
+
+import pytest
+from prefect.states import Cancelled, Completed, Crashed, Failed, State, Suspended
+
+from flows.cli.ends import raise_unless_completed
+from tasks.errors import InputError, RunError
+
+
+@pytest.mark.parametrize(
+    ("state", "kind", "said"),
+    [
+        (Failed(data=InputError("seeds: no"), message="not this"), InputError, "^seeds: no$"),
+        (Crashed(data=RunError("no worker left")), RunError, "^no worker left$"),
+        (Cancelled(message="by somebody"), RunError, "did not complete .Cancelled: by somebody."),
+        (Cancelled(), RunError, "did not complete .Cancelled."),
+        (Suspended(), RunError, "did not complete .Suspended"),
+    ],
+)
+def test_what_did_not_complete_is_an_error(state: State[Any], kind: type[Exception], said: str) -> None:
+    with pytest.raises(kind, match=said):
+        raise_unless_completed(state)
+
+
+def test_what_completed_is_none() -> None:
+    raise_unless_completed(Completed(message="done"))
