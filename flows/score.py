@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from prefect import flow
+from pydantic import NonNegativeFloat
 
 from flows.cells import by_cell
 from flows.steps import finish, named, workers
@@ -24,6 +25,7 @@ def score(
     reference: str = "",
     lake: str = "lake",
     ray_address: str = "",
+    gpus: NonNegativeFloat | None = None,
 ) -> str:
     """Score the committed pictures of a run, then analyse and report anew. Returns the run's id.
 
@@ -33,6 +35,7 @@ def score(
         reference: What cells are compared with as sets: a folder of pictures, or a run's id; empty: not compared.
         lake: Folder of the Parquet lake, on the machine that runs the flow.
         ray_address: HOST:PORT of a Ray cluster; empty: Ray is started on the machine that runs the flow.
+        gpus: GPUs a worker, fractions allowed; 0: on the CPU; left out: as many as the run was made with.
 
     Raises `InputError` for metrics that do not exist and a run that is still generated, `RunError` where jobs were
     set aside.
@@ -48,7 +51,7 @@ def score(
         outcomes: list[Outcome] = []
         if jobs:
             threads = manifest.experiment["generation"]["threads"]
-            needs = Needs(store.lake, None, None, threads, spec.gpus)
+            needs = Needs(store.lake, None, None, threads, spec.gpus if gpus is None else gpus)
             with workers(needs, spec.count, found.experiment["model"]["id"], ray_address, lease) as pool:
                 outcomes = by_cell("score", pool, store, run_id, jobs)
         scored = tuple(dict.fromkeys((*manifest.experiment["metrics"], *chosen)))

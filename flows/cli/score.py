@@ -30,6 +30,13 @@ def score(
     ] = None,
     lake: Lake = "lake",
     ray_address: RayAddress = "",
+    gpus: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            help="GPUs a worker, fractions allowed; 0: on the CPU. As many as RUN was made with where left out.",
+        ),
+    ] = None,
     weights: WeightsFolder = None,
 ) -> None:
     """Score a run's pictures. What is scored already stays; what lacks its weights is NULL with the reason.
@@ -52,7 +59,7 @@ def score(
             from flows.score import score as flow
 
             with receipts_shown(console, store, manifest.run_id, totals):
-                state = flow(manifest.run_id, chosen, reference or "", lake, ray_address, return_state=True)
+                state = flow(manifest.run_id, chosen, reference or "", lake, ray_address, gpus, return_state=True)
         raise_unless_completed(state)
         typer.echo(f"{manifest.run_id} is scored, in {time.monotonic() - began:.0f} s")
     else:

@@ -60,8 +60,11 @@ def connect_ray(address: str | None, gpus: float) -> None:
         ask_for_gpus(gpus, patience)
     if gpus and not room(0, gpus):
         there = ray.cluster_resources().get("GPU", 0.0)
-        where = f"the cluster has {there:g} GPUs on {len(_alive())} nodes" if address else f"this machine has {there:g}"
-        raise InputError(f"workers.gpus {gpus:g}: {where} GPUs" if not address else f"workers.gpus {gpus:g}: {where}")
+        if address:
+            where = f"the cluster has {there:g} GPUs on {len(_alive())} nodes"
+        else:
+            where = f"this machine has {there:g} GPUs"
+        raise InputError(f"workers.gpus {gpus:g}: {where}; 0 is the CPU")
 
 
 def ask_for_gpus(gpus: float, patience: float) -> None:

@@ -216,7 +216,7 @@ def test_stopped_pool_raises() -> None:
 
 
 def test_more_gpus_than_there_are() -> None:
-    with pytest.raises(InputError, match=r"workers.gpus 64"):
+    with pytest.raises(InputError, match=r"workers.gpus 64: this machine has 0 GPUs; 0 is the CPU"):
         connect_ray(None, gpus=64.0)
 
 

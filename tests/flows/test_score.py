@@ -1,0 +1,49 @@
+"""Where `skewbench score` and its flow score a run that was made on GPUs."""
+
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect.states import Completed
+from typer.testing import CliRunner
+
+from flows.cli import app
+from flows.score import score
+from tasks.pool import Needs
+from tests.lakes import Lake, made
+
+EXPERIMENT = {
+    "name": "toy",
+    "description": "A toy.",
+    "model": {"id": "shapes-xl"},
+    "generation": {"threads": 1},
+    "metrics": ["binding"],
+    "workers": {"gpus": 2.0},
+}
+
+
+@pytest.mark.parametrize(("given", "asked"), [(None, 2.0), (0.0, 0.0), (0.5, 0.5)])
+def test_gpus_of_a_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: float | None, asked: float) -> None:
+    def workers(needs: Needs, *_others: Any) -> None:
+        raise AssertionError(f"asked for {needs.gpus} GPUs")
+
+    monkeypatch.setattr("flows.score.workers", workers)
+    monkeypatch.setattr("flows.score.left_of_run", lambda *_: ["a job"])
+    run_id = made(tmp_path, Lake(), experiment=EXPERIMENT)
+    with pytest.raises(AssertionError, match=f"asked for {asked} GPUs"):
+        score.fn(run_id, ("contrast",), lake=str(tmp_path), gpus=given)
+
+
+@pytest.mark.parametrize(("options", "gpus"), [([], None), (["--gpus", "0"], 0.0)])
+def test_the_command_hands_them_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], gpus: float | None
+) -> None:
+    run_id, given = made(tmp_path, Lake(), experiment=EXPERIMENT), []
+    known = list(score.parameters.properties)
+    monkeypatch.setattr("flows.cli.score.prefect_server", nullcontext)
+    monkeypatch.setattr("tasks.scoring.left_of_run", lambda *_: ["a job"])
+    monkeypatch.setattr("flows.score.score", lambda *those, **_: given.append(those) or Completed())
+    done = CliRunner().invoke(app, ["score", run_id, "--metrics", "contrast", "--lake", str(tmp_path), *options])
+    assert done.exit_code == 0, done.exception
+    assert dict(zip(known, given[0], strict=True))["gpus"] == gpus
