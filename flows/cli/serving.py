@@ -59,8 +59,8 @@ def up(
         return
     _clean_up()
     if host not in _LOOPBACK:
-        typer.echo(f"note: whoever reaches {host}:{port} can start flows here; PREFECT_SERVER_API_AUTH_STRING sets a "
-                   "password", err=True)  # fmt: skip
+        typer.echo(f"note: whoever reaches {launch.address(host, port)} can start flows here; "
+                   "PREFECT_SERVER_API_AUTH_STRING sets a password", err=True)  # fmt: skip
     with Console(stderr=True).status("starting the Prefect server"):
         started = launch.start(host, port, lake, database)
     typer.echo(f"the UI is at {started.url}")

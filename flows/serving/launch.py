@@ -30,8 +30,7 @@ def start(host: str, port: int, lake: str, database: str | None) -> Up:
     """Start the server and what serves the deployments, in the background. Raises `InputError`, `RunError`."""
     _check_port(host, port)
     prefect_home().mkdir(parents=True, exist_ok=True)
-    shown = "127.0.0.1" if _on_all_interfaces(host) else host
-    url, mark = f"http://{shown}:{port}", uuid.uuid4().hex
+    url, mark = f"http://{address(_seen_from_here(host), port)}", uuid.uuid4().hex
     place = lake if "://" in lake else str(Path(lake).absolute())
     environment = {**os.environ, MARK: mark, "PREFECT_API_URL": f"{url}/api", reports.LAKE: place}
     environment |= _server_settings(host, port, database)
@@ -68,11 +67,20 @@ def end(up: Up) -> bool:
     return was_running or bool(left)
 
 
-def _on_all_interfaces(host: str) -> bool:
+def address(host: str, port: int) -> str:
+    """HOST:PORT as a URL has it: with brackets around an IPv6 address."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _seen_from_here(host: str) -> str:
+    """Where this machine finds a server that listens on `host`: on all interfaces it is on the loopback too."""
     try:
-        return ip_address(host).is_unspecified
+        listening = ip_address(host)
     except ValueError:  # a name
-        return False
+        return host
+    if not listening.is_unspecified:
+        return host
+    return "127.0.0.1" if listening.version == 4 else "::1"
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 from typer.testing import CliRunner
@@ -14,6 +15,7 @@ from typer.testing import CliRunner
 from flows.cli import app
 from flows.serving import launch, state
 from flows.serving.state import MARK, Process, Up
+from tasks.errors import RunError
 from tests.flows.serving import wait_for
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
@@ -68,6 +70,28 @@ def test_a_port_that_is_taken_is_told(home: Path) -> None:
         done = CliRunner().invoke(app, ["up", "--port", str(port)])
     assert f"--port {port}" in str(done.exception)
     assert not state.state_path().exists()
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:4299"),
+        ("0.0.0.0", "http://127.0.0.1:4299"),
+        ("::1", "http://[::1]:4299"),
+        ("::", "http://[::1]:4299"),
+        ("a-name", "http://a-name:4299"),
+    ],
+)
+def test_the_address_of_a_host(monkeypatch: pytest.MonkeyPatch, host: str, url: str) -> None:
+    def background(_command: list[str], environment: dict[str, str], *_others: str) -> None:
+        raise RunError(environment["PREFECT_API_URL"])
+
+    monkeypatch.setattr(launch, "_check_port", lambda *_: None)
+    monkeypatch.setattr(launch, "_background", background)
+    with pytest.raises(RunError) as asked:
+        launch.start(host, 4299, "lake", None)
+    assert str(asked.value) == f"{url}/api"
+    assert httpx.URL(url).port == 4299
 
 
 @pytest.mark.timeout(900)
