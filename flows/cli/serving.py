@@ -49,7 +49,7 @@ def up(
 
     What runs in the terminal shows there too: `skewbench run` uses this server while it is there.
     """
-    from flows.serving import launch, state
+    from flows.serving import launch, password, state
 
     nights = _nights(nightly, nightly_timezone, nightly_experiment)
     there = state.running()
@@ -58,7 +58,7 @@ def up(
         _tell_nights(there.api, nights)
         return
     _clean_up()
-    if host not in _LOOPBACK:
+    if host not in _LOOPBACK and password.of_server() is None:
         typer.echo(f"note: whoever reaches {launch.address(host, port)} can start flows here; "
                    "PREFECT_SERVER_API_AUTH_STRING sets a password", err=True)  # fmt: skip
     with Console(stderr=True).status("starting the Prefect server"):
@@ -103,10 +103,14 @@ def serve(
     api = get_current_settings().api.url
     if not api:
         raise InputError("PREFECT_API_URL is not set: the server that is to offer the flows; `skewbench up` starts one")
-    from flows.serving import deployments, state
+    from prefect import get_client
+
+    from flows.serving import deployments, password, state
 
     if not state.answers(api):
         raise RunError(f"no Prefect server answers at {api}")
+    with get_client(sync_client=True) as client:
+        password.check(client)
     place = lake if "://" in lake else str(Path(lake).absolute())
     deployments.serve(place, ray_address, lambda: typer.echo(f"the flows are offered at {api}; lake {place}"))
 

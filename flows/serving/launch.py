@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-from flows.serving import reports, state
+from flows.serving import password, reports, state
 from flows.serving.state import MARK, Process, Up, prefect_home, state_path
 from tasks.errors import InputError, RunError
 
@@ -33,7 +33,7 @@ def start(host: str, port: int, lake: str, database: str | None) -> Up:
     url, mark = f"http://{address(_seen_from_here(host), port)}", uuid.uuid4().hex
     place = lake if "://" in lake else str(Path(lake).absolute())
     environment = {**os.environ, MARK: mark, "PREFECT_API_URL": f"{url}/api", reports.LAKE: place}
-    environment |= _server_settings(host, port, database)
+    environment |= _server_settings(host, port, database) | password.for_clients()
     command = [sys.executable, "-m", "flows.serving.app", "--host", host, "--port", str(port)]
     server = _background(command, environment, "server")
     up = Up(url, place, mark, Process.of(server.pid))
@@ -86,6 +86,7 @@ def _seen_from_here(host: str) -> str:
 @contextmanager
 def server_for_a_command() -> Iterator[None]:
     """Within: a Prefect API. The one that is set, that of `up`, or one of our own, which ends as this process does."""
+    from prefect import get_client
     from prefect.context import refresh_global_settings_context
     from prefect.settings import get_current_settings
 
@@ -95,14 +96,21 @@ def server_for_a_command() -> Iterator[None]:
     up = state.running()
     own = None if up else _temporary()
     api = up.api if up else own[1]  # type: ignore[index]
-    os.environ["PREFECT_API_URL"] = api
+    settings = {"PREFECT_API_URL": api, **password.for_clients()}
+    before = {name: os.environ.get(name) for name in settings}
+    os.environ.update(settings)
     refresh_global_settings_context()
     try:
+        with get_client(sync_client=True) as client:
+            password.check(client)
         yield
     finally:
         if own:
             _send_what_is_queued()
-        os.environ.pop("PREFECT_API_URL")
+        for name, value in before.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value
         if own:
             _end_temporary(own[0])
 

@@ -4,7 +4,7 @@ from functools import partial
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from flows.serving import state
+from flows.serving import password, state
 from sql import LakeError
 from tasks.lake.manifest import report_path
 from tasks.lake.store import open_store
@@ -16,14 +16,18 @@ if TYPE_CHECKING:
 
 LAKE = "SKEWBENCH_REPORTS"
 """Variable that names the lake whose reports a server shows."""
+_ASK = {"www-authenticate": 'Basic realm="skewbench", charset="UTF-8"'}
 _POLICY = {"content-security-policy": "sandbox allow-scripts allow-popups allow-downloads"}
 
 
 def route(lake: str) -> "Route":
-    """`/reports/RUN_ID.html`. A report is a page of an origin of its own: its scripts cannot speak to the API."""
+    """`/reports/RUN_ID.html`. A report is a page of an origin of its own: its scripts cannot speak to the API.
+
+    Where the server has a password, a report asks for it too: Prefect's own check covers nothing but its API.
+    """
     from starlette.routing import Route
 
-    return Route("/reports/{run_id}.html", partial(_report, lake), name="report")
+    return Route("/reports/{run_id}.html", partial(_report, lake, password.of_server()), name="report")
 
 
 def report_url(report: str) -> str:
@@ -36,9 +40,11 @@ def report_url(report: str) -> str:
     return report if "://" in report else path.as_uri()
 
 
-def _report(lake: str, request: "Request") -> "Response":
+def _report(lake: str, asked_for: str | None, request: "Request") -> "Response":
     from starlette.responses import HTMLResponse, PlainTextResponse
 
+    if not password.admits(asked_for, request.headers.get("authorization")):
+        return PlainTextResponse("Reports ask for the server's password.", status_code=401, headers=_ASK)
     try:
         page = open_store(lake).read(report_path(request.path_params["run_id"]))
     except FileNotFoundError:

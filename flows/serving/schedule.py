@@ -10,9 +10,10 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import DeploymentScheduleCreate
 from prefect.client.schemas.objects import DeploymentSchedule
 from prefect.client.schemas.schedules import CronSchedule
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 from pydantic import ValidationError
 
+from flows.serving import password
 from tasks.errors import InputError
 from tasks.experiment import Experiment
 
@@ -63,5 +64,9 @@ def _told(found: DeploymentSchedule) -> str:
 
 @contextmanager
 def _deployment(api: str) -> Iterator[tuple[SyncPrefectClient, UUID]]:
-    with temporary_settings({PREFECT_API_URL: api}), get_client(sync_client=True) as client:
+    settings: dict[Any, str] = {PREFECT_API_URL: api}
+    if known := password.of_server():
+        settings[PREFECT_API_AUTH_STRING] = known
+    with temporary_settings(settings), get_client(sync_client=True) as client:
+        password.check(client)
         yield client, client.read_deployment_by_name(DEPLOYMENT).id

@@ -1,0 +1,118 @@
+"""A server with a password: its reports ask for it, and those who are started here know it."""
+
+import os
+import subprocess
+from base64 import b64encode
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from prefect.context import refresh_global_settings_context
+from prefect.settings import PREFECT_SERVER_API_AUTH_STRING, get_current_settings, temporary_settings
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from flows.serving import launch, password, reports, schedule, state
+from flows.serving.state import Process, Up
+from tasks.errors import InputError, RunError
+from tasks.lake.store import LocalStore
+
+SECRET = "admin:not-to-be-seen-ä"
+BASIC = "Basic " + b64encode(SECRET.encode()).decode()
+
+
+@pytest.fixture
+def settings() -> Iterator[None]:
+    """Prefect's settings are read anew once the environment is as it was."""
+    yield
+    refresh_global_settings_context()
+
+
+@pytest.fixture(autouse=True)
+def home(settings: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path))
+    for name in ("PREFECT_API_URL", "PREFECT_API_AUTH_STRING", "PREFECT_SERVER_API_AUTH_STRING"):
+        monkeypatch.delenv(name, raising=False)
+    refresh_global_settings_context()
+    return tmp_path
+
+
+def _server(lake: Path) -> TestClient:
+    LocalStore(lake).put("_reports/r-1.html", b"<p>report</p>")
+    with temporary_settings({PREFECT_SERVER_API_AUTH_STRING: SECRET}):
+        return TestClient(Starlette(routes=[reports.route(str(lake))]))
+
+
+@pytest.mark.parametrize("header", [None, "", "Basic", "Basic ", "Basic YWRtaW46cGFzcw==", "Bearer x", BASIC[6:]])
+def test_a_report_asks_for_the_password(tmp_path: Path, header: str | None) -> None:
+    server = _server(tmp_path)
+    headers = {} if header is None else {"authorization": header}
+    for path in ("/reports/r-1.html", "/reports/absent.html"):
+        answer = server.get(path, headers=headers)
+        assert (answer.status_code, "<p>" in answer.text) == (401, False)
+        assert answer.headers["www-authenticate"].startswith("Basic ")
+
+
+def test_a_report_is_shown_to_who_knows_it(tmp_path: Path) -> None:
+    assert _server(tmp_path).get("/reports/r-1.html", headers={"authorization": BASIC}).text == "<p>report</p>"
+
+
+@pytest.mark.parametrize("client", [None, "of:another-server"])
+def test_what_up_starts_knows_the_password_and_no_file_does(
+    home: Path, monkeypatch: pytest.MonkeyPatch, client: str | None
+) -> None:
+    given: list[dict[str, str]] = []
+    processes: list[subprocess.Popen[bytes]] = []
+    written: list[str] = []
+
+    def started(command: list[str], environment: dict[str, str], *_others: Any) -> "subprocess.Popen[bytes]":
+        assert not any(SECRET in word for word in command)
+        given.append(environment)
+        processes.append(subprocess.Popen(["sleep", "600"]))
+        return processes[-1]
+
+    def fails(*_: Any) -> None:
+        raise RunError("this is as far as it goes")
+
+    if client:
+        monkeypatch.setenv("PREFECT_API_AUTH_STRING", client)
+    monkeypatch.setattr(launch, "_background", started)
+    monkeypatch.setattr(launch, "_wait_for", lambda *_: written.extend(path.read_text() for path in home.iterdir()))
+    monkeypatch.setattr(launch.select, "select", fails)
+    with temporary_settings({PREFECT_SERVER_API_AUTH_STRING: SECRET}), pytest.raises(RunError, match="as far as"):
+        launch.start("127.0.0.1", 4299, str(home / "lake"), None)
+    for process in processes:
+        process.wait()
+    assert [one["PREFECT_API_AUTH_STRING"] for one in given] == [SECRET, SECRET]
+    assert not any(SECRET in text for text in written)
+
+
+def test_a_command_knows_the_password_of_the_server_while_it_uses_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    up = Up("http://127.0.0.1:1", "/lake", "mark", Process(1, 1.0))
+    monkeypatch.setattr(state, "running", lambda: up)
+    asked: list[Any] = []
+    monkeypatch.setattr(password, "check", lambda client: asked.append(client._client.headers.get("authorization")))
+    monkeypatch.setenv("PREFECT_SERVER_API_AUTH_STRING", SECRET)
+    monkeypatch.setenv("PREFECT_API_AUTH_STRING", "of:another-server")
+    refresh_global_settings_context()
+    with launch.server_for_a_command():
+        assert get_current_settings().api.url == up.api
+    assert asked == [BASIC]
+    assert os.environ["PREFECT_API_AUTH_STRING"] == "of:another-server"
+    assert "PREFECT_API_URL" not in os.environ
+
+
+def test_who_does_not_know_it_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200 if request.headers.get("authorization") == BASIC else 401, request=request, json={})
+
+    monkeypatch.setattr(httpx.HTTPTransport, "handle_request", lambda _self, request: answer(request))
+    with (
+        pytest.raises(InputError, match=r"127.0.0.1:1/api asks for a password: set PREFECT_SERVER_API"),
+        schedule._deployment("http://127.0.0.1:1/api"),
+    ):
+        pass
+    with temporary_settings({PREFECT_SERVER_API_AUTH_STRING: SECRET}), pytest.raises(ValueError, match="id"):
+        schedule.nights_told("http://127.0.0.1:1/api")
