@@ -9,9 +9,9 @@ from pathlib import Path
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from flows.cli.options import AnyLake
+from flows.cli.tables import console, folding
 from sql import LakeError, locate, reader
 from tasks.errors import InputError
 from tasks.lake.store import open_store
@@ -37,17 +37,16 @@ def add_to(app: typer.Typer) -> None:
 
 def doctor(lake: AnyLake = "lake") -> None:
     """Check versions, devices, Ray, Prefect, weights and the lake: what works here, and what to do about the rest."""
-    console = Console()
-    table = Table("", "what", "found", "to do")
+    table = folding("", "what", "found", "to do")
     checks: tuple[Callable[[], Finding], ...] = (
         _versions, _device, _ray, _prefect, _weights, _hub, _httpfs, lambda: _lake(lake), lambda: _disk(lake),
     )  # fmt: skip
-    with console.status("looking"):
+    with Console(stderr=True).status("looking"):
         findings = [check() for check in checks]
     for finding in findings:
         mark = "[green]ok[/green]" if finding.good else "[yellow]--[/yellow]"
         table.add_row(mark, finding.what, finding.told, finding.advice)
-    console.print(table)
+    console().print(table)
 
 
 def _versions() -> Finding:

@@ -6,9 +6,9 @@ import typer
 from rich.console import Console
 from rich.pretty import pprint
 from rich.progress import Progress
-from rich.table import Table
 
 from flows.cli.options import AnyRun, Lake, RunId
+from flows.cli.tables import console, folding
 from tasks.errors import InputError, RunError
 from tasks.lake.baselines import list_baselines
 from tasks.lake.compact import compact_run
@@ -32,11 +32,11 @@ def add_to(app: typer.Typer) -> None:
 @runs.command("list")
 def list_all(lake: Lake = "lake") -> None:
     """List the runs of a lake, oldest first."""
-    table = Table("run", "status", "samples", "cells", "MB", "created")
+    table = folding("run", "status", "samples", "cells", "MB", "created")
     for run in list_runs(open_store(lake)):
         size = sum(part.bytes for part in run.parts) / 1e6
         table.add_row(run.run_id, run.status, str(run.samples), str(len(run.cells)), f"{size:.1f}", run.created)
-    Console().print(table if table.row_count else f"no runs in {lake!r}; `skewbench run demo` makes one")
+    console().print(table if table.row_count else f"no runs in {lake!r}; `skewbench run demo` makes one")
 
 
 @runs.command("show")

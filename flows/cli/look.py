@@ -1,8 +1,5 @@
 """`skewbench query`, `claims`, `report` and `replay`: looking at what is in a lake."""
 
-import io
-import re
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,20 +7,14 @@ import duckdb
 import polars as pl
 import typer
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-from rich.text import Text
 
 import sql
 from flows.cli.options import AnyRun, Lake
+from flows.cli.tables import Format, console, folding, print_rows
 from tasks.errors import InputError
 from tasks.lake.manifest import find_run, report_path
 from tasks.lake.store import open_store
 
-Format = Annotated[
-    Literal["table", "csv", "json", "markdown", "parquet"],
-    typer.Option("--format", help="How rows are printed; parquet is for a file: > rows.parquet"),
-]
 Branch = Annotated[
     Literal["cond", "uncond"] | None,
     typer.Option(help="Measures of one half of guidance; the mean of both where left out."),
@@ -53,10 +44,10 @@ def query(
 ) -> None:
     """Answer a named question about the runs of a lake, such as `correlations`."""
     if name is None:
-        table = Table("query", "question")
+        table = folding("query", "question")
         for known in sql.queries():
             table.add_row(known.name, known.description)
-        Console().print(table)
+        console().print(table)
         return
     _known(name)
     runs = find_run(open_store(lake), run).run_id if run else None
@@ -66,7 +57,7 @@ def query(
         except ValueError as error:
             raise InputError(str(error)) from None
         _note_missing(connection, rows)
-        print_rows(rows, format)
+        print_rows(rows, format, shared_once=True)
 
 
 def claims(run: AnyRun = None, lake: Lake = "lake", branch: Branch = None, format: Format = "table") -> None:
@@ -80,7 +71,7 @@ def claims(run: AnyRun = None, lake: Lake = "lake", branch: Branch = None, forma
         _note_missing(connection, rows)
     if format == "table":
         rows = rows.drop("group", "low", "high").with_columns(interval=_interval(rows)).select(_SHOWN_OF_CLAIMS)
-    print_rows(rows, format)
+    print_rows(rows, format, shared_once=True)
     typer.echo(", ".join(f"{count} {verdict}" for verdict, count in counted(rows)), err=True)
 
 
@@ -165,49 +156,3 @@ def _setting(given: str) -> tuple[str, str]:
     if not (name and equals):
         raise InputError(f"--set {given!r}: NAME=VALUE is wanted, such as fraction=0.1")
     return name, value
-
-
-def print_rows(rows: pl.DataFrame, format: str) -> None:
-    """Rows in one of the formats, on standard output."""
-    if format == "csv":
-        typer.echo(rows.write_csv(), nl=False)
-    elif format == "json":
-        typer.echo(rows.write_json())
-    elif format == "parquet":
-        if sys.stdout.isatty():
-            raise InputError("--format parquet writes bytes: send them to a file, > rows.parquet")
-        content = io.BytesIO()
-        rows.write_parquet(content)
-        typer.echo(content.getvalue(), nl=False)
-    elif format == "markdown":
-        for row in (rows.columns, ["---"] * rows.width, *rows.iter_rows()):
-            typer.echo("| " + " | ".join(map(_in_markdown, row)) + " |")
-    else:
-        _print_table(rows)
-
-
-def _print_table(rows: pl.DataFrame) -> None:
-    """What all rows share stands once above the table, and empty columns are left out: terminals are narrow."""
-    same = [name for name in rows.columns if rows.height > 1 and rows[name].n_unique() == 1]
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=400)
-    for name in same:
-        if rows[name][0] is not None:
-            console.print(Text(f"{_shown(name)}: {_shown(rows[name][0])}"))
-    table = Table(*(escape(_shown(name)) for name in rows.columns if name not in same))
-    for row in rows.drop(same).iter_rows():
-        table.add_row(*(Text(_shown(value)) for value in row))
-    console.print(table)
-
-
-def _shown(value: object) -> str:
-    """A value for people. Prompts are anybody's: what would steer a terminal is spelled out."""
-    if value is None:
-        return ""
-    text = f"{value:.4g}" if isinstance(value, float) else str(value)
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
-def _in_markdown(value: object) -> str:
-    return re.sub(r"([\\|`\[\]])", r"\\\1", _shown(value)).replace("<", "&lt;")

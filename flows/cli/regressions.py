@@ -6,12 +6,11 @@ from typing import Annotated, Literal
 import polars as pl
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from flows.cli.ends import raise_unless_completed
-from flows.cli.look import print_rows
 from flows.cli.options import ExperimentName, Lake, RayAddress, RunId, WeightsFolder
 from flows.cli.progress import prefect_server, receipts_of, receipts_shown, tell_report
+from flows.cli.tables import console, folding, print_rows
 from tasks.errors import InputError, RunError
 from tasks.lake.baselines import find_baseline, list_baselines, remove_baseline, set_baseline
 from tasks.lake.manifest import find_run, read_manifest
@@ -73,7 +72,7 @@ def compare(
         rows = rows_for_people(found.table)
         shown = rows if everything else rows.filter(pl.col("verdict") != "same")
         if shown.height:
-            print_rows(shown, "table")
+            print_rows(shown, "table", shared_once=True)
     else:
         print_rows(found.table, format)
     if fail_on == "worse" and found.worse.height:
@@ -92,10 +91,10 @@ def set_name(name: Annotated[str, _NAME], run: RunId, lake: Lake = "lake") -> No
 @baseline.command("list")
 def list_all(lake: Lake = "lake") -> None:
     """List the baselines of a lake."""
-    table = Table("baseline", "run", "set")
+    table = folding("baseline", "run", "set")
     for found in list_baselines(open_store(lake)):
         table.add_row(found.name, found.run_id, found.set)
-    Console().print(table if table.row_count else f"no baselines in {lake!r}; `skewbench baseline set NAME RUN`")
+    console().print(table if table.row_count else f"no baselines in {lake!r}; `skewbench baseline set NAME RUN`")
 
 
 @baseline.command("remove")
@@ -118,14 +117,14 @@ def nightly(
     from flows import experiments
 
     chosen, when = experiments.load(experiment), _time(night)
-    console = Console(stderr=True)
-    with console.status("checking the experiment"):
+    errors = Console(stderr=True)
+    with errors.status("checking the experiment"):
         from tasks.regressions.nights import as_night
         from tasks.run import prepare
 
         tonight = prepare(as_night(chosen, when), lake, download=True)
-    console.print(f"[bold]{tonight.id}[/bold]: the night of {tonight.experiment.repeat}, lake {lake}")
-    with prefect_server(console), receipts_shown(console, tonight.store, tonight.id, receipts_of(tonight)):
+    errors.print(f"[bold]{tonight.id}[/bold]: the night of {tonight.experiment.repeat}, lake {lake}")
+    with prefect_server(errors), receipts_shown(errors, tonight.store, tonight.id, receipts_of(tonight)):
         from flows.nightly import nightly as flow
 
         state = flow(chosen, lake, ray_address, when, return_state=True)

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from flows.cli.ends import raise_unless_completed
 from flows.cli.options import ExperimentName, Lake, Prompts, RayAddress, WeightsFolder
@@ -17,6 +16,7 @@ from flows.cli.progress import (
     tell_missing,
     tell_report,
 )
+from flows.cli.tables import console, folding
 from tasks.lake.manifest import list_runs
 from tasks.lake.parts import count_receipts
 from tasks.lake.store import open_store
@@ -47,8 +47,8 @@ def run(
 
     Started again after a crash or a stop, it goes on where it was; when all is done, it does nothing.
     """
-    console = Console(stderr=True)
-    with console.status("checking the experiment"):
+    errors = Console(stderr=True)
+    with errors.status("checking the experiment"):
         from tasks.run import is_finished, prepare
 
         chosen = _load(experiment, prompts)
@@ -60,12 +60,12 @@ def run(
         typer.echo(f"{prepared.id} is done already; nothing to do")
         tell_report(prepared.store, prepared.id)
         return
-    console.print(f"[bold]{prepared.id}[/bold]: {len(chosen.cells)} cells, {len(prepared.shards)} shards, lake {lake}")
+    errors.print(f"[bold]{prepared.id}[/bold]: {len(chosen.cells)} cells, {len(prepared.shards)} shards, lake {lake}")
     began = time.monotonic()
-    with prefect_server(console):
+    with prefect_server(errors):
         from flows.benchmark import benchmark
 
-        with receipts_shown(console, prepared.store, prepared.id, receipts_of(prepared)):
+        with receipts_shown(errors, prepared.store, prepared.id, receipts_of(prepared)):
             state = benchmark(chosen, lake, ray_address, return_state=True)
     raise_unless_completed(state)
     typer.echo(f"{prepared.id} is done, in {time.monotonic() - began:.0f} s")
@@ -92,35 +92,33 @@ def plan(
 
     chosen = _load(experiment, prompts)
     expected = estimate(chosen, lake, seconds)
-    console = Console()
-    table = Table("cell", "knob", "samples", title=f"{chosen.name}: {chosen.description}", title_justify="left")
+    out = console()
+    table = folding("cell", "knob", "samples", title=f"{chosen.name}: {chosen.description}")
     for cell in chosen.cells:
         settings = cell.knob.model_dump(exclude={"kind"}, exclude_defaults=True)
         told = ", ".join(f"{name} {value}" for name, value in settings.items())
         table.add_row(cell.name, f"{cell.knob.kind} {told}".strip(), str(expected.samples // len(chosen.cells)))
-    console.print(table)
-    console.print(f"model    {chosen.model.id}, {chosen.model.dtype}; {expected.model}")
+    out.print(table)
+    out.print(f"model    {chosen.model.id}, {chosen.model.dtype}; {expected.model}")
     factors = f"{expected.prompts} prompts x {chosen.seeds} seeds x {len(chosen.cells)} cells"
-    console.print(f"samples  {factors} = {expected.samples}")
-    console.print(f"shards   {expected.shards}, of {expected.per_shard} samples at most")
-    console.print(f"disk     about {expected.disk / 1e6:,.0f} MB")
-    console.print(f"time     {expected.time}")
+    out.print(f"samples  {factors} = {expected.samples}")
+    out.print(f"shards   {expected.shards}, of {expected.per_shard} samples at most")
+    out.print(f"disk     about {expected.disk / 1e6:,.0f} MB")
+    out.print(f"time     {expected.time}")
     if price is not None and expected.hours is not None:
-        console.print(
-            f"cost     about {expected.hours * price:,.2f}: {expected.hours:,.2f} worker hours at {price:,.2f}"
-        )
+        out.print(f"cost     about {expected.hours * price:,.2f}: {expected.hours:,.2f} worker hours at {price:,.2f}")
 
 
 def status(lake: Lake = "lake") -> None:
     """Show the runs of a lake and how far they are."""
     store = open_store(lake)
-    table = Table("run", "status", "generated", "scored", "updated")
+    table = folding("run", "status", "generated", "scored", "updated")
     for manifest in list_runs(store):
         counts = count_receipts(store, manifest.run_id)
         scored = scorings(manifest.experiment["metrics"], manifest.shards, len(manifest.cells))
         generated = f"{counts['generation']} of {manifest.shards} shards"
         table.add_row(manifest.run_id, manifest.status, generated, f"{counts['scores']} of {scored}", manifest.updated)
-    Console().print(table if table.row_count else f"no runs in {lake!r}; `skewbench run demo` makes one")
+    console().print(table if table.row_count else f"no runs in {lake!r}; `skewbench run demo` makes one")
 
 
 def _load(experiment: str, prompts: str | None) -> "Experiment":

@@ -9,8 +9,8 @@ import polars as pl
 import typer
 
 import sql
-from flows.cli.look import Format, print_rows
 from flows.cli.options import Lake
+from flows.cli.tables import Format, print_rows
 from tasks.errors import InputError
 
 _PROMPT, _GOES_ON = "skewbench> ", "      ...> "

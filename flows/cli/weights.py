@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
+from flows.cli.tables import console, folding
 from tasks.errors import InputError, RunError
 
 weights = typer.Typer(
@@ -28,13 +28,13 @@ def list_all(context: typer.Context) -> None:
 
         scorers = Scorers()
         needs = {name: scorers.get(name).needs for name in names()}
-    table = Table("metric", "needs", "here", "from", "licence", "MB", "to get it")
+    table = folding("metric", "needs", "here", "from", "licence", "MB", "to get it")
     for name, needed in needs.items():
         for i, need in enumerate(needed):
             table.add_row(name if i == 0 else "", need, *_about(need))
         if not needed:
             table.add_row(name, "nothing", "[green]yes[/green]", "", "", "", "")
-    Console().print(table)
+    console().print(table)
     _tell_where()
 
 

@@ -12,7 +12,7 @@ import pytest
 
 import sql
 from flows.cli import main
-from flows.cli.look import print_rows
+from flows.cli.tables import print_rows
 from sql.connect import literal
 from tasks.errors import InputError
 from tasks.lake.manifest import find_run, read_manifest

@@ -1,0 +1,83 @@
+"""Rows and tables on standard output, whole: for a person's eyes, for a pipe, for a file."""
+
+import io
+import re
+import sys
+from typing import Annotated, Literal
+
+import polars as pl
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from tasks.errors import InputError
+
+Format = Annotated[
+    Literal["table", "csv", "json", "markdown", "parquet"],
+    typer.Option("--format", help="How rows are printed; parquet is for a file: > rows.parquet"),
+]
+_WIDE = 10_000
+"""Columns of what is no terminal: nothing is folded for it, so that grep finds a row in its line."""
+
+
+def console() -> Console:
+    """Standard output: as wide as the terminal, and wide where it is a pipe or a file."""
+    found = Console()
+    return found if found.is_terminal else Console(width=_WIDE)
+
+
+def folding(*columns: str, title: str | None = None) -> Table:
+    """An empty table. What a narrow terminal has no room for goes on in the next line: ids and commands are copied."""
+    table = Table(title=title, title_justify="left")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def print_rows(rows: pl.DataFrame, format: str, shared_once: bool = False) -> None:
+    """Rows in one of the formats, on standard output.
+
+    `shared_once`: in a table, what all rows share stands once above it, and empty columns are left out: named queries
+    have more columns than terminals.
+    """
+    if format == "csv":
+        typer.echo(rows.write_csv(), nl=False)
+    elif format == "json":
+        typer.echo(rows.write_json())
+    elif format == "parquet":
+        if sys.stdout.isatty():
+            raise InputError("--format parquet writes bytes: send them to a file, > rows.parquet")
+        content = io.BytesIO()
+        rows.write_parquet(content)
+        typer.echo(content.getvalue(), nl=False)
+    elif format == "markdown":
+        for row in (rows.columns, ["---"] * rows.width, *rows.iter_rows()):
+            typer.echo("| " + " | ".join(map(_in_markdown, row)) + " |")
+    else:
+        _print_table(rows, shared_once)
+
+
+def _print_table(rows: pl.DataFrame, shared_once: bool) -> None:
+    same = [name for name in rows.columns if shared_once and rows.height > 1 and rows[name].n_unique() == 1]
+    out = console()
+    for name in same:
+        if rows[name][0] is not None:
+            out.print(Text(f"{_shown(name)}: {_shown(rows[name][0])}"))
+    table = folding(*(escape(_shown(name)) for name in rows.columns if name not in same))
+    for row in rows.drop(same).iter_rows():
+        table.add_row(*(Text(_shown(value)) for value in row))
+    out.print(table)
+
+
+def _shown(value: object) -> str:
+    """A value for people. Prompts are anybody's: what would steer a terminal is spelled out."""
+    if value is None:
+        return ""
+    text = f"{value:.4g}" if isinstance(value, float) else str(value)
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _in_markdown(value: object) -> str:
+    return re.sub(r"([\\|`\[\]])", r"\\\1", _shown(value)).replace("<", "&lt;")

@@ -1,0 +1,73 @@
+"""What commands print as tables: whole, on a narrow terminal too, and a row a line into a pipe."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+from flows.cli import app
+from flows.cli.tables import console, folding, print_rows
+from tests.lakes import Lake, made
+
+COMMAND = "skewbench weights get clip-vit-l-14"
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> str:
+    made(tmp_path, Lake(prompts=2, images=False))
+    return str(tmp_path)
+
+
+def words(printed: str) -> str:
+    """All that the cells of a table say, without its lines."""
+    return "".join("".join(character for character in printed if not "─" <= character <= "╿").split())
+
+
+def test_a_narrow_terminal_folds_what_is_to_be_copied(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    monkeypatch.setenv("COLUMNS", "30")
+    table = folding("needs")
+    table.add_row(COMMAND.replace(" ", "-"))
+    console().print(table)
+    printed = capsys.readouterr().out
+    assert "┏" + "━" * 28 + "┓" in printed
+    assert COMMAND.replace(" ", "-") in words(printed)
+
+
+def test_a_pipe_has_a_row_in_a_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("COLUMNS", "30")
+    monkeypatch.delenv("TTY_COMPATIBLE", raising=False)
+    print_rows(pl.DataFrame({"how": [COMMAND * 20]}), "table")
+    assert COMMAND * 20 in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", [["status"], ["runs", "list"]])
+def test_times_are_whole(lake: str, command: list[str]) -> None:
+    listed = CliRunner().invoke(app, [*command, "--lake", lake], env={"COLUMNS": "80"})
+    assert listed.exit_code == 0
+    assert "…" not in listed.stdout
+
+
+@pytest.mark.parametrize(
+    ("statement", "columns"),
+    [
+        ("SELECT cell, count(*) AS n FROM samples GROUP BY cell", ["cell", "n"]),
+        ("DESCRIBE samples", ["column_name", "column_type", "null", "key", "default", "extra"]),
+    ],
+)
+def test_sql_is_answered_in_its_own_columns(lake: str, statement: str, columns: list[str]) -> None:
+    answer = CliRunner().invoke(app, ["sql", statement, "--lake", lake])
+    assert answer.exit_code == 0
+    heading = next(line for line in answer.stdout.splitlines() if "┃" in line)
+    assert [name.strip() for name in heading.strip("┃").split("┃")] == columns
+
+
+def test_a_named_query_says_once_what_all_rows_share(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = pl.DataFrame({"run_id": ["toy"] * 2, "why": [None] * 2, "cell": ["a", "b"]})
+    print_rows(rows, "table", shared_once=True)
+    printed = capsys.readouterr().out
+    assert printed.startswith("run_id: toy\n")
+    assert "why" not in printed
