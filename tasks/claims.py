@@ -213,7 +213,7 @@ def _against(run: _Run, claim: Claim, metric: str) -> Row:
 
 
 def _area(run: _Run, claim: Claim, metric: str) -> Row:
-    key = {"query": "pareto_front", "statistic": "area", "regime": "static - temperature"}
+    key = {"query": "pareto_front", "statistic": "share", "regime": "static - temperature"}
     families = {knob["family"] for knob in run.knobs}
     for family in ("static", "temperature"):
         if family not in families:

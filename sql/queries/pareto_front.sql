@@ -3,23 +3,26 @@
 -- A setting is on the front if no other one of the run is at least as good in both and better in one. Area: the box from
 -- the worst to the best of the cells' means in both metrics is 1; a family dominates what lies below and left of its
 -- settings, among which the baseline counts: it is each knob at rest. The box is the run's own, so areas compare within
--- a run alone, and one cell that is very bad in one metric stretches it for all.
+-- a run alone, and one cell that is very bad in one metric stretches it for all. Means that differ by less than 1e-9 of
+-- the size of their values (the largest mean of them without sign) are equal: the order of a sum moves less than that,
+-- and is no setting's merit. Where all cells are equal in a metric there is no box, and no area.
 --
 -- parameter fidelity: a metric of a picture; default: the run's main one
 -- parameter diversity: a metric of a set of pictures; default: the run's main one
 --
 -- Columns: run_id, family, cell, settings (JSON), fidelity, diversity (names of the metrics), fidelity_mean,
 -- diversity_mean, fidelity_n, diversity_n (samples, and prompts or pictures), on_front, dominated_by (a cell that
--- dominates it), family_area (share of the box, 0 to 1), low, high (95%, the run's bootstrap where it was analysed, for
--- the box as it is), method.
+-- dominates it), family_area (share of the box, 0 to 1), low, high (95%, the run's bootstrap where it was analysed; each
+-- resample has the box of its own means, so that they too are 0 to 1), method, reason (why a family has no area).
 -- Source: the project's; the paper shows the settings one by one.
 WITH
 means AS (
-    SELECT v.run_id, v.cell, m.role, m.metric, m.higher_is_better, avg(v.value) AS mean, count(*) AS n
+    SELECT v.run_id, v.cell, m.role, m.metric, m.higher_is_better, avg(v.value) AS mean, avg(abs(v.value)) AS size,
+        count(*) AS n
     FROM unit_values AS v JOIN main_metrics AS m ON m.run_id = v.run_id AND m.metric = v.metric AND m.kind = v.kind
     GROUP BY ALL
     UNION ALL
-    SELECT g.run_id, g.cell, m.role, m.metric, m.higher_is_better, g.value, g.n
+    SELECT g.run_id, g.cell, m.role, m.metric, m.higher_is_better, g.value, abs(g.value), g.n
     FROM group_scores AS g JOIN main_metrics AS m ON m.run_id = g.run_id AND m.metric = g.metric
     WHERE m.kind = 'cell' AND g.prompt_id IS NULL AND isfinite(g.value)
 ),
@@ -29,7 +32,8 @@ points AS (
         f.metric AS fidelity, d.metric AS diversity, f.mean AS fidelity_mean, d.mean AS diversity_mean,
         f.n AS fidelity_n, d.n AS diversity_n,
         CASE WHEN d.higher_is_better THEN d.mean ELSE -d.mean END AS x,
-        CASE WHEN f.higher_is_better THEN f.mean ELSE -f.mean END AS y
+        CASE WHEN f.higher_is_better THEN f.mean ELSE -f.mean END AS y,
+        1e-9 * max(d.size) OVER (PARTITION BY f.run_id) AS dx, 1e-9 * max(f.size) OVER (PARTITION BY f.run_id) AS dy
     FROM means AS f
     JOIN means AS d ON d.run_id = f.run_id AND d.cell = f.cell AND d.role = 'diversity'
     JOIN knobs AS k ON k.run_id = f.run_id AND k.cell = f.cell
@@ -38,7 +42,7 @@ points AS (
 dominated AS (
     SELECT p.run_id, p.cell, arg_max(o.cell, (o.x - p.x) + (o.y - p.y)) AS dominated_by
     FROM points AS p JOIN points AS o USING (run_id)
-    WHERE o.x >= p.x AND o.y >= p.y AND (o.x > p.x OR o.y > p.y)
+    WHERE o.x >= p.x - p.dx AND o.y >= p.y - p.dy AND (o.x > p.x + p.dx OR o.y > p.y + p.dy)
     GROUP BY ALL
 ),
 members AS (
@@ -49,11 +53,18 @@ members AS (
     JOIN points AS b ON b.run_id = f.run_id AND b.family = 'baseline'
 ),
 box AS (
-    SELECT run_id, min(x) AS x0, max(x) AS x1, min(y) AS y0, max(y) AS y1 FROM points GROUP BY ALL
+    SELECT
+        run_id, min(x) AS x0, max(x) AS x1, min(y) AS y0, max(y) AS y1,
+        concat_ws(
+            ' and ', CASE WHEN x1 - x0 <= max(dx) THEN any_value(diversity) END,
+            CASE WHEN y1 - y0 <= max(dy) THEN any_value(fidelity) END
+        ) AS equal
+    FROM points GROUP BY run_id
 ),
 placed AS (
-    SELECT m.run_id, m.family, (m.x - x0) / nullif(x1 - x0, 0) AS u, (m.y - y0) / nullif(y1 - y0, 0) AS v
+    SELECT m.run_id, m.family, (m.x - x0) / (x1 - x0) AS u, (m.y - y0) / (y1 - y0) AS v
     FROM members AS m JOIN box USING (run_id)
+    WHERE equal = ''
 ),
 -- from the right: each setting adds a strip as wide as it reaches, and as high as it stands above those before it
 strips AS (
@@ -68,11 +79,13 @@ areas AS (SELECT run_id, family, sum(strip) AS family_area FROM strips GROUP BY 
 SELECT
     p.run_id, p.family, p.cell, p.settings, p.fidelity, p.diversity, p.fidelity_mean, p.diversity_mean,
     p.fidelity_n, p.diversity_n, d.dominated_by IS NULL AS on_front, d.dominated_by,
-    a.family_area, i.low, i.high, i.method
+    a.family_area, i.low, i.high, i.method,
+    CASE WHEN p.family <> 'baseline' AND b.equal <> '' THEN 'all cells have the same ' || b.equal END AS reason
 FROM points AS p
+JOIN box AS b ON b.run_id = p.run_id
 LEFT JOIN dominated AS d ON d.run_id = p.run_id AND d.cell = p.cell
 LEFT JOIN areas AS a ON a.run_id = p.run_id AND a.family = p.family
 LEFT JOIN intervals AS i  -- which has the family in its column `regime`, the metrics in `metric` and `measure`
-    ON i.query = 'pareto_front' AND i.statistic = 'area' AND i.run_id = p.run_id AND i.regime = p.family
+    ON i.query = 'pareto_front' AND i.statistic = 'share' AND i.run_id = p.run_id AND i.regime = p.family
     AND i.metric = p.fidelity AND i.measure = p.diversity AND abs(i.value - a.family_area) < 1e-9
 ORDER BY p.run_id, p.position;

@@ -54,39 +54,41 @@ def pareto_front(connection: duckdb.DuckDBPyConnection, run_id: str, drawn: Resa
     )
     if points.is_empty() or "cell" in roles["kind"]:  # a metric of the whole cell has no spread over prompts
         return
-    draws, places = [], []
+    draws, sizes = [], []
     for role in ("diversity", "fidelity"):
         metric = roles.row(by_predicate=pl.col("role") == role, named=True)
+        values = _values(connection, run_id, metric)
         way = 1.0 if metric["higher_is_better"] else -1.0
-        draws.append(way * _cell_means(connection, run_id, drawn, points["cell"].to_list(), metric))
-        places.append(way * points[f"{role}_mean"].to_numpy())
-    means, drawn_means = np.stack(places, axis=-1), np.stack(draws, axis=-1)
-    box = means.min(axis=0), means.max(axis=0)
+        draws.append(way * _cell_means(values, drawn, points["cell"].to_list()))
+        sizes.append(values.group_by("cell").agg(pl.col("value").abs().mean())["value"].to_numpy().max())
+    drawn_means = np.stack(draws, axis=-1)
     baseline = (points["family"] == "baseline").to_numpy()
     areas = {}
     for family, some in split(points.filter(pl.col("family") != "baseline"), "family"):
         members = (points["family"] == family).to_numpy() | baseline
-        areas[family] = dominated_area(drawn_means[:, members], *box)
+        areas[family] = dominated_area(drawn_means, members, np.array(sizes))
         row = some.row(0, named=True)
-        yield _area(row, family, row["family_area"], areas[family])
+        yield _share(row, family, row["family_area"], areas[family])
     if set(_FAMILIES) <= set(areas):
         one, other = (points.filter(family=name).row(0, named=True) for name in _FAMILIES)
         if one["family_area"] is not None:
             difference = one["family_area"] - other["family_area"]
-            yield _area(one, " - ".join(_FAMILIES), difference, areas[_FAMILIES[0]] - areas[_FAMILIES[1]])
+            yield _share(one, " - ".join(_FAMILIES), difference, areas[_FAMILIES[0]] - areas[_FAMILIES[1]])
 
 
-def _area(row: Row, family: str, area: float | None, draws: Values) -> Row:
+def _share(row: Row, family: str, area: float | None, draws: Values) -> Row:
+    """An older build's statistic is `area`: resamples had the run's box, went beyond 1, and are read no more."""
     key = {"metric": row["fidelity"], "measure": row["diversity"], "regime": family}
-    return answer("pareto_front", "area", key | {"area": area, "n": row["diversity_n"]}, draws)
+    return answer("pareto_front", "share", key | {"share": area, "n": row["diversity_n"]}, draws)
 
 
-def _cell_means(
-    connection: duckdb.DuckDBPyConnection, run_id: str, drawn: Resamples, cells: list[str], metric: Row
-) -> Values:
-    """(resamples, cells) means of a metric."""
-    values = select_rows(
+def _values(connection: duckdb.DuckDBPyConnection, run_id: str, metric: Row) -> pl.DataFrame:
+    return select_rows(
         connection, "SELECT cell, metric, kind, prompt_id, unit, value FROM unit_values WHERE run_id = $1", run_id
     ).filter(metric=metric["metric"], kind=metric["kind"])
+
+
+def _cell_means(values: pl.DataFrame, drawn: Resamples, cells: list[str]) -> Values:
+    """(resamples, cells) means of a metric."""
     wide = widen(values, "cell")
     return mean_draws(as_matrix(wide, cells), drawn.clusters(wide), drawn.counts)

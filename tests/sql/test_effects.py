@@ -1,6 +1,7 @@
 """The queries over paired effects: static_effect, adaptive_vs_static, knob_ranking and pareto_front."""
 
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -11,6 +12,7 @@ from polars.testing import assert_frame_equal
 import sql
 from eval.statistics import dominated_area, on_front, paired_change
 from tests.lakes import KNOBS, Lake, make
+from tests.tasks.two_runs import alter, with_column
 
 ALL = tuple(KNOBS)
 
@@ -133,13 +135,13 @@ def test_front_and_area_are_those_of_numpy(lake: duckdb.DuckDBPyConnection) -> N
     found = sql.query(lake, "pareto_front")
     assert (found["fidelity"][0], found["diversity"][0]) == ("aesthetic", "diversity")
     points = found.select("diversity_mean", "fidelity_mean").to_numpy()
-    assert found["on_front"].to_list() == on_front(points).tolist()
+    assert found["on_front"].to_list() == on_front(points, np.abs(points).max(axis=0)).tolist()
     assert found["dominated_by"].is_null().to_list() == found["on_front"].to_list()
-    worst, best = points.min(axis=0), points.max(axis=0)
     for family in ("static", "adaptive", "temperature"):
         members = found["family"].is_in([family, "baseline"]).to_numpy()
-        area = dominated_area(points[None, members], worst, best)[0]
+        area = dominated_area(points[None], members, np.abs(points).max(axis=0))[0]
         assert found.filter(family=family)["family_area"].unique().to_list() == pytest.approx([area])
+    assert found["reason"].null_count() == len(found)
     means = {cell: scores(lake, "aesthetic", cell)["value"].mean() for cell in ALL}
     assert found["fidelity_mean"].to_list() == pytest.approx([means[cell] for cell in found["cell"]])
 
@@ -161,8 +163,36 @@ def test_parts_of_the_network_are_families_of_their_own(tmp_path: Path, monkeypa
     assert set(sql.query(connection, "adaptive_vs_static")["static_cell"]) == {"a1.20-b5"}
 
 
+def test_what_rounding_moves_is_no_merit(tmp_path: Path) -> None:
+    run_id = make(tmp_path, Lake(prompts=6, images=False, knobs=ALL, lost=False))
+
+    def a_bit_apart(row: dict[str, Any]) -> float | None:
+        up = 0.3 if row["cell"] == "baseline" else float(np.nextafter(0.3, 1.0))
+        return up if row["metric"] == "aesthetic" else row["value"]
+
+    alter(tmp_path, run_id, "scores", with_column("value", a_bit_apart))
+    found = sql.query(sql.connect(tmp_path), "pareto_front")
+    assert found["fidelity_mean"].n_unique() > 1
+    best = found["diversity_mean"].max()
+    assert found.filter(pl.col("on_front"))["diversity_mean"].to_list() == [best]
+    points = found.select("diversity_mean", "fidelity_mean").to_numpy()
+    assert found["on_front"].to_list() == on_front(points, np.abs(points).max(axis=0)).tolist()
+    assert found["family_area"].null_count() == len(found)
+    said = dict(zip(found["family"], found["reason"], strict=True))
+    assert said.pop("baseline") is None
+    assert set(said.values()) == {"all cells have the same aesthetic"}
+
+
 def test_area_of_points_by_hand() -> None:
     points = np.array([[[0.0, 1.0], [0.5, 0.5], [1.0, 0.0], [0.25, 0.25]]])
-    assert dominated_area(points, np.zeros(2), np.ones(2)).tolist() == [0.25]
-    assert on_front(points[0]).tolist() == [True, True, True, False]
-    assert np.isnan(dominated_area(points, np.zeros(2), np.array([0.0, 1.0]))[0])
+    size, every = np.ones(2), np.ones(4, bool)
+    assert dominated_area(points, every, size).tolist() == [0.25]
+    assert dominated_area(10 * points - 7, np.array([False, True, True, False]), size).tolist() == [0.25]
+    assert on_front(points[0], size).tolist() == [True, True, True, False]
+    flat = points * np.array([1.0, 1e-12])
+    assert np.isnan(dominated_area(flat, every, size)[0])
+    assert on_front(flat[0], size).tolist() == [False, False, True, False]
+    missing = points.copy()
+    missing[0, 3] = np.nan
+    assert dominated_area(missing, np.array([True, True, True, False]), size).tolist() == [0.25]
+    assert np.isnan(dominated_area(missing, every, size)[0])

@@ -1,5 +1,7 @@
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
@@ -9,6 +11,7 @@ from sql.schemas import ANALYSIS
 from tasks.analyse import analyse
 from tests.lakes import KNOBS, Lake, make
 from tests.tasks.analysed import store
+from tests.tasks.two_runs import alter, with_column
 
 QUERIES = ("correlations", "operating_curve", "regimes", "worst_fraction", "static_effect", "adaptive_vs_static")
 
@@ -78,6 +81,21 @@ def test_areas_of_families_have_intervals(tmp_path: Path) -> None:
     shown = sql.query(sql.connect(tmp_path), "pareto_front").filter(pl.col("family") != "baseline")
     assert shown["low"].null_count() == 0
     assert (shown["low"] <= shown["high"]).all()
+    assert shown["low"].is_between(0, 1).all()
+    assert shown["high"].is_between(0, 1).all()
+
+
+def test_areas_without_a_box_have_no_interval(tmp_path: Path) -> None:
+    run_id = make(tmp_path, Lake(prompts=6, images=False, lost=False))
+
+    def a_bit_apart(row: dict[str, Any]) -> float | None:
+        ups = np.nextafter(0.3, 1.0), 0.3
+        return float(ups[int(row["sample_id"], 16) % 2]) if row["metric"] == "aesthetic" else row["value"]
+
+    alter(tmp_path, run_id, "scores", with_column("value", a_bit_apart))
+    found = store(tmp_path, run_id).filter(query="pareto_front")
+    assert found.height > 0
+    assert found.select("value", "low", "high").null_count().row(0) == (found.height,) * 3
 
 
 def test_it_is_seeded(tmp_path: Path) -> None:

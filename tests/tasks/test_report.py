@@ -15,6 +15,7 @@ from tasks.errors import InputError
 from tasks.lake.store import LocalStore
 from tasks.report import report_run
 from tests.lakes import Lake, drop_table, made
+from tests.tasks.two_runs import alter, with_column
 
 
 def reported(folder: Path, run_id: str) -> str:
@@ -58,6 +59,13 @@ def test_each_figure_names_its_query_and_n_and_has_a_table(normal: Path) -> None
     assert "Command <code>claims</code>" in html
     assert "Query pareto_front" in html
     assert "swap control" in words(html)
+
+
+def test_where_no_area_can_be_had_the_report_says_why(tmp_path: Path) -> None:
+    run_id = made(tmp_path, Lake(images=False, lost=False))
+    flat = with_column("value", lambda row: 0.3 if row["metric"] == "aesthetic" else row["value"])
+    alter(tmp_path, run_id, "scores", flat)
+    assert "none: all cells have the same aesthetic" in words(reported(tmp_path, run_id))
 
 
 def test_findings_have_an_interval_without_zero_and_an_n(normal: Path) -> None:

@@ -22,10 +22,13 @@ _COLUMNS = (
 _AREAS = (
     words("knob", "family"),
     numbers("settings", "settings", count),
-    numbers("dominated area", "family_area", show),
+    Column("dominated area", lambda row: f"none: {row['reason']}" if row["reason"] else show(row["family_area"])),
     intervals(),
     words("on the front", "front"),
 )
+
+
+_OF_A_FAMILY = pl.col("family_area").is_not_null() | pl.col("reason").is_not_null()
 
 
 def curve_section(answers: Answers) -> Section:
@@ -84,7 +87,7 @@ def _curve(answers: Answers, fidelity: str, diversity: str, behind: tuple[Table,
         query="operating_curve",
         n=f"n = {span(up['fidelity_n'])} samples and {span(across['diversity_n'])} {counted} a cell",
         tables=behind,
-        shown=(_areas(answers),) if answers.front["family_area"].is_not_null().any() else (),
+        shown=(_areas(answers),) if answers.front.filter(_OF_A_FAMILY).height else (),
         legend=True,
     )
 
@@ -92,10 +95,10 @@ def _curve(answers: Answers, fidelity: str, diversity: str, behind: tuple[Table,
 def _areas(answers: Answers) -> Table:
     """A row a family of knobs."""
     families = (
-        answers.front.filter(pl.col("family_area").is_not_null())
+        answers.front.filter(_OF_A_FAMILY)
         .group_by("family", maintain_order=True)
         .agg(
-            pl.col("family_area", "low", "high").first(),
+            pl.col("family_area", "low", "high", "reason").first(),
             pl.len().alias("settings"),
             pl.col("cell").filter("on_front").str.join(", ").alias("front"),
         )
