@@ -42,7 +42,7 @@ def nightly(
         ray_address: HOST:PORT of a Ray cluster; empty: Ray is started on the machine that runs the flow.
         night: Which night it is; the time for which the flow run was scheduled where left out.
 
-    Raises `RunError` where the run is incomplete, or something that is required is worse.
+    Raises `RunError` where the run is incomplete, something that is required is worse, or nothing could be compared.
     """
     store = open_store(lake)
     scheduled = night or flow_run.scheduled_start_time or datetime.now(UTC)
@@ -60,7 +60,10 @@ def nightly(
 
 
 def _judge(store: Store, run_id: str, experiment: Experiment) -> str:
-    """Compare with the baseline, store and show it. Raises `RunError` where something that is required is worse."""
+    """Compare with the baseline, store and show it.
+
+    Raises `RunError` where something that is required is worse, or where nothing could be compared.
+    """
     baseline = find_baseline(store, experiment.nightly.baseline)
     hint = f"`skewbench baseline set {experiment.nightly.baseline} {run_id}`"
     if baseline is None:
@@ -76,6 +79,10 @@ def _judge(store: Store, run_id: str, experiment: Experiment) -> str:
     create_markdown_artifact(page, key=key, description=f"Night {run_id}")
     if comparison.worse.height:
         raise RunError(summary(comparison))
+    try:
+        comparison.check()
+    except RunError as error:
+        raise RunError(f"{error}; to compare with this run from now on: {hint}") from None
     return summary(comparison)
 
 

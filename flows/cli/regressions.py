@@ -46,7 +46,10 @@ def compare(
     everything: Annotated[bool, typer.Option("--all", help="Also the rows of the table that are the same.")] = False,
     fail_on: Annotated[
         Literal["worse", "changed"] | None,
-        typer.Option(help="Exit with 1 where something required is worse, or where anything changed."),
+        typer.Option(
+            help="Exit with 1 where something required is worse, or where anything changed; with either, also where "
+            "nothing could be compared."
+        ),
     ] = None,
 ) -> None:
     """Say what RUN_B changed against RUN_A: a row a metric, measure and stage, paired, with a verdict."""
@@ -75,6 +78,8 @@ def compare(
             print_rows(shown, "table", shared_once=True)
     else:
         print_rows(found.table, format)
+    if fail_on:
+        found.check()
     if fail_on == "worse" and found.worse.height:
         raise RunError(summary(found))
     if fail_on == "changed" and not set(found.table["verdict"]) <= {"same", "inconclusive", "not comparable"}:
@@ -113,7 +118,10 @@ def nightly(
     ray_address: RayAddress = "",
     weights: WeightsFolder = None,
 ) -> None:
-    """Run an experiment as tonight's and compare it with its baseline; exit with 1 where what is required is worse."""
+    """Run an experiment as tonight's and compare it with its baseline; exit with 1 where what is required is worse.
+
+    Also where nothing could be compared.
+    """
     from flows import experiments
 
     chosen, when = experiments.load(experiment), _time(night)

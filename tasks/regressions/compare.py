@@ -12,7 +12,7 @@ import sql
 from eval.regressions import VERDICTS, Margin, judged, tolerance
 from eval.regressions.table import KEY, Row
 from sql.schemas import REGRESSIONS
-from tasks.errors import InputError
+from tasks.errors import InputError, RunError
 from tasks.experiment import NightlySpec
 from tasks.lake.manifest import Manifest, list_runs
 from tasks.lake.store import Store
@@ -23,6 +23,7 @@ from tasks.regressions.speed import runs_of_experiment, speed_rows, times, worse
 
 _URGENCY = ("worse", "changed", "better", "inconclusive", "not comparable", "same")
 
+_NOT = "not comparable"
 _SINGLE = 4
 """What rounding does to one step of one block, against what it does to a mean over them."""
 _KINDS = ("sample", "prompt", "cell", "measure", "picture", "lost", "memory", "speed")
@@ -44,6 +45,20 @@ class Comparison:
     def worse(self) -> pl.DataFrame:
         """Rows that are required, and worse."""
         return self.table.filter(pl.col("required") & (pl.col("verdict") == "worse"))
+
+    @property
+    def unchecked(self) -> list[str]:
+        """What is required, and of which no row could be compared; not seconds, which need some nights first."""
+        asked = self.table.filter(pl.col("required") & (pl.col("kind") != "speed"))
+        judged = asked.filter(pl.col("verdict") != _NOT)["metric"].to_list()
+        return [metric for metric in asked["metric"].unique(maintain_order=True) if metric not in judged]
+
+    def check(self) -> None:
+        """Raises `RunError` where nothing could be compared: that nothing got worse would be no news."""
+        if self.table.filter(pl.col("verdict") != _NOT).is_empty():
+            reasons = self.table["reason"].drop_nulls().mode(maintain_order=True)
+            why = f" ({reasons[0]})" if len(reasons) else ""
+            raise RunError(f"nothing could be compared{why}: {self.run.run_id} against {self.against.run_id}")
 
     def to_arrow(self) -> pa.Table:
         """For the lake."""
@@ -67,7 +82,10 @@ def compare(
         share = next((one.margin for one in spec.margins if one.metric == "seconds"), None)
         asked = known.asked("speed", "seconds", np.ones(1))
         speed = speed_rows(times(connection, experiment), run, against, slow, share, asked, spec.level)
-        others = known.hindered + [row | _obstacle_of(known.cells, row) for row in speed]
+        others = [
+            row | {"required": known.asked(row["kind"], row["metric"], np.ones(1)).required} for row in known.hindered
+        ]
+        others += [row | _obstacle_of(known.cells, row) for row in speed]
         lost = {name: cell.lost for name, cell in known.cells.items()}
         table = judged(known.pairs, known.asked, spec.level, others, lost)
         table = _located(connection, table, run.run_id, against.run_id, known.cells)
@@ -109,7 +127,7 @@ def gather(
 
 
 def summary(comparison: Comparison) -> str:
-    """One line: how many rows have which verdict, the required ones that are worse by name."""
+    """One line: how many rows have which verdict, and what is required and worse, or not comparable, by name."""
     counts = comparison.table["verdict"].value_counts()
     by_verdict = dict(counts.iter_rows())
     told = ", ".join(f"{by_verdict[verdict]} {verdict}" for verdict in _URGENCY if verdict in by_verdict)
@@ -118,6 +136,8 @@ def summary(comparison: Comparison) -> str:
         f"{row['metric']} of {row['cell']}" for row in worse.unique(["metric", "cell"], maintain_order=True).to_dicts()
     ]
     required = f"; required and worse: {', '.join(names)}" if names else ""
+    unchecked = comparison.unchecked
+    required += f"; required and not comparable: {', '.join(unchecked)}" if unchecked else ""
     other = f"; not the same {comparison.platform}" if comparison.platform else ""
     return (
         f"{comparison.run.run_id} against {comparison.against.run_id}: {told or 'nothing to compare'}{required}{other}"

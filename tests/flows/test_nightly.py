@@ -20,7 +20,7 @@ from tasks.lake.lease import Lease
 from tasks.lake.manifest import find_run, list_runs
 from tasks.lake.parts import Receipt, write_receipt
 from tasks.lake.store import LocalStore
-from tests.flows.command import SMALL, skewbench
+from tests.flows.command import SMALL, skewbench, write_experiment
 from tests.lakes import Lake
 from tests.tasks.two_runs import two_runs, with_column
 
@@ -118,6 +118,25 @@ def test_what_is_worse_ends_the_night_failed_and_is_kept(tmp_path: Path, monkeyp
     with sql.connect(tmp_path) as connection:
         worse = sql.query(connection, "regressions", verdict="worse")
     assert worse.select("run_id", "against", "metric", "required").rows() == [(now, was, "aesthetic", True)]
+
+
+def test_where_nothing_can_be_compared_no_gate_lets_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lake = Lake(prompts=3, seeds=1, blocks=3, steps=0, images=False, knobs=("baseline",), lost=False)
+    was, now = two_runs(tmp_path, lake, {"samples": with_column("steps", lambda row: 7)})
+    file = write_experiment(tmp_path)
+    arguments = ["compare", was, now, "--lake", str(tmp_path), "--margins", file]
+    assert " not comparable" in _said(*arguments)
+    for gate in ("worse", "changed"):
+        gated = RUNNER.invoke(app, [*arguments, "--fail-on", gate])
+        assert isinstance(gated.exception, RunError)
+        assert str(gated.exception).startswith("nothing could be compared (steps differs: 1 and 7)")
+    set_baseline(LocalStore(tmp_path), "main", was)
+    write_receipt(
+        LocalStore(tmp_path), Receipt("generation-all", now, "all", find_run(LocalStore(tmp_path), now).parts, 1.0, {})
+    )
+    monkeypatch.setattr(nightly, "create_markdown_artifact", lambda markdown, **about: None)
+    with pytest.raises(RunError, match=f"nothing could be compared.*`skewbench baseline set main {now}`"):
+        nightly._judge(LocalStore(tmp_path), now, parse_experiment({**SMALL, "nightly": {"baseline": "main"}}, "test"))
 
 
 def _png(red: int) -> bytes:

@@ -229,6 +229,15 @@ def test_runs_without_scores_or_measures_compare_by_what_they_have(tmp_path: Pat
     assert _row(found, kind="picture", cell="baseline")["verdict"] == "same"
 
 
+def test_what_is_required_and_not_comparable_is_told(tmp_path: Path) -> None:
+    newer = with_column("scorer_version", lambda row: 2 if row["metric"] == "aesthetic" else 1)
+    found = _compare(tmp_path, changes={"scores": newer})
+    found.check()
+    assert found.unchecked == ["aesthetic"]
+    assert "; required and not comparable: aesthetic" in summary(found)
+    assert not _compare(tmp_path / "same").unchecked
+
+
 def test_a_run_against_itself_is_told(tmp_path: Path) -> None:
     _, now = two_runs(tmp_path, SMALL)
     store = open_store(tmp_path)
