@@ -1,5 +1,6 @@
 """A run's progress on the terminal, read off the lake's receipts: right for workers anywhere, and after a resume."""
 
+import signal
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -34,11 +35,20 @@ def prefect_server(console: Console) -> Iterator[None]:
         with console.status("starting Prefect and Ray"):
             from flows.serving.launch import server_for_a_command
 
+            _interruptible()
             kept.enter_context(server_for_a_command())
         try:
             yield
         except KeyboardInterrupt:
             raise RunError("stopped; the same command goes on where it was") from None
+
+
+def _interruptible() -> None:
+    """Polars' handler of Ctrl-C lets what waits go on waiting (SA_RESTART): a run would end its work first."""
+    import polars  # noqa: F401  (which sets it, so first)
+
+    if threading.current_thread() is threading.main_thread():
+        signal.siginterrupt(signal.SIGINT, True)
 
 
 @contextmanager

@@ -156,6 +156,7 @@ def _server_settings(host: str, port: int, database: str | None) -> dict[str, st
     settings = {
         "PREFECT_SERVER_API_HOST": host,
         "PREFECT_SERVER_API_PORT": str(port),
+        "PREFECT_SERVER_UI_API_URL": "/api",  # of the server that the page came from, by whatever name it was asked
         # places in a model's queue outlive the server, and are given back when their holders do not answer
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
     }

@@ -122,6 +122,7 @@ def test_cancelling_stops_the_workers_and_the_run_is_resumed(server: Server, rec
         _, said = command.communicate(timeout=PATIENCE)
     assert (command.returncode, "stopped; the same command goes on where it was" in said) == (1, True), said
     assert "Traceback" not in said
+    assert len(_receipts(server)) < 6  # it did not go on to the end first
     assert not [process for process in psutil.Process().children(recursive=True) if "ray" in process.name()]
 
     done = server.command("run", str(file))
