@@ -17,6 +17,7 @@ from flows.cli.progress import (
     tell_report,
 )
 from flows.cli.tables import console, folding
+from tasks.lake.lease import is_driven
 from tasks.lake.manifest import list_runs
 from tasks.lake.parts import count_receipts
 from tasks.lake.store import open_store
@@ -110,14 +111,21 @@ def plan(
 
 
 def status(lake: Lake = "lake") -> None:
-    """Show the runs of a lake and how far they are."""
+    """Show the runs of a lake and how far they are. One that is `stopped` goes on where it was when it is run again."""
     store = open_store(lake)
     table = folding("run", "status", "generated", "scored", "updated")
     for manifest in list_runs(store):
         counts = count_receipts(store, manifest.run_id)
         scored = scorings(manifest.experiment["metrics"], manifest.shards, len(manifest.cells))
         generated = f"{counts['generation']} of {manifest.shards} shards"
-        table.add_row(manifest.run_id, manifest.status, generated, f"{counts['scores']} of {scored}", manifest.updated)
+        stopped = manifest.status == "running" and not is_driven(store, manifest.run_id)
+        table.add_row(
+            manifest.run_id,
+            "stopped" if stopped else manifest.status,
+            generated,
+            f"{counts['scores']} of {scored}",
+            manifest.updated,
+        )
     console().print(table if table.row_count else f"no runs in {lake!r}; `skewbench run demo` makes one")
 
 

@@ -93,6 +93,15 @@ class Lease:
             self._held = beat
 
 
+def is_driven(store: Store, run_id: str) -> bool:
+    """Whether a driver that lives holds the run's lease."""
+    try:
+        holder = _parse(store.read(f"_leases/{run_id}.json"))
+    except FileNotFoundError:
+        return False
+    return bool(holder and _alive(holder))
+
+
 def _parse(content: bytes) -> dict[str, Any] | None:
     try:
         return dict(json.loads(content))
