@@ -11,7 +11,7 @@ from tasks.models import ModelSource, blocks_of, image_size, resolve_model
 from tasks.plan import plan_shards
 from tasks.prompts import load_prompts
 from tasks.run import check_blocks
-from tasks.scoring import check_metrics
+from tasks.scoring import check_metrics, lacking
 
 PNG_BYTES_A_PIXEL = 1.4
 """Of photograph-like pictures; drawn scenes take a fifth of it."""
@@ -25,7 +25,10 @@ _SDXL_BLOCKS = [
 
 @dataclass(frozen=True)
 class Estimate:
-    """Costs of a run. `disk` in bytes; `hours`: of one worker, None where nothing is known of the model's speed."""
+    """Costs of a run. `disk` in bytes; `hours`: of one worker, None where nothing is known of the model's speed.
+
+    `lacking`: metrics that would be NULL, since this machine has not what they need.
+    """
 
     model: str
     prompts: int
@@ -35,6 +38,7 @@ class Estimate:
     disk: float
     hours: float | None
     time: str
+    lacking: tuple[str, ...] = ()
 
 
 def estimate(experiment: Experiment, lake: str, seconds: float | None = None) -> Estimate:
@@ -66,7 +70,7 @@ def estimate(experiment: Experiment, lake: str, seconds: float | None = None) ->
     pace = Pace(seconds, "this, as assumed") if seconds else measured_pace(experiment, lake)
     hours = samples * pace.seconds / 3600 if pace else None
     time = expected_time(experiment, pace, samples)
-    return Estimate(told, len(prompts), samples, len(shards), largest, disk, hours, time)
+    return Estimate(told, len(prompts), samples, len(shards), largest, disk, hours, time, lacking(experiment.metrics))
 
 
 def _model(experiment: Experiment) -> tuple[ModelSource | None, list[Block], str]:
@@ -113,7 +117,7 @@ def measured_pace(experiment: Experiment, lake: str) -> Pace | None:
 def expected_time(experiment: Experiment, pace: Pace | None, samples: int) -> str:
     """Time that generating takes, in words."""
     if pace is None:
-        return "not known: this lake holds no earlier run of this model"
+        return "not known: this lake holds no earlier run of this model; --seconds assumes what an image takes"
     workers = experiment.workers.count or 1
     minutes = samples * pace.seconds / workers / 60
     return f"about {minutes:,.0f} min on {workers} worker(s) like {pace.worker}, at {pace.seconds:.2f} s an image"

@@ -28,6 +28,12 @@ def check_metrics(metrics: Iterable[str], required: Iterable[str] = ()) -> None:
             raise InputError(f"metric {name!r} is required: {reason}")
 
 
+def lacking(metrics: Iterable[str]) -> tuple[str, ...]:
+    """Those scorers of `metrics` whose weights or packages are not on this machine."""
+    scorers = Scorers()
+    return tuple(name for name in metrics if missing(scorers.get(name).needs))
+
+
 def expand(metrics: Iterable[str]) -> tuple[str, ...]:
     """Names of scorers, each once; `all` stands for all that there are."""
     return tuple(dict.fromkeys(name for given in metrics for name in (scorer_names() if given == "all" else (given,))))

@@ -102,11 +102,16 @@ def plan(
     out.print(table)
     out.print(f"model    {chosen.model.id}, {chosen.model.dtype}; {expected.model}")
     factors = f"{expected.prompts} prompts x {chosen.seeds} seeds x {len(chosen.cells)} cells"
+    if expected.lacking:
+        named = ", ".join(expected.lacking)
+        out.print(f"metrics  {named} would have no values: what they need is not here; see `skewbench weights`")
     out.print(f"samples  {factors} = {expected.samples}")
     out.print(f"shards   {expected.shards}, of {expected.per_shard} samples at most")
     out.print(f"disk     about {expected.disk / 1e6:,.0f} MB")
     out.print(f"time     {expected.time}")
-    if price is not None and expected.hours is not None:
+    if price is not None and expected.hours is None:
+        out.print("cost     not known while the time is not: --seconds is needed")
+    elif price is not None and expected.hours is not None:
         out.print(f"cost     about {expected.hours * price:,.2f}: {expected.hours:,.2f} worker hours at {price:,.2f}")
 
 

@@ -36,6 +36,14 @@ def test_the_demo_is_planned() -> None:
     assert "11 self-attention blocks" in expected.model
 
 
+def test_metrics_that_would_have_no_values_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tasks.scoring.missing", lambda needs: "not here" if "clip-vit-l-14" in needs else None)
+    assert estimate(small(metrics=["binding", "aesthetic", "clip_score"]), str(tmp_path)).lacking == (
+        "aesthetic",
+        "clip_score",
+    )
+
+
 def test_detail_costs_disk() -> None:
     disk = [estimate(small(measure={"detail": d}), "no-such-lake").disk for d in ("mean", "steps", "heads")]
     assert disk[0] < disk[1] < disk[2]

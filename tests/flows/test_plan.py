@@ -1,0 +1,31 @@
+"""`skewbench plan`: what a person is told before a run."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from flows.cli import app
+from tests.flows.command import write_experiment
+
+
+@pytest.fixture
+def planned(tmp_path: Path) -> list[str]:
+    experiment = write_experiment(tmp_path, metrics=["binding", "clip_score"])
+    return ["plan", experiment, "--lake", str(tmp_path / "lake")]
+
+
+def test_metrics_without_weights_are_told(planned: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SKEWBENCH_WEIGHTS_CLIP_VIT_L_14", str(tmp_path / "nothing"))
+    told = [line for line in CliRunner().invoke(app, planned).stdout.splitlines() if line.startswith("metrics")]
+    assert len(told) == 1
+    assert "clip_score" in told[0]
+    assert "binding" not in told[0]
+    assert "skewbench weights" in told[0]
+
+
+def test_a_price_without_a_time_says_what_is_needed(planned: list[str]) -> None:
+    told = CliRunner().invoke(app, [*planned, "--price", "2"]).stdout
+    assert "--seconds assumes what an image takes" in told
+    assert "cost     not known while the time is not: --seconds is needed" in told
+    assert "cost     about 0.04" in CliRunner().invoke(app, [*planned, "--price", "2", "--seconds", "4.5"]).stdout
