@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
@@ -15,6 +16,8 @@ from sql.select import fetch
 
 NUMBERS = ("fraction", "quantile", "tolerance")
 """Parameters that are numbers; the others are text."""
+VERDICTS = ("worse", "changed", "better", "inconclusive", "not comparable", "same")
+"""What a row of the table `regressions` may have for its verdict, what matters first."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,10 @@ def query(connection: duckdb.DuckDBPyConnection, name: str, **parameters: str | 
             raise ValueError(f"query {name!r} has no parameter {parameter!r}; its parameters: {allowed}")
     if parameters.get("branch") not in (None, *BRANCHES):
         raise ValueError(f"branch {parameters['branch']!r}: one of {', '.join(BRANCHES)}, or none for the mean of both")
+    if parameters.get("verdict") not in (None, *VERDICTS):
+        raise ValueError(f"verdict {parameters['verdict']!r}: one of {', '.join(VERDICTS)}")
     _check_cell(connection, parameters.get("cell"))
+    _check_runs(connection, parameters)
     given = {name: _number(name, value) if name in NUMBERS else value for name, value in parameters.items()}
     before = {parameter: _variable(connection, parameter) for parameter in parameters}
     try:
@@ -93,6 +99,13 @@ def _check_cell(connection: duckdb.DuckDBPyConnection, cell: str | float | bool 
     cells = [row[0] for row in connection.execute("SELECT DISTINCT cell FROM cells ORDER BY cell").fetchall()]
     if cell not in (None, "*", *cells):
         raise ValueError(f"no cell {cell!r}; there are: {', '.join(cells)}, and '*' for each")
+
+
+def _check_runs(connection: duckdb.DuckDBPyConnection, parameters: Mapping[str, str | float | bool | None]) -> None:
+    runs = [row[0] for row in connection.execute("SELECT run_id FROM runs ORDER BY created").fetchall()]
+    for name in ("run", "against"):
+        if parameters.get(name) not in (None, *runs):
+            raise ValueError(f"{name} {parameters[name]!r}: no such run; there are: {', '.join(runs)}")
 
 
 def _variable(connection: duckdb.DuckDBPyConnection, name: str) -> str | float | bool | None:

@@ -1,5 +1,6 @@
 """`skewbench query`, `claims`, `report` and `replay`: looking at what is in a lake."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -49,14 +50,15 @@ def query(
             table.add_row(known.name, known.description)
         console().print(table)
         return
-    _known(name)
+    about = _known(name)
+    given = dict(map(_setting, settings or []))
     runs = find_run(open_store(lake), run).run_id if run else None
     with sql.connect(lake, runs, branch=branch) as connection:
         try:
-            rows = sql.query(connection, name, **dict(map(_setting, settings or [])))
+            rows = sql.query(connection, name, **given)
         except ValueError as error:
             raise InputError(str(error)) from None
-        _note_missing(connection, rows)
+        _note_missing(connection, rows, about, given)
         print_rows(rows, format, shared_once=True)
 
 
@@ -68,7 +70,7 @@ def claims(run: AnyRun = None, lake: Lake = "lake", branch: Branch = None, forma
     found = find_run(open_store(lake), run)
     with sql.connect(lake, found.run_id, include_running=True, branch=branch) as connection:
         rows = hold(connection, found.run_id)
-        _note_missing(connection, rows)
+        _note_missing(connection, rows, None, {})
     if format == "table":
         rows = rows.drop("group", "low", "high").with_columns(interval=_interval(rows)).select(_SHOWN_OF_CLAIMS)
     print_rows(rows, format, shared_once=True)
@@ -129,25 +131,57 @@ def _interval(rows: pl.DataFrame) -> pl.Series:
     return pl.Series([f"[{low:.3g}, {high:.3g}]" if low is not None else None for low, high in ends], dtype=pl.String)
 
 
-def _known(name: str) -> None:
+def _known(name: str) -> sql.Query:
     """An unknown query is told whatever the lake holds."""
     try:
-        sql.find(name)
+        return sql.find(name)
     except ValueError as error:
         raise InputError(str(error)) from None
 
 
-def _note_missing(connection: duckdb.DuckDBPyConnection, rows: pl.DataFrame) -> None:
+_CHOOSING = {"metric", "fidelity", "diversity"}
+"""Parameters that choose the metrics that a query is about."""
+_MISSING = """
+    SELECT metric, min(reason) FROM missing_metrics AS missing
+    WHERE ($runs IS NULL OR list_contains($runs, run_id)) AND NOT list_contains($there, metric) AND (
+        CASE WHEN $asked IS NOT NULL THEN list_contains($asked, metric)
+        WHEN len($there) = 0 THEN true
+        WHEN metric IN (SELECT metric FROM all_scores) THEN list_has_any($kinds, ['sample'])
+        ELSE list_has_any($kinds, ['prompt', 'cell']) END)
+    GROUP BY metric ORDER BY metric"""
+"""Metrics that rows would have, had they values: those asked for, else those of the kinds that the rows have."""
+
+
+def _note_missing(
+    connection: duckdb.DuckDBPyConnection, rows: pl.DataFrame, about: sql.Query | None, given: Mapping[str, str]
+) -> None:
     """Beside rows: why some metrics, or all of them, are not among them."""
-    missing = connection.execute("SELECT metric, min(reason) FROM missing_metrics GROUP BY ALL ORDER BY 1").fetchall()
     scored = connection.execute("SELECT count(*) FROM metrics").fetchall()[0][0]
-    said = [f"{metric} is not there: {reason}" for metric, reason in missing if "metric" in rows.columns]
+    chooses = about is not None and _CHOOSING & about.parameters.keys()
+    said = []
+    if chooses or "metric" in rows.columns:
+        there = [str(metric) for metric in rows["metric"].unique()] if "metric" in rows.columns else []
+        runs = [str(run) for run in rows["run_id"].unique()] if "run_id" in rows.columns and rows.height else None
+        kinds = connection.execute(
+            "SELECT DISTINCT kind FROM metrics WHERE list_contains(?, metric)", [there]
+        ).fetchall()
+        asked = [given[name] for name in _CHOOSING if name in given] if chooses else None
+        parameters = {"runs": runs, "there": there, "kinds": [kind for (kind,) in kinds], "asked": asked}
+        said = _told(connection.execute(_MISSING, parameters).fetchall())
     if not scored and ("metric" in rows.columns or rows.is_empty()):
         said.append("no metric has a value; `skewbench score RUN` scores the pictures that are there")
     elif rows.is_empty():
         said.append("no rows: the runs have nothing that this query asks about, or no baseline to compare with")
     for line in said:
         typer.echo(f"note: {line}", err=True)
+
+
+def _told(missing: list[tuple[str, str]]) -> list[str]:
+    """One line, however many there are."""
+    if len(missing) > 1:
+        named = ", ".join(metric for metric, _ in missing[:3]) + (", …" if len(missing) > 3 else "")
+        return [f"{len(missing)} metrics have no values ({named}): `skewbench runs show RUN` says why"]
+    return [f"{metric} is not there: {reason}" for metric, reason in missing]
 
 
 def _setting(given: str) -> tuple[str, str]:

@@ -60,6 +60,34 @@ def test_a_missing_metric_is_told_beside_the_rows(
     assert "note: image_reward is not there: weights missing" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("asked", "noted"),
+    [
+        (
+            ["static_effect"],
+            "note: 4 metrics have no values (fid, hps, image_reward, …): `skewbench runs show RUN` says",
+        ),
+        (
+            ["worst_fraction"],
+            "note: 3 metrics have no values (hps, image_reward, pickscore): `skewbench runs show RUN`",
+        ),
+        (["change_by_alignment", "--set", "metric=hps"], "note: hps is not there: weights missing"),
+        (["change_by_alignment"], ""),
+        (["speed"], ""),
+    ],
+)
+def test_many_missing_metrics_are_a_line_and_only_where_a_query_is_about_them(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, asked: list[str], noted: str
+) -> None:
+    pictures = ("image_reward", "hps", "pickscore")
+    reasons = [{"metric": metric, "reason": "weights missing"} for metric in (*pictures, "fid")]
+    made(tmp_path, Lake(images=False, missing=pictures), missing_metrics=reasons)
+    assert run(monkeypatch, "query", *asked, "--lake", str(tmp_path)) == 0
+    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note") and "no rows" not in line]
+    assert len(told) == bool(noted)
+    assert "".join(told).startswith(noted)
+
+
 @pytest.mark.parametrize("name", ["correlations", "worst_fraction", "knob_ranking", "pareto_front"])
 def test_a_run_without_scores_is_told_what_to_do(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, name: str

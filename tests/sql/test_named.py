@@ -6,7 +6,8 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import sql
-from sql.named import NUMBERS
+from eval.regressions import VERDICTS as JUDGED
+from sql.named import NUMBERS, VERDICTS
 from tests.lakes import KNOBS, Lake, make
 from tests.tasks.two_runs import add_regressions, alter, with_column
 
@@ -79,3 +80,15 @@ def test_what_is_not_known_is_told(tmp_path: Path) -> None:
         sql.query(connection, "correlations", branch="x")
     with pytest.raises(ValueError, match=r"no cell 'a9'; there are: a1.05-b3, a1.20-b5, baseline"):
         sql.query(connection, "correlations", cell="a9")
+    with pytest.raises(ValueError, match="verdict 'foo': one of worse, changed, better"):
+        sql.query(connection, "regressions", verdict="foo")
+    for parameter in ("run", "against"):
+        with pytest.raises(ValueError, match=f"{parameter} 'tou': no such run; there are: toy-"):
+            sql.query(connection, "run_changes", **{parameter: "tou"})
+
+
+def test_the_verdicts_that_a_query_takes_are_those_that_rows_have(tmp_path: Path) -> None:
+    assert set(VERDICTS) == set(JUDGED)
+    make(tmp_path, Lake(images=False))
+    for verdict in VERDICTS:
+        assert sql.query(sql.connect(tmp_path), "regressions", verdict=verdict).is_empty()
