@@ -1,10 +1,10 @@
 """`skewbench runs`, `verify` and `compact`: keeping a lake."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+import yaml
 from rich.console import Console
-from rich.pretty import pprint
 from rich.progress import Progress
 
 from flows.cli.options import AnyRun, Lake, RunId
@@ -41,22 +41,33 @@ def list_all(lake: Lake = "lake") -> None:
 
 @runs.command("show")
 def show(run: RunId, lake: Lake = "lake") -> None:
-    """Show a run: its experiment, what decides its numbers, and its parts."""
+    """Show a run as YAML: its rows, the metrics that it lacks, what decides its numbers, and its experiment."""
     found = find_run(open_store(lake), run)
     tables: dict[str, int] = {}
     for part in found.parts:
         tables[part.table] = tables.get(part.table, 0) + part.rows
     about = {"run": found.run_id, "status": found.status, "created": found.created, "updated": found.updated}
-    pprint(
-        {
-            **about,
-            "rows": tables,
-            "failed_jobs": found.failed_jobs,
-            "identity": found.identity,
-            "experiment": found.experiment,
-        },
-        expand_all=True,
+    decided = {name: value for name, value in found.identity.items() if found.experiment.get(name) != value}
+    typer.echo(
+        _yaml(
+            {
+                **about,
+                "rows": tables,
+                "failed_jobs": found.failed_jobs,
+                "missing_metrics": {missing["metric"]: missing["reason"] for missing in found.missing_metrics},
+                "identity": decided,
+                "experiment": found.experiment,
+            }
+        ),
+        nl=False,
     )
+
+
+def _yaml(content: dict[str, Any]) -> str:
+    """YAML as experiments are written. Lakes are anybody's: characters that would steer a terminal are spelled out."""
+    style: dict[str, Any] = {"sort_keys": False, "default_flow_style": None, "width": 120}
+    text: str = yaml.safe_dump(content, allow_unicode=True, **style)
+    return text if text.replace("\n", "").isprintable() else yaml.safe_dump(content, **style)
 
 
 @runs.command("rm")

@@ -168,7 +168,7 @@ def test_replay_draws_the_picture_again(
     [
         (["status"], "committed"),
         (["runs", "list"], "committed"),
-        (["runs", "show", "small"], "'alpha': 1.5"),
+        (["runs", "show", "small"], "alpha: 1.5"),
         (["query", "correlations"], "neg_energy"),
         (["query", "operating_curve", "--format", "csv"], "msssim_diversity"),
         (["query"], "worst_fraction"),
