@@ -7,6 +7,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -69,9 +70,10 @@ class Lease:
             return self._store.put_new(self._path, self._held)
         holder = _parse(left)
         if holder and _alive(holder):
+            ago = time.time() - holder["time"]
             raise RunError(
                 f"run {self._run_id} is being driven by process {holder['pid']} on {holder['host']} "
-                f"(last heartbeat {time.time() - holder['time']:.0f} s ago); wait for it, or stop it"
+                f"(last heartbeat {ago:.0f} s ago); wait for it, or stop it{_free_after(holder)}"
             )
         return self._store.swap(self._path, left, self._held)
 
@@ -117,11 +119,24 @@ def _processes() -> int:
         return 0
 
 
+def _here(holder: dict[str, Any]) -> bool:
+    """Whether the holder's process can be seen from this one."""
+    return (holder["host"], holder.get("processes")) == (socket.gethostname(), _processes())
+
+
+def _free_after(holder: dict[str, Any]) -> str:
+    """For a holder that cannot be seen from here: it may have died, and when the run can then be taken over."""
+    if _here(holder):
+        return ""
+    left = max(holder["time"] + STALE - time.time(), 0)
+    return f"; if it is dead, the same command takes over in {left:.0f} s ({STALE:.0f} s after the last heartbeat)"
+
+
 def _alive(holder: dict[str, Any]) -> bool:
     """On this machine: whether the process lives. On another: whether its heartbeat is young."""
     if time.time() - holder["time"] > STALE:
         return False
-    if (holder["host"], holder.get("processes")) != (socket.gethostname(), _processes()):
+    if not _here(holder):
         return True
     try:
         os.kill(holder["pid"], 0)
@@ -129,4 +144,12 @@ def _alive(holder: dict[str, Any]) -> bool:
         return False
     except PermissionError:
         return True
-    return True
+    return not _is_zombie(holder["pid"])
+
+
+def _is_zombie(pid: int) -> bool:
+    """Killed, and its parent has not asked yet: in a container that may be never."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in {"Z", "X"}
+    except OSError:  # no Linux, or gone in this moment
+        return False
