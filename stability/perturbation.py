@@ -24,12 +24,14 @@ def perturb(
     concatenates them); None: each row its own. `steps`: the number of calls, where the knob's window asks for it.
     The model's processors come back whatever happens. A `perturb` within another takes its place until it ends.
 
-    Raises ValueError, before it touches the model, for a model without self-attention, blocks that do not exist, a
-    window without `steps`, and a layer to perturb or measure whose processor is not AttnProcessor or AttnProcessor2_0.
+    Raises, before it touches the model, TypeError for what is no module, such as a whole pipeline, and ValueError for a
+    model without self-attention, blocks that do not exist, a window without `steps`, and a layer to perturb or measure
+    whose processor is not AttnProcessor or AttnProcessor2_0.
     """
     for name, value in (("samples", samples), ("steps", steps)):
         if value is not None and (not isinstance(value, int) or value < 1):
             raise ValueError(f"{name}={value!r}: must be an integer >= 1")
+    _check_module(model)
     layers = numbered(model)
     if not layers:
         raise ValueError(f"{type(model).__name__} has no self-attention of diffusers' class Attention")
@@ -51,6 +53,15 @@ def perturb(
         hook.remove()
         for layer, processor in before:
             layer.set_processor(processor)
+
+
+def _check_module(model: Any) -> None:
+    """Whole pipelines are given most often: the message says which part of theirs is wanted."""
+    if isinstance(model, nn.Module):
+        return
+    part = next((name for name in ("unet", "transformer") if isinstance(getattr(model, name, None), nn.Module)), None)
+    wanted = f"give its model, `pipeline.{part}`" if part else "a torch module is wanted, such as `pipeline.unet`"
+    raise TypeError(f"model is a {type(model).__name__}: {wanted}")
 
 
 def _processors(

@@ -1,5 +1,8 @@
 """The context manager: what it leaves behind, whom it touches and when."""
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 import torch
 from diffusers import AutoencoderKL
@@ -38,6 +41,15 @@ def test_the_models_own_output(knob: Knob, measured: bool) -> None:
         assert torch.equal(output, own)
     assert_untouched(unet, before)
     assert torch.equal(call(unet), own)
+
+
+def test_a_whole_pipeline_is_told_which_part_is_wanted() -> None:
+    given: Any = SimpleNamespace(unet=tiny_unet())
+    with pytest.raises(TypeError, match=r"SimpleNamespace: give its model, `pipeline\.unet`"), perturb(given, STRONG):
+        pass
+    given = "unet"
+    with pytest.raises(TypeError, match="str: a torch module is wanted"), perturb(given, STRONG):
+        pass
 
 
 def test_restored_after_an_exception_and_after_nesting() -> None:
