@@ -124,13 +124,8 @@ def status(lake: Lake = "lake") -> None:
         scored = scorings(manifest.experiment["metrics"], manifest.shards, len(manifest.cells))
         generated = f"{counts['generation']} of {manifest.shards} shards"
         stopped = manifest.status == "running" and not is_driven(store, manifest.run_id)
-        table.add_row(
-            manifest.run_id,
-            "stopped" if stopped else manifest.status,
-            generated,
-            f"{counts['scores']} of {scored}",
-            manifest.updated,
-        )
+        told, scores = "stopped" if stopped else manifest.status, f"{counts['scores']} of {scored}"
+        table.add_row(manifest.run_id, told, generated, scores, manifest.updated)
     console().print(table if table.row_count else f"no runs in {lake!r}; `skewbench run demo` makes one")
 
 
