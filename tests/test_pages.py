@@ -1,0 +1,40 @@
+"""README and docs name all that there is, and what they show runs."""
+
+import re
+from pathlib import Path
+
+import pytest
+import typer
+
+from eval.scorers import names
+from flows.cli import app
+from flows.experiments import bundled
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+METRICS = (ROOT / "docs/metrics.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("scorer", names())
+def test_every_scorer_is_in_the_table_of_metrics(scorer: str) -> None:
+    rows = [[cell.strip() for cell in line.split("|")] for line in METRICS.splitlines() if line.startswith("| `")]
+    assert scorer in {row[2] for row in rows}
+
+
+@pytest.mark.parametrize("experiment", bundled())
+def test_every_experiment_is_in_the_readme(experiment: str) -> None:
+    assert f"`{experiment}`" in README
+
+
+def test_every_command_is_in_the_readme() -> None:
+    told = set(re.findall(r"skewbench (\w+)|`(\w+)[ `]", README))
+    commands = typer.main.get_group(app).commands
+    assert set(commands) <= {word for pair in told for word in pair}
+
+
+def test_the_readmes_snippet_runs_as_it_stands() -> None:
+    (snippet,) = re.findall(r"```python\n(.+?)```", README, re.DOTALL)
+    variables: dict[str, object] = {}
+    exec(snippet.replace("steps=30", "steps=2"), variables)
+    assert len(variables["images"]) == 4  # type: ignore[arg-type]
+    assert variables["recorder"].to_arrow().num_rows == 4 * 11 * 2  # type: ignore[attr-defined]
