@@ -107,6 +107,8 @@ def plan(
         out.print(f"metrics  {named} would have no values: what they need is not here; see `skewbench weights`")
     out.print(f"samples  {factors} = {expected.samples}")
     out.print(f"shards   {expected.shards}, of {expected.per_shard} samples at most")
+    if chosen.baseline is None:
+        out.print("note     no cell has plain attention (kind: vanilla), so there is nothing to pair changes with")
     out.print(f"disk     about {expected.disk / 1e6:,.0f} MB")
     out.print(f"time     {expected.time}")
     if price is not None and expected.hours is None:

@@ -79,6 +79,17 @@ def test_bad_argument(
     assert "Traceback" not in message
 
 
+def test_a_plan_without_a_baseline_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lake = str(tmp_path / "lake")
+    assert _run(monkeypatch, "plan", write_experiment(tmp_path), "--lake", lake) == 0
+    assert "plain attention" not in capsys.readouterr().out
+    path = write_experiment(tmp_path, cells=SMALL["cells"][1:])
+    assert _run(monkeypatch, "plan", path, "--lake", lake) == 0
+    assert "note     no cell has plain attention (kind: vanilla)" in capsys.readouterr().out
+
+
 def test_unwritable_lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert _run(monkeypatch, "run", write_experiment(tmp_path), "--lake", "/proc/lake") == 2
     assert "/proc/lake" in capsys.readouterr().err
