@@ -75,7 +75,10 @@ def read_runs(place: Place, runs: str | Sequence[str] | None = None, include_run
             meant = f" (did you mean {near[0]!r}?)" if near else ""
             raise LakeError(f"no run {name!r} in lake {place.lake!r}{meant}; there are: {_listed(found)}")
         if found[name].status == "running" and not include_running:
-            raise LakeError(f"run {name!r} is still running; ask for running runs to see what it has so far")
+            raise LakeError(
+                f"run {name!r} is not done: it is still running, or was stopped; `skewbench run` goes on with it, "
+                "and until it is done `skewbench report` shows what there is"
+            )
     return [found[name] for name in names]
 
 

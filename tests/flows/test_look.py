@@ -106,6 +106,15 @@ def test_a_run_without_a_baseline_is_told(
     assert run(monkeypatch, "claims", "--lake", str(tmp_path)) == 0
 
 
+def test_a_run_that_was_stopped_is_told_what_can_be_done(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    run_id = made(tmp_path, Lake(images=False, status="running"))
+    assert run(monkeypatch, "query", "correlations", "--run", run_id, "--lake", str(tmp_path)) == 2
+    assert "was stopped; `skewbench run` goes on with it" in capsys.readouterr().err
+    assert run(monkeypatch, "report", run_id, "--lake", str(tmp_path)) == 0  # as it advises
+
+
 @pytest.mark.parametrize("command", [["query", "correlations"], ["claims"], ["report"]])
 def test_an_empty_run_is_no_stack_trace(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, command: list[str]
