@@ -2,7 +2,10 @@
 
 
 class InputError(Exception):
-    """Bad input: one clear line that names what was wrong and what is allowed. The command line exits with 2."""
+    """Bad input: one clear line that names what was wrong and what is allowed; a line each of several mistakes.
+
+    The command line exits with 2.
+    """
 
 
 class RunError(Exception):

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from stability import Skew, Temperature, Vanilla
 from tasks.errors import InputError
+from tasks.faults import CELL_NAME, RUN_NAME, told
 
 Knob = Vanilla | Skew | Temperature
 Stage = Literal["down", "mid", "up"]
@@ -134,7 +135,7 @@ KnobSpec = Annotated[VanillaSpec | SkewSpec | TemperatureSpec, Field(discriminat
 class Cell(_Strict):
     """One knob setting of a run."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,39}$")
+    name: str = Field(pattern=CELL_NAME)
     """Short name, used in tables and figures."""
     knob: KnobSpec
 
@@ -196,7 +197,7 @@ class MarginSpec(_Strict):
 class NightlySpec(_Strict):
     """How a run is compared with an earlier one, and what the nightly flow keeps. Decides no numbers."""
 
-    baseline: str = Field(default="nightly", pattern=r"^[a-z0-9][a-z0-9._-]{0,39}$")
+    baseline: str = Field(default="nightly", pattern=CELL_NAME)
     """Name of the baseline (`skewbench baseline set`) that each night is compared with."""
     keep: int = Field(default=14, ge=1)
     """How many nights stay in the lake; those that a baseline names stay beside them."""
@@ -218,7 +219,7 @@ class NightlySpec(_Strict):
 class Experiment(_Strict):
     """What to run: a model, prompts and seeds, and the knob settings to compare."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")
+    name: str = Field(pattern=RUN_NAME)
     """Lower-case letters, digits and hyphens; the first part of the run's id."""
     description: str = ""
     """For people."""
@@ -264,22 +265,8 @@ class Experiment(_Strict):
 
 
 def parse_experiment(content: dict[str, object], where: str) -> Experiment:
-    """Validate an experiment's fields. Raises `InputError` with the first fault: field, value, what is allowed."""
+    """Validate an experiment's fields. Raises `InputError` with the mistakes: field, value, what is allowed."""
     try:
         return Experiment.model_validate(content)
     except ValidationError as error:
-        raise InputError(f"{where}: {_first_fault(error)}") from None
-
-
-def _first_fault(error: ValidationError) -> str:
-    fault = error.errors()[0]
-    tags = {"vanilla", "skew", "temperature"}  # the union's branches are no fields of the file
-    field = ".".join(str(part) for part in fault["loc"] if part not in tags)
-    message = fault["msg"].removeprefix("Value error, ")
-    if fault["type"] == "extra_forbidden":
-        message = "unknown field"
-    elif fault["type"] == "missing":
-        return f"{field}: is missing"
-    value = fault["input"]
-    shown = "" if isinstance(value, dict) else f" {value!r}"
-    return f"{field}{shown}: {message}" if field else message
+        raise InputError(f"{where}: {told(error, Experiment)}") from None

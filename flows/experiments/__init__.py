@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-import yaml
-
+from flows.experiments.text import read_yaml
 from tasks.errors import InputError
 from tasks.experiment import Experiment, parse_experiment
 
@@ -20,6 +19,8 @@ def load(name_or_path: str) -> Experiment:
     path = Path(name_or_path)
     if name_or_path in bundled():
         path = _FOLDER / f"{name_or_path}.yaml"
+    elif path.is_dir():
+        raise InputError(f"experiment {name_or_path!r}: is a folder; name a YAML file in it")
     elif not path.is_file():
         raise InputError(f"experiment {name_or_path!r}: no such file, nor one of the package's: {', '.join(bundled())}")
     return parse(path.read_bytes(), str(path))
@@ -27,10 +28,9 @@ def load(name_or_path: str) -> Experiment:
 
 def parse(text: str | bytes, where: str) -> Experiment:
     """Read an experiment from YAML. `where`: what an error names. Raises `InputError`."""
-    try:
-        content = yaml.safe_load(text)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{where}: not YAML: {' '.join(str(error).split())}") from None
+    content = read_yaml(text, where)
+    if content is None:
+        raise InputError(f"{where}: is empty; an experiment is a mapping of fields, and needs name and cells")
     if not isinstance(content, dict):
         raise InputError(f"{where}: an experiment is a mapping of fields, not {type(content).__name__}")
     return parse_experiment(content, where)

@@ -1,5 +1,6 @@
 """Bad experiments get one line that names the field, the value and what is allowed."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,24 +19,30 @@ def _cell(**knob: Any) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"colour": "red"}, ["colour", "unknown field"]),
-        ({"generation": {"step": 3}}, ["generation.step", "unknown field"]),
+        ({"colour": "red"}, ["colour 'red': unknown field; there are name, description, model, prompts, seeds"]),
+        ({"sedes": 3}, ["sedes 3: unknown field; did you mean 'seeds'?"]),
+        ({"generation": {"step": 3}}, ["generation.step 3: unknown field; did you mean 'steps'?"]),
+        ({"cells": _cell(kind="skew", alpha=1.1, bata=2)}, ["cells.1.knob.bata 2: unknown", "mean 'beta'?"]),
+        ({"cells": _cell(kind="temperature", tau=1.1, alpha=2)}, ["cells.1.knob.alpha", "kind, tau"]),
         ({"seeds": "many"}, ["seeds", "'many'", "integer"]),
         ({"seeds": 0}, ["seeds", "0", "greater than or equal to 1"]),
-        ({"name": "../escape"}, ["name", "'../escape'"]),
-        ({"cells": []}, ["cells", "at least 1"]),
+        ({"name": "../escape"}, ["name '../escape': a name is 1 to 40 lower-case letters, digits and hyphens"]),
+        ({"cells": [{**BASELINE, "name": "A b"}]}, ["cells.0.name 'A b': a name is 1 to 40", "dots, underscores"]),
+        ({"prompts": "scenes"}, ["prompts 'scenes'", "a mapping of fields"]),
+        ({"cells": []}, ["cells []: list should have at least 1 item, not 0"]),
         ({"cells": [BASELINE, BASELINE]}, ["cells", "'baseline'", "more than once"]),
         ({"cells": _cell(kind="skew", alpha=float("nan"))}, ["cells.1.knob", "alpha", "nan"]),
         ({"cells": _cell(kind="skew", alpha=-1.0)}, ["cells.1.knob", "alpha", "-1"]),
         ({"cells": _cell(kind="skew")}, ["cells.1.knob.alpha", "missing"]),
-        ({"cells": _cell(kind="twist", alpha=1.0)}, ["cells.1.knob", "'vanilla', 'skew', 'temperature'"]),
+        ({"cells": _cell(kind="twist")}, ["cells.1.knob: kind 'twist' is none of 'vanilla', 'skew', 'temperature'"]),
+        ({"cells": _cell(alpha=1.0)}, ["cells.1.knob: kind is missing; there are 'vanilla', 'skew', 'temperature'"]),
         ({"cells": _cell(kind="temperature", tau=0.0)}, ["cells.1.knob", "tau", "0"]),
         ({"cells": _cell(kind="skew", alpha=1.1, window=[0.0, 2.0])}, ["cells.1.knob.window.1", "2.0"]),
         ({"prompts": {"source": "file"}}, ["prompts", "path"]),
         ({"prompts": {"source": "scenes", "path": "x.txt"}}, ["prompts", "x.txt"]),
         ({"generation": {"width": 63}}, ["generation.width", "63", "multiple of 8"]),
         ({"model": {"dtype": "int8"}}, ["model.dtype", "int8", "float32"]),
-        ({"measure": {"columns": 0}}, ["measure.columns", "0"]),
+        ({"measure": {"columns": 0}}, ["measure.columns 0: Input should be 'all', or greater than or equal to 1"]),
     ],
 )
 def test_fault_is_named(changes: dict[str, Any], said: list[str]) -> None:
@@ -45,6 +52,18 @@ def test_fault_is_named(changes: dict[str, Any], said: list[str]) -> None:
     assert "\n" not in message
     for word in said:
         assert word in message
+
+
+def test_several_faults_are_told_one_a_line() -> None:
+    with pytest.raises(InputError) as fault:
+        small(seeds="many", sedes=3, cells=_cell(kind="skew", alfa=1.0))
+    assert str(fault.value).splitlines() == [
+        "test: 4 mistakes",
+        "  seeds 'many': Input should be a valid integer, unable to parse string as an integer",
+        "  cells.1.knob.alpha: is missing",
+        "  cells.1.knob.alfa 1.0: unknown field; did you mean 'alpha'?",
+        "  sedes 3: unknown field; did you mean 'seeds'?",
+    ]
 
 
 def test_every_knob_is_built() -> None:
@@ -79,9 +98,42 @@ def test_unknown_experiment_lists_what_there_is() -> None:
         experiments.load("dmeo")
 
 
-@pytest.mark.parametrize(("text", "said"), [("a: [", "not YAML"), ("- 1", "mapping"), ("", "mapping")])
-def test_broken_file(tmp_path: Any, text: str, said: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b"a: [", "not YAML in line 1, column 5: while parsing a flow node, expected the node content"),
+        (b"a: b: c", "not YAML in line 1, column 5: mapping values are not allowed here"),
+        (b"a: \x00", "not YAML: special characters are not allowed, at character 3"),
+        (b"a: \xe9b", "not YAML: invalid continuation byte, at character 3"),
+        (b"a: " + b"[" * 5000, "nested too deeply"),
+        (b"name: 2026-02-30", "not YAML: day is out of range"),
+        (b"- 1", "mapping of fields, not list"),
+        (b"", "is empty"),
+        (b"# nothing yet\n", "is empty"),
+        (b"name: a\nseeds: 1\n\nseeds: 2\n", "line 4: 'seeds' is given twice, first in line 2"),
+        (b"cells:\n- {name: a, knob: {kind: skew, alpha: 1, alpha: 2}}", "line 2: 'alpha' is given twice"),
+    ],
+)
+def test_broken_file(tmp_path: Path, text: bytes, said: str) -> None:
     path = tmp_path / "broken.yaml"
-    path.write_text(text)
-    with pytest.raises(InputError, match=said):
+    path.write_bytes(text)
+    with pytest.raises(InputError) as fault:
         experiments.load(str(path))
+    assert str(fault.value).startswith(f"{path}: ")
+    assert said in str(fault.value)
+    assert "string>" not in str(fault.value)
+    assert "\n" not in str(fault.value)
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is a folder"):
+        experiments.load(str(tmp_path))
+
+
+def test_merged_keys_may_be_given_again() -> None:
+    text = """
+    name: merged
+    model: &other {<<: &one {id: shapes-xl, dtype: float32}, dtype: float16}
+    cells: [{name: baseline, knob: {kind: vanilla}}]
+    """
+    assert experiments.parse(text, "test").model.dtype == "float16"

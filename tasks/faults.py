@@ -1,0 +1,103 @@
+"""What is wrong with an experiment's fields, in words: each mistake once, with its field, value and what is allowed."""
+
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
+from itertools import groupby
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+RUN_NAME = r"^[a-z0-9][a-z0-9-]{0,39}$"
+CELL_NAME = r"^[a-z0-9][a-z0-9._-]{0,39}$"
+_NAMES = {
+    RUN_NAME: "1 to 40 lower-case letters, digits and hyphens, the first no hyphen",
+    CELL_NAME: "1 to 40 lower-case letters, digits, dots, underscores and hyphens, the first a letter or digit",
+}
+_SHOWN = 80  # characters of a value
+
+
+def told(error: ValidationError, model: type[BaseModel]) -> str:
+    """The mistakes in what was given for `model`, in the order of its fields: one in a line, several a line each."""
+    every = [fault for fault in error.errors(include_url=False) if not _follows(fault)]
+    faults = [(_place(fault["loc"], model), fault) for fault in every]
+    lines = [
+        _fault(field, models, [fault for _, fault in alike])
+        for (field, models), alike in groupby(faults, key=lambda found: found[0])
+    ]
+    return lines[0] if len(lines) == 1 else "\n  ".join([f"{len(lines)} mistakes", *lines])
+
+
+def _follows(fault: Any) -> bool:
+    """Whether a list is too short only because its items, whose mistakes are told, do not count."""
+    return fault["type"] == "too_short" and len(fault["input"]) >= fault["ctx"]["min_length"]
+
+
+def _place(loc: Sequence[int | str], model: type[BaseModel]) -> tuple[str, tuple[type[BaseModel], ...]]:
+    """The field as a person writes it, and what it lies in: pydantic also names the branches of unions it tried."""
+    inside: tuple[type[BaseModel], ...] = (model,)
+    branches, path = inside, []
+    for part in loc:
+        if isinstance(part, int):
+            path.append(str(part))
+        elif chosen := tuple(one for one in branches if part in _kinds(one)):
+            branches = chosen
+        elif branches or not path:
+            path.append(part)
+            inside = branches
+            branches = tuple(_models([one.model_fields[part].annotation for one in inside if part in one.model_fields]))
+        else:
+            break
+    return ".".join(path), inside
+
+
+def _kinds(model: type[BaseModel]) -> tuple[Any, ...]:
+    """The values of the field `kind` by which a model is told from others."""
+    return get_args(model.model_fields["kind"].annotation) if "kind" in model.model_fields else ()
+
+
+def _models(annotations: Sequence[Any]) -> Iterator[type[BaseModel]]:
+    for annotation in annotations:
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            yield annotation
+        else:
+            yield from _models(get_args(annotation))
+
+
+def _fault(field: str, models: Sequence[type[BaseModel]], faults: Sequence[Any]) -> str:
+    first = faults[0]
+    if first["type"] == "missing":
+        return f"{field}: is missing"
+    value = repr(first["input"])
+    shown = "" if isinstance(first["input"], dict) or not field else f" {value}"
+    shown = shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}..."
+    if first["type"] == "extra_forbidden":
+        return f"{field}{shown}: unknown field; {_meant(field, models)}"
+    if first["type"] in ("union_tag_invalid", "union_tag_not_found"):
+        return f"{field}: {_without_kind(field, models, first)}"
+    messages = list(dict.fromkeys(map(_message, faults)))
+    message = ", or ".join([messages[0], *(other.removeprefix("Input should be ") for other in messages[1:])])
+    return f"{field}{shown}: {message}" if field else message
+
+
+def _message(fault: Any) -> str:
+    if fault["type"] == "string_pattern_mismatch":
+        pattern = fault["ctx"]["pattern"]
+        return f"a name is {_NAMES[pattern]}" if pattern in _NAMES else str(fault["msg"])
+    if fault["type"] in ("model_type", "model_attributes_type"):
+        return "Input should be a mapping of fields"
+    message = str(fault["msg"]).removeprefix("Value error, ").replace("valid tuple", "list")
+    return message.replace("Tuple should", "list should").replace(" after validation", "")
+
+
+def _without_kind(field: str, models: Sequence[type[BaseModel]], fault: Any) -> str:
+    name = field.rpartition(".")[2]
+    branches = _models([model.model_fields[name].annotation for model in models if name in model.model_fields])
+    known = ", ".join(repr(kind) for branch in branches for kind in _kinds(branch))
+    tag = fault.get("ctx", {}).get("tag")
+    return f"kind is missing; there are {known}" if tag is None else f"kind {tag!r} is none of {known}"
+
+
+def _meant(field: str, models: Sequence[type[BaseModel]]) -> str:
+    known = list(dict.fromkeys(name for model in models for name in model.model_fields))
+    near = get_close_matches(field.rpartition(".")[2], known, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
