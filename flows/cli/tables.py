@@ -3,6 +3,7 @@
 import io
 import re
 import sys
+from collections.abc import Collection
 from typing import Annotated, Literal
 
 import polars as pl
@@ -28,11 +29,14 @@ def console() -> Console:
     return found if found.is_terminal else Console(width=_WIDE)
 
 
-def folding(*columns: str, title: str | None = None) -> Table:
-    """An empty table. What a narrow terminal has no room for goes on in the next line: ids and commands are copied."""
+def folding(*columns: str, title: str | None = None, whole: Collection[str] = ()) -> Table:
+    """An empty table. What a narrow terminal has no room for goes on in the next line: ids and commands are copied.
+
+    `whole`: columns that others make room for.
+    """
     table = Table(title=title, title_justify="left")
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column in whole)
     return table
 
 

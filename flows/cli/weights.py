@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.table import Table
 
 from flows.cli.tables import console, folding
 from tasks.errors import InputError, RunError
@@ -28,14 +29,31 @@ def list_all(context: typer.Context) -> None:
 
         scorers = Scorers()
         needs = {name: scorers.get(name).needs for name in names()}
-    table = folding("metric", "needs", "here", "from", "licence", "MB", "to get it")
+    out = console()
+    columns = _NARROW if out.width < _WIDE_ENOUGH else _COLUMNS
+    table = folding(*columns)
     for name, needed in needs.items():
         for i, need in enumerate(needed):
-            table.add_row(name if i == 0 else "", need, *_about(need))
+            _add(table, columns, name if i == 0 else "", need, *_about(need))
         if not needed:
-            table.add_row(name, "nothing", "[green]yes[/green]", "", "", "", "")
-    console().print(table)
+            _add(table, columns, name, "nothing", "[green]yes[/green]", "", "", "", "")
+    out.print(table)
+    if columns == _NARROW:
+        typer.echo(
+            "skewbench weights get NAME gets what a metric needs, or weights by their name; a wider terminal, or a"
+        )
+        typer.echo("pipe, also has where they come from and where they lie")
     _tell_where()
+
+
+_COLUMNS = ("metric", "needs", "here", "from", "licence", "MB", "to get it")
+_NARROW = ("metric", "needs", "here", "licence", "MB")
+_WIDE_ENOUGH = 140
+
+
+def _add(table: Table, columns: tuple[str, ...], *cells: str) -> None:
+    """A row of `_COLUMNS`, of which a narrow terminal has room for some."""
+    table.add_row(*(cell for column, cell in zip(_COLUMNS, cells, strict=True) if column in columns))
 
 
 def _about(need: str) -> tuple[str, str, str, str, str]:

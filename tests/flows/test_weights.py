@@ -26,6 +26,14 @@ def test_every_metric_is_listed_with_what_it_needs() -> None:
     assert "SKEWBENCH_WEIGHTS_<NAME>" in listed.stdout
 
 
+def test_a_narrow_terminal_has_each_name_in_one_line() -> None:
+    listed = CliRunner().invoke(app, ["weights"], env={"COLUMNS": "80", "TTY_COMPATIBLE": "1", "NO_COLOR": "1"})
+    told = [line.split("│")[1:3] for line in listed.stdout.splitlines() if line.startswith("│")]
+    assert {name.strip() for name, _ in told} - {""} == set(names())
+    assert {need.strip() for _, need in told} >= {"clip-vit-l-14", "inception-2015-12-05", "nothing"}
+    assert "skewbench weights get NAME" in listed.stdout
+
+
 def test_weights_are_got_by_their_name_and_by_a_metrics(tmp_path: Path) -> None:
     (tmp_path / "origin.pth").write_bytes(b"numbers")
     for name in ("alexnet", "lpips_diversity"):
