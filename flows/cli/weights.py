@@ -31,7 +31,7 @@ def list_all(context: typer.Context) -> None:
         needs = {name: scorers.get(name).needs for name in names()}
     out = console()
     columns = _NARROW if out.width < _WIDE_ENOUGH else _COLUMNS
-    table = folding(*columns)
+    table = folding(*columns, whole=("metric", "needs"))
     for name, needed in needs.items():
         for i, need in enumerate(needed):
             _add(table, columns, name if i == 0 else "", need, *_about(need))
@@ -39,10 +39,8 @@ def list_all(context: typer.Context) -> None:
             _add(table, columns, name, "nothing", "[green]yes[/green]", "", "", "", "")
     out.print(table)
     if columns == _NARROW:
-        typer.echo(
-            "skewbench weights get NAME gets what a metric needs, or weights by their name; a wider terminal, or a"
-        )
-        typer.echo("pipe, also has where they come from and where they lie")
+        typer.echo("skewbench weights get NAME gets what a metric needs, or weights by their name;")
+        typer.echo("from where, and where they lie, is told on a wider terminal, and in a pipe")
     _tell_where()
 
 
