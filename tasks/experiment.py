@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from stability import Skew, Temperature, Vanilla
 from tasks.errors import InputError
-from tasks.faults import CELL_NAME, RUN_NAME, told
+from tasks.mistakes import CELL_NAME, RUN_NAME, told
 
 Knob = Vanilla | Skew | Temperature
 Stage = Literal["down", "mid", "up"]
