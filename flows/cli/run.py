@@ -17,7 +17,7 @@ from flows.cli.progress import (
     tell_report,
 )
 from flows.cli.tables import console, folding
-from tasks.lake.lease import is_driven
+from tasks.lake.lease import check_free, is_driven
 from tasks.lake.manifest import list_runs
 from tasks.lake.parts import count_receipts
 from tasks.lake.store import open_store
@@ -61,6 +61,7 @@ def run(
         typer.echo(f"{prepared.id} is done already; nothing to do")
         tell_report(prepared.store, prepared.id)
         return
+    check_free(prepared.store, prepared.id)
     errors.print(f"[bold]{prepared.id}[/bold]: {len(chosen.cells)} cells, {len(prepared.shards)} shards, lake {lake}")
     began = time.monotonic()
     with prefect_server(errors):

@@ -70,11 +70,7 @@ class Lease:
             return self._store.put_new(self._path, self._held)
         holder = _parse(left)
         if holder and _alive(holder):
-            ago = time.time() - holder["time"]
-            raise RunError(
-                f"run {self._run_id} is being driven by process {holder['pid']} on {holder['host']} "
-                f"(last heartbeat {ago:.0f} s ago); wait for it, or stop it{_free_after(holder)}"
-            )
+            raise _driven(self._run_id, holder)
         return self._store.swap(self._path, left, self._held)
 
     def _content(self) -> bytes:
@@ -97,11 +93,29 @@ class Lease:
 
 def is_driven(store: Store, run_id: str) -> bool:
     """Whether a driver that lives holds the run's lease."""
+    return _driver(store, run_id) is not None
+
+
+def check_free(store: Store, run_id: str) -> None:
+    """Raises `RunError` where another driver is at the run: to be asked before anything slow is started."""
+    if holder := _driver(store, run_id):
+        raise _driven(run_id, holder)
+
+
+def _driver(store: Store, run_id: str) -> dict[str, Any] | None:
     try:
         holder = _parse(store.read(f"_leases/{run_id}.json"))
     except FileNotFoundError:
-        return False
-    return bool(holder and _alive(holder))
+        return None
+    return holder if holder and _alive(holder) else None
+
+
+def _driven(run_id: str, holder: dict[str, Any]) -> RunError:
+    ago = time.time() - holder["time"]
+    return RunError(
+        f"run {run_id} is being driven by process {holder['pid']} on {holder['host']} "
+        f"(last heartbeat {ago:.0f} s ago); wait for it, or stop it{_free_after(holder)}"
+    )
 
 
 def _parse(content: bytes) -> dict[str, Any] | None:

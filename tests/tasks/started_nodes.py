@@ -23,7 +23,7 @@ HOUSE = Path(__file__).parents[2]
 LIMIT = 500.0
 """Seconds for a driver, on a busy machine."""
 STARTS = 5
-IDLE = 20.0
+IDLE = 12.0
 """Seconds after which an autoscaler ends a node. One that needs longer to be given work never gets to any."""
 AGENTS = ("dashboard-agent-grpc-port", "dashboard-agent-listen-port", "metrics-export-port", "runtime-env-agent-port")
 

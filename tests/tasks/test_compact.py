@@ -94,6 +94,8 @@ class _DiesAfter:
 
 
 def test_killed_anywhere_nothing_is_lost(run: Run) -> None:
+    if run.store.lake.startswith("gs://"):
+        pytest.skip("another bucket is killed everywhere already, by a server that is ten times as fast")
     before, files = _rows(run.store), {path: run.store.read(path) for path in run.store.list("")}
     deaths = 0
     while True:

@@ -128,13 +128,13 @@ def test_samples_that_break_the_device_are_given_up_one_after_the_other() -> Non
     """However many they are, and though nothing else is left to do."""
     cell = Cell.model_validate({"name": "baseline", "knob": {"kind": "vanilla"}})
     prompt = Prompt("p0", "a red circle")
-    samples = [tuple(Sample(f"{shard}-{i}", "pair", prompt, i, i) for i in range(3)) for shard in range(2)]
+    samples = [tuple(Sample(f"{shard}-{i}", "pair", prompt, i, i) for i in range(2)) for shard in range(2)]
     shards = [GenerateJob(Shard(str(number), cell, three)) for number, three in enumerate(samples)]
     with WorkerPool(NullNeeds(), 1, BreakingWorker) as workers:
         done = {outcome.job.shard.id: outcome for outcome in workers.run(shards)}
     assert [outcome.error for outcome in done.values()] == [None] * 2
-    for number, three in enumerate(samples):
-        assert [name for name, _ in done[str(number)].job.given_up] == [sample.sample_id for sample in three]
+    for number, both in enumerate(samples):
+        assert [name for name, _ in done[str(number)].job.given_up] == [sample.sample_id for sample in both]
 
 
 def test_workers_that_all_die_end_the_run() -> None:
