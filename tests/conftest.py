@@ -51,9 +51,7 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[S3Server]":
 @pytest.fixture
 def bucket_lake(s3_server: "S3Server", monkeypatch: pytest.MonkeyPatch) -> str:
     """URL of a lake of its own on the S3 server, whose keys are in the environment."""
-    for name, value in s3_server.environment.items():
-        monkeypatch.setenv(name, value)
-    return s3_server.lake(uuid.uuid4().hex)
+    return _own_lake(s3_server, monkeypatch)
 
 
 @pytest.fixture(scope="session")
@@ -68,9 +66,13 @@ def google_store() -> "Iterator[GoogleStore]":
 @pytest.fixture
 def google_lake(google_store: "GoogleStore", monkeypatch: pytest.MonkeyPatch) -> str:
     """URL of a lake of its own there."""
-    for name, value in google_store.environment.items():
+    return _own_lake(google_store, monkeypatch)
+
+
+def _own_lake(server: "S3Server | GoogleStore", monkeypatch: pytest.MonkeyPatch) -> str:
+    for name, value in server.environment.items():
         monkeypatch.setenv(name, value)
-    return google_store.lake(uuid.uuid4().hex)
+    return server.lake(uuid.uuid4().hex)
 
 
 @pytest.fixture(params=["folder", "bucket_lake", "google_lake"])

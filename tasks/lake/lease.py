@@ -25,7 +25,7 @@ class Lease:
     """`with Lease(store, run_id):` is the run's only driver, or raises `RunError` that names the other one."""
 
     def __init__(self, store: Store, run_id: str) -> None:
-        self._store, self._run_id, self._path = store, run_id, f"_leases/{run_id}.json"
+        self._store, self._run_id, self._path = store, run_id, _path(run_id)
         self._token = uuid.uuid4().hex
         self._held = b""
         self._stop = threading.Event()
@@ -102,9 +102,13 @@ def check_free(store: Store, run_id: str) -> None:
         raise _driven(run_id, holder)
 
 
+def _path(run_id: str) -> str:
+    return f"_leases/{run_id}.json"
+
+
 def _driver(store: Store, run_id: str) -> dict[str, Any] | None:
     try:
-        holder = _parse(store.read(f"_leases/{run_id}.json"))
+        holder = _parse(store.read(_path(run_id)))
     except FileNotFoundError:
         return None
     return holder if holder and _alive(holder) else None

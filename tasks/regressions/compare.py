@@ -11,6 +11,7 @@ import pyarrow as pa
 import sql
 from eval.regressions import VERDICTS, Margin, judged, tolerance
 from eval.regressions.table import KEY, Row
+from sql.named import VERDICTS as URGENCY
 from sql.schemas import REGRESSIONS
 from tasks.errors import InputError, RunError
 from tasks.experiment import NightlySpec
@@ -20,8 +21,6 @@ from tasks.regressions.asked import margins
 from tasks.regressions.gather import Sides, pairs, picture_pairs, sides
 from tasks.regressions.pictures import differences
 from tasks.regressions.speed import runs_of_experiment, speed_rows, times, worse_nights
-
-_URGENCY = ("worse", "changed", "better", "inconclusive", "not comparable", "same")
 
 _NOT = "not comparable"
 _SINGLE = 4
@@ -130,7 +129,7 @@ def summary(comparison: Comparison) -> str:
     """One line: how many rows have which verdict, and what is required and worse, or not comparable, by name."""
     counts = comparison.table["verdict"].value_counts()
     by_verdict = dict(counts.iter_rows())
-    told = ", ".join(f"{by_verdict[verdict]} {verdict}" for verdict in _URGENCY if verdict in by_verdict)
+    told = ", ".join(f"{by_verdict[verdict]} {verdict}" for verdict in URGENCY if verdict in by_verdict)
     worse = comparison.worse
     names = [
         f"{row['metric']} of {row['cell']}" for row in worse.unique(["metric", "cell"], maintain_order=True).to_dicts()
@@ -222,8 +221,8 @@ def _nowhere() -> list[pl.Expr]:
 
 def _sorted(table: pl.DataFrame, cells: list[str]) -> pl.DataFrame:
     """What is required and worse first, then by verdict, then in the order of the cells."""
-    assert set(_URGENCY) == set(VERDICTS)  # noqa: S101
-    by = [_place("verdict", _URGENCY), ~pl.col("required"), _place("cell", cells), _place("kind", _KINDS)]
+    assert set(URGENCY) == set(VERDICTS)  # noqa: S101
+    by = [_place("verdict", URGENCY), ~pl.col("required"), _place("cell", cells), _place("kind", _KINDS)]
     return table.sort(*by, maintain_order=True)
 
 
