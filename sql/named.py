@@ -18,6 +18,8 @@ NUMBERS = ("fraction", "quantile", "tolerance")
 """Parameters that are numbers; the others are text."""
 VERDICTS = ("worse", "changed", "better", "inconclusive", "not comparable", "same")
 """What a row of the table `regressions` may have for its verdict, what matters first."""
+_METRICS = {"metric": "of a picture", "fidelity": "of a picture", "diversity": "of a set of pictures"}
+"""Parameters that are metrics, with what they measure."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ def query(connection: duckdb.DuckDBPyConnection, name: str, **parameters: str | 
         raise ValueError(f"verdict {parameters['verdict']!r}: one of {', '.join(VERDICTS)}")
     _check_cell(connection, parameters.get("cell"))
     _check_runs(connection, parameters)
+    _check_metrics(connection, parameters)
     given = {name: _number(name, value) if name in NUMBERS else value for name, value in parameters.items()}
     before = {parameter: _variable(connection, parameter) for parameter in parameters}
     try:
@@ -106,6 +109,18 @@ def _check_runs(connection: duckdb.DuckDBPyConnection, parameters: Mapping[str, 
     for name in ("run", "against"):
         if parameters.get(name) not in (None, *runs):
             raise ValueError(f"{name} {parameters[name]!r}: no such run; there are: {', '.join(runs)}")
+
+
+def _check_metrics(connection: duckdb.DuckDBPyConnection, parameters: Mapping[str, str | float | bool | None]) -> None:
+    """A metric that has no value, with a reason that the run gives, is known: its rows are merely none."""
+    for name in _METRICS.keys() & parameters.keys():
+        of_a_picture = _METRICS[name] == "of a picture"
+        there = "SELECT DISTINCT metric FROM metrics WHERE (kind = 'sample') = $1 ORDER BY metric"
+        known = [row[0] for row in connection.execute(there, [of_a_picture]).fetchall()]
+        missing = [row[0] for row in connection.execute("SELECT DISTINCT metric FROM missing_metrics").fetchall()]
+        if parameters[name] not in (None, *known, *missing):
+            allowed = ", ".join(known) or "none that has a value"
+            raise ValueError(f"{name} {parameters[name]!r}: no metric {_METRICS[name]}; there are: {allowed}")
 
 
 def _variable(connection: duckdb.DuckDBPyConnection, name: str) -> str | float | bool | None:

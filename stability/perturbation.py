@@ -21,7 +21,8 @@ def perturb(
 
     `model`: any module with diffusers' `Attention` layers in it, or such a layer itself; its calls are counted from 0.
     `samples`: how many samples the rows of a batch stand for (rows = branches x samples, uncond first, as diffusers
-    concatenates them); None: each row its own. `steps`: the number of calls, where the knob's window asks for it.
+    concatenates them); None: each row its own. `steps`: the number of calls, where the knob's window asks for it; the
+    call after the last is a RuntimeError. (A scheduler of second order calls twice a step: `len(scheduler.timesteps)`.)
     The model's processors come back whatever happens. A `perturb` within another takes its place until it ends.
 
     Raises, before it touches the model, TypeError for what is no module, such as a whole pipeline, and ValueError for a
@@ -41,6 +42,8 @@ def perturb(
 
     def count(*_: Any) -> None:
         calls.current += 1
+        if steps is not None and calls.current >= steps:
+            raise RuntimeError(f"steps={steps}: the model is called once more; give perturb() the number of its calls")
 
     if recorder is not None:
         recorder.start([(block, next(layer.parameters()).device) for block, layer in layers])

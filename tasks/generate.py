@@ -139,7 +139,9 @@ def generate_batch(
 
     `recorder` holds their measures afterwards. `size`: width and height in pixels.
     """
-    with perturb(pipeline.unet, knob, recorder, samples=len(samples), steps=generation.steps):
+    pipeline.scheduler.set_timesteps(generation.steps)
+    calls = len(pipeline.scheduler.timesteps)  # more than steps where a step is of second order, as Heun's
+    with perturb(pipeline.unet, knob, recorder, samples=len(samples), steps=calls):
         return pipeline(
             [sample.prompt.text for sample in samples],
             generator=[torch.Generator().manual_seed(sample.noise_seed) for sample in samples],

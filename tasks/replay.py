@@ -62,5 +62,6 @@ def _drawn(cell: Cell, steps: int) -> tuple[str, str]:
     knob = cell.knob.build()
     name = type(knob).__name__
     settings = ", ".join(f"{field.name}={getattr(knob, field.name)!r}" for field in fields(knob))
-    perturbed = f"with perturb(pipeline.unet, {name}({settings}), samples=1, steps={steps}):"
-    return f"from stability import {name}, perturb\n", f"{perturbed}\n    image = draw()"
+    perturbed = f"with perturb(pipeline.unet, {name}({settings}), samples=1, steps=len(pipeline.scheduler.timesteps)):"
+    lines = f"pipeline.scheduler.set_timesteps({steps})\n{perturbed}\n    image = draw()"
+    return f"from stability import {name}, perturb\n", lines

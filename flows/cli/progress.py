@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 INTERVAL = 0.5
 """Seconds between two looks."""
 _INTERVAL_OF_BUCKETS = 3.0
-_NAMES = {"generation": "generating", "scores": "scoring"}
+_NAMES = {"generation": "generating", "scores": "scoring", "scored": "scoring"}
 
 
 @contextmanager
@@ -53,7 +53,7 @@ def _interruptible() -> None:
 
 @contextmanager
 def receipts_shown(console: Console, store: Store, run_id: str, totals: dict[str, int]) -> Iterator[None]:
-    """Show a bar of receipts for each kind of job (`generation`, `scores`) while the block runs."""
+    """Show a bar of receipts for each kind that `count_receipts` tells apart while the block runs."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -90,7 +90,7 @@ def receipts_shown(console: Console, store: Store, run_id: str, totals: dict[str
 def receipts_of(run: "Run") -> dict[str, int]:
     """How many receipts of each kind a run has when it is done."""
     shards, cells = len(run.shards), len(run.experiment.cells)
-    return {"generation": shards, "scores": scorings(run.experiment.metrics, shards, cells)}
+    return {"generation": shards, "scored": scorings(run.experiment.metrics, shards, cells)}
 
 
 def scorings(metrics: Iterable[str], shards: int, cells: int) -> int:

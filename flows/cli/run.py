@@ -127,7 +127,7 @@ def status(lake: Lake = "lake") -> None:
         scored = scorings(manifest.experiment["metrics"], manifest.shards, len(manifest.cells))
         generated = f"{counts['generation']} of {manifest.shards} shards"
         stopped = manifest.status == "running" and not is_driven(store, manifest.run_id)
-        told, scores = "stopped" if stopped else manifest.status, f"{counts['scores']} of {scored}"
+        told, scores = "stopped" if stopped else manifest.status, f"{counts['scored']} of {scored}"
         table.add_row(manifest.run_id, told, generated, scores, manifest.updated)
     console().print(table if table.row_count else f"no runs in {lake!r}; `skewbench run demo` makes one")
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import uuid
 from dataclasses import asdict, dataclass
 from hashlib import sha256
@@ -93,9 +94,14 @@ def read_receipts(store: Store, run_id: str) -> dict[str, Receipt]:
 
 
 def count_receipts(store: Store, run_id: str) -> dict[str, int]:
-    """Number of receipts by kind of job (`generation`, `scores`), from their names alone."""
-    names = [path.rsplit("/", 1)[-1] for path in store.list(f"_receipts/run_id={run_id}")]
-    return {kind: sum(name.startswith(f"{kind}-") for name in names) for kind in ("generation", "scores")}
+    """Number of receipts by kind of job (`generation`, `scores`), from their names alone.
+
+    `scored`: of the scores, those of one scorer's older versions and of several references counted once.
+    """
+    keys = [path.rsplit("/", 1)[-1].removesuffix(".json") for path in store.list(f"_receipts/run_id={run_id}")]
+    generation, scores = ([key for key in keys if key.startswith(f"{kind}-")] for kind in ("generation", "scores"))
+    scored = {re.sub(r"\.v\d+(-[^-]+)?(\.missing)?$", "", key) for key in scores}
+    return {"generation": len(generation), "scores": len(scores), "scored": len(scored)}
 
 
 def receipt_path(run_id: str, key: str) -> str:

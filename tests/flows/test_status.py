@@ -8,12 +8,20 @@ from typer.testing import CliRunner
 from flows.cli import app
 from tasks.lake.lease import Lease
 from tasks.lake.manifest import find_run, write_manifest
+from tasks.lake.parts import count_receipts, receipt_path
 from tasks.lake.store import LocalStore
 from tests.lakes import Lake, made
 
 
 def _told(lake: Path) -> str:
     return CliRunner().invoke(app, ["status", "--lake", str(lake)]).stdout
+
+
+def test_several_references_and_versions_of_a_scorer_count_once(tmp_path: Path) -> None:
+    for key in ("fid.v1-0a1b2c3d", "fid.v1-4e5f6a7b", "fid.v2-0a1b2c3d", "fid.v2.missing", "vendi.v1"):
+        LocalStore(tmp_path).put(receipt_path("r-1", f"scores-cell.a.v1-b-{key}"), b"")
+    LocalStore(tmp_path).put(receipt_path("r-1", "scores-0-0-clip.v1"), b"")
+    assert count_receipts(LocalStore(tmp_path), "r-1") == {"generation": 0, "scores": 6, "scored": 3}
 
 
 def test_a_run_that_nobody_drives_is_stopped(tmp_path: Path) -> None:

@@ -82,6 +82,13 @@ def test_what_is_not_known_is_told(tmp_path: Path) -> None:
         sql.query(connection, "correlations", cell="a9")
     with pytest.raises(ValueError, match="verdict 'foo': one of worse, changed, better"):
         sql.query(connection, "regressions", verdict="foo")
+    with pytest.raises(ValueError, match=r"metric 'hsp': no metric of a picture; there are: [a-z_]+"):
+        sql.query(connection, "change_by_alignment", metric="hsp")
+    diversity = connection.execute("SELECT metric FROM metrics WHERE kind = 'prompt'").fetchall()[0][0]
+    with pytest.raises(ValueError, match=f"fidelity '{diversity}': no metric of a picture"):
+        sql.query(connection, "pareto_front", fidelity=diversity)
+    with pytest.raises(ValueError, match=f"diversity 'hsp': no metric of a set of pictures; there are: .*{diversity}"):
+        sql.query(connection, "pareto_front", diversity="hsp")
     for parameter in ("run", "against"):
         with pytest.raises(ValueError, match=f"{parameter} 'tou': no such run; there are: toy-"):
             sql.query(connection, "run_changes", **{parameter: "tou"})

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 import torch
-from diffusers import AutoencoderKL
 from diffusers.models.attention_processor import Attention, AttnProcessor, AttnProcessor2_0, FusedAttnProcessor2_0
 from torch import Tensor, nn
 
@@ -106,41 +105,6 @@ def test_measuring_changes_nothing() -> None:
         unmeasured = call(unet)
     with perturb(unet, knob, Recorder(columns=3), samples=1):
         assert torch.equal(call(unet), unmeasured)
-
-
-def test_window() -> None:
-    attention, x = layer(), torch.randn(2, 9, 24)
-    own = attention(x)
-    recorder = Recorder()
-    with perturb(attention, Skew(0.5, 2.0, window=(0.25, 0.75)), recorder, steps=4):
-        changed = [not torch.equal(attention(x), own) for _ in range(4)]
-    assert changed == [False, True, True, False]
-    table = recorder.to_arrow()
-    assert table["steps"][0].as_py() == [0, 1, 2, 3]
-    assert table["alpha_eff_steps"][0].as_py() == [1.0, 0.5, 0.5, 1.0]
-    assert table["beta_eff_steps"][0].as_py() == [0.0, 2.0, 2.0, 0.0]
-    with pytest.raises(ValueError, match="needs `steps`"), perturb(attention, Skew(0.5, 2.0, window=(0.25, 0.75))):
-        pass
-
-
-def test_calls_are_the_models_not_the_blocks() -> None:
-    unet, recorder = tiny_unet(), Recorder()
-    with perturb(unet, Vanilla(), recorder, samples=1):
-        call(unet)
-        call(unet)
-    assert {tuple(steps) for steps in recorder.to_arrow()["steps"].to_pylist()} == {(0, 1)}
-
-
-def test_a_call_past_the_models_forward_is_told() -> None:
-    vae = AutoencoderKL(block_out_channels=(8,), norm_num_groups=4)
-    with perturb(vae, STRONG), pytest.raises(RuntimeError, match=r"give perturb\(\) the part that is called"):
-        vae.decode(torch.randn(1, 4, 4, 4))
-    plain = vae.decode(torch.randn(1, 4, 4, 4, generator=torch.Generator().manual_seed(0))).sample
-    recorder = Recorder()
-    with perturb(vae.decoder, Vanilla(), recorder):
-        again = vae.decode(torch.randn(1, 4, 4, 4, generator=torch.Generator().manual_seed(0))).sample
-    torch.testing.assert_close(again, plain)  # 4-D input, group norm, biases, residual
-    assert recorder.to_arrow()["block_name"].to_pylist() == ["mid_block.attentions.0"]
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from diffusers import HeunDiscreteScheduler
 from PIL import Image
 
 from sql.schemas import TABLES
-from stability import Recorder
+from stability import Recorder, Skew
 from tasks import generate
 from tasks.experiment import Experiment, ModelSpec
 from tasks.generate import BrokenDeviceError, Setting, generate_shard, knob_columns
@@ -79,6 +80,17 @@ def test_a_sample_does_not_depend_on_its_neighbours(pipeline: Any, tiny_sdxl: Pa
             assert first.column(name) == second.column(name)
         for name in ("energy", "alignment", "symmetry", "alpha_eff"):
             np.testing.assert_allclose(first.column(name), second.column(name), rtol=1e-3, atol=1e-4)
+
+
+def test_a_window_is_of_the_models_calls(pipeline: Any, tiny_sdxl: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Heun's scheduler calls the model twice in each step but the last."""
+    monkeypatch.setattr(pipeline, "scheduler", HeunDiscreteScheduler.from_config(pipeline.scheduler.config))
+    setting, shards = _planned(tiny_sdxl, generation={"steps": 3})
+    shard = next(shard for shard in shards if shard.cell.name != "baseline")
+    recorder = Recorder()
+    knob = Skew(0.5, 2.0, window=(0.4, 1.0))
+    generate.generate_batch(pipeline, shard.samples[:1], knob, setting.generation, setting.size, recorder)
+    assert recorder.to_arrow()["alpha_eff_steps"][0].as_py() == [1.0, 1.0, 0.5, 0.5, 0.5]
 
 
 def test_one_bad_prompt_costs_one_sample(pipeline: Any, tiny_sdxl: Path, monkeypatch: pytest.MonkeyPatch) -> None:
