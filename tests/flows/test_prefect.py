@@ -196,11 +196,15 @@ def _log(server: Server, flow_run: str) -> str:
 
 
 def _at_work(server: Server, flow_run: str) -> tuple[datetime, datetime]:
-    """From when its turn came until it gave it back."""
-    lines = server.ask("logs/filter", logs={"flow_run_id": {"any_": _family(server, flow_run)}})
-    ((came,), (back,)) = (
-        [datetime.fromisoformat(line["timestamp"]) for line in lines if said in line["message"]]
-        for said in ("has its turn", "gives its turn back")
+    """From when its turn came until it gave it back. A flow's last lines may reach the server after its end."""
+    of_family = {"flow_run_id": {"any_": _family(server, flow_run)}}
+
+    def said_at(said: str) -> list[datetime]:
+        lines = server.ask("logs/filter", logs=of_family)
+        return [datetime.fromisoformat(line["timestamp"]) for line in lines if said in line["message"]]
+
+    (came,), (back,) = (
+        wait_for(f"{said!r}", lambda said=said: said_at(said)) for said in ("has its turn", "gives its turn back")
     )
     return came, back
 
