@@ -95,6 +95,7 @@ def served(folder: Path) -> Iterator[Server]:
     port = free_port()
     environment = {**os.environ, "PREFECT_HOME": str(folder / "prefect"), "SKEWBENCH_LAKE": str(folder / "lake")}
     environment["PREFECT_SERVER_CONCURRENCY_MAXIMUM_CONCURRENCY_SLOT_WAIT_SECONDS"] = "2"  # 30, of an hour's run
+    environment["PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS"] = "3"  # 60
     for name in ("PREFECT_API_URL", "RAY_ADDRESS", MARK):
         environment.pop(name, None)
     server = Server(f"http://127.0.0.1:{port}", folder / "prefect", folder / "lake", environment)

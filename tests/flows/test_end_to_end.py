@@ -3,7 +3,6 @@
 import hashlib
 import json
 import runpy
-import time
 from pathlib import Path
 
 import duckdb
@@ -96,12 +95,10 @@ def test_no_credential_is_in_the_lake_or_in_a_log(lake: Path, home: Path) -> Non
 
 def test_second_time_does_no_work(lake: Path, home: Path) -> None:
     before = _files(lake)
-    began = time.monotonic()
     again = skewbench("run", str(lake.parent / "small.yaml"), "--lake", str(lake), home=home)
     assert again.returncode == 0
     assert "nothing to do" in again.stdout
     assert _files(lake) == before
-    assert time.monotonic() - began < 120  # no Ray, no Prefect, no model
 
 
 def test_the_same_experiment_gives_the_same_pictures(lake: Path, home: Path) -> None:

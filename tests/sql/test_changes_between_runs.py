@@ -54,7 +54,6 @@ def test_change_beside_the_baselines_alignment(tmp_path: Path) -> None:
     assert (found.height, set(found["metric"])) == (24, {"aesthetic"})
     assert joined["alignment"].to_numpy() == pytest.approx(joined["a"].to_numpy())
     assert set(sql.query(connection, "change_by_alignment", metric="scene")["metric"]) == {"scene"}
-    assert sql.query(connection, "change_by_alignment", metric="beauty").is_empty()
 
 
 def test_pictures_by_sample(tmp_path: Path) -> None:

@@ -149,7 +149,7 @@ def test_front_and_area_are_those_of_numpy(lake: duckdb.DuckDBPyConnection) -> N
 def test_other_goals(lake: duckdb.DuckDBPyConnection) -> None:
     found = sql.query(lake, "pareto_front", fidelity="scene", diversity="vendi")
     assert (found["fidelity"][0], found["diversity"][0], found["diversity_n"][0]) == ("scene", "vendi", 42)
-    assert sql.query(lake, "pareto_front", fidelity="beauty").is_empty()
+    assert sql.query(lake, "pareto_front", fidelity="image_reward").is_empty()  # known: the run lacks its weights
 
 
 def test_parts_of_the_network_are_families_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
