@@ -15,11 +15,14 @@ export RAY_USAGE_STATS_ENABLED ?= 0
 BENCH ?= build/bench
 RELEASED ?=
 
+# Test files at a time: the long ones mostly wait for processes that they started. 0: one after the other.
+TESTERS ?= 2
+
 .PHONY: help install demo findings test lint bench clean
 
 help:
 	@echo "make demo   install, run the demo experiment, print the path of its report"
-	@echo "make test   install, then linters, types, layers and the whole test suite"
+	@echo "make test   install, then linters, types, layers and the whole test suite, TESTERS=2 files at a time"
 	@echo "make lint   the linters alone"
 	@echo "make findings  the experiments of docs/findings-shapes.md (an hour or more on two cores), then its tables and figures"
 	@echo "make bench  how fast it is: prints the tables, keeps them in $(BENCH); RELEASED=folder of the paper's code"
@@ -49,7 +52,7 @@ lint: install
 	$(BIN)/lint-imports
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(TESTERS) --dist loadfile
 
 bench: install
 	$(BIN)/python -m tests.bench --out "$(BENCH)" $(if $(RELEASED),--released "$(RELEASED)")
