@@ -75,6 +75,11 @@ class _Run:
     def answers(self) -> dict[str, pl.DataFrame]:
         return {}
 
+    def prompts(self, metric: str) -> int:
+        """How many have a value of the metric; where none has, and of a metric of whole cells, all."""
+        having = self.values.filter(metric=metric)["prompt_id"].n_unique()
+        return having or self.lake.execute("SELECT count(DISTINCT prompt_id) FROM samples").fetchall()[0][0]
+
     def query(self, name: str) -> pl.DataFrame:
         if name not in self.answers:
             self.answers[name] = sql.query(self.lake, name)
@@ -118,9 +123,10 @@ def _row(run: _Run, claim: Claim) -> Row:
         return row | {"measured_by": None, "verdict": "not applicable", "why": str(absent)}
     ours = {name: found.get(name) for name in ("ours", "low", "high", "n")}
     margin = _NO_HARM * (found["baseline_sd"] or 0.0) if claim.no_harm else None
-    verdict = judge(claim.sign, ours["low"], ours["high"], ours["n"], margin)
+    prompts = run.prompts(row["measured_by"])
+    verdict = judge(claim.sign, ours["low"], ours["high"], ours["n"], prompts, margin)
     measured = found.get("measured_by", row["measured_by"])
-    return row | ours | {"measured_by": measured, "verdict": verdict, "why": _why(found, claim, margin)}
+    return row | ours | {"measured_by": measured, "verdict": verdict, "why": _why(found, prompts, margin)}
 
 
 def _metric(run: _Run, claim: Claim) -> str:
@@ -133,10 +139,12 @@ def _metric(run: _Run, claim: Claim) -> str:
     raise _Absent(f"{claim.metric} has no value in this run")
 
 
-def _why(found: Row, claim: Claim, margin: float | None) -> str:
+def _why(found: Row, prompts: int, margin: float | None) -> str:
     said = [f"query {found['query']}"]
     if (found["n"] or 0) < LEAST:
         said.append(f"n below {LEAST}")
+    elif prompts < LEAST:
+        said.append(f"{prompts} prompts, fewer than {LEAST}")
     elif found["low"] is None:
         said.append(found.get("without", "no interval: the run was not analysed"))
     if margin is not None:

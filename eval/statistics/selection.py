@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from jaxtyping import Float, Int
 
+from eval.statistics.bootstrap import spread
 from eval.statistics.places import Places, complete_pairs
 
 
@@ -16,7 +17,7 @@ def worst_mean(chosen: npt.ArrayLike, values: npt.ArrayLike, fraction: float) ->
     """The mean of `values` where `chosen` is lowest, over round(fraction n) rows, at least one.
 
     Rows that are equal at the edge share what room is left, so that their order does not matter: the mean is what
-    breaking ties at random gives on average. NaN where no row is complete.
+    breaking ties at random gives on average. NaN where fewer than two rows are complete.
     """
     one = np.asarray(chosen, float)[:, None], np.asarray(values, float)[:, None]
     once = np.ones((1, len(one[0])), np.int32)
@@ -32,6 +33,8 @@ def worst_draws(
 ) -> Float[np.ndarray, "resamples p q"]:
     """`worst_mean` of each column of values by each column of chosen, selected anew in each resample.
 
+    NaN where the complete rows are of one cluster, as in `bootstrap.mean_draws`.
+
     Raises:
         ValueError: a fraction outside of (0, 0.5].
     """
@@ -40,7 +43,7 @@ def worst_draws(
     draws = np.full((len(counts), chosen.shape[1], values.shape[1]), np.nan)
     for rows, columns, measured in complete_pairs(chosen, values):
         n = int(rows.sum())
-        if not n:
+        if not spread(clusters[rows]):
             continue
         share = max(1, int(np.floor(fraction * n + 0.5))) / n
         places = Places(chosen[rows][:, columns])

@@ -7,6 +7,7 @@ import numpy.typing as npt
 from jaxtyping import Float, Int
 from scipy import stats
 
+from eval.statistics.bootstrap import spread
 from eval.statistics.places import Places, complete_pairs
 
 
@@ -37,14 +38,15 @@ def spearman_draws(
 ) -> Float[np.ndarray, "resamples p q"]:
     """rho of each column of x with each column of y in each resample; ranks are those of the resample.
 
-    Rows that are not finite in a pair drop out of that pair alone. NaN where a resample leaves one side constant.
+    Rows that are not finite in a pair drop out of that pair alone. NaN where a resample leaves one side constant, and
+    where the rows of a pair are of one cluster.
 
     Args:
         clusters: each row's cluster, an index into the columns of `counts` (`bootstrap.resample`).
     """
     draws = np.full((len(counts), x.shape[1], y.shape[1]), np.nan)
     for rows, columns_x, columns_y in complete_pairs(x, y):
-        if not rows.any():
+        if not spread(clusters[rows]):
             continue
         places_x, places_y = Places(x[rows][:, columns_x]), Places(y[rows][:, columns_y])
         member = clusters[rows]

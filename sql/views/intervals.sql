@@ -2,7 +2,9 @@
 -- the query depends on it.
 -- Queries show one only beside the value that it was made for: the same n, and the same number to rounding.
 CREATE OR REPLACE VIEW intervals AS
-SELECT run_id, query, cell, metric, stage, measure, regime, statistic, value, low, high, n, method
+SELECT
+    run_id, query, cell, metric, stage, measure, regime, statistic, value, low, high, n,
+    CASE WHEN low IS NOT NULL THEN method END AS method
 FROM analysis
 WHERE
     query IN ('operating_curve', 'worst_fraction', 'static_effect', 'adaptive_vs_static', 'pareto_front')

@@ -30,6 +30,16 @@ def test_the_answers_are_those_of_the_queries_and_come_back_beside_them(tmp_path
         assert set(intervals["method"]) == {"bootstrap clustered by prompt, 200 resamples, 95%"}
 
 
+def test_one_prompt_has_no_spread_however_many_seeds(tmp_path: Path) -> None:
+    answers = store(tmp_path, make(tmp_path, Lake(prompts=1, seeds=12, images=False, knobs=tuple(KNOBS))))
+    assert answers.height > 0
+    assert answers["low"].null_count() == answers["high"].null_count() == answers.height
+    connection = sql.connect(tmp_path)
+    for name in QUERIES:
+        shown = sql.query(connection, name)
+        assert shown["low"].null_count() == shown["method"].null_count() == shown.height, name
+
+
 def test_bootstrap_and_normal_intervals_of_means_agree(tmp_path: Path) -> None:
     run_id = make(tmp_path, Lake(prompts=60, seeds=4, images=False))
     normal = sql.query(sql.connect(tmp_path), "operating_curve").filter(pl.col("kind") != "cell")

@@ -118,6 +118,14 @@ def test_with_little_in_it_there_are_verdicts_and_no_error(tmp_path: Path, table
     assert set(found["verdict"]) <= {"not applicable", "not enough data"}
 
 
+def test_a_few_prompts_are_not_enough_however_many_pairs(tmp_path: Path) -> None:
+    run_id = make(tmp_path, Lake(prompts=6, seeds=8, images=False, knobs=tuple(KNOBS), repair=1.0))
+    store(tmp_path, run_id)
+    found = claims(sql.connect(tmp_path, run_id), run_id)
+    assert set(found["verdict"]) == {"not enough data", "not applicable"}
+    assert found.filter(pl.col("n") > 10, pl.col("why").str.contains("6 prompts, fewer than 10")).height > 0
+
+
 def test_a_run_that_was_not_analysed(tmp_path: Path) -> None:
     run_id = make(tmp_path, Lake(prompts=20, images=False))
     found = claims(sql.connect(tmp_path), run_id)

@@ -7,23 +7,26 @@ from eval.claims.published import MEASURES, STAGES
 
 
 @pytest.mark.parametrize(
-    ("sign", "low", "high", "n", "margin", "verdict"),
+    ("sign", "low", "high", "n", "prompts", "margin", "verdict"),
     [
-        (1, 0.1, 0.3, 50, None, "confirmed"),
-        (-1, 0.1, 0.3, 50, None, "contradicted"),
-        (-1, -0.3, -0.1, 50, None, "confirmed"),
-        (1, -0.1, 0.3, 50, None, "not enough data"),
-        (1, 0.1, 0.3, 9, None, "not enough data"),
-        (1, None, None, 50, None, "not enough data"),
-        (1, 0.0, 0.3, 50, None, "not enough data"),
-        (1, -0.1, 0.3, 50, 0.2, "confirmed"),  # no harm beyond the margin
-        (1, -0.1, -0.01, 50, 0.2, "confirmed"),
-        (1, -0.3, -0.01, 50, 0.2, "contradicted"),
-        (1, -0.3, 0.3, 50, 0.2, "not enough data"),
+        (1, 0.1, 0.3, 50, 50, None, "confirmed"),
+        (-1, 0.1, 0.3, 50, 50, None, "contradicted"),
+        (-1, -0.3, -0.1, 50, 50, None, "confirmed"),
+        (1, -0.1, 0.3, 50, 50, None, "not enough data"),
+        (1, 0.1, 0.3, 9, 50, None, "not enough data"),
+        (1, 0.1, 0.3, 50, 9, None, "not enough data"),
+        (1, None, None, 50, 50, None, "not enough data"),
+        (1, 0.0, 0.3, 50, 50, None, "not enough data"),
+        (1, -0.1, 0.3, 50, 50, 0.2, "confirmed"),  # no harm beyond the margin
+        (1, -0.1, -0.01, 50, 50, 0.2, "confirmed"),
+        (1, -0.3, -0.01, 50, 50, 0.2, "contradicted"),
+        (1, -0.3, 0.3, 50, 50, 0.2, "not enough data"),
     ],
 )
-def test_verdicts(sign: int, low: float | None, high: float | None, n: int, margin: float | None, verdict: str) -> None:
-    assert judge(sign, low, high, n, margin) == verdict
+def test_verdicts(
+    sign: int, low: float | None, high: float | None, n: int, prompts: int, margin: float | None, verdict: str
+) -> None:
+    assert judge(sign, low, high, n, prompts, margin) == verdict
 
 
 def test_signs_of_table_1_are_claims_where_they_were_published_as_notable() -> None:
