@@ -9,10 +9,12 @@ import numpy as np
 import polars as pl
 
 from eval.regressions.verdict import Evidence, judge
-from eval.statistics import PairedChange, benjamini_hochberg, equivalence, paired_change, sign_flip
+from eval.statistics import FLIPS, PairedChange, benjamini_hochberg, equivalence, least_p, paired_change, sign_flip
 
 KEY = ("cell", "kind", "metric", "stage", "set")
 Row = dict[str, Any]
+_FINER = 10
+"""How much smaller than a lone effect needs it the least p of random flips is, in a table of so many rows."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +45,9 @@ def judged(
         others: rows that have evidence already (speed), or an `obstacle`.
         lost: by cell, how many more pictures the later run lost.
     """
-    rows = [
-        row for part in pairs.partition_by("cell", "kind", maintain_order=True) for row in _rows(part, margin_of, level)
-    ]
+    tests = pairs.filter(_TESTED).select(KEY).n_unique()
+    parts = pairs.partition_by("cell", "kind", maintain_order=True)
+    rows = [row for part in parts for row in _rows(part, margin_of, level, tests)]
     rows += [_EMPTY | row for row in others]
     for family in ([row for row in rows if row["kind"] == "speed"], [row for row in rows if row["kind"] != "speed"]):
         adjusted = benjamini_hochberg([math.nan if row["p"] is None else row["p"] for row in family])
@@ -53,21 +55,30 @@ def judged(
             row["q"] = float(q)
     for row in rows:
         row["verdict"], row["reason"] = judge(_evidence(row, (lost or {}).get(row["cell"], 0)), level)
-        for name in ("obstacle", "least_p", "spoilt"):
+        for name in ("obstacle", "least_p", "tests", "spoilt"):
             row.pop(name)
     cleaned = [{name: None if _is_nan(value) else value for name, value in row.items()} for row in rows]
     return pl.DataFrame(cleaned, schema=_SCHEMA, infer_schema_length=None)
 
 
-def _rows(pairs: pl.DataFrame, margin_of: Callable[[str, str, np.ndarray], Margin], level: float) -> Iterable[Row]:
-    """The rows of one cell and kind: all flips are those of the same prompts."""
+def _rows(
+    pairs: pl.DataFrame, margin_of: Callable[[str, str, np.ndarray], Margin], level: float, tests: int
+) -> Iterable[Row]:
+    """The rows of one cell and kind: all flips are those of the same prompts.
+
+    An effect that is alone among so many tests needs a p of `level / tests`, so random flips have to reach below that.
+    """
+    flips = max(FLIPS, math.ceil(_FINER * tests / level))
     parts = pairs.with_columns(change=_change()).partition_by(KEY, maintain_order=True, as_dict=True)
     wide = pairs.with_columns(
         change=_change(), key=pl.concat_str("metric", *(pl.col(name).fill_null("") for name in KEY[3:]), separator=" ")
     ).pivot(on="key", index=["prompt_id", "unit"], values="change")
     matrix = wide.drop("prompt_id", "unit").cast(pl.Float64).fill_null(math.nan)
-    p_values = dict(zip(matrix.columns, sign_flip(matrix.to_numpy(), wide["prompt_id"].to_numpy()), strict=True))
-    tested = pairs["kind"][0] not in ("picture",)  # a distance cannot fall: no side of it is chance
+    tested = not pairs.filter(_TESTED).is_empty()
+    p_values = dict.fromkeys(matrix.columns, math.nan)
+    if tested:
+        found_p = sign_flip(matrix.to_numpy(), wide["prompt_id"].to_numpy(), flips)
+        p_values = dict(zip(matrix.columns, found_p.tolist(), strict=True))
     for key, part in parts.items():
         before, value = part["before"].to_numpy(), part["value"].to_numpy()
         asked = margin_of(str(key[1]), str(key[2]), before)
@@ -77,9 +88,9 @@ def _rows(pairs: pl.DataFrame, margin_of: Callable[[str, str, np.ndarray], Margi
         row: Row = _EMPTY | dict(zip(KEY, key, strict=True))
         row |= {"n": len(part), "prompts": part["prompt_id"].n_unique()}
         row |= {"before": _mean(before), "mean": _mean(value)}
-        row |= evidence_of(found, asked, float(p) if tested else math.nan)
+        row |= evidence_of(found, asked, p)
         row["moved"] = None if part["moved"].null_count() else int(part["moved"].sum())
-        row["least_p"] = 2.0 ** (1 - row["prompts"])
+        row |= {"least_p": least_p(row["prompts"], flips), "tests": tests}
         row["spoilt"] = int((np.isfinite(before) & ~np.isfinite(value)).sum())
         row["method"] = f"sign flips by prompt, two one-sided t tests, {level:.0%} level"
         yield row
@@ -107,7 +118,7 @@ def _change() -> pl.Expr:
 
 
 def _evidence(row: Row, lost: int) -> Evidence:
-    names = ("n", "least_p", "spoilt", "change", "q", "equivalence", "moved", "better", "obstacle")
+    names = ("n", "least_p", "tests", "spoilt", "change", "q", "equivalence", "moved", "better", "obstacle")
     evidence = Evidence(**{name: row[name] for name in names})
     if row["kind"] == "lost":
         return replace(evidence, by_chance=False)
@@ -123,6 +134,7 @@ def _is_nan(value: object) -> bool:
     return isinstance(value, float) and math.isnan(value)
 
 
+_TESTED = pl.col("kind") != "picture"  # a distance cannot fall: no side of it is chance
 _SCHEMA = {
     "cell": pl.String,
     "kind": pl.String,
@@ -149,6 +161,7 @@ _EMPTY: Row = {
     "required": False,
     "obstacle": "",
     "least_p": 0.0,
+    "tests": 1,
     "spoilt": 0,
     "method": "",
 }

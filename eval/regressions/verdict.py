@@ -26,6 +26,8 @@ class Evidence:
     """Pairs that differ beyond rounding; None where device or versions differ, so that nothing can be said of it."""
     better: Literal["higher", "lower"] | None
     """Which side is better; None: neither."""
+    tests: int = 1
+    """Tests in the table: an effect that is alone among them needs a p of the level divided by so many."""
     spoilt: int = 0
     """Pairs whose value was finite in the earlier run and is not in the later."""
     lost: int = 0
@@ -67,6 +69,8 @@ def judge(evidence: Evidence, level: float) -> tuple[Verdict, str]:
         return "inconclusive", "there is no test of it"
     if evidence.least_p > level:
         return "inconclusive", "too few prompts for any effect to stand out"
+    if evidence.least_p * evidence.tests > level:
+        return "inconclusive", f"too few prompts for one effect to stand out alone among {evidence.tests} tests"
     return "inconclusive", "no effect stands out, and none is ruled out"
 
 

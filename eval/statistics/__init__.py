@@ -7,12 +7,13 @@ from eval.statistics.multiple import benjamini_hochberg
 from eval.statistics.paired import PairedChange, paired_change
 from eval.statistics.pareto import dominated_area, on_front
 from eval.statistics.selection import worst_draws, worst_mean
-from eval.statistics.sign_flip import sign_flip
+from eval.statistics.sign_flip import FLIPS, least_p, sign_flip
 from eval.statistics.smooth import smooth
 from eval.statistics.spearman import Correlation, spearman, spearman_draws
 from eval.statistics.turns import in_turns
 
 __all__ = [
+    "FLIPS",
     "Correlation",
     "Interval",
     "PairedChange",
@@ -22,6 +23,7 @@ __all__ = [
     "equivalence",
     "in_turns",
     "interval",
+    "least_p",
     "mean_draws",
     "median_draws",
     "on_front",

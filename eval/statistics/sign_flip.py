@@ -1,17 +1,26 @@
 """The sign-flip test: had nothing changed, a prompt's change could as well have had the other sign."""
 
-from functools import lru_cache
-from itertools import product
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
 from jaxtyping import Float, Int8
 
 FLIPS = 19_999
-"""Random flips, where there are too many prompts for all of them. The smallest p is then 1 / (FLIPS + 1)."""
-EXACT = 14
-"""Up to so many clusters all flips are taken: 2 ** 14 of them."""
+"""Random flips, where there are too many prompts for all of them, unless more are asked for."""
+EXACT = 15
+"""Up to so many clusters all flips are taken: 2 ** 14 of them, since one and its opposite say the same."""
+_ENOUGH = 20
+"""Where so many of the first flips were as extreme as the data, p is known well enough."""
 _AT_ONCE = 1000
+
+Flips = Int8[np.ndarray, "flips clusters"]
+
+
+def least_p(clusters: int, flips: int = FLIPS) -> float:
+    """The smallest p that so many clusters and random flips can give."""
+    return max(2.0 ** (1 - clusters), 1 / (flips + 1))
 
 
 def sign_flip(
@@ -23,6 +32,10 @@ def sign_flip(
     another, and all columns with them. The p-value is exact for few clusters, and valid for any number of random flips
     (Phipson, Smyth 2010); the least that g clusters can give is 2 ** (1 - g).
 
+    More than `FLIPS` are spent on the columns that need them alone, those whose p the first ones leave at its least:
+    all flips where these are no more than `flips`, else so many at random. p stays valid, since one that stops early is
+    larger than those that go on could become (Besag, Clifford 1991).
+
     Args:
         changes: a row a pair; NaN where a column has no pair. A column without any is NaN.
         clusters: each row's cluster (prompt): any labels.
@@ -30,20 +43,46 @@ def sign_flip(
     labels, member = np.unique(np.asarray(clusters), return_inverse=True)
     sums = np.zeros((len(labels), changes.shape[1]))
     np.add.at(sums, member, np.nan_to_num(changes, nan=0.0))
-    seen = np.abs(sums.sum(axis=0)) * (1 - 1e-9)  # a flip that gives the same but for rounding is as extreme
-    signs = _signs(len(labels), flips, seed)
-    extreme = np.zeros(changes.shape[1])
-    for start in range(0, len(signs), _AT_ONCE):
-        extreme += (np.abs(signs[start : start + _AT_ONCE].astype(float) @ sums) >= seen).sum(axis=0)
-    p = extreme / len(signs)
+    every = 2 ** max(len(labels) - 1, 0)
+    if len(labels) <= EXACT:
+        p = _extreme(sums, _all(len(labels))) / every
+    else:
+        drawn = _drawn(len(labels), flips + 1, seed)
+        extreme = _extreme(sums, islice(drawn, (FLIPS + 1) // _AT_ONCE))
+        p = extreme / min(flips + 1, FLIPS + 1)
+        rare = extreme <= _ENOUGH
+        if flips > FLIPS and rare.any():
+            if every <= flips:
+                p[rare] = _extreme(sums[:, rare], _all(len(labels))) / every
+            else:
+                p[rare] = (extreme[rare] + _extreme(sums[:, rare], drawn)) / (flips + 1)
     return np.where(np.isfinite(changes).any(axis=0), p, np.nan)
 
 
-@lru_cache(maxsize=2)
-def _signs(clusters: int, flips: int, seed: int) -> Int8[np.ndarray, "flips clusters"]:
-    """All flips of few clusters, else random ones, of which the first, that of the data itself, flips nothing."""
-    if clusters <= EXACT:
-        return np.array(list(product((1, -1), repeat=clusters)), np.int8)
-    drawn = np.random.default_rng(seed).integers(0, 2, (flips + 1, clusters), np.int8) * 2 - 1
-    drawn[0] = 1
-    return drawn.astype(np.int8)
+def _extreme(sums: Float[np.ndarray, "g q"], flips: Iterable[Flips]) -> Float[np.ndarray, "q"]:
+    """How many flips change a column's sum by as much as the data do, or more."""
+    seen = np.abs(sums.sum(axis=0)) * (1 - 1e-9)  # a flip that gives the same but for rounding is as extreme
+    found = np.zeros(sums.shape[1])
+    for signs in flips:
+        found += (np.abs(signs.astype(float) @ sums) >= seen).sum(axis=0)
+    return found
+
+
+def _all(clusters: int) -> Iterator[Flips]:
+    """All flips, each without its opposite: the first cluster keeps its sign."""
+    free = max(clusters - 1, 0)
+    for start in range(0, 2**free, _AT_ONCE):
+        numbers = np.arange(start, min(start + _AT_ONCE, 2**free))
+        signs = np.ones((len(numbers), clusters), np.int8)
+        signs[:, 1:] -= 2 * (numbers[:, None] >> np.arange(free) & 1).astype(np.int8)
+        yield signs
+
+
+def _drawn(clusters: int, count: int, seed: int) -> Iterator[Flips]:
+    """Random flips, of which the first, that of the data itself, flips nothing."""
+    random = np.random.default_rng(seed)
+    for start in range(0, count, _AT_ONCE):
+        signs = random.integers(0, 2, (min(_AT_ONCE, count - start), clusters), np.int8) * np.int8(2) - np.int8(1)
+        if not start:
+            signs[0] = 1
+        yield signs

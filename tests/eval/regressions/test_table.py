@@ -73,6 +73,14 @@ def test_speed_is_a_family_of_its_own() -> None:
     assert table.filter(pl.col("kind") != "speed")["q"].equals(judged(_pairs(0.0, metrics=100), _asked, 0.01)["q"])
 
 
+def test_an_effect_stands_out_alone_in_a_table_of_any_size() -> None:
+    table = judged(_pairs(-100.0, metrics=300), _asked, 0.01)
+    assert table.filter(pl.col("q") <= 0.01).select("metric", "verdict").rows() == [("score", "worse")]
+    alone = judged(_pairs(-100.0, prompts=12, metrics=60), _asked, 0.01).row(0, named=True)
+    assert (alone["verdict"], alone["p"]) == ("inconclusive", 2**-11)  # of 60 tests one needs 1 in 6,000
+    assert alone["reason"] == "too few prompts for one effect to stand out alone among 60 tests"
+
+
 def test_rounding_is_of_the_value_or_of_what_is_usual() -> None:
     before = np.array([1.0, 1e-9, 1.0, np.nan, np.nan, np.inf, 1.0])
     value = np.array([1.00005, -1e-9, 1.001, np.nan, 1.0, np.inf, np.nan])

@@ -35,6 +35,7 @@ def _evidence(**known: object) -> Evidence:
         ({"q": 0.5, "equivalence": 0.3}, "inconclusive", "none is ruled out"),
         ({"q": 0.5}, "inconclusive", "none is ruled out"),
         ({"least_p": 1.0, "q": 1.0}, "inconclusive", "too few prompts"),
+        ({"least_p": 5e-4, "tests": 60, "q": 0.03}, "inconclusive", "one effect to stand out alone among 60 tests"),
         ({"spoilt": 2, "q": NAN}, "worse", "2 values are not finite"),
         ({"spoilt": 2, "q": NAN, "better": None}, "changed", "2 values are not finite"),
         ({"q": NAN, "change": NAN}, "inconclusive", "no test"),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from eval.statistics import equivalence, paired_change, sign_flip
+from eval.statistics import equivalence, least_p, paired_change, sign_flip
 
 
 def test_few_clusters_are_exact() -> None:
@@ -20,6 +20,26 @@ def test_many_clusters_agree_with_the_exact_answer() -> None:
     exact = stats.permutation_test((changes,), np.mean, permutation_type="samples", n_resamples=np.inf).pvalue
     ours = sign_flip(changes[:, None], np.arange(16))[0]
     assert ours == pytest.approx(exact, abs=4 * np.sqrt(exact * (1 - exact) / 20_000))
+
+
+def test_more_flips_reach_a_smaller_p_where_it_is_needed() -> None:
+    """All of them where they are no more than asked for, else random ones; an effect that is usual is left as it is."""
+    rng = np.random.default_rng(3)
+    changes = np.column_stack([np.full(30, 5.0), rng.normal(0.3, 1.0, 30)])
+    few, many = sign_flip(changes, np.arange(30)), sign_flip(changes, np.arange(30), flips=299_999)
+    assert (few[0], many[0]) == (1 / 20_000, 1 / 300_000)
+    assert many[0] == least_p(30, 299_999)
+    assert few[1] == many[1] > 0.001
+    assert many.tolist() == sign_flip(changes, np.arange(30), flips=299_999).tolist()
+    assert sign_flip(changes[:17], np.arange(17), flips=99_999)[0] == least_p(17, 99_999) == 2**-16
+
+
+def test_many_flips_agree_with_the_exact_answer() -> None:
+    changes = np.random.default_rng(4).normal(1.3, 1.0, 18)
+    exact = sign_flip(changes[:, None], np.arange(18), flips=2**17)[0]
+    ours = sign_flip(changes[:, None], np.arange(18), flips=2**17 - 2)[0]
+    assert 0 < exact < 0.001
+    assert ours == pytest.approx(exact, abs=4 * np.sqrt(exact / 2**17))
 
 
 def test_a_cluster_flips_as_one() -> None:
