@@ -29,7 +29,8 @@ def beyond_rounding(
     """
     finite = np.isfinite(before)
     size = float(np.sqrt(np.mean(np.square(before[finite])))) if finite.any() else 0.0
+    both = finite & np.isfinite(value)  # an infinite difference is no larger than a share of an infinite value
     with np.errstate(invalid="ignore"):
-        close = np.abs(value - before) <= share * np.maximum(np.maximum(np.abs(value), np.abs(before)), size)
+        close = both & (np.abs(value - before) <= share * np.maximum(np.maximum(np.abs(value), np.abs(before)), size))
     alike = (before == value) | (np.isnan(before) & np.isnan(value))
     return ~(close | alike)

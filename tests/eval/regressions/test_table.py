@@ -82,9 +82,9 @@ def test_an_effect_stands_out_alone_in_a_table_of_any_size() -> None:
 
 
 def test_rounding_is_of_the_value_or_of_what_is_usual() -> None:
-    before = np.array([1.0, 1e-9, 1.0, np.nan, np.nan, np.inf, 1.0])
-    value = np.array([1.00005, -1e-9, 1.001, np.nan, 1.0, np.inf, np.nan])
-    assert beyond_rounding(before, value, 1e-4).tolist() == [False, False, True, False, True, False, True]
+    before = np.array([1.0, 1e-9, 1.0, np.nan, np.nan, np.inf, 1.0, np.inf, 1.0, np.inf])
+    value = np.array([1.00005, -1e-9, 1.001, np.nan, 1.0, np.inf, np.nan, 1.0, np.inf, -np.inf])
+    assert beyond_rounding(before, value, 1e-4).tolist() == [False, False, True, False, True, False, True] + [True] * 3
 
 
 def test_a_few_trials() -> None:
