@@ -22,6 +22,7 @@ BRANCHES = ("cond", "uncond")
 VIEWS = (  # in the order in which they build on each other
     "scores",
     "group_scores",
+    "cell_values",
     "metrics",
     "metric_values",
     "prompt_metric_values",

@@ -18,8 +18,12 @@ NUMBERS = ("fraction", "quantile", "tolerance")
 """Parameters that are numbers; the others are text."""
 VERDICTS = ("worse", "changed", "better", "inconclusive", "not comparable", "same")
 """What a row of the table `regressions` may have for its verdict, what matters first."""
-_METRICS = {"metric": "of a picture", "fidelity": "of a picture", "diversity": "of a set of pictures"}
-"""Parameters that are metrics, with what they measure."""
+_METRICS = {
+    "metric": ("of a picture", "kind = 'sample'"),
+    "fidelity": ("of a picture that has a better side", "kind = 'sample' AND higher_is_better IS NOT NULL"),
+    "diversity": ("of a set of pictures", "kind <> 'sample'"),
+}
+"""Parameters that are metrics, with which ones are meant, in words and in SQL."""
 
 
 @dataclass(frozen=True)
@@ -114,13 +118,12 @@ def _check_runs(connection: duckdb.DuckDBPyConnection, parameters: Mapping[str, 
 def _check_metrics(connection: duckdb.DuckDBPyConnection, parameters: Mapping[str, str | float | bool | None]) -> None:
     """A metric that has no value, with a reason that the run gives, is known: its rows are merely none."""
     for name in _METRICS.keys() & parameters.keys():
-        of_a_picture = _METRICS[name] == "of a picture"
-        there = "SELECT DISTINCT metric FROM metrics WHERE (kind = 'sample') = $1 ORDER BY metric"
-        known = [row[0] for row in connection.execute(there, [of_a_picture]).fetchall()]
-        missing = [row[0] for row in connection.execute("SELECT DISTINCT metric FROM missing_metrics").fetchall()]
-        if parameters[name] not in (None, *known, *missing):
-            allowed = ", ".join(known) or "none that has a value"
-            raise ValueError(f"{name} {parameters[name]!r}: no metric {_METRICS[name]}; there are: {allowed}")
+        meant, condition = _METRICS[name]
+        there = connection.sql("FROM metrics").filter(condition).select("metric").distinct().order("metric").fetchall()
+        missing = connection.execute("SELECT DISTINCT metric FROM missing_metrics").fetchall()
+        if parameters[name] not in (None, *(metric for (metric,) in (*there, *missing))):
+            allowed = ", ".join(metric for (metric,) in there) or "none that has a value"
+            raise ValueError(f"{name} {parameters[name]!r}: no metric {meant}; there are: {allowed}")
 
 
 def _variable(connection: duckdb.DuckDBPyConnection, name: str) -> str | float | bool | None:

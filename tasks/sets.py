@@ -32,7 +32,7 @@ class CellScores:
         scores = dict.fromkeys(self._chosen.metrics, GroupScore(None, missing or "no reference"))
         if reference and not missing:
             real = self._real_features(reference)
-            against += f" ({len(real)} images)"
+            against += f" ({len(real)} images, {reference.key})"  # folders of one name and size are told apart
             scores = self._chosen.compare(self._features(self._made(cell, parts)), real)
         rows = [
             {

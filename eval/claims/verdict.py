@@ -5,7 +5,7 @@ from typing import Literal
 Verdict = Literal["confirmed", "contradicted", "not enough data", "not applicable"]
 
 LEAST = 10
-"""A verdict is not given for fewer samples, pairs or prompts: resampling so few prompts tells little of their spread."""
+"""A verdict is not given for fewer samples, pairs or prompts: resampling so few tells little of their spread."""
 
 
 def judge(

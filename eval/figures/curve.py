@@ -21,14 +21,16 @@ _WIDTH, _HEIGHT, _LETTER, _LINE = 260, 280, 7.0, 15
 
 @dataclass(frozen=True)
 class Axis:
-    """A metric on an axis: its label, and whether more is better."""
+    """A metric on an axis: its label, and whether more is better; None: neither side is."""
 
     label: str
-    higher_is_better: bool = True
+    higher_is_better: bool | None = True
 
     @property
     def title(self) -> str:
         """The axis title, which says where better is."""
+        if self.higher_is_better is None:
+            return self.label
         return f"{self.label} (better {'→' if self.higher_is_better else '←'})"
 
 

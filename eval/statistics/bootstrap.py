@@ -1,7 +1,8 @@
 """The bootstrap clustered by prompt: whole prompts are drawn, with all their seeds.
 
 A resample is a count for each cluster, and a statistic takes the counts as weights of the rows. So nothing is copied
-or sorted again. What a single cluster carries has no spread: its draws are NaN. Efron, Tibshirani, An Introduction to the Bootstrap (1993); Davison, Hinkley (1997), section 3.8.
+or sorted again. What a single cluster carries has no spread: its draws are NaN. Efron, Tibshirani, An Introduction to
+the Bootstrap (1993); Davison, Hinkley (1997), section 3.8.
 """
 
 from dataclasses import dataclass

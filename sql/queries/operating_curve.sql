@@ -2,10 +2,11 @@
 --
 -- Means are over what is ok and was scored; beside each stand the samples that were lost, and worst_case: the mean with
 -- the worst value of the metric seen in the run for each of the lost, so that a knob that destroys pictures does not
--- look better for it. Metrics that have no value in the run are not here: see the table missing_metrics.
+-- look better for it. Metrics of whole cells are against one reference, which the view cell_values names. Metrics that
+-- have no value in the run are not here: see the table missing_metrics.
 --
 -- Columns: run_id, cell, position (of the cell in the experiment), knob, settings (JSON), metric, kind (sample, prompt,
--- cell: what the metric is of), higher_is_better, mean, low, high (95%: the run's bootstrap where it was analysed, else
+-- cell: what the metric is of), higher_is_better (NULL: no side is), mean, low, high (95%: the run's bootstrap where it was analysed, else
 -- normal, clustered by prompt; none for a metric of the whole cell), method, n (samples, prompts or, for a cell's
 -- metric, pictures that the mean is over), samples (in the cell), failed, blank, nonfinite (samples lost), worst_case.
 -- Source: the paper's table of the static knob.
@@ -57,9 +58,7 @@ means AS (
     FROM with_mean
     GROUP BY ALL
     UNION ALL
-    SELECT run_id, cell, metric, 'cell', value, n, 0, NULL
-    FROM group_scores
-    WHERE prompt_id IS NULL AND isfinite(value)
+    SELECT run_id, cell, metric, 'cell', value, n, 0, NULL FROM cell_values
 )
 SELECT
     m.run_id, m.cell, c.position::INTEGER AS position, c.knob, c.settings, m.metric, m.kind, k.higher_is_better,

@@ -7,7 +7,7 @@
 -- the size of their values (the largest mean of them without sign) are equal: the order of a sum moves less than that,
 -- and is no setting's merit. Where all cells are equal in a metric there is no box, and no area.
 --
--- parameter fidelity: a metric of a picture; default: the run's main one
+-- parameter fidelity: a metric of a picture that has a better side; default: the run's main one
 -- parameter diversity: a metric of a set of pictures; default: the run's main one
 --
 -- Columns: run_id, family, cell, settings (JSON), fidelity, diversity (names of the metrics), fidelity_mean,
@@ -20,11 +20,12 @@ means AS (
     SELECT v.run_id, v.cell, m.role, m.metric, m.higher_is_better, avg(v.value) AS mean, avg(abs(v.value)) AS size,
         count(*) AS n
     FROM unit_values AS v JOIN main_metrics AS m ON m.run_id = v.run_id AND m.metric = v.metric AND m.kind = v.kind
+    WHERE m.higher_is_better IS NOT NULL
     GROUP BY ALL
     UNION ALL
     SELECT g.run_id, g.cell, m.role, m.metric, m.higher_is_better, g.value, abs(g.value), g.n
-    FROM group_scores AS g JOIN main_metrics AS m ON m.run_id = g.run_id AND m.metric = g.metric
-    WHERE m.kind = 'cell' AND g.prompt_id IS NULL AND isfinite(g.value)
+    FROM cell_values AS g JOIN main_metrics AS m ON m.run_id = g.run_id AND m.metric = g.metric
+    WHERE m.kind = 'cell'
 ),
 points AS (
     SELECT

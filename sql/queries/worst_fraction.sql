@@ -39,6 +39,7 @@ crossed AS (
         CASE WHEN c.higher_is_better THEN c.value ELSE -c.value END AS knob_place,
         m.baseline, m.value - m.baseline AS change
     FROM ok AS c JOIN ok AS m USING (run_id, cell, pair_id) CROSS JOIN checked
+    WHERE c.higher_is_better IS NOT NULL  -- else there is no worst
 ),
 -- how many stand below a sample, and how many with it; k: how many to choose
 placed AS (

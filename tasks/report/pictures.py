@@ -102,7 +102,7 @@ def _unstable_changes(answers: Answers, metric: str, baseline: str) -> pl.DataFr
     aligned = answers.lake.execute(_ALIGNED, [baseline]).pl()
     unstable = aligned.filter(pl.col("alignment") <= pl.col("alignment").median())
     changes = answers.lake.execute(_PAIRED, [metric]).pl()
-    better = pl.when("higher_is_better").then(pl.col("felt")).otherwise(-pl.col("felt"))
+    better = pl.when(~pl.col("higher_is_better")).then(-pl.col("felt")).otherwise(pl.col("felt"))
     return (
         changes.join(unstable, on="pair_id", how="semi")
         .with_columns(better.alias("felt"))

@@ -2,10 +2,13 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import pytest
+from polars.testing import assert_frame_equal
 
 import sql
 from tests.lakes import Lake, make
+from tests.tasks.two_runs import alter, with_column
 
 
 def test_means_intervals_and_losses(tmp_path: Path) -> None:
@@ -61,3 +64,41 @@ def test_cells_that_lost_everything_are_still_shown(tmp_path: Path) -> None:
     )
     assert (row["n"], row["mean"], row["blank"]) == (0, None, 9)
     assert row["worst_case"] is not None
+
+
+def test_values_against_several_references_are_not_mixed(tmp_path: Path) -> None:
+    """Of a metric of whole cells there is one value a cell: against the reference that most cells have."""
+    run_id = make(tmp_path, Lake(prompts=6, images=False, lost=False))
+
+    def against_more(table: pa.Table) -> pa.Table:
+        whole = [row for row in table.to_pylist() if row["metric"] == "vendi"]
+        more = [row | {"set": "against others", "value": 100.0} for row in whole if row["cell"] != "baseline"]
+        return pa.Table.from_pylist([*table.to_pylist(), *more], schema=table.schema)
+
+    before = sql.query(sql.connect(tmp_path), "pareto_front", diversity="vendi")
+    alter(tmp_path, run_id, "group_scores", against_more)
+    connection = sql.connect(tmp_path)
+    assert connection.sql("SELECT DISTINCT \"set\" FROM group_scores WHERE metric = 'vendi'").pl().height == 2
+    curve = sql.query(connection, "operating_curve").filter(metric="vendi")
+    assert curve["cell"].is_unique().all()
+    assert 100.0 not in curve["mean"]
+    assert_frame_equal(sql.query(connection, "pareto_front", diversity="vendi"), before)
+
+
+def test_what_has_no_better_side_is_shown_and_judged_by_nobody(tmp_path: Path) -> None:
+    run_id = make(tmp_path, Lake(prompts=6, images=False))
+    names = {"aesthetic": "contrast"}
+    alter(tmp_path, run_id, "scores", with_column("metric", lambda row: names.get(row["metric"], row["metric"])))
+    connection = sql.connect(tmp_path)
+    (contrast,) = connection.sql(
+        "SELECT higher_is_better, worst, best FROM metrics WHERE metric = 'contrast'"
+    ).fetchall()
+    assert contrast == (None, None, None)
+    curve = sql.query(connection, "operating_curve").filter(metric="contrast")
+    assert curve["mean"].null_count() == 0
+    assert curve["worst_case"].null_count() == curve.height == 3
+    assert set(sql.query(connection, "worst_fraction")["chosen_by"]) == {"scene"}
+    assert "contrast" in set(sql.query(connection, "worst_fraction")["metric"])
+    assert connection.sql("SELECT metric FROM main_metrics WHERE role = 'fidelity'").fetchall() == [("scene",)]
+    with pytest.raises(ValueError, match="fidelity 'contrast': no metric of a picture that has a better side"):
+        sql.query(connection, "pareto_front", fidelity="contrast")

@@ -116,8 +116,7 @@ def _axis(frame: pl.DataFrame, name: str) -> pl.DataFrame:
 
 
 def _described(answers: Answers, metric: str) -> Axis:
-    higher = bool(answers.metrics.filter(metric=metric)["higher_is_better"][0])
-    return Axis(metric_label(metric), higher)
+    return Axis(metric_label(metric), answers.metrics.filter(metric=metric)["higher_is_better"][0])
 
 
 def _means(answers: Answers) -> Table:

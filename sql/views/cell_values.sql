@@ -1,0 +1,13 @@
+-- A row a cell and metric of all pictures of a cell. Where cells were scored against several references, those are
+-- here against which most cells were, of equals the last by name: values against different sets compare with nothing.
+CREATE OR REPLACE VIEW cell_values AS
+WITH
+scored AS (
+    SELECT run_id, cell, metric, value, "set", n FROM group_scores WHERE prompt_id IS NULL AND isfinite(value)
+),
+sets AS (
+    SELECT run_id, metric, "set" FROM scored
+    GROUP BY run_id, metric, "set"
+    QUALIFY row_number() OVER (PARTITION BY run_id, metric ORDER BY count(*) DESC, "set" DESC) = 1
+)
+SELECT run_id, cell, metric, value, "set", n FROM scored JOIN sets USING (run_id, metric, "set");
