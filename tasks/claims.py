@@ -181,7 +181,8 @@ def _effect(run: _Run, claim: Claim, metric: str) -> Row:
 def _median(run: _Run, claim: Claim, metric: str) -> Row:
     effect = _effect(run, claim, metric)
     key = {"query": "static_effect", "statistic": "median_change", "cell": effect["cell"], "metric": metric}
-    spread = run.intervals.filter(**key).to_dicts()
+    made_for = (pl.col("n") == effect["n"]) & ((pl.col("value") - effect["median_change"]).abs() < 1e-9)
+    spread = run.intervals.filter(made_for, **key).to_dicts()  # not one of an earlier score of the same pictures
     ends = {name: spread[0][name] if spread else None for name in ("low", "high")}
     return effect | {"ours": effect["median_change"]} | ends
 
