@@ -45,7 +45,7 @@ def judged(
         others: rows that have evidence already (speed), or an `obstacle`.
         lost: by cell, how many more pictures the later run lost.
     """
-    tests = pairs.filter(_TESTED).select(KEY).n_unique()
+    tests = 0 if pairs.is_empty() else pairs.filter(_TESTED).select(KEY).n_unique()
     parts = pairs.partition_by("cell", "kind", maintain_order=True)
     rows = [row for part in parts for row in _rows(part, margin_of, level, tests)]
     rows += [_EMPTY | row for row in others]
@@ -55,7 +55,7 @@ def judged(
             row["q"] = float(q)
     for row in rows:
         row["verdict"], row["reason"] = judge(_evidence(row, (lost or {}).get(row["cell"], 0)), level)
-        for name in ("obstacle", "least_p", "tests", "spoilt"):
+        for name in ("obstacle", "least_p", "tests", "spoilt", "newly_lost"):
             row.pop(name)
     cleaned = [{name: None if _is_nan(value) else value for name, value in row.items()} for row in rows]
     return pl.DataFrame(cleaned, schema=_SCHEMA, infer_schema_length=None)
@@ -92,6 +92,7 @@ def _rows(
         row["moved"] = None if part["moved"].null_count() else int(part["moved"].sum())
         row |= {"least_p": least_p(row["prompts"], flips), "tests": tests}
         row["spoilt"] = int((np.isfinite(before) & ~np.isfinite(value)).sum())
+        row["newly_lost"] = int(((before == 0) & (value == 1)).sum())
         row["method"] = f"sign flips by prompt, two one-sided t tests, {level:.0%} level"
         yield row
 
@@ -121,7 +122,7 @@ def _evidence(row: Row, lost: int) -> Evidence:
     names = ("n", "least_p", "tests", "spoilt", "change", "q", "equivalence", "moved", "better", "obstacle")
     evidence = Evidence(**{name: row[name] for name in names})
     if row["kind"] == "lost":
-        return replace(evidence, by_chance=False)
+        return replace(evidence, newly_lost=row["newly_lost"])
     return replace(evidence, lost=lost)
 
 
@@ -163,5 +164,6 @@ _EMPTY: Row = {
     "least_p": 0.0,
     "tests": 1,
     "spoilt": 0,
+    "newly_lost": 0,
     "method": "",
 }

@@ -32,8 +32,8 @@ class Evidence:
     """Pairs whose value was finite in the earlier run and is not in the later."""
     lost: int = 0
     """Pictures that the later run lost, beyond those that the earlier one did."""
-    by_chance: bool = True
-    """False: on the same device and versions any difference counts, as of pictures that are lost."""
+    newly_lost: int | None = None
+    """Pairs that are lost in the later run alone: any counts. None: the row is not of lost pictures."""
     obstacle: str = ""
     """Why the row cannot be compared at all."""
 
@@ -53,8 +53,8 @@ def judge(evidence: Evidence, level: float) -> tuple[Verdict, str]:
     if evidence.moved == 0:
         return "same", "equal to rounding, pair by pair"
     equivalent = evidence.equivalence <= level
-    if not evidence.by_chance and evidence.moved and evidence.change:
-        return _side(evidence), f"{evidence.moved} differ, on the same device and versions"
+    if evidence.newly_lost is not None and evidence.moved:
+        return _of_lost(evidence.newly_lost, evidence.moved, evidence.better is not None)
     if evidence.q <= level and not equivalent:
         verdict = _side(evidence)
         if verdict == "better" and evidence.lost > 0:
@@ -72,6 +72,14 @@ def judge(evidence: Evidence, level: float) -> tuple[Verdict, str]:
     if evidence.least_p * evidence.tests > level:
         return "inconclusive", f"too few prompts for one effect to stand out alone among {evidence.tests} tests"
     return "inconclusive", "no effect stands out, and none is ruled out"
+
+
+def _of_lost(newly: int, moved: int, matters: bool) -> tuple[Verdict, str]:
+    """One that is lost is not made up for by another that is back."""
+    if newly:
+        back = f", and {moved - newly} are back" if moved > newly else ""
+        return "worse" if matters else "changed", f"lost in the later run alone: {newly}{back}"
+    return "better" if matters else "changed", f"lost in the earlier run alone: {moved}"
 
 
 def _side(evidence: Evidence) -> Verdict:

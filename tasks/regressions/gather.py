@@ -25,10 +25,13 @@ _PAIRS = """
 
 @dataclass(frozen=True)
 class Sides:
-    """A cell in both runs. `alike`: on the same one device and versions; `obstacle`: why it cannot be compared."""
+    """A cell in both runs. `obstacle`: why it cannot be compared."""
 
     cell: str
     alike: bool
+    """On the same one device and versions, as far as a run tells its device."""
+    unknown: bool
+    """Whether a run tells no device at all, as where every picture of it failed."""
     obstacle: str
     dtype: str
     platform: str
@@ -50,21 +53,26 @@ def sides(connection: duckdb.DuckDBPyConnection, now: str, was: str) -> dict[str
     ).pl().to_dicts():  # fmt: skip
         seen.setdefault((row["run_id"], row["cell"]), []).append(row)
     found = {}
+    of_run = {run: _told([row for (one, _), rows in seen.items() for row in rows if one == run]) for run in (was, now)}
     for cell in dict.fromkeys(cell for _, cell in settings):
         rows = [seen.get((run, cell), []) for run in (was, now)]
-        platforms = [
-            {tuple(row[name] for name in _PLATFORM) for row in side if row["device"] is not None} for side in rows
-        ]
+        platforms = [_told(side) or of_run[run] for run, side in zip((was, now), rows, strict=True)]
         lost = [sum(int(str(row["lost"])) for row in side) for side in rows]
         found[cell] = Sides(
             cell,
             alike=len(platforms[0]) == 1 and platforms[0] == platforms[1],
+            unknown=not all(platforms),
             obstacle=_obstacle(settings.get((was, cell)), settings.get((now, cell)), *rows),
             dtype=str(rows[1][0]["dtype"]) if rows[1] else "float32",
             platform=_platforms(*platforms),
             lost=lost[1] - lost[0],
         )
     return found
+
+
+def _told(rows: list[dict[str, object]]) -> set[tuple[object, ...]]:
+    """Devices and versions. A picture that failed names no device: it is that of the others, of its cell or its run."""
+    return {tuple(row[name] for name in _PLATFORM) for row in rows if row["device"] is not None}
 
 
 def _obstacle(
@@ -86,6 +94,8 @@ def _obstacle(
 
 def _platforms(was: set[tuple[object, ...]], now: set[tuple[object, ...]]) -> str:
     """What differs of device and versions, in words; empty where nothing does."""
+    if bool(was) != bool(now):
+        return f"device (only the {'earlier' if was else 'later'} run tells one)"
     told = []
     for i, name in enumerate(_PLATFORM):
         before, after = (sorted({str(one[i]) for one in side}) for side in (was, now))
@@ -110,9 +120,9 @@ def pairs(
 
 def _moved(part: pl.DataFrame, cell: Sides, pictures: pl.DataFrame) -> pl.DataFrame:
     """The rows of one metric of a cell, with `moved`."""
-    if not cell.alike:
-        return part.with_columns(moved=pl.lit(None, pl.Boolean))
     kind, metric = part["kind"][0], part["metric"][0]
+    if not cell.alike and not (cell.unknown and kind == "lost"):
+        return part.with_columns(moved=pl.lit(None, pl.Boolean))
     share = {"lost": 0.0, "memory": _MEMORY_SHARE, "measure": tolerance(cell.dtype, metric)}.get(kind, _SCORE_SHARE)
     both = part["before"].is_not_null() & part["value"].is_not_null()
     before, value = (part[name].fill_null(float("nan")).to_numpy() for name in ("before", "value"))

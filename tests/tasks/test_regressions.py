@@ -138,6 +138,39 @@ def test_lost_pictures_are_worse(tmp_path: Path) -> None:
     assert _row(found, kind="lost", cell="a1.20-b5")["verdict"] == "same"
 
 
+@pytest.mark.parametrize("cells", [("a1.20-b5",), ("baseline", "a1.20-b5")])
+def test_a_cell_that_failed_completely_is_worse(tmp_path: Path, cells: tuple[str, ...]) -> None:
+    """What failed names no device; few prompts are enough."""
+
+    def fail(table: pa.Table) -> pa.Table:
+        table = with_column("status", lambda row: "failed" if row["cell"] in cells else "ok")(table)
+        return with_column("device", lambda row: None if row["status"] == "failed" else row["device"])(table)
+
+    found = _compare(tmp_path, replace(SMALL, prompts=3), {"samples": fail})
+    row = _row(found, kind="lost", cell="a1.20-b5")
+    assert (row["verdict"], row["moved"], row["reason"]) == ("worse", 6, "lost in the later run alone: 6")
+    assert found.worse.select("metric", "cell").rows() == [("lost", cell) for cell in cells]
+    told = "not the same device (only the earlier run tells one)"
+    assert (told in summary(found)) == (len(cells) == 2)
+
+
+def test_a_picture_that_is_lost_is_not_made_up_for_by_one_that_is_back(tmp_path: Path) -> None:
+    was, now = two_runs(tmp_path, SMALL)
+    for run, seed in ((was, 0), (now, 1)):
+        lose = with_column("status", lambda row, seed=seed: "blank" if row["seed"] == seed and _fourth(row) else "ok")
+        alter(tmp_path, run, "samples", lose)
+    store = open_store(tmp_path)
+    found = compare(store, find_run(store, now), find_run(store, was), SPEC)
+    row = _row(found, kind="lost", cell="a1.20-b5")
+    assert (row["verdict"], row["change"]) == ("worse", 0.0)
+    assert row["reason"] == "lost in the later run alone: 1, and 1 are back"
+    assert found.worse["cell"].to_list() == ["a1.20-b5"]
+
+
+def _fourth(row: dict[str, Any]) -> bool:
+    return (row["cell"], row["prompt_id"]) == ("a1.20-b5", "p00004")
+
+
 def test_what_cannot_be_compared_says_why(tmp_path: Path) -> None:
     def of_other(row: dict[str, Any]) -> int:
         return 2 if row["metric"] == "scene" else 1

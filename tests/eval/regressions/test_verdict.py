@@ -7,6 +7,7 @@ import pytest
 from eval.regressions import Evidence, judge
 
 NAN = math.nan
+LOST: dict[str, object] = {"better": "lower", "q": 1.0}
 
 
 def _evidence(**known: object) -> Evidence:
@@ -42,9 +43,15 @@ def _evidence(**known: object) -> Evidence:
         # pictures that were lost
         ({"q": 0.001, "change": 0.1, "lost": 2}, "inconclusive", "2 more were lost"),
         ({"q": 0.001, "lost": 2}, "worse", "stands out"),
-        ({"moved": 1, "change": 0.01, "better": "lower", "by_chance": False, "q": 1.0}, "worse", "1 differ"),
-        ({"moved": 1, "change": -0.01, "better": "lower", "by_chance": False, "q": 1.0}, "better", "1 differ"),
-        ({"change": 0.01, "better": "lower", "by_chance": False, "q": 1.0}, "inconclusive", "none is ruled out"),
+        (LOST | {"moved": 1, "newly_lost": 1, "change": 0.01}, "worse", "lost in the later run alone: 1"),
+        (
+            LOST | {"moved": 2, "newly_lost": 1, "change": 0.0},
+            "worse",
+            "lost in the later run alone: 1, and 1 are back",
+        ),
+        (LOST | {"moved": 1, "newly_lost": 0, "change": -0.01}, "better", "lost in the earlier run alone: 1"),
+        (LOST | {"moved": 2, "newly_lost": 1, "better": None}, "changed", "lost in the later run alone"),
+        (LOST | {"newly_lost": 1, "change": 0.01}, "inconclusive", "none is ruled out"),
     ],
 )
 def test_verdicts(known: dict[str, object], verdict: str, reason: str) -> None:
