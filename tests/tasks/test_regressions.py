@@ -16,7 +16,7 @@ from tasks.experiment import MarginSpec, NightlySpec
 from tasks.lake.manifest import Manifest, find_run
 from tasks.lake.store import open_store
 from tasks.regressions import Comparison, compare, summary
-from tasks.regressions.page import markdown, rows_for_people
+from tasks.regressions.page import markdown
 from tests.lakes import Lake, drop_table
 from tests.tasks.two_runs import Change, alter, two_runs, with_column
 
@@ -186,54 +186,6 @@ def test_what_cannot_be_compared_says_why(tmp_path: Path) -> None:
     assert _row(found, cell="baseline", metric="aesthetic")["verdict"] != "not comparable"
     found = _compare(tmp_path / "more", more=1)
     assert _row(found, metric="more-0")["reason"] == "only the later run has it"
-
-
-def _against(*references: str) -> Change:
-    """The value of the whole cell once for each reference."""
-
-    def of_each(table: pa.Table) -> pa.Table:
-        rows = table.to_pylist()
-        whole = [row for row in rows if row["prompt_id"] is None]
-        new = [
-            row | {"set": f"all pictures, against {name}", "value": row["value"] + at}
-            for at, name in enumerate(references)
-            for row in whole
-        ]
-        return pa.Table.from_pylist([row for row in rows if row not in whole] + new, table.schema)
-
-    return of_each
-
-
-def test_two_references_are_two_rows(tmp_path: Path) -> None:
-    was, now = two_runs(tmp_path, SMALL)
-    for run in (was, now):
-        alter(tmp_path, run, "group_scores", _against("A", "B"))
-    store = open_store(tmp_path)
-    found = compare(store, find_run(store, now), find_run(store, was), SPEC)
-    rows = found.table.filter(metric="vendi", cell="baseline")
-    assert rows.select("set", "verdict", "n").rows() == [
-        ("all pictures, against A", "same", 1),
-        ("all pictures, against B", "same", 1),
-    ]
-    assert rows["mean"][1] - rows["mean"][0] == pytest.approx(1)
-    shown = rows_for_people(found.table)
-    assert shown.filter(metric="vendi")["set"].null_count() == 0
-    assert shown.filter(metric="diversity")["set"].unique().to_list() == [None]  # it has one
-    assert set(found.to_arrow()["set"].to_pylist()) >= set(rows["set"])
-
-
-def test_values_against_other_references_are_not_compared(tmp_path: Path) -> None:
-    was, now = two_runs(tmp_path, SMALL)
-    alter(tmp_path, was, "group_scores", _against("A"))
-    alter(tmp_path, now, "group_scores", _against("B"))
-    store = open_store(tmp_path)
-    found = compare(store, find_run(store, now), find_run(store, was), SPEC)
-    rows = found.table.filter(metric="vendi", cell="baseline")
-    assert rows.select("verdict", "reason").rows() == [
-        ("not comparable", "only the earlier run has it of all pictures, against A"),
-        ("not comparable", "only the later run has it of all pictures, against B"),
-    ]
-    assert "it of all pictures, against B" in markdown(found, str(tmp_path))
 
 
 def test_only_pictures_of_both_runs_pair(tmp_path: Path) -> None:
