@@ -1,15 +1,17 @@
 -- Where do two runs part? For each cell, measure and stage, the first step and block whose values differ, beyond rounding.
 --
 -- The same pictures of both runs (prompt, noise and size), step by step in the order in which the model computes: steps,
--- then blocks. Runs that kept no steps give the first block alone. Without a difference there is no row. Instability counts
--- signs, which rounding can turn: ten times as much is allowed of it.
+-- then blocks. Where one of the runs kept no steps the means over them are compared, and give the first block alone. Without
+-- a difference there is no row. Instability counts signs, which rounding can turn: ten times as much is allowed of it. A
+-- value that is finite in one run alone is a difference, and so is NaN beside an infinity, or one infinity beside the other.
 --
 -- parameter run: the run; default: the newest that the connection shows
 -- parameter against: the run before it that it is compared with; default: the newest other one
 -- parameter tolerance: differences up to this share of the value, or of the measure's size in the block, are rounding; default 1e-3
 --
--- Columns: run_id, against (run ids), cell, stage (down, mid, up), measure, step (from 0; NULL where no steps are kept),
--- block, block_name, n (samples and branches that differ there), largest (difference there, absolute).
+-- Columns: run_id, against (run ids), cell, stage (down, mid, up), measure, step (from 0; NULL where a run kept none),
+-- block, block_name, n (samples and branches that differ there), largest (difference there, absolute; not finite where a
+-- value is not).
 -- Source: the project's.
 WITH
 kept AS (
@@ -21,36 +23,42 @@ kept AS (
     SELECT
         run_id, cell, pair_id, branch, block, block_name, stage, NULL,
         energy, instability, alignment, symmetry, symmetry_raw, alpha_eff, beta_eff
-    FROM stability WHERE energy_steps IS NULL AND alignment_steps IS NULL AND symmetry_steps IS NULL
+    FROM stability
 ),
 long AS MATERIALIZED (
     UNPIVOT (FROM kept WHERE run_id IN (FROM newest_run) OR run_id IN (FROM run_before))
     ON energy, instability, alignment, symmetry, symmetry_raw, alpha_eff, beta_eff
     INTO NAME measure VALUE value
 ),
-sizes AS (
-    SELECT cell, measure, block, sqrt(avg(value::DOUBLE ** 2) FILTER (isfinite(value))) AS size
-    FROM long WHERE run_id IN (FROM run_before) GROUP BY ALL
-),
--- a step that is NULL on both sides joins as -1
+-- means, whose step is NULL, join as -1
 sides AS (
     SELECT *, coalesce(step, -1) AS place FROM long
 ),
-pairs AS (
+sizes AS (
+    SELECT cell, measure, block, place < 0 AS of_means, sqrt(avg(value::DOUBLE ** 2) FILTER (isfinite(value))) AS size
+    FROM sides WHERE run_id IN (FROM run_before) GROUP BY ALL
+),
+pairs AS MATERIALIZED (
     SELECT
         now.run_id, was.run_id AS against, cell, measure, block, now.block_name, now.stage, now.step, place,
         was.value::DOUBLE AS before, now.value::DOUBLE AS value
     FROM sides AS now JOIN sides AS was USING (cell, measure, block, branch, pair_id, place)
     WHERE now.run_id IN (FROM newest_run) AND was.run_id IN (FROM run_before)
 ),
--- NaN is equal to NaN in SQL and greater than any number, so that one on one side alone is a difference
+by_step AS (
+    SELECT DISTINCT cell, measure, block FROM pairs WHERE place >= 0
+),
+-- NaN is equal to NaN in SQL, and each infinity to itself
 differ AS (
     SELECT p.*, abs(value - before) AS difference
-    FROM pairs AS p JOIN sizes USING (cell, measure, block)
-    WHERE value IS DISTINCT FROM before
-        AND abs(value - before)
-            > coalesce(getvariable('tolerance')::DOUBLE, 1e-3) * CASE WHEN measure = 'instability' THEN 10 ELSE 1 END
+    FROM pairs AS p
+    JOIN sizes AS s ON s.cell = p.cell AND s.measure = p.measure AND s.block = p.block AND s.of_means = (p.place < 0)
+    LEFT JOIN by_step AS b ON b.cell = p.cell AND b.measure = p.measure AND b.block = p.block
+    WHERE (p.place >= 0 OR b.block IS NULL) AND value <> before
+        AND CASE WHEN isfinite(value) AND isfinite(before) THEN abs(value - before)
+            > coalesce(getvariable('tolerance')::DOUBLE, 1e-3) * CASE WHEN p.measure = 'instability' THEN 10 ELSE 1 END
             * greatest(abs(value), abs(before), coalesce(size, 0))
+            ELSE true END
 ),
 counted AS (
     SELECT
