@@ -2,7 +2,8 @@
 -- stability of the baseline over all blocks: unstable for the share `quantile` of the lowest, stable for the highest.
 -- Session variables: quantile (default 0.5, a split at the median), measure (alignment, the default; neg_energy;
 -- instability, whose sign is turned so that low is unstable for each of them), branch.
--- place: the share of the units that are as unstable or more so. Units between the regimes have regime NULL.
+-- place: the share of the units that are as unstable or more so. Units between the regimes have regime NULL, and so do
+-- those that are alike at the edge of one: none of them is less stable than the rest.
 CREATE OR REPLACE VIEW baseline_regimes AS
 WITH
 settings AS (
@@ -37,5 +38,6 @@ units AS (
 SELECT
     run_id, kind, unit, measure, stability,
     cume_dist() OVER (PARTITION BY run_id, kind ORDER BY stability) AS place,
-    CASE WHEN place <= q THEN 'unstable' WHEN place > 1 - q THEN 'stable' END AS regime
+    cume_dist() OVER (PARTITION BY run_id, kind ORDER BY stability DESC) AS place_from_top,
+    CASE WHEN place <= q THEN 'unstable' WHEN place_from_top <= q THEN 'stable' END AS regime
 FROM units;

@@ -1,5 +1,6 @@
 """The queries over paired changes: regimes and worst_fraction."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
@@ -8,6 +9,7 @@ import pytest
 import sql
 from eval.statistics import paired_change, worst_mean
 from tests.lakes import Lake, make
+from tests.tasks.two_runs import alter, with_column
 
 
 def one(frame: pl.DataFrame, **key: str) -> dict:
@@ -135,3 +137,28 @@ def test_a_null_drops_out_of_its_own_pair_alone(tmp_path: Path) -> None:
     }
     assert set(found.filter(cell="a1.20-b5")["pairs"]) == {30}
     assert found["change"].is_finite().all()
+
+
+def regimes_of(folder: Path, instability: Callable[[int], float], quantile: float, prompts: int) -> list[str | None]:
+    """The regime of each prompt, by the instability of its baseline."""
+    run_id = make(folder, Lake(prompts=prompts, seeds=1, blocks=3, steps=0, images=False, lost=False))
+    change = with_column("instability", lambda row: instability(int(row["prompt_id"][1:])))
+    alter(folder, run_id, "stability", change)
+    connection = sql.connect(folder)
+    connection.execute(f"SET VARIABLE measure = 'instability'; SET VARIABLE quantile = {quantile}")
+    found = connection.sql("SELECT regime FROM baseline_regimes WHERE kind = 'prompt' ORDER BY unit").fetchall()
+    return [regime for (regime,) in found]
+
+
+def test_units_that_are_alike_at_the_edge_are_in_no_regime(tmp_path: Path) -> None:
+    least, more = [None] * 6, ["stable"] * 4
+    assert regimes_of(tmp_path / "six", lambda prompt: 0.5 if prompt < 6 else 0.1, 0.5, 10) == [*least, *more]
+    all_alike = regimes_of(tmp_path / "all", lambda prompt: 0.5, 0.5, 10)
+    assert all_alike == [None] * 10
+    five = regimes_of(tmp_path / "five", lambda prompt: 0.5 if prompt < 5 else 0.1, 0.5, 10)
+    assert five == ["unstable"] * 5 + ["stable"] * 5
+
+
+def test_both_regimes_have_the_share_that_was_asked_for(tmp_path: Path) -> None:
+    found = regimes_of(tmp_path, lambda prompt: 0.9 - prompt / 1000, 0.07, 100)
+    assert found == ["unstable"] * 7 + [None] * 86 + ["stable"] * 7
