@@ -1,7 +1,8 @@
 -- Does the adaptive rule beat the static knob of the same strength? Paired difference, adaptive less static.
 --
 -- An adaptive cell is matched with the static one of the same base alpha and beta, blocks, steps and rescaling; pairs
--- are the pictures of the same prompt, seed and size (for diversity: a prompt's pictures) that have a value in both.
+-- are the pictures of the same prompt, seed and size (for diversity: a prompt's pictures) that have a value in both,
+-- scored by the same version; of vendi_score, which grows with the pictures in the set, also of as many pictures.
 --
 -- parameter branch: of Align: cond or uncond; default: the session's, else the mean of both
 --

@@ -5,6 +5,7 @@
 --
 -- Columns: run_id, cell, metric, pair_id, prompt_id, alignment (of the baseline's picture, over all blocks), baseline,
 -- change (cell less baseline).
+-- Pairs that were scored by different versions are not here.
 -- Source: the paper's regimes, without the split in two.
 WITH
 asked AS (

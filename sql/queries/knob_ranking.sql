@@ -1,7 +1,8 @@
 -- Which setting should I ship? Cells ranked by their paired change in each metric, and by their mean rank over all.
 --
 -- The baseline takes part with a gain of 0: a setting that ranks below it is worse than none. Ranks go by worst_case, so
--- that a setting that loses pictures does not rank higher for it. Metrics count alike in the mean rank.
+-- that a setting that loses pictures does not rank higher for it. Metrics count alike in the mean rank; those that have
+-- no better side, such as sharpness, are not here. Pairs are those of static_effect.
 --
 -- parameter category: a category of prompts, '*' for each; default: all prompts together
 --
@@ -21,6 +22,7 @@ gains AS (
         way * e.change / nullif(e.baseline_sd, 0) AS gain_sd, way * e.worst_case AS worst_case
     FROM effects AS e
     JOIN metrics AS m ON m.run_id = e.run_id AND m.metric = e.metric AND m.kind = e.kind
+    WHERE m.higher_is_better IS NOT NULL
 ),
 -- the baseline against itself
 contenders AS (

@@ -2,7 +2,9 @@
 --
 -- unstable: the samples (for diversity: prompts) whose baseline is least stable over all blocks; stable: the most
 -- stable ones. difference: unstable less stable. Changes are paired by prompt, seed and size; a pair with a side that
--- is lost or has no score drops out of its own row alone, and is counted in lost if the knob lost it.
+-- is lost or has no score drops out of its own row alone, and is counted in lost if the knob lost it. So does a pair that
+-- was scored by different versions, and one of vendi_score, which grows with the pictures in the set, of sets that are
+-- not of the same size. Where all of a regime were lost, change is NULL and worst_case is there.
 --
 -- parameter quantile: the share in each regime, more than 0 and at most 0.5; default: 0.5, a split at the median
 -- parameter measure: what stable means: alignment, neg_energy or instability (low is stable); default: alignment
@@ -10,29 +12,25 @@
 --
 -- Columns: run_id, cell, metric, kind (sample, prompt), measure, regime (unstable, stable, difference), baseline (mean
 -- of the regime at baseline), change (mean of cell less baseline), low, high (95%: the run's bootstrap where it was
--- analysed, else normal, clustered by prompt), method, n (pairs), lost (pairs whose picture the knob lost), worst_case
--- (change, with the worst value of the metric seen in the run for each of the lost).
+-- analysed, else normal, clustered by prompt), method, n (pairs), lost (pairs whose picture the knob lost; of prompts:
+-- whose value it has not, since it lost a picture), worst_case (change, with the worst value of the metric seen in the
+-- run for each of the lost; NULL for a metric that has no better side).
 -- Source: the paper's regimes; unstable is low Align at baseline.
 WITH
 pairs AS (
     SELECT
-        p.run_id, p.cell, p.metric, 'sample' AS kind, r.measure, r.regime, p.prompt_id, p.baseline, p.change,
-        CASE WHEN p.status <> 'ok' THEN m.worst - p.baseline END AS lost_change
-    FROM paired AS p
-    JOIN baseline_regimes AS r ON r.run_id = p.run_id AND r.kind = 'sample' AND r.unit = p.pair_id
-    JOIN metrics AS m ON m.run_id = p.run_id AND m.metric = p.metric AND m.kind = 'sample'
-    WHERE r.regime IS NOT NULL AND p.baseline IS NOT NULL AND (p.change IS NOT NULL OR p.status <> 'ok')
-    UNION ALL
-    SELECT p.run_id, p.cell, p.metric, 'prompt', r.measure, r.regime, p.prompt_id, p.baseline, p.change, NULL
-    FROM prompt_paired AS p
-    JOIN baseline_regimes AS r ON r.run_id = p.run_id AND r.kind = 'prompt' AND r.unit = p.prompt_id
-    WHERE r.regime IS NOT NULL
+        c.run_id, c.cell, c.metric, c.kind, r.measure, r.regime, c.prompt_id, c.baseline, c.change, c.lost,
+        CASE WHEN m.higher_is_better IS NOT NULL THEN coalesce(c.change, m.worst - c.baseline) END AS worst_change
+    FROM unit_changes AS c
+    JOIN baseline_regimes AS r ON r.run_id = c.run_id AND r.kind = c.kind AND r.unit = c.unit
+    JOIN metrics AS m ON m.run_id = c.run_id AND m.metric = c.metric AND m.kind = c.kind
+    WHERE r.regime IS NOT NULL AND (c.change IS NOT NULL OR c.lost)
 ),
 regimes AS (
     SELECT
         run_id, cell, metric, kind, measure, regime,
         avg(baseline) FILTER (change IS NOT NULL) AS baseline, avg(change) AS change,
-        count(change) AS n, count(lost_change) AS lost, avg(coalesce(change, lost_change)) AS worst_case
+        count(change) AS n, count(*) FILTER (lost) AS lost, avg(worst_change) AS worst_case
     FROM pairs GROUP BY ALL
 ),
 -- each prompt's pull on the mean of a regime, for the clustered standard error (Liang-Zeger)
@@ -56,20 +54,23 @@ errors AS (
     )
     GROUP BY ALL
 ),
+-- a difference is known where both of its sides are
 answers AS (
     SELECT
         run_id, cell, metric, kind, measure, shown AS regime,
-        sum(sign * baseline) AS baseline, sum(sign * change) AS change, sum(sign * worst_case) AS worst_case,
+        CASE WHEN count(change) = count(*) THEN sum(sign * baseline) END AS baseline,
+        CASE WHEN count(change) = count(*) THEN sum(sign * change) END AS change,
+        CASE WHEN count(worst_case) = count(*) THEN sum(sign * worst_case) END AS worst_case,
         sum(n)::BIGINT AS n, sum(lost)::BIGINT AS lost
     FROM regimes JOIN signs USING (regime)
     GROUP BY ALL
-    HAVING count(change) = CASE shown WHEN 'difference' THEN 2 ELSE 1 END
+    HAVING count(*) = CASE shown WHEN 'difference' THEN 2 ELSE 1 END
 )
 SELECT
     a.run_id, a.cell, a.metric, a.kind, a.measure, a.regime, a.baseline, a.change,
     coalesce(i.low, a.change - 1.959963984540054 * e.error) AS low,
     coalesce(i.high, a.change + 1.959963984540054 * e.error) AS high,
-    coalesce(i.method, CASE WHEN e.error IS NOT NULL THEN 'normal, clustered by prompt, 95%' END) AS method,
+    coalesce(i.method, CASE WHEN a.change + e.error IS NOT NULL THEN 'normal, clustered by prompt, 95%' END) AS method,
     a.n, a.lost, a.worst_case
 FROM answers AS a
 JOIN cells AS c USING (run_id, cell)

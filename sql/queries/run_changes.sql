@@ -1,7 +1,9 @@
 -- Did last night's build change anything? Each cell's metrics, and Align, in one run against another, paired.
 --
 -- Cells are matched by name, pictures by prompt, noise and size, so builds, models and knobs may differ: same_knob says
--- whether the setting is the same. A cell or metric that only one of the runs has is not here.
+-- whether the setting is the same, whatever the order in which it is written, with its defaults or without. A cell or
+-- metric that only one of the runs has is not here. Nor is a pair that different scorers or versions of one scored (score
+-- the older run anew), or one of vendi_score, which grows with the pictures in the set, whose sets are not of the same size.
 --
 -- parameter run: the run; default: the newest that the connection shows
 -- parameter against: the run before it that it is compared with; default: the newest other one
@@ -16,7 +18,7 @@ pairs AS MATERIALIZED (
     SELECT
         now.run_id, was.run_id AS against, cell, metric, kind, now.prompt_id, was.value AS before, now.value,
         now.value - was.value AS change
-    FROM unit_values AS now JOIN unit_values AS was USING (cell, metric, kind, unit)
+    FROM unit_values AS now JOIN unit_values AS was USING (cell, metric, kind, unit, yardstick)
     WHERE now.run_id IN (FROM newest_run) AND was.run_id IN (FROM run_before)
 ),
 means AS (
@@ -35,6 +37,26 @@ errors AS (
     SELECT cell, metric, kind, sqrt(sum(pull ** 2) * count(*) / nullif(count(*) - 1, 0)) AS error
     FROM pulls GROUP BY ALL
 ),
+-- the settings with their defaults, by name
+whole AS (
+    SELECT
+        run_id, cell, position, knob,
+        json_merge_patch(
+            CASE knob
+                WHEN 'skew' THEN '{"beta": 1.0, "adapt_alpha": "off", "adapt_beta": false, "eta_scope": "sample",
+                    "rescale": "norm", "blocks": "all", "window": [0.0, 1.0]}'
+                WHEN 'temperature' THEN '{"blocks": "all", "window": [0.0, 1.0]}'
+                ELSE '{}' END,
+            settings
+        ) AS settings
+    FROM cells
+),
+settings_of AS (
+    SELECT
+        run_id, cell, position, knob,
+        list_transform(list_sort(json_keys(settings)), lambda name: name || ' ' || (settings->name)::VARCHAR) AS settings
+    FROM whole
+),
 lost AS (
     SELECT run_id, cell, count(*) FILTER (status <> 'ok') AS lost FROM samples GROUP BY ALL
 )
@@ -47,8 +69,8 @@ SELECT
     m.n, lost.lost, before.lost AS lost_before
 FROM means AS m
 JOIN errors AS e USING (cell, metric, kind)
-JOIN cells AS k ON k.run_id = m.run_id AND k.cell = m.cell
-JOIN cells AS o ON o.run_id = m.against AND o.cell = m.cell
+JOIN settings_of AS k ON k.run_id = m.run_id AND k.cell = m.cell
+JOIN settings_of AS o ON o.run_id = m.against AND o.cell = m.cell
 JOIN lost ON lost.run_id = m.run_id AND lost.cell = m.cell
 JOIN lost AS before ON before.run_id = m.against AND before.cell = m.cell
 ORDER BY k.position, list_position(['sample', 'prompt', 'measure'], m.kind), m.metric;

@@ -1,7 +1,9 @@
 -- What does each setting do to each metric, and to Align? Paired change of each cell against the baseline.
 --
 -- Pairs are the pictures of the same prompt, seed and size (for diversity: a prompt's pictures); those with a side that
--- was lost or has no score drop out of their own row alone, and are counted in lost if the cell lost them.
+-- was lost or has no score drop out of their own row alone, and are counted in lost if the cell lost them. So do pairs
+-- that were scored by different versions, and of vendi_score, which grows with the pictures in the set, those whose sets
+-- are not of the same size. Where all of a cell were lost, change is NULL and worst_case is there.
 --
 -- parameter category: a category of prompts, '*' for each; default: all prompts together
 -- parameter branch: of Align: cond or uncond; default: the session's, else the mean of both
@@ -9,8 +11,9 @@
 -- Columns: run_id, cell, family (of knobs), settings (JSON), category (NULL: all prompts), metric (alignment: Align),
 -- kind (sample, prompt; measure: Align), baseline, mean (of the cell), change, low, high (95%: the run's bootstrap where
 -- it was analysed, else normal, clustered by prompt), method, median_change, baseline_sd, wins (share of pairs that got
--- better, ties half), n (pairs), prompts, lost (pairs whose picture the cell lost), worst_case (change, with the worst
--- value of the metric seen in the run for each of the lost).
+-- better, ties half), n (pairs), prompts, lost (pairs whose picture the cell lost; of prompts: whose value it has not,
+-- since it lost a picture), worst_case (change, with the worst value of the metric seen in the run for each of the lost).
+-- Of a metric that has no better side, such as sharpness, wins and worst_case are NULL.
 -- Source: the paper's table of the static knob.
 SELECT
     e.run_id, e.cell, k.family, k.settings, e.category, e.metric, e.kind, e.baseline, e.mean, e.change,

@@ -2,7 +2,9 @@
 -- Session variable category: a category of prompts, '*' for each; default: all prompts together, category NULL.
 -- baseline, mean, change over the pairs; error: of the change, clustered by prompt (Liang-Zeger, with the factor
 -- G / (G - 1)); baseline_sd: the spread of the baseline's values; wins: share of pairs that got better, ties half;
--- lost: pairs whose picture the cell lost; worst_case: change, with the worst value of the metric in the run for each.
+-- lost: pairs whose picture the cell lost, or, of a prompt's set, a picture without which there is no value to pair;
+-- worst_case: change, with the worst value of the metric in the run for each. Where all were lost change is NULL, and
+-- worst_case is there. Metrics that have no better side (metrics.higher_is_better NULL) have no wins and no worst_case.
 CREATE OR REPLACE VIEW effects AS
 WITH
 asked AS (
@@ -20,8 +22,9 @@ categories AS (
 pairs AS MATERIALIZED (
     SELECT
         c.*, k.category,
-        CASE WHEN c.lost THEN m.worst - c.baseline END AS lost_change,
-        CASE WHEN m.higher_is_better IS false THEN -c.change ELSE c.change END AS gain
+        CASE WHEN m.higher_is_better IS NOT NULL THEN coalesce(c.change, m.worst - c.baseline) END AS worst_change,
+        CASE WHEN c.kind = 'measure' OR m.higher_is_better THEN c.change
+            WHEN m.higher_is_better IS false THEN -c.change END AS gain
     FROM unit_changes AS c
     JOIN categories AS k USING (run_id, prompt_id)
     LEFT JOIN metrics AS m ON m.run_id = c.run_id AND m.metric = c.metric AND m.kind = c.kind
@@ -34,7 +37,7 @@ means AS (
         median(change) AS median_change, stddev_samp(baseline) FILTER (change IS NOT NULL) AS baseline_sd,
         avg((sign(gain) + 1) / 2) AS wins,
         count(change) AS n, count(*) FILTER (lost) AS lost,
-        avg(CASE WHEN kind <> 'measure' THEN coalesce(change, lost_change) END) AS worst_case
+        avg(worst_change) AS worst_case
     FROM pairs GROUP BY ALL
 ),
 pulls AS (

@@ -1,24 +1,33 @@
 -- Each value of the baseline beside that of each other cell for the same unit (see unit_values).
--- value, change: NULL where the cell has none; lost: because its picture was not ok.
--- Joins are on equal keys alone (hence `picture`): with another condition DuckDB pairs all units of a cell with each other.
+-- value, change: NULL where the cell has none that compares. lost: because its picture was not ok; of a prompt's set:
+-- because one of the set's pictures was not, and so there is no value, or none of as many pictures as it takes.
+-- Joins are on equal keys alone (hence `picture` and `set`): with another condition DuckDB pairs all units of a cell with
+-- each other.
 CREATE OR REPLACE VIEW unit_changes AS
 WITH
 known AS MATERIALIZED (FROM unit_values),
 expected AS MATERIALIZED (
     SELECT
         base.run_id, cells.cell, base.metric, base.kind, base.unit, base.prompt_id, base.value AS baseline,
-        CASE WHEN base.kind <> 'prompt' THEN base.unit END AS picture
+        base.yardstick,
+        CASE WHEN base.kind <> 'prompt' THEN base.unit END AS picture,
+        CASE WHEN base.kind = 'prompt' THEN base.unit END AS "set"
     FROM known AS base
     JOIN runs ON runs.run_id = base.run_id AND runs.baseline = base.cell
     JOIN cells ON cells.run_id = base.run_id
     WHERE cells.cell <> base.cell
+),
+incomplete AS (
+    SELECT DISTINCT run_id, cell, prompt_id FROM samples WHERE status <> 'ok'
 )
 SELECT
     e.run_id, e.cell, e.metric, e.kind, e.unit, e.prompt_id,
     e.baseline, knob.value, knob.value - e.baseline AS change,
-    coalesce(made.status <> 'ok', false) AS lost
+    coalesce(made.status <> 'ok', false) OR (incomplete.prompt_id IS NOT NULL AND knob.value IS NULL) AS lost
 FROM expected AS e
 LEFT JOIN known AS knob
     ON knob.run_id = e.run_id AND knob.cell = e.cell AND knob.metric = e.metric AND knob.kind = e.kind
-    AND knob.unit = e.unit
-LEFT JOIN samples AS made ON made.run_id = e.run_id AND made.cell = e.cell AND made.pair_id = e.picture;
+    AND knob.unit = e.unit AND knob.yardstick = e.yardstick
+LEFT JOIN samples AS made ON made.run_id = e.run_id AND made.cell = e.cell AND made.pair_id = e.picture
+LEFT JOIN incomplete
+    ON incomplete.run_id = e.run_id AND incomplete.cell = e.cell AND incomplete.prompt_id = e."set";

@@ -127,17 +127,12 @@ def _regimes(connection: duckdb.DuckDBPyConnection, run_id: str, drawn: Resample
 
 
 def _regimes_by(connection: duckdb.DuckDBPyConnection, run_id: str, drawn: Resamples) -> Iterator[Row]:
-    answers = query_run(connection, "regimes", run_id)
+    answers = query_run(connection, "regimes", run_id).filter(pl.col("change").is_not_null())
     changes = select_rows(
         connection,
         """
-        WITH changes AS (
-            SELECT 'sample' AS kind, run_id, cell, prompt_id, pair_id AS unit, metric, change FROM paired
-            UNION ALL
-            SELECT 'prompt', run_id, cell, prompt_id, prompt_id, metric, change FROM prompt_paired
-        )
         SELECT kind, cell, prompt_id, unit, metric || ' ' || regime AS key, change AS value
-        FROM changes JOIN baseline_regimes USING (run_id, kind, unit)
+        FROM unit_changes JOIN baseline_regimes USING (run_id, kind, unit)
         WHERE run_id = $1 AND change IS NOT NULL AND regime IS NOT NULL
         """,
         run_id,
