@@ -7,9 +7,11 @@ import sql
 from stability import Block
 from tasks.errors import InputError
 from tasks.experiment import Experiment, MeasureSpec
+from tasks.lake.store import open_store
 from tasks.models import ModelSource, blocks_of, image_size, resolve_model
 from tasks.plan import plan_shards
 from tasks.prompts import load_prompts
+from tasks.reference import check_reference
 from tasks.run import check_blocks
 from tasks.scoring import check_metrics, lacking
 
@@ -49,6 +51,7 @@ def estimate(experiment: Experiment, lake: str, seconds: float | None = None) ->
     """
     prompts = load_prompts(experiment.prompts)
     check_metrics(experiment.metrics, experiment.required)
+    check_reference(open_store(lake), experiment.reference, experiment.name)
     source, blocks, told = _model(experiment)
     width, height = (
         image_size(source, experiment.generation.width, experiment.generation.height)

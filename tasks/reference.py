@@ -46,6 +46,12 @@ def find_reference(store: Store, given: str) -> Reference:
     return Reference(f"{run.run_id} {run.baseline or 'all cells'}", key, parts=parts, cell=run.baseline)
 
 
+def check_reference(store: Store, given: str | None, name: str) -> None:
+    """Raises `InputError` for what `find_reference` will not find; a run named `name` may be compared with itself."""
+    if given and not (f"{name}-".startswith(given) or given.startswith(f"{name}-")):
+        find_reference(store, given)
+
+
 def pictures_of(store: Store, reference: Reference) -> Iterator[np.ndarray]:
     """Its pictures. What is no readable image, such as a text file among them, is left out."""
     stored = (

@@ -18,6 +18,7 @@ from tasks.models import ModelSource, blocks_of, image_size, resolve_model
 from tasks.plan import Shard, plan_shards
 from tasks.pool import Outcome
 from tasks.prompts import load_prompts
+from tasks.reference import check_reference
 from tasks.scoring import check_metrics, drop_superseded, jobs_left
 from tasks.worker import GenerateJob, Needs, ScoreJob
 
@@ -55,6 +56,7 @@ def prepare(experiment: Experiment, lake: str, download: bool = False) -> Run:
     check_blocks(experiment, blocks_of(source))
     store = open_store(lake)
     store.check_writable()
+    check_reference(store, experiment.reference, experiment.name)  # now, not when all is drawn
     identity = run_id(experiment, prompts, source.revision)
     size = image_size(source, experiment.generation.width, experiment.generation.height)
     begun = read_manifest(store, identity)

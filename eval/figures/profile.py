@@ -16,9 +16,8 @@ def profile(
         title: of the axis that runs along.
         stages: stage, first, last: where the stages' blocks begin and end; drawn behind the lines.
     """
-    x = alt.X(
-        f"{along}:Q", title=title, scale=alt.Scale(nice=False), axis=alt.Axis(grid=False, tickMinStep=1, format="d")
-    )
+    axis = alt.Axis(grid=False, values=_ticks(frame[along]), format="d")
+    x = alt.X(f"{along}:Q", title=title, scale=alt.Scale(nice=False), axis=axis)
     y = alt.Y("value:Q", title=measure, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=5))
     tooltip = [
         alt.Tooltip("cell:N"),
@@ -33,6 +32,12 @@ def profile(
     if stages is not None:
         layers = [*_stages(stages), *layers]
     return alt.LayerChart(layer=layers, width="container", height=220)
+
+
+def _ticks(places: pl.Series) -> list[int]:
+    """Whole numbers, a dozen at most: of three steps an axis of its own accord marks the halves too."""
+    found = places.unique().sort().to_list()
+    return found[:: 1 + (len(found) - 1) // 12]
 
 
 def _stages(stages: pl.DataFrame) -> list[alt.Chart]:

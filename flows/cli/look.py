@@ -52,7 +52,12 @@ def query(
         return
     about = _known(name)
     given = dict(map(_setting, settings or []))
-    runs = find_run(open_store(lake), run).run_id if run else None
+    store = open_store(lake)
+    given |= {name: find_run(store, given[name]).run_id for name in ("run", "against") if given.get(name)}
+    runs: list[str] | None = [find_run(store, run).run_id] if run else None
+    if runs and "against" in about.parameters:  # of two runs, `--run` is the later one
+        given.setdefault("run", runs[0])
+        runs = [*runs, given["against"]] if "against" in given else None
     with sql.connect(lake, runs, branch=branch) as connection:
         try:
             rows = sql.query(connection, name, **given)

@@ -17,6 +17,7 @@ from flows.cli.progress import (
     tell_report,
 )
 from flows.cli.tables import console, folding
+from tasks.errors import InputError
 from tasks.lake.lease import check_free, is_driven
 from tasks.lake.manifest import list_runs
 from tasks.lake.parts import count_receipts
@@ -139,5 +140,7 @@ def _load(experiment: str, prompts: str | None) -> "Experiment":
     loaded = experiments.load(experiment)
     if prompts is None:
         return loaded
+    if not prompts:
+        raise InputError("--prompts '': a file of prompts is wanted")
     count = loaded.prompts.count if loaded.prompts.source == "file" else None
     return loaded.model_copy(update={"prompts": PromptSpec(source="file", path=prompts, count=count)})

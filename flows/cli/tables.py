@@ -1,6 +1,7 @@
 """Rows and tables on standard output, whole: for a person's eyes, for a pipe, for a file."""
 
 import io
+import json
 import re
 import sys
 from collections.abc import Collection
@@ -47,8 +48,9 @@ def print_rows(rows: pl.DataFrame, format: str, shared_once: bool = False) -> No
     have more columns than terminals.
     """
     if format == "csv":
-        typer.echo(rows.write_csv(), nl=False)
+        typer.echo(_flat(rows).write_csv(), nl=False)
     elif format == "json":
+        _refuse_bytes(rows)
         typer.echo(rows.write_json())
     elif format == "parquet":
         if sys.stdout.isatty():
@@ -61,6 +63,23 @@ def print_rows(rows: pl.DataFrame, format: str, shared_once: bool = False) -> No
             typer.echo("| " + " | ".join(map(_in_markdown, row)) + " |")
     else:
         _print_table(rows, shared_once)
+
+
+def _flat(rows: pl.DataFrame) -> pl.DataFrame:
+    """What has parts, such as the values of each step, as JSON text: a CSV file knows no lists."""
+    _refuse_bytes(rows)
+    nested = [name for name, kind in rows.schema.items() if kind.is_nested()]
+    texts = [
+        pl.Series(name, [None if value is None else json.dumps(value, default=str) for value in rows[name].to_list()])
+        for name in nested
+    ]
+    return rows.with_columns(text.cast(pl.String) for text in texts)
+
+
+def _refuse_bytes(rows: pl.DataFrame) -> None:
+    for name, kind in rows.schema.items():
+        if "Binary" in str(kind):
+            raise InputError(f"column {name!r} holds bytes: leave it out, or use --format parquet")
 
 
 def _print_table(rows: pl.DataFrame, shared_once: bool) -> None:

@@ -7,16 +7,24 @@ import polars as pl
 from tasks.errors import InputError
 from tasks.prompts.prompt import Prompt, prompt
 
+TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+_NO_TEXT = (".json", ".yaml", ".yml", ".xlsx", ".xls", ".ods", ".zip", ".gz")
+"""Endings of files that are no list of prompts, and no table of ours either."""
 USUAL = ("prompt", "Prompt", "caption", "text")
 """Names of the column that are looked for where none is given, in this order."""
 
 
 def read_file(path: Path, column: str | None, category: str | None) -> list[Prompt]:
     """The prompts of a file, by its ending: .csv, .tsv, .jsonl, .parquet, or else text. Raises `InputError`."""
-    if path.suffix.lower() in (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet"):
+    if path.suffix.lower() in TABLES:
         return from_table(read_table(path), f"prompts.path {str(path)!r}", column, category)
     if column or category:
         raise InputError(f"prompts.column: {str(path)!r} is read as text, one prompt a line, and has no columns")
+    if path.suffix.lower() in _NO_TEXT:
+        raise InputError(
+            f"prompts.path {str(path)!r}: read are text files, one prompt a line, and {', '.join(TABLES)} "
+            "(captions of COCO: source: coco)"
+        )
     return [prompt(line.strip()) for line in read_text(path).splitlines() if line.strip()]
 
 

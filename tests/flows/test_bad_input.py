@@ -60,6 +60,7 @@ def test_bad_experiment(
     ("arguments", "said"),
     [
         (["run", "no-such.yaml"], "no such file"),
+        (["plan", "demo", "--prompts", ""], "--prompts '': a file of prompts is wanted"),
         (["query", "corelations"], "did you mean 'correlations'"),
         (["report"], "no runs in it"),
         (["replay", "abc"], "lake"),

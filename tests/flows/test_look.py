@@ -150,3 +150,30 @@ def test_an_unknown_category_is_told(
 ) -> None:
     assert run(monkeypatch, "query", "static_effect", "--lake", lake, "--set", "category=flat") == 2
     assert "category 'flat'" in capsys.readouterr().err
+
+
+def test_two_runs_are_compared_by_what_their_ids_begin_with(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    earlier, later, _ = (made(tmp_path, Lake(name=name, images=False)) for name in ("one", "two", "three"))
+    command = ["query", "run_changes", "--lake", str(tmp_path), "--format", "json"]
+    for given in (["--run", "two", "--set", "against=one"], ["--set", f"run={later}", "--set", "against=one"]):
+        assert run(monkeypatch, *command, *given) == 0
+        rows = json.loads(capsys.readouterr().out)
+        assert {(row["run_id"], row["against"]) for row in rows} == {(later, earlier)}
+    assert run(monkeypatch, *command, "--run", "two") == 0
+    assert {row["run_id"] for row in json.loads(capsys.readouterr().out)} == {later}
+
+
+def test_lists_go_into_csv_and_bytes_into_parquet_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    made(tmp_path, Lake(prompts=2))
+    command = ["sql", "--lake", str(tmp_path), "--format"]
+    assert run(monkeypatch, *command, "csv", "SELECT energy_steps, NULL::INT[] AS none FROM stability LIMIT 1") == 0
+    (row,) = pl.read_csv(io.StringIO(capsys.readouterr().out)).to_dicts()
+    assert len(json.loads(row["energy_steps"])) > 1
+    assert row["none"] is None
+    for format in ("csv", "json"):
+        assert run(monkeypatch, *command, format, "SELECT image FROM images LIMIT 1") == 2
+        assert "column 'image' holds bytes: leave it out, or use --format parquet" in capsys.readouterr().err

@@ -69,3 +69,9 @@ def test_hours_are_those_of_the_seconds_that_are_assumed() -> None:
 def test_unknown_model_is_bad_input() -> None:
     with pytest.raises(InputError, match="no-such-model"):
         estimate(small(model={"id": "no-such-model"}), "no-such-lake")
+
+
+def test_a_reference_that_is_not_there_is_told_before_anything_is_drawn(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="reference '/nope': neither a folder nor a run of the lake"):
+        estimate(small(reference="/nope"), str(tmp_path))
+    estimate(small(reference="small"), str(tmp_path))  # its own baseline, once it is there

@@ -103,6 +103,9 @@ def test_tables_that_cannot_be_read(tmp_path: Path) -> None:
         (tmp_path / f"broken.{ending}").write_bytes(b"nothing of the kind")
         with pytest.raises(InputError, match=rf"no readable \.{ending} table"):
             load_prompts(PromptSpec(source="file", path=str(tmp_path / f"broken.{ending}")))
+    (tmp_path / "captions.json").write_text('{"annotations": []}')
+    with pytest.raises(InputError, match=r"captions.json': read are text files.*\.jsonl.*source: coco"):
+        load_prompts(PromptSpec(source="file", path=str(tmp_path / "captions.json")))
     (tmp_path / "lines.txt").write_text("a cat")
     with pytest.raises(InputError, match="has no columns"):
         load_prompts(PromptSpec(source="file", path=str(tmp_path / "lines.txt"), column="prompt"))

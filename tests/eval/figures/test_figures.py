@@ -88,6 +88,13 @@ CHARTS: dict[str, alt.TopLevelMixin] = {
 }
 
 
+@pytest.mark.parametrize(("steps", "marked"), [(3, [0, 1, 2]), (12, [*range(12)]), (30, [*range(0, 30, 3)])])
+def test_steps_are_marked_by_whole_numbers(steps: int, marked: list[int]) -> None:
+    frame = pl.DataFrame({"cell": "baseline", "step": list(range(steps)), "value": 0.5, "n": 4})
+    spec = profile(frame, "step", "step", "Align", CELLS).to_dict()
+    assert spec["layer"][0]["encoding"]["x"]["axis"]["values"] == marked
+
+
 @pytest.mark.parametrize("name", CHARTS)
 def test_charts_compile_and_draw(name: str) -> None:
     spec = CHARTS[name].to_dict() | {"config": config()}
