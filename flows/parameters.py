@@ -25,7 +25,8 @@ class Bundled(_Form):
     steps: int = Field(default=0, ge=0, le=1000)
     """Denoising steps; 0: as many as the experiment has."""
     prompts_file: str = ""
-    """A text file on the machine that runs the flow, one prompt a line; empty: the experiment's own prompts."""
+    """A file on the machine that runs the flow: text, one prompt a line, or a table with a column of them (.csv, .tsv,
+    .jsonl, .parquet); empty: the experiment's own prompts."""
 
 
 class Pasted(_Form):

@@ -39,7 +39,12 @@ ExperimentName = Annotated[
     ),
 ]
 Prompts = Annotated[
-    str | None, typer.Option("--prompts", help="A text file, one prompt a line, in place of the experiment's prompts.")
+    str | None,
+    typer.Option(
+        "--prompts",
+        help="A file in place of the experiment's prompts: text, one prompt a line, or a table with a column of them "
+        "(.csv, .tsv, .jsonl, .parquet).",
+    ),
 ]
 
 

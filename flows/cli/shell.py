@@ -36,8 +36,8 @@ def run_sql(
 ) -> None:
     """Query the lake in SQL (DuckDB, read-only).
 
-    Tables: samples, images, stability, scores, group_scores, analysis, runs. Without a statement, reads statements from
-    a prompt, or from a pipe.
+    Tables: samples, images, stability, scores, group_scores, analysis, regressions, runs. Without a statement, reads
+    statements from a prompt, or from a pipe.
     """
     if script:
         typer.echo(sql.script(lake))

@@ -233,7 +233,7 @@ def twin(folder: Path, **changes: Any) -> tuple[str, str]:
 
 
 def test_against_another_run(tmp_path: Path) -> None:
-    first, second = twin(tmp_path, run_id="toy-later", identity={"torch": "9.9"})
+    first, second = twin(tmp_path, run_id="toy-later", identity={"torch": "9.9", "repeat": "again"})
     html = Path(report_run(LocalStore(tmp_path), second, against=first)).read_text(encoding="utf-8")
     text = words(html)
     assert f"What changed against {first}?" in text

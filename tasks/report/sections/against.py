@@ -93,8 +93,9 @@ def _figure(answers: Answers, frame: pl.DataFrame, other: str) -> Figure:
 
 
 def _differs(run: Manifest, other: Manifest) -> str:
-    """What the runs' identities say that decides their numbers."""
-    names = [name for name in sorted(run.identity | other.identity) if _of(run, name) != _of(other, name)]
+    """What the runs' identities say that decides their numbers; `repeat` tells runs apart, and decides nothing."""
+    known = sorted(run.identity | other.identity)
+    names = [name for name in known if name != "repeat" and _of(run, name) != _of(other, name)]
     return (
         f"What decides the numbers differs in: {', '.join(names)}."
         if names
