@@ -30,17 +30,25 @@ def is_night(run: Manifest) -> bool:
 
 
 def remove_old(store: Store, name: str, keep: int, tonight: str = "") -> list[str]:
-    """Delete all but the last `keep` nights of an experiment; their ids.
+    """Delete all but the last `keep` nights of an experiment that were committed; the ids of what is deleted.
+
+    A night that was not committed takes no place of one that was: it goes when it is older than all that are kept, or
+    when `keep` such nights came after it.
 
     A run that a baseline names stays, and is not counted. So does one that another process works on, and the run
     `tonight`, which may be of a night that is older than all that are kept.
     """
     pinned = {baseline.run_id for baseline in list_baselines(store)}
     nights = [run for run in list_runs(store) if run.name == name and is_night(run) and run.run_id not in pinned]
-    nights.sort(key=lambda run: str(run.experiment["repeat"]))
+    nights.sort(key=_night)
+    committed = [run for run in nights if run.status == "committed"]
+    kept = committed[-keep:]
+    oldest = _night(kept[0]) if len(kept) == keep else ""
+    unfinished = [run for run in nights if run.status != "committed" and _night(run) > oldest]
+    stay = {run.run_id for run in (*kept, *unfinished[-keep:])}
     removed = []
-    for run in nights[:-keep]:
-        if run.run_id == tonight:
+    for run in nights:
+        if run.run_id in stay or run.run_id == tonight:
             continue
         try:
             remove_run(store, run.run_id)
@@ -48,3 +56,7 @@ def remove_old(store: Store, name: str, keep: int, tonight: str = "") -> list[st
             continue
         removed.append(run.run_id)
     return removed
+
+
+def _night(run: Manifest) -> str:
+    return str(run.experiment["repeat"])

@@ -136,6 +136,23 @@ def test_tonight_stays_though_its_night_is_older_than_those_that_are_kept(tmp_pa
     assert remove_old(store, "night", keep=2, tonight=runs[4]) == [runs[1]]
 
 
+def _unfinished(folder: Path, run: str) -> str:
+    path = folder / "_runs" / f"{run}.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"status": "incomplete"}))
+    return run
+
+
+def test_nights_that_never_finished_push_out_none_that_did(tmp_path: Path) -> None:
+    early = _unfinished(tmp_path, _night(tmp_path, 1))
+    good = [_night(tmp_path, day) for day in (2, 3, 4)]
+    bad = [_unfinished(tmp_path, _night(tmp_path, day)) for day in (5, 6, 7)]
+    store = open_store(tmp_path)
+    assert remove_old(store, "night", keep=4) == []
+    assert remove_old(store, "night", keep=3) == [early]
+    assert remove_old(store, "night", keep=2) == [good[0], bad[0]]  # nor does what is unfinished pile up
+    assert {run.run_id for run in list_runs(store)} == {*good[1:], *bad[1:]}
+
+
 def test_a_night_is_named_by_its_time_whatever_its_zone() -> None:
     east = datetime.fromisoformat("2026-05-01T02:00:00+02:00")
     assert night_of(east) == night_of(east.astimezone(UTC)) == "2026-05-01T00:00:00Z"
