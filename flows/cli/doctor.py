@@ -18,6 +18,7 @@ from tasks.lake.store import open_store
 
 _PACKAGES = ("skewbench", "torch", "diffusers", "transformers", "ray", "prefect", "duckdb", "polars", "pyarrow")
 _SPACE_WANTED = 2e9
+_ELSEWHERE = "choose another folder with --lake"
 
 
 @dataclass(frozen=True)
@@ -147,19 +148,26 @@ def _lake(lake: str) -> Finding:
         return _bucket(lake)
     folder = Path(lake).absolute()
     if not folder.exists():
-        return Finding("lake", True, f"{folder} is not there yet: the first run makes it")
+        parent = _nearest(folder)
+        if parent.is_dir() and os.access(parent, os.W_OK):
+            return Finding("lake", True, f"{folder} is not there yet: the first run makes it")
+        why = "cannot be written" if parent.is_dir() else "is a file"
+        return Finding("lake", False, f"{folder} cannot be made: {parent} {why}", _ELSEWHERE)
     try:
         open_store(lake).check_writable()
     except InputError as error:
-        return Finding("lake", False, str(error), "choose another folder with --lake")
+        return Finding("lake", False, str(error), _ELSEWHERE)
     return Finding("lake", True, f"{folder} can be written")
 
 
 def _disk(lake: str) -> Finding:
     lake = "." if "://" in lake else lake  # what is there besides the lake: models, weights, what Ray spills
-    free = shutil.disk_usage(
-        next(p for p in [Path(lake).absolute(), *Path(lake).absolute().parents] if p.exists())
-    ).free
+    free = shutil.disk_usage(_nearest(Path(lake).absolute())).free
     return Finding(
         "disk", free > _SPACE_WANTED, f"{free / 1e9:.0f} GB free", "" if free > _SPACE_WANTED else "make room"
     )
+
+
+def _nearest(path: Path) -> Path:
+    """The path, or the nearest folder above it that is there."""
+    return next(one for one in (path, *path.parents) if one.exists())

@@ -1,5 +1,6 @@
 """Objects of a lake: whole at once, or not there. In a local folder here; in a bucket in `tasks.lake.bucket`."""
 
+import errno
 import fcntl
 import os
 import time
@@ -149,11 +150,18 @@ class LocalStore(Folder):
 
 
 def open_store(lake: str | Path) -> Store:
-    """The store of a lake's folder or URL. Raises `LakeError` for a URL that is none, and without credentials."""
+    """The store of a lake's folder or URL.
+
+    Raises:
+        LakeError: a URL that is none, and without credentials.
+        InputError: a file where a folder is wanted.
+    """
     if "://" in str(lake):
         from tasks.lake.bucket import BucketStore
 
         return BucketStore(str(lake))
+    if os.path.isfile(lake):
+        raise InputError(f"lake {str(lake)!r}: {os.strerror(errno.ENOTDIR)}")
     return LocalStore(lake)
 
 

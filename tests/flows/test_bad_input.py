@@ -56,6 +56,16 @@ def test_bad_experiment(
     assert not lake.exists()
 
 
+@pytest.mark.parametrize("command", [["status"], ["run", "demo"], ["runs", "list"]])
+def test_a_lake_that_is_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    lake = tmp_path / "file"
+    lake.touch()
+    assert _run(monkeypatch, *command, "--lake", str(lake)) == 2
+    assert "Not a directory" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
