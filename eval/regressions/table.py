@@ -38,7 +38,8 @@ def judged(
 
     Args:
         pairs: a row a pair: the columns of `KEY`, `unit`, `prompt_id`, `before`, `value`, and `moved`, whether the two
-            differ beyond rounding (NULL: nothing can be said, since device or versions differ).
+            differ beyond rounding (NULL: nothing can be said, since device or versions differ), and `gone`, whether
+            the later run has no value where it should (`value` is NaN).
         margin_of: from kind, metric and the values of the earlier run to what is asked of it.
         level: of every test, after Benjamini and Hochberg over all rows with one. Those of speed are a family of their
             own: another question, of other data. Beside a hundred rows of equal pictures three of them would drown.
@@ -55,7 +56,7 @@ def judged(
             row["q"] = float(q)
     for row in rows:
         row["verdict"], row["reason"] = judge(_evidence(row, (lost or {}).get(row["cell"], 0)), level)
-        for name in ("obstacle", "least_p", "tests", "spoilt", "newly_lost"):
+        for name in ("obstacle", "least_p", "tests", "spoilt", "gone", "newly_lost"):
             row.pop(name)
     cleaned = [{name: None if _is_nan(value) else value for name, value in row.items()} for row in rows]
     return pl.DataFrame(cleaned, schema=_SCHEMA, infer_schema_length=None)
@@ -92,6 +93,7 @@ def _rows(
         row["moved"] = None if part["moved"].null_count() else int(part["moved"].sum())
         row |= {"least_p": least_p(row["prompts"], flips), "tests": tests}
         row["spoilt"] = int((np.isfinite(before) & ~np.isfinite(value)).sum())
+        row["gone"] = int(part["gone"].sum())
         row["newly_lost"] = int(((before == 0) & (value == 1)).sum())
         row["method"] = f"sign flips by prompt, two one-sided t tests, {level:.0%} level"
         yield row
@@ -119,7 +121,7 @@ def _change() -> pl.Expr:
 
 
 def _evidence(row: Row, lost: int) -> Evidence:
-    names = ("n", "least_p", "tests", "spoilt", "change", "q", "equivalence", "moved", "better", "obstacle")
+    names = ("n", "least_p", "tests", "spoilt", "gone", "change", "q", "equivalence", "moved", "better", "obstacle")
     evidence = Evidence(**{name: row[name] for name in names})
     if row["kind"] == "lost":
         return replace(evidence, newly_lost=row["newly_lost"])
@@ -164,6 +166,7 @@ _EMPTY: Row = {
     "least_p": 0.0,
     "tests": 1,
     "spoilt": 0,
+    "gone": 0,
     "newly_lost": 0,
     "method": "",
 }

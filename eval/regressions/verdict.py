@@ -30,6 +30,8 @@ class Evidence:
     """Tests in the table: an effect that is alone among them needs a p of the level divided by so many."""
     spoilt: int = 0
     """Pairs whose value was finite in the earlier run and is not in the later."""
+    gone: int = 0
+    """Of these, how many have no value at all in the later run, though the picture is there."""
     lost: int = 0
     """Pictures that the later run lost, beyond those that the earlier one did."""
     newly_lost: int | None = None
@@ -49,7 +51,7 @@ def judge(evidence: Evidence, level: float) -> tuple[Verdict, str]:
     if not evidence.n:
         return "not comparable", "no pair of the same prompt, noise and size has a value in both runs"
     if evidence.spoilt:
-        return "worse" if evidence.better else "changed", f"{evidence.spoilt} values are not finite any more"
+        return "worse" if evidence.better else "changed", _of_spoilt(evidence)
     if evidence.moved == 0:
         return "same", "equal to rounding, pair by pair"
     equivalent = evidence.equivalence <= level
@@ -72,6 +74,13 @@ def judge(evidence: Evidence, level: float) -> tuple[Verdict, str]:
     if evidence.least_p * evidence.tests > level:
         return "inconclusive", f"too few prompts for one effect to stand out alone among {evidence.tests} tests"
     return "inconclusive", "no effect stands out, and none is ruled out"
+
+
+def _of_spoilt(evidence: Evidence) -> str:
+    broken = evidence.spoilt - evidence.gone
+    said = [f"{broken} values are not finite any more"] if broken else []
+    said += [f"{evidence.gone} of {evidence.n} pairs have no value any more"] if evidence.gone else []
+    return ", ".join(said)
 
 
 def _of_lost(newly: int, moved: int, matters: bool) -> tuple[Verdict, str]:

@@ -3,31 +3,32 @@
 -- cell: a metric of all of a cell's pictures; measure: a picture's stability by stage (down, mid, up, all), mean over
 -- the branches and the stage's blocks; lost: whether the picture is not ok, 0 or 1; memory: peak bytes on the device.
 -- scorer: by what, and which version of it, the value was scored. set: what a metric of a set is of, in words, with the
--- reference of FID and its like: a cell may have a value against each of several. Of samples that are ok; values may be
--- not finite.
+-- reference of FID and its like: a cell may have a value against each of several. n: the pictures in the set. Of samples
+-- that are ok; values may be not finite, and that of a set NULL.
 CREATE OR REPLACE VIEW comparable_values AS
 WITH ok AS (
     SELECT run_id, sample_id FROM samples WHERE status = 'ok'
 )
 SELECT
     s.run_id, s.cell, 'sample' AS kind, NULL::VARCHAR AS stage, s.metric, s.pair_id AS unit, s.prompt_id, s.value,
-    s.scorer || ' ' || s.scorer_version AS scorer, NULL::VARCHAR AS "set"
+    s.scorer || ' ' || s.scorer_version AS scorer, NULL::VARCHAR AS "set", NULL::INTEGER AS n
 FROM scores AS s SEMI JOIN ok ON ok.run_id = s.run_id AND ok.sample_id = s.sample_id
 WHERE s.value IS NOT NULL
 UNION ALL
 SELECT
     run_id, cell, CASE WHEN prompt_id IS NULL THEN 'cell' ELSE 'prompt' END, NULL, metric, coalesce(prompt_id, cell),
-    coalesce(prompt_id, cell), value, scorer || ' ' || scorer_version, "set"
-FROM group_scores WHERE value IS NOT NULL
+    coalesce(prompt_id, cell), value, scorer || ' ' || scorer_version, "set", n
+FROM group_scores
 UNION ALL
-SELECT run_id, cell, 'measure', stage, measure, pair_id, prompt_id, value::DOUBLE, NULL, NULL
+SELECT run_id, cell, 'measure', stage, measure, pair_id, prompt_id, value::DOUBLE, NULL, NULL, NULL
 FROM (
     UNPIVOT (SELECT s.* FROM stage_stability AS s SEMI JOIN ok ON ok.run_id = s.run_id AND ok.sample_id = s.sample_id)
     ON energy, instability, alignment, symmetry, symmetry_raw, alpha_eff, beta_eff
     INTO NAME measure VALUE value
 )
 UNION ALL
-SELECT run_id, cell, 'lost', NULL, 'lost', pair_id, prompt_id, (status <> 'ok')::DOUBLE, NULL, NULL FROM samples
+SELECT run_id, cell, 'lost', NULL, 'lost', pair_id, prompt_id, (status <> 'ok')::DOUBLE, NULL, NULL, NULL
+FROM samples
 UNION ALL
-SELECT run_id, cell, 'memory', NULL, 'peak_memory', pair_id, prompt_id, peak_memory::DOUBLE, NULL, NULL
+SELECT run_id, cell, 'memory', NULL, 'peak_memory', pair_id, prompt_id, peak_memory::DOUBLE, NULL, NULL, NULL
 FROM samples WHERE peak_memory IS NOT NULL;

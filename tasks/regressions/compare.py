@@ -1,5 +1,6 @@
 """One run against another, from the lake to the table of verdicts."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -25,6 +26,8 @@ from tasks.regressions.speed import runs_of_experiment, speed_rows, times, worse
 _NOT = "not comparable"
 _SINGLE = 4
 """What rounding does to one step of one block, against what it does to a mean over them."""
+_SAME_SIZE = pl.col("n_before").eq_missing(pl.col("n"))  # how diverse a set is depends on how large it is
+_OF_PAIRING = ("scorer_before", "scorer", "n_before", "n")
 _KINDS = ("sample", "prompt", "cell", "measure", "picture", "lost", "memory", "speed")
 
 
@@ -144,17 +147,20 @@ def summary(comparison: Comparison) -> str:
 
 
 def _comparable(known: pl.DataFrame, cells: dict[str, Sides]) -> tuple[pl.DataFrame, list[Row]]:
-    """Complete pairs, and rows of what cannot be compared, with the reason."""
+    """Pairs that are complete or should be, and rows of what cannot be compared, with the reason."""
     parts, hindered = [], []
     for part in known.partition_by(KEY, maintain_order=True):
-        complete = part.filter(pl.col("before").is_not_null() & pl.col("value").is_not_null())
-        obstacle = cells[part["cell"][0]].obstacle or _why_not(part, complete, cells[part["cell"][0]])
+        cell = cells[part["cell"][0]]
+        complete = part.filter(pl.col("gone") | (pl.col("before").is_not_null() & pl.col("value").is_not_null()))
+        obstacle = cell.obstacle or _why_not(part, complete, cell)
         if obstacle:
             row: Row = {name: part[name][0] for name in KEY}
             hindered.append(row | {"obstacle": obstacle})
         else:
-            parts.append(complete.drop("scorer_before", "scorer"))
-    whole = pl.concat(parts) if parts else known.clear().drop("scorer_before", "scorer")
+            moved = pl.when("gone").then(pl.lit(cell.alike or None, pl.Boolean)).otherwise("moved")
+            value = pl.when("gone").then(math.nan).otherwise("value")
+            parts.append(complete.filter(_SAME_SIZE).with_columns(moved=moved, value=value).drop(_OF_PAIRING))
+    whole = pl.concat(parts) if parts else known.clear().drop(_OF_PAIRING)
     return whole, hindered
 
 
@@ -168,8 +174,11 @@ def _why_not(part: pl.DataFrame, complete: pl.DataFrame, cell: Sides) -> str:
         return "no pair of the same prompt, noise and size has a value in both runs"
     if part["kind"][0] == "memory" and not cell.alike:
         return f"memory is of a device and its software: {cell.platform or 'several devices'}"
+    if complete.filter(_SAME_SIZE).is_empty():
+        sizes = [", ".join(map(str, sorted(set(complete[name])))) for name in ("n_before", "n")]
+        return f"sets of {sizes[0]} and of {sizes[1]} pictures"
     versions = [sorted(set(part[name].drop_nulls())) for name in ("scorer_before", "scorer")]
-    if versions[0] != versions[1]:
+    if all(versions) and versions[0] != versions[1]:
         return f"scored by {', '.join(versions[0])} and by {', '.join(versions[1])}: score both anew"
     return ""
 

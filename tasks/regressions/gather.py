@@ -15,15 +15,28 @@ _KNOB: TypeAdapter[KnobSpec] = TypeAdapter(KnobSpec)
 _SETTINGS = ("steps", "guidance", "width", "height")
 _PLATFORM = ("device", "torch_version", "diffusers_version", "dtype")
 _SCORES = ("sample", "prompt", "cell")
+_BY_PICTURE = ("leak",)
+"""Metrics that say nothing of some pictures: where no object is found, nothing can leak."""
 _SCORE_SHARE = 1e-6
 _MEMORY_SHARE = 1e-3
 
 _PAIRS = """
-    WITH known AS (SELECT * REPLACE (coalesce(stage, '') AS stage, coalesce("set", '') AS "set") FROM comparable_values)
-    SELECT cell, kind, nullif(stage, '') AS stage, metric, nullif("set", '') AS "set", unit, prompt_id,
-        was.value AS before, now.value AS value, was.scorer AS scorer_before, now.scorer AS scorer
-    FROM (FROM known WHERE run_id = $now) AS now
-    FULL JOIN (FROM known WHERE run_id = $was) AS was USING (cell, kind, stage, metric, "set", unit, prompt_id)
+    WITH known AS (
+        SELECT * REPLACE (coalesce(stage, '') AS stage, coalesce("set", '') AS "set") FROM comparable_values
+    ),
+    ok AS (SELECT DISTINCT cell, pair_id AS unit FROM samples WHERE run_id = $now AND status = 'ok'),
+    paired AS (
+        SELECT cell, kind, stage, metric, "set", unit, prompt_id,
+            was.value AS before, now.value AS value, was.n AS n_before, now.n AS n,
+            CASE WHEN was.value IS NOT NULL THEN was.scorer END AS scorer_before,
+            CASE WHEN now.value IS NOT NULL THEN now.scorer END AS scorer
+        FROM (FROM known WHERE run_id = $now) AS now
+        FULL JOIN (FROM known WHERE run_id = $was) AS was USING (cell, kind, stage, metric, "set", unit, prompt_id)
+        WHERE was.value IS NOT NULL OR now.value IS NOT NULL
+    )
+    SELECT paired.* REPLACE (nullif(stage, '') AS stage, nullif("set", '') AS "set"),
+        value IS NULL AND (ok.unit IS NOT NULL OR coalesce(n = n_before, false)) AS gone
+    FROM paired LEFT JOIN ok ON ok.cell = paired.cell AND ok.unit = paired.unit AND kind IN ('sample', 'measure')
 """
 
 
@@ -122,10 +135,14 @@ def pairs(
 ) -> pl.DataFrame:
     """All values of both runs side by side, NULL where one has none, with `moved` where that can be said.
 
+    `gone`: the value that the later run lacks is of a picture that it has, or of as large a set, and it has the metric
+    elsewhere.
     `pictures`: cell, unit, prompt_id, levels (largest difference of a pixel), mean (of all pixels), of `differences`.
     """
     frame = connection.execute(_PAIRS, {"now": now, "was": was}).pl()
     frame = frame.sort(*KEY, "unit", nulls_last=True)
+    elsewhere = pl.col("value").is_not_null().any().over(KEY[1:])
+    frame = frame.with_columns(gone=pl.col("gone") & elsewhere & ~pl.col("metric").is_in(_BY_PICTURE))
     parts = frame.partition_by(KEY, maintain_order=True)
     moved = [_moved(part, cells[str(part["cell"][0])], pictures) for part in parts]
     return pl.concat(moved) if moved else frame.with_columns(moved=pl.lit(None, pl.Boolean))

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -12,7 +13,7 @@ from tasks.lake.store import open_store
 from tasks.regressions import Comparison, compare
 from tasks.regressions.page import markdown, rows_for_people
 from tests.lakes import Lake
-from tests.tasks.two_runs import Change, alter, two_runs
+from tests.tasks.two_runs import Change, alter, two_runs, with_column
 
 SMALL = Lake(prompts=16, seeds=2, blocks=3, steps=0, knobs=("baseline", "a1.20-b5"), lost=False)
 
@@ -89,3 +90,62 @@ def test_values_against_other_references_are_not_compared(tmp_path: Path) -> Non
         ("not comparable", "only the later run has it of all pictures, against B"),
     ]
     assert "it of all pictures, against B" in markdown(found, str(tmp_path))
+
+
+@pytest.mark.parametrize("device", ["cpu", "gpu"])
+def test_values_that_are_gone_are_told(tmp_path: Path, device: str) -> None:
+    """Of pictures that are there: eight of 32 as NULL, four without a row, and all of another cell."""
+    was, now = two_runs(tmp_path, SMALL)
+
+    def lose(table: pa.Table) -> pa.Table:
+        rows = [row for row in table.to_pylist() if not (row["cell"] == "baseline" and row["prompt_id"] < "p00002")]
+        table = pa.Table.from_pylist(rows, table.schema)
+        return with_column("value", lambda row: None if _null(row) else row["value"])(table)
+
+    def _null(row: dict[str, Any]) -> bool:
+        return row["metric"] == "aesthetic" and (row["cell"] != "baseline" or row["prompt_id"] >= "p00012")
+
+    alter(tmp_path, now, "scores", lose)
+    alter(tmp_path, now, "group_scores", with_column("value", lambda row: None if _third(row) else row["value"]))
+    alter(tmp_path, now, "samples", with_column("device", lambda row: device))
+    table = _compared(tmp_path, was, now).table
+    told = table.filter(metric="aesthetic").sort("cell").select("cell", "verdict", "n", "reason").rows()
+    assert told == [
+        ("a1.20-b5", "worse", 32, "32 of 32 pairs have no value any more"),
+        ("baseline", "worse", 32, "12 of 32 pairs have no value any more"),
+    ]
+    assert table.filter(metric="scene", cell="baseline")["reason"][0] == "4 of 32 pairs have no value any more"
+    assert table.filter(metric="diversity", cell="baseline")["reason"][0] == "1 of 16 pairs have no value any more"
+    assert "no value" not in table.filter(metric="scene", cell="a1.20-b5")["reason"][0]
+    for run in (was, now):
+        alter(tmp_path, run, "scores", with_column("metric", lambda row: row["metric"].replace("scene", "leak")))
+    leaked = _compared(tmp_path, was, now).table.filter(metric="leak", cell="baseline").row(0, named=True)
+    assert (leaked["n"], "no value" in leaked["reason"]) == (28, False)  # it says nothing of some pictures
+
+
+def _third(row: dict[str, Any]) -> bool:
+    return (row["cell"], row["prompt_id"]) == ("baseline", "p00003")
+
+
+def test_pictures_that_are_lost_have_no_value_that_is_gone(tmp_path: Path) -> None:
+    lost = with_column("status", lambda row: "blank" if _third(row) else "ok")
+    smaller = with_column("n", lambda row: row["n"] - _third(row))
+    nothing = with_column("value", lambda row: None if _third(row) else row["value"])
+    was, now = two_runs(tmp_path, SMALL, {"samples": lost, "scores": nothing})
+    alter(tmp_path, now, "group_scores", lambda table: smaller(nothing(table)))
+    table = _compared(tmp_path, was, now).table
+    for metric, n in (("aesthetic", 30), ("diversity", 15)):
+        assert table.filter(metric=metric, cell="baseline").select("verdict", "n").row(0) == ("same", n)
+
+
+def test_sets_of_another_size_are_not_compared(tmp_path: Path) -> None:
+    """One that a lost picture left smaller is left out, beside others; where all are, the row says so."""
+    was, now = two_runs(tmp_path, SMALL)
+    alter(tmp_path, now, "group_scores", with_column("n", lambda row: row["n"] - _third(row)))
+    row = _compared(tmp_path, was, now).table.filter(metric="diversity", cell="baseline").row(0, named=True)
+    assert (row["verdict"], row["n"]) == ("same", 15)
+    alter(tmp_path, now, "group_scores", with_column("n", lambda row: 1))
+    table = _compared(tmp_path, was, now).table
+    rows = table.filter(metric="diversity").select("verdict", "reason").rows()
+    assert rows == [("not comparable", "sets of 2 and of 1 pictures")] * 2
+    assert table.filter(metric="vendi")["reason"].to_list() == ["sets of 32 and of 1 pictures"] * 2

@@ -30,7 +30,7 @@ def _pairs(
                 key = {"cell": "c", "kind": "sample", "metric": metric, "stage": None, "unit": f"{prompt}-{picture}"}
                 rows.append(key | {"prompt_id": f"p{prompt}", "before": before, "value": before + change})
     frame = pl.DataFrame(rows, schema_overrides={"stage": pl.String})
-    return frame.with_columns(moved=pl.lit(moved, pl.Boolean), set=pl.lit(None, pl.String))
+    return frame.with_columns(moved=pl.lit(moved, pl.Boolean), gone=pl.lit(False), set=pl.lit(None, pl.String))
 
 
 def test_numbers_are_those_of_the_statistics() -> None:
