@@ -65,6 +65,10 @@ def compare(
         find_run(store, pointer.run_id if pointer else given)
         for pointer, given in zip(named, (run_a, run_b), strict=True)
     )
+    for run in (earlier, later):
+        if run.status != "committed":
+            told = f"{run.run_id} is {run.status}: compared is what it has; `skewbench run` goes on with it"
+            typer.echo(f"note: {told}", err=True)
     experiment = experiments.load(margins) if margins else parse_experiment(later.experiment, later.run_id)
     with Console(stderr=True).status(f"comparing {later.run_id} with {earlier.run_id}"):
         found = held_against(store, later, earlier, experiment.nightly, named[0].name if named[0] else None)

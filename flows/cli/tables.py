@@ -86,7 +86,7 @@ def _print_table(rows: pl.DataFrame, shared_once: bool) -> None:
     same = [name for name in rows.columns if shared_once and rows.height > 1 and rows[name].n_unique() == 1]
     out = console()
     for name in same:
-        if rows[name][0] is not None:
+        if rows[name][0] not in (None, ""):
             out.print(Text(f"{_shown(name)}: {_shown(rows[name][0])}"))
     table = folding(*(escape(_shown(name)) for name in rows.columns if name not in same))
     for row in rows.drop(same).iter_rows():

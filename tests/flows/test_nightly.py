@@ -1,6 +1,7 @@
 """Two nights of a small experiment: run, compared, kept, and started twice; and a night that got worse fails."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from tasks.errors import RunError
 from tasks.experiment import parse_experiment
 from tasks.lake.baselines import set_baseline
 from tasks.lake.lease import Lease
-from tasks.lake.manifest import find_run, list_runs
+from tasks.lake.manifest import find_run, list_runs, write_manifest
 from tasks.lake.parts import Receipt, write_receipt
 from tasks.lake.store import LocalStore
 from tests.flows.command import SMALL, skewbench, write_experiment
@@ -147,3 +148,13 @@ def _png(red: int) -> bytes:
     buffer = BytesIO()
     Image.new("RGB", (8, 8), (red, 80, 160)).save(buffer, "PNG")
     return buffer.getvalue()
+
+
+def test_a_comparison_names_a_run_that_is_not_whole(tmp_path: Path) -> None:
+    was, now = two_runs(tmp_path, Lake(prompts=12, images=False))
+    store = LocalStore(tmp_path)
+    write_manifest(store, replace(find_run(store, now), status="incomplete"))
+    margins = write_experiment(tmp_path)
+    done = RUNNER.invoke(app, ["compare", was, now, "--lake", str(tmp_path), "--margins", margins])
+    assert done.exit_code == 0, done.exception
+    assert f"note: {now} is incomplete: compared is what it has; `skewbench run` goes on with it\n" in done.stderr
