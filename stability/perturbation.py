@@ -1,5 +1,6 @@
 """Puts a knob and a recorder onto a model for as long as a `with` block lasts."""
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -22,8 +23,9 @@ def perturb(
     `model`: any module with diffusers' `Attention` layers in it, or such a layer itself; its calls are counted from 0.
     `samples`: how many samples the rows of a batch stand for (rows = branches x samples, uncond first, as diffusers
     concatenates them); None: each row its own. `steps`: the number of calls, where the knob's window asks for it; the
-    call after the last is a RuntimeError. (A scheduler of second order calls twice a step: `len(scheduler.timesteps)`.)
-    The model's processors come back whatever happens. A `perturb` within another takes its place until it ends.
+    call after the last is a RuntimeError, fewer are a warning. (A scheduler of second order calls twice a step: give
+    `len(scheduler.timesteps)`.) The model's processors come back whatever happens. A `perturb` within another takes its
+    place until it ends.
 
     Raises, before it touches the model, TypeError for what is no module, such as a whole pipeline, and ValueError for a
     model without self-attention, blocks that do not exist, a window without `steps`, and a layer to perturb or measure
@@ -52,6 +54,8 @@ def perturb(
         for (_, layer), processor in zip(layers, processors, strict=True):
             layer.set_processor(processor)
         yield
+        if steps is not None and 0 <= calls.current < steps - 1:
+            warnings.warn(f"steps={steps}: the model was called {calls.current + 1} times", stacklevel=3)
     finally:
         hook.remove()
         for layer, processor in before:

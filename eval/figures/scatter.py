@@ -5,6 +5,9 @@ import polars as pl
 
 from eval.figures.theme import rows
 
+_MANY = 150
+"""Dots of more pairs than these lie on each other: they are small, and faint where they are alone."""
+
 
 def change_by_alignment(
     points: pl.DataFrame, line: pl.DataFrame, metric: str, domain: list[float], alignment: list[float]
@@ -32,8 +35,9 @@ def change_by_alignment(
         alt.Tooltip("low:Q", title="95% from", format="+.4~f"),
         alt.Tooltip("high:Q", title="to", format="+.4~f"),
     ]
+    size, opacity = (9, 0.28) if points.height > _MANY else (28, 0.7)  # a few faint dots would not be seen
     layers = [
-        alt.Chart(rows(points)).mark_circle(size=9, opacity=0.28, clip=True, style="dot").encode(x, y),
+        alt.Chart(rows(points)).mark_circle(size=size, opacity=opacity, clip=True, style="dot").encode(x, y),
         alt.Chart(rows(pl.DataFrame({"zero": [0.0]}))).mark_rule(style="zero").encode(alt.Y("zero:Q", title=title)),
         band.mark_area(opacity=0.3, clip=True, style="band").encode(alt.Y("low:Q", title=title), y2="high:Q"),
         band.mark_line(strokeWidth=2, clip=True, style="smooth").encode(y),

@@ -43,6 +43,15 @@ def test_a_call_past_the_models_forward_is_told() -> None:
     assert recorder.to_arrow()["block_name"].to_pylist() == ["mid_block.attentions.0"]
 
 
+def test_fewer_calls_than_steps_are_told() -> None:
+    unet = tiny_unet()
+    with (
+        pytest.warns(UserWarning, match="steps=8: the model was called 1 times"),
+        perturb(unet, Skew(0.5, 2.0, window=(0.0, 0.5)), steps=8),
+    ):
+        call(unet)
+
+
 def test_more_calls_than_steps_are_told() -> None:
     unet = tiny_unet()
     with perturb(unet, Skew(0.5, 2.0, window=(0.0, 0.5)), steps=2):
