@@ -29,7 +29,7 @@ _NAMES = {"generation": "generating", "scores": "scoring", "scored": "scoring"}
 def prefect_server(console: Console) -> Iterator[None]:
     """A Prefect server for flows to tell their states to: the one that runs, or one for as long as the block does.
 
-    Raises `RunError` at Ctrl-C, which Typer would turn into a silent exit.
+    Raises `RunError` at Ctrl-C, which Typer would turn into a silent exit, and where the server goes away meanwhile.
     """
     with ExitStack() as kept:
         with console.status("starting Prefect and Ray"):
@@ -37,10 +37,19 @@ def prefect_server(console: Console) -> Iterator[None]:
 
             _interruptible()
             kept.enter_context(server_for_a_command())
+        import httpx
+        from prefect.settings import get_current_settings
+
+        from flows.serving.state import answers
+
         try:
             yield
         except KeyboardInterrupt:
             raise RunError("stopped; the same command goes on where it was") from None
+        except (httpx.TransportError, RuntimeError):  # the latter: Prefect's own, where it cannot reach its server
+            if answers(get_current_settings().api.url or ""):
+                raise
+            raise RunError("the Prefect server went away; the same command goes on where it was") from None
 
 
 def _interruptible() -> None:

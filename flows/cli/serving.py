@@ -71,10 +71,13 @@ def up(
     typer.echo("end      skewbench down")
 
 
-def down() -> None:
+def down(
+    yes: Annotated[bool, typer.Option("--yes", help="Also while commands in terminals use the server.")] = False,
+) -> None:
     """End the server and the deployments that `skewbench up` started; runs that they drive are cancelled.
 
-    What was cancelled goes on where it was when it is launched again.
+    What was cancelled goes on where it was when it is launched again. Commands in terminals that use the server would
+    end in an error: while there are any, --yes is needed.
     """
     from flows.serving import launch, state
 
@@ -82,6 +85,9 @@ def down() -> None:
     if there is None:
         typer.echo("nothing to end: `skewbench up` was not called, or has been ended")
         return
+    if not yes and there.server.find() and (commands := state.commands()):
+        raise InputError(f"in use by `{'`, `'.join(commands)}`, which would end in an error: let it end, stop it with "
+                         "Ctrl-C, or end the server all the same with --yes")  # fmt: skip
     with Console(stderr=True).status("ending"):
         was_running = launch.end(there)
     typer.echo(f"ended {there.url}" if was_running else f"{there.url} had ended already; its traces are gone now")

@@ -8,7 +8,7 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
@@ -90,8 +90,10 @@ def server_for_a_command() -> Iterator[None]:
     from prefect.context import refresh_global_settings_context
     from prefect.settings import get_current_settings
 
-    if get_current_settings().api.url:
-        yield
+    if given := get_current_settings().api.url:
+        known = state.read()
+        with state.in_use() if known and known.api == given else nullcontext():
+            yield
         return
     up = state.running()
     own = None if up else _temporary()
@@ -103,7 +105,8 @@ def server_for_a_command() -> Iterator[None]:
     try:
         with get_client(sync_client=True) as client:
             password.check(client)
-        yield
+        with state.in_use() if up else nullcontext():
+            yield
     finally:
         if own:
             _send_what_is_queued()

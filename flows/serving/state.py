@@ -2,8 +2,9 @@
 
 import json
 import os
+import sys
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -98,3 +99,33 @@ def answers(api: str, seconds: float = 5.0) -> bool:
         return httpx.get(f"{api}/health", timeout=seconds).status_code == 200
     except httpx.HTTPError:
         return False
+
+
+@contextmanager
+def in_use() -> Iterator[None]:
+    """Within: `down` knows that this command tells its states to the server of `up`.
+
+    The server itself would not do: a command that was killed is running for it ever after, and one that has a
+    temporary server keeps its runs in the same database.
+    """
+    process = Process.of(os.getpid())
+    path = prefect_home() / f"skewbench-command-{process.pid}.json"
+    told = " ".join(["skewbench", *sys.argv[1:]])
+    path.write_text(json.dumps({"process": asdict(process), "told": told}), encoding="utf-8")
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def commands() -> list[str]:
+    """The commands that use the server of `up` now, as they were typed. What killed ones left is removed."""
+    found = []
+    for path in sorted(prefect_home().glob("skewbench-command-*.json")):
+        with suppress(OSError, ValueError, TypeError, KeyError):
+            content = json.loads(path.read_text(encoding="utf-8"))
+            if Process(**content["process"]).find():
+                found.append(str(content["told"]))
+            else:
+                path.unlink(missing_ok=True)
+    return found

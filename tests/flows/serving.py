@@ -105,6 +105,6 @@ def served(folder: Path) -> Iterator[Server]:
         assert f"the UI is at {server.url}" in started.stdout
         yield server
     finally:
-        server.command("down")
+        server.command("down", "--yes")
         for process in server.processes():
             process.kill()

@@ -4,18 +4,21 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import psutil
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from flows.cli import app
+from flows.cli.progress import prefect_server
 from flows.serving import launch, state
 from flows.serving.state import MARK, Process, Up
-from tasks.errors import RunError
+from tasks.errors import InputError, RunError
 from tests.flows.serving import wait_for
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
@@ -58,6 +61,45 @@ def test_what_a_start_left_is_ended_by_its_mark_and_nothing_else() -> None:
         for process in (ours, other):
             process.kill()
             process.wait()
+
+
+def test_a_server_that_a_terminal_uses_is_ended_with_yes_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = subprocess.Popen(SLEEP, env={**os.environ, MARK: "a-mark"})
+    monkeypatch.setattr(sys, "argv", ["/bin/skewbench", "run", "demo"])
+    try:
+        state.write(_up(Process.of(ours.pid)))
+        with state.in_use():
+            refused = CliRunner().invoke(app, ["down"]).exception
+            assert isinstance(refused, InputError)
+            assert "`skewbench run demo`" in str(refused)
+            assert ours.poll() is None
+            assert "ended http" in CliRunner().invoke(app, ["down", "--yes"]).stdout
+        assert state.commands() == []
+    finally:
+        ours.kill()
+        ours.wait()
+
+
+def test_a_killed_command_and_a_dead_server_hinder_nothing(home: Path) -> None:
+    gone = {"process": {"pid": os.getpid(), "started": 1.0}, "told": "skewbench run demo"}
+    (home / "skewbench-command-1.json").write_text(json.dumps(gone))
+    assert state.commands() == []
+    assert not list(home.glob("skewbench-command-*"))
+    state.write(_up(replace(Process.of(os.getpid()), started=1.0)))
+    with state.in_use():
+        assert "had ended already" in CliRunner().invoke(app, ["down"]).stdout
+
+
+@pytest.mark.parametrize("lost", [httpx.ConnectError("refused"), RuntimeError("Failed to reach API at")])
+def test_a_command_whose_server_went_away_says_so(monkeypatch: pytest.MonkeyPatch, lost: Exception) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:1/api")
+    monkeypatch.setattr(launch, "server_for_a_command", nullcontext)
+    told = "the Prefect server went away; the same command goes on"
+    with pytest.raises(RunError, match=told), prefect_server(Console(stderr=True)):
+        raise lost
+    monkeypatch.setattr(state, "answers", lambda api: True)
+    with pytest.raises(type(lost), match=str(lost)), prefect_server(Console(stderr=True)):
+        raise lost
 
 
 def test_a_port_that_is_taken_is_told(home: Path) -> None:
