@@ -1,14 +1,17 @@
 """`skewbench up` and `down`: the Prefect UI, from which flows are launched. `serve`: the flows, for another server."""
 
 from collections.abc import Callable
-from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
 
 import typer
 from rich.console import Console
 
 from flows.cli.options import Lake
 from tasks.errors import InputError, RunError
+
+if TYPE_CHECKING:
+    from flows.serving.state import Up
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -21,6 +24,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def up(
+    context: typer.Context,
     lake: Lake = "lake",
     host: Annotated[str, typer.Option(help="Address to listen on; this machine alone by default.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port of the UI and the API.", min=1, max=65535)] = 4200,
@@ -51,9 +55,11 @@ def up(
     """
     from flows.serving import launch, password, state
 
+    launch.check_database(database)
     nights = _nights(nightly, nightly_timezone, nightly_experiment)
     there = state.running()
     if there:
+        _check_same(context, there, port, lake)
         typer.echo(f"is running already: {there.url} with lake {there.lake}; `skewbench down` ends it")
         _tell_nights(there.api, nights)
         return
@@ -111,14 +117,26 @@ def serve(
         raise InputError("PREFECT_API_URL is not set: the server that is to offer the flows; `skewbench up` starts one")
     from prefect import get_client
 
-    from flows.serving import deployments, password, state
+    from flows.serving import deployments, launch, password, state
 
     if not state.answers(api):
         raise RunError(f"no Prefect server answers at {api}")
     with get_client(sync_client=True) as client:
         password.check(client)
-    place = lake if "://" in lake else str(Path(lake).absolute())
+    place = launch.place_of(lake)
     deployments.serve(place, ray_address, lambda: typer.echo(f"the flows are offered at {api}; lake {place}"))
+
+
+def _check_same(context: typer.Context, there: "Up", port: int, lake: str) -> None:
+    """Raises `InputError` where a port or a lake was given that is not that of the server which runs."""
+    from flows.serving import launch
+
+    asked = {"port": (str(port), str(urlsplit(there.url).port)), "lake": (launch.place_of(lake), there.lake)}
+    for name, (given, has) in asked.items():
+        source = context.get_parameter_source(name)
+        if given != has and source is not None and source.name != "DEFAULT":
+            raise InputError(f"--{name} {given}: a server is running already, at {there.url} with lake {there.lake}; "
+                             "`skewbench down` ends it")  # fmt: skip
 
 
 def _nights(cron: str | None, timezone: str, experiment: str | None) -> Callable[[str], None] | None:

@@ -1,6 +1,7 @@
 """Starting and ending a Prefect server: one that lasts, with the deployments, and one for a single command."""
 
 import os
+import re
 import select
 import socket
 import subprocess
@@ -24,14 +25,16 @@ START = 240.0
 END = 30.0
 """Seconds that a process has to end, before it is killed: flow runs are cancelled in them."""
 _LAST = 15
+_DATABASES = ("postgresql+asyncpg", "sqlite+aiosqlite")
 
 
 def start(host: str, port: int, lake: str, database: str | None) -> Up:
     """Start the server and what serves the deployments, in the background. Raises `InputError`, `RunError`."""
+    check_database(database)
     _check_port(host, port)
     prefect_home().mkdir(parents=True, exist_ok=True)
     url, mark = f"http://{address(_seen_from_here(host), port)}", uuid.uuid4().hex
-    place = lake if "://" in lake else str(Path(lake).absolute())
+    place = place_of(lake)
     environment = {**os.environ, MARK: mark, "PREFECT_API_URL": f"{url}/api", reports.LAKE: place}
     environment |= _server_settings(host, port, database) | password.for_clients()
     command = [sys.executable, "-m", "flows.serving.app", "--host", host, "--port", str(port)]
@@ -65,6 +68,20 @@ def end(up: Up) -> bool:
     psutil.wait_procs(alive, timeout=END)
     state_path().unlink(missing_ok=True)
     return was_running or bool(left)
+
+
+def check_database(url: str | None) -> None:
+    """Raises `InputError`, without the password, where Prefect has no driver for the database."""
+    scheme, separator, _ = (url or "").partition("://")
+    if url and not (separator and scheme in _DATABASES):
+        given = f" {scheme}://…" if separator and re.fullmatch(r"[\w+.-]+", scheme) else ""
+        wanted = " or ".join(f"{name}://…" for name in _DATABASES)
+        raise InputError(f"--database{given}: a URL {wanted} is wanted")
+
+
+def place_of(lake: str) -> str:
+    """A lake's URL, or its folder from the root: the server runs in a folder of its own."""
+    return lake if "://" in lake else str(Path(lake).absolute())
 
 
 def address(host: str, port: int) -> str:

@@ -102,6 +102,48 @@ def test_a_command_whose_server_went_away_says_so(monkeypatch: pytest.MonkeyPatc
         raise lost
 
 
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("postgresql://me:secret@host/runs", r"--database postgresql://…: a URL postgresql\+asyncpg://… or sqlite"),
+        ("mysql+aiomysql://me:secret@host/runs", r"--database mysql\+aiomysql://…: a URL"),
+        ("me:secret@host/runs", "--database: a URL"),
+        ("me:secret@host://runs", "--database: a URL"),
+    ],
+)
+def test_a_database_that_prefect_has_no_driver_for(home: Path, url: str, said: str) -> None:
+    refused = CliRunner().invoke(app, ["up", "--database", url]).exception
+    assert isinstance(refused, InputError)
+    assert "secret" not in str(refused)
+    with pytest.raises(InputError, match=said):
+        raise refused
+    assert not list(home.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "refused"),
+    [
+        ([], ""),
+        (["--port", "4301", "--lake", "/lake"], ""),
+        (["--port", "4200"], "--port 4200: a server is running already, at http://127.0.0.1:4301 with lake /lake"),
+        (["--lake", "/other"], "--lake /other: a server is running already"),
+    ],
+)
+def test_a_server_that_runs_elsewhere_or_with_another_lake_is_not_taken_for_the_one_asked_for(
+    monkeypatch: pytest.MonkeyPatch, arguments: list[str], refused: str
+) -> None:
+    monkeypatch.delenv("SKEWBENCH_LAKE", raising=False)
+    there = replace(_up(Process.of(os.getpid())), url="http://127.0.0.1:4301")
+    monkeypatch.setattr(state, "running", lambda: there)
+    monkeypatch.setattr("flows.serving.schedule.nights_told", lambda api: "")
+    done = CliRunner().invoke(app, ["up", *arguments])
+    if refused:
+        assert isinstance(done.exception, InputError)
+        assert refused in str(done.exception)
+    else:
+        assert (done.exit_code, "is running already" in done.stdout) == (0, True)
+
+
 def test_a_port_that_is_taken_is_told(home: Path) -> None:
     import socket
 
