@@ -75,10 +75,17 @@ class _Run:
     def answers(self) -> dict[str, pl.DataFrame]:
         return {}
 
+    @cached_property
+    def having(self) -> dict[str, int]:
+        return dict(self.values.group_by("metric").agg(pl.col("prompt_id").n_unique()).iter_rows())
+
+    @cached_property
+    def all_prompts(self) -> int:
+        return int(self.lake.execute("SELECT count(DISTINCT prompt_id) FROM samples").fetchall()[0][0])
+
     def prompts(self, metric: str) -> int:
         """How many have a value of the metric; where none has, and of a metric of whole cells, all."""
-        having = self.values.filter(metric=metric)["prompt_id"].n_unique()
-        return having or self.lake.execute("SELECT count(DISTINCT prompt_id) FROM samples").fetchall()[0][0]
+        return self.having.get(metric) or self.all_prompts
 
     def query(self, name: str) -> pl.DataFrame:
         if name not in self.answers:

@@ -37,40 +37,20 @@ errors AS (
     SELECT cell, metric, kind, sqrt(sum(pull ** 2) * count(*) / nullif(count(*) - 1, 0)) AS error
     FROM pulls GROUP BY ALL
 ),
--- the settings with their defaults, by name
-whole AS (
-    SELECT
-        run_id, cell, position, knob,
-        json_merge_patch(
-            CASE knob
-                WHEN 'skew' THEN '{"beta": 1.0, "adapt_alpha": "off", "adapt_beta": false, "eta_scope": "sample",
-                    "rescale": "norm", "blocks": "all", "window": [0.0, 1.0]}'
-                WHEN 'temperature' THEN '{"blocks": "all", "window": [0.0, 1.0]}'
-                ELSE '{}' END,
-            settings
-        ) AS settings
-    FROM cells
-),
-settings_of AS (
-    SELECT
-        run_id, cell, position, knob,
-        list_transform(list_sort(json_keys(settings)), lambda name: name || ' ' || (settings->name)::VARCHAR) AS settings
-    FROM whole
-),
 lost AS (
     SELECT run_id, cell, count(*) FILTER (status <> 'ok') AS lost FROM samples GROUP BY ALL
 )
 SELECT
     m.run_id, m.against, m.cell,
-    k.knob = o.knob AND k.settings = o.settings AS same_knob,
+    k.knob = o.knob AND k.by_name = o.by_name AS same_knob,
     m.metric, m.kind, m.before, m.mean, m.change,
     m.change - 1.959963984540054 * e.error AS low, m.change + 1.959963984540054 * e.error AS high, e.error,
     CASE WHEN e.error IS NOT NULL THEN 'normal, clustered by prompt, 95%' END AS method,
     m.n, lost.lost, before.lost AS lost_before
 FROM means AS m
 JOIN errors AS e USING (cell, metric, kind)
-JOIN settings_of AS k ON k.run_id = m.run_id AND k.cell = m.cell
-JOIN settings_of AS o ON o.run_id = m.against AND o.cell = m.cell
+JOIN knobs AS k ON k.run_id = m.run_id AND k.cell = m.cell
+JOIN knobs AS o ON o.run_id = m.against AND o.cell = m.cell
 JOIN lost ON lost.run_id = m.run_id AND lost.cell = m.cell
 JOIN lost AS before ON before.run_id = m.against AND before.cell = m.cell
 ORDER BY k.position, list_position(['sample', 'prompt', 'measure'], m.kind), m.metric;

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +123,7 @@ def test_the_same_knob_may_be_written_otherwise(tmp_path: Path, knob: dict[str, 
 def test_defaults_of_a_knob_are_those_of_an_experiment() -> None:
     from tasks.experiment import SkewSpec, TemperatureSpec
 
-    text = next(query.text for query in sql.queries() if query.name == "run_changes")
+    text = (files("sql") / "views" / "knobs.sql").read_text(encoding="utf-8")
     for spec, required in (
         (SkewSpec(kind="skew", alpha=1), "alpha"),
         (TemperatureSpec(kind="temperature", tau=1), "tau"),
