@@ -29,8 +29,10 @@ _DATABASES = ("postgresql+asyncpg", "sqlite+aiosqlite")
 
 
 def start(host: str, port: int, lake: str, database: str | None) -> Up:
-    """Start the server and what serves the deployments, in the background. Raises `InputError`, `RunError`."""
-    check_database(database)
+    """Start the server and what serves the deployments, in the background. Raises `InputError`, `RunError`.
+
+    `database`: None, or a URL that `check_database` lets pass.
+    """
     _check_port(host, port)
     prefect_home().mkdir(parents=True, exist_ok=True)
     url, mark = f"http://{address(_seen_from_here(host), port)}", uuid.uuid4().hex
