@@ -2,15 +2,14 @@
 -- kind sample: a metric of a picture, unit its pair_id; prompt: a metric of a prompt's pictures, unit the prompt_id;
 -- measure: the picture's Align over all blocks, under the metric name alignment. Finite values of samples that are ok.
 -- yardstick: what the value was had by; only values of one yardstick compare (see metric_values, prompt_metric_values).
--- n: the pictures that the value is of.
 CREATE OR REPLACE VIEW unit_values AS
-SELECT run_id, cell, metric, 'sample' AS kind, pair_id AS unit, prompt_id, value, yardstick, 1 AS n
+SELECT run_id, cell, metric, 'sample' AS kind, pair_id AS unit, prompt_id, value, yardstick
 FROM metric_values WHERE status = 'ok' AND isfinite(value)
 UNION ALL
-SELECT run_id, cell, metric, 'prompt', prompt_id, prompt_id, value, yardstick, n
+SELECT run_id, cell, metric, 'prompt', prompt_id, prompt_id, value, yardstick
 FROM prompt_metric_values WHERE isfinite(value)
 UNION ALL
-SELECT s.run_id, s.cell, 'alignment', 'measure', s.pair_id, s.prompt_id, s.alignment::DOUBLE, 'recorder', 1
+SELECT s.run_id, s.cell, 'alignment', 'measure', s.pair_id, s.prompt_id, s.alignment::DOUBLE, 'recorder'
 FROM stage_stability AS s
 SEMI JOIN (SELECT run_id, sample_id FROM samples WHERE status = 'ok') AS ok
     ON ok.run_id = s.run_id AND ok.sample_id = s.sample_id
