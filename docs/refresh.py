@@ -23,9 +23,9 @@ import polars as pl
 import typer
 import vl_convert
 
-from eval.figures import config, correlations
-from eval.figures.theme import rows
-from sql import connect, query
+from skewbench.eval.figures import config, correlations
+from skewbench.eval.figures.theme import rows
+from skewbench.sql import connect, query
 
 BLOCK = re.compile(r"<!-- (table|figure) (\S+) (\S+)([^\n]*)\n(.*?)-->\n.*?<!-- end -->", re.DOTALL)
 MACROS = """

@@ -2,10 +2,10 @@
 
 from prefect import flow
 
-from flows.steps import analyse_run, named
-from tasks.lake.lease import Lease
-from tasks.lake.manifest import find_run
-from tasks.lake.store import open_store
+from skewbench.flows.steps import analyse_run, named
+from skewbench.storage.lease import Lease
+from skewbench.storage.manifest import find_run
+from skewbench.storage.store import open_store
 
 
 @flow(name="analyse")

@@ -4,11 +4,11 @@ from typing import Any
 
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 
-from flows.serving.reports import report_url
-from sql import connect, query
-from tasks.lake.manifest import Manifest
-from tasks.lake.store import Store
-from tasks.report.summary import inert, summarise
+from skewbench.flows.serving.reports import report_url
+from skewbench.sql import connect, query
+from skewbench.storage.manifest import Manifest
+from skewbench.storage.store import Store
+from skewbench.tasks.report.summary import inert, summarise
 
 
 def show(store: Store, run: Manifest, report: str) -> None:

@@ -2,10 +2,10 @@
 
 from prefect import flow
 
-from flows.parameters import DEMO, Choice, choose
-from flows.steps import finish, generate_left, named, raise_if_incomplete, score_left, workers
-from tasks.lake.lease import Lease
-from tasks.run import caught_up, generation_left, prepare, scoring_left
+from skewbench.flows.parameters import DEMO, Choice, choose
+from skewbench.flows.steps import finish, generate_left, named, raise_if_incomplete, score_left, workers
+from skewbench.storage.lease import Lease
+from skewbench.tasks.run import caught_up, generation_left, prepare, scoring_left
 
 
 @flow(name="benchmark")

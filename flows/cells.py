@@ -14,11 +14,11 @@ from prefect.runtime import task_run
 from prefect.states import State
 from prefect.tasks import Task
 
-from tasks.errors import RunError
-from tasks.lake.parts import read_receipts
-from tasks.lake.store import Store
-from tasks.pool import Outcome, WorkerPool
-from tasks.worker import Job
+from skewbench.storage.parts import read_receipts
+from skewbench.storage.store import Store
+from skewbench.tasks.pool import Outcome, WorkerPool
+from skewbench.tasks.worker import Job
+from skewbench.vocabulary.errors import RunError
 
 RETRIES, DELAY = 2, 5.0
 """Times that a cell's task is tried again, and seconds before each. The pool itself tries jobs again and replaces

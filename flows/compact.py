@@ -3,11 +3,11 @@
 from prefect import flow
 from prefect.logging import get_run_logger
 
-from flows.steps import named
-from tasks.lake.compact import compact_run
-from tasks.lake.lease import Lease
-from tasks.lake.manifest import find_run
-from tasks.lake.store import open_store
+from skewbench.flows.steps import named
+from skewbench.storage.compact import compact_run
+from skewbench.storage.lease import Lease
+from skewbench.storage.manifest import find_run
+from skewbench.storage.store import open_store
 
 
 @flow(name="compact")

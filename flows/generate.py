@@ -2,10 +2,10 @@
 
 from prefect import flow
 
-from flows.parameters import DEMO, Choice, choose
-from flows.steps import generate_left, named, raise_if_incomplete, workers
-from tasks.lake.lease import Lease
-from tasks.run import caught_up, generation_left, prepare
+from skewbench.flows.parameters import DEMO, Choice, choose
+from skewbench.flows.steps import generate_left, named, raise_if_incomplete, workers
+from skewbench.storage.lease import Lease
+from skewbench.tasks.run import caught_up, generation_left, prepare
 
 
 @flow(name="generate")

@@ -9,20 +9,20 @@ from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 from prefect.states import Completed, State
 
-from flows.benchmark import benchmark
-from flows.parameters import Bundled, Choice, choose
-from flows.steps import named
-from tasks.errors import RunError
-from tasks.experiment import Experiment
-from tasks.lake.baselines import find_baseline
-from tasks.lake.lease import Lease
-from tasks.lake.manifest import find_run, read_manifest
-from tasks.lake.parts import new_attempt, write_part
-from tasks.lake.store import Store, open_store
-from tasks.regressions import Comparison, compare, summary
-from tasks.regressions.nights import as_night, remove_old
-from tasks.regressions.page import markdown
-from tasks.run import commit_receipts
+from skewbench.flows.benchmark import benchmark
+from skewbench.flows.parameters import Bundled, Choice, choose
+from skewbench.flows.steps import named
+from skewbench.storage.baselines import find_baseline
+from skewbench.storage.lease import Lease
+from skewbench.storage.manifest import find_run, read_manifest
+from skewbench.storage.parts import new_attempt, write_part
+from skewbench.storage.store import Store, open_store
+from skewbench.tasks.experiment import Experiment
+from skewbench.tasks.regressions import Comparison, compare, summary
+from skewbench.tasks.regressions.nights import as_night, remove_old
+from skewbench.tasks.regressions.page import markdown
+from skewbench.tasks.run import commit_receipts
+from skewbench.vocabulary.errors import RunError
 
 NIGHTLY = Bundled(name="nightly")
 

@@ -4,8 +4,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from flows import experiments
-from tasks.experiment import Experiment, parse_experiment
+from skewbench.flows import experiments
+from skewbench.tasks.experiment import Experiment, parse_experiment
 
 
 class _Form(BaseModel):

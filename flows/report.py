@@ -2,11 +2,11 @@
 
 from prefect import flow
 
-from flows.artifacts import show
-from flows.steps import named
-from tasks.lake.manifest import find_run
-from tasks.lake.store import open_store
-from tasks.report import report_run
+from skewbench.flows.artifacts import show
+from skewbench.flows.steps import named
+from skewbench.storage.manifest import find_run
+from skewbench.storage.store import open_store
+from skewbench.tasks.report import report_run
 
 
 @flow(name="report")

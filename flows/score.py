@@ -6,16 +6,16 @@ from dataclasses import replace
 from prefect import flow
 from pydantic import NonNegativeFloat
 
-from flows.cells import by_cell
-from flows.steps import finish, named, workers
-from tasks.errors import RunError
-from tasks.experiment import WorkerSpec
-from tasks.lake.lease import Lease
-from tasks.lake.manifest import find_run
-from tasks.lake.store import open_store
-from tasks.pool import Needs, Outcome
-from tasks.run import commit_receipts
-from tasks.scoring import check_metrics, expand, left_of_run
+from skewbench.flows.cells import by_cell
+from skewbench.flows.steps import finish, named, workers
+from skewbench.storage.lease import Lease
+from skewbench.storage.manifest import find_run
+from skewbench.storage.store import open_store
+from skewbench.tasks.experiment import WorkerSpec
+from skewbench.tasks.pool import Needs, Outcome
+from skewbench.tasks.run import commit_receipts
+from skewbench.tasks.scoring import check_metrics, expand, left_of_run
+from skewbench.vocabulary.errors import RunError
 
 
 @flow(name="score")

@@ -10,21 +10,21 @@ from prefect.concurrency.sync import concurrency
 from prefect.logging import get_run_logger
 from prefect.runtime import deployment, flow_run
 
-from flows.artifacts import show
-from flows.cells import by_cell
-from sql import connect
-from tasks.analyse import analyse
-from tasks.errors import RunError
-from tasks.experiment import Experiment
-from tasks.lake.lease import Lease
-from tasks.lake.manifest import Manifest, delete_unnamed, write_manifest
-from tasks.lake.parts import new_attempt, write_part
-from tasks.lake.store import Store
-from tasks.lake.verify import broken_parts_told
-from tasks.pool import Needs, Outcome, WorkerPool, ray_connected
-from tasks.report import report_run
-from tasks.run import Run, commit, generation_left, missing_metrics, scoring_left
-from tasks.worker_log import WorkerLog
+from skewbench.flows.artifacts import show
+from skewbench.flows.cells import by_cell
+from skewbench.sql import connect
+from skewbench.storage.lease import Lease
+from skewbench.storage.manifest import Manifest, delete_unnamed, write_manifest
+from skewbench.storage.parts import new_attempt, write_part
+from skewbench.storage.store import Store
+from skewbench.storage.verify import broken_parts_told
+from skewbench.tasks.analyse import analyse
+from skewbench.tasks.experiment import Experiment
+from skewbench.tasks.pool import Needs, Outcome, WorkerPool, ray_connected
+from skewbench.tasks.report import report_run
+from skewbench.tasks.run import Run, commit, generation_left, missing_metrics, scoring_left
+from skewbench.tasks.worker_log import WorkerLog
+from skewbench.vocabulary.errors import RunError
 
 LEASE = 60.0
 """Seconds after which a killed flow's place in its model's queue is free again."""

@@ -1,11 +1,11 @@
 """The lake in DuckDB: table schemas, views and named queries."""
 
-from sql.attach import reader
-from sql.connect import connect, script
-from sql.named import Query, find, queries, query
-from sql.pictures import pictures
-from sql.place import LakeError, LakeUnreachable, locate
-from sql.select import select
+from skewbench.sql.attach import reader
+from skewbench.sql.connect import connect, script
+from skewbench.sql.named import Query, find, queries, query
+from skewbench.sql.pictures import pictures
+from skewbench.sql.select import select
+from skewbench.storage.place import LakeError, LakeUnreachable, locate
 
 __all__ = [
     "LakeError",

@@ -2,7 +2,7 @@
 
 Never a download: httpfs is loaded where somebody installed it (`INSTALL httpfs` in DuckDB, or this package's extra
 `httpfs`). Otherwise, and for credentials that httpfs does not know, DuckDB's own Parquet reader, so that answers are
-the same, reads through a file system of Python over `sql.bucket`.
+the same, reads through a file system of Python over `skewbench.storage.bucket`.
 """
 
 import os
@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 import duckdb
 from fsspec import AbstractFileSystem
 
-from sql.bucket import Bucket
-from sql.place import LakeError, Place
+from skewbench.storage.bucket import Bucket
+from skewbench.storage.place import LakeError, Place
 
 _OFFLINE: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": False,

@@ -13,10 +13,10 @@ from typing import Any
 
 import duckdb
 
-from sql.attach import attach, shell_opening
-from sql.manifests import Run, of_a_part, read_runs
-from sql.place import Place, locate
-from sql.schemas import TABLES
+from skewbench.sql.attach import attach, shell_opening
+from skewbench.sql.manifests import Run, of_a_part, read_runs
+from skewbench.storage.place import Place, locate
+from skewbench.storage.schemas import TABLES
 
 BRANCHES = ("cond", "uncond")
 VIEWS = (  # in the order in which they build on each other
@@ -52,10 +52,10 @@ def connect(
 ) -> duckdb.DuckDBPyConnection:
     """An in-memory DuckDB with the lake's tables and derived views.
 
-    The tables (`sql.schemas.TABLES`) are views over the parts that the manifests name, with a `run_id`; `runs`,
+    The tables (`skewbench.storage.schemas.TABLES`) are views over the parts that the manifests name, with a `run_id`; `runs`,
     `cells` and `missing_metrics` are what the manifests say; the rest is in `sql/views/`. Nothing outside of the lake
     can be read or written through the connection, no extension loaded, no setting changed. For SQL that somebody typed
-    use `sql.select`, which also keeps it from writing into the lake.
+    use `skewbench.sql.select`, which also keeps it from writing into the lake.
 
     Args:
         runs: run ids; None: every committed run.

@@ -10,8 +10,8 @@ from typing import Any
 
 import duckdb
 
-from sql.place import LakeError, LakeUnreachable, Place
-from sql.schemas import TABLES
+from skewbench.storage.place import LakeError, LakeUnreachable, Place
+from skewbench.storage.schemas import TABLES
 
 _BROKEN_PART = re.compile(r"\.parquet\b|Invalid unicode")
 _OF_OURS = re.compile(r"(LakeError|LakeUnreachable|FileNotFoundError|OSError): (.*)")

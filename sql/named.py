@@ -11,8 +11,8 @@ from importlib.resources import files
 import duckdb
 import polars as pl
 
-from sql.connect import BRANCHES, literal
-from sql.select import fetch
+from skewbench.sql.connect import BRANCHES, literal
+from skewbench.sql.select import fetch
 
 NUMBERS = ("fraction", "quantile", "tolerance")
 """Parameters that are numbers; the others are text."""
@@ -45,7 +45,7 @@ def queries() -> list[Query]:
 
 
 def query(connection: duckdb.DuckDBPyConnection, name: str, **parameters: str | float | bool | None) -> pl.DataFrame:
-    """The answer of the named query over the runs of the connection (`sql.connect`).
+    """The answer of the named query over the runs of the connection (`skewbench.sql.connect`).
 
     Args:
         parameters: those that the query's file names, e.g. `cell="a1.05-b3"`, `branch="cond"`; a number may be text.

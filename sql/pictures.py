@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from sql.manifests import read_runs, unreadable
-from sql.place import LakeError, Place, locate
+from skewbench.sql.manifests import read_runs, unreadable
+from skewbench.storage.place import LakeError, Place, locate
 
 
 def pictures(lake: str | Path, run_id: str, sample_ids: Collection[str]) -> dict[str, bytes]:

@@ -11,11 +11,11 @@ Hopfield Perspective", ICML 2026. Needs torch, diffusers and pyarrow, and works 
     stability.group_by(["sample", "stage"]).aggregate([("alignment", "mean")]).to_pylist()
 """
 
-from stability.blocks import Block, self_attention_blocks
-from stability.knobs import Knob, Skew, Temperature, Vanilla
-from stability.measures import Measures, measure, symmetry_index
-from stability.perturbation import perturb
-from stability.recorder import Recorder
+from skewbench.stability.blocks import Block, self_attention_blocks
+from skewbench.stability.knobs import Knob, Skew, Temperature, Vanilla
+from skewbench.stability.measures import Measures, measure, symmetry_index
+from skewbench.stability.perturbation import perturb
+from skewbench.stability.recorder import Recorder
 
 __all__ = [
     "Block",

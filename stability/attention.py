@@ -10,13 +10,13 @@ from diffusers.models.attention_processor import Attention, AttnProcessor, AttnP
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from stability.blocks import Block
-from stability.control import blend_for, count_branches
-from stability.knobs import Knob, Skew, Temperature, Vanilla, covers
-from stability.measures import symmetry_indices
-from stability.recorder import Recorder
-from stability.retrieval import Blend, attend, skew_heads, stability_and_heads
-from stability.table import STABILITY
+from skewbench.stability.blocks import Block
+from skewbench.stability.control import blend_for, count_branches
+from skewbench.stability.knobs import Knob, Skew, Temperature, Vanilla, covers
+from skewbench.stability.measures import symmetry_indices
+from skewbench.stability.recorder import Recorder
+from skewbench.stability.retrieval import Blend, attend, skew_heads, stability_and_heads
+from skewbench.stability.table import STABILITY
 
 
 @dataclass

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from diffusers.models.attention_processor import Attention
 from torch import nn
 
-from stability.knobs import Blocks
+from skewbench.stability.knobs import Blocks
 
 STAGES = ("down", "mid", "up", "none")
 """In the order of the numbers. "none": an attention outside of down_blocks, mid_block and up_blocks."""

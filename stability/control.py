@@ -4,9 +4,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from stability.knobs import Skew
-from stability.measures import symmetry_index, upcast
-from stability.retrieval import Blend
+from skewbench.stability.knobs import Skew
+from skewbench.stability.measures import symmetry_index, upcast
+from skewbench.stability.retrieval import Blend
 
 
 def count_branches(rows: int, samples: int | None) -> int:

@@ -32,7 +32,7 @@ def pair(
 
     Without `alpha` the first is computed alone, and is both.
     """
-    from stability import kernel
+    from skewbench.stability import kernel
 
     q, k, values = (tensor if tensor.stride(-1) == 1 else tensor.contiguous() for tensor in (q, k, values))
     return kernel.pair(q, k, values, None if alpha is None else alpha.flatten().contiguous(), scale)

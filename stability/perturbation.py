@@ -8,10 +8,10 @@ from typing import Any
 from diffusers.models.attention_processor import Attention, AttnProcessor, AttnProcessor2_0
 from torch import nn
 
-from stability.attention import Calls, SelfAttentionProcessor
-from stability.blocks import Block, numbered, select
-from stability.knobs import Knob, Vanilla, covers
-from stability.recorder import Recorder
+from skewbench.stability.attention import Calls, SelfAttentionProcessor
+from skewbench.stability.blocks import Block, numbered, select
+from skewbench.stability.knobs import Knob, Vanilla, covers
+from skewbench.stability.recorder import Recorder
 
 
 @contextmanager

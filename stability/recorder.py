@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from stability.blocks import Block
-from stability.table import BRANCHES, MEASURES, STABILITY, Entry, table
+from skewbench.stability.blocks import Block
+from skewbench.stability.table import BRANCHES, MEASURES, STABILITY, Entry, table
 
 Detail = Literal["mean", "steps", "heads"]
 
@@ -87,7 +87,7 @@ class Recorder:
         self._entries[block.number, call] = entry
 
     def to_arrow(self) -> pa.Table:
-        """One row a sample, block and branch (see `stability.table.SCHEMA`); the batch's one copy from the device.
+        """One row a sample, block and branch (see `skewbench.stability.table.SCHEMA`); the batch's one copy from the device.
 
         Raises ValueError where nothing was recorded.
         """

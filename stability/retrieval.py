@@ -19,8 +19,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from stability import fused
-from stability.measures import measure, upcast
+from skewbench.stability import fused
+from skewbench.stability.measures import measure, upcast
 
 BUDGET = {"cpu": 2**19, "cuda": 2**25}
 """Elements of the largest temporary, by device, whatever the batch; where that is more, the L x C of one row and head.

@@ -7,7 +7,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from stability.blocks import Block
+from skewbench.stability.blocks import Block
 
 STABILITY = ("energy", "instability", "alignment")
 MEASURES = (*STABILITY, "symmetry", "symmetry_raw")

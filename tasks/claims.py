@@ -9,9 +9,9 @@ import duckdb
 import polars as pl
 from scipy import stats
 
-import sql
-from eval.claims import LEAST, Claim, judge, published_claims
-from eval.statistics import paired_change
+from skewbench import sql
+from skewbench.eval.claims import LEAST, Claim, judge, published_claims
+from skewbench.eval.statistics import paired_change
 
 Row = dict[str, Any]
 
@@ -42,7 +42,7 @@ def claims(connection: duckdb.DuckDBPyConnection, run_id: str) -> pl.DataFrame:
     """Every published claim as a row, in `COLUMNS`.
 
     Args:
-        connection: of `sql.connect`, with this run alone.
+        connection: of `skewbench.sql.connect`, with this run alone.
     """
     run = _Run(connection, run_id)
     return pl.DataFrame([_row(run, claim) for claim in published_claims()], schema=COLUMNS)

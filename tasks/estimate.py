@@ -3,17 +3,17 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import sql
-from stability import Block
-from tasks.errors import InputError
-from tasks.experiment import Experiment, MeasureSpec
-from tasks.lake.store import open_store
-from tasks.models import ModelSource, blocks_of, image_size, resolve_model
-from tasks.plan import plan_shards
-from tasks.prompts import load_prompts
-from tasks.reference import check_reference
-from tasks.run import check_blocks
-from tasks.scoring import check_metrics, lacking
+from skewbench import sql
+from skewbench.stability import Block
+from skewbench.storage.store import open_store
+from skewbench.tasks.experiment import Experiment, MeasureSpec
+from skewbench.tasks.models import ModelSource, blocks_of, image_size, resolve_model
+from skewbench.tasks.plan import plan_shards
+from skewbench.tasks.prompts import load_prompts
+from skewbench.tasks.reference import check_reference
+from skewbench.tasks.run import check_blocks
+from skewbench.tasks.scoring import check_metrics, lacking
+from skewbench.vocabulary.errors import InputError
 
 PNG_BYTES_A_PIXEL = 1.4
 """Of photograph-like pictures; drawn scenes take a fifth of it."""

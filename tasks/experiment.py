@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from stability import Skew, Temperature, Vanilla
-from tasks.errors import InputError
-from tasks.mistakes import CELL_NAME, RUN_NAME, told
+from skewbench.stability import Skew, Temperature, Vanilla
+from skewbench.tasks.mistakes import CELL_NAME, RUN_NAME, told
+from skewbench.vocabulary.errors import InputError
 
 Knob = Vanilla | Skew | Temperature
 Stage = Literal["down", "mid", "up"]

@@ -15,12 +15,12 @@ import torch
 from jaxtyping import Float
 from PIL import Image
 
-from eval.scorers.images import is_blank
-from sql.schemas import IMAGES, SAMPLES, STABILITY
-from stability import Recorder, Skew, Temperature, Vanilla, perturb
-from tasks.experiment import Cell, GenerationSpec, Knob, MeasureSpec, ModelSpec
-from tasks.identity import versions
-from tasks.plan import Sample, Shard
+from skewbench.eval.scorers.images import is_blank
+from skewbench.stability import Recorder, Skew, Temperature, Vanilla, perturb
+from skewbench.storage.schemas import IMAGES, SAMPLES, STABILITY
+from skewbench.tasks.experiment import Cell, GenerationSpec, Knob, MeasureSpec, ModelSpec
+from skewbench.tasks.identity import versions
+from skewbench.tasks.plan import Sample, Shard
 
 Pixels = Float[np.ndarray, "n h w 3"]
 

@@ -9,8 +9,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from tasks.experiment import Experiment
-from tasks.prompts import Prompt
+from skewbench.tasks.experiment import Experiment
+from skewbench.tasks.prompts import Prompt
 
 _GENERATING = ("generate.py", "models.py", "identity.py")
 """What of `tasks` makes the numbers, beside all of `stability`. (Prompts are digested themselves.)"""
@@ -84,7 +84,7 @@ def build() -> dict[str, str]:
 
 
 def _kernel() -> str:
-    """By `stability.fused.SWITCH`; the sums of the two differ in the last bits."""
+    """By `skewbench.stability.fused.SWITCH`; the sums of the two differ in the last bits."""
     return "triton" if os.environ.get("SKEWBENCH_TRITON") == "1" else "torch"
 
 

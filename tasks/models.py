@@ -10,10 +10,10 @@ from typing import Any
 
 import torch
 
-from stability.blocks import Block, self_attention_blocks
-from tasks.errors import InputError, RunError
-from tasks.experiment import ModelSpec
-from tasks.shapes_xl import WEIGHTS
+from skewbench.stability.blocks import Block, self_attention_blocks
+from skewbench.tasks.experiment import ModelSpec
+from skewbench.tasks.shapes_xl import WEIGHTS
+from skewbench.vocabulary.errors import InputError, RunError
 
 BUNDLED = {"shapes-xl": WEIGHTS}
 _HUB_FILES = ["*.json", "*.txt", "**/*.json", "**/*.txt"]

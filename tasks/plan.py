@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from tasks.experiment import Cell, Experiment
-from tasks.identity import noise_seed, pair_id, sample_id, shard_id
-from tasks.prompts import Prompt
+from skewbench.tasks.experiment import Cell, Experiment
+from skewbench.tasks.identity import noise_seed, pair_id, sample_id, shard_id
+from skewbench.tasks.prompts import Prompt
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import socket
 
-from tasks.errors import InputError
+from skewbench.vocabulary.errors import InputError
 
 KNOCK = 10.0
 """Seconds that a cluster has to answer."""

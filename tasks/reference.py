@@ -9,11 +9,11 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from eval.scorers.images import CorruptImage, decode
-from tasks.errors import InputError
-from tasks.lake.manifest import find_run
-from tasks.lake.parts import Part, read_part
-from tasks.lake.store import Store
+from skewbench.eval.scorers.images import CorruptImage, decode
+from skewbench.storage.manifest import find_run
+from skewbench.storage.parts import Part, read_part
+from skewbench.storage.store import Store
+from skewbench.vocabulary.errors import InputError
 
 _AT_ONCE = 64
 NONE = "nothing to compare with; name a folder of images or a run: `skewbench score --reference`, `reference:`"

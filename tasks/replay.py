@@ -3,8 +3,8 @@
 from dataclasses import fields
 from typing import Any
 
-from tasks.experiment import Cell, Experiment
-from tasks.models import BUNDLED
+from skewbench.tasks.experiment import Cell, Experiment
+from skewbench.tasks.models import BUNDLED
 
 _SCRIPT = """\
 # {cell}, prompt {prompt_id!r}, seed {seed} of run {run_id!r}

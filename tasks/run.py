@@ -6,21 +6,21 @@ from typing import Any
 
 import duckdb
 
-from stability.blocks import Block, select
-from tasks.errors import InputError
-from tasks.experiment import Experiment, WorkerSpec
-from tasks.generate import Setting
-from tasks.identity import run_id, settings_that_decide, source_digest, versions
-from tasks.lake.manifest import Manifest, delete_unnamed, now, parts_by_receipt, read_manifest, write_manifest
-from tasks.lake.parts import Part, read_receipts
-from tasks.lake.store import Store, open_store
-from tasks.models import ModelSource, blocks_of, image_size, resolve_model
-from tasks.plan import Shard, plan_shards
-from tasks.pool import Outcome
-from tasks.prompts import load_prompts
-from tasks.reference import check_reference
-from tasks.scoring import check_metrics, drop_superseded, jobs_left
-from tasks.worker import GenerateJob, Needs, ScoreJob
+from skewbench.stability.blocks import Block, select
+from skewbench.storage.manifest import Manifest, delete_unnamed, now, parts_by_receipt, read_manifest, write_manifest
+from skewbench.storage.parts import Part, read_receipts
+from skewbench.storage.store import Store, open_store
+from skewbench.tasks.experiment import Experiment, WorkerSpec
+from skewbench.tasks.generate import Setting
+from skewbench.tasks.identity import run_id, settings_that_decide, source_digest, versions
+from skewbench.tasks.models import ModelSource, blocks_of, image_size, resolve_model
+from skewbench.tasks.plan import Shard, plan_shards
+from skewbench.tasks.pool import Outcome
+from skewbench.tasks.prompts import load_prompts
+from skewbench.tasks.reference import check_reference
+from skewbench.tasks.scoring import check_metrics, drop_superseded, jobs_left
+from skewbench.tasks.worker import GenerateJob, Needs, ScoreJob
+from skewbench.vocabulary.errors import InputError
 
 _DERIVED = {"analysis", "regressions"}
 """Tables that no receipt vouches for: their parts are written by the driver, and stay until newer ones replace them."""

@@ -8,11 +8,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from eval.scorers import GroupScore, GroupScorer, ImageScorer, Score
-from eval.scorers.images import CorruptImage, decode
-from sql.schemas import GROUP_SCORES, SCORES
-from tasks.lake.parts import Part, read_part
-from tasks.lake.store import Store
+from skewbench.eval.scorers import GroupScore, GroupScorer, ImageScorer, Score
+from skewbench.eval.scorers.images import CorruptImage, decode
+from skewbench.storage.parts import Part, read_part
+from skewbench.storage.schemas import GROUP_SCORES, SCORES
+from skewbench.storage.store import Store
 
 BATCH = 64
 """Images that are decoded and scored together."""

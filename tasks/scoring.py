@@ -2,16 +2,16 @@
 
 from collections.abc import Iterable, Mapping
 
-from eval.scorers import Scorers, SetScorer
-from eval.scorers import names as scorer_names
-from eval.weights import missing
-from sql import connect
-from tasks.errors import InputError
-from tasks.lake.manifest import Manifest, parts_by_receipt
-from tasks.lake.parts import Receipt, read_receipts, receipt_path
-from tasks.lake.store import Store
-from tasks.reference import NONE, find_reference
-from tasks.worker import ScoreJob
+from skewbench.eval.scorers import Scorers, SetScorer
+from skewbench.eval.scorers import names as scorer_names
+from skewbench.eval.weights import missing
+from skewbench.sql import connect
+from skewbench.storage.manifest import Manifest, parts_by_receipt
+from skewbench.storage.parts import Receipt, read_receipts, receipt_path
+from skewbench.storage.store import Store
+from skewbench.tasks.reference import NONE, find_reference
+from skewbench.tasks.worker import ScoreJob
+from skewbench.vocabulary.errors import InputError
 
 _WITHOUT = ".missing"
 """End of the key of a receipt for rows that are NULL for want of weights: it gives way to one with values."""

@@ -6,13 +6,13 @@ from itertools import islice
 import numpy as np
 import pyarrow as pa
 
-from eval.scorers import GroupScore, SetScorer
-from eval.scorers.distribution import Features
-from eval.scorers.images import CorruptImage, decode, is_blank
-from sql.schemas import GROUP_SCORES
-from tasks.lake.parts import Part
-from tasks.lake.store import Store
-from tasks.reference import Reference, pictures_of, stored_pictures
+from skewbench.eval.scorers import GroupScore, SetScorer
+from skewbench.eval.scorers.distribution import Features
+from skewbench.eval.scorers.images import CorruptImage, decode, is_blank
+from skewbench.storage.parts import Part
+from skewbench.storage.schemas import GROUP_SCORES
+from skewbench.storage.store import Store
+from skewbench.tasks.reference import Reference, pictures_of, stored_pictures
 
 _AT_ONCE = 64
 

@@ -15,17 +15,17 @@ from typing import Any
 import pyarrow as pa
 import torch
 
-from eval.scorers import Scorers, SetScorer
-from tasks.errors import RunError
-from tasks.generate import Setting, ShardRows, generate_shard
-from tasks.identity import build
-from tasks.lake.parts import Part, Receipt, new_attempt, write_part, write_receipt
-from tasks.lake.store import Store, open_store
-from tasks.models import ModelSource, check_source, load_pipeline
-from tasks.plan import Shard
-from tasks.reference import Reference
-from tasks.score import score_images
-from tasks.sets import CellScores
+from skewbench.eval.scorers import Scorers, SetScorer
+from skewbench.storage.parts import Part, Receipt, new_attempt, write_part, write_receipt
+from skewbench.storage.store import Store, open_store
+from skewbench.tasks.generate import Setting, ShardRows, generate_shard
+from skewbench.tasks.identity import build
+from skewbench.tasks.models import ModelSource, check_source, load_pipeline
+from skewbench.tasks.plan import Shard
+from skewbench.tasks.reference import Reference
+from skewbench.tasks.score import score_images
+from skewbench.tasks.sets import CellScores
+from skewbench.vocabulary.errors import RunError
 
 logger = logging.getLogger(__name__)
 

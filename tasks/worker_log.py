@@ -17,7 +17,7 @@ import ray
 from ray.exceptions import RayError
 from ray.util.queue import Full, Queue
 
-from tasks.worker import Needs, Worker
+from skewbench.tasks.worker import Needs, Worker
 
 LINES, MINUTE = 60, 60.0
 """Lines that a worker may say in so many seconds."""

@@ -10,13 +10,13 @@ import pytest
 from jaxtyping import install_import_hook
 
 if TYPE_CHECKING:
-    from tasks.lake.store import Store
+    from skewbench.storage.store import Store
     from tests.google_store import GoogleStore
     from tests.object_store import S3Server
 
 # Shapes are checked in the modules that compute, so before anything imports them. (Settings answer for themselves.)
 CHECKED = [f"stability.{name}" for name in ("measures", "retrieval", "control", "attention")]
-install_import_hook([*CHECKED, "eval.statistics", "tasks.generate"], "beartype.beartype")
+install_import_hook([*CHECKED, "skewbench.eval.statistics", "skewbench.tasks.generate"], "beartype.beartype")
 
 os.environ.update(
     {
@@ -78,6 +78,6 @@ def _own_lake(server: "S3Server | GoogleStore", monkeypatch: pytest.MonkeyPatch)
 @pytest.fixture(params=["folder", "bucket_lake", "google_lake"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> "Store":
     """An empty lake of each kind: what one promises the others do."""
-    from tasks.lake.store import open_store
+    from skewbench.storage.store import open_store
 
     return open_store(tmp_path / "lake" if request.param == "folder" else request.getfixturevalue(request.param))

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
-from sql.schemas import IMAGES, TABLES
+from skewbench.storage.schemas import IMAGES, TABLES
 
 KNOBS: dict[str, dict[str, Any]] = {
     "baseline": {"kind": "vanilla"},

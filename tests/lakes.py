@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sql.schemas import TABLES, VERSION
+from skewbench.storage.schemas import TABLES, VERSION
 from tests import lake_rows
 from tests.lake_rows import FEW, KNOBS, Lake
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import sql
+from skewbench import sql
 from tests.lakes import KNOBS, Lake, made
 
 _SEEDS = 10
@@ -34,8 +34,8 @@ def analysis(lake: Path) -> int:
 
 def report(lake: Path) -> int:
     """The report's file, in bytes."""
-    from tasks.lake.store import LocalStore
-    from tasks.report import report_run
+    from skewbench.storage.store import LocalStore
+    from skewbench.tasks.report import report_run
 
     (run,) = (lake / "_runs").glob("*.json")
     return Path(report_run(LocalStore(lake), run.stem)).stat().st_size

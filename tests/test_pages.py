@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import typer
 
-from eval.scorers import names
-from flows.cli import app
-from flows.experiments import bundled
+from skewbench.eval.scorers import names
+from skewbench.flows.cli import app
+from skewbench.flows.experiments import bundled
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

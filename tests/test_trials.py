@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tasks.lake.manifest import Manifest
-from tasks.regressions.speed import Times
+from skewbench.storage.manifest import Manifest
+from skewbench.tasks.regressions.speed import Times
 from tests.regressions import __main__ as trials
 from tests.regressions.speed import speed_lines
 from tests.regressions.trials import FAULTS, FIRST, JUDGED, NULLS

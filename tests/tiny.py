@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from diffusers import AutoencoderKL, EulerDiscreteScheduler, UNet2DConditionModel
 
-from tasks.shapes_xl.architecture import TEXT_WIDTH, pipeline, text_encoders, write_tokenizer
+from skewbench.tasks.shapes_xl.architecture import TEXT_WIDTH, pipeline, text_encoders, write_tokenizer
 
 SIZE = 32
 

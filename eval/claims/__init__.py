@@ -1,6 +1,6 @@
 """What was published, claim by claim, and how a number of ours is held against it."""
 
-from eval.claims.published import Claim, published_claims
-from eval.claims.verdict import LEAST, Verdict, judge
+from skewbench.eval.claims.published import Claim, published_claims
+from skewbench.eval.claims.verdict import LEAST, Verdict, judge
 
 __all__ = ["LEAST", "Claim", "Verdict", "judge", "published_claims"]

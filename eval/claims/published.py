@@ -38,7 +38,7 @@ class Claim:
 @cache
 def published_claims() -> tuple[Claim, ...]:
     """Every claim: the paper's in its order, then the secondary source's."""
-    content = yaml.safe_load((files("eval.claims") / "published.yaml").read_text(encoding="utf-8"))
+    content = yaml.safe_load((files("skewbench.eval.claims") / "published.yaml").read_text(encoding="utf-8"))
     paper, secondary, near = content["paper"], content["secondary"], content["stand_ins"]
     near_effects = near | content["effect_stand_ins"]
     return (

@@ -1,13 +1,13 @@
 """Charts: a Polars frame in, an altair chart out. One figure a file; colours and fonts are the reader's (`theme`)."""
 
-from eval.figures.blocks_steps import blocks_by_steps
-from eval.figures.change import change_by_regime
-from eval.figures.correlations import correlations, correlations_narrow
-from eval.figures.curve import Axis, operating_curve
-from eval.figures.profile import profile
-from eval.figures.scatter import change_by_alignment
-from eval.figures.theme import Colours, config, extent, symmetric
-from eval.figures.words import MEASURES, measure_label, metric_label, metric_meaning
+from skewbench.eval.figures.blocks_steps import blocks_by_steps
+from skewbench.eval.figures.change import change_by_regime
+from skewbench.eval.figures.correlations import correlations, correlations_narrow
+from skewbench.eval.figures.curve import Axis, operating_curve
+from skewbench.eval.figures.profile import profile
+from skewbench.eval.figures.scatter import change_by_alignment
+from skewbench.eval.figures.theme import Colours, config, extent, symmetric
+from skewbench.eval.figures.words import MEASURES, measure_label, metric_label, metric_meaning
 
 __all__ = [
     "MEASURES",

@@ -5,7 +5,7 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from eval.figures.theme import cell_colour, rows
+from skewbench.eval.figures.theme import cell_colour, rows
 
 REGIMES = ["unstable", "stable"]
 

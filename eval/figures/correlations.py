@@ -5,8 +5,8 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from eval.figures.theme import rows, symmetric
-from eval.figures.words import MEASURES, measure_label, metric_label
+from skewbench.eval.figures.theme import rows, symmetric
+from skewbench.eval.figures.words import MEASURES, measure_label, metric_label
 
 STAGES = ["down", "mid", "up", "all"]
 _FEW = 4

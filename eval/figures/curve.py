@@ -6,7 +6,7 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from eval.figures.theme import cell_colour, cell_shape, extent, rows
+from skewbench.eval.figures.theme import cell_colour, cell_shape, extent, rows
 
 _PLACES: tuple[dict[str, Any], ...] = (
     {"align": "left", "dx": 9, "dy": -9},

@@ -3,7 +3,7 @@
 import altair as alt
 import polars as pl
 
-from eval.figures.theme import cell_colour, cell_shape, rows
+from skewbench.eval.figures.theme import cell_colour, cell_shape, rows
 
 
 def profile(

@@ -3,7 +3,7 @@
 import altair as alt
 import polars as pl
 
-from eval.figures.theme import rows
+from skewbench.eval.figures.theme import rows
 
 _MANY = 150
 """Dots of more pairs than these lie on each other: they are small, and faint where they are alone."""

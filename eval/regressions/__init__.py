@@ -1,8 +1,8 @@
 """Did a build change anything, and for the worse? Pairs of two runs -> evidence -> verdicts, row by row."""
 
-from eval.regressions.rounding import PICTURE_LEVELS, beyond_rounding, tolerance
-from eval.regressions.table import Margin, judged
-from eval.regressions.verdict import VERDICTS, Evidence, Verdict, judge
+from skewbench.eval.regressions.rounding import PICTURE_LEVELS, beyond_rounding, tolerance
+from skewbench.eval.regressions.table import Margin, judged
+from skewbench.eval.regressions.verdict import VERDICTS, Evidence, Verdict, judge
 
 __all__ = [
     "PICTURE_LEVELS",

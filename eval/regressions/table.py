@@ -8,8 +8,16 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
-from eval.regressions.verdict import Evidence, judge
-from eval.statistics import FLIPS, PairedChange, benjamini_hochberg, equivalence, least_p, paired_change, sign_flip
+from skewbench.eval.regressions.verdict import Evidence, judge
+from skewbench.eval.statistics import (
+    FLIPS,
+    PairedChange,
+    benjamini_hochberg,
+    equivalence,
+    least_p,
+    paired_change,
+    sign_flip,
+)
 
 KEY = ("cell", "kind", "metric", "stage", "set")
 Row = dict[str, Any]

@@ -11,8 +11,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from eval.scenes.scene import Object, Scene, relation
-from eval.scenes.vocabulary import BACKGROUNDS, COLOURS, SHAPES, SIZES, TEXTURES
+from skewbench.eval.scenes.scene import Object, Scene, relation
+from skewbench.eval.scenes.vocabulary import BACKGROUNDS, COLOURS, SHAPES, SIZES, TEXTURES
 
 SAY_SIZE, SAY_TEXTURE, SAY_BACKGROUND, SAY_RELATION = 0.5, 0.75, 0.6, 0.8
 """Chance that a caption states each of these."""

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import combinations
 
-from eval.scenes.captions import RELATION_WORDS
-from eval.scenes.vocabulary import BACKGROUNDS, COLOURS, SHAPES, SIZES, TEXTURES
+from skewbench.eval.scenes.captions import RELATION_WORDS
+from skewbench.eval.scenes.vocabulary import BACKGROUNDS, COLOURS, SHAPES, SIZES, TEXTURES
 
 _WORDS: dict[str, tuple[str, ...]] = {
     "colour": tuple(COLOURS),

@@ -5,8 +5,8 @@ from math import cos, pi, sin
 import numpy as np
 from PIL import Image, ImageDraw
 
-from eval.scenes.scene import Object, Scene
-from eval.scenes.vocabulary import COLOURS, NAMELESS_COLOURS, SHADE, SIZE, TEXTURE_PERIOD
+from skewbench.eval.scenes.scene import Object, Scene
+from skewbench.eval.scenes.vocabulary import COLOURS, NAMELESS_COLOURS, SHADE, SIZE, TEXTURE_PERIOD
 
 OVERSAMPLING = 4
 _GREYS = {"white": 244, "grey": 128, "black": 20}

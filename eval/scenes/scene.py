@@ -12,7 +12,16 @@ from typing import Literal
 
 import numpy as np
 
-from eval.scenes.vocabulary import BACKGROUNDS, COLOURS, CONTAINER_RADIUS, CONTAINERS, SHAPES, SIZE, SIZES, TEXTURES
+from skewbench.eval.scenes.vocabulary import (
+    BACKGROUNDS,
+    COLOURS,
+    CONTAINER_RADIUS,
+    CONTAINERS,
+    SHAPES,
+    SIZE,
+    SIZES,
+    TEXTURES,
+)
 
 Split = Literal["train", "test"]
 Combination = tuple[str, str, str]

@@ -11,9 +11,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from eval.scorers.checkpoint import fill, read_tensors
-from eval.scorers.clip_tower import ClipTower
-from eval.scorers.contract import Images, Score, check_batch
+from skewbench.eval.scorers.checkpoint import fill, read_tensors
+from skewbench.eval.scorers.clip_tower import ClipTower
+from skewbench.eval.scorers.contract import Images, Score, check_batch
 
 _WIDTHS = (1024, 128, 64, 16)
 

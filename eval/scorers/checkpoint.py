@@ -6,7 +6,7 @@ from pickle import UnpicklingError
 import torch
 from torch import Tensor, nn
 
-from eval.weights import BadWeights
+from skewbench.eval.weights import BadWeights
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:

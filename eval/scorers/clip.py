@@ -9,8 +9,8 @@ choices, with pictures that are not square padded, not cropped: about 0.27 for S
 
 from collections.abc import Sequence
 
-from eval.scorers.clip_tower import ClipTower
-from eval.scorers.contract import Images, Score, check_batch
+from skewbench.eval.scorers.clip_tower import ClipTower
+from skewbench.eval.scorers.contract import Images, Score, check_batch
 
 NO_PROMPT = Score(None, "the prompt is empty")
 

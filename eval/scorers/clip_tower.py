@@ -14,8 +14,8 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from eval.scorers.contract import Images
-from eval.weights import BadWeights
+from skewbench.eval.scorers.contract import Images
+from skewbench.eval.weights import BadWeights
 
 KEPT = 16_384
 """Features that are remembered; of ViT-L/14's 768 numbers 50 MB."""

@@ -41,7 +41,7 @@ class ImageScorer(Protocol):
     name: str
     version: int
     metrics: tuple[str, ...]
-    needs: tuple[str, ...]  # weights and optional packages, by their names in `eval.weights`; () for none
+    needs: tuple[str, ...]  # weights and optional packages, by their names in `skewbench.eval.weights`; () for none
 
     def score(self, images: Images, prompts: Sequence[str]) -> dict[str, list[Score]]:
         """For each of `metrics` a score an image, in their order. `prompts`: one an image."""

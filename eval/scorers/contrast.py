@@ -5,8 +5,8 @@ Of luma in 0..1, so from 0 to 0.5.
 
 from collections.abc import Sequence
 
-from eval.scorers.contract import Images, Score, check_batch
-from eval.scorers.images import luma
+from skewbench.eval.scorers.contract import Images, Score, check_batch
+from skewbench.eval.scorers.images import luma
 
 
 class Contrast:

@@ -14,11 +14,11 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from eval.scorers.aesthetic import AestheticHead
-from eval.scorers.checkpoint import fill, read_tensors
-from eval.scorers.clip import NO_PROMPT
-from eval.scorers.contract import Images, Score, check_batch
-from eval.weights import BadWeights
+from skewbench.eval.scorers.aesthetic import AestheticHead
+from skewbench.eval.scorers.checkpoint import fill, read_tensors
+from skewbench.eval.scorers.clip import NO_PROMPT
+from skewbench.eval.scorers.contract import Images, Score, check_batch
+from skewbench.eval.weights import BadWeights
 
 MEAN, DEVIATION = 0.16717362830052426, 1.0333394966054072
 """Of the rewards of the authors' validation set: scores are in its standard deviations."""

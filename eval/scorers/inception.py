@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from eval.scorers.checkpoint import read_tensors
-from eval.scorers.contract import GroupScore
-from eval.scorers.distribution import NEAREST, Features, fid, kid, prdc
-from eval.weights import BadWeights
+from skewbench.eval.scorers.checkpoint import read_tensors
+from skewbench.eval.scorers.contract import GroupScore
+from skewbench.eval.scorers.distribution import NEAREST, Features, fid, kid, prdc
+from skewbench.eval.weights import BadWeights
 
 WIDTH = 2048
 _BATCH = 32

@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from eval.scorers.checkpoint import fill, read_tensors
-from eval.scorers.contract import GroupScore, Images
-from eval.scorers.images import is_blank
+from skewbench.eval.scorers.checkpoint import fill, read_tensors
+from skewbench.eval.scorers.contract import GroupScore, Images
+from skewbench.eval.scorers.images import is_blank
 
 SMALLEST = 32
 """Pixels a side that AlexNet's strides and pools need."""

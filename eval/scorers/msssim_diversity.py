@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from pytorch_msssim import ms_ssim
 
-from eval.scorers.contract import GroupScore, Images
-from eval.scorers.images import is_blank
+from skewbench.eval.scorers.contract import GroupScore, Images
+from skewbench.eval.scorers.images import is_blank
 
 LARGE_OVER = 160
 SMALL_OVER = 32

@@ -13,9 +13,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from eval.scorers.clip import NO_PROMPT
-from eval.scorers.contract import Images, Score, check_batch
-from eval.weights import BadWeights
+from skewbench.eval.scorers.clip import NO_PROMPT
+from skewbench.eval.scorers.contract import Images, Score, check_batch
+from skewbench.eval.weights import BadWeights
 
 _BATCH = 32
 

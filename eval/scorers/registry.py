@@ -4,12 +4,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
-from eval.scorers import shapes_clip
-from eval.scorers.contract import Scorer
-from eval.weights import path_of
+from skewbench.eval.scorers import shapes_clip
+from skewbench.eval.scorers.contract import Scorer
+from skewbench.eval.weights import path_of
 
 if TYPE_CHECKING:
-    from eval.scorers.clip_tower import ClipTower
+    from skewbench.eval.scorers.clip_tower import ClipTower
 
 
 OF_CELLS = frozenset({"distribution"})
@@ -44,7 +44,7 @@ class Scorers:
 
     def tower(self, weights: str) -> "ClipTower":
         """The CLIP of some weights."""
-        from eval.scorers.clip_tower import ClipTower
+        from skewbench.eval.scorers.clip_tower import ClipTower
 
         if weights not in self._towers:
             if weights == _BUNDLED:
@@ -67,81 +67,81 @@ _BUNDLED = "shapes-clip"
 
 
 def _aesthetic(scorers: Scorers) -> Scorer:
-    from eval.scorers.aesthetic import Aesthetic
+    from skewbench.eval.scorers.aesthetic import Aesthetic
 
     needs = ("clip-vit-l-14", "aesthetic-v2")
     return Aesthetic(scorers.tower(needs[0]), partial(path_of, needs[1]), needs)
 
 
 def _binding(_: Scorers) -> Scorer:
-    from eval.scorers.binding.scorer import Binding
+    from skewbench.eval.scorers.binding.scorer import Binding
 
     return Binding()
 
 
 def _clip_score(name: str, weights: str, scorers: Scorers) -> Scorer:
-    from eval.scorers.clip import ClipScore
+    from skewbench.eval.scorers.clip import ClipScore
 
     return ClipScore(scorers.tower(weights), name, (weights,))
 
 
 def _contrast(_: Scorers) -> Scorer:
-    from eval.scorers.contrast import Contrast
+    from skewbench.eval.scorers.contrast import Contrast
 
     return Contrast()
 
 
 def _distribution(scorers: Scorers) -> Scorer:
-    from eval.scorers.inception import Distribution
+    from skewbench.eval.scorers.inception import Distribution
 
     needs = ("inception-2015-12-05", "torch_fidelity")
     return Distribution(partial(path_of, needs[0]), needs, scorers.device)
 
 
 def _image_reward(scorers: Scorers) -> Scorer:
-    from eval.scorers.image_reward import ImageReward
+    from skewbench.eval.scorers.image_reward import ImageReward
 
     return ImageReward(partial(path_of, "image-reward-v1"), ("image-reward-v1",), scorers.device)
 
 
 def _lpips_diversity(scorers: Scorers) -> Scorer:
-    from eval.scorers.lpips_diversity import LpipsDiversity
+    from skewbench.eval.scorers.lpips_diversity import LpipsDiversity
 
     return LpipsDiversity(partial(path_of, "alexnet"), ("alexnet", "lpips"), scorers.device)
 
 
 def _msssim_diversity(scorers: Scorers) -> Scorer:
-    from eval.scorers.msssim_diversity import MsSsimDiversity
+    from skewbench.eval.scorers.msssim_diversity import MsSsimDiversity
 
     return MsSsimDiversity(scorers.device)
 
 
 def _pickscore(scorers: Scorers) -> Scorer:
-    from eval.scorers.pickscore import PickScore
+    from skewbench.eval.scorers.pickscore import PickScore
 
     return PickScore(partial(path_of, "pickscore-v1"), ("pickscore-v1",), scorers.device)
 
 
 def _shapes_clip_diversity(scorers: Scorers) -> Scorer:
-    from eval.scorers.shapes_clip.diversity import shapes_clip_diversity
+    from skewbench.eval.scorers.shapes_clip.diversity import shapes_clip_diversity
 
     return shapes_clip_diversity(scorers.tower(_BUNDLED))
 
 
 def _shapes_clip_score(scorers: Scorers) -> Scorer:
-    from eval.scorers.shapes_clip.score import ShapesClipScore
+    from skewbench.eval.scorers.shapes_clip.score import ShapesClipScore
 
     return ShapesClipScore(scorers.tower(_BUNDLED))
 
 
 def _sharpness(_: Scorers) -> Scorer:
-    from eval.scorers.sharpness import Sharpness
+    from skewbench.eval.scorers.sharpness import Sharpness
 
     return Sharpness()
 
 
 def _vendi_score(scorers: Scorers) -> Scorer:
-    from eval.scorers.shapes_clip.diversity import shapes_clip_vendi
+    from skewbench.eval.scorers.shapes_clip.diversity import shapes_clip_vendi
 
     return shapes_clip_vendi(scorers.tower(_BUNDLED))
 

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import ndimage
 
-from eval.scorers.contract import Images, Score, check_batch
-from eval.scorers.images import luma
+from skewbench.eval.scorers.contract import Images, Score, check_batch
+from skewbench.eval.scorers.images import luma
 
 _LAPLACIAN = np.array([[[0.0, 1.0, 0.0], [1.0, -4.0, 1.0], [0.0, 1.0, 0.0]]])
 

@@ -4,7 +4,7 @@ import math
 
 from scipy import stats
 
-from eval.statistics.paired import PairedChange
+from skewbench.eval.statistics.paired import PairedChange
 
 
 def equivalence(found: PairedChange, margin: float) -> float:

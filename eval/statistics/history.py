@@ -5,7 +5,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from eval.statistics.paired import PairedChange, students
+from skewbench.eval.statistics.paired import PairedChange, students
 
 
 def against_history(earlier: npt.ArrayLike, now: float, level: float = 0.05) -> PairedChange:

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from jaxtyping import Float, Int
 
-from eval.statistics.bootstrap import spread
-from eval.statistics.places import Places, complete_pairs
+from skewbench.eval.statistics.bootstrap import spread
+from skewbench.eval.statistics.places import Places, complete_pairs
 
 
 def worst_mean(chosen: npt.ArrayLike, values: npt.ArrayLike, fraction: float) -> float:

@@ -7,8 +7,8 @@ import numpy.typing as npt
 from jaxtyping import Float, Int
 from scipy import stats
 
-from eval.statistics.bootstrap import spread
-from eval.statistics.places import Places, complete_pairs
+from skewbench.eval.statistics.bootstrap import spread
+from skewbench.eval.statistics.places import Places, complete_pairs
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from jaxtyping import Bool, Float
 
-from eval.statistics.paired import PairedChange, paired_change, students
+from skewbench.eval.statistics.paired import PairedChange, paired_change, students
 
 
 def in_turns(values: Float[np.ndarray, "n"], later: Bool[np.ndarray, "n"], level: float = 0.05) -> PairedChange:

@@ -5,9 +5,9 @@ import sys
 
 import typer
 
-from flows.cli import doctor, lake, look, regressions, run, score, serving, shell, weights
-from sql import LakeError, LakeUnreachable
-from tasks.errors import InputError, RunError
+from skewbench.flows.cli import doctor, lake, look, regressions, run, score, serving, shell, weights
+from skewbench.sql import LakeError, LakeUnreachable
+from skewbench.vocabulary.errors import InputError, RunError
 
 _QUIET = {
     "DO_NOT_TRACK": "1",

@@ -10,11 +10,11 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
-from flows.cli.options import AnyLake
-from flows.cli.tables import console, folding
-from sql import LakeError, locate, reader
-from tasks.errors import InputError
-from tasks.lake.store import open_store
+from skewbench.flows.cli.options import AnyLake
+from skewbench.flows.cli.tables import console, folding
+from skewbench.sql import LakeError, locate, reader
+from skewbench.storage.store import open_store
+from skewbench.vocabulary.errors import InputError
 
 _PACKAGES = ("skewbench", "torch", "diffusers", "transformers", "ray", "prefect", "duckdb", "polars", "pyarrow")
 _SPACE_WANTED = 2e9
@@ -63,7 +63,7 @@ def _versions() -> Finding:
 def _device() -> Finding:
     import torch
 
-    from tasks.generate import cpu_name
+    from skewbench.tasks.generate import cpu_name
 
     if torch.cuda.is_available():
         names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
@@ -82,7 +82,7 @@ def _ray() -> Finding:
 def _prefect() -> Finding:
     from prefect.settings import get_current_settings
 
-    from flows.serving import state
+    from skewbench.flows.serving import state
 
     url = get_current_settings().api.url
     if url:
@@ -104,19 +104,19 @@ def _answers(url: str) -> Finding:
 
 
 def _weights() -> Finding:
-    from tasks.experiment import ModelSpec
-    from tasks.models import blocks_of, resolve_model
+    from skewbench.tasks.experiment import ModelSpec
+    from skewbench.tasks.models import blocks_of, resolve_model
 
     try:
         source = resolve_model(ModelSpec(id="shapes-xl"))
     except InputError as error:
-        return Finding("shapes-xl", False, str(error), "python -m tasks.shapes_xl.train trains it")
+        return Finding("shapes-xl", False, str(error), "python -m skewbench.tasks.shapes_xl.train trains it")
     return Finding("shapes-xl", True, f"revision {source.revision}, {len(blocks_of(source))} self-attention blocks")
 
 
 def _hub() -> Finding:
-    from tasks.experiment import ModelSpec
-    from tasks.models import resolve_model
+    from skewbench.tasks.experiment import ModelSpec
+    from skewbench.tasks.models import resolve_model
 
     name = "stabilityai/stable-diffusion-xl-base-1.0"
     try:
@@ -127,7 +127,7 @@ def _hub() -> Finding:
 
 
 def _httpfs() -> Finding:
-    from sql.attach import httpfs
+    from skewbench.sql.attach import httpfs
 
     if httpfs():
         return Finding("httpfs", True, "DuckDB reads s3:// with its extension httpfs", "gs:// it reads through obstore")

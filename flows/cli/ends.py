@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from tasks.errors import RunError
+from skewbench.vocabulary.errors import RunError
 
 if TYPE_CHECKING:
     from prefect.states import State

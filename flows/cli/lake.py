@@ -7,17 +7,17 @@ import yaml
 from rich.console import Console
 from rich.progress import Progress
 
-from flows.cli.options import AnyRun, Lake, RunId
-from flows.cli.tables import console, folding
-from tasks.errors import InputError, RunError
-from tasks.lake.baselines import list_baselines
-from tasks.lake.compact import compact_run
-from tasks.lake.lease import Lease
-from tasks.lake.manifest import find_run, list_runs
-from tasks.lake.remove import remove_run
-from tasks.lake.store import open_store
-from tasks.lake.verify import check_parts
-from tasks.lake.verify import repair as repair_run
+from skewbench.flows.cli.options import AnyRun, Lake, RunId
+from skewbench.flows.cli.tables import console, folding
+from skewbench.storage.baselines import list_baselines
+from skewbench.storage.compact import compact_run
+from skewbench.storage.lease import Lease
+from skewbench.storage.manifest import find_run, list_runs
+from skewbench.storage.remove import remove_run
+from skewbench.storage.store import open_store
+from skewbench.storage.verify import check_parts
+from skewbench.storage.verify import repair as repair_run
+from skewbench.vocabulary.errors import InputError, RunError
 
 runs = typer.Typer(no_args_is_help=True, help="List, show and remove runs.")
 

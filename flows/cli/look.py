@@ -9,12 +9,12 @@ import polars as pl
 import typer
 from rich.console import Console
 
-import sql
-from flows.cli.options import AnyRun, Lake
-from flows.cli.tables import Format, console, folding, print_rows
-from tasks.errors import InputError
-from tasks.lake.manifest import find_run, report_path
-from tasks.lake.store import open_store
+from skewbench import sql
+from skewbench.flows.cli.options import AnyRun, Lake
+from skewbench.flows.cli.tables import Format, console, folding, print_rows
+from skewbench.storage.manifest import find_run, report_path
+from skewbench.storage.store import open_store
+from skewbench.vocabulary.errors import InputError
 
 Branch = Annotated[
     Literal["cond", "uncond"] | None,
@@ -69,8 +69,8 @@ def query(
 
 def claims(run: AnyRun = None, lake: Lake = "lake", branch: Branch = None, format: Format = "table") -> None:
     """Hold a run against what was published: a row a claim, with a verdict."""
-    from tasks.claims import claims as hold
-    from tasks.claims import counted
+    from skewbench.tasks.claims import claims as hold
+    from skewbench.tasks.claims import counted
 
     found = find_run(open_store(lake), run)
     with sql.connect(lake, found.run_id, include_running=True, branch=branch) as connection:
@@ -93,7 +93,7 @@ def report(
 
     For a lake in a bucket a copy is kept in the current folder, for a browser to open.
     """
-    from tasks.report import report_run
+    from skewbench.tasks.report import report_run
 
     store = open_store(lake)
     found = find_run(store, run)
@@ -111,8 +111,8 @@ def replay(
     lake: Lake = "lake",
 ) -> None:
     """Print a script of plain diffusers that draws a sample's picture again."""
-    from tasks.experiment import parse_experiment
-    from tasks.replay import replay_script
+    from skewbench.tasks.experiment import parse_experiment
+    from skewbench.tasks.replay import replay_script
 
     with sql.connect(lake) as connection:
         rows = (

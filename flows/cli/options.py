@@ -5,15 +5,15 @@ from typing import Annotated, Any
 
 import typer
 
-from tasks.ray_address import knock
+from skewbench.tasks.ray_address import knock
 
 
 def _knock(lake: str) -> str:
     """A lake in a bucket is asked for once before anything is done: what is wrong is told in seconds."""
     if "://" in lake:
-        from sql.bucket import Bucket
-        from sql.place import LakeUnreachable
-        from tasks.errors import InputError
+        from skewbench.storage.bucket import Bucket
+        from skewbench.storage.place import LakeUnreachable
+        from skewbench.vocabulary.errors import InputError
 
         try:
             Bucket(lake).knock()

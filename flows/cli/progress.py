@@ -10,14 +10,14 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from sql import LakeError
-from tasks.errors import RunError
-from tasks.lake.manifest import read_manifest, report_path
-from tasks.lake.parts import count_receipts
-from tasks.lake.store import Store
+from skewbench.sql import LakeError
+from skewbench.storage.manifest import read_manifest, report_path
+from skewbench.storage.parts import count_receipts
+from skewbench.storage.store import Store
+from skewbench.vocabulary.errors import RunError
 
 if TYPE_CHECKING:
-    from tasks.run import Run
+    from skewbench.tasks.run import Run
 
 INTERVAL = 0.5
 """Seconds between two looks."""
@@ -33,14 +33,14 @@ def prefect_server(console: Console) -> Iterator[None]:
     """
     with ExitStack() as kept:
         with console.status("starting Prefect and Ray"):
-            from flows.serving.launch import server_for_a_command
+            from skewbench.flows.serving.launch import server_for_a_command
 
             _interruptible()
             kept.enter_context(server_for_a_command())
         import httpx
         from prefect.settings import get_current_settings
 
-        from flows.serving.state import answers
+        from skewbench.flows.serving.state import answers
 
         try:
             yield
@@ -104,7 +104,7 @@ def receipts_of(run: "Run") -> dict[str, int]:
 
 def scorings(metrics: Iterable[str], shards: int, cells: int) -> int:
     """Number of jobs that score a run."""
-    from eval.scorers.registry import OF_CELLS
+    from skewbench.eval.scorers.registry import OF_CELLS
 
     return sum(cells if name in OF_CELLS else shards for name in metrics)
 

@@ -7,14 +7,14 @@ import polars as pl
 import typer
 from rich.console import Console
 
-from flows.cli.ends import raise_unless_completed
-from flows.cli.options import ExperimentName, Lake, RayAddress, RunId, WeightsFolder
-from flows.cli.progress import prefect_server, receipts_of, receipts_shown, tell_report
-from flows.cli.tables import console, folding, print_rows
-from tasks.errors import InputError, RunError
-from tasks.lake.baselines import find_baseline, list_baselines, remove_baseline, set_baseline
-from tasks.lake.manifest import find_run, read_manifest
-from tasks.lake.store import open_store
+from skewbench.flows.cli.ends import raise_unless_completed
+from skewbench.flows.cli.options import ExperimentName, Lake, RayAddress, RunId, WeightsFolder
+from skewbench.flows.cli.progress import prefect_server, receipts_of, receipts_shown, tell_report
+from skewbench.flows.cli.tables import console, folding, print_rows
+from skewbench.storage.baselines import find_baseline, list_baselines, remove_baseline, set_baseline
+from skewbench.storage.manifest import find_run, read_manifest
+from skewbench.storage.store import open_store
+from skewbench.vocabulary.errors import InputError, RunError
 
 baseline = typer.Typer(no_args_is_help=True, help="Names for runs that later ones are compared with.")
 _NAME = typer.Argument(
@@ -53,11 +53,11 @@ def compare(
     ] = None,
 ) -> None:
     """Say what RUN_B changed against RUN_A: a row a metric, measure and stage, paired, with a verdict."""
-    from flows import experiments
-    from tasks.experiment import parse_experiment
-    from tasks.regressions import compare as held_against
-    from tasks.regressions import summary
-    from tasks.regressions.page import markdown, rows_for_people
+    from skewbench.flows import experiments
+    from skewbench.tasks.experiment import parse_experiment
+    from skewbench.tasks.regressions import compare as held_against
+    from skewbench.tasks.regressions import summary
+    from skewbench.tasks.regressions.page import markdown, rows_for_people
 
     store = open_store(lake)
     named = [find_baseline(store, given) for given in (run_a, run_b)]
@@ -126,18 +126,18 @@ def nightly(
 
     Also where nothing could be compared.
     """
-    from flows import experiments
+    from skewbench.flows import experiments
 
     chosen, when = experiments.load(experiment), _time(night)
     errors = Console(stderr=True)
     with errors.status("checking the experiment"):
-        from tasks.regressions.nights import as_night
-        from tasks.run import prepare
+        from skewbench.tasks.regressions.nights import as_night
+        from skewbench.tasks.run import prepare
 
         tonight = prepare(as_night(chosen, when), lake, download=True)
     errors.print(f"[bold]{tonight.id}[/bold]: the night of {tonight.experiment.repeat}, lake {lake}")
     with prefect_server(errors), receipts_shown(errors, tonight.store, tonight.id, receipts_of(tonight)):
-        from flows.nightly import nightly as flow
+        from skewbench.flows.nightly import nightly as flow
 
         state = flow(chosen, lake, ray_address, when, return_state=True)
     run = read_manifest(tonight.store, tonight.id)

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from flows.cli.ends import raise_unless_completed
-from flows.cli.options import ExperimentName, Lake, Prompts, RayAddress, WeightsFolder
-from flows.cli.progress import (
+from skewbench.flows.cli.ends import raise_unless_completed
+from skewbench.flows.cli.options import ExperimentName, Lake, Prompts, RayAddress, WeightsFolder
+from skewbench.flows.cli.progress import (
     prefect_server,
     receipts_of,
     receipts_shown,
@@ -16,15 +16,15 @@ from flows.cli.progress import (
     tell_missing,
     tell_report,
 )
-from flows.cli.tables import console, folding
-from tasks.errors import InputError
-from tasks.lake.lease import check_free, is_driven
-from tasks.lake.manifest import list_runs
-from tasks.lake.parts import count_receipts
-from tasks.lake.store import open_store
+from skewbench.flows.cli.tables import console, folding
+from skewbench.storage.lease import check_free, is_driven
+from skewbench.storage.manifest import list_runs
+from skewbench.storage.parts import count_receipts
+from skewbench.storage.store import open_store
+from skewbench.vocabulary.errors import InputError
 
 if TYPE_CHECKING:
-    from tasks.experiment import Experiment
+    from skewbench.tasks.experiment import Experiment
 
 
 def add_to(app: typer.Typer) -> None:
@@ -51,7 +51,7 @@ def run(
     """
     errors = Console(stderr=True)
     with errors.status("checking the experiment"):
-        from tasks.run import is_finished, prepare
+        from skewbench.tasks.run import is_finished, prepare
 
         chosen = _load(experiment, prompts)
         if repeat is not None:
@@ -66,7 +66,7 @@ def run(
     errors.print(f"[bold]{prepared.id}[/bold]: {len(chosen.cells)} cells, {len(prepared.shards)} shards, lake {lake}")
     began = time.monotonic()
     with prefect_server(errors):
-        from flows.benchmark import benchmark
+        from skewbench.flows.benchmark import benchmark
 
         with receipts_shown(errors, prepared.store, prepared.id, receipts_of(prepared)):
             state = benchmark(chosen, lake, ray_address, return_state=True)
@@ -91,7 +91,7 @@ def plan(
     ] = None,
 ) -> None:
     """Check an experiment and show what it would do: cells, shards, samples, disk, time. Loads and writes nothing."""
-    from tasks.estimate import estimate
+    from skewbench.tasks.estimate import estimate
 
     chosen = _load(experiment, prompts)
     expected = estimate(chosen, lake, seconds)
@@ -134,8 +134,8 @@ def status(lake: Lake = "lake") -> None:
 
 
 def _load(experiment: str, prompts: str | None) -> "Experiment":
-    from flows import experiments
-    from tasks.experiment import PromptSpec
+    from skewbench.flows import experiments
+    from skewbench.tasks.experiment import PromptSpec
 
     loaded = experiments.load(experiment)
     if prompts is None:

@@ -6,12 +6,12 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from flows.cli.ends import raise_unless_completed
-from flows.cli.options import AnyRun, Lake, RayAddress, WeightsFolder
-from flows.cli.progress import prefect_server, receipts_shown, tell_missing, tell_report
-from tasks.lake.manifest import find_run
-from tasks.lake.parts import count_receipts
-from tasks.lake.store import open_store
+from skewbench.flows.cli.ends import raise_unless_completed
+from skewbench.flows.cli.options import AnyRun, Lake, RayAddress, WeightsFolder
+from skewbench.flows.cli.progress import prefect_server, receipts_shown, tell_missing, tell_report
+from skewbench.storage.manifest import find_run
+from skewbench.storage.parts import count_receipts
+from skewbench.storage.store import open_store
 
 
 def add_to(app: typer.Typer) -> None:
@@ -46,7 +46,7 @@ def score(
     console = Console(stderr=True)
     store = open_store(lake)
     with console.status("looking what is left"):
-        from tasks.scoring import check_metrics, expand, left_of_run
+        from skewbench.tasks.scoring import check_metrics, expand, left_of_run
 
         chosen = expand(name.strip() for name in metrics.split(",") if name.strip())
         check_metrics(chosen)
@@ -56,7 +56,7 @@ def score(
         began = time.monotonic()
         totals = {"scores": count_receipts(store, manifest.run_id)["scores"] + left}
         with prefect_server(console):
-            from flows.score import score as flow
+            from skewbench.flows.score import score as flow
 
             with receipts_shown(console, store, manifest.run_id, totals):
                 state = flow(manifest.run_id, chosen, reference or "", lake, ray_address, gpus, return_state=True)

@@ -7,11 +7,11 @@ from urllib.parse import urlsplit
 import typer
 from rich.console import Console
 
-from flows.cli.options import Lake
-from tasks.errors import InputError, RunError
+from skewbench.flows.cli.options import Lake
+from skewbench.vocabulary.errors import InputError, RunError
 
 if TYPE_CHECKING:
-    from flows.serving.state import Up
+    from skewbench.flows.serving.state import Up
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -53,7 +53,7 @@ def up(
 
     What runs in the terminal shows there too: `skewbench run` uses this server while it is there.
     """
-    from flows.serving import launch, password, state
+    from skewbench.flows.serving import launch, password, state
 
     launch.check_database(database)
     nights = _nights(nightly, nightly_timezone, nightly_experiment)
@@ -85,7 +85,7 @@ def down(
     What was cancelled goes on where it was when it is launched again. Commands in terminals that use the server would
     end in an error: while there are any, --yes is needed.
     """
-    from flows.serving import launch, state
+    from skewbench.flows.serving import launch, state
 
     there = state.read()
     if there is None:
@@ -117,7 +117,7 @@ def serve(
         raise InputError("PREFECT_API_URL is not set: the server that is to offer the flows; `skewbench up` starts one")
     from prefect import get_client
 
-    from flows.serving import deployments, launch, password, state
+    from skewbench.flows.serving import deployments, launch, password, state
 
     if not state.answers(api):
         raise RunError(f"no Prefect server answers at {api}")
@@ -129,7 +129,7 @@ def serve(
 
 def _check_same(context: typer.Context, there: "Up", port: int, lake: str) -> None:
     """Raises `InputError` where a port or a lake was given that is not that of the server which runs."""
-    from flows.serving import launch
+    from skewbench.flows.serving import launch
 
     asked = {"port": (str(port), str(urlsplit(there.url).port)), "lake": (launch.place_of(lake), there.lake)}
     for name, (given, has) in asked.items():
@@ -145,8 +145,8 @@ def _nights(cron: str | None, timezone: str, experiment: str | None) -> Callable
         if experiment:
             raise InputError(f"--nightly-experiment {experiment!r}: --nightly CRON has to say when it runs")
         return None
-    from flows import experiments
-    from flows.serving.schedule import cron_schedule, schedule_nights
+    from skewbench.flows import experiments
+    from skewbench.flows.serving.schedule import cron_schedule, schedule_nights
 
     schedule = None if cron == "off" else cron_schedule(cron, timezone)
     chosen = experiments.load(experiment) if experiment else None
@@ -154,7 +154,7 @@ def _nights(cron: str | None, timezone: str, experiment: str | None) -> Callable
 
 
 def _tell_nights(api: str, change: Callable[[str], None] | None) -> None:
-    from flows.serving.schedule import nights_told
+    from skewbench.flows.serving.schedule import nights_told
 
     if change:
         change(api)
@@ -163,7 +163,7 @@ def _tell_nights(api: str, change: Callable[[str], None] | None) -> None:
 
 def _clean_up() -> None:
     """After a crash or a restart of the machine: what is left of the last start."""
-    from flows.serving import launch, state
+    from skewbench.flows.serving import launch, state
 
     left = state.read()
     if left:

@@ -8,10 +8,10 @@ import duckdb
 import polars as pl
 import typer
 
-import sql
-from flows.cli.options import Lake
-from flows.cli.tables import Format, print_rows
-from tasks.errors import InputError
+from skewbench import sql
+from skewbench.flows.cli.options import Lake
+from skewbench.flows.cli.tables import Format, print_rows
+from skewbench.vocabulary.errors import InputError
 
 _PROMPT, _GOES_ON = "skewbench> ", "      ...> "
 _HELLO = "SQL over the lake, read-only: SHOW TABLES; lists the views. A statement ends with ; and control-D ends it."

@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from tasks.errors import InputError
+from skewbench.vocabulary.errors import InputError
 
 Format = Annotated[
     Literal["table", "csv", "json", "markdown", "parquet"],

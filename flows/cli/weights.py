@@ -6,8 +6,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from flows.cli.tables import console, folding
-from tasks.errors import InputError, RunError
+from skewbench.flows.cli.tables import console, folding
+from skewbench.vocabulary.errors import InputError, RunError
 
 weights = typer.Typer(
     invoke_without_command=True, help="What each metric needs, whether it is here, and how to get it."
@@ -25,7 +25,7 @@ def list_all(context: typer.Context) -> None:
     if context.invoked_subcommand:
         return
     with Console(stderr=True).status("looking"):
-        from eval.scorers import Scorers, names
+        from skewbench.eval.scorers import Scorers, names
 
         scorers = Scorers()
         needs = {name: scorers.get(name).needs for name in names()}
@@ -56,7 +56,7 @@ def _add(table: Table, columns: tuple[str, ...], *cells: str) -> None:
 
 def _about(need: str) -> tuple[str, str, str, str, str]:
     """Whether it is here, from where, licence, size, how to get it."""
-    from eval.weights import WEIGHTS, find, missing
+    from skewbench.eval.weights import WEIGHTS, find, missing
 
     here = "[green]yes[/green]" if missing((need,)) is None else "[yellow]no[/yellow]"
     if need not in WEIGHTS:
@@ -67,7 +67,7 @@ def _about(need: str) -> tuple[str, str, str, str, str]:
 
 
 def _tell_where() -> None:
-    from eval.weights import FOLDER, folder
+    from skewbench.eval.weights import FOLDER, folder
 
     typer.echo(f"weights are kept in {folder()}, a folder a set; ${FOLDER} names another folder,")
     typer.echo(f"${FOLDER}_<NAME>, such as {FOLDER}_ALEXNET, one file or folder that was copied here by hand")
@@ -76,9 +76,9 @@ def _tell_where() -> None:
 @weights.command("get")
 def get(name: Annotated[str, typer.Argument(metavar="NAME", help="Weights, or a metric that needs some.")]) -> None:
     """Download weights, check their sha256 where one is published, and keep them."""
-    from eval.scorers import names, scorer
-    from eval.weights import WEIGHTS, BadWeights
-    from eval.weights import get as fetch
+    from skewbench.eval.scorers import names, scorer
+    from skewbench.eval.weights import WEIGHTS, BadWeights
+    from skewbench.eval.weights import get as fetch
 
     wanted = (name,) if name in WEIGHTS else scorer(name).needs if name in names() else ()
     if name not in WEIGHTS and name not in names():

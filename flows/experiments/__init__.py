@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from flows.experiments.text import read_yaml
-from tasks.errors import InputError
-from tasks.experiment import Experiment, parse_experiment
+from skewbench.flows.experiments.text import read_yaml
+from skewbench.tasks.experiment import Experiment, parse_experiment
+from skewbench.vocabulary.errors import InputError
 
 _FOLDER = Path(__file__).parent
 

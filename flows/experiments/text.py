@@ -4,7 +4,7 @@ from typing import Any
 
 import yaml
 
-from tasks.errors import InputError
+from skewbench.vocabulary.errors import InputError
 
 
 def read_yaml(text: str | bytes, where: str) -> Any:

@@ -1,4 +1,4 @@
-"""Prefect's server with its UI, and beside it the reports of a lake: `python -m flows.serving.app --port 4200`."""
+"""Prefect's server with its UI, and beside it the reports of a lake: `python -m skewbench.flows.serving.app --port 4200`."""
 
 import argparse
 import os
@@ -16,7 +16,7 @@ def create_app() -> Any:
     """The application."""
     from prefect.server.api.server import create_app as prefect_app
 
-    from flows.serving import reports
+    from skewbench.flows.serving import reports
 
     app = prefect_app()
     if lake := os.environ.get(reports.LAKE):

@@ -13,14 +13,14 @@ from prefect.deployments.runner import EntrypointType, RunnerDeployment
 from prefect.exceptions import ObjectNotFound
 from prefect.runner import Runner
 
-from flows.analyse import analyse
-from flows.benchmark import benchmark
-from flows.compact import compact
-from flows.generate import generate
-from flows.nightly import nightly
-from flows.report import report
-from flows.score import score
-from flows.steps import limit_name
+from skewbench.flows.analyse import analyse
+from skewbench.flows.benchmark import benchmark
+from skewbench.flows.compact import compact
+from skewbench.flows.generate import generate
+from skewbench.flows.nightly import nightly
+from skewbench.flows.report import report
+from skewbench.flows.score import score
+from skewbench.flows.steps import limit_name
 
 FLOWS: tuple[Flow[..., Any], ...] = (benchmark, generate, score, analyse, report, compact, nightly)
 NAME = "skewbench"

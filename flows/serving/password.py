@@ -7,7 +7,7 @@ from base64 import b64encode
 from secrets import compare_digest
 from typing import TYPE_CHECKING
 
-from tasks.errors import InputError
+from skewbench.vocabulary.errors import InputError
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient

@@ -4,10 +4,10 @@ from functools import partial
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from flows.serving import password, state
-from sql import LakeError
-from tasks.lake.manifest import report_path
-from tasks.lake.store import open_store
+from skewbench.flows.serving import password, state
+from skewbench.sql import LakeError
+from skewbench.storage.manifest import report_path
+from skewbench.storage.store import open_store
 
 if TYPE_CHECKING:
     from starlette.requests import Request

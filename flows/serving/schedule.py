@@ -13,9 +13,9 @@ from prefect.client.schemas.schedules import CronSchedule
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 from pydantic import ValidationError
 
-from flows.serving import password
-from tasks.errors import InputError
-from tasks.experiment import Experiment
+from skewbench.flows.serving import password
+from skewbench.tasks.experiment import Experiment
+from skewbench.vocabulary.errors import InputError
 
 DEPLOYMENT = "nightly/skewbench"
 

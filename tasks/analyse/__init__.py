@@ -1,5 +1,5 @@
 """The answers of a run with their bootstrap intervals, for the table `analysis`."""
 
-from tasks.analyse.answers import analyse
+from skewbench.tasks.analyse.answers import analyse
 
 __all__ = ["analyse"]

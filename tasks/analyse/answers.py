@@ -11,10 +11,10 @@ import duckdb
 import polars as pl
 import pyarrow as pa
 
-from eval.statistics import mean_draws, resample, spearman_draws, worst_draws
-from sql.schemas import ANALYSIS
-from tasks.analyse.effects import adaptive_vs_static, pareto_front, static_effect
-from tasks.analyse.frames import (
+from skewbench.eval.statistics import mean_draws, resample, spearman_draws, worst_draws
+from skewbench.storage.schemas import ANALYSIS
+from skewbench.tasks.analyse.effects import adaptive_vs_static, pareto_front, static_effect
+from skewbench.tasks.analyse.frames import (
     Resamples,
     Row,
     Values,
@@ -40,7 +40,7 @@ def analyse(connection: duckdb.DuckDBPyConnection, run_id: str, resamples: int =
     measures are those of the connection's branch, which the rows name. The table is empty for a run without samples.
 
     Args:
-        connection: of `sql.connect`, with the run among its runs.
+        connection: of `skewbench.sql.connect`, with the run among its runs.
 
     Raises:
         ValueError: a run that the connection does not show, or fewer than one resample.

@@ -6,8 +6,18 @@ import duckdb
 import numpy as np
 import polars as pl
 
-from eval.statistics import dominated_area, mean_draws, median_draws
-from tasks.analyse.frames import Resamples, Row, Values, answer, as_matrix, query_run, select_rows, split, widen
+from skewbench.eval.statistics import dominated_area, mean_draws, median_draws
+from skewbench.tasks.analyse.frames import (
+    Resamples,
+    Row,
+    Values,
+    answer,
+    as_matrix,
+    query_run,
+    select_rows,
+    split,
+    widen,
+)
 
 _FAMILIES = ("static", "temperature")
 """Compared with each other: the knob, and the paper's own control."""

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-import sql
-from eval.statistics import interval
-from sql.connect import literal
+from skewbench import sql
+from skewbench.eval.statistics import interval
+from skewbench.sql.connect import literal
 
 Values = npt.NDArray[np.float64]
 Row = dict[str, Any]

@@ -9,9 +9,9 @@ from typing import Any
 
 import ray
 
-from tasks.errors import InputError, RunError
-from tasks.pool.shipping import shipped
-from tasks.ray_address import knock
+from skewbench.tasks.pool.shipping import shipped
+from skewbench.tasks.ray_address import knock
+from skewbench.vocabulary.errors import InputError, RunError
 
 STARTS = 5
 """Times a local Ray is started: on a busy machine it may miss the time that Ray gives itself."""

@@ -10,7 +10,7 @@ from ray.exceptions import (
     WorkerCrashedError,
 )
 
-from tasks.generate import DEVICE_ERRORS
+from skewbench.tasks.generate import DEVICE_ERRORS
 
 _DEAD = (RayActorError, WorkerCrashedError, OutOfMemoryError, NodeDiedError, LocalRayletDiedError, RuntimeEnvSetupError)
 

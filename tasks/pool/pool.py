@@ -19,15 +19,15 @@ from typing import Any
 
 import ray
 
-from sql import LakeUnreachable
-from tasks.errors import RunError
-from tasks.generate import BrokenDeviceError
-from tasks.lake.parts import Receipt
-from tasks.pool.cluster import check_cluster, largest_node, room_to_ask, told_resources
-from tasks.pool.failures import cause, deadly, told
-from tasks.pool.records import Member, Outcome, Stream, Task
-from tasks.pool.shipping import unfit
-from tasks.worker import GenerateJob, Job, Needs, Worker
+from skewbench.sql import LakeUnreachable
+from skewbench.storage.parts import Receipt
+from skewbench.tasks.generate import BrokenDeviceError
+from skewbench.tasks.pool.cluster import check_cluster, largest_node, room_to_ask, told_resources
+from skewbench.tasks.pool.failures import cause, deadly, told
+from skewbench.tasks.pool.records import Member, Outcome, Stream, Task
+from skewbench.tasks.pool.shipping import unfit
+from skewbench.tasks.worker import GenerateJob, Job, Needs, Worker
+from skewbench.vocabulary.errors import RunError
 
 TRIES = 3
 """Times a job is started; the last time sample by sample."""

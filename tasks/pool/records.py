@@ -5,8 +5,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
-from tasks.lake.parts import Receipt
-from tasks.worker import Job
+from skewbench.storage.parts import Receipt
+from skewbench.tasks.worker import Job
 
 
 @dataclass(frozen=True)

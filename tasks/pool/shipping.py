@@ -6,7 +6,7 @@ from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
-from tasks.errors import RunError
+from skewbench.vocabulary.errors import RunError
 
 SHIP_CODE = "SKEWBENCH_SHIP_CODE"
 """Environment variable: 1 where workers of a cluster get the driver's own code, whatever of it their nodes have. The

@@ -4,13 +4,13 @@ from collections.abc import Callable
 from itertools import chain, zip_longest
 from pathlib import Path
 
-from tasks.errors import InputError
-from tasks.experiment import PromptSpec
-from tasks.prompts.coco import coco_captions
-from tasks.prompts.hub import hub_prompts
-from tasks.prompts.prompt import Prompt
-from tasks.prompts.scenes import scene_captions
-from tasks.prompts.tables import from_table, read_file, read_table
+from skewbench.tasks.experiment import PromptSpec
+from skewbench.tasks.prompts.coco import coco_captions
+from skewbench.tasks.prompts.hub import hub_prompts
+from skewbench.tasks.prompts.prompt import Prompt
+from skewbench.tasks.prompts.scenes import scene_captions
+from skewbench.tasks.prompts.tables import from_table, read_file, read_table
+from skewbench.vocabulary.errors import InputError
 
 __all__ = ["Prompt", "load_prompts"]
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from tasks.errors import InputError
-from tasks.prompts.prompt import Prompt
-from tasks.prompts.tables import read_text
+from skewbench.tasks.prompts.prompt import Prompt
+from skewbench.tasks.prompts.tables import read_text
+from skewbench.vocabulary.errors import InputError
 
 
 def coco_captions(path: Path, count: int | None, seed: int) -> list[Prompt]:

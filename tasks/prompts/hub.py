@@ -2,9 +2,9 @@
 
 import polars as pl
 
-from tasks.errors import InputError
-from tasks.prompts.prompt import Prompt
-from tasks.prompts.tables import from_table
+from skewbench.tasks.prompts.prompt import Prompt
+from skewbench.tasks.prompts.tables import from_table
+from skewbench.vocabulary.errors import InputError
 
 _REVISION = "refs/convert/parquet"
 

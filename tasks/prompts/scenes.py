@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from eval.scenes.captions import caption
-from eval.scenes.scene import sample_scene
-from tasks.experiment import PromptSpec
-from tasks.prompts.prompt import Prompt, prompt
+from skewbench.eval.scenes.captions import caption
+from skewbench.eval.scenes.scene import sample_scene
+from skewbench.tasks.experiment import PromptSpec
+from skewbench.tasks.prompts.prompt import Prompt, prompt
 
 DEFAULT_SCENES = 32
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import polars as pl
 
-from tasks.errors import InputError
-from tasks.prompts.prompt import Prompt, prompt
+from skewbench.tasks.prompts.prompt import Prompt, prompt
+from skewbench.vocabulary.errors import InputError
 
 TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 _NO_TEXT = (".json", ".yaml", ".yml", ".xlsx", ".xls", ".ods", ".zip", ".gz")

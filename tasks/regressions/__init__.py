@@ -1,5 +1,5 @@
 """A run against an earlier one: the verdict table that `compare` and the nightly flow show."""
 
-from tasks.regressions.compare import Comparison, compare, summary
+from skewbench.tasks.regressions.compare import Comparison, compare, summary
 
 __all__ = ["Comparison", "compare", "summary"]

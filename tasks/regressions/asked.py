@@ -6,9 +6,9 @@ from typing import Literal
 import duckdb
 import numpy as np
 
-from eval.regressions import Margin
-from sql.schemas import MEASURES
-from tasks.experiment import NightlySpec
+from skewbench.eval.regressions import Margin
+from skewbench.storage.schemas import MEASURES
+from skewbench.tasks.experiment import NightlySpec
 
 _LOWER = ("lost", "peak_memory", "seconds")
 _SIDES = {True: "higher", False: "lower", None: "neither"}

@@ -9,19 +9,19 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-import sql
-from eval.regressions import VERDICTS, Margin, judged, tolerance
-from eval.regressions.table import KEY, Row
-from sql.named import VERDICTS as URGENCY
-from sql.schemas import REGRESSIONS
-from tasks.errors import InputError, RunError
-from tasks.experiment import NightlySpec
-from tasks.lake.manifest import Manifest, list_runs
-from tasks.lake.store import Store
-from tasks.regressions.asked import margins
-from tasks.regressions.gather import Sides, pairs, picture_pairs, sides
-from tasks.regressions.pictures import differences
-from tasks.regressions.speed import runs_of_experiment, speed_rows, times, worse_nights
+from skewbench import sql
+from skewbench.eval.regressions import VERDICTS, Margin, judged, tolerance
+from skewbench.eval.regressions.table import KEY, Row
+from skewbench.sql.named import VERDICTS as URGENCY
+from skewbench.storage.manifest import Manifest, list_runs
+from skewbench.storage.schemas import REGRESSIONS
+from skewbench.storage.store import Store
+from skewbench.tasks.experiment import NightlySpec
+from skewbench.tasks.regressions.asked import margins
+from skewbench.tasks.regressions.gather import Sides, pairs, picture_pairs, sides
+from skewbench.tasks.regressions.pictures import differences
+from skewbench.tasks.regressions.speed import runs_of_experiment, speed_rows, times, worse_nights
+from skewbench.vocabulary.errors import InputError, RunError
 
 _NOT = "not comparable"
 _SINGLE = 4
@@ -33,7 +33,7 @@ _KINDS = ("sample", "prompt", "cell", "measure", "picture", "lost", "memory", "s
 
 @dataclass(frozen=True)
 class Comparison:
-    """A run against an earlier one. `table`: the columns of `sql.schemas.REGRESSIONS`, what matters most first."""
+    """A run against an earlier one. `table`: the columns of `skewbench.storage.schemas.REGRESSIONS`, what matters most first."""
 
     run: Manifest
     against: Manifest
@@ -108,7 +108,7 @@ class Gathered:
 
     cells: dict[str, Sides]
     pairs: pl.DataFrame
-    """As `eval.regressions.judged` wants them."""
+    """As `skewbench.eval.regressions.judged` wants them."""
     hindered: list[Row]
     """Rows that cannot be compared."""
     pictures: pl.DataFrame

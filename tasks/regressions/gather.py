@@ -7,9 +7,9 @@ import duckdb
 import polars as pl
 from pydantic import TypeAdapter, ValidationError
 
-from eval.regressions import beyond_rounding, tolerance
-from eval.regressions.table import KEY
-from tasks.experiment import KnobSpec
+from skewbench.eval.regressions import beyond_rounding, tolerance
+from skewbench.eval.regressions.table import KEY
+from skewbench.tasks.experiment import KnobSpec
 
 _KNOB: TypeAdapter[KnobSpec] = TypeAdapter(KnobSpec)
 _SETTINGS = ("steps", "guidance", "width", "height")

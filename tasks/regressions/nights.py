@@ -3,12 +3,12 @@
 import re
 from datetime import UTC, datetime
 
-from tasks.errors import RunError
-from tasks.experiment import Experiment
-from tasks.lake.baselines import list_baselines
-from tasks.lake.manifest import Manifest, list_runs
-from tasks.lake.remove import remove_run
-from tasks.lake.store import Store
+from skewbench.storage.baselines import list_baselines
+from skewbench.storage.manifest import Manifest, list_runs
+from skewbench.storage.remove import remove_run
+from skewbench.storage.store import Store
+from skewbench.tasks.experiment import Experiment
+from skewbench.vocabulary.errors import RunError
 
 _FORM = "%Y-%m-%dT%H:%M:%SZ"
 _NIGHT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")

@@ -4,10 +4,10 @@ import re
 
 import polars as pl
 
-import sql
-from tasks.regressions.compare import Comparison, summary
-from tasks.report.numbers import show, signed
-from tasks.report.thumbnails import thumbnail
+from skewbench import sql
+from skewbench.tasks.regressions.compare import Comparison, summary
+from skewbench.tasks.report.numbers import show, signed
+from skewbench.tasks.report.thumbnails import thumbnail
 
 PICTURES = 6
 """Pairs of pictures that are shown."""

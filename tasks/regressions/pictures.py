@@ -6,9 +6,9 @@ import duckdb
 import numpy as np
 import polars as pl
 
-import sql
-from eval.regressions import PICTURE_LEVELS
-from eval.scorers.images import CorruptImage, decode
+from skewbench import sql
+from skewbench.eval.regressions import PICTURE_LEVELS
+from skewbench.eval.scorers.images import CorruptImage, decode
 
 _AT_ONCE = 512
 """Pairs of pictures that are held at a time."""

@@ -11,10 +11,10 @@ from typing import Any
 import duckdb
 import numpy as np
 
-from eval.regressions import Margin
-from eval.regressions.table import Row, evidence_of
-from eval.statistics import PairedChange, against_history, in_turns
-from tasks.lake.manifest import Manifest
+from skewbench.eval.regressions import Margin
+from skewbench.eval.regressions.table import Row, evidence_of
+from skewbench.eval.statistics import PairedChange, against_history, in_turns
+from skewbench.storage.manifest import Manifest
 
 LEAST = 5
 """Earlier nights, or turns of two builds, that a comparison of speed needs."""

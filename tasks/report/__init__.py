@@ -1,5 +1,5 @@
 """The report of a run: one self-contained HTML file."""
 
-from tasks.report.assemble import report_run
+from skewbench.tasks.report.assemble import report_run
 
 __all__ = ["report_run"]

@@ -7,9 +7,9 @@ from typing import Any
 import duckdb
 import polars as pl
 
-import sql
-from tasks.claims import claims
-from tasks.lake.manifest import Manifest
+from skewbench import sql
+from skewbench.storage.manifest import Manifest
+from skewbench.tasks.claims import claims
 
 
 @dataclass(frozen=True)

@@ -2,25 +2,25 @@
 
 from contextlib import closing
 
-import sql
-from eval.figures import metric_label
-from tasks.errors import InputError
-from tasks.lake.manifest import Manifest, find_run, report_path
-from tasks.lake.store import Store
-from tasks.lake.verify import broken_parts_told
-from tasks.report.answers import ask
-from tasks.report.explorer import explore
-from tasks.report.findings import find
-from tasks.report.head import read_head, run_tables
-from tasks.report.page import Page, render
-from tasks.report.pictures import choose_pictures
-from tasks.report.sections.against import Comparison, against_section
-from tasks.report.sections.claims import claims_section
-from tasks.report.sections.correlations import correlation_section
-from tasks.report.sections.curve import curve_section
-from tasks.report.sections.regimes import regime_section
-from tasks.report.sections.stability import stability_section
-from tasks.report.sections.worst import worst_section
+from skewbench import sql
+from skewbench.eval.figures import metric_label
+from skewbench.storage.manifest import Manifest, find_run, report_path
+from skewbench.storage.store import Store
+from skewbench.storage.verify import broken_parts_told
+from skewbench.tasks.report.answers import ask
+from skewbench.tasks.report.explorer import explore
+from skewbench.tasks.report.findings import find
+from skewbench.tasks.report.head import read_head, run_tables
+from skewbench.tasks.report.page import Page, render
+from skewbench.tasks.report.pictures import choose_pictures
+from skewbench.tasks.report.sections.against import Comparison, against_section
+from skewbench.tasks.report.sections.claims import claims_section
+from skewbench.tasks.report.sections.correlations import correlation_section
+from skewbench.tasks.report.sections.curve import curve_section
+from skewbench.tasks.report.sections.regimes import regime_section
+from skewbench.tasks.report.sections.stability import stability_section
+from skewbench.tasks.report.sections.worst import worst_section
+from skewbench.vocabulary.errors import InputError
 
 
 def report_run(store: Store, run_id: str, against: str | None = None) -> str:

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from eval.figures import metric_label
-from tasks.report.numbers import NONE, interval
-from tasks.report.view import Column
+from skewbench.eval.figures import metric_label
+from skewbench.tasks.report.numbers import NONE, interval
+from skewbench.tasks.report.view import Column
 
 
 def words(name: str, key: str, write: Callable[[str], str] = str) -> Column:

@@ -5,12 +5,12 @@ from typing import Any
 
 import polars as pl
 
-from eval.figures import metric_label
-from tasks.report.answers import Answers
-from tasks.report.columns import METRIC, intervals, numbers
-from tasks.report.numbers import count, show, signed
-from tasks.report.pictures import Group
-from tasks.report.view import Table, table
+from skewbench.eval.figures import metric_label
+from skewbench.tasks.report.answers import Answers
+from skewbench.tasks.report.columns import METRIC, intervals, numbers
+from skewbench.tasks.report.numbers import count, show, signed
+from skewbench.tasks.report.pictures import Group
+from skewbench.tasks.report.view import Table, table
 
 _PARAMETERS = {"alpha": ("α", 1.0), "beta": ("β", None), "tau": ("τ", 1.0)}
 """Symbol, and the value at which the knob does nothing, whatever the others are; None: there is none."""

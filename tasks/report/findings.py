@@ -10,9 +10,9 @@ from typing import Any
 
 import polars as pl
 
-from eval.figures import metric_label
-from tasks.report.answers import Answers
-from tasks.report.numbers import count, interval, is_clear, percent, signed
+from skewbench.eval.figures import metric_label
+from skewbench.tasks.report.answers import Answers
+from skewbench.tasks.report.numbers import count, interval, is_clear, percent, signed
 
 _LEAST = 10
 """A statement of fewer samples, prompts or pairs is not made: resampling so few tells little of their spread."""

@@ -5,12 +5,12 @@ from typing import Any
 
 import polars as pl
 
-import sql
-from eval.figures import metric_label
-from tasks.report.answers import Answers
-from tasks.report.columns import CELL, numbers, words
-from tasks.report.numbers import count, percent, show
-from tasks.report.view import Table, listing, table
+from skewbench import sql
+from skewbench.eval.figures import metric_label
+from skewbench.tasks.report.answers import Answers
+from skewbench.tasks.report.columns import CELL, numbers, words
+from skewbench.tasks.report.numbers import count, percent, show
+from skewbench.tasks.report.view import Table, listing, table
 
 _FACTS = """
     SELECT

@@ -1,6 +1,6 @@
 """What is missing, and the command that computes it."""
 
-from tasks.report.answers import Answers
+from skewbench.tasks.report.answers import Answers
 
 
 def no_metric(answers: Answers, what: str = "score") -> str:

@@ -14,12 +14,12 @@ import vl_convert
 from jinja2 import Environment, FunctionLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup, escape
 
-from eval.figures import Colours, config
-from tasks.report.explorer import Explorer
-from tasks.report.findings import Findings
-from tasks.report.head import Head
-from tasks.report.pictures import Group
-from tasks.report.view import Section, Table
+from skewbench.eval.figures import Colours, config
+from skewbench.tasks.report.explorer import Explorer
+from skewbench.tasks.report.findings import Findings
+from skewbench.tasks.report.head import Head
+from skewbench.tasks.report.pictures import Group
+from skewbench.tasks.report.view import Section, Table
 
 LIGHT = Colours()
 DARK = Colours(
@@ -129,7 +129,7 @@ def _declarations(colours: Colours) -> Markup:
 
 
 def _text(name: str) -> str:
-    return (files("tasks.report") / name).read_text(encoding="utf-8")
+    return (files("skewbench.tasks.report") / name).read_text(encoding="utf-8")
 
 
 @cache
@@ -160,4 +160,4 @@ _SHAPES = (
     '<path d="M9.4 5 1 9.6V.4Z"/>',
     '<path d="M.6 5 9 .4v9.2Z"/>',
 )
-"""Vega's shapes in the order of `eval.figures.theme.SHAPES`, for the page's own legend."""
+"""Vega's shapes in the order of `skewbench.eval.figures.theme.SHAPES`, for the page's own legend."""

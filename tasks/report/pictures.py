@@ -6,11 +6,11 @@ from typing import Any
 
 import polars as pl
 
-import sql
-from eval.figures import metric_label
-from tasks.report.answers import Answers
-from tasks.report.numbers import show, signed
-from tasks.report.thumbnails import Thumbnail, thumbnail
+from skewbench import sql
+from skewbench.eval.figures import metric_label
+from skewbench.tasks.report.answers import Answers
+from skewbench.tasks.report.numbers import show, signed
+from skewbench.tasks.report.thumbnails import Thumbnail, thumbnail
 
 CARDS = 6
 """Prompts and seeds a group."""

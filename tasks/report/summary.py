@@ -8,16 +8,16 @@ from contextlib import closing
 
 import vl_convert
 
-import sql
-from eval.figures import config
-from tasks.lake.manifest import find_run
-from tasks.lake.store import Store
-from tasks.report.answers import Answers, ask
-from tasks.report.findings import find
-from tasks.report.sections.correlations import correlation_section
-from tasks.report.sections.curve import curve_section
-from tasks.report.sections.stability import stability_section
-from tasks.report.view import Chart, Figure
+from skewbench import sql
+from skewbench.eval.figures import config
+from skewbench.storage.manifest import find_run
+from skewbench.storage.store import Store
+from skewbench.tasks.report.answers import Answers, ask
+from skewbench.tasks.report.findings import find
+from skewbench.tasks.report.sections.correlations import correlation_section
+from skewbench.tasks.report.sections.curve import curve_section
+from skewbench.tasks.report.sections.stability import stability_section
+from skewbench.tasks.report.view import Chart, Figure
 
 WIDTH = 640
 """Pixels of a chart that would be as wide as its container."""

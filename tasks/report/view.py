@@ -77,7 +77,7 @@ class Section:
 
 
 def chart(drawn: alt.TopLevelMixin, label: str, title: str = "", layout: str = "") -> Chart:
-    """A chart of `eval.figures` as the page embeds it."""
+    """A chart of `skewbench.eval.figures` as the page embeds it."""
     # not validated against the schema here: slow, and each figure's test compiles it
     spec = drawn.to_dict(validate=False, context={"pre_transform": False})
     spec.pop("config", None)  # the page's own configuration counts

@@ -11,8 +11,8 @@ from jaxtyping import Float, Int
 from open_clip import CLIP
 from torch import Tensor, nn
 
-from eval.scenes.vocabulary import SIZE
-from tasks.shapes_clip.facts import OBJECT_FACTS, SCENE_FACTS
+from skewbench.eval.scenes.vocabulary import SIZE
+from skewbench.tasks.shapes_clip.facts import OBJECT_FACTS, SCENE_FACTS
 
 CONTEXT = 36
 """Longest caption of the grammar, in tokens."""

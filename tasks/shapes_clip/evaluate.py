@@ -1,4 +1,4 @@
-"""How often `shapes-clip` finds a picture's caption among a hundred: `python -m tasks.shapes_clip.evaluate`.
+"""How often `shapes-clip` finds a picture's caption among a hundred: `python -m skewbench.tasks.shapes_clip.evaluate`.
 
 Pictures are of the test split, so none of their colour x shape x texture combinations was in training. A picture's
 hundred captions: a true one; all that differ from it in one attribute (12 to 60 of them); as many with two attributes
@@ -19,12 +19,12 @@ from rich.progress import track
 from rich.table import Table
 from scipy.stats import binomtest
 
-from eval.scenes.captions import caption, parse_caption
-from eval.scenes.changes import KINDS, changes
-from eval.scenes.render import render
-from eval.scenes.scene import Scene, Split, sample_scene
-from eval.scorers.clip_tower import ClipTower
-from eval.scorers.shapes_clip import WEIGHTS
+from skewbench.eval.scenes.captions import caption, parse_caption
+from skewbench.eval.scenes.changes import KINDS, changes
+from skewbench.eval.scenes.render import render
+from skewbench.eval.scenes.scene import Scene, Split, sample_scene
+from skewbench.eval.scorers.clip_tower import ClipTower
+from skewbench.eval.scorers.shapes_clip import WEIGHTS
 
 CANDIDATES = 100
 OBJECTS = (1, 2, 3)

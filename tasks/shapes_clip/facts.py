@@ -12,9 +12,18 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from eval.scenes.captions import RELATION_WORDS
-from eval.scenes.scene import Scene, relation
-from eval.scenes.vocabulary import BACKGROUNDS, COLOURS, NAMELESS_SHAPES, RELATIONS, SHAPES, SIZE, SIZES, TEXTURES
+from skewbench.eval.scenes.captions import RELATION_WORDS
+from skewbench.eval.scenes.scene import Scene, relation
+from skewbench.eval.scenes.vocabulary import (
+    BACKGROUNDS,
+    COLOURS,
+    NAMELESS_SHAPES,
+    RELATIONS,
+    SHAPES,
+    SIZE,
+    SIZES,
+    TEXTURES,
+)
 
 Fact = tuple[str, ...]
 Named = Mapping[str, Any]

@@ -1,4 +1,4 @@
-"""Train the bundled CLIP `shapes-clip` from scratch: `python -m tasks.shapes_clip.train`.
+"""Train the bundled CLIP `shapes-clip` from scratch: `python -m skewbench.tasks.shapes_clip.train`.
 
 Four stages, each a command: `pictures` teaches the image tower the facts of scenes, `words` teaches the text tower to
 tell them from captions, `captions` trains both towers together, `export` writes float16 safetensors into the package. A
@@ -18,8 +18,8 @@ from open_clip import CLIP
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from eval.scorers.shapes_clip import WEIGHTS
-from tasks.shapes_clip.architecture import (
+from skewbench.eval.scorers.shapes_clip import WEIGHTS
+from skewbench.tasks.shapes_clip.architecture import (
     CONTEXT,
     PREPROCESSING,
     Heads,
@@ -30,11 +30,11 @@ from tasks.shapes_clip.architecture import (
     read_words,
     see,
 )
-from tasks.shapes_clip.data import disturbed, draw_scenes, sample_scenes, told
-from tasks.shapes_clip.facts import cell_facts, scene_facts, told_facts, word_facts
-from tasks.shapes_xl.architecture import write_tokenizer
-from tasks.shapes_xl.data import Pool
-from tasks.training import fit, load_average
+from skewbench.tasks.shapes_clip.data import disturbed, draw_scenes, sample_scenes, told
+from skewbench.tasks.shapes_clip.facts import cell_facts, scene_facts, told_facts, word_facts
+from skewbench.tasks.shapes_xl.architecture import write_tokenizer
+from skewbench.tasks.shapes_xl.data import Pool
+from skewbench.tasks.training import fit, load_average
 
 FACTS_WEIGHT = 0.02
 """Of the facts' loss beside that of the captions: a sum over a thousand facts, it is the larger by far."""

@@ -11,8 +11,8 @@ from typing import Any
 from diffusers import AutoencoderKL, EulerDiscreteScheduler, StableDiffusionXLPipeline, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
-from eval.scenes.captions import WORDS
-from eval.scenes.vocabulary import SIZE
+from skewbench.eval.scenes.captions import WORDS
+from skewbench.eval.scenes.vocabulary import SIZE
 
 TEXT_WIDTH = 64
 TOKENS = 40

@@ -8,9 +8,9 @@ from jaxtyping import Float, UInt8
 from rich.progress import track
 from torch import Tensor
 
-from eval.scenes.captions import caption
-from eval.scenes.render import render
-from eval.scenes.scene import Scene, Split, sample_scene
+from skewbench.eval.scenes.captions import caption
+from skewbench.eval.scenes.render import render
+from skewbench.eval.scenes.scene import Scene, Split, sample_scene
 
 SHARES = (0.35, 0.45, 0.20)
 """Share of scenes with one, two and three objects."""

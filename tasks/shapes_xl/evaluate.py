@@ -1,4 +1,4 @@
-"""How good the bundled model is: `python -m tasks.shapes_xl.evaluate` draws random captions of the test split.
+"""How good the bundled model is: `python -m skewbench.tasks.shapes_xl.evaluate` draws random captions of the test split.
 
 Prints the binding score by number of objects, with its parts, and draws a contact sheet of the first pictures: random,
 not chosen.
@@ -16,15 +16,15 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from eval.scorers import ImageScorer, Score, scorer
-from eval.statistics import interval, mean_draws, resample
-from stability import Vanilla
-from tasks.experiment import GenerationSpec, ModelSpec, PromptSpec
-from tasks.generate import generate_batch
-from tasks.identity import noise_seed
-from tasks.models import image_size, load_pipeline, resolve_model
-from tasks.plan import Sample
-from tasks.prompts import Prompt, load_prompts
+from skewbench.eval.scorers import ImageScorer, Score, scorer
+from skewbench.eval.statistics import interval, mean_draws, resample
+from skewbench.stability import Vanilla
+from skewbench.tasks.experiment import GenerationSpec, ModelSpec, PromptSpec
+from skewbench.tasks.generate import generate_batch
+from skewbench.tasks.identity import noise_seed
+from skewbench.tasks.models import image_size, load_pipeline, resolve_model
+from skewbench.tasks.plan import Sample
+from skewbench.tasks.prompts import Prompt, load_prompts
 
 BATCH = 8
 RESAMPLES = 2000

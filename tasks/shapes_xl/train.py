@@ -1,4 +1,4 @@
-"""Train the bundled model `shapes-xl` from scratch: `python -m tasks.shapes_xl.train`.
+"""Train the bundled model `shapes-xl` from scratch: `python -m skewbench.tasks.shapes_xl.train`.
 
 Three stages, each a command: `autoencoder`, then `denoiser` (with the text encoders), then `export` (float16
 safetensors into the package). A stage started again goes on from its last checkpoint; with the same seed and step count
@@ -16,11 +16,18 @@ from diffusers import AutoencoderKL, StableDiffusionXLPipeline
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from eval.scenes.vocabulary import SIZE
-from tasks.shapes_xl import WEIGHTS
-from tasks.shapes_xl.architecture import autoencoder, denoiser, pipeline, scheduler, text_encoders, write_tokenizer
-from tasks.shapes_xl.data import Pool, as_model_input, captions_of, draw_pool
-from tasks.training import begin_with, fit, load_average
+from skewbench.eval.scenes.vocabulary import SIZE
+from skewbench.tasks.shapes_xl import WEIGHTS
+from skewbench.tasks.shapes_xl.architecture import (
+    autoencoder,
+    denoiser,
+    pipeline,
+    scheduler,
+    text_encoders,
+    write_tokenizer,
+)
+from skewbench.tasks.shapes_xl.data import Pool, as_model_input, captions_of, draw_pool
+from skewbench.tasks.training import begin_with, fit, load_average
 
 EMPTY_CAPTIONS = 0.1
 """Share of captions dropped, for classifier-free guidance."""

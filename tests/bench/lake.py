@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from stability import Recorder
-from tasks.experiment import Cell, GenerationSpec, MeasureSpec, ModelSpec
-from tasks.generate import Pixels, Setting, generate_batch, generate_shard, to_png
-from tasks.lake.parts import write_part
-from tasks.lake.store import open_store
-from tasks.models import image_size, resolve_model
-from tasks.plan import Sample, Shard
-from tasks.prompts import Prompt
-from tasks.worker import GenerateJob, Needs, Worker
+from skewbench.stability import Recorder
+from skewbench.storage.parts import write_part
+from skewbench.storage.store import open_store
+from skewbench.tasks.experiment import Cell, GenerationSpec, MeasureSpec, ModelSpec
+from skewbench.tasks.generate import Pixels, Setting, generate_batch, generate_shard, to_png
+from skewbench.tasks.models import image_size, resolve_model
+from skewbench.tasks.plan import Sample, Shard
+from skewbench.tasks.prompts import Prompt
+from skewbench.tasks.worker import GenerateJob, Needs, Worker
 from tests.bench.rounds import Times, alternate, spread
 from tests.bench.tables import arguments, show
 from tests.bench.workloads import CAPTION
@@ -100,7 +100,7 @@ def _job(worker: Worker, shard: Shard, drawn: list[Drawn]) -> None:
         return pixels
 
     worker._store.delete(f"_receipts/run_id={RUN}/generation-{shard.id}.json")
-    with patch("tasks.generate.generate_batch", given):
+    with patch("skewbench.tasks.generate.generate_batch", given):
         worker.run(GenerateJob(shard))
 
 

@@ -13,7 +13,7 @@ import torch
 from diffusers.models.attention_processor import Attention
 from torch import Tensor
 
-from stability import Skew, measure, symmetry_index
+from skewbench.stability import Skew, measure, symmetry_index
 from tests.bench import released as peer
 from tests.bench.rounds import alternate, ratios, spread
 from tests.bench.states import PLAIN, STATES, State

@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 import ray
 
-from tasks.pool import WorkerPool, connect_ray
+from skewbench.tasks.pool import WorkerPool, connect_ray
 from tests.bench.rounds import Times, alternate, spread
 from tests.bench.tables import arguments, show
 from tests.null_workers import NullJob, NullNeeds, NullWorker, jobs

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from stability import Knob, Recorder, Skew, Vanilla, perturb
-from stability.table import MEASURES
+from skewbench.stability import Knob, Recorder, Skew, Vanilla, perturb
+from skewbench.stability.table import MEASURES
 
 PLAIN = "plain"
 

@@ -13,7 +13,7 @@ from typing import Any
 import diffusers
 import torch
 
-from tasks.generate import cpu_name
+from skewbench.tasks.generate import cpu_name
 
 NOT_MEASURED = "not measured"
 

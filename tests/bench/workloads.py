@@ -69,8 +69,8 @@ def bundled(pictures: int, steps: int, folder: Path | None = None) -> Workload:
 @cache
 def load(folder: Path | None = None) -> Any:
     """The bundled pipeline, or the one in a folder."""
-    from tasks.experiment import ModelSpec
-    from tasks.models import load_pipeline, resolve_model
+    from skewbench.tasks.experiment import ModelSpec
+    from skewbench.tasks.models import load_pipeline, resolve_model
 
     return load_pipeline(resolve_model(ModelSpec() if folder is None else ModelSpec(id=str(folder))), "cpu")
 

@@ -47,7 +47,7 @@ class Scene:
 def kill_worker(scene: Scene) -> str:
     """kill -9 of an actor, once there is one. Actors are gone soon after the last receipt, so this strikes early."""
     scene.moment = Moment(scene.moment.receipts // 2, scene.moment.later / 10)
-    return _kill_one_of(scene, "ray::LoggingWorker")  # as Ray names the process of `tasks.worker_log`'s class
+    return _kill_one_of(scene, "ray::LoggingWorker")  # as Ray names the process of `skewbench.tasks.worker_log`'s class
 
 
 def kill_raylet(scene: Scene) -> str:

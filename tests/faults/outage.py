@@ -6,7 +6,7 @@ from pathlib import Path
 
 import obstore
 
-from sql.bucket import PATIENCE
+from skewbench.storage.bucket import PATIENCE
 from tests.faults.disturbances import Moment
 from tests.faults.processes import Command
 from tests.object_store import S3Server

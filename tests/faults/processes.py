@@ -26,7 +26,7 @@ class Command:
         self._log.write(f"\n== skewbench {' '.join(arguments)}\n".encode())
         self._log.flush()
         self._begins = self._log.tell()
-        command = [sys.executable, "-c", "from flows.cli import main; main()", *arguments]
+        command = [sys.executable, "-c", "from skewbench.flows.cli import main; main()", *arguments]
         given = {**os.environ, **environment, "COLUMNS": "200"}
         self._process = subprocess.Popen(command, stdout=self._log, stderr=self._log, env=given)
         self._tree: dict[int, psutil.Process] = {}

@@ -36,5 +36,5 @@ def skewbench(
     environment = {**os.environ, "PREFECT_HOME": str(home), "COLUMNS": "200"}
     environment.pop("PREFECT_API_URL", None)
     environment.pop("RAY_ADDRESS", None)
-    command = [sys.executable, "-c", "from flows.cli import main; main()", *arguments]
+    command = [sys.executable, "-c", "from skewbench.flows.cli import main; main()", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=600, env=environment, cwd=cwd, input=typed)

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import psutil
 
-from flows.serving.state import MARK
+from skewbench.flows.serving.state import MARK
 from tests.ports import free_port
 
 PATIENCE = 540.0
@@ -41,12 +41,12 @@ class Server:
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run `skewbench` as a person with this server would."""
-        command = [sys.executable, "-c", "from flows.cli import main; main()", *arguments]
+        command = [sys.executable, "-c", "from skewbench.flows.cli import main; main()", *arguments]
         return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, env=self.environment)
 
     def starting(self, *arguments: str) -> "subprocess.Popen[str]":
         """The same, while it runs; with processes of its own group, as in a terminal."""
-        command = [sys.executable, "-c", "from flows.cli import main; main()", *arguments]
+        command = [sys.executable, "-c", "from skewbench.flows.cli import main; main()", *arguments]
         pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         return subprocess.Popen(command, env=self.environment, start_new_session=True, **pipes)
 

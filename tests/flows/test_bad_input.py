@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from flows import experiments
-from flows.cli import main
-from tasks.lake.lease import Lease
-from tasks.run import prepare
+from skewbench.flows import experiments
+from skewbench.flows.cli import main
+from skewbench.storage.lease import Lease
+from skewbench.tasks.run import prepare
 from tests.flows.command import SMALL, skewbench, write_experiment
 
 
@@ -129,7 +129,7 @@ def test_a_full_disk_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch, capsys: 
     def full() -> None:
         raise OSError(28, "No space left on device", "lake/samples/part")
 
-    monkeypatch.setattr("flows.cli.app", full)
+    monkeypatch.setattr("skewbench.flows.cli.app", full)
     assert _run(monkeypatch, "run", "demo") == 1
     told = capsys.readouterr().err
     assert "No space left on device: 'lake/samples/part'; when that is mended, the same command goes on" in told

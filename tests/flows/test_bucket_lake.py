@@ -10,16 +10,24 @@ from pathlib import Path
 
 import pytest
 
-from flows.cli import main
-from tasks.lake.parts import count_receipts
-from tasks.lake.store import Store, open_store
+from skewbench.flows.cli import main
+from skewbench.storage.parts import count_receipts
+from skewbench.storage.store import Store, open_store
 from tests.flows.command import skewbench, write_experiment
 from tests.object_store import S3Server
 
 
 def _killed_after_a_receipt(experiment: str, store: Store, home: Path) -> None:
     """Start a run as a person would, and kill its driver once a shard is done."""
-    command = [sys.executable, "-c", "from flows.cli import main; main()", "run", experiment, "--lake", store.lake]
+    command = [
+        sys.executable,
+        "-c",
+        "from skewbench.flows.cli import main; main()",
+        "run",
+        experiment,
+        "--lake",
+        store.lake,
+    ]
     environment = {**os.environ, "PREFECT_HOME": str(home)}
     with subprocess.Popen(
         command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True

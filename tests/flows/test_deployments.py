@@ -8,13 +8,13 @@ import yaml
 from prefect.cli.deploy._models import PrefectYamlModel
 from prefect.flows import load_flow_from_entrypoint
 
-from flows import experiments
-from flows.parameters import DEMO, Bundled, Pasted, choose
-from flows.serving.deployments import FLOWS, deployments
-from flows.steps import limit_name
-from tasks.errors import InputError
-from tasks.lake.store import LocalStore
-from tasks.report.summary import inert, summarise
+from skewbench.flows import experiments
+from skewbench.flows.parameters import DEMO, Bundled, Pasted, choose
+from skewbench.flows.serving.deployments import FLOWS, deployments
+from skewbench.flows.steps import limit_name
+from skewbench.storage.store import LocalStore
+from skewbench.tasks.report.summary import inert, summarise
+from skewbench.vocabulary.errors import InputError
 from tests.flows.command import SMALL
 from tests.lakes import Lake, made
 

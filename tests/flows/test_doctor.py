@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from flows.cli import doctor
+from skewbench.flows.cli import doctor
 
 
 def test_a_lake_that_cannot_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,14 +11,14 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-import sql
-from flows.steps import analyse_run
-from tasks.errors import RunError
-from tasks.lake.lease import Lease
-from tasks.lake.manifest import find_run
-from tasks.lake.parts import read_receipts
-from tasks.lake.store import LocalStore
-from tasks.report import report_run
+from skewbench import sql
+from skewbench.flows.steps import analyse_run
+from skewbench.storage.lease import Lease
+from skewbench.storage.manifest import find_run
+from skewbench.storage.parts import read_receipts
+from skewbench.storage.store import LocalStore
+from skewbench.tasks.report import report_run
+from skewbench.vocabulary.errors import RunError
 from tests.flows.command import skewbench, write_experiment
 
 CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "HF_TOKEN", "PREFECT_API_KEY")

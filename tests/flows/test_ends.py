@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from prefect.states import Cancelled, Completed, Crashed, Failed, State, Suspended
 
-from flows.cli.ends import raise_unless_completed
-from tasks.errors import InputError, RunError
+from skewbench.flows.cli.ends import raise_unless_completed
+from skewbench.vocabulary.errors import InputError, RunError
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from flows.cli import main
+from skewbench.flows.cli import main
 from tests.lakes import Lake, drop_table, made
 
 

@@ -11,16 +11,16 @@ import yaml
 from prefect.logging import disable_run_logger
 from typer.testing import CliRunner
 
-import sql
-from flows import experiments, nightly
-from flows.cli import app
-from tasks.errors import RunError
-from tasks.experiment import parse_experiment
-from tasks.lake.baselines import set_baseline
-from tasks.lake.lease import Lease
-from tasks.lake.manifest import find_run, list_runs, write_manifest
-from tasks.lake.parts import Receipt, write_receipt
-from tasks.lake.store import LocalStore
+from skewbench import sql
+from skewbench.flows import experiments, nightly
+from skewbench.flows.cli import app
+from skewbench.storage.baselines import set_baseline
+from skewbench.storage.lease import Lease
+from skewbench.storage.manifest import find_run, list_runs, write_manifest
+from skewbench.storage.parts import Receipt, write_receipt
+from skewbench.storage.store import LocalStore
+from skewbench.tasks.experiment import parse_experiment
+from skewbench.vocabulary.errors import RunError
 from tests.flows.command import SMALL, skewbench, write_experiment
 from tests.lakes import Lake
 from tests.tasks.two_runs import two_runs, with_column

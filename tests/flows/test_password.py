@@ -14,10 +14,10 @@ from prefect.settings import PREFECT_SERVER_API_AUTH_STRING, get_current_setting
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from flows.serving import launch, password, reports, schedule, state
-from flows.serving.state import Process, Up
-from tasks.errors import InputError, RunError
-from tasks.lake.store import LocalStore
+from skewbench.flows.serving import launch, password, reports, schedule, state
+from skewbench.flows.serving.state import Process, Up
+from skewbench.storage.store import LocalStore
+from skewbench.vocabulary.errors import InputError, RunError
 
 SECRET = "admin:not-to-be-seen-ä"
 BASIC = "Basic " + b64encode(SECRET.encode()).decode()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from flows.cli import app
+from skewbench.flows.cli import app
 from tests.flows.command import write_experiment
 
 

@@ -14,9 +14,9 @@ import psutil
 import pytest
 import yaml
 
-from flows.steps import limit_name
-from tasks.lake.manifest import find_run, list_runs
-from tasks.lake.store import LocalStore
+from skewbench.flows.steps import limit_name
+from skewbench.storage.manifest import find_run, list_runs
+from skewbench.storage.store import LocalStore
 from tests.flows.command import SMALL
 from tests.flows.serving import PATIENCE, Server, served, wait_for
 
@@ -169,7 +169,7 @@ def test_a_night_runs_by_its_schedule_and_waits_for_its_models_turn(server: Serv
 
 
 def test_down_ends_all_that_up_started(server: Server) -> None:
-    assert server.processes("flows.serving")
+    assert server.processes("skewbench.flows.serving")
     again = server.command("up")
     assert (again.returncode, "is running already" in again.stdout) == (0, True)
     ended = server.command("down")

@@ -6,9 +6,9 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from flows.serving import reports, state
-from flows.serving.state import Process, Up
-from tasks.lake.store import LocalStore, open_store
+from skewbench.flows.serving import reports, state
+from skewbench.flows.serving.state import Process, Up
+from skewbench.storage.store import LocalStore, open_store
 from tests.object_store import S3Server
 
 

@@ -6,7 +6,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from flows.cli import app
+from skewbench.flows.cli import app
 from tests.lakes import Lake, made
 
 

@@ -4,10 +4,10 @@ import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from typer.testing import CliRunner
 
-from flows.cli import app
-from flows.serving import state
-from flows.serving.deployments import deployments
-from tasks.errors import InputError
+from skewbench.flows.cli import app
+from skewbench.flows.serving import state
+from skewbench.flows.serving.deployments import deployments
+from skewbench.vocabulary.errors import InputError
 
 
 @pytest.fixture(autouse=True)

@@ -8,9 +8,9 @@ import pytest
 from prefect.states import Completed
 from typer.testing import CliRunner
 
-from flows.cli import app
-from flows.score import score
-from tasks.pool import Needs
+from skewbench.flows.cli import app
+from skewbench.flows.score import score
+from skewbench.tasks.pool import Needs
 from tests.lakes import Lake, made
 
 EXPERIMENT = {
@@ -28,8 +28,8 @@ def test_gpus_of_a_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given
     def workers(needs: Needs, *_others: Any) -> None:
         raise AssertionError(f"asked for {needs.gpus} GPUs")
 
-    monkeypatch.setattr("flows.score.workers", workers)
-    monkeypatch.setattr("flows.score.left_of_run", lambda *_: ["a job"])
+    monkeypatch.setattr("skewbench.flows.score.workers", workers)
+    monkeypatch.setattr("skewbench.flows.score.left_of_run", lambda *_: ["a job"])
     run_id = made(tmp_path, Lake(), experiment=EXPERIMENT)
     with pytest.raises(AssertionError, match=f"asked for {asked} GPUs"):
         score.fn(run_id, ("contrast",), lake=str(tmp_path), gpus=given)
@@ -41,9 +41,9 @@ def test_the_command_hands_them_on(
 ) -> None:
     run_id, given = made(tmp_path, Lake(), experiment=EXPERIMENT), []
     known = list(score.parameters.properties)
-    monkeypatch.setattr("flows.cli.score.prefect_server", nullcontext)
-    monkeypatch.setattr("tasks.scoring.left_of_run", lambda *_: ["a job"])
-    monkeypatch.setattr("flows.score.score", lambda *those, **_: given.append(those) or Completed())
+    monkeypatch.setattr("skewbench.flows.cli.score.prefect_server", nullcontext)
+    monkeypatch.setattr("skewbench.tasks.scoring.left_of_run", lambda *_: ["a job"])
+    monkeypatch.setattr("skewbench.flows.score.score", lambda *those, **_: given.append(those) or Completed())
     done = CliRunner().invoke(app, ["score", run_id, "--metrics", "contrast", "--lake", str(tmp_path), *options])
     assert done.exit_code == 0, done.exception
     assert dict(zip(known, given[0], strict=True))["gpus"] == gpus

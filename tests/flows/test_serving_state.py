@@ -14,11 +14,11 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from flows.cli import app
-from flows.cli.progress import prefect_server
-from flows.serving import launch, state
-from flows.serving.state import MARK, Process, Up
-from tasks.errors import InputError, RunError
+from skewbench.flows.cli import app
+from skewbench.flows.cli.progress import prefect_server
+from skewbench.flows.serving import launch, state
+from skewbench.flows.serving.state import MARK, Process, Up
+from skewbench.vocabulary.errors import InputError, RunError
 from tests.flows.serving import wait_for
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
@@ -135,7 +135,7 @@ def test_a_server_that_runs_elsewhere_or_with_another_lake_is_not_taken_for_the_
     monkeypatch.delenv("SKEWBENCH_LAKE", raising=False)
     there = replace(_up(Process.of(os.getpid())), url="http://127.0.0.1:4301")
     monkeypatch.setattr(state, "running", lambda: there)
-    monkeypatch.setattr("flows.serving.schedule.nights_told", lambda api: "")
+    monkeypatch.setattr("skewbench.flows.serving.schedule.nights_told", lambda api: "")
     done = CliRunner().invoke(app, ["up", *arguments])
     if refused:
         assert isinstance(done.exception, InputError)
@@ -181,7 +181,7 @@ def test_the_address_of_a_host(monkeypatch: pytest.MonkeyPatch, host: str, url: 
 @pytest.mark.timeout(900)
 def test_a_temporary_server_ends_with_a_command_that_is_killed(home: Path) -> None:
     code = """
-from flows.serving import launch
+from skewbench.flows.serving import launch
 import time
 server, api = launch._temporary()
 print(server.pid, flush=True)

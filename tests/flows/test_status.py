@@ -5,11 +5,11 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
-from flows.cli import app
-from tasks.lake.lease import Lease
-from tasks.lake.manifest import find_run, write_manifest
-from tasks.lake.parts import count_receipts, receipt_path
-from tasks.lake.store import LocalStore
+from skewbench.flows.cli import app
+from skewbench.storage.lease import Lease
+from skewbench.storage.manifest import find_run, write_manifest
+from skewbench.storage.parts import count_receipts, receipt_path
+from skewbench.storage.store import LocalStore
 from tests.lakes import Lake, made
 
 

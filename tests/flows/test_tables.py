@@ -6,8 +6,8 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from flows.cli import app
-from flows.cli.tables import console, folding, print_rows
+from skewbench.flows.cli import app
+from skewbench.flows.cli.tables import console, folding, print_rows
 from tests.lakes import Lake, made
 
 COMMAND = "skewbench weights get clip-vit-l-14"

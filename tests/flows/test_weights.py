@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from eval.scorers import names
-from eval.weights import WEIGHTS, Source, Weights
-from flows.cli import app
-from tasks.errors import InputError, RunError
+from skewbench.eval.scorers import names
+from skewbench.eval.weights import WEIGHTS, Source, Weights
+from skewbench.flows.cli import app
+from skewbench.vocabulary.errors import InputError, RunError
 
 
 @pytest.fixture(autouse=True)

@@ -43,7 +43,7 @@ def parses(command: str | list[str]) -> bool:
     """Whether a command line is one that `skewbench`, `ray` or `prefect` takes. Raises what the parser raises."""
     words = shlex.split(command) if isinstance(command, str) else [str(word) for word in command]
     if words[0] == "skewbench":
-        from flows.cli import app
+        from skewbench.flows.cli import app
 
         return _parses_in_click(typer.main.get_command(app), words[1:])
     if words[0] == "ray":

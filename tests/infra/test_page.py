@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tasks.estimate import estimate
-from tasks.experiment import Experiment
+from skewbench.tasks.estimate import estimate
+from skewbench.tasks.experiment import Experiment
 from tests.infra.files import INFRA, ROOT, parses
 
 PAGE = (ROOT / "docs" / "cloud.md").read_text(encoding="utf-8")

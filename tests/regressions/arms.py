@@ -18,11 +18,11 @@ from rich.progress import Progress
 import stability.attention
 import stability.measures
 import stability.retrieval
-from stability.blocks import numbered
-from tasks import generate
-from tasks.experiment import Experiment, parse_experiment
-from tasks.run import begin, commit, generation_left, prepare, scoring_left
-from tasks.worker import Worker
+from skewbench.stability.blocks import numbered
+from skewbench.tasks import generate
+from skewbench.tasks.experiment import Experiment, parse_experiment
+from skewbench.tasks.run import begin, commit, generation_left, prepare, scoring_left
+from skewbench.tasks.worker import Worker
 
 WIDE_SCALE = 0.5**0.5
 """Times 1 / sqrt d: the scale of a head that is twice as wide, as the skewed queries and keys are."""

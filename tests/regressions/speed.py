@@ -11,11 +11,11 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import polars as pl
 
-import sql
-from eval.regressions import Margin, judged
-from tasks.lake.manifest import find_run
-from tasks.lake.store import open_store
-from tasks.regressions.speed import Times, speed_rows, times
+from skewbench import sql
+from skewbench.eval.regressions import Margin, judged
+from skewbench.storage.manifest import find_run
+from skewbench.storage.store import open_store
+from skewbench.tasks.regressions.speed import Times, speed_rows, times
 from tests.regressions import arms
 from tests.regressions.trials import LEVEL, Line
 

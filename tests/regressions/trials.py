@@ -7,12 +7,12 @@ import numpy as np
 import polars as pl
 from scipy.stats import binomtest
 
-import sql
-from eval.regressions import judged
-from flows import experiments
-from tasks.lake.manifest import find_run
-from tasks.lake.store import open_store
-from tasks.regressions.compare import Gathered, gather
+from skewbench import sql
+from skewbench.eval.regressions import judged
+from skewbench.flows import experiments
+from skewbench.storage.manifest import find_run
+from skewbench.storage.store import open_store
+from skewbench.tasks.regressions.compare import Gathered, gather
 
 LEVEL = 0.01
 FAULTS = {

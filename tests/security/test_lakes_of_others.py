@@ -10,15 +10,15 @@ import duckdb
 import polars as pl
 import pytest
 
-import sql
-from flows.cli import main
-from flows.cli.tables import print_rows
-from sql.connect import literal
-from tasks.errors import InputError
-from tasks.lake.manifest import find_run, read_manifest
-from tasks.lake.parts import read_receipts
-from tasks.lake.store import LocalStore
-from tasks.replay import replay_script
+from skewbench import sql
+from skewbench.flows.cli import main
+from skewbench.flows.cli.tables import print_rows
+from skewbench.sql.connect import literal
+from skewbench.storage.manifest import find_run, read_manifest
+from skewbench.storage.parts import read_receipts
+from skewbench.storage.store import LocalStore
+from skewbench.tasks.replay import replay_script
+from skewbench.vocabulary.errors import InputError
 from tests.lakes import Lake, make
 from tests.security.hostile import PROMPTS
 from tests.tasks.experiments import small

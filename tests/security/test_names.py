@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from flows.cli import main
-from tasks.experiment import Cell, Experiment
+from skewbench.flows.cli import main
+from skewbench.tasks.experiment import Cell, Experiment
 from tests.lakes import Lake, make
 from tests.security.hostile import NAMES
 from tests.tasks.experiments import small

@@ -5,9 +5,9 @@ import subprocess
 import sys
 
 _ASK = """
-import flows.cli
+import skewbench.flows.cli
 try:
-    flows.cli.main()
+    skewbench.flows.cli.main()
 except SystemExit:
     pass
 from prefect.settings import get_current_settings

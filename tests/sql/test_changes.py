@@ -6,8 +6,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-import sql
-from eval.statistics import paired_change, worst_mean
+from skewbench import sql
+from skewbench.eval.statistics import paired_change, worst_mean
 from tests.lakes import Lake, make
 from tests.tasks.two_runs import alter, with_column
 
@@ -118,7 +118,7 @@ def test_a_null_drops_out_of_its_own_pair_alone(tmp_path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from sql.schemas import TABLES
+    from skewbench.storage.schemas import TABLES
 
     run_id = make(tmp_path, Lake(prompts=10, images=False, lost=False))
     for path in (tmp_path / "scores" / f"run_id={run_id}").glob("*.parquet"):

@@ -5,8 +5,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-import sql
-from eval.statistics import paired_change
+from skewbench import sql
+from skewbench.eval.statistics import paired_change
 from tests import lakes
 from tests.lakes import Lake, make
 

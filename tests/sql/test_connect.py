@@ -4,8 +4,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-import sql
-from sql.schemas import TABLES
+from skewbench import sql
+from skewbench.storage.schemas import TABLES
 from tests.lakes import Lake, make
 
 

@@ -11,8 +11,8 @@ import pytest
 from polars.testing import assert_frame_equal
 from scipy import stats
 
-import sql
-from sql.schemas import TABLES
+from skewbench import sql
+from skewbench.storage.schemas import TABLES
 from tests.lakes import FEW, Lake, make
 
 MEASURES = ["neg_energy", "instability", "alignment", "symmetry"]

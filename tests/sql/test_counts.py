@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-import sql
+from skewbench import sql
 from tests.lakes import Lake, make
 
 

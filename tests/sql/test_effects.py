@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-import sql
-from eval.statistics import dominated_area, on_front, paired_change
+from skewbench import sql
+from skewbench.eval.statistics import dominated_area, on_front, paired_change
 from tests.lakes import KNOBS, Lake, make
 from tests.tasks.two_runs import alter, with_column
 

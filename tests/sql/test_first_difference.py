@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-import sql
+from skewbench import sql
 from tests.lakes import Lake
 from tests.tasks.two_runs import Change, alter, two_runs, with_column
 

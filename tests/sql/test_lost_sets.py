@@ -7,9 +7,9 @@ import duckdb
 import polars as pl
 import pytest
 
-import sql
-from sql.schemas import ANALYSIS
-from tasks.analyse import analyse
+from skewbench import sql
+from skewbench.storage.schemas import ANALYSIS
+from skewbench.tasks.analyse import analyse
 from tests.lakes import Lake, make
 from tests.tasks.two_runs import alter, with_column
 

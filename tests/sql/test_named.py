@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from polars.testing import assert_frame_equal
 
-import sql
-from eval.regressions import VERDICTS as JUDGED
-from sql.named import NUMBERS, VERDICTS
+from skewbench import sql
+from skewbench.eval.regressions import VERDICTS as JUDGED
+from skewbench.sql.named import NUMBERS, VERDICTS
 from tests.lakes import KNOBS, Lake, make
 from tests.tasks.two_runs import add_regressions, alter, with_column
 

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 from polars.testing import assert_frame_equal
 
-import sql
+from skewbench import sql
 from tests.lakes import Lake, make
 from tests.tasks.two_runs import alter, with_column
 
@@ -52,7 +52,7 @@ def test_cells_that_lost_everything_are_still_shown(tmp_path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from sql.schemas import TABLES
+    from skewbench.storage.schemas import TABLES
 
     run_id = make(tmp_path, Lake(prompts=3, images=False, shards=1))
     for path in (tmp_path / "samples" / f"run_id={run_id}").glob("*.parquet"):

@@ -3,7 +3,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-import sql
+from skewbench import sql
 from tests.lakes import Lake, make
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-import sql
+from skewbench import sql
 from tests.lakes import KNOBS, Lake, make
 from tests.tasks.two_runs import alter, two_runs, with_column
 
@@ -121,7 +121,7 @@ def test_the_same_knob_may_be_written_otherwise(tmp_path: Path, knob: dict[str, 
 
 
 def test_defaults_of_a_knob_are_those_of_an_experiment() -> None:
-    from tasks.experiment import SkewSpec, TemperatureSpec
+    from skewbench.tasks.experiment import SkewSpec, TemperatureSpec
 
     text = (files("sql") / "views" / "knobs.sql").read_text(encoding="utf-8")
     for spec, required in (

@@ -4,9 +4,9 @@ import pytest
 from diffusers import AutoencoderKL, DiTTransformer2DModel
 from torch import nn
 
-from stability import self_attention_blocks
-from stability.blocks import Block, select
-from stability.knobs import Blocks
+from skewbench.stability import self_attention_blocks
+from skewbench.stability.blocks import Block, select
+from skewbench.stability.knobs import Blocks
 from tests.stability.models import layer, sdxl, tiny_unet
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from diffusers import AutoencoderKL
 
-from stability import Recorder, Skew, Vanilla, perturb
+from skewbench.stability import Recorder, Skew, Vanilla, perturb
 from tests.stability.models import call, layer, tiny_unet
 
 

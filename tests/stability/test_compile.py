@@ -5,7 +5,7 @@ import sys
 
 SCRIPT = """
 import torch
-from stability import Recorder, Skew, Vanilla, perturb
+from skewbench.stability import Recorder, Skew, Vanilla, perturb
 from tests.stability.models import layer
 
 torch.set_num_threads(1)

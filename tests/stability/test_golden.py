@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from stability import Knob, Recorder, Skew, Vanilla, measure, perturb, symmetry_index
-from stability.retrieval import retrieval
+from skewbench.stability import Knob, Recorder, Skew, Vanilla, measure, perturb, symmetry_index
+from skewbench.stability.retrieval import retrieval
 from tests.stability.models import golden, heads_of
 
 LAYERS = ("small", "wide")

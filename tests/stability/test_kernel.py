@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from stability import Knob, Recorder, Skew, Vanilla, perturb
-from stability import fused as triton_path
+from skewbench.stability import Knob, Recorder, Skew, Vanilla, perturb
+from skewbench.stability import fused as triton_path
 from tests.stability.models import golden
 from tests.stability.test_golden import KNOBS, relative
 

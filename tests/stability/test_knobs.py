@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from stability import Skew, Temperature
-from stability.knobs import covers
+from skewbench.stability import Skew, Temperature
+from skewbench.stability.knobs import covers
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from stability import measure, symmetry_index
+from skewbench.stability import measure, symmetry_index
 from tests.stability.dispatch import Operations
 
 SHAPES = st.tuples(*(st.integers(1, n) for n in (3, 3)), st.integers(2, 12), st.integers(1, 9), st.integers(1, 6))

@@ -8,8 +8,8 @@ import torch
 from diffusers.models.attention_processor import Attention, AttnProcessor, AttnProcessor2_0, FusedAttnProcessor2_0
 from torch import Tensor, nn
 
-from stability import Knob, Recorder, Skew, Temperature, Vanilla, perturb, self_attention_blocks
-from stability.attention import SelfAttentionProcessor
+from skewbench.stability import Knob, Recorder, Skew, Temperature, Vanilla, perturb, self_attention_blocks
+from skewbench.stability.attention import SelfAttentionProcessor
 from tests.stability.dispatch import Operations
 from tests.stability.models import call, layer, tiny_unet
 

@@ -6,9 +6,18 @@ import pyarrow as pa
 import pytest
 import torch
 
-from sql.schemas import STABILITY as LAKE
-from stability import Recorder, Skew, Temperature, Vanilla, measure, perturb, self_attention_blocks, symmetry_index
-from stability.retrieval import retrieval
+from skewbench.stability import (
+    Recorder,
+    Skew,
+    Temperature,
+    Vanilla,
+    measure,
+    perturb,
+    self_attention_blocks,
+    symmetry_index,
+)
+from skewbench.stability.retrieval import retrieval
+from skewbench.storage.schemas import STABILITY as LAKE
 from tests.stability.dispatch import Operations
 from tests.stability.models import call, heads_of, layer, tiny_unet
 

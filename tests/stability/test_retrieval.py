@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from stability import Recorder, Skew, Vanilla, perturb
-from stability.retrieval import BUDGET, Blend, attend, retrieval, skew_heads, skewed, stability_and_heads
+from skewbench.stability import Recorder, Skew, Vanilla, perturb
+from skewbench.stability.retrieval import BUDGET, Blend, attend, retrieval, skew_heads, skewed, stability_and_heads
 from tests.stability.dispatch import Operations
 from tests.stability.models import heads_of, layer
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import polars as pl
 import pyarrow.parquet as pq
 
-import sql
-from tasks.analyse import analyse
+from skewbench import sql
+from skewbench.tasks.analyse import analyse
 
 
 def store(folder: Path, run_id: str, branch: str | None = None, resamples: int = 200) -> pl.DataFrame:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tasks.lake.store import LocalStore
-from tasks.report import report_run
+from skewbench.storage.store import LocalStore
+from skewbench.tasks.report import report_run
 from tests.lakes import Lake, made
 
 

@@ -9,9 +9,9 @@ import tempfile
 
 import ray
 
-from tasks.errors import RunError
-from tasks.pool import WorkerPool, connect_ray
-from tasks.run import generation_left, prepare
+from skewbench.tasks.pool import WorkerPool, connect_ray
+from skewbench.tasks.run import generation_left, prepare
+from skewbench.vocabulary.errors import RunError
 from tests import null_workers
 from tests.null_workers import NullNeeds, NullWorker, jobs
 from tests.tasks.experiments import small

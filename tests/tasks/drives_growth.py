@@ -9,7 +9,7 @@ import time
 
 import ray
 
-from tasks.pool import WorkerPool, connect_ray, pool
+from skewbench.tasks.pool import WorkerPool, connect_ray, pool
 from tests import null_workers
 from tests.null_workers import NullNeeds, NullWorker, jobs
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tasks.experiment import Experiment, parse_experiment
+from skewbench.tasks.experiment import Experiment, parse_experiment
 
 BASELINE = {"name": "baseline", "knob": {"kind": "vanilla"}}
 SKEW = {"name": "skew", "knob": {"kind": "skew", "alpha": 1.2, "beta": 5.0}}

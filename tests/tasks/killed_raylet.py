@@ -5,8 +5,8 @@ import signal
 
 from ray._private import worker
 
-from tasks.errors import RunError
-from tasks.pool import WorkerPool, connect_ray
+from skewbench.tasks.pool import WorkerPool, connect_ray
+from skewbench.vocabulary.errors import RunError
 from tests.null_workers import NullNeeds, NullWorker, jobs
 
 

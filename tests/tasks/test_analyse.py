@@ -5,9 +5,9 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-import sql
-from sql.schemas import ANALYSIS
-from tasks.analyse import analyse
+from skewbench import sql
+from skewbench.storage.schemas import ANALYSIS
+from skewbench.tasks.analyse import analyse
 from tests.lakes import KNOBS, Lake, make
 from tests.tasks.analysed import store
 from tests.tasks.two_runs import alter, with_column

@@ -4,8 +4,8 @@ import duckdb
 import numpy as np
 import pytest
 
-from tasks.experiment import MarginSpec, NightlySpec
-from tasks.regressions.asked import margins
+from skewbench.tasks.experiment import MarginSpec, NightlySpec
+from skewbench.tasks.regressions.asked import margins
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,10 @@ from threading import Timer
 
 import pytest
 
-import sql
-from sql import LakeError, LakeUnreachable, bucket
-from sql.bucket import Bucket, parse
-from tasks.lake.store import open_store
+from skewbench import sql
+from skewbench.sql import LakeError, LakeUnreachable, bucket
+from skewbench.storage.bucket import Bucket, parse
+from skewbench.storage.store import open_store
 from tests.object_store import S3Server
 
 SECRETS = ("writers-secret", "readers-secret", "wrong-secret")

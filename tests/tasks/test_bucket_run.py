@@ -8,15 +8,15 @@ import pytest
 import torch
 from polars.testing import assert_frame_equal
 
-import sql
-from sql import attach
-from tasks.analyse import analyse
-from tasks.lake.manifest import find_run
-from tasks.lake.parts import new_attempt, write_part
-from tasks.lake.verify import check_parts, send_back
-from tasks.report import report_run
-from tasks.run import Run, begin, commit, commit_receipts, generation_left, prepare, scoring_left
-from tasks.worker import Worker
+from skewbench import sql
+from skewbench.sql import attach
+from skewbench.storage.manifest import find_run
+from skewbench.storage.parts import new_attempt, write_part
+from skewbench.storage.verify import check_parts, send_back
+from skewbench.tasks.analyse import analyse
+from skewbench.tasks.report import report_run
+from skewbench.tasks.run import Run, begin, commit, commit_receipts, generation_left, prepare, scoring_left
+from skewbench.tasks.worker import Worker
 from tests.google_store import GoogleStore
 from tests.object_store import S3Server
 from tests.tasks.experiments import small

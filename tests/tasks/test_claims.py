@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 from scipy import stats
 
-import sql
-from tasks.claims import COLUMNS, claims
+from skewbench import sql
+from skewbench.tasks.claims import COLUMNS, claims
 from tests.lakes import KNOBS, Lake, drop_table, make
 from tests.tasks.analysed import store
 

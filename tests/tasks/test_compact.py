@@ -7,15 +7,15 @@ import polars as pl
 import pytest
 import torch
 
-import sql
-from tasks.errors import InputError
-from tasks.lake.compact import compact_run
-from tasks.lake.manifest import Manifest, write_manifest
-from tasks.lake.parts import Receipt, read_receipts, write_receipt
-from tasks.lake.store import Store
-from tasks.lake.verify import check_parts, send_back
-from tasks.run import Run, begin, commit, generation_left, prepare, scoring_left
-from tasks.worker import Worker
+from skewbench import sql
+from skewbench.storage.compact import compact_run
+from skewbench.storage.manifest import Manifest, write_manifest
+from skewbench.storage.parts import Receipt, read_receipts, write_receipt
+from skewbench.storage.store import Store
+from skewbench.storage.verify import check_parts, send_back
+from skewbench.tasks.run import Run, begin, commit, generation_left, prepare, scoring_left
+from skewbench.tasks.worker import Worker
+from skewbench.vocabulary.errors import InputError
 from tests.tasks.experiments import small
 
 

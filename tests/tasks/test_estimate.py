@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-import sql
-from flows import experiments
-from tasks.errors import InputError
-from tasks.estimate import estimate, expected_time, measured_pace
-from tasks.experiment import PromptSpec
+from skewbench import sql
+from skewbench.flows import experiments
+from skewbench.tasks.estimate import estimate, expected_time, measured_pace
+from skewbench.tasks.experiment import PromptSpec
+from skewbench.vocabulary.errors import InputError
 from tests.lakes import Lake, make
 from tests.tasks.experiments import small
 
@@ -37,7 +37,9 @@ def test_the_demo_is_planned() -> None:
 
 
 def test_metrics_that_would_have_no_values_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tasks.scoring.missing", lambda needs: "not here" if "clip-vit-l-14" in needs else None)
+    monkeypatch.setattr(
+        "skewbench.tasks.scoring.missing", lambda needs: "not here" if "clip-vit-l-14" in needs else None
+    )
     assert estimate(small(metrics=["binding", "aesthetic", "clip_score"]), str(tmp_path)).lacking == (
         "aesthetic",
         "clip_score",

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from flows import experiments
-from stability import Skew, Temperature, Vanilla
-from tasks.errors import InputError
-from tasks.experiment import parse_experiment
+from skewbench.flows import experiments
+from skewbench.stability import Skew, Temperature, Vanilla
+from skewbench.tasks.experiment import parse_experiment
+from skewbench.vocabulary.errors import InputError
 from tests.tasks.experiments import BASELINE, small
 
 

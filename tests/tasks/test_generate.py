@@ -11,14 +11,14 @@ import torch
 from diffusers import HeunDiscreteScheduler
 from PIL import Image
 
-from sql.schemas import TABLES
-from stability import Recorder, Skew
-from tasks import generate
-from tasks.experiment import Experiment, ModelSpec
-from tasks.generate import BrokenDeviceError, Setting, generate_shard, knob_columns
-from tasks.models import image_size, load_pipeline, resolve_model
-from tasks.plan import Shard, plan_shards
-from tasks.prompts import load_prompts
+from skewbench.stability import Recorder, Skew
+from skewbench.storage.schemas import TABLES
+from skewbench.tasks import generate
+from skewbench.tasks.experiment import Experiment, ModelSpec
+from skewbench.tasks.generate import BrokenDeviceError, Setting, generate_shard, knob_columns
+from skewbench.tasks.models import image_size, load_pipeline, resolve_model
+from skewbench.tasks.plan import Shard, plan_shards
+from skewbench.tasks.prompts import load_prompts
 from tests.tasks.experiments import SKEW, small
 
 

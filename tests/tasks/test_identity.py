@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from stability.fused import SWITCH
-from tasks import identity
-from tasks.identity import noise_seed, pair_id, run_id
-from tasks.prompts import Prompt, load_prompts
+from skewbench.stability.fused import SWITCH
+from skewbench.tasks import identity
+from skewbench.tasks.identity import noise_seed, pair_id, run_id
+from skewbench.tasks.prompts import Prompt, load_prompts
 from tests.tasks.experiments import BASELINE, small
 
 PROMPTS = load_prompts(small().prompts)

@@ -12,13 +12,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sql.schemas import SCORES
-from tasks.errors import InputError
-from tasks.lake.manifest import Manifest, delete_unnamed, find_run, list_runs, now, read_manifest, write_manifest
-from tasks.lake.parts import Part, Receipt, read_part, read_receipts, write_part, write_receipt
-from tasks.lake.remove import remove_run
-from tasks.lake.store import LocalStore, Store, open_store
-from tasks.lake.verify import check_parts, repair, send_back
+from skewbench.storage.manifest import Manifest, delete_unnamed, find_run, list_runs, now, read_manifest, write_manifest
+from skewbench.storage.parts import Part, Receipt, read_part, read_receipts, write_part, write_receipt
+from skewbench.storage.remove import remove_run
+from skewbench.storage.schemas import SCORES
+from skewbench.storage.store import LocalStore, Store, open_store
+from skewbench.storage.verify import check_parts, repair, send_back
+from skewbench.vocabulary.errors import InputError
 
 RUN = "small-0123abcd"
 

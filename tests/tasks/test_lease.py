@@ -9,11 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from sql import LakeError
-from tasks.errors import RunError
-from tasks.lake import lease as lease_module
-from tasks.lake.lease import Lease
-from tasks.lake.store import Store, open_store
+from skewbench.sql import LakeError
+from skewbench.storage import lease as lease_module
+from skewbench.storage.lease import Lease
+from skewbench.storage.store import Store, open_store
+from skewbench.vocabulary.errors import RunError
 
 RUN = "small-0123abcd"
 

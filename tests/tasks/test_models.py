@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tasks import models
-from tasks.errors import RunError
-from tasks.experiment import ModelSpec
-from tasks.models import ModelSource, check_source, load_pipeline, resolve_model
+from skewbench.tasks import models
+from skewbench.tasks.experiment import ModelSpec
+from skewbench.tasks.models import ModelSource, check_source, load_pipeline, resolve_model
+from skewbench.vocabulary.errors import RunError
 
 
 @pytest.fixture

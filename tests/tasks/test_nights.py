@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from tasks.errors import InputError
-from tasks.experiment import MarginSpec, NightlySpec
-from tasks.lake.baselines import find_baseline, list_baselines, remove_baseline, set_baseline
-from tasks.lake.manifest import find_run, list_runs
-from tasks.lake.store import open_store
-from tasks.regressions import compare
-from tasks.regressions.nights import night_of, remove_old
+from skewbench.storage.baselines import find_baseline, list_baselines, remove_baseline, set_baseline
+from skewbench.storage.manifest import find_run, list_runs
+from skewbench.storage.store import open_store
+from skewbench.tasks.experiment import MarginSpec, NightlySpec
+from skewbench.tasks.regressions import compare
+from skewbench.tasks.regressions.nights import night_of, remove_old
+from skewbench.vocabulary.errors import InputError
 from tests.lakes import Lake, made
 from tests.tasks.two_runs import add_regressions, alter, with_column
 

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.plan import plan_shards
-from tasks.prompts import load_prompts
+from skewbench.tasks.plan import plan_shards
+from skewbench.tasks.prompts import load_prompts
 from tests.tasks.experiments import small
 
 

@@ -14,15 +14,15 @@ import pytest
 import ray
 from ray._raylet import AuthenticationTokenLoader
 
-from tasks.errors import InputError, RunError
-from tasks.experiment import Cell
-from tasks.identity import build
-from tasks.lake.parts import read_receipts
-from tasks.plan import Sample, Shard
-from tasks.pool import WorkerPool, cluster, connect_ray, pool
-from tasks.prompts import Prompt
-from tasks.run import Run, generation_left, prepare, scoring_left
-from tasks.worker import GenerateJob, Needs, ScoreJob, Worker
+from skewbench.storage.parts import read_receipts
+from skewbench.tasks.experiment import Cell
+from skewbench.tasks.identity import build
+from skewbench.tasks.plan import Sample, Shard
+from skewbench.tasks.pool import WorkerPool, cluster, connect_ray, pool
+from skewbench.tasks.prompts import Prompt
+from skewbench.tasks.run import Run, generation_left, prepare, scoring_left
+from skewbench.tasks.worker import GenerateJob, Needs, ScoreJob, Worker
+from skewbench.vocabulary.errors import InputError, RunError
 from tests.null_workers import NullJob, NullNeeds, NullWorker, jobs
 from tests.tasks.breaking_workers import BreakingWorker
 from tests.tasks.experiments import small

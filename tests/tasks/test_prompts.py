@@ -6,13 +6,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from eval.scenes.captions import parse_caption
-from sql.schemas import SAMPLES
-from tasks.errors import InputError
-from tasks.experiment import PromptSpec
-from tasks.identity import run_id
-from tasks.plan import plan_shards
-from tasks.prompts import Prompt, load_prompts
+from skewbench.eval.scenes.captions import parse_caption
+from skewbench.storage.schemas import SAMPLES
+from skewbench.tasks.experiment import PromptSpec
+from skewbench.tasks.identity import run_id
+from skewbench.tasks.plan import plan_shards
+from skewbench.tasks.prompts import Prompt, load_prompts
+from skewbench.vocabulary.errors import InputError
 from tests.tasks.experiments import small
 
 

@@ -4,9 +4,9 @@ import socket
 
 import pytest
 
-from tasks.errors import InputError
-from tasks.pool import connect_ray
-from tasks.ray_address import knock
+from skewbench.tasks.pool import connect_ray
+from skewbench.tasks.ray_address import knock
+from skewbench.vocabulary.errors import InputError
 
 
 @pytest.mark.parametrize("address", ["nowhere", "127.0.0.1:ray", ":", "ray://", "127.0.0.1:99999999"])

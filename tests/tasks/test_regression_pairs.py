@@ -7,11 +7,11 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from tasks.experiment import NightlySpec
-from tasks.lake.manifest import find_run
-from tasks.lake.store import open_store
-from tasks.regressions import Comparison, compare
-from tasks.regressions.page import markdown, rows_for_people
+from skewbench.storage.manifest import find_run
+from skewbench.storage.store import open_store
+from skewbench.tasks.experiment import NightlySpec
+from skewbench.tasks.regressions import Comparison, compare
+from skewbench.tasks.regressions.page import markdown, rows_for_people
 from tests.lakes import Lake
 from tests.tasks.two_runs import Change, alter, two_runs, with_column
 

@@ -10,13 +10,13 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-import sql
-from tasks.errors import InputError
-from tasks.experiment import MarginSpec, NightlySpec
-from tasks.lake.manifest import Manifest, find_run
-from tasks.lake.store import open_store
-from tasks.regressions import Comparison, compare, summary
-from tasks.regressions.page import markdown
+from skewbench import sql
+from skewbench.storage.manifest import Manifest, find_run
+from skewbench.storage.store import open_store
+from skewbench.tasks.experiment import MarginSpec, NightlySpec
+from skewbench.tasks.regressions import Comparison, compare, summary
+from skewbench.tasks.regressions.page import markdown
+from skewbench.vocabulary.errors import InputError
 from tests.lakes import Lake, drop_table
 from tests.tasks.two_runs import Change, alter, two_runs, with_column
 

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sql.schemas import IMAGES
-from tasks.errors import InputError
-from tasks.lake.store import LocalStore
-from tasks.report import report_run
+from skewbench.storage.schemas import IMAGES
+from skewbench.storage.store import LocalStore
+from skewbench.tasks.report import report_run
+from skewbench.vocabulary.errors import InputError
 from tests.lakes import Lake, drop_table, made
 from tests.tasks.two_runs import alter, with_column
 

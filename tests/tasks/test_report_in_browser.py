@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tasks.lake.store import LocalStore
-from tasks.report import report_run
+from skewbench.storage.store import LocalStore
+from skewbench.tasks.report import report_run
 from tests.lakes import Lake, made
 
 CHROMIUM = Path("/usr/bin/chromium")

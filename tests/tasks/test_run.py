@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tasks.lake.manifest import find_run, write_manifest
-from tasks.lake.parts import Part, Receipt, write_receipt
-from tasks.run import Run, begin, caught_up, commit, generation_left, is_finished, prepare
+from skewbench.storage.manifest import find_run, write_manifest
+from skewbench.storage.parts import Part, Receipt, write_receipt
+from skewbench.tasks.run import Run, begin, caught_up, commit, generation_left, is_finished, prepare
 from tests.tasks.experiments import small
 
 

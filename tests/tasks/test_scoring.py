@@ -12,21 +12,21 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-import sql
-from eval.scorers import registry
-from eval.scorers.clip import ClipScore
-from eval.scorers.clip_tower import ClipTower
-from eval.weights import WEIGHTS, Source, Weights
-from sql.schemas import IMAGES, SAMPLES, SCORES
-from tasks.errors import InputError
-from tasks.lake.manifest import Manifest, find_run, now, write_manifest
-from tasks.lake.parts import Receipt, read_part, read_receipts, write_part, write_receipt
-from tasks.lake.store import LocalStore
-from tasks.reference import find_reference
-from tasks.run import commit_receipts
-from tasks.score import score_images
-from tasks.scoring import check_metrics, expand, left_of_run
-from tasks.worker import Needs, ScoreJob, Worker
+from skewbench import sql
+from skewbench.eval.scorers import registry
+from skewbench.eval.scorers.clip import ClipScore
+from skewbench.eval.scorers.clip_tower import ClipTower
+from skewbench.eval.weights import WEIGHTS, Source, Weights
+from skewbench.storage.manifest import Manifest, find_run, now, write_manifest
+from skewbench.storage.parts import Receipt, read_part, read_receipts, write_part, write_receipt
+from skewbench.storage.schemas import IMAGES, SAMPLES, SCORES
+from skewbench.storage.store import LocalStore
+from skewbench.tasks.reference import find_reference
+from skewbench.tasks.run import commit_receipts
+from skewbench.tasks.score import score_images
+from skewbench.tasks.scoring import check_metrics, expand, left_of_run
+from skewbench.tasks.worker import Needs, ScoreJob, Worker
+from skewbench.vocabulary.errors import InputError
 from tests.eval.scorers.tiny_clip import save_tiny_clip
 from tests.eval.scorers.tiny_inception import save_inception
 from tests.tasks.experiments import small

@@ -5,15 +5,15 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from eval.scenes.captions import caption, parse_caption
-from eval.scenes.scene import is_held_out, sample_scene
-from eval.scorers.clip_tower import ClipTower
-from tasks.shapes_clip.architecture import clip, read, read_words
-from tasks.shapes_clip.data import disturbed, draw_scenes, is_named, told
-from tasks.shapes_clip.evaluate import CANDIDATES, candidates
-from tasks.shapes_clip.facts import OBJECT_FACTS, SCENE_FACTS, cell_facts, scene_facts, told_facts, word_facts
-from tasks.shapes_clip.train import app
-from tasks.shapes_xl.architecture import write_tokenizer
+from skewbench.eval.scenes.captions import caption, parse_caption
+from skewbench.eval.scenes.scene import is_held_out, sample_scene
+from skewbench.eval.scorers.clip_tower import ClipTower
+from skewbench.tasks.shapes_clip.architecture import clip, read, read_words
+from skewbench.tasks.shapes_clip.data import disturbed, draw_scenes, is_named, told
+from skewbench.tasks.shapes_clip.evaluate import CANDIDATES, candidates
+from skewbench.tasks.shapes_clip.facts import OBJECT_FACTS, SCENE_FACTS, cell_facts, scene_facts, told_facts, word_facts
+from skewbench.tasks.shapes_clip.train import app
+from skewbench.tasks.shapes_xl.architecture import write_tokenizer
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,9 @@ import torch
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
-from tasks.experiment import ModelSpec
-from tasks.models import load_pipeline, resolve_model
-from tasks.shapes_xl.train import app
+from skewbench.tasks.experiment import ModelSpec
+from skewbench.tasks.models import load_pipeline, resolve_model
+from skewbench.tasks.shapes_xl.train import app
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import ray
 
-from tasks.pool import ray_connected
-from tasks.worker_log import Bound, WorkerLog, log_to
+from skewbench.tasks.pool import ray_connected
+from skewbench.tasks.worker_log import Bound, WorkerLog, log_to
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's own, of sockets and processes it leaves to exit handlers
 

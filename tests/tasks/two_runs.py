@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sql.schemas import REGRESSIONS
+from skewbench.storage.schemas import REGRESSIONS
 from tests.lakes import Lake, made
 
 Change = Callable[[pa.Table], pa.Table]

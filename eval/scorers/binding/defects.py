@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from eval.scenes.render import OVERSAMPLING, shape_mask
-from eval.scenes.scene import GAP, Object, Scene, relation, sample_scene
-from eval.scenes.vocabulary import BACKGROUNDS, COLOURS, SHAPES, SIZE, SIZES, TEXTURES
+from skewbench.eval.scenes.render import OVERSAMPLING, shape_mask
+from skewbench.eval.scenes.scene import GAP, Object, Scene, relation, sample_scene
+from skewbench.eval.scenes.vocabulary import BACKGROUNDS, COLOURS, SHAPES, SIZE, SIZES, TEXTURES
 
 FUSED_SHARE = (0.15, 0.6)
 """How much of the smaller of two fused objects is in the other one."""

@@ -7,10 +7,10 @@ from itertools import combinations
 import numpy as np
 from jaxtyping import UInt8
 
-from eval.scenes.captions import CaptionMeaning
-from eval.scorers.binding.describe import Seen, describe
-from eval.scorers.binding.facts import facts
-from eval.scorers.binding.match import Matching, match
+from skewbench.eval.scenes.captions import CaptionMeaning
+from skewbench.eval.scorers.binding.describe import Seen, describe
+from skewbench.eval.scorers.binding.facts import facts
+from skewbench.eval.scorers.binding.match import Matching, match
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 import re
 
-from eval.scenes.captions import WORDS, CaptionMeaning, parse_caption
-from eval.scenes.vocabulary import BACKGROUNDS, SHAPES
+from skewbench.eval.scenes.captions import WORDS, CaptionMeaning, parse_caption
+from skewbench.eval.scenes.vocabulary import BACKGROUNDS, SHAPES
 
 RELATION_WORDS = ("left", "right", "above", "over", "below", "under", "inside")
 

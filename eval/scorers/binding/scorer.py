@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import UInt8
 
-from eval.scenes.captions import CaptionMeaning
-from eval.scorers.binding.describe import describe
-from eval.scorers.binding.facts import binding, facts, leak, part
-from eval.scorers.binding.match import match
-from eval.scorers.binding.prompt import read
-from eval.scorers.contract import Images, Score, check_batch
+from skewbench.eval.scenes.captions import CaptionMeaning
+from skewbench.eval.scorers.binding.describe import describe
+from skewbench.eval.scorers.binding.facts import binding, facts, leak, part
+from skewbench.eval.scorers.binding.match import match
+from skewbench.eval.scorers.binding.prompt import read
+from skewbench.eval.scorers.contract import Images, Score, check_batch
 
 _PARTS = ("presence", "colour", "texture", "relation")
 

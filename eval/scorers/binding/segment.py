@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy import ndimage
 
-from eval.scenes.vocabulary import COLOURS
+from skewbench.eval.scenes.vocabulary import COLOURS
 
 LEAST_CHROMA = 20.0
 """Pixels below this are ground, whatever their hue, in units of 0..255."""

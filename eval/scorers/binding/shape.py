@@ -7,8 +7,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy import ndimage
 
-from eval.scenes.render import OVERSAMPLING, shape_mask
-from eval.scenes.vocabulary import SHAPES, SIZE
+from skewbench.eval.scenes.render import OVERSAMPLING, shape_mask
+from skewbench.eval.scenes.vocabulary import SHAPES, SIZE
 
 _SIDE = 32
 _SCALE = 0.5

@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy import ndimage
 
-from eval.scenes.vocabulary import COLOURS, SHADE, TEXTURE_PERIOD
+from skewbench.eval.scenes.vocabulary import COLOURS, SHADE, TEXTURE_PERIOD
 
 LEAST_DARK = 0.1
 """Share of dark pixels from which an object is not solid; dots darken 0.31 of the plane, stripes 0.5."""

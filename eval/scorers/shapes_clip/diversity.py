@@ -5,10 +5,10 @@ from collections.abc import Callable
 from jaxtyping import Float
 from torch import Tensor
 
-from eval.scorers.clip_tower import ClipTower
-from eval.scorers.contract import GroupScore, Images
-from eval.scorers.images import is_blank
-from eval.scorers.vendi import vendi_score
+from skewbench.eval.scorers.clip_tower import ClipTower
+from skewbench.eval.scorers.contract import GroupScore, Images
+from skewbench.eval.scorers.images import is_blank
+from skewbench.eval.scorers.vendi import vendi_score
 
 UnitFeatures = Float[Tensor, "n d"]
 

@@ -7,10 +7,10 @@ scenes can say has no score: the model never saw its words, and a number would b
 import re
 from collections.abc import Sequence
 
-from eval.scenes.captions import WORDS, parse_caption
-from eval.scorers.clip import ClipScore
-from eval.scorers.clip_tower import ClipTower
-from eval.scorers.contract import Images, Score, check_batch
+from skewbench.eval.scenes.captions import WORDS, parse_caption
+from skewbench.eval.scorers.clip import ClipScore
+from skewbench.eval.scorers.clip_tower import ClipTower
+from skewbench.eval.scorers.contract import Images, Score, check_batch
 
 NAME = "shapes_clip_score"
 MOST_OBJECTS = 3

@@ -7,13 +7,13 @@ import numpy as np
 import polars as pl
 from scipy import stats
 
-from eval.figures import change_by_regime, metric_label
-from eval.statistics import benjamini_hochberg
-from tasks.lake.manifest import Manifest
-from tasks.report.answers import Answers
-from tasks.report.columns import CELL, METRIC, intervals, numbers
-from tasks.report.numbers import count, show, signed, span
-from tasks.report.view import Column, Figure, Panel, Section, chart, table
+from skewbench.eval.figures import change_by_regime, metric_label
+from skewbench.eval.statistics import benjamini_hochberg
+from skewbench.storage.manifest import Manifest
+from skewbench.tasks.report.answers import Answers
+from skewbench.tasks.report.columns import CELL, METRIC, intervals, numbers
+from skewbench.tasks.report.numbers import count, show, signed, span
+from skewbench.tasks.report.view import Column, Figure, Panel, Section, chart, table
 
 
 @dataclass(frozen=True)

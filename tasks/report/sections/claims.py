@@ -2,13 +2,13 @@
 
 import polars as pl
 
-from eval.claims import published_claims
-from eval.figures import metric_label
-from tasks.claims import counted
-from tasks.report.answers import Answers
-from tasks.report.columns import intervals, numbers, words
-from tasks.report.numbers import count, signed
-from tasks.report.view import Column, Figure, Section, listing, table
+from skewbench.eval.claims import published_claims
+from skewbench.eval.figures import metric_label
+from skewbench.tasks.claims import counted
+from skewbench.tasks.report.answers import Answers
+from skewbench.tasks.report.columns import intervals, numbers, words
+from skewbench.tasks.report.numbers import count, signed
+from skewbench.tasks.report.view import Column, Figure, Section, listing, table
 
 
 def _metric(row: dict[str, str | None]) -> str:

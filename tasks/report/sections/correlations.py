@@ -2,12 +2,12 @@
 
 import polars as pl
 
-from eval.figures import MEASURES, correlations, correlations_narrow, measure_label
-from tasks.report.answers import Answers
-from tasks.report.columns import METRIC, intervals, numbers, words
-from tasks.report.hints import no_metric, no_stability
-from tasks.report.numbers import count, signed, span
-from tasks.report.view import Figure, Panel, Section, chart, listing, table
+from skewbench.eval.figures import MEASURES, correlations, correlations_narrow, measure_label
+from skewbench.tasks.report.answers import Answers
+from skewbench.tasks.report.columns import METRIC, intervals, numbers, words
+from skewbench.tasks.report.hints import no_metric, no_stability
+from skewbench.tasks.report.numbers import count, signed, span
+from skewbench.tasks.report.view import Figure, Panel, Section, chart, listing, table
 
 _COLUMNS = (
     METRIC,

@@ -2,12 +2,12 @@
 
 import polars as pl
 
-from eval.figures import Axis, metric_label, metric_meaning, operating_curve
-from tasks.report.answers import Answers
-from tasks.report.columns import CELL, METRIC, intervals, numbers, words
-from tasks.report.hints import no_metric
-from tasks.report.numbers import count, show, span
-from tasks.report.view import Column, Figure, Panel, Section, Table, chart, table
+from skewbench.eval.figures import Axis, metric_label, metric_meaning, operating_curve
+from skewbench.tasks.report.answers import Answers
+from skewbench.tasks.report.columns import CELL, METRIC, intervals, numbers, words
+from skewbench.tasks.report.hints import no_metric
+from skewbench.tasks.report.numbers import count, show, span
+from skewbench.tasks.report.view import Column, Figure, Panel, Section, Table, chart, table
 
 _COLUMNS = (
     CELL,

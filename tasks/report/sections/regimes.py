@@ -2,13 +2,13 @@
 
 import polars as pl
 
-from eval.figures import change_by_regime, metric_label
-from tasks.report.answers import Answers
-from tasks.report.columns import CELL, METRIC, intervals, numbers, words
-from tasks.report.hints import no_baseline, no_metric
-from tasks.report.numbers import count, show, signed, span
-from tasks.report.sections.scatter import scatter_figure
-from tasks.report.view import Chart, Figure, Panel, Section, chart, listing, table
+from skewbench.eval.figures import change_by_regime, metric_label
+from skewbench.tasks.report.answers import Answers
+from skewbench.tasks.report.columns import CELL, METRIC, intervals, numbers, words
+from skewbench.tasks.report.hints import no_baseline, no_metric
+from skewbench.tasks.report.numbers import count, show, signed, span
+from skewbench.tasks.report.sections.scatter import scatter_figure
+from skewbench.tasks.report.view import Chart, Figure, Panel, Section, chart, listing, table
 
 _COLUMNS = (
     CELL,

@@ -3,12 +3,12 @@
 import numpy as np
 import polars as pl
 
-from eval.figures import change_by_alignment, metric_label
-from eval.statistics import resample, smooth
-from tasks.report.answers import Answers
-from tasks.report.columns import CELL, intervals, numbers
-from tasks.report.numbers import count, show, signed, span
-from tasks.report.view import Chart, Figure, Panel, chart, table
+from skewbench.eval.figures import change_by_alignment, metric_label
+from skewbench.eval.statistics import resample, smooth
+from skewbench.tasks.report.answers import Answers
+from skewbench.tasks.report.columns import CELL, intervals, numbers
+from skewbench.tasks.report.numbers import count, show, signed, span
+from skewbench.tasks.report.view import Chart, Figure, Panel, chart, table
 
 _DOTS = 4000
 """On the page, over all cells: more would hide each other, and make the page large."""

@@ -2,12 +2,12 @@
 
 import polars as pl
 
-from eval.figures import blocks_by_steps, extent, measure_label, profile, symmetric
-from tasks.report.answers import Answers
-from tasks.report.columns import CELL, numbers, words
-from tasks.report.hints import no_stability
-from tasks.report.numbers import count, show, span
-from tasks.report.view import Chart, Figure, Panel, Section, chart, table
+from skewbench.eval.figures import blocks_by_steps, extent, measure_label, profile, symmetric
+from skewbench.tasks.report.answers import Answers
+from skewbench.tasks.report.columns import CELL, numbers, words
+from skewbench.tasks.report.hints import no_stability
+from skewbench.tasks.report.numbers import count, show, span
+from skewbench.tasks.report.view import Chart, Figure, Panel, Section, chart, table
 
 _SHOWN = {"alignment": "alignment", "instability": "instability", "neg_energy": "minus energy"}
 """The measures in the order in which a reader may choose, and their names."""

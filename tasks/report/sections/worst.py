@@ -2,12 +2,12 @@
 
 import polars as pl
 
-from eval.figures import change_by_regime, metric_label
-from tasks.report.answers import Answers
-from tasks.report.columns import CELL, intervals, numbers, words
-from tasks.report.hints import no_baseline, no_metric
-from tasks.report.numbers import count, percent, show, signed, span
-from tasks.report.view import Figure, Panel, Section, chart, table
+from skewbench.eval.figures import change_by_regime, metric_label
+from skewbench.tasks.report.answers import Answers
+from skewbench.tasks.report.columns import CELL, intervals, numbers, words
+from skewbench.tasks.report.hints import no_baseline, no_metric
+from skewbench.tasks.report.numbers import count, percent, show, signed, span
+from skewbench.tasks.report.view import Figure, Panel, Section, chart, table
 
 _KEY = (CELL, words("chosen by", "chosen_by", metric_label))
 _BESIDE = (

@@ -2,8 +2,8 @@
 
 import pytest
 
-from eval.claims import judge, published_claims
-from eval.claims.published import MEASURES, STAGES
+from skewbench.eval.claims import judge, published_claims
+from skewbench.eval.claims.published import MEASURES, STAGES
 
 
 @pytest.mark.parametrize(

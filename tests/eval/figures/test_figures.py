@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 import vl_convert
 
-from eval.figures import (
+from skewbench.eval.figures import (
     Axis,
     Colours,
     blocks_by_steps,

@@ -4,8 +4,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from eval.regressions import Margin, beyond_rounding, judged
-from eval.statistics import paired_change, sign_flip
+from skewbench.eval.regressions import Margin, beyond_rounding, judged
+from skewbench.eval.statistics import paired_change, sign_flip
 
 ASKED = {"score": Margin(0.1, "higher", True), "measure": Margin(0.05, None)}
 

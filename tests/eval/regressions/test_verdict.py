@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from eval.regressions import Evidence, judge
+from skewbench.eval.regressions import Evidence, judge
 
 NAN = math.nan
 LOST: dict[str, object] = {"better": "lower", "q": 1.0}

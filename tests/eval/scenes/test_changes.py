@@ -6,9 +6,9 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from eval.scenes.captions import caption, parse_caption
-from eval.scenes.changes import KINDS, changes
-from eval.scenes.scene import relation, sample_scene
+from skewbench.eval.scenes.captions import caption, parse_caption
+from skewbench.eval.scenes.changes import KINDS, changes
+from skewbench.eval.scenes.scene import relation, sample_scene
 
 
 def described(count):

@@ -5,10 +5,10 @@ from itertools import combinations, product
 import numpy as np
 import pytest
 
-from eval.scenes.captions import WORDS, caption, parse_caption
-from eval.scenes.render import render
-from eval.scenes.scene import combinations_of, is_held_out, relation, sample_scene
-from eval.scenes.vocabulary import COLOURS, CONTAINERS, SHAPES, SIZE, TEXTURES
+from skewbench.eval.scenes.captions import WORDS, caption, parse_caption
+from skewbench.eval.scenes.render import render
+from skewbench.eval.scenes.scene import combinations_of, is_held_out, relation, sample_scene
+from skewbench.eval.scenes.vocabulary import COLOURS, CONTAINERS, SHAPES, SIZE, TEXTURES
 
 
 @pytest.mark.parametrize("split", ["train", "test"])

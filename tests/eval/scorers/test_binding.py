@@ -10,17 +10,17 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
-from eval.scenes.captions import caption, parse_caption
-from eval.scenes.render import render
-from eval.scenes.scene import Object, Scene, relation, sample_scene
-from eval.scorers import scorer
-from eval.scorers.binding.defects import DEFECTS
-from eval.scorers.binding.degrade import degrade
-from eval.scorers.binding.describe import describe
-from eval.scorers.binding.diagnose import Defect, diagnose
-from eval.scorers.binding.evaluate import full_meaning
-from eval.scorers.binding.prompt import read
-from eval.scorers.binding.scorer import score_scene
+from skewbench.eval.scenes.captions import caption, parse_caption
+from skewbench.eval.scenes.render import render
+from skewbench.eval.scenes.scene import Object, Scene, relation, sample_scene
+from skewbench.eval.scorers import scorer
+from skewbench.eval.scorers.binding.defects import DEFECTS
+from skewbench.eval.scorers.binding.degrade import degrade
+from skewbench.eval.scorers.binding.describe import describe
+from skewbench.eval.scorers.binding.diagnose import Defect, diagnose
+from skewbench.eval.scorers.binding.evaluate import full_meaning
+from skewbench.eval.scorers.binding.prompt import read
+from skewbench.eval.scorers.binding.scorer import score_scene
 
 TWO = "a large solid red circle to the left of a small striped blue square on a white background"
 RED = Object("red", "circle", "solid", "large", 18.0, 32.0, 14.0)

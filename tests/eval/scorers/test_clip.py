@@ -13,10 +13,10 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from eval.scorers import clip_tower
-from eval.scorers.clip import ClipScore
-from eval.scorers.clip_tower import ClipTower
-from eval.weights import BadWeights, MissingWeights, path_of
+from skewbench.eval.scorers import clip_tower
+from skewbench.eval.scorers.clip import ClipScore
+from skewbench.eval.scorers.clip_tower import ClipTower
+from skewbench.eval.weights import BadWeights, MissingWeights, path_of
 from tests.eval.scorers.tiny_clip import CONFIG, save_tiny_clip, tiny_state
 
 PROMPTS = ["a red circle", "a dog", "two owls", "a dog"]

@@ -9,9 +9,9 @@ from scipy import linalg
 from scipy.spatial.distance import cdist
 from torch_fidelity.metric_kid import mmd2
 
-from eval.scorers.distribution import fid, kid, prdc
-from eval.scorers.inception import Distribution
-from eval.weights import BadWeights
+from skewbench.eval.scorers.distribution import fid, kid, prdc
+from skewbench.eval.scorers.inception import Distribution
+from skewbench.eval.weights import BadWeights
 from tests.eval.scorers.tiny_inception import save_inception
 
 

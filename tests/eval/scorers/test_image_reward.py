@@ -10,9 +10,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from eval.scorers.aesthetic import AestheticHead
-from eval.scorers.image_reward import DEVIATION, LONGEST, MEAN, TEXT, VISION, ImageReward, ImageRewardModel, renamed
-from eval.weights import BadWeights
+from skewbench.eval.scorers.aesthetic import AestheticHead
+from skewbench.eval.scorers.image_reward import (
+    DEVIATION,
+    LONGEST,
+    MEAN,
+    TEXT,
+    VISION,
+    ImageReward,
+    ImageRewardModel,
+    renamed,
+)
+from skewbench.eval.weights import BadWeights
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "red", "blue", "green", "circle", "square", "star"]
 VOCABULARY = [*WORDS, *string.punctuation]

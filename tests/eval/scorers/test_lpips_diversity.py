@@ -10,8 +10,8 @@ import pytest
 import torch
 from torchvision.models import alexnet
 
-from eval.scorers.lpips_diversity import LpipsDiversity
-from eval.weights import BadWeights
+from skewbench.eval.scorers.lpips_diversity import LpipsDiversity
+from skewbench.eval.weights import BadWeights
 
 
 @pytest.fixture(scope="module")

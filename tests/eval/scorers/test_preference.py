@@ -10,13 +10,13 @@ from PIL import Image
 from safetensors.torch import save_file
 from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel, CLIPProcessor, CLIPTokenizer
 
-from eval.scorers import Scorers, registry
-from eval.scorers.aesthetic import Aesthetic, AestheticHead
-from eval.scorers.clip import ClipScore
-from eval.scorers.clip_tower import ClipTower
-from eval.scorers.pickscore import PickScore
-from eval.weights import BadWeights
-from tasks.shapes_xl.architecture import write_tokenizer
+from skewbench.eval.scorers import Scorers, registry
+from skewbench.eval.scorers.aesthetic import Aesthetic, AestheticHead
+from skewbench.eval.scorers.clip import ClipScore
+from skewbench.eval.scorers.clip_tower import ClipTower
+from skewbench.eval.scorers.pickscore import PickScore
+from skewbench.eval.weights import BadWeights
+from skewbench.tasks.shapes_xl.architecture import write_tokenizer
 from tests.eval.scorers.tiny_clip import CONFIG, save_tiny_clip
 
 PROMPTS = ["a red circle", "a blue square", "a green star", "a red circle"]

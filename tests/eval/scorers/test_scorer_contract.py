@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from eval.scorers import GroupScore, GroupScorer, ImageScorer, Score, SetScorer, names, scorer
-from eval.scorers.registry import OF_CELLS
-from eval.weights.catalogue import PACKAGES, WEIGHTS
+from skewbench.eval.scorers import GroupScore, GroupScorer, ImageScorer, Score, SetScorer, names, scorer
+from skewbench.eval.scorers.registry import OF_CELLS
+from skewbench.eval.weights.catalogue import PACKAGES, WEIGHTS
 
 PROMPTS = ["a red circle", "a dog", ""]
 READY = [name for name in names() if not scorer(name).needs]

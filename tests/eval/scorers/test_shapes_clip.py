@@ -7,13 +7,13 @@ import open_clip
 import pytest
 import torch
 
-from eval.scenes.captions import caption
-from eval.scenes.render import render
-from eval.scenes.scene import sample_scene
-from eval.scorers import scorer
-from eval.scorers.clip_tower import ClipTower
-from eval.scorers.shapes_clip import WEIGHTS
-from tasks.shapes_clip.evaluate import retrieval
+from skewbench.eval.scenes.captions import caption
+from skewbench.eval.scenes.render import render
+from skewbench.eval.scenes.scene import sample_scene
+from skewbench.eval.scorers import scorer
+from skewbench.eval.scorers.clip_tower import ClipTower
+from skewbench.eval.scorers.shapes_clip import WEIGHTS
+from skewbench.tasks.shapes_clip.evaluate import retrieval
 
 LIMIT = 8_000_000
 """Bytes that may come with the package."""

@@ -7,10 +7,10 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from eval.scenes.render import render
-from eval.scenes.scene import sample_scene
-from eval.scorers import scorer
-from eval.scorers.images import CorruptImage, decode, is_blank
+from skewbench.eval.scenes.render import render
+from skewbench.eval.scenes.scene import sample_scene
+from skewbench.eval.scorers import scorer
+from skewbench.eval.scorers.images import CorruptImage, decode, is_blank
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from eval.statistics import benjamini_hochberg, interval, mean_draws, median_draws, paired_change, resample
+from skewbench.eval.statistics import benjamini_hochberg, interval, mean_draws, median_draws, paired_change, resample
 
 
 def test_resamples_are_seeded_and_draw_as_many_clusters_as_there_are() -> None:

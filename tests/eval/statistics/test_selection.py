@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from eval.statistics import resample, worst_draws, worst_mean
+from skewbench.eval.statistics import resample, worst_draws, worst_mean
 
 
 def test_without_ties_it_is_the_mean_of_the_lowest() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from eval.statistics import equivalence, least_p, paired_change, sign_flip
+from skewbench.eval.statistics import equivalence, least_p, paired_change, sign_flip
 
 
 def test_few_clusters_are_exact() -> None:

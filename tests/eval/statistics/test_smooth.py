@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from eval.statistics import resample, smooth
+from skewbench.eval.statistics import resample, smooth
 
 
 def test_a_line_is_found_as_it_is() -> None:

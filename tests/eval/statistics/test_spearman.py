@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from eval.statistics import interval, resample, spearman, spearman_draws
-from eval.statistics.places import Places
+from skewbench.eval.statistics import interval, resample, spearman, spearman_draws
+from skewbench.eval.statistics.places import Places
 
 VALUES = st.lists(st.tuples(st.integers(0, 4), st.one_of(st.none(), st.integers(0, 4))), min_size=3, max_size=40)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from eval.statistics import against_history, in_turns
+from skewbench.eval.statistics import against_history, in_turns
 
 ABBA = np.array([False, True, True, False] * 3)
 ABAB = np.array([False, True] * 6)

@@ -54,10 +54,10 @@ def _misbehave(models: ModuleType) -> None:
 
 
 class _AfterImport(importlib.abc.MetaPathFinder):
-    """Changes `tasks.models` as soon as it is imported."""
+    """Changes `skewbench.tasks.models` as soon as it is imported."""
 
     def find_spec(self, name: str, path: object, target: object = None) -> importlib.machinery.ModuleSpec | None:
-        if name != "tasks.models":
+        if name != "skewbench.tasks.models":
             return None
         sys.meta_path.remove(self)
         spec = importlib.util.find_spec(name)

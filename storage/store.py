@@ -1,4 +1,4 @@
-"""Objects of a lake: whole at once, or not there. In a local folder here; in a bucket in `tasks.lake.bucket`."""
+"""Objects of a lake: whole at once, or not there. In a local folder here; in a bucket in `skewbench.storage.bucket_store`."""
 
 import errno
 import fcntl
@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from sql.place import Folder, Place
-from tasks.errors import InputError
+from skewbench.storage.place import Folder, Place
+from skewbench.vocabulary.errors import InputError
 
 ABANDONED = 3600.0
 """Age in seconds from which a temporary file has no writer any more."""
@@ -157,7 +157,7 @@ def open_store(lake: str | Path) -> Store:
         InputError: a file where a folder is wanted.
     """
     if "://" in str(lake):
-        from tasks.lake.bucket import BucketStore
+        from skewbench.storage.bucket_store import BucketStore
 
         return BucketStore(str(lake))
     if os.path.isfile(lake):

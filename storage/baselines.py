@@ -4,9 +4,9 @@ import json
 import re
 from dataclasses import asdict, dataclass, replace
 
-from tasks.errors import InputError
-from tasks.lake.manifest import find_run, now
-from tasks.lake.store import Store
+from skewbench.storage.manifest import find_run, now
+from skewbench.storage.store import Store
+from skewbench.vocabulary.errors import InputError
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,59}")
 

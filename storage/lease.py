@@ -11,9 +11,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from sql.place import LakeError
-from tasks.errors import RunError
-from tasks.lake.store import Store
+from skewbench.storage.place import LakeError
+from skewbench.storage.store import Store
+from skewbench.vocabulary.errors import RunError
 
 HEARTBEAT = 5.0
 """Seconds between two heartbeats."""

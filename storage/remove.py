@@ -1,9 +1,9 @@
 """Removing a run: the manifest first, so that readers stop seeing it before anything is gone."""
 
-from sql.schemas import TABLES
-from tasks.lake.lease import Lease
-from tasks.lake.manifest import manifest_path, report_path
-from tasks.lake.store import Store
+from skewbench.storage.lease import Lease
+from skewbench.storage.manifest import manifest_path, report_path
+from skewbench.storage.schemas import TABLES
+from skewbench.storage.store import Store
 
 
 def remove_run(store: Store, run_id: str) -> int:

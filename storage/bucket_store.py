@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import obstore
 from obstore.exceptions import AlreadyExistsError, PreconditionError
 
-from sql.bucket import Bucket
-from sql.place import LakeError
+from skewbench.storage.bucket import Bucket
+from skewbench.storage.place import LakeError
 
 if TYPE_CHECKING:
     from obstore import UpdateVersion

@@ -1,4 +1,4 @@
-"""Where a lake lies: a local folder, or a bucket of an object store (`sql.bucket`). Reading alone."""
+"""Where a lake lies: a local folder, or a bucket of an object store (`skewbench.storage.bucket`). Reading alone."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -82,7 +82,7 @@ def locate(lake: str | Path) -> Place:
         LakeError: no such folder, a URL of a kind that is not known, no credentials in the environment.
     """
     if "://" in str(lake):
-        from sql.bucket import Bucket
+        from skewbench.storage.bucket import Bucket
 
         return Bucket(str(lake))
     folder = Path(lake).expanduser().resolve()

@@ -5,12 +5,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
-from sql import LakeUnreachable
-from tasks.errors import RunError
-from tasks.lake.lease import Lease
-from tasks.lake.manifest import Manifest, find_run, parts_by_receipt, write_manifest
-from tasks.lake.parts import Part, Receipt, read_receipts, receipt_path
-from tasks.lake.store import Store
+from skewbench.sql import LakeUnreachable
+from skewbench.storage.lease import Lease
+from skewbench.storage.manifest import Manifest, find_run, parts_by_receipt, write_manifest
+from skewbench.storage.parts import Part, Receipt, read_receipts, receipt_path
+from skewbench.storage.store import Store
+from skewbench.vocabulary.errors import RunError
 
 GENERATED = ("samples", "images", "stability")
 """Tables of what was drawn and measured; the others are made from them."""

@@ -14,7 +14,7 @@ import obstore
 from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import GCSStore, S3Store
 
-from sql.place import LakeError, LakeUnreachable
+from skewbench.storage.place import LakeError, LakeUnreachable
 
 PATIENCE = "SKEWBENCH_PATIENCE"
 """Variable: seconds for which a store that does not answer is asked again, before work is given up."""

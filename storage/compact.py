@@ -9,11 +9,11 @@ from dataclasses import replace
 
 import pyarrow as pa
 
-from sql.schemas import TABLES
-from tasks.errors import InputError
-from tasks.lake.manifest import Manifest, delete_unnamed, write_manifest
-from tasks.lake.parts import Part, new_attempt, read_part, write_part
-from tasks.lake.store import Store
+from skewbench.storage.manifest import Manifest, delete_unnamed, write_manifest
+from skewbench.storage.parts import Part, new_attempt, read_part, write_part
+from skewbench.storage.schemas import TABLES
+from skewbench.storage.store import Store
+from skewbench.vocabulary.errors import InputError
 
 TARGET = 256 * 2**20
 """Bytes of small parts that are merged into one."""

@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sql.schemas import TABLES, VERSION
-from tasks.errors import InputError, RunError
-from tasks.lake.parts import Part, Receipt, parse_part
-from tasks.lake.store import Store
+from skewbench.storage.parts import Part, Receipt, parse_part
+from skewbench.storage.schemas import TABLES, VERSION
+from skewbench.storage.store import Store
+from skewbench.vocabulary.errors import InputError, RunError
 
 LOOKS = 5
 """Times that the runs of a lake are listed anew, where one goes while they are read."""

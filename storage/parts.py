@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from sql.schemas import TABLES, VERSION
-from tasks.errors import InputError
-from tasks.lake.store import Store
+from skewbench.storage.schemas import TABLES, VERSION
+from skewbench.storage.store import Store
+from skewbench.vocabulary.errors import InputError
 
 _ROW_GROUP = {"images": 100}
 """Rows a row group: pictures are large, and a reader fetches few."""
