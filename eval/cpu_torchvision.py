@@ -4,30 +4,40 @@ Such pairs happen where only torch comes from an index of CPU builds. Their impo
 operators, and with it whatever imports torchvision: open_clip, timm, lpips, and diffusers by way of transformers. With
 the operators declared, everything but they themselves works.
 
-torch calls this at the end of its own import, in every process, by the entry point that `pyproject.toml` declares:
-drivers, workers and a person's notebook alike.
+Every function of skewbench that imports torchvision, or a library that does, calls this first. No other program is
+touched.
 """
 
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+OPERATORS = ("nms", "qnms")
+SIGNATURE = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+SCRIPT = f"""\
+# torchvision on this machine was built for another torch: its import needs two operators to be declared
+operators = torch.library.Library("torchvision", "FRAGMENT")
+for operator in {OPERATORS}:
+    operators.define(operator + "{SIGNATURE}")
+"""
+"""The same as lines of a script that imports torch and nothing of skewbench."""
 _DECLARED: list[Any] = []
 """A declaration lasts as long as its library is referenced."""
 
 
 def define_missing_operators() -> None:
-    """Declare the operators where the pair does not match. Versions are read without importing torchvision."""
-    if _DECLARED or not _mismatched():
+    """Declare the operators where torch and torchvision do not match."""
+    if _DECLARED or not torchvision_is_mismatched():
         return
     import torch
 
     library = torch.library.Library("torchvision", "FRAGMENT")
-    for name in ("nms", "qnms"):
-        library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    for name in OPERATORS:
+        library.define(name + SIGNATURE)
     _DECLARED.append(library)
 
 
-def _mismatched() -> bool:
+def torchvision_is_mismatched() -> bool:
+    """Whether torch is a build for CPUs and torchvision is not. Reads versions; imports neither."""
     try:
         return version("torch").endswith("+cpu") and not version("torchvision").endswith("+cpu")
     except PackageNotFoundError:

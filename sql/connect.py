@@ -52,7 +52,7 @@ def connect(
 ) -> duckdb.DuckDBPyConnection:
     """An in-memory DuckDB with the lake's tables and derived views.
 
-    The tables (`skewbench.storage.schemas.TABLES`) are views over the parts that the manifests name, with a `run_id`; `runs`,
+    The tables (`storage.schemas.TABLES`) are views over the parts that the manifests name, with a `run_id`; `runs`,
     `cells` and `missing_metrics` are what the manifests say; the rest is in `sql/views/`. Nothing outside of the lake
     can be read or written through the connection, no extension loaded, no setting changed. For SQL that somebody typed
     use `skewbench.sql.select`, which also keeps it from writing into the lake.
@@ -108,7 +108,7 @@ def _views(place: Place, seen: list[Run], branch: str | None) -> str:
         _table("missing_metrics", ("run_id", "metric", "reason"), (row for run in seen for row in _missing_rows(run))),
     ]
     statements += [_view(place, table, seen) for table in TABLES]
-    statements += [(files("sql") / "views" / f"{name}.sql").read_text(encoding="utf-8") for name in VIEWS]
+    statements += [(files("skewbench.sql") / "views" / f"{name}.sql").read_text(encoding="utf-8") for name in VIEWS]
     statements.append(f"SET VARIABLE branch = {literal(branch)};")
     return "\n".join(statement.rstrip() + "\n" for statement in statements)
 

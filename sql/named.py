@@ -40,7 +40,7 @@ class Query:
 @cache
 def queries() -> list[Query]:
     """Every named query, by name."""
-    found = sorted((files("sql") / "queries").iterdir(), key=lambda file: file.name)
+    found = sorted((files("skewbench.sql") / "queries").iterdir(), key=lambda file: file.name)
     return [_parse(file.name.removesuffix(".sql"), file.read_text(encoding="utf-8")) for file in found]
 
 

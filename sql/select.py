@@ -13,7 +13,8 @@ def select(connection: duckdb.DuckDBPyConnection, text: str) -> pl.DataFrame:
     """Runs SQL that only reads, and returns the last statement's rows.
 
     Allowed: SELECT (with WITH, FROM, VALUES, DESCRIBE, SUMMARIZE, SHOW, PIVOT), EXPLAIN of one, and SET VARIABLE.
-    The locks of `skewbench.sql.connect` keep a query inside of the lake; this also refuses statements that could write into it.
+    The locks of `skewbench.sql.connect` keep a query inside of the lake; this also refuses statements that could write
+    into it.
 
     Raises:
         ValueError: a statement that is not allowed, no statement, or SQL that DuckDB refuses; its message in one line

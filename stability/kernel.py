@@ -1,4 +1,4 @@
-"""Plain and skewed softmax in one pass over the keys, as a Triton kernel. Imports Triton: only `skewbench.stability.fused` may.
+"""Plain and skewed softmax in one pass over the keys, as a Triton kernel. Imports Triton: only `fused` may.
 
 A program has a tile of tokens of one row and head, and a block of value columns. It goes over the keys' tiles once and
 keeps two running maxima, two sums and two results, as FlashAttention keeps one of each (Dao et al. 2022). Both

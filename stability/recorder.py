@@ -87,7 +87,7 @@ class Recorder:
         self._entries[block.number, call] = entry
 
     def to_arrow(self) -> pa.Table:
-        """One row a sample, block and branch (see `skewbench.stability.table.SCHEMA`); the batch's one copy from the device.
+        """One row a sample, block and branch (see `stability.table.SCHEMA`); the batch's one copy from the device.
 
         Raises ValueError where nothing was recorded.
         """

@@ -1,4 +1,4 @@
-"""Objects of a lake: whole at once, or not there. In a local folder here; in a bucket in `skewbench.storage.bucket_store`."""
+"""Objects of a lake: whole at once, or not there. In a local folder here; in a bucket in `storage.bucket_store`."""
 
 import errno
 import fcntl

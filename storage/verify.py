@@ -5,10 +5,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
-from skewbench.sql import LakeUnreachable
 from skewbench.storage.lease import Lease
 from skewbench.storage.manifest import Manifest, find_run, parts_by_receipt, write_manifest
 from skewbench.storage.parts import Part, Receipt, read_receipts, receipt_path
+from skewbench.storage.place import LakeUnreachable
 from skewbench.storage.store import Store
 from skewbench.vocabulary.errors import RunError
 

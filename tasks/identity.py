@@ -67,7 +67,7 @@ def source_digest() -> str:
 
 def _folder(package: str) -> Path:
     """Without importing it. Packages that a driver ships do not lie side by side."""
-    (place,) = find_spec(package).submodule_search_locations  # type: ignore[union-attr, misc]
+    (place,) = find_spec(f"skewbench.{package}").submodule_search_locations  # type: ignore[union-attr, misc]
     return Path(place)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from skewbench.eval.cpu_torchvision import define_missing_operators
 from skewbench.stability.blocks import Block, self_attention_blocks
 from skewbench.tasks.experiment import ModelSpec
 from skewbench.tasks.shapes_xl import WEIGHTS
@@ -60,6 +61,7 @@ def check_source(source: ModelSource) -> None:
 
 def load_pipeline(source: ModelSource, device: str) -> Any:
     """The pipeline, on a device, without progress bars. Heavy: imports diffusers and reads weights."""
+    define_missing_operators()
     from diffusers import StableDiffusionXLPipeline
 
     pipeline = StableDiffusionXLPipeline.from_pretrained(
@@ -91,6 +93,7 @@ def image_size(source: ModelSource, width: int | None, height: int | None) -> tu
 
 def blocks_of(source: ModelSource) -> list[Block]:
     """The model's self-attention blocks, from its configuration alone (no weights are read)."""
+    define_missing_operators()
     from diffusers import UNet2DConditionModel
 
     with torch.device("meta"):

@@ -3,13 +3,14 @@
 from dataclasses import fields
 from typing import Any
 
+from skewbench.eval.cpu_torchvision import SCRIPT, torchvision_is_mismatched
 from skewbench.tasks.experiment import Cell, Experiment
 from skewbench.tasks.models import BUNDLED
 
 _SCRIPT = """\
 # {cell}, prompt {prompt_id!r}, seed {seed} of run {run_id!r}
 import torch
-from diffusers import StableDiffusionXLPipeline
+{operators}from diffusers import StableDiffusionXLPipeline
 {imports}
 torch.set_num_threads({threads})  # as in the run: sums differ in the last bits
 pipeline = StableDiffusionXLPipeline.from_pretrained(
@@ -39,6 +40,7 @@ def replay_script(sample: dict[str, Any], experiment: Experiment, run_id: str) -
     return _SCRIPT.format(
         **{name: sample[name] for name in copied},
         run_id=run_id,
+        operators=SCRIPT if torchvision_is_mismatched() else "",
         dtype=experiment.model.dtype,
         threads=experiment.generation.threads,
         model=model,
@@ -64,4 +66,4 @@ def _drawn(cell: Cell, steps: int) -> tuple[str, str]:
     settings = ", ".join(f"{field.name}={getattr(knob, field.name)!r}" for field in fields(knob))
     perturbed = f"with perturb(pipeline.unet, {name}({settings}), samples=1, steps=len(pipeline.scheduler.timesteps)):"
     lines = f"pipeline.scheduler.set_timesteps({steps})\n{perturbed}\n    image = draw()"
-    return f"from stability import {name}, perturb\n", lines
+    return f"from skewbench.stability import {name}, perturb\n", lines

@@ -25,9 +25,6 @@ CAPACITY = 1000
 """Lines that wait for the driver."""
 LONGEST = 8000
 """Characters of a line, tracebacks included."""
-OURS = ("tasks", "stability", "eval")
-"""Loggers heard from `INFO` on; of others, warnings."""
-
 Logger = logging.Logger | logging.LoggerAdapter[Any]
 
 
@@ -71,8 +68,7 @@ def log_to(queue: Queue) -> None:
     handler.addFilter(Bound())
     root = logging.getLogger()
     root.addHandler(handler)
-    for name in OURS:
-        logging.getLogger(name).setLevel(logging.INFO)
+    logging.getLogger("skewbench").setLevel(logging.INFO)  # of other loggers warnings alone
     logging.captureWarnings(True)
 
 

@@ -14,6 +14,7 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
+from skewbench.eval.cpu_torchvision import define_missing_operators
 from skewbench.eval.scorers.contract import Images
 from skewbench.eval.weights import BadWeights
 
@@ -95,6 +96,7 @@ class _Loaded:
 
 
 def _load(model: str, weights: str | None, device: torch.device, resize: str | None) -> _Loaded:
+    define_missing_operators()
     import open_clip
 
     name = model

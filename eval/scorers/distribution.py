@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
+from skewbench.eval.cpu_torchvision import define_missing_operators
+
 Features = Float[np.ndarray, "n d"]
 
 GROUPS = 20
@@ -29,6 +31,7 @@ class Prdc:
 
 def fid(made: Features, real: Features) -> float:
     """Fréchet distance of the Gaussians with the features' means and covariances (Heusel et al., 2017). 0: alike."""
+    define_missing_operators()
     from torch_fidelity.metric_fid import KEY_METRIC_FID, fid_features_to_statistics, fid_statistics_to_metric
 
     first, second = (fid_features_to_statistics(torch.from_numpy(part.astype(np.float64))) for part in (made, real))

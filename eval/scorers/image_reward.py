@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from skewbench.eval.cpu_torchvision import define_missing_operators
 from skewbench.eval.scorers.aesthetic import AestheticHead
 from skewbench.eval.scorers.checkpoint import fill, read_tensors
 from skewbench.eval.scorers.clip import NO_PROMPT
@@ -43,6 +44,7 @@ class ImageRewardModel(nn.Module):
     """BLIP and the head. `text`, `vision`: sizes."""
 
     def __init__(self, text: dict[str, Any], vision: dict[str, Any]) -> None:
+        define_missing_operators()
         from transformers import BlipTextConfig, BlipTextModel, BlipVisionConfig, BlipVisionModel
 
         super().__init__()
@@ -139,6 +141,7 @@ class ImageReward:
 
     @cached_property
     def _loaded(self) -> tuple[nn.Module, Any, Any]:
+        define_missing_operators()
         from transformers import BertTokenizer, CLIPImageProcessorPil
 
         folder = self._weights() if callable(self._weights) else self._weights

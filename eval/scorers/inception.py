@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from skewbench.eval.cpu_torchvision import define_missing_operators
 from skewbench.eval.scorers.checkpoint import read_tensors
 from skewbench.eval.scorers.contract import GroupScore
 from skewbench.eval.scorers.distribution import NEAREST, Features, fid, kid, prdc
@@ -71,6 +72,7 @@ class Distribution:
 
     @cached_property
     def _network(self) -> Any:
+        define_missing_operators()
         from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
         path = self._weights() if callable(self._weights) else self._weights

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from skewbench.eval.cpu_torchvision import define_missing_operators
 from skewbench.eval.scorers.checkpoint import fill, read_tensors
 from skewbench.eval.scorers.contract import GroupScore, Images
 from skewbench.eval.scorers.images import is_blank
@@ -73,6 +74,7 @@ class LpipsDiversity:
 
     @cached_property
     def _model(self) -> Any:
+        define_missing_operators()
         import lpips
 
         path = self._weights() if callable(self._weights) else self._weights

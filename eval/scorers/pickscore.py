@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from skewbench.eval.cpu_torchvision import define_missing_operators
 from skewbench.eval.scorers.clip import NO_PROMPT
 from skewbench.eval.scorers.contract import Images, Score, check_batch
 from skewbench.eval.weights import BadWeights
@@ -64,6 +65,8 @@ class PickScore:
     @cached_property
     def _loaded(self) -> tuple[Any, Any, Any]:
         from safetensors import SafetensorError
+
+        define_missing_operators()
         from transformers import CLIPImageProcessorPil, CLIPModel, CLIPTokenizer
 
         folder = self._weights() if callable(self._weights) else self._weights

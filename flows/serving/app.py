@@ -1,4 +1,4 @@
-"""Prefect's server with its UI, and beside it the reports of a lake: `python -m skewbench.flows.serving.app --port 4200`."""
+"""Prefect's server with its UI and the reports of a lake: `python -m skewbench.flows.serving.app --port 4200`."""
 
 import argparse
 import os

@@ -39,7 +39,7 @@ def start(host: str, port: int, lake: str, database: str | None) -> Up:
     place = place_of(lake)
     environment = {**os.environ, MARK: mark, "PREFECT_API_URL": f"{url}/api", reports.LAKE: place}
     environment |= _server_settings(host, port, database) | password.for_clients()
-    command = [sys.executable, "-m", "skewbench.flows.serving.app", "--host", host, "--port", str(port)]
+    command = [sys.executable, "-P", "-m", "skewbench.flows.serving.app", "--host", host, "--port", str(port)]
     server = _background(command, environment, "server")
     up = Up(url, place, mark, Process.of(server.pid))
     state.write(up)
@@ -150,7 +150,7 @@ def _temporary() -> tuple["subprocess.Popen[bytes]", str]:
     """A server without a UI. The pipe to it closes when this process ends, also by SIGKILL, and then it ends too."""
     port = _free_port()
     environment = {**os.environ, "PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1"}
-    command = [sys.executable, "-m", "skewbench.flows.serving.app", "--port", str(port), "--with-parent"]
+    command = [sys.executable, "-P", "-m", "skewbench.flows.serving.app", "--port", str(port), "--with-parent"]
     server = subprocess.Popen(  # noqa: S603 our own program
         command, stdin=subprocess.PIPE, env=environment, start_new_session=True
     )
@@ -189,7 +189,7 @@ def _server_settings(host: str, port: int, database: str | None) -> dict[str, st
 
 def _serve(up: Up, environment: dict[str, str]) -> Process:
     ready, tell = os.pipe()
-    command = [sys.executable, "-m", "skewbench.flows.serving.deployments", up.lake, str(tell)]
+    command = [sys.executable, "-P", "-m", "skewbench.flows.serving.deployments", up.lake, str(tell)]
     without = {name: value for name, value in environment.items() if name != "PREFECT_SERVER_DATABASE_CONNECTION_URL"}
     process = _background(command, without, "deployments", tell)
     os.close(tell)

@@ -9,7 +9,7 @@ from typing import Any
 
 import ray
 
-from skewbench.tasks.pool.shipping import shipped
+from skewbench.tasks.pool.shipping import shipped_code
 from skewbench.tasks.ray_address import knock
 from skewbench.vocabulary.errors import InputError, RunError
 
@@ -135,8 +135,8 @@ def _start() -> None:
 
 def _join(address: str) -> None:
     knock(address)
-    code = shipped()
     try:
-        ray.init(address=address, log_to_driver=False, logging_level="error", runtime_env=code)
+        with shipped_code() as code:
+            ray.init(address=address, log_to_driver=False, logging_level="error", runtime_env=code)
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise InputError(f"ray address {address!r}: no cluster answers there ({str(error).splitlines()[0]})") from None

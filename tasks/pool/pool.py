@@ -25,7 +25,7 @@ from skewbench.tasks.generate import BrokenDeviceError
 from skewbench.tasks.pool.cluster import check_cluster, largest_node, room_to_ask, told_resources
 from skewbench.tasks.pool.failures import cause, deadly, told
 from skewbench.tasks.pool.records import Member, Outcome, Stream, Task
-from skewbench.tasks.pool.shipping import unfit
+from skewbench.tasks.pool.shipping import explain_unfit_node
 from skewbench.tasks.worker import GenerateJob, Job, Needs, Worker
 from skewbench.vocabulary.errors import RunError
 
@@ -195,7 +195,7 @@ class WorkerPool:
             return
         error = future.exception()
         if error:
-            if reason := unfit(cause(error)):
+            if reason := explain_unfit_node(cause(error)):
                 raise RunError(reason)
             self._died(member, error)
         else:

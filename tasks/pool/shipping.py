@@ -1,36 +1,55 @@
-"""Workers run the driver's own code: it is shipped where that is asked for, and a node without it is told."""
+"""Ships the driver's own code to workers on request, and explains why a node cannot run any worker."""
 
 import os
 import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import distribution
+from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from skewbench.vocabulary.errors import RunError
 
 SHIP_CODE = "SKEWBENCH_SHIP_CODE"
-"""Environment variable: 1 where workers of a cluster get the driver's own code, whatever of it their nodes have. The
-libraries have to be there."""
-_PACKAGES = ("tasks", "stability", "eval", "sql")
+"""Environment variable: 1 makes workers of a cluster use the driver's own code, whatever their nodes have installed.
+The libraries must be installed there."""
+_PACKAGE = "skewbench"
+_NOT_FOR_WORKERS = ("flows",)
 
 
-def shipped() -> dict[str, Any]:
-    """The driver's `runtime_env`: its packages, and the metadata that tells their version and torch's entry point.
-    Empty where nothing is to be shipped.
+@contextmanager
+def shipped_code() -> Iterator[dict[str, Any]]:
+    """Yield the driver's Ray `runtime_env`; empty unless `SHIP_CODE` is set.
+
+    It holds a copy of the package in one folder of its name, which an editable install does not have, and the metadata
+    that names its version. Ray uploads both while it connects, so the copy is deleted afterwards.
     """
     if os.environ.get(SHIP_CODE, "0") in ("", "0"):
-        return {}
-    house = Path(__file__).parents[2]
-    installed = distribution("skewbench").files or ()
+        yield {}
+        return
+    installed = distribution(_PACKAGE).files or ()
     metadata = next(Path(file.locate()).parent for file in installed if file.name == "entry_points.txt")
-    folders = [*(house / name for name in _PACKAGES), metadata]
-    return {"py_modules": [str(folder) for folder in folders], "excludes": ["__pycache__", "direct_url.json"]}
+    with TemporaryDirectory(prefix="skewbench-code-") as folder:
+        copy = Path(folder) / _PACKAGE
+        for room in _rooms():
+            shutil.copytree(room, copy / room.name, ignore=shutil.ignore_patterns("__pycache__"))
+        yield {"py_modules": [str(copy), str(metadata)], "excludes": ["direct_url.json"]}
 
 
-def unfit(error: BaseException) -> str:
-    """Why no worker will ever stand on its node, in a line; empty where another one may."""
+def _rooms() -> list[Path]:
+    """Folders of the packages that workers import."""
+    here = Path(__file__).parents[2]
+    found = (path for path in sorted(here.iterdir()) if path.name not in _NOT_FOR_WORKERS)
+    return [path for path in found if (path / "__init__.py").is_file() and find_spec(f"{_PACKAGE}.{path.name}")]
+
+
+def explain_unfit_node(error: BaseException) -> str:
+    """Explain in a line why no worker can ever run on its node; empty where another worker may."""
     missing = re.search(r"No module named '(\w+)", str(error))
-    if missing and missing[1] in _PACKAGES:
+    if missing and missing[1] == _PACKAGE:
         return (
             f"a node of the cluster has no skewbench: install it there, or set {SHIP_CODE}=1, which ships the driver's"
         )

@@ -33,7 +33,7 @@ _KINDS = ("sample", "prompt", "cell", "measure", "picture", "lost", "memory", "s
 
 @dataclass(frozen=True)
 class Comparison:
-    """A run against an earlier one. `table`: the columns of `skewbench.storage.schemas.REGRESSIONS`, what matters most first."""
+    """A run against an earlier one. `table`: the columns of `storage.schemas.REGRESSIONS`, what matters most first."""
 
     run: Manifest
     against: Manifest

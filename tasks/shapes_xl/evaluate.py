@@ -1,4 +1,4 @@
-"""How good the bundled model is: `python -m skewbench.tasks.shapes_xl.evaluate` draws random captions of the test split.
+"""Measure the bundled model: `python -m skewbench.tasks.shapes_xl.evaluate` generates random test captions.
 
 Prints the binding score by number of objects, with its parts, and draws a contact sheet of the first pictures: random,
 not chosen.

@@ -3,8 +3,34 @@
 import subprocess
 import sys
 
+import pytest
 
-def test_imports_work_in_a_fresh_process() -> None:
-    lines = "import torchvision, torchvision.transforms; from diffusers import StableDiffusionXLPipeline"
-    done = subprocess.run([sys.executable, "-c", lines], capture_output=True, text=True)
+IMPORTS = "import torchvision, torchvision.transforms; from diffusers import StableDiffusionXLPipeline"
+
+
+def _run(lines: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-P", "-c", lines], capture_output=True, text=True)
+
+
+def test_imports_work_once_the_operators_are_declared() -> None:
+    before = "from skewbench.eval.cpu_torchvision import define_missing_operators; define_missing_operators(); "
+    done = _run(before + IMPORTS)
     assert done.returncode == 0, done.stderr
+
+
+def test_importing_torch_runs_nothing_of_skewbench() -> None:
+    done = _run("import sys, torch; print([name for name in sys.modules if name.startswith('skewbench')])")
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+@pytest.mark.parametrize("module", ["skewbench.stability", "skewbench.tasks.models"])
+def test_a_model_loads_in_a_process_that_imports_only_ours(module: str) -> None:
+    """Declared where it is needed: by the functions that import diffusers' pipelines, not by their callers."""
+    lines = [
+        f"import {module}",
+        "from skewbench.tasks.experiment import ModelSpec",
+        "from skewbench.tasks.models import blocks_of, resolve_model",
+        "print(len(blocks_of(resolve_model(ModelSpec(id='shapes-xl')))))",
+    ]
+    done = _run("; ".join(lines))
+    assert done.stdout.strip().isdigit(), done.stderr

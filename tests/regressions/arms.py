@@ -15,9 +15,7 @@ from unittest.mock import patch
 import torch
 from rich.progress import Progress
 
-import stability.attention
-import stability.measures
-import stability.retrieval
+from skewbench import stability
 from skewbench.stability.blocks import numbered
 from skewbench.tasks import generate
 from skewbench.tasks.experiment import Experiment, parse_experiment

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FILES = sorted(path for name in ("flows", "tasks", "stability", "eval", "sql") for path in (ROOT / name).rglob("*.py"))
+ROOMS = ("flows", "tasks", "stability", "eval", "sql", "storage", "vocabulary")
+FILES = sorted(path for name in ROOMS for path in (ROOT / name).rglob("*.py"))
 
 
 def _calls(path: Path) -> Iterator[tuple[str, dict[str, ast.expr]]]:

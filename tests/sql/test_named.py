@@ -51,7 +51,8 @@ def test_parameters_are_put_back(tmp_path: Path) -> None:
 
 
 def test_numbers_are_the_parameters_that_are_read_as_numbers() -> None:
-    texts = [path.read_text() for folder in ("queries", "views") for path in (files("sql") / folder).iterdir()]
+    sql = files("skewbench.sql")
+    texts = [path.read_text() for folder in ("queries", "views") for path in (sql / folder).iterdir()]
     read = [re.findall(r"getvariable\('(\w+)'\)::(\w+)", text) for text in texts]
     kinds = {(name, kind) for found in read for name, kind in found}
     assert {name for name, kind in kinds if kind == "DOUBLE"} == set(NUMBERS)

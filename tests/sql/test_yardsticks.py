@@ -123,7 +123,7 @@ def test_the_same_knob_may_be_written_otherwise(tmp_path: Path, knob: dict[str, 
 def test_defaults_of_a_knob_are_those_of_an_experiment() -> None:
     from skewbench.tasks.experiment import SkewSpec, TemperatureSpec
 
-    text = (files("sql") / "views" / "knobs.sql").read_text(encoding="utf-8")
+    text = (files("skewbench.sql") / "views" / "knobs.sql").read_text(encoding="utf-8")
     for spec, required in (
         (SkewSpec(kind="skew", alpha=1), "alpha"),
         (TemperatureSpec(kind="temperature", tau=1), "tau"),

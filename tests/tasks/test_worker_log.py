@@ -15,7 +15,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's own, of sockets and p
 
 
 def _record(text: str, level: int = logging.INFO) -> logging.LogRecord:
-    return logging.LogRecord("tasks", level, "file", 1, text, None, None)
+    return logging.LogRecord("skewbench.tasks", level, "file", 1, text, None, None)
 
 
 def test_a_flood_is_cut_and_counted() -> None:

@@ -1,0 +1,1 @@
+"""Plain data that all other packages share: errors. Imports nothing heavy."""
