@@ -5,8 +5,8 @@ import sys
 
 import typer
 
-from skewbench.flows.cli import doctor, lake, look, regressions, run, score, serving, shell, weights
-from skewbench.sql import LakeError, LakeUnreachable
+from skewbench.flows.cli import doctor, lake, query, regressions, report, run, score, serving, shell, weights
+from skewbench.storage.place import LakeError, LakeUnreachable
 from skewbench.vocabulary.errors import InputError, RunError
 
 _QUIET = {
@@ -38,7 +38,8 @@ run.add_to(app)
 score.add_to(app)
 serving.add_to(app)
 weights.add_to(app)
-look.add_to(app)
+query.add_to(app)
+report.add_to(app)
 regressions.add_to(app)
 shell.add_to(app)
 lake.add_to(app)

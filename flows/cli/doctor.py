@@ -12,8 +12,7 @@ from rich.console import Console
 
 from skewbench.flows.cli.options import AnyLake
 from skewbench.flows.cli.tables import console, folding
-from skewbench.sql import LakeError, locate, reader
-from skewbench.storage.store import open_store
+from skewbench.storage.place import LakeError
 from skewbench.vocabulary.errors import InputError
 
 _PACKAGES = ("skewbench", "torch", "diffusers", "transformers", "ray", "prefect", "duckdb", "polars", "pyarrow")
@@ -136,6 +135,9 @@ def _httpfs() -> Finding:
 
 
 def _bucket(lake: str) -> Finding:
+    from skewbench.sql import locate, reader
+    from skewbench.storage.store import open_store
+
     try:
         open_store(lake).check_writable()
     except (InputError, LakeError) as error:
@@ -144,6 +146,8 @@ def _bucket(lake: str) -> Finding:
 
 
 def _lake(lake: str) -> Finding:
+    from skewbench.storage.store import open_store
+
     if "://" in lake:
         return _bucket(lake)
     folder = Path(lake).absolute()

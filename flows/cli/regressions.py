@@ -3,7 +3,6 @@
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-import polars as pl
 import typer
 from rich.console import Console
 
@@ -11,9 +10,6 @@ from skewbench.flows.cli.ends import raise_unless_completed
 from skewbench.flows.cli.options import ExperimentName, Lake, RayAddress, RunId, WeightsFolder
 from skewbench.flows.cli.progress import prefect_server, receipts_of, receipts_shown, tell_report
 from skewbench.flows.cli.tables import console, folding, print_rows
-from skewbench.storage.baselines import find_baseline, list_baselines, remove_baseline, set_baseline
-from skewbench.storage.manifest import find_run, read_manifest
-from skewbench.storage.store import open_store
 from skewbench.vocabulary.errors import InputError, RunError
 
 baseline = typer.Typer(no_args_is_help=True, help="Names for runs that later ones are compared with.")
@@ -53,7 +49,12 @@ def compare(
     ] = None,
 ) -> None:
     """Say what RUN_B changed against RUN_A: a row a metric, measure and stage, paired, with a verdict."""
+    import polars as pl
+
     from skewbench.flows import experiments
+    from skewbench.storage.baselines import find_baseline
+    from skewbench.storage.manifest import find_run
+    from skewbench.storage.store import open_store
     from skewbench.tasks.experiment import parse_experiment
     from skewbench.tasks.regressions import compare as held_against
     from skewbench.tasks.regressions import summary
@@ -93,6 +94,9 @@ def compare(
 @baseline.command("set")
 def set_name(name: Annotated[str, _NAME], run: RunId, lake: Lake = "lake") -> None:
     """Name a committed run; a name that is taken points to it from now on."""
+    from skewbench.storage.baselines import set_baseline
+    from skewbench.storage.store import open_store
+
     found = set_baseline(open_store(lake), name, run)
     typer.echo(f"baseline {found.name}: {found.run_id}")
 
@@ -100,6 +104,9 @@ def set_name(name: Annotated[str, _NAME], run: RunId, lake: Lake = "lake") -> No
 @baseline.command("list")
 def list_all(lake: Lake = "lake") -> None:
     """List the baselines of a lake."""
+    from skewbench.storage.baselines import list_baselines
+    from skewbench.storage.store import open_store
+
     table = folding("baseline", "run", "set")
     for found in list_baselines(open_store(lake)):
         table.add_row(found.name, found.run_id, found.set)
@@ -109,6 +116,9 @@ def list_all(lake: Lake = "lake") -> None:
 @baseline.command("remove")
 def remove(name: Annotated[str, _NAME], lake: Lake = "lake") -> None:
     """Forget a baseline; its run stays."""
+    from skewbench.storage.baselines import remove_baseline
+    from skewbench.storage.store import open_store
+
     found = remove_baseline(open_store(lake), name)
     typer.echo(f"baseline {found.name} is gone; {found.run_id} stays")
 
@@ -131,6 +141,8 @@ def nightly(
     chosen, when = experiments.load(experiment), _time(night)
     errors = Console(stderr=True)
     with errors.status("checking the experiment"):
+        from skewbench.storage.baselines import find_baseline
+        from skewbench.storage.manifest import read_manifest
         from skewbench.tasks.regressions.nights import as_night
         from skewbench.tasks.run import prepare
 

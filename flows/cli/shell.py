@@ -2,16 +2,17 @@
 
 import sys
 from collections.abc import Iterator
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import duckdb
-import polars as pl
 import typer
 
-from skewbench import sql
 from skewbench.flows.cli.options import Lake
 from skewbench.flows.cli.tables import Format, print_rows
 from skewbench.vocabulary.errors import InputError
+
+if TYPE_CHECKING:
+    import duckdb
+    import polars as pl
 
 _PROMPT, _GOES_ON = "skewbench> ", "      ...> "
 _HELLO = "SQL over the lake, read-only: SHOW TABLES; lists the views. A statement ends with ; and control-D ends it."
@@ -39,6 +40,8 @@ def run_sql(
     Tables: samples, images, stability, scores, group_scores, analysis, regressions, runs. Without a statement, reads
     statements from a prompt, or from a pipe.
     """
+    from skewbench import sql
+
     if script:
         typer.echo(sql.script(lake))
         return
@@ -58,12 +61,16 @@ def run_sql(
 
 def _tell_reader(lake: str) -> None:
     """For a lake in a bucket: which of the two ways DuckDB takes to it."""
+    from skewbench import sql
+
     if "://" in lake:
         way = sql.reader(sql.locate(lake))
         typer.echo(f"{lake} is read through {'DuckDB extension httpfs' if way == 'httpfs' else way}", err=True)
 
 
-def _rows(connection: duckdb.DuckDBPyConnection, statement: str) -> pl.DataFrame:
+def _rows(connection: "duckdb.DuckDBPyConnection", statement: str) -> "pl.DataFrame":
+    from skewbench import sql
+
     try:
         return sql.select(connection, statement)
     except ValueError as error:

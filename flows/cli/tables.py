@@ -5,9 +5,8 @@ import json
 import re
 import sys
 from collections.abc import Collection
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import polars as pl
 import typer
 from rich.console import Console
 from rich.markup import escape
@@ -15,6 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from skewbench.vocabulary.errors import InputError
+
+if TYPE_CHECKING:
+    import polars as pl
 
 Format = Annotated[
     Literal["table", "csv", "json", "markdown", "parquet"],
@@ -41,7 +43,7 @@ def folding(*columns: str, title: str | None = None, whole: Collection[str] = ()
     return table
 
 
-def print_rows(rows: pl.DataFrame, format: str, shared_once: bool = False) -> None:
+def print_rows(rows: "pl.DataFrame", format: str, shared_once: bool = False) -> None:
     """Rows in one of the formats, on standard output.
 
     `shared_once`: in a table, what all rows share stands once above it, and empty columns are left out: named queries
@@ -65,8 +67,10 @@ def print_rows(rows: pl.DataFrame, format: str, shared_once: bool = False) -> No
         _print_table(rows, shared_once)
 
 
-def _flat(rows: pl.DataFrame) -> pl.DataFrame:
+def _flat(rows: "pl.DataFrame") -> "pl.DataFrame":
     """What has parts, such as the values of each step, as JSON text: a CSV file knows no lists."""
+    import polars as pl
+
     _refuse_bytes(rows)
     nested = [name for name, kind in rows.schema.items() if kind.is_nested()]
     texts = [
@@ -76,13 +80,13 @@ def _flat(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.with_columns(text.cast(pl.String) for text in texts)
 
 
-def _refuse_bytes(rows: pl.DataFrame) -> None:
+def _refuse_bytes(rows: "pl.DataFrame") -> None:
     for name, kind in rows.schema.items():
         if "Binary" in str(kind):
             raise InputError(f"column {name!r} holds bytes: leave it out, or use --format parquet")
 
 
-def _print_table(rows: pl.DataFrame, shared_once: bool) -> None:
+def _print_table(rows: "pl.DataFrame", shared_once: bool) -> None:
     same = [name for name in rows.columns if shared_once and rows.height > 1 and rows[name].n_unique() == 1]
     out = console()
     for name in same:

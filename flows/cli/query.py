@@ -1,20 +1,19 @@
-"""`skewbench query`, `claims`, `report` and `replay`: looking at what is in a lake."""
+"""`skewbench query` and `claims`: named questions about the runs of a lake."""
 
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import duckdb
-import polars as pl
 import typer
-from rich.console import Console
 
-from skewbench import sql
 from skewbench.flows.cli.options import AnyRun, Lake
 from skewbench.flows.cli.tables import Format, console, folding, print_rows
-from skewbench.storage.manifest import find_run, report_path
-from skewbench.storage.store import open_store
 from skewbench.vocabulary.errors import InputError
+
+if TYPE_CHECKING:
+    import duckdb
+    import polars as pl
+
+    from skewbench.sql import Query
 
 Branch = Annotated[
     Literal["cond", "uncond"] | None,
@@ -26,8 +25,6 @@ def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     app.command("query")(query)
     app.command("claims")(claims)
-    app.command("report")(report)
-    app.command("replay")(replay)
 
 
 def query(
@@ -44,13 +41,17 @@ def query(
     format: Format = "table",
 ) -> None:
     """Answer a named question about the runs of a lake, such as `correlations`."""
+    from skewbench import sql
+    from skewbench.storage.manifest import find_run
+    from skewbench.storage.store import open_store
+
     if name is None:
         table = folding("query", "question")
         for known in sql.queries():
             table.add_row(known.name, known.description)
         console().print(table)
         return
-    about = _known(name)
+    about = _find_query(name)
     given = dict(map(_setting, settings or []))
     store = open_store(lake)
     given |= {name: find_run(store, given[name]).run_id for name in ("run", "against") if given.get(name)}
@@ -69,6 +70,9 @@ def query(
 
 def claims(run: AnyRun = None, lake: Lake = "lake", branch: Branch = None, format: Format = "table") -> None:
     """Hold a run against what was published: a row a claim, with a verdict."""
+    from skewbench import sql
+    from skewbench.storage.manifest import find_run
+    from skewbench.storage.store import open_store
     from skewbench.tasks.claims import claims as hold
     from skewbench.tasks.claims import counted
 
@@ -82,62 +86,20 @@ def claims(run: AnyRun = None, lake: Lake = "lake", branch: Branch = None, forma
     typer.echo(", ".join(f"{count} {verdict}" for verdict, count in counted(rows)), err=True)
 
 
-def report(
-    run: AnyRun = None,
-    lake: Lake = "lake",
-    against: Annotated[
-        str | None, typer.Option("--against", metavar="RUN", help="Another run, such as last night's: what changed.")
-    ] = None,
-) -> None:
-    """Write the report of a run anew, and print its path.
-
-    For a lake in a bucket a copy is kept in the current folder, for a browser to open.
-    """
-    from skewbench.tasks.report import report_run
-
-    store = open_store(lake)
-    found = find_run(store, run)
-    with Console(stderr=True).status(f"writing the report of {found.run_id}"):
-        path = report_run(store, found.run_id, against=against)
-    typer.echo(f"report: {path}")
-    if "://" in store.lake:
-        copy = Path(f"{found.run_id}.html").absolute()
-        copy.write_bytes(store.read(report_path(found.run_id)))
-        typer.echo(f"a copy to open: {copy}")
-
-
-def replay(
-    sample: Annotated[str, typer.Argument(metavar="SAMPLE_ID", help="A sample's id, or the beginning of it.")],
-    lake: Lake = "lake",
-) -> None:
-    """Print a script of plain diffusers that draws a sample's picture again."""
-    from skewbench.tasks.experiment import parse_experiment
-    from skewbench.tasks.replay import replay_script
-
-    with sql.connect(lake) as connection:
-        rows = (
-            connection.execute("SELECT * FROM samples WHERE starts_with(sample_id, ?) LIMIT 2", [sample])
-            .pl()
-            .to_dicts()
-        )
-    if len(rows) != 1:
-        raise InputError(f"sample {sample!r}: {'matches several samples' if rows else 'no such sample in this lake'}")
-    manifest = find_run(open_store(lake), rows[0]["run_id"])
-    typer.echo(
-        replay_script(rows[0], parse_experiment(manifest.experiment, manifest.run_id), manifest.run_id), nl=False
-    )
-
-
 _SHOWN_OF_CLAIMS = ["source", "claim", "metric", "measured_by", "published", "ours", "interval", "n", "verdict", "why"]
 
 
-def _interval(rows: pl.DataFrame) -> pl.Series:
+def _interval(rows: "pl.DataFrame") -> "pl.Series":
+    import polars as pl
+
     ends = zip(rows["low"], rows["high"], strict=True)
     return pl.Series([f"[{low:.3g}, {high:.3g}]" if low is not None else None for low, high in ends], dtype=pl.String)
 
 
-def _known(name: str) -> sql.Query:
-    """An unknown query is told whatever the lake holds."""
+def _find_query(name: str) -> "Query":
+    """Find a query before the lake is opened: an unknown name is an error whatever the lake holds."""
+    from skewbench import sql
+
     try:
         return sql.find(name)
     except ValueError as error:
@@ -158,7 +120,7 @@ _MISSING = """
 
 
 def _note_missing(
-    connection: duckdb.DuckDBPyConnection, rows: pl.DataFrame, about: sql.Query | None, given: Mapping[str, str]
+    connection: "duckdb.DuckDBPyConnection", rows: "pl.DataFrame", about: "Query | None", given: Mapping[str, str]
 ) -> None:
     """Beside rows: why some metrics, or all of them, are not among them."""
     scored = connection.execute("SELECT count(*) FROM metrics").fetchall()[0][0]

@@ -1,0 +1,67 @@
+"""`skewbench report` and `replay`: a run's report, and a script that generates one image again."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from skewbench.flows.cli.options import AnyRun, Lake
+from skewbench.vocabulary.errors import InputError
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    app.command("report")(report)
+    app.command("replay")(replay)
+
+
+def report(
+    run: AnyRun = None,
+    lake: Lake = "lake",
+    against: Annotated[
+        str | None, typer.Option("--against", metavar="RUN", help="Another run, such as last night's: what changed.")
+    ] = None,
+) -> None:
+    """Write the report of a run and print its path.
+
+    For a lake in a bucket a copy is kept in the current folder, for a browser to open.
+    """
+    from skewbench.storage.manifest import find_run, report_path
+    from skewbench.storage.store import open_store
+    from skewbench.tasks.report import report_run
+
+    store = open_store(lake)
+    found = find_run(store, run)
+    with Console(stderr=True).status(f"writing the report of {found.run_id}"):
+        path = report_run(store, found.run_id, against=against)
+    typer.echo(f"report: {path}")
+    if "://" in store.lake:
+        copy = Path(f"{found.run_id}.html").absolute()
+        copy.write_bytes(store.read(report_path(found.run_id)))
+        typer.echo(f"a copy to open: {copy}")
+
+
+def replay(
+    sample: Annotated[str, typer.Argument(metavar="SAMPLE_ID", help="A sample's id, or the beginning of it.")],
+    lake: Lake = "lake",
+) -> None:
+    """Print a script of plain diffusers that generates a sample's image again."""
+    from skewbench import sql
+    from skewbench.storage.manifest import find_run
+    from skewbench.storage.store import open_store
+    from skewbench.tasks.experiment import parse_experiment
+    from skewbench.tasks.replay import replay_script
+
+    with sql.connect(lake) as connection:
+        rows = (
+            connection.execute("SELECT * FROM samples WHERE starts_with(sample_id, ?) LIMIT 2", [sample])
+            .pl()
+            .to_dicts()
+        )
+    if len(rows) != 1:
+        raise InputError(f"sample {sample!r}: {'matches several samples' if rows else 'no such sample in this lake'}")
+    manifest = find_run(open_store(lake), rows[0]["run_id"])
+    typer.echo(
+        replay_script(rows[0], parse_experiment(manifest.experiment, manifest.run_id), manifest.run_id), nl=False
+    )
