@@ -3,6 +3,7 @@
 Every field is typed and has a description, so that the Prefect UI shows the same experiment as a form.
 """
 
+import json
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -265,8 +266,11 @@ class Experiment(_Strict):
 
 
 def parse_experiment(content: dict[str, object], where: str) -> Experiment:
-    """Validate an experiment's fields. Raises `InputError` with the mistakes: field, value, what is allowed."""
+    """Validate an experiment's fields, strictly: a number is not read out of a string.
+
+    Raises `InputError` with the mistakes: field, value, what is allowed.
+    """
     try:
-        return Experiment.model_validate(content)
+        return Experiment.model_validate_json(json.dumps(content), strict=True)
     except ValidationError as error:
         raise InputError(f"{where}: {told(error, Experiment)}") from None

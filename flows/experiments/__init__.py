@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from skewbench.flows.experiments.text import read_yaml
+from skewbench.flows.experiments.strict_yaml import read_yaml
 from skewbench.tasks.experiment import Experiment, parse_experiment
 from skewbench.vocabulary.errors import InputError
 

@@ -1,5 +1,6 @@
 """Bad experiments get one line that names the field, the value and what is allowed."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ def test_several_faults_are_told_one_a_line() -> None:
         small(seeds="many", sedes=3, cells=_cell(kind="skew", alfa=1.0))
     assert str(fault.value).splitlines() == [
         "test: 4 mistakes",
-        "  seeds 'many': Input should be a valid integer, unable to parse string as an integer",
+        "  seeds 'many': Input should be a valid integer",
         "  cells.1.knob.alpha: is missing",
         "  cells.1.knob.alfa 1.0: unknown field; did you mean 'alpha'?",
         "  sedes 3: unknown field; did you mean 'seeds'?",
@@ -98,6 +99,49 @@ def test_unknown_experiment_lists_what_there_is() -> None:
         experiments.load("dmeo")
 
 
+def _aliases(depth: int) -> bytes:
+    """Under 1 kB of YAML; each line holds two of the line before, so it expands to 2 ** depth values."""
+    lines = ["a0: &a0 [1, 1]", *(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]" for i in range(1, depth))]
+    return "\n".join(lines).encode()
+
+
+@pytest.mark.parametrize(
+    ("line", "field"),
+    [
+        ("seeds: yes", "seeds 'yes'"),
+        ("seeds: 1:30", "seeds '1:30'"),
+        ("seeds: '4'", "seeds '4'"),
+        ("seeds: 4.0", "seeds 4.0"),
+        ("shared_seeds: off", "shared_seeds 'off'"),
+        ("shared_seeds: 1", "shared_seeds 1"),
+        ("name: 5", "name 5"),
+        ("generation: {guidance: '5'}", "generation.guidance '5'"),
+        ("workers: {gpus: true}", "workers.gpus True"),
+    ],
+)
+def test_types_are_strict(line: str, field: str) -> None:
+    text = f"{line}\nname: strict\ncells: [{{name: baseline, knob: {{kind: vanilla}}}}]\n"
+    text = text.replace("name: strict\n", "") if line.startswith("name") else text
+    with pytest.raises(InputError, match=f"test: {re.escape(field)}: Input should be a valid"):
+        experiments.parse(text, "test")
+
+
+def test_words_and_numbers_are_those_of_yaml_1_2() -> None:
+    text = """
+    name: strict
+    seeds: 010
+    description: 2026-02-30
+    cells: [{name: off, knob: {kind: skew, alpha: 1, beta: 5e-1, rescale: off}}]
+    """
+    read = experiments.parse(text, "test")
+    assert (read.seeds, read.description, read.cells[0].name) == (10, "2026-02-30", "off")
+    assert read.cells[0].knob.model_dump(include={"alpha", "beta", "rescale"}) == {
+        "alpha": 1.0,
+        "beta": 0.5,
+        "rescale": "off",
+    }
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -106,7 +150,12 @@ def test_unknown_experiment_lists_what_there_is() -> None:
         (b"a: \x00", "not YAML: special characters are not allowed, at character 3"),
         (b"a: \xe9b", "not YAML: invalid continuation byte, at character 3"),
         (b"a: " + b"[" * 5000, "nested too deeply"),
-        (b"name: 2026-02-30", "not YAML: day is out of range"),
+        (b"name: a\nseeds: 1_05", "line 2: 1_05: a number has no underscores"),
+        (b"seeds: 0x" + b"f" * 200_000, "a number has no underscores and 40 digits at most"),
+        (b"seeds: " + b"1" * 200_000, "a number has no underscores and 40 digits at most"),
+        (b"a: &a [*a]", "an alias refers to a value that contains it"),
+        (_aliases(depth=30), "its aliases expand to"),
+        (b"a: " + b"b" * 2_000_000, "an experiment has 1,000,000 at most"),
         (b"- 1", "mapping of fields, not list"),
         (b"", "is empty"),
         (b"# nothing yet\n", "is empty"),
