@@ -19,6 +19,8 @@ from skewbench.eval.scorers.images import is_blank
 from skewbench.stability import Recorder, Skew, Temperature, Vanilla, perturb
 from skewbench.storage.schemas import IMAGES, SAMPLES, STABILITY
 from skewbench.tasks.experiment import Cell, GenerationSpec, Knob, MeasureSpec, ModelSpec
+from skewbench.tasks.families.contract import Request
+from skewbench.tasks.families.registry import family_of
 from skewbench.tasks.identity import versions
 from skewbench.tasks.plan import Sample, Shard
 
@@ -139,18 +141,17 @@ def generate_batch(
 
     `recorder` holds their measures afterwards. `size`: width and height in pixels.
     """
-    pipeline.scheduler.set_timesteps(generation.steps)
-    calls = len(pipeline.scheduler.timesteps)  # more than steps where a step is of second order, as Heun's
-    with perturb(pipeline.unet, knob, recorder, samples=len(samples), steps=calls):
-        return pipeline(
-            [sample.prompt.text for sample in samples],
-            generator=[torch.Generator().manual_seed(sample.noise_seed) for sample in samples],
-            num_inference_steps=generation.steps,
-            guidance_scale=generation.guidance,
-            width=size[0],
-            height=size[1],
-            output_type="np",
-        ).images
+    family = family_of(pipeline)
+    request = Request(
+        prompts=[sample.prompt.text for sample in samples],
+        noise_seeds=[sample.noise_seed for sample in samples],
+        steps=generation.steps,
+        guidance=generation.guidance,
+        size=size,
+    )
+    calls = family.model_calls(pipeline, generation.steps)
+    with perturb(getattr(pipeline, family.denoiser), knob, recorder, samples=len(samples), steps=calls):
+        return family.generate(pipeline, request)
 
 
 def to_png(pixels: Float[np.ndarray, "h w 3"]) -> bytes:

@@ -4,17 +4,20 @@ import json
 import os
 import socket
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from skewbench.eval.cpu_torchvision import define_missing_operators
-from skewbench.stability.blocks import Block, self_attention_blocks
 from skewbench.tasks.experiment import ModelSpec
+from skewbench.tasks.families.contract import Family
+from skewbench.tasks.families.registry import families
 from skewbench.tasks.shapes_xl import WEIGHTS
 from skewbench.vocabulary.errors import InputError, RunError
+
+if TYPE_CHECKING:
+    from skewbench.stability import Block
 
 BUNDLED = {"shapes-xl": WEIGHTS}
 _HUB_FILES = ["*.json", "*.txt", "**/*.json", "**/*.txt"]
@@ -60,20 +63,14 @@ def check_source(source: ModelSource) -> None:
 
 
 def load_pipeline(source: ModelSource, device: str) -> Any:
-    """The pipeline, on a device, without progress bars. Heavy: imports diffusers and reads weights."""
-    define_missing_operators()
-    from diffusers import StableDiffusionXLPipeline
+    """Load the pipeline onto a device, without progress bars. Slow: imports diffusers and reads weights."""
+    import torch
 
-    pipeline = StableDiffusionXLPipeline.from_pretrained(
-        str(_folder_here(source)),
-        dtype=getattr(torch, source.spec.dtype),
-        variant=source.spec.variant,
-        use_safetensors=True,
-        add_watermarker=False,
-        local_files_only=True,
-    ).to(device)
+    define_missing_operators()
+    folder = _folder_here(source)
+    pipeline = _family(source.spec, folder).load(folder, getattr(torch, source.spec.dtype), source.spec.variant)
     pipeline.set_progress_bar_config(disable=True)
-    return pipeline
+    return pipeline.to(device)
 
 
 def _folder_here(source: ModelSource) -> Path:
@@ -85,19 +82,44 @@ def _folder_here(source: ModelSource) -> Path:
 
 
 def image_size(source: ModelSource, width: int | None, height: int | None) -> tuple[int, int]:
-    """Width and height in pixels: what is asked for, or the model's own size, from its configuration."""
-    unet, vae = (_config(source, part) for part in ("unet", "vae"))
-    own = unet["sample_size"] * 2 ** (len(vae["block_out_channels"]) - 1)
-    return width or own, height or own
+    """Return width and height in pixels: what is asked for, or the model's own size, from its configuration."""
+    native = family_of_source(source).native_size(partial(_config, source))
+    return width or native[0], height or native[1]
 
 
-def blocks_of(source: ModelSource) -> list[Block]:
-    """The model's self-attention blocks, from its configuration alone (no weights are read)."""
+def blocks_of(source: ModelSource) -> "list[Block]":
+    """List the model's self-attention blocks, from its configuration alone; no weights are read."""
     define_missing_operators()
-    from diffusers import UNet2DConditionModel
+    return family_of_source(source).blocks(partial(_config, source))
 
-    with torch.device("meta"):
-        return self_attention_blocks(UNet2DConditionModel.from_config(_config(source, "unet")))
+
+def family_of_source(source: ModelSource) -> Family:
+    """Return the family that runs a model. Raises `InputError` for a pipeline class that no family runs."""
+    return _family(source.spec, source.folder)
+
+
+def pipeline_class(source: ModelSource) -> str:
+    """Read the pipeline class from the model's index. Raises `InputError` where it names none."""
+    return _pipeline_class(source.spec, source.folder)
+
+
+def _pipeline_class(spec: ModelSpec, folder: Path) -> str:
+    path = folder / "model_index.json"
+    try:
+        return str(json.loads(path.read_text(encoding="utf-8"))["_class_name"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"model.id {spec.id!r}: {path} names no pipeline class ({type(error).__name__})") from None
+
+
+def _family(spec: ModelSpec, folder: Path) -> Family:
+    found = _pipeline_class(spec, folder)
+    if found not in families.names():
+        examples = ", ".join(dict.fromkeys(family.example for family in families.items()))
+        raise InputError(
+            f"model.id {spec.id!r}: its pipeline class is {found!r}, which skewbench cannot run; classes that work: "
+            f"{', '.join(families.names())}. Use a model such as {examples}"
+        )
+    return families.get(found)
 
 
 def _config(source: ModelSource, part: str) -> dict[str, Any]:

@@ -5,25 +5,20 @@ from typing import Any
 
 from skewbench.eval.cpu_torchvision import SCRIPT, torchvision_is_mismatched
 from skewbench.tasks.experiment import Cell, Experiment
+from skewbench.tasks.families.contract import Family, Request
 from skewbench.tasks.models import BUNDLED
 
 _SCRIPT = """\
 # {cell}, prompt {prompt_id!r}, seed {seed} of run {run_id!r}
 import torch
-{operators}from diffusers import StableDiffusionXLPipeline
+{operators}{pipeline_import}
 {imports}
 torch.set_num_threads({threads})  # as in the run: sums differ in the last bits
-pipeline = StableDiffusionXLPipeline.from_pretrained(
-    {model!r}, {where}dtype=torch.{dtype}, use_safetensors=True, add_watermarker=False
-){device}
+pipeline = {load}{device}
 
 
 def draw():
-    return pipeline(
-        {prompt!r},
-        generator=torch.Generator().manual_seed({noise_seed}),
-        num_inference_steps={steps}, guidance_scale={guidance}, width={width}, height={height},
-    ).images[0]
+    return {call}
 
 
 {image}
@@ -31,20 +26,33 @@ image.save({file!r})
 """
 
 
-def replay_script(sample: dict[str, Any], experiment: Experiment, run_id: str) -> str:
-    """The script of one row of `samples`. A baseline needs diffusers alone; other cells `stability` as well."""
+def replay_script(sample: dict[str, Any], experiment: Experiment, run_id: str, family: Family) -> str:
+    """Write the script of one row of `samples`.
+
+    The script of a baseline imports diffusers and torch; that of another cell `skewbench.stability` as well.
+
+    Args:
+        sample: the row.
+        experiment: the run's experiment.
+        run_id: the run's id.
+        family: the family of the run's model.
+    """
     cell = next(cell for cell in experiment.cells if cell.name == sample["cell"])
-    imports, image = _drawn(cell, sample["steps"])
+    imports, image = _drawn(cell, family, sample["steps"])
     model = str(BUNDLED.get(sample["model"], sample["model"]))
-    copied = ("cell", "prompt_id", "seed", "prompt", "noise_seed", "steps", "guidance", "width", "height")
+    size = (sample["width"], sample["height"])
+    request = Request([sample["prompt"]], [sample["noise_seed"]], sample["steps"], sample["guidance"], size)
+    revision = sample["revision"] if model.count("/") == 1 else None
+    given = {"revision": revision, "variant": experiment.model.variant}
+    options = {name: repr(value) for name, value in given.items() if value}
     return _SCRIPT.format(
-        **{name: sample[name] for name in copied},
+        **{name: sample[name] for name in ("cell", "prompt_id", "seed")},
         run_id=run_id,
         operators=SCRIPT if torchvision_is_mismatched() else "",
-        dtype=experiment.model.dtype,
         threads=experiment.generation.threads,
-        model=model,
-        where=_where(sample["revision"] if model.count("/") == 1 else None, experiment.model.variant),
+        pipeline_import=family.replay_imports(),
+        load=family.replay_load(model, {**options, "dtype": f"torch.{experiment.model.dtype}"}),
+        call=family.replay_call(request),
         device='.to("cuda")' if experiment.workers.gpus else "",
         imports=imports,
         image=image,
@@ -52,18 +60,14 @@ def replay_script(sample: dict[str, Any], experiment: Experiment, run_id: str) -
     )
 
 
-def _where(revision: str | None, variant: str | None) -> str:
-    given = {"revision": revision, "variant": variant}
-    return "".join(f"{name}={value!r}, " for name, value in given.items() if value)
-
-
-def _drawn(cell: Cell, steps: int) -> tuple[str, str]:
+def _drawn(cell: Cell, family: Family, steps: int) -> tuple[str, str]:
     """Imports, and the lines that make the image."""
     if cell.knob.kind == "vanilla":
         return "", "image = draw()"
     knob = cell.knob.build()
     name = type(knob).__name__
     settings = ", ".join(f"{field.name}={getattr(knob, field.name)!r}" for field in fields(knob))
-    perturbed = f"with perturb(pipeline.unet, {name}({settings}), samples=1, steps=len(pipeline.scheduler.timesteps)):"
+    calls = "len(pipeline.scheduler.timesteps)"
+    perturbed = f"with perturb(pipeline.{family.denoiser}, {name}({settings}), samples=1, steps={calls}):"
     lines = f"pipeline.scheduler.set_timesteps({steps})\n{perturbed}\n    image = draw()"
     return f"from skewbench.stability import {name}, perturb\n", lines

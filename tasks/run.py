@@ -13,7 +13,7 @@ from skewbench.storage.store import Store, open_store
 from skewbench.tasks.experiment import Experiment, WorkerSpec
 from skewbench.tasks.generate import Setting
 from skewbench.tasks.identity import run_id, settings_that_decide, source_digest, versions
-from skewbench.tasks.models import ModelSource, blocks_of, image_size, resolve_model
+from skewbench.tasks.models import ModelSource, blocks_of, image_size, pipeline_class, resolve_model
 from skewbench.tasks.plan import Shard, plan_shards
 from skewbench.tasks.pool import Outcome
 from skewbench.tasks.prompts import load_prompts
@@ -83,6 +83,7 @@ def begin(run: Run) -> Manifest:
         "revision": run.setting.revision,
         "source": source_digest(),
         "versions": versions(),
+        "pipeline": pipeline_class(run.source),
     }
     return write_manifest(
         run.store,

@@ -51,6 +51,7 @@ def replay(
     from skewbench.storage.manifest import find_run
     from skewbench.storage.store import open_store
     from skewbench.tasks.experiment import parse_experiment
+    from skewbench.tasks.families.registry import BEFORE_FAMILIES, families
     from skewbench.tasks.replay import replay_script
 
     with sql.connect(lake) as connection:
@@ -62,6 +63,6 @@ def replay(
     if len(rows) != 1:
         raise InputError(f"sample {sample!r}: {'matches several samples' if rows else 'no such sample in this lake'}")
     manifest = find_run(open_store(lake), rows[0]["run_id"])
-    typer.echo(
-        replay_script(rows[0], parse_experiment(manifest.experiment, manifest.run_id), manifest.run_id), nl=False
-    )
+    family = families.get(manifest.identity.get("pipeline", BEFORE_FAMILIES))
+    experiment = parse_experiment(manifest.experiment, manifest.run_id)
+    typer.echo(replay_script(rows[0], experiment, manifest.run_id, family), nl=False)

@@ -17,6 +17,7 @@ from skewbench.sql.connect import literal
 from skewbench.storage.manifest import find_run, read_manifest
 from skewbench.storage.parts import read_receipts
 from skewbench.storage.store import LocalStore
+from skewbench.tasks.families.registry import families
 from skewbench.tasks.replay import replay_script
 from skewbench.vocabulary.errors import InputError
 from tests.lakes import Lake, make
@@ -97,6 +98,7 @@ def test_a_receipt_speaks_for_its_own_shard_alone(lake: Path, changes: dict[str,
 @pytest.mark.parametrize("text", PROMPTS)
 def test_a_replay_script_holds_texts_as_texts(text: str) -> None:
     experiment = small()
+    family = families.get("StableDiffusionXLPipeline")
     sample = {
         "cell": experiment.cells[0].name,
         "prompt_id": f"{text}\nimport os; os.abort()",
@@ -110,7 +112,7 @@ def test_a_replay_script_holds_texts_as_texts(text: str) -> None:
     }
     called = {
         ast.unparse(node.func)
-        for node in ast.walk(ast.parse(replay_script(sample, experiment, f"{text}\nimport os")))
+        for node in ast.walk(ast.parse(replay_script(sample, experiment, f"{text}\nimport os", family)))
         if isinstance(node, ast.Call)
     }
     assert not [name for name in called if "abort" in name or "__import__" in name or "os." in name]

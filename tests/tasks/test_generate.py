@@ -175,6 +175,10 @@ class _Limited:
     def __init__(self, pipeline: Any, most: int = 99, breaks: str = "") -> None:
         self._pipeline, self._most, self._breaks, self.batches = pipeline, most, breaks, []
 
+    @property
+    def __class__(self) -> type:  # by whose name a pipeline's family is found
+        return type(self._pipeline)
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._pipeline, name)
 

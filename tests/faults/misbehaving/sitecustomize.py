@@ -22,6 +22,10 @@ class Misbehaving:
         self._pipeline, self._prompt, self._how, self._once = pipeline, prompt, how, once
         self._device_is_lost = False
 
+    @property
+    def __class__(self) -> type:  # the product finds a pipeline's family by the name of its class
+        return type(self._pipeline)
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._pipeline, name)
 

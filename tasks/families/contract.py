@@ -1,0 +1,98 @@
+"""What skewbench must know about a class of diffusers pipelines to run, measure and replay it."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+    from skewbench.stability import Block
+
+Medium = Literal["image", "audio", "video"]
+Config = Callable[[str], Mapping[str, Any]]
+"""Reads the configuration of one of the pipeline's parts, by the name of its folder, such as `unet`."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What one call of a pipeline generates.
+
+    Args:
+        prompts: one a sample.
+        noise_seeds: one a sample; `torch.Generator().manual_seed(noise_seed)` makes its noise.
+        steps: denoising steps.
+        guidance: scale of classifier-free guidance.
+        size: width and height in pixels.
+    """
+
+    prompts: Sequence[str]
+    noise_seeds: Sequence[int]
+    steps: int
+    guidance: float
+    size: tuple[int, int]
+
+
+class Family(ABC):
+    """One class of pipelines. An instance is registered under its name; it holds no state and imports lazily.
+
+    A family is found by the class that `model_index.json` names, so that a folder of another class is an error before
+    anything is loaded.
+    """
+
+    name: ClassVar[str]
+    pipelines: ClassVar[tuple[str, ...]]
+    """Class names in `model_index.json` that this family runs."""
+    example: ClassVar[str]
+    """Hub id of a model of the family, for messages and documentation."""
+    denoiser: ClassVar[str]
+    """Attribute of the pipeline that holds the model whose self-attention is perturbed and measured."""
+    branches: ClassVar[tuple[str, ...]]
+    """Predictions of guidance in the order in which the denoiser computes them."""
+    medium: ClassVar[Medium] = "image"
+    parts: ClassVar[tuple[str, ...]]
+    """Folders of the model that must be there."""
+
+    @abstractmethod
+    def blocks(self, config: Config) -> "list[Block]":
+        """List the self-attention blocks from the configuration alone; no weights are read."""
+
+    @abstractmethod
+    def native_size(self, config: Config) -> tuple[int, int]:
+        """Return the width and height in pixels that the model was trained for."""
+
+    @abstractmethod
+    def load(self, folder: Path, dtype: "torch.dtype", variant: str | None) -> Any:
+        """Load a pipeline from safetensors in a folder, onto the CPU. Slow: imports diffusers and reads weights."""
+
+    @abstractmethod
+    def model_calls(self, pipeline: Any, steps: int) -> int:
+        """Count the calls of the denoiser in `steps` steps; a scheduler of second order calls it twice a step."""
+
+    @abstractmethod
+    def generate(self, pipeline: Any, request: Request) -> "np.ndarray":
+        """Generate the samples of a request.
+
+        Returns:
+            Images in [0, 1] with shape (samples, height, width, 3), not rounded.
+        """
+
+    @abstractmethod
+    def replay_load(self, model: str, options: Mapping[str, str]) -> str:
+        """Write the expression of a plain diffusers script that loads the pipeline.
+
+        Args:
+            model: hub id or folder.
+            options: further keyword arguments and their source text, such as `{"dtype": "torch.float16"}`.
+        """
+
+    @abstractmethod
+    def replay_imports(self) -> str:
+        """Write the import lines of that script."""
+
+    @abstractmethod
+    def replay_call(self, request: Request) -> str:
+        """Write the expression of that script that generates the one image of `request` from `pipeline`."""

@@ -1,0 +1,57 @@
+"""What every registered family promises, from its declaration alone; running a model of it is each family's own test."""
+
+import ast
+from typing import Any
+
+import pytest
+
+from skewbench.tasks.families.contract import Family, Request
+from skewbench.tasks.families.registry import BEFORE_FAMILIES, families, register
+
+
+@pytest.fixture(params=families.names())
+def family(request: pytest.FixtureRequest) -> Family:
+    return families.get(request.param)
+
+
+def test_the_family_of_old_runs_is_registered() -> None:
+    assert BEFORE_FAMILIES in families.names()
+
+
+def test_declarations_are_complete(family: Family) -> None:
+    assert family.name
+    assert family.pipelines
+    assert family.example.count("/") == 1
+    assert family.denoiser in family.parts
+    assert "cond" in family.branches
+    assert family.medium in ("image", "audio", "video")
+
+
+def test_a_replay_script_is_python_that_holds_texts_as_texts(family: Family) -> None:
+    prompt = "a cat''' + __import__('os').abort() + '''\n\"\"\""
+    request = Request([prompt], [7], 3, 5.0, (64, 32))
+    load = family.replay_load("org/name", {"dtype": "torch.float16"})
+    lines = [family.replay_imports(), f"pipeline = {load}", f"image = {family.replay_call(request)}"]
+    tree = ast.parse("\n".join(lines))
+    texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    assert {prompt, "org/name"} <= texts
+    assert "abort" not in {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    numbers = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+    assert {7, 3, 5.0, 64, 32} <= numbers
+
+
+def test_a_pipeline_class_has_one_family() -> None:
+    class Other(type(families.get(BEFORE_FAMILIES))):  # type: ignore[misc]
+        name = "other"
+
+    with pytest.raises(ValueError, match=f"'{BEFORE_FAMILIES}'.*the name is taken"):
+        register(Other)
+
+
+@pytest.mark.parametrize("field", ["name", "example", "denoiser", "branches", "parts"])
+def test_a_family_without_a_field_is_refused(field: str) -> None:
+    changes: dict[str, Any] = {"pipelines": ("SomeOtherPipeline",), field: ()}
+    incomplete = type("Incomplete", (type(families.get(BEFORE_FAMILIES)),), changes)
+    with pytest.raises(ValueError, match=f"declares no {field}"):
+        register(incomplete)
+    assert "SomeOtherPipeline" not in families.names()
