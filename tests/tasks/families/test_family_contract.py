@@ -1,4 +1,4 @@
-"""What every registered family promises, from its declaration alone; running a model of it is each family's own test."""
+"""What every registered family promises, from its declaration alone; each family's own test runs a model of it."""
 
 import ast
 from typing import Any
