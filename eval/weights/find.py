@@ -6,7 +6,7 @@ from hashlib import file_digest
 from importlib.util import find_spec
 from pathlib import Path
 
-from eval.weights.catalogue import PACKAGES, WEIGHTS, Weights
+from skewbench.eval.weights.catalogue import PACKAGES, WEIGHTS, Weights
 
 FOLDER = "SKEWBENCH_WEIGHTS"
 """Environment variable: the folder that holds a folder for each set of weights."""
@@ -56,10 +56,12 @@ def _cached(weights: Weights) -> Path | None:
 def missing(needs: tuple[str, ...]) -> str | None:
     """The reason why something that a scorer needs cannot be had, or None where all is here."""
     for need in needs:
-        if need in PACKAGES and find_spec(need) is None:
-            return f"package {need} is not installed; pip install 'skewbench[{PACKAGES[need]}]'"
-        if need in WEIGHTS and find(need) is None:
-            return _advice(WEIGHTS[need])
+        if need in WEIGHTS:
+            if find(need) is None:
+                return _advice(WEIGHTS[need])
+        elif find_spec(need) is None:
+            extra = f"'skewbench[{PACKAGES[need]}]'" if need in PACKAGES else need
+            return f"package {need} is not installed; pip install {extra}"
     return None
 
 
