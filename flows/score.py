@@ -14,7 +14,7 @@ from skewbench.storage.store import open_store
 from skewbench.tasks.experiment import WorkerSpec
 from skewbench.tasks.pool import Needs, Outcome
 from skewbench.tasks.run import commit_receipts
-from skewbench.tasks.scoring import check_metrics, expand, left_of_run
+from skewbench.tasks.scoring import check_metrics, expand, left_of_run, with_metrics
 from skewbench.vocabulary.errors import RunError
 
 
@@ -55,7 +55,7 @@ def score(
             with workers(needs, spec.count, found.experiment["model"]["id"], ray_address, lease) as pool:
                 outcomes = by_cell("score", pool, store, run_id, jobs)
         scored = tuple(dict.fromkeys((*manifest.experiment["metrics"], *chosen)))
-        manifest = replace(manifest, experiment={**manifest.experiment, "metrics": scored})
+        manifest = with_metrics(replace(manifest, experiment={**manifest.experiment, "metrics": scored}), chosen)
         finish(store, commit_receipts(store, manifest, outcomes, manifest.status), lease)
     if failed := [outcome for outcome in outcomes if outcome.error]:
         raise RunError(f"{len(failed)} jobs were set aside, the first: {failed[0].job.key}: {failed[0].error}")

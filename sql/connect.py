@@ -20,6 +20,8 @@ from skewbench.storage.schemas import TABLES
 
 BRANCHES = ("cond", "uncond")
 VIEWS = (  # in the order in which they build on each other
+    "metrics_before_declarations",
+    "metric_declarations",
     "scores",
     "group_scores",
     "cell_values",
@@ -106,6 +108,7 @@ def _views(place: Place, seen: list[Run], branch: str | None) -> str:
         _table("runs", ("run_id", "name", "status", "created", "baseline"), map(_run_row, seen)),
         _table("cells", _CELL_COLUMNS, (row for run in seen for row in _cell_rows(run))),
         _table("missing_metrics", ("run_id", "metric", "reason"), (row for run in seen for row in _missing_rows(run))),
+        *_declarations(seen),
     ]
     statements += [_view(place, table, seen) for table in TABLES]
     statements += [(files("skewbench.sql") / "views" / f"{name}.sql").read_text(encoding="utf-8") for name in VIEWS]
@@ -193,6 +196,29 @@ def _cell_rows(run: Run) -> list[tuple[Any, ...]]:
 
 def _missing_rows(run: Run) -> list[tuple[str, ...]]:
     return [(run.run_id, missing["metric"], missing["reason"]) for missing in run.missing_metrics]
+
+
+_DECLARED = {"name": "metric", "label": "label", "meaning": "meaning", "better": "better"} | {
+    "low": "low DOUBLE", "high": "high DOUBLE", "grows_with_n": "grows_with_n BOOLEAN", "rank": "rank INTEGER",
+    "may_be_absent": "may_be_absent BOOLEAN", "scorer": "scorer", "version": "version INTEGER", "unit": "unit",
+    "medium": "medium",
+}  # fmt: skip
+"""Fields of a declaration in a manifest, and the columns that hold them."""
+
+
+def _declarations(runs: list[Run]) -> list[str]:
+    """Tables of the metrics that the manifests declare: equal declarations once, and which ones each run has."""
+    distinct: dict[str, int] = {}
+    number = {run.run_id: distinct.setdefault(json.dumps(run.metrics), len(distinct)) for run in runs}
+    rows = (
+        (number, *(metric.get(field) for field in _DECLARED))
+        for declared, number in distinct.items()
+        for metric in json.loads(declared)
+    )
+    return [
+        _table("declared_metrics", ("declarations INTEGER", *_DECLARED.values()), rows),
+        _table("run_declarations", ("run_id", "declarations INTEGER"), number.items()),
+    ]
 
 
 def _table(name: str, names: Iterable[str], rows: Iterable[tuple[Any, ...]]) -> str:

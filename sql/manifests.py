@@ -45,6 +45,7 @@ class Run:
     baseline: str | None
     cells: list[dict[str, Any]]
     missing_metrics: list[dict[str, str]]
+    metrics: list[dict[str, Any]]  # what it knows of its metrics; [] before manifests held it
     parts: dict[str, list[str]]
     sizes: dict[str, int]
 
@@ -115,6 +116,7 @@ def _manifest(place: Place, path: str, content: dict[str, Any]) -> Run:
             baseline=content.get("baseline"),
             cells=content.get("cells", []),
             missing_metrics=content.get("missing_metrics", []),
+            metrics=content.get("metrics", []),
             parts=parts,
             sizes=sizes,
         )

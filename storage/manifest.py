@@ -34,6 +34,8 @@ class Manifest:
     parts: tuple[Part, ...] = ()
     failed_jobs: list[dict[str, str]] = field(default_factory=list)
     missing_metrics: list[dict[str, str]] = field(default_factory=list)
+    metrics: list[dict[str, Any]] = field(default_factory=list)
+    """What the run knows of its metrics (`skewbench.vocabulary.metrics.stored`): its readers need no scorer for it."""
     replaced: dict[str, str] = field(default_factory=dict)
     """By compaction: path of a part that a receipt names -> path of the part that holds its rows now."""
 

@@ -69,7 +69,9 @@ class _Run:
 
     @cached_property
     def values(self) -> pl.DataFrame:
-        return self.lake.execute("SELECT cell, metric, kind, unit, prompt_id, yardstick, value FROM unit_values").pl()
+        return self.lake.execute(
+            "SELECT cell, metric, kind, unit, prompt_id, comparability, value FROM unit_values"
+        ).pl()
 
     @cached_property
     def answers(self) -> dict[str, pl.DataFrame]:
@@ -219,7 +221,7 @@ def _against(run: _Run, claim: Claim, metric: str) -> Row:
     """The paired difference of two cells, as a share of the second one's mean."""
     cells = (run.cell(claim.key["against"]), run.cell(claim.key))
     one, other = (run.values.filter(cell=cell, metric=metric) for cell in cells)
-    pairs = one.join(other, on=["unit", "prompt_id", "yardstick"], nulls_equal=True)
+    pairs = one.join(other, on=["unit", "prompt_id", "comparability"], nulls_equal=True)
     change = paired_change(pairs["value"], pairs["value_right"], pairs["prompt_id"])
     mean = float(pl.Series(pairs["value"]).to_numpy().mean()) if pairs.height else 0.0
     if not mean:

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float
 from PIL import Image
 
-from skewbench.eval.scorers.images import is_blank
+from skewbench.eval.scoring.images import is_blank
 from skewbench.stability import Recorder, Skew, Temperature, Vanilla, perturb
 from skewbench.storage.schemas import IMAGES, SAMPLES, STABILITY
 from skewbench.tasks.experiment import Cell, GenerationSpec, Knob, MeasureSpec, ModelSpec

@@ -61,7 +61,7 @@ def settings_that_decide(experiment: Experiment) -> dict[str, Any]:
 def source_digest() -> str:
     """Digest of the source that makes the numbers, and says which pictures are blank."""
     ours = [Path(__file__).with_name(name) for name in _GENERATING]
-    files = [*sorted(_folder("stability").glob("*.py")), *ours, _folder("eval") / "scorers" / "images.py"]
+    files = [*sorted(_folder("stability").glob("*.py")), *ours, _folder("eval") / "scoring" / "images.py"]
     return digest([(f"{file.parent.name}/{file.name}", file.read_text(encoding="utf-8")) for file in files])
 
 

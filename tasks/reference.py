@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from skewbench.eval.scorers.images import CorruptImage, decode
+from skewbench.eval.scoring.images import CorruptImage, decode
 from skewbench.storage.manifest import find_run
 from skewbench.storage.parts import Part, read_part
 from skewbench.storage.store import Store

@@ -6,6 +6,7 @@ from typing import Any
 
 import duckdb
 
+from skewbench.eval.scorers import stored_metrics
 from skewbench.stability.blocks import Block, select
 from skewbench.storage.manifest import Manifest, delete_unnamed, now, parts_by_receipt, read_manifest, write_manifest
 from skewbench.storage.parts import Part, read_receipts
@@ -18,7 +19,7 @@ from skewbench.tasks.plan import Shard, plan_shards
 from skewbench.tasks.pool import Outcome
 from skewbench.tasks.prompts import load_prompts
 from skewbench.tasks.reference import check_reference
-from skewbench.tasks.scoring import check_metrics, drop_superseded, jobs_left
+from skewbench.tasks.scoring import check_metrics, drop_superseded, jobs_left, with_metrics
 from skewbench.tasks.worker import GenerateJob, Needs, ScoreJob
 from skewbench.vocabulary.errors import InputError
 
@@ -76,7 +77,8 @@ def begin(run: Run) -> Manifest:
     begun = read_manifest(run.store, run.id)
     if begun:
         metrics = list(dict.fromkeys((*begun.experiment["metrics"], *run.experiment.metrics)))
-        return replace(begun, experiment={**begun.experiment, "metrics": metrics})
+        manifest = replace(begun, experiment={**begun.experiment, "metrics": metrics})
+        return with_metrics(manifest, run.experiment.metrics)
     experiment = run.experiment
     decides: dict[str, Any] = {
         **settings_that_decide(experiment),
@@ -98,6 +100,7 @@ def begin(run: Run) -> Manifest:
             baseline=experiment.baseline,
             shards=len(run.shards),
             samples=sum(len(shard.samples) for shard in run.shards),
+            metrics=stored_metrics(experiment.metrics),
         ),
     )
 

@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from skewbench.eval.scorers import GroupScore, GroupScorer, ImageScorer, Score
-from skewbench.eval.scorers.images import CorruptImage, decode
+from skewbench.eval.scorers import Declaration, GroupScore, GroupScorer, ImageScorer, Score
+from skewbench.eval.scoring.images import CorruptImage, decode
 from skewbench.storage.parts import Part, read_part
 from skewbench.storage.schemas import GROUP_SCORES, SCORES
 from skewbench.storage.store import Store
@@ -21,7 +21,8 @@ _IDS = ("sample_id", "pair_id", "cell", "prompt_id", "seed")
 
 def score_images(
     store: Store,
-    chosen: ImageScorer | GroupScorer,
+    declared: Declaration,
+    made: ImageScorer | GroupScorer,
     shard: str,
     samples: tuple[Part, ...],
     images: tuple[Part, ...],
@@ -29,16 +30,17 @@ def score_images(
 ) -> dict[str, pa.Table]:
     """Score the images of one shard. A shard holds whole prompts, so that sets are whole too.
 
-    `samples`, `images`: the parts that hold the shard's rows, among others' where the run was compacted. Returns rows
-    of `scores`, or, for a scorer of sets, of `group_scores`; all NULL with the reason where weights are `missing`.
+    `declared`: what the scorer is; `made`: the scorer. `samples`, `images`: the parts that hold the shard's rows, among
+    others' where the run was compacted. Returns rows of `scores`, or, for a scorer of sets, of `group_scores`; all NULL
+    with the reason where weights are `missing`.
     """
     rows = _rows(store, shard, samples)
     pictures = {} if missing else _pictures(store, rows, images)
     for row in rows:
         row["picture"], row["why"] = (None, missing) if missing else _picture(row, pictures.get(row["sample_id"]))
-    if isinstance(chosen, ImageScorer):
-        return {"scores": pa.Table.from_pylist(list(_image_rows(chosen, rows)), schema=SCORES)}
-    return {"group_scores": pa.Table.from_pylist(list(_group_rows(chosen, rows)), schema=GROUP_SCORES)}
+    if isinstance(made, ImageScorer):
+        return {"scores": pa.Table.from_pylist(list(_image_rows(declared, made, rows)), schema=SCORES)}
+    return {"group_scores": pa.Table.from_pylist(list(_group_rows(declared, made, rows)), schema=GROUP_SCORES)}
 
 
 def _rows(store: Store, shard: str, samples: tuple[Part, ...]) -> list[dict[str, Any]]:
@@ -68,42 +70,44 @@ def _picture(row: dict[str, Any], content: bytes | None) -> tuple[np.ndarray | N
         return None, str(error)
 
 
-def _image_rows(chosen: ImageScorer, rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def _image_rows(declared: Declaration, made: ImageScorer, rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     for start in range(0, len(rows), BATCH):
         batch = rows[start : start + BATCH]
         good = [row for row in batch if row["picture"] is not None]
-        scores: dict[str, list[Score]] = {metric: [] for metric in chosen.metrics}
+        scores: dict[str, list[Score]] = {metric: [] for metric in declared.metric_names}
         if good:
-            scores = chosen.score(np.stack([row["picture"] for row in good]), [row["prompt"] for row in good])
-        for metric in chosen.metrics:
+            scores = made.score(np.stack([row["picture"] for row in good]), [row["prompt"] for row in good])
+        for metric in declared.metric_names:
             by_sample = dict(zip((row["sample_id"] for row in good), scores[metric], strict=True))
             for row in batch:
                 score = by_sample.get(row["sample_id"]) or Score(None, row["why"])
                 ids = {name: row[name] for name in _IDS}
-                yield {**ids, **_score_fields(chosen, metric, score)}
+                yield {**ids, **score_fields(declared, metric, score)}
 
 
-def _group_rows(chosen: GroupScorer, rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def _group_rows(declared: Declaration, made: GroupScorer, rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     by_prompt = sorted(rows, key=lambda row: (row["prompt_id"], row["seed"]))
     for prompt_id, group in groupby(by_prompt, key=lambda row: row["prompt_id"]):
         members = list(group)
-        for metric, score in _group_scores(chosen, members).items():
-            of = {"cell": members[0]["cell"], "prompt_id": prompt_id, "set": chosen.set, "n": score.n}
-            yield {**of, **_score_fields(chosen, metric, score)}
+        scores = _group_scores(declared, made, members)
+        for metric in declared.metric_names:
+            of = {"cell": members[0]["cell"], "prompt_id": prompt_id, "set": declared.set, "n": scores[metric].n}
+            yield {**of, **score_fields(declared, metric, scores[metric])}
 
 
-def _group_scores(chosen: GroupScorer, members: list[dict[str, Any]]) -> dict[str, GroupScore]:
+def _group_scores(declared: Declaration, made: GroupScorer, members: list[dict[str, Any]]) -> dict[str, GroupScore]:
     good = [row["picture"] for row in members if row["picture"] is not None]
     if not good:
-        return dict.fromkeys(chosen.metrics, GroupScore(None, members[0]["why"]))
-    return chosen.score_group(np.stack(good), members[0]["prompt"])
+        return dict.fromkeys(declared.metric_names, GroupScore(None, members[0]["why"]))
+    return made.score_group(np.stack(good), members[0]["prompt"])
 
 
-def _score_fields(chosen: ImageScorer | GroupScorer, metric: str, score: Score) -> dict[str, Any]:
+def score_fields(declared: Declaration, metric: str, score: Score) -> dict[str, Any]:
+    """The columns that the tables of scores have in common."""
     return {
         "metric": metric,
         "value": score.value,
         "reason": score.reason,
-        "scorer": chosen.name,
-        "scorer_version": chosen.version,
+        "scorer": declared.name,
+        "scorer_version": declared.version,
     }

@@ -1,8 +1,9 @@
 """Which scores of a run are left to make, and which receipts count. Reads the lake alone: no model, no prompts."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
-from skewbench.eval.scorers import Scorers, SetScorer
+from skewbench.eval.scorers import declaration, problems, stored_metrics
 from skewbench.eval.scorers import names as scorer_names
 from skewbench.eval.weights import missing
 from skewbench.sql import connect
@@ -12,6 +13,7 @@ from skewbench.storage.store import Store
 from skewbench.tasks.reference import NONE, find_reference
 from skewbench.tasks.worker import ScoreJob
 from skewbench.vocabulary.errors import InputError
+from skewbench.vocabulary.metrics import merged
 
 _WITHOUT = ".missing"
 """End of the key of a receipt for rows that are NULL for want of weights: it gives way to one with values."""
@@ -19,24 +21,29 @@ _WITHOUT = ".missing"
 
 def check_metrics(metrics: Iterable[str], required: Iterable[str] = ()) -> None:
     """Raises `InputError` for a scorer that does not exist, or that is required and lacks its weights."""
+    required = tuple(required)
     for name in (*metrics, *required):
         if name not in scorer_names():
-            raise InputError(f"metrics {name!r}: no such scorer; there are {', '.join(scorer_names())}")
-    scorers = Scorers()
+            left_out = "".join(f"; {problem}" for problem in problems())
+            raise InputError(f"metrics {name!r}: no such scorer; there are {', '.join(scorer_names())}{left_out}")
     for name in required:
-        if reason := missing(scorers.get(name).needs):
+        if reason := missing(declaration(name).needs):
             raise InputError(f"metric {name!r} is required: {reason}")
 
 
 def lacking(metrics: Iterable[str]) -> tuple[str, ...]:
     """Those scorers of `metrics` whose weights or packages are not on this machine."""
-    scorers = Scorers()
-    return tuple(name for name in metrics if missing(scorers.get(name).needs))
+    return tuple(name for name in metrics if missing(declaration(name).needs))
 
 
 def expand(metrics: Iterable[str]) -> tuple[str, ...]:
     """Names of scorers, each once; `all` stands for all that there are."""
     return tuple(dict.fromkeys(name for given in metrics for name in (scorer_names() if given == "all" else (given,))))
+
+
+def with_metrics(manifest: Manifest, scorers: Iterable[str]) -> Manifest:
+    """The manifest with what is declared of the metrics of these scorers, beside those that it knew."""
+    return replace(manifest, metrics=merged(manifest.metrics, stored_metrics(scorers)))
 
 
 def left_of_run(
@@ -70,11 +77,10 @@ def jobs_left(
     }
     against = find_reference(store, reference) if reference else None
     jobs = []
-    scorers = Scorers()
     for name in metrics:
-        chosen = scorers.get(name)
+        chosen = declaration(name)
         reason = missing(chosen.needs)
-        if isinstance(chosen, SetScorer):
+        if chosen.unit == "cell":
             units = {(f"cell.{cell}", cell): parts for cell, parts in whole.items() if manifest.status == "committed"}
             with_what, reason = against, reason if against else NONE
         else:

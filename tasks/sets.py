@@ -6,13 +6,14 @@ from itertools import islice
 import numpy as np
 import pyarrow as pa
 
-from skewbench.eval.scorers import GroupScore, SetScorer
-from skewbench.eval.scorers.distribution import Features
-from skewbench.eval.scorers.images import CorruptImage, decode, is_blank
+from skewbench.eval.scorers import Declaration, GroupScore, SetScorer
+from skewbench.eval.scoring.distribution import Features
+from skewbench.eval.scoring.images import CorruptImage, decode, is_blank
 from skewbench.storage.parts import Part
 from skewbench.storage.schemas import GROUP_SCORES
 from skewbench.storage.store import Store
 from skewbench.tasks.reference import Reference, pictures_of, stored_pictures
+from skewbench.tasks.score import score_fields
 
 _AT_ONCE = 64
 
@@ -20,8 +21,8 @@ _AT_ONCE = 64
 class CellScores:
     """Scores cells with one scorer; the features of a reference are computed once."""
 
-    def __init__(self, store: Store, chosen: SetScorer) -> None:
-        self._store, self._chosen = store, chosen
+    def __init__(self, store: Store, declared: Declaration, made: SetScorer) -> None:
+        self._store, self._declared, self._scorer = store, declared, made
         self._real: dict[str, Features] = {}
 
     def table(
@@ -29,24 +30,20 @@ class CellScores:
     ) -> dict[str, pa.Table]:
         """Rows of `group_scores`; all NULL with the reason where something is `missing`."""
         against = f", against {reference.name}" if reference else ""
-        scores = dict.fromkeys(self._chosen.metrics, GroupScore(None, missing or "no reference"))
+        scores = dict.fromkeys(self._declared.metric_names, GroupScore(None, missing or "no reference"))
         if reference and not missing:
             real = self._real_features(reference)
             against += f" ({len(real)} images, {reference.key})"  # folders of one name and size are told apart
-            scores = self._chosen.compare(self._features(self._made(cell, parts)), real)
+            scores = self._scorer.compare(self._features(self._made(cell, parts)), real)
         rows = [
             {
                 "cell": cell,
                 "prompt_id": None,
-                "set": self._chosen.set + against,
-                "n": score.n,
-                "metric": metric,
-                "value": score.value,
-                "reason": score.reason,
-                "scorer": self._chosen.name,
-                "scorer_version": self._chosen.version,
+                "set": self._declared.set + against,
+                "n": scores[metric].n,
+                **score_fields(self._declared, metric, scores[metric]),
             }
-            for metric, score in scores.items()
+            for metric in self._declared.metric_names
         ]
         return {"group_scores": pa.Table.from_pylist(rows, schema=GROUP_SCORES)}
 
@@ -69,5 +66,5 @@ class CellScores:
         pictures = iter(pictures)
         found = []
         while batch := list(islice(pictures, _AT_ONCE)):
-            found.append(self._chosen.features(batch))
-        return np.concatenate(found) if found else self._chosen.features([])
+            found.append(self._scorer.features(batch))
+        return np.concatenate(found) if found else self._scorer.features([])

@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 import torch
 
-from skewbench.eval.scorers import Scorers, SetScorer
+from skewbench.eval.scorers import Scorers, SetScorer, declaration
 from skewbench.storage.parts import Part, Receipt, new_attempt, write_part, write_receipt
 from skewbench.storage.store import Store, open_store
 from skewbench.tasks.generate import Setting, ShardRows, generate_shard
@@ -185,11 +185,11 @@ class Worker:
         return pipeline
 
     def _score(self, job: ScoreJob) -> dict[str, pa.Table]:
-        chosen = self._scorers.get(job.scorer)
-        if isinstance(chosen, SetScorer):
-            cells = self._cells.setdefault(job.scorer, CellScores(self._store, chosen))
+        declared, made = declaration(job.scorer), self._scorers.get(job.scorer)
+        if isinstance(made, SetScorer):
+            cells = self._cells.setdefault(job.scorer, CellScores(self._store, declared, made))
             return cells.table(job.cell, (*job.samples, *job.images), job.reference, job.missing)
-        return score_images(self._store, chosen, job.shard, job.samples, job.images, job.missing)
+        return score_images(self._store, declared, made, job.shard, job.samples, job.images, job.missing)
 
     @cached_property
     def _scorers(self) -> Scorers:

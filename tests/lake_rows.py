@@ -170,6 +170,14 @@ def scores(lake: Lake, rows: list[dict[str, Any]], quality: np.ndarray, rng: np.
     return _table("scores", columns, len(flat))
 
 
+def declarations(lake: Lake) -> list[dict[str, Any]]:
+    """What the manifest says of the toy's metrics; `aesthetic` and metrics of real scorers are known without."""
+    names = {"scene": "sample", **{f"more-{k}": "sample" for k in range(lake.more)}, "diversity": "prompt"}
+    common = {"scorer": "toy", "version": 1, "medium": "image", "meaning": "a toy", "better": "higher"}
+    common |= {"low": None, "high": None, "grows_with_n": False, "rank": None, "may_be_absent": False}
+    return [{**common, "name": name, "label": name, "unit": unit} for name, unit in (names | {"vendi": "cell"}).items()]
+
+
 def group_scores(lake: Lake, cell: str, quality: np.ndarray, rng: np.random.Generator) -> pa.Table:
     diversity = 0.5 - 0.1 * quality.reshape(lake.prompts, lake.seeds).mean(axis=1)
     diversity += rng.normal(scale=0.02, size=lake.prompts)

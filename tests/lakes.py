@@ -108,6 +108,7 @@ def _manifest(folder: Path, lake: Lake, parts: list[dict[str, Any]]) -> None:
         "cells": [{"name": cell, "knob": KNOBS.get(cell, {"kind": "vanilla"})} for cell in lake.knobs],
         "baseline": lake.knobs[0] if lake.knobs and lake.knobs[0] == "baseline" else None,
         "parts": parts,
+        "metrics": lake_rows.declarations(lake),
         "missing_metrics": [{"metric": metric, "reason": "weights missing"} for metric in lake.missing],
     }
     (folder / "_runs").mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,7 @@ from skewbench.eval.figures.curve import Axis, operating_curve
 from skewbench.eval.figures.profile import profile
 from skewbench.eval.figures.scatter import change_by_alignment
 from skewbench.eval.figures.theme import Colours, config, extent, symmetric
-from skewbench.eval.figures.words import MEASURES, measure_label, metric_label, metric_meaning
+from skewbench.eval.figures.words import MEASURES, measure_label
 
 __all__ = [
     "MEASURES",
@@ -21,8 +21,6 @@ __all__ = [
     "correlations_narrow",
     "extent",
     "measure_label",
-    "metric_label",
-    "metric_meaning",
     "operating_curve",
     "profile",
     "symmetric",

@@ -1,12 +1,13 @@
 """Table 1 of the paper as a heatmap: Spearman's rho of each measure with each metric, by stage."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import altair as alt
 import polars as pl
 
 from skewbench.eval.figures.theme import rows, symmetric
-from skewbench.eval.figures.words import MEASURES, measure_label, metric_label
+from skewbench.eval.figures.words import MEASURES, measure_label
 
 STAGES = ["down", "mid", "up", "all"]
 _FEW = 4
@@ -15,14 +16,15 @@ _LEAST = 0.3
 """The colours reach at least to this |rho|, or noise around 0 would look like something."""
 
 
-def correlations(frame: pl.DataFrame) -> alt.FacetChart:
+def correlations(frame: pl.DataFrame, labels: Mapping[str, str] | None = None) -> alt.FacetChart:
     """The table's own layout: metrics down, measures across, a panel a stage. 860 px wide.
 
     Args:
         frame: metric, stage, measure, rho, low, high, n (as the query `correlations` has them). Bold: the interval does
             not contain 0.
+        labels: Metrics' names -> what they are called; one that is not in it keeps its name.
     """
-    described = _described(frame)
+    described = _described(frame, labels)
     symbols = described["symbol"].unique(maintain_order=True).to_list()
     metrics = described["name"].unique(maintain_order=True).to_list()
     panel = _cells(
@@ -36,9 +38,9 @@ def correlations(frame: pl.DataFrame) -> alt.FacetChart:
     return panel.facet(column=alt.Column("stage:N", sort=stages, title=None), spacing=10)
 
 
-def correlations_narrow(frame: pl.DataFrame) -> alt.LayerChart:
+def correlations_narrow(frame: pl.DataFrame, labels: Mapping[str, str] | None = None) -> alt.LayerChart:
     """The same, transposed, for a phone: measures down, metrics across; as wide as its container."""
-    described = _described(frame)
+    described = _described(frame, labels)
     lines = described["line"].unique(maintain_order=True).to_list()
     metrics = described["name"].unique(maintain_order=True).to_list()
     few = len(metrics) <= _FEW
@@ -56,12 +58,12 @@ def correlations_narrow(frame: pl.DataFrame) -> alt.LayerChart:
     ).properties(width="container", height=25 * len(lines))
 
 
-def _described(frame: pl.DataFrame) -> pl.DataFrame:
+def _described(frame: pl.DataFrame, labels: Mapping[str, str] | None) -> pl.DataFrame:
     known = [measure for measure in MEASURES if measure in set(frame["measure"])]
     return (
         frame.select("metric", "stage", "measure", "rho", "low", "high", "n")
         .with_columns(
-            pl.col("metric").map_elements(metric_label, pl.String).alias("name"),
+            pl.col("metric").replace(labels or {}).alias("name"),
             pl.col("measure").map_elements(measure_label, pl.String).alias("symbol"),
             ((pl.col("low") > 0) | (pl.col("high") < 0)).fill_null(False).alias("clear"),
         )

@@ -1,6 +1,31 @@
-"""Scorers: image -> number. `names()` lists them, `scorer(name)` makes one, `Scorers` several that share."""
+"""Scorers: image -> number, one a file. Every module here declares one or several and is imported to know their names.
 
-from skewbench.eval.scorers.contract import GroupScore, GroupScorer, ImageScorer, Score, Scorer, SetScorer
-from skewbench.eval.scorers.registry import Scorers, names, scorer
+`names()` lists them, `declaration(name)` says what one is, `make(name)` makes it, `Scorers` makes several that share.
+"""
 
-__all__ = ["GroupScore", "GroupScorer", "ImageScorer", "Score", "Scorer", "Scorers", "SetScorer", "names", "scorer"]
+from skewbench.eval.scoring.contract import GroupScore, GroupScorer, ImageScorer, Score, Scorer, SetScorer, check_batch
+from skewbench.eval.scoring.declaration import Declaration, declaration, names, problems, scorer, stored_metrics
+from skewbench.eval.scoring.instances import Scorers, make
+from skewbench.eval.weights.catalogue import Source, Weights
+from skewbench.vocabulary.metrics import Metric
+
+__all__ = [
+    "Declaration",
+    "GroupScore",
+    "GroupScorer",
+    "ImageScorer",
+    "Metric",
+    "Score",
+    "Scorer",
+    "Scorers",
+    "SetScorer",
+    "Source",
+    "Weights",
+    "check_batch",
+    "declaration",
+    "make",
+    "names",
+    "problems",
+    "scorer",
+    "stored_metrics",
+]

@@ -4,36 +4,24 @@ LAION's predictor v2 (Schuhmann, improved-aesthetic-predictor, `sac+logos+ava1-l
 CLIP features of OpenAI's ViT-L/14. It has no activation functions, so it is linear in the features.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor, nn
+from skewbench.eval.scoring.contract import Score, check_batch
+from skewbench.eval.scoring.declaration import scorer
+from skewbench.eval.weights import path_of
+from skewbench.vocabulary.metrics import Metric
 
-from skewbench.eval.scorers.checkpoint import fill, read_tensors
-from skewbench.eval.scorers.clip_tower import ClipTower
-from skewbench.eval.scorers.contract import Images, Score, check_batch
+if TYPE_CHECKING:
+    from torch import nn
 
-_WIDTHS = (1024, 128, 64, 16)
-
-
-class AestheticHead(nn.Module):
-    """The predictor's layers, under the names that its checkpoint has. `width`: of the CLIP's features."""
-
-    def __init__(self, width: int = 768) -> None:
-        super().__init__()
-        first, second, third, fourth = _WIDTHS
-        self.layers = nn.Sequential(
-            nn.Linear(width, first), nn.Dropout(0.2),
-            nn.Linear(first, second), nn.Dropout(0.2),
-            nn.Linear(second, third), nn.Dropout(0.1),
-            nn.Linear(third, fourth), nn.Linear(fourth, 1),
-        )  # fmt: skip
-
-    def forward(self, features: Tensor) -> Tensor:
-        """(n, width) -> (n,)"""
-        return self.layers(features).squeeze(1)
+    from skewbench.eval.scoring.clip_tower import ClipTower
+    from skewbench.eval.scoring.images import Images
+    from skewbench.eval.scoring.instances import Scorers
 
 
 class Aesthetic:
@@ -42,21 +30,15 @@ class Aesthetic:
     Args:
         tower: The CLIP, which must be the one that the head was trained on.
         weights: The head's checkpoint, or a function that finds it when it is needed.
-        needs: Names of both weights.
         width: Of the CLIP's features.
     """
 
-    name = "aesthetic"
-    version = 1
-    metrics: tuple[str, ...] = ("aesthetic",)
-
-    def __init__(
-        self, tower: ClipTower, weights: Path | Callable[[], Path], needs: tuple[str, ...] = (), width: int = 768
-    ) -> None:
-        self.needs = needs
+    def __init__(self, tower: ClipTower, weights: Path | Callable[[], Path], width: int = 768) -> None:
         self._tower, self._weights, self._width = tower, weights, width
 
     def score(self, images: Images, prompts: Sequence[str]) -> dict[str, list[Score]]:
+        import torch
+
         check_batch(images, prompts)
         if not prompts:
             return {"aesthetic": []}
@@ -66,5 +48,32 @@ class Aesthetic:
 
     @cached_property
     def _head(self) -> nn.Module:
+        from skewbench.eval.scoring.aesthetic_head import AestheticHead
+        from skewbench.eval.scoring.checkpoint import fill, read_tensors
+
         path = self._weights() if callable(self._weights) else self._weights
         return fill(AestheticHead(self._width), read_tensors(path), path)
+
+
+@scorer(
+    name="aesthetic",
+    version=1,
+    unit="sample",
+    medium="image",
+    needs=["clip-vit-l-14", "aesthetic-v2"],
+    metrics=[
+        Metric(
+            name="aesthetic",
+            label="Aesthetic",
+            meaning="predicted rating by people, about 1 to 10",
+            better="higher",
+            low=None,
+            high=None,
+            grows_with_n=False,
+            rank=30,
+        )
+    ],
+)
+def aesthetic(scorers: Scorers) -> Aesthetic:
+    """The scorer with LAION's predictor on OpenAI's ViT-L/14."""
+    return Aesthetic(scorers.tower("clip-vit-l-14"), partial(path_of, "aesthetic-v2"))

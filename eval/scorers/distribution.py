@@ -1,100 +1,125 @@
-"""How far pictures are from real ones, as distributions: FID, KID, precision, recall, density, coverage.
+"""The scorer `distribution`: a cell's pictures against real ones, on torch-fidelity's Inception features."""
 
-On features (n images, d numbers each) of any network; published numbers are of Inception's 2048 (`InceptionFeatures`).
-"""
+from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from functools import cached_property, partial
+from io import BytesIO
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import torch
-from jaxtyping import Float
+from skewbench.eval.scoring.contract import GroupScore
+from skewbench.eval.scoring.declaration import scorer
+from skewbench.eval.weights import BadWeights, path_of
+from skewbench.vocabulary.metrics import Better, Metric
 
-from skewbench.eval.cpu_torchvision import define_missing_operators
+if TYPE_CHECKING:
+    import numpy as np
 
-Features = Float[np.ndarray, "n d"]
+    from skewbench.eval.scoring.distribution import Features
+    from skewbench.eval.scoring.instances import Scorers
 
-GROUPS = 20
-"""Of the jackknife behind KID's standard error."""
-NEAREST = 5
-"""Neighbours whose distance is the radius of an image's ball, as Naeem et al. have it."""
-
-
-@dataclass(frozen=True)
-class Prdc:
-    """Precision and recall (Kynkäänniemi et al., 2019), density and coverage (Naeem et al., 2020)."""
-
-    precision: float
-    recall: float
-    density: float
-    coverage: float
+WIDTH = 2048
+_BATCH = 32
 
 
-def fid(made: Features, real: Features) -> float:
-    """Fréchet distance of the Gaussians with the features' means and covariances (Heusel et al., 2017). 0: alike."""
-    define_missing_operators()
-    from torch_fidelity.metric_fid import KEY_METRIC_FID, fid_features_to_statistics, fid_statistics_to_metric
+class Distribution:
+    """FID, KID with its standard error, precision, recall, density, coverage.
 
-    first, second = (fid_features_to_statistics(torch.from_numpy(part.astype(np.float64))) for part in (made, real))
-    return float(fid_statistics_to_metric(first, second, verbose=False)[KEY_METRIC_FID])
-
-
-def kid(made: Features, real: Features, seed: int = 0) -> tuple[float, float]:
-    """Unbiased squared MMD with the kernel (x·y/d + 1)³ (Bińkowski et al., 2018), and its standard error.
-
-    Of all images, not of subsets of them. The error is a jackknife over up to 20 random groups of images.
+    Args:
+        weights: torch-fidelity's conversion of the Inception of 2015-12-05, or a function that finds it when it is
+            needed.
+        device: Where features are computed; distances are, in float64, on the CPU.
     """
-    rng = np.random.default_rng(seed)
-    groups = min(GROUPS, len(made), len(real))
-    in_group = [np.eye(groups)[rng.permutation(len(part)) % groups] for part in (made, real)]
-    within = [
-        _group_sums(part, part, member, member, own=False) for part, member in zip((made, real), in_group, strict=True)
-    ]
-    across = _group_sums(made, real, in_group[0], in_group[1])
-    sizes = [member.sum(axis=0) for member in in_group]
-    everything = np.ones(groups)
-    value = _mmd(within, across, sizes, everything)
-    without = np.array([_mmd(within, across, sizes, everything - out) for out in np.eye(groups)])
-    error = np.sqrt((groups - 1) / groups * ((without - without.mean()) ** 2).sum())
-    return value, float(error) if groups > 2 and np.isfinite(error) else float("nan")
+
+    def __init__(self, weights: Path | Callable[[], Path], device: str = "cpu") -> None:
+        self._weights, self._device = weights, device
+
+    def features(self, images: Sequence[np.ndarray]) -> Features:
+        """Features of images, which may be of different sizes: the network's own resizing to 299 x 299 comes first."""
+        import numpy as np
+        import torch
+
+        found = [np.zeros((0, WIDTH), np.float32)]
+        with torch.inference_mode():
+            for _, alike in groupby(images, key=lambda image: image.shape):
+                pixels = torch.from_numpy(np.stack(list(alike))).permute(0, 3, 1, 2).split(_BATCH)
+                found += [self._network(part.to(self._device))[0].float().cpu().numpy() for part in pixels]
+        return np.concatenate(found)
+
+    def compare(self, made: Features, real: Features) -> dict[str, GroupScore]:
+        """All metrics; those that so few images do not allow are None with the reason."""
+        import numpy as np
+
+        from skewbench.eval.scoring.distribution import NEAREST, fid, kid, prdc
+
+        n, fewest = len(made), min(len(made), len(real))
+        none = GroupScore(None, f"{fewest} images; at least 2 are needed", n=n)
+        scores = dict.fromkeys((metric.name for metric in METRICS), none)
+        if fewest >= 2:
+            value, error = kid(made, real)
+            scores["kid"] = GroupScore(value, n=n)
+            none = GroupScore(None, f"{fewest} images are too few for a standard error", n=n)
+            scores["kid_error"] = GroupScore(error, n=n) if np.isfinite(error) else none
+        few = GroupScore(None, f"{fewest} images; more than {NEAREST} are needed", n=n)
+        neighbours = vars(prdc(made, real)) if fewest > NEAREST else {}
+        scores |= {
+            name: GroupScore(neighbours[name], n=n) if neighbours else few
+            for name in ("precision", "recall", "density", "coverage")
+        }
+        width = made.shape[1]
+        refused = f"{fewest} images, fewer than the {width} features: FID would be of noise; kid has no such bias"
+        scores["fid"] = GroupScore(fid(made, real), n=n) if fewest > width else GroupScore(None, refused, n=n)
+        return scores
+
+    @cached_property
+    def _network(self) -> Any:
+        import torch
+
+        from skewbench.eval.cpu_torchvision import define_missing_operators
+        from skewbench.eval.scoring.checkpoint import read_tensors
+
+        define_missing_operators()
+        from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+
+        path = self._weights() if callable(self._weights) else self._weights
+        safe = BytesIO()  # torch-fidelity would unpickle whatever the file holds: it gets the tensors alone
+        torch.save(read_tensors(path), safe)
+        safe.seek(0)
+        try:
+            network = FeatureExtractorInceptionV3("inception", [str(WIDTH)], feature_extractor_weights_path=safe)
+        except RuntimeError as error:
+            raise BadWeights(f"{path} is not of Inception: {' '.join(str(error).split())[:300]}") from error
+        return network.to(self._device).eval()
 
 
-def _group_sums(
-    first: Features, second: Features, of_first: np.ndarray, of_second: np.ndarray, own: bool = True
-) -> Float[np.ndarray, "g g"]:
-    """Sums of the kernel over pairs of groups; without each image's pair with itself where not `own`."""
-    kernel = (first.astype(np.float64) @ second.astype(np.float64).T / first.shape[1] + 1) ** 3
-    if not own:
-        np.fill_diagonal(kernel, 0)
-    return of_first.T @ kernel @ of_second
+def _metric(
+    name: str, label: str, meaning: str, better: Better, low: float | None = 0.0, high: float | None = None
+) -> Metric:
+    return Metric(name=name, label=label, meaning=meaning, better=better, low=low, high=high, grows_with_n=False)
 
 
-def _mmd(within: list[np.ndarray], across: np.ndarray, sizes: list[np.ndarray], kept: Float[np.ndarray, "g"]) -> float:
-    """Unbiased squared MMD of the kept groups."""
-    n, m = (size @ kept for size in sizes)
-    if n < 2 or m < 2:
-        return float("nan")
-    alike = kept @ within[0] @ kept / (n * (n - 1)) + kept @ within[1] @ kept / (m * (m - 1))
-    return float(alike - 2 * (kept @ across @ kept) / (n * m))
+METRICS = (
+    _metric("fid", "FID", "distance of the set of images to a reference set; less is better", "lower"),
+    _metric("kid", "KID", "distance of the set of images to a reference set; less is better", "lower", low=None),
+    _metric("kid_error", "KID's error", "standard error of KID", "lower"),
+    _metric("precision", "Precision", "share of images that are near one of the reference set", "higher", high=1.0),
+    _metric("recall", "Recall", "share of the reference set that is near an image", "higher", high=1.0),
+    _metric("density", "Density", "how many images of the reference set each image is near to, 1 if alike", "higher"),
+    _metric("coverage", "Coverage", "share of the reference set that has an image near it", "higher", high=1.0),
+)
 
 
-def prdc(made: Features, real: Features, nearest: int = NEAREST) -> Prdc:
-    """Shares of images in balls around images of the other kind, whose radius is the distance to the k-th neighbour.
-
-    Precision: made images in any real ball. Recall: real images in any made ball. Density: real balls that hold a made
-    image, over k, so that it may pass 1. Coverage: real balls that hold any made image.
-    """
-    first, second = (torch.from_numpy(part.astype(np.float64)) for part in (made, real))
-    between = torch.cdist(second, first)  # real x made
-    around_real, around_made = _radii(second, nearest), _radii(first, nearest)
-    inside = between < around_real[:, None]
-    return Prdc(
-        precision=inside.any(dim=0).double().mean().item(),
-        recall=(between < around_made).any(dim=1).double().mean().item(),
-        density=inside.double().sum(dim=0).mean().item() / nearest,
-        coverage=inside.any(dim=1).double().mean().item(),
-    )
-
-
-def _radii(features: torch.Tensor, nearest: int) -> torch.Tensor:
-    """Distance of each to its k-th nearest other."""
-    return torch.cdist(features, features).kthvalue(nearest + 1, dim=1).values
+@scorer(
+    name="distribution",
+    version=1,
+    unit="cell",
+    medium="image",
+    needs=["inception-2015-12-05", "torch_fidelity"],
+    set="all pictures of the cell that are not blank",
+    metrics=METRICS,
+)
+def distribution(scorers: Scorers) -> Distribution:
+    """The scorer with the Inception of 2015-12-05."""
+    return Distribution(partial(path_of, "inception-2015-12-05"), scorers.device)

@@ -4,21 +4,27 @@ Zhang et al., "The unreasonable effectiveness of deep features as a perceptual m
 AlexNet, in the library lpips, at the images' own size. The heads come with the library, AlexNet does not.
 """
 
+from __future__ import annotations
+
 import warnings
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import torch
-from torch import Tensor
+from skewbench.eval.scoring.contract import GroupScore
+from skewbench.eval.scoring.declaration import scorer
+from skewbench.eval.scoring.feature_diversity import SET
+from skewbench.eval.weights import path_of
+from skewbench.vocabulary.metrics import Metric
 
-from skewbench.eval.cpu_torchvision import define_missing_operators
-from skewbench.eval.scorers.checkpoint import fill, read_tensors
-from skewbench.eval.scorers.contract import GroupScore, Images
-from skewbench.eval.scorers.images import is_blank
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+    from skewbench.eval.scoring.images import Images
+    from skewbench.eval.scoring.instances import Scorers
 
 SMALLEST = 32
 """Pixels a side that AlexNet's strides and pools need."""
@@ -31,22 +37,15 @@ class LpipsDiversity:
 
     Args:
         weights: torchvision's AlexNet checkpoint, or a function that finds it when it is needed.
-        needs: Names of weights and package.
         device: Where it computes.
     """
 
-    name = "lpips_diversity"
-    version = 1
-    metrics: tuple[str, ...] = ("lpips_diversity",)
-    set = "the seeds of one prompt in one cell, without blank images"
-
-    def __init__(
-        self, weights: Path | Callable[[], Path], needs: tuple[str, ...] = (), device: str | torch.device = "cpu"
-    ) -> None:
-        self.needs = needs
-        self._weights, self._device = weights, torch.device(device)
+    def __init__(self, weights: Path | Callable[[], Path], device: str = "cpu") -> None:
+        self._weights, self._device = weights, device
 
     def score_group(self, images: Images, prompt: str | None) -> dict[str, GroupScore]:
+        from skewbench.eval.scoring.images import is_blank
+
         kept = [image for image in images if not is_blank(image)]
         return {"lpips_diversity": self._score(kept, min(images.shape[1:3]))}
 
@@ -55,11 +54,20 @@ class LpipsDiversity:
             return GroupScore(None, f"{len(kept)} images that are not blank; pairs need two", n=len(kept))
         if side < SMALLEST:
             return GroupScore(None, f"images of {side} pixels a side; LPIPS needs {SMALLEST}", n=len(kept))
+        import numpy as np
+
         return GroupScore(float(self._distances(np.stack(kept)).double().mean()), n=len(kept))
 
-    @torch.inference_mode()
     def _distances(self, images: Images) -> Tensor:
-        """LPIPS of all unordered pairs."""
+        """LPIPS of all unordered pairs of n images: (n (n - 1) / 2,)."""
+        import torch
+
+        with torch.inference_mode():
+            return self._inferred(images)
+
+    def _inferred(self, images: Images) -> Tensor:
+        import torch
+
         model = self._model
         pixels = torch.from_numpy(images).permute(0, 3, 1, 2).to(self._device).float() / 127.5 - 1
         outputs = [model.net(model.scaling_layer(part)) for part in pixels.split(_IMAGES_AT_ONCE)]
@@ -74,6 +82,9 @@ class LpipsDiversity:
 
     @cached_property
     def _model(self) -> Any:
+        from skewbench.eval.cpu_torchvision import define_missing_operators
+        from skewbench.eval.scoring.checkpoint import fill, read_tensors
+
         define_missing_operators()
         import lpips
 
@@ -86,3 +97,28 @@ class LpipsDiversity:
         state = read_tensors(path)
         fill(model.net, {names[name]: tensor for name, tensor in state.items() if name in names}, path)
         return model.eval().to(self._device)
+
+
+@scorer(
+    name="lpips_diversity",
+    version=1,
+    unit="prompt",
+    medium="image",
+    needs=["alexnet", "lpips"],
+    set=SET,
+    metrics=[
+        Metric(
+            name="lpips_diversity",
+            label="LPIPS diversity",
+            meaning="how unlike each other a prompt's images look to a network",
+            better="higher",
+            low=0.0,
+            high=None,
+            grows_with_n=False,
+            rank=20,
+        )
+    ],
+)
+def lpips_diversity(scorers: Scorers) -> LpipsDiversity:
+    """The scorer with torchvision's AlexNet."""
+    return LpipsDiversity(partial(path_of, "alexnet"), scorers.device)

@@ -7,14 +7,21 @@ wide, where one pair in ten is an exact 0: they get the three finest scales, wei
 of 3. Values of the two settings do not compare.
 """
 
+from __future__ import annotations
+
 from itertools import combinations
+from typing import TYPE_CHECKING
 
-import numpy as np
-import torch
-from pytorch_msssim import ms_ssim
+from skewbench.eval.scoring.contract import GroupScore
+from skewbench.eval.scoring.declaration import scorer
+from skewbench.eval.scoring.feature_diversity import SET
+from skewbench.vocabulary.metrics import Metric
 
-from skewbench.eval.scorers.contract import GroupScore, Images
-from skewbench.eval.scorers.images import is_blank
+if TYPE_CHECKING:
+    import numpy as np
+
+    from skewbench.eval.scoring.images import Images
+    from skewbench.eval.scoring.instances import Scorers
 
 LARGE_OVER = 160
 SMALL_OVER = 32
@@ -24,19 +31,34 @@ _SMALL_SCALES, _SMALL_WINDOW, _LARGE_WINDOW = 3, 3, 11
 _PAIRS_AT_ONCE = 64
 
 
+@scorer(
+    name="msssim_diversity",
+    version=1,
+    unit="prompt",
+    medium="image",
+    set=SET,
+    metrics=[
+        Metric(
+            name="msssim_diversity",
+            label="MS-SSIM diversity",
+            meaning="how unlike each other a prompt's images are, 0 to 1",
+            better="higher",
+            low=0.0,
+            high=1.0,
+            grows_with_n=False,
+            rank=10,
+        )
+    ],
+)
 class MsSsimDiversity:
     """1 - mean pairwise MS-SSIM of a set. Blank images are left out: a black frame is not diverse."""
 
-    name = "msssim_diversity"
-    version = 1
-    metrics: tuple[str, ...] = ("msssim_diversity",)
-    needs: tuple[str, ...] = ()
-    set = "the seeds of one prompt in one cell, without blank images"
-
-    def __init__(self, device: str | torch.device = "cpu") -> None:
-        self.device = torch.device(device)
+    def __init__(self, scorers: Scorers) -> None:
+        self.device = scorers.device
 
     def score_group(self, images: Images, prompt: str | None) -> dict[str, GroupScore]:
+        from skewbench.eval.scoring.images import is_blank
+
         kept = [image for image in images if not is_blank(image)]
         return {"msssim_diversity": self._score(kept, min(images.shape[1:3]))}
 
@@ -47,6 +69,10 @@ class MsSsimDiversity:
             return GroupScore(
                 None, f"images of {side} pixels a side; MS-SSIM needs more than {SMALL_OVER}", n=len(kept)
             )
+        import numpy as np
+        import torch
+        from pytorch_msssim import ms_ssim
+
         batch = torch.from_numpy(np.stack(kept)).to(self.device).permute(0, 3, 1, 2).float()
         first, second = torch.tensor(list(combinations(range(len(kept)), 2)), device=self.device).unbind(1)
         scales = len(_WEIGHTS) if side > LARGE_OVER else _SMALL_SCALES

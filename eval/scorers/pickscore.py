@@ -4,19 +4,23 @@ Kirstain et al., "Pick-a-Pic: an open dataset of user preferences for text-to-im
 scaled cosine of a fine-tuned CLIP ViT-H/14, in transformers.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from PIL import Image
-from torch import Tensor
+from skewbench.eval.scoring.contract import NO_PROMPT, Score, check_batch
+from skewbench.eval.scoring.declaration import scorer
+from skewbench.eval.weights import BadWeights, path_of
+from skewbench.vocabulary.metrics import Metric
 
-from skewbench.eval.cpu_torchvision import define_missing_operators
-from skewbench.eval.scorers.clip import NO_PROMPT
-from skewbench.eval.scorers.contract import Images, Score, check_batch
-from skewbench.eval.weights import BadWeights
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from skewbench.eval.scoring.images import Images
+    from skewbench.eval.scoring.instances import Scorers
 
 _BATCH = 32
 
@@ -26,32 +30,28 @@ class PickScore:
 
     Args:
         weights: Folder of the model with its processor, or a function that finds it when it is needed.
-        needs: Name of the weights.
         device: Where it computes.
     """
 
-    name = "pickscore"
-    version = 1
-    metrics: tuple[str, ...] = ("pickscore",)
-
-    def __init__(
-        self, weights: Path | Callable[[], Path], needs: tuple[str, ...] = (), device: str | torch.device = "cpu"
-    ) -> None:
-        self.needs = needs
-        self._weights, self._device = weights, torch.device(device)
+    def __init__(self, weights: Path | Callable[[], Path], device: str = "cpu") -> None:
+        self._weights, self._device = weights, device
 
     def score(self, images: Images, prompts: Sequence[str]) -> dict[str, list[Score]]:
+        import torch
+
         check_batch(images, prompts)
         scores: list[Score] = []
         for start in range(0, len(prompts), _BATCH):
             part = slice(start, start + _BATCH)
-            values = self._values(images[part], prompts[part]).tolist()
+            with torch.inference_mode():
+                values = self._values(images[part], prompts[part]).tolist()
             pairs = zip(values, prompts[part], strict=True)
             scores += [Score(value) if prompt.strip() else NO_PROMPT for value, prompt in pairs]
         return {"pickscore": scores}
 
-    @torch.inference_mode()
     def _values(self, images: Images, prompts: Sequence[str]) -> Tensor:
+        from PIL import Image
+
         model, pictures, tokens = self._loaded
         pixels = pictures(images=[Image.fromarray(image) for image in images], return_tensors="pt")["pixel_values"]
         words = tokens(list(prompts), padding="max_length", truncation=True, max_length=77, return_tensors="pt")
@@ -64,7 +64,10 @@ class PickScore:
 
     @cached_property
     def _loaded(self) -> tuple[Any, Any, Any]:
+        import torch
         from safetensors import SafetensorError
+
+        from skewbench.eval.cpu_torchvision import define_missing_operators
 
         define_missing_operators()
         from transformers import CLIPImageProcessorPil, CLIPModel, CLIPTokenizer
@@ -82,3 +85,26 @@ class PickScore:
         if lacking := sorted(told["missing_keys"]):
             raise BadWeights(f"{folder} holds no PickScore: {lacking[0]} is missing")
         return model.to(self._device).eval(), pictures, tokens
+
+
+@scorer(
+    name="pickscore",
+    version=1,
+    unit="sample",
+    medium="image",
+    needs=["pickscore-v1"],
+    metrics=[
+        Metric(
+            name="pickscore",
+            label="PickScore",
+            meaning="predicted choice of people",
+            better="higher",
+            low=-100.0,
+            high=100.0,
+            grows_with_n=False,
+        )
+    ],
+)
+def pickscore(scorers: Scorers) -> PickScore:
+    """The scorer with its authors' weights."""
+    return PickScore(partial(path_of, "pickscore-v1"), scorers.device)

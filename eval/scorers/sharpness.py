@@ -4,26 +4,47 @@ Pech-Pacheco et al., "Diatom autofocusing in brightfield microscopy", 2000. Of l
 kernel. It grows with noise too, and depends on the image's size: compare within one size.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import numpy as np
-from scipy import ndimage
+from skewbench.eval.scoring.contract import Score, check_batch
+from skewbench.eval.scoring.declaration import scorer
+from skewbench.vocabulary.metrics import Metric
 
-from skewbench.eval.scorers.contract import Images, Score, check_batch
-from skewbench.eval.scorers.images import luma
+if TYPE_CHECKING:
+    from skewbench.eval.scoring.images import Images
 
-_LAPLACIAN = np.array([[[0.0, 1.0, 0.0], [1.0, -4.0, 1.0], [0.0, 1.0, 0.0]]])
+_LAPLACIAN = (((0.0, 1.0, 0.0), (1.0, -4.0, 1.0), (0.0, 1.0, 0.0)),)
 
 
+@scorer(
+    name="sharpness",
+    version=1,
+    unit="sample",
+    medium="image",
+    metrics=[
+        Metric(
+            name="sharpness",
+            label="Sharpness",
+            meaning="variance of the Laplacian; grows with detail and with noise",
+            better="neither",
+            low=0.0,
+            high=None,
+            grows_with_n=False,
+        )
+    ],
+)
 class Sharpness:
     """Variance of the Laplacian; 0 for a blank image."""
 
-    name = "sharpness"
-    version = 1
-    metrics: tuple[str, ...] = ("sharpness",)
-    needs: tuple[str, ...] = ()
-
     def score(self, images: Images, prompts: Sequence[str]) -> dict[str, list[Score]]:
+        import numpy as np
+        from scipy import ndimage
+
+        from skewbench.eval.scoring.images import luma
+
         check_batch(images, prompts)
-        edges = ndimage.convolve(luma(images), _LAPLACIAN, mode="nearest")
+        edges = ndimage.convolve(luma(images), np.array(_LAPLACIAN), mode="nearest")
         return {"sharpness": [Score(float(value)) for value in edges.var(axis=(1, 2))]}

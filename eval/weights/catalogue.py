@@ -109,3 +109,9 @@ WEIGHTS = {
 
 PACKAGES = {"lpips": "metrics", "torch_fidelity": "metrics"}
 """Optional packages that scorers import, and the extra of skewbench that brings each."""
+
+
+def add(weights: Weights) -> None:
+    """Add the row of a scorer of another package. Raises `ValueError` for a name that other weights have."""
+    if WEIGHTS.setdefault(weights.name, weights) != weights or weights.name in PACKAGES:
+        raise ValueError(f"weights {weights.name!r}: there are others of this name")

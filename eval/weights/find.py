@@ -56,10 +56,12 @@ def _cached(weights: Weights) -> Path | None:
 def missing(needs: tuple[str, ...]) -> str | None:
     """The reason why something that a scorer needs cannot be had, or None where all is here."""
     for need in needs:
-        if need in PACKAGES and find_spec(need) is None:
-            return f"package {need} is not installed; pip install 'skewbench[{PACKAGES[need]}]'"
-        if need in WEIGHTS and find(need) is None:
-            return _advice(WEIGHTS[need])
+        if need in WEIGHTS:
+            if find(need) is None:
+                return _advice(WEIGHTS[need])
+        elif find_spec(need) is None:
+            extra = f"'skewbench[{PACKAGES[need]}]'" if need in PACKAGES else need
+            return f"package {need} is not installed; pip install {extra}"
     return None
 
 

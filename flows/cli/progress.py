@@ -4,7 +4,7 @@ import signal
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
@@ -102,11 +102,13 @@ def receipts_of(run: "Run") -> dict[str, int]:
     return {"generation": shards, "scored": scorings(run.experiment.metrics, shards, cells)}
 
 
-def scorings(metrics: Iterable[str], shards: int, cells: int) -> int:
-    """Number of jobs that score a run."""
-    from skewbench.eval.scorers.registry import OF_CELLS
+def scorings(metrics: Iterable[str], shards: int, cells: int, known: Iterable[dict[str, Any]] = ()) -> int:
+    """Number of jobs that score a run. `known`: what its manifest knows of its metrics: a scorer may not be here."""
+    from skewbench.eval.scorers import declaration, names
 
-    return sum(cells if name in OF_CELLS else shards for name in metrics)
+    of_cells = {name for name in names() if declaration(name).unit == "cell"}
+    of_cells |= {metric["scorer"] for metric in known if metric["unit"] == "cell"}
+    return sum(cells if name in of_cells else shards for name in metrics)
 
 
 def tell_missing(store: Store, run_id: str) -> None:

@@ -16,7 +16,7 @@ from skewbench.flows.cli.progress import (
     tell_missing,
     tell_report,
 )
-from skewbench.flows.cli.tables import console, folding
+from skewbench.flows.cli.tables import console, folding, warn
 from skewbench.storage.lease import check_free, is_driven
 from skewbench.storage.manifest import list_runs
 from skewbench.storage.parts import count_receipts
@@ -91,6 +91,7 @@ def plan(
     ] = None,
 ) -> None:
     """Check an experiment and show what it would do: cells, shards, samples, disk, time. Loads and writes nothing."""
+    from skewbench.eval.scorers import problems
     from skewbench.tasks.estimate import estimate
 
     chosen = _load(experiment, prompts)
@@ -107,6 +108,7 @@ def plan(
     if expected.lacking:
         named = ", ".join(expected.lacking)
         out.print(f"metrics  {named} would have no values: what they need is not here; see `skewbench weights`")
+    warn(problems())
     out.print(f"samples  {factors} = {expected.samples}")
     out.print(f"shards   {expected.shards}, of {expected.per_shard} samples at most")
     if chosen.baseline is None:
@@ -125,7 +127,8 @@ def status(lake: Lake = "lake") -> None:
     table = folding("run", "status", "generated", "scored", "updated")
     for manifest in list_runs(store):
         counts = count_receipts(store, manifest.run_id)
-        scored = scorings(manifest.experiment["metrics"], manifest.shards, len(manifest.cells))
+        metrics = manifest.experiment["metrics"]
+        scored = scorings(metrics, manifest.shards, len(manifest.cells), manifest.metrics)
         generated = f"{counts['generation']} of {manifest.shards} shards"
         stopped = manifest.status == "running" and not is_driven(store, manifest.run_id)
         told, scores = "stopped" if stopped else manifest.status, f"{counts['scored']} of {scored}"

@@ -4,7 +4,7 @@ import io
 import json
 import re
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -41,6 +41,12 @@ def folding(*columns: str, title: str | None = None, whole: Collection[str] = ()
     for column in columns:
         table.add_column(column, overflow="fold", no_wrap=column in whole)
     return table
+
+
+def warn(problems: Iterable[str]) -> None:
+    """A line each on standard error, for what is left out while everything else works."""
+    for problem in problems:
+        typer.echo(f"warning: {problem}", err=True)
 
 
 def print_rows(rows: "pl.DataFrame", format: str, shared_once: bool = False) -> None:

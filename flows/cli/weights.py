@@ -6,7 +6,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from skewbench.flows.cli.tables import console, folding
+from skewbench.flows.cli.tables import console, folding, warn
 from skewbench.vocabulary.errors import InputError, RunError
 
 weights = typer.Typer(
@@ -25,10 +25,9 @@ def list_all(context: typer.Context) -> None:
     if context.invoked_subcommand:
         return
     with Console(stderr=True).status("looking"):
-        from skewbench.eval.scorers import Scorers, names
+        from skewbench.eval.scorers import declaration, names, problems
 
-        scorers = Scorers()
-        needs = {name: scorers.get(name).needs for name in names()}
+        needs = {name: declaration(name).needs for name in names()}
     out = console()
     columns = _NARROW if out.width < _WIDE_ENOUGH else _COLUMNS
     table = folding(*columns, whole=("metric", "needs"))
@@ -41,6 +40,7 @@ def list_all(context: typer.Context) -> None:
     if columns == _NARROW:
         typer.echo("skewbench weights get NAME gets what a metric needs, or weights by their name;")
         typer.echo("from where, and where they lie, is told on a wider terminal, and in a pipe")
+    warn(problems())
     _tell_where()
 
 
@@ -76,12 +76,13 @@ def _tell_where() -> None:
 @weights.command("get")
 def get(name: Annotated[str, typer.Argument(metavar="NAME", help="Weights, or a metric that needs some.")]) -> None:
     """Download weights, check their sha256 where one is published, and keep them."""
-    from skewbench.eval.scorers import names, scorer
+    from skewbench.eval.scorers import declaration, names
     from skewbench.eval.weights import WEIGHTS, BadWeights
     from skewbench.eval.weights import get as fetch
 
-    wanted = (name,) if name in WEIGHTS else scorer(name).needs if name in names() else ()
-    if name not in WEIGHTS and name not in names():
+    scorers = names()  # scorers of other packages bring rows of WEIGHTS
+    wanted = (name,) if name in WEIGHTS else declaration(name).needs if name in scorers else ()
+    if name not in WEIGHTS and name not in scorers:
         raise InputError(f"weights {name!r}: no such weights; there are {', '.join(WEIGHTS)}")
     for one in wanted:
         if one not in WEIGHTS:

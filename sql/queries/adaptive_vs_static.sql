@@ -2,7 +2,7 @@
 --
 -- An adaptive cell is matched with the static one of the same base alpha and beta, blocks, steps and rescaling; pairs
 -- are the pictures of the same prompt, seed and size (for diversity: a prompt's pictures) that have a value in both,
--- scored by the same version; of vendi_score, which grows with the pictures in the set, also of as many pictures.
+-- scored by the same version; of a metric that grows with the pictures in the set (as Vendi), also of as many pictures.
 --
 -- parameter branch: of Align: cond or uncond; default: the session's, else the mean of both
 --

@@ -3,8 +3,8 @@
 -- unstable: the samples (for diversity: prompts) whose baseline is least stable over all blocks; stable: the most
 -- stable ones. difference: unstable less stable. Changes are paired by prompt, seed and size; a pair with a side that
 -- is lost or has no score drops out of its own row alone, and is counted in lost if the knob lost it. So does a pair that
--- was scored by different versions, and one of vendi_score, which grows with the pictures in the set, of sets that are
--- not of the same size. Where all of a regime were lost, change is NULL and worst_case is there.
+-- was scored by different versions, and one of a metric that grows with the pictures in the set (as Vendi), of sets
+-- that are not of the same size. Where all of a regime were lost, change is NULL and worst_case is there.
 --
 -- parameter quantile: the share in each regime, more than 0 and at most 0.5; default: 0.5, a split at the median
 -- parameter measure: what stable means: alignment, neg_energy or instability (low is stable); default: alignment

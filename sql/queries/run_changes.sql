@@ -3,7 +3,8 @@
 -- Cells are matched by name, pictures by prompt, noise and size, so builds, models and knobs may differ: same_knob says
 -- whether the setting is the same, whatever the order in which it is written, with its defaults or without. A cell or
 -- metric that only one of the runs has is not here. Nor is a pair that different scorers or versions of one scored (score
--- the older run anew), or one of vendi_score, which grows with the pictures in the set, whose sets are not of the same size.
+-- the older run anew), or one of a metric that grows with the pictures in the set (as Vendi), whose sets are not of the same
+-- size.
 --
 -- parameter run: the run; default: the newest that the connection shows
 -- parameter against: the run before it that it is compared with; default: the newest other one
@@ -18,7 +19,7 @@ pairs AS MATERIALIZED (
     SELECT
         now.run_id, was.run_id AS against, cell, metric, kind, now.prompt_id, was.value AS before, now.value,
         now.value - was.value AS change
-    FROM unit_values AS now JOIN unit_values AS was USING (cell, metric, kind, unit, yardstick)
+    FROM unit_values AS now JOIN unit_values AS was USING (cell, metric, kind, unit, comparability)
     WHERE now.run_id IN (FROM newest_run) AND was.run_id IN (FROM run_before)
 ),
 means AS (

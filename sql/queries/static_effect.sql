@@ -2,8 +2,8 @@
 --
 -- Pairs are the pictures of the same prompt, seed and size (for diversity: a prompt's pictures); those with a side that
 -- was lost or has no score drop out of their own row alone, and are counted in lost if the cell lost them. So do pairs
--- that were scored by different versions, and of vendi_score, which grows with the pictures in the set, those whose sets
--- are not of the same size. Where all of a cell were lost, change is NULL and worst_case is there.
+-- that were scored by different versions, and of a metric that grows with the pictures in the set (as Vendi), those
+-- whose sets are not of the same size. Where all of a cell were lost, change is NULL and worst_case is there.
 --
 -- parameter category: a category of prompts, '*' for each; default: all prompts together
 -- parameter branch: of Align: cond or uncond; default: the session's, else the mean of both

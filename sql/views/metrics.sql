@@ -1,21 +1,23 @@
--- The metrics of a run that have a value anywhere in it.
+-- The metrics of a run that have a value anywhere in it, with what the run knows of each (see metric_declarations).
 -- kind: sample (a picture), prompt (the pictures of a prompt), cell (all pictures of a cell).
--- worst, best: the worst and best value seen in the run. Distances to a reference set and their errors, and attributes that
--- leaked to another object, are better when lower; sharpness and contrast have no better side, and so no worst or best.
+-- label: for people; of a metric that nobody declared, its name. better: the better side, higher, lower or neither, which
+-- is also that of a metric that nobody declared; higher_is_better: the same, NULL for neither.
+-- worst, best: the worst and best value seen in the run, NULL where there is no better side.
 CREATE OR REPLACE VIEW metrics AS
 WITH seen AS (
     SELECT run_id, metric, 'sample' AS kind, value FROM scores
     UNION ALL
     SELECT run_id, metric, CASE WHEN prompt_id IS NULL THEN 'cell' ELSE 'prompt' END, value FROM group_scores
+),
+valued AS (
+    SELECT run_id, metric, kind, min(value) AS lowest, max(value) AS highest
+    FROM seen WHERE isfinite(value) GROUP BY run_id, metric, kind
 )
 SELECT
-    run_id,
-    metric,
-    kind,
-    CASE WHEN metric NOT IN ('sharpness', 'contrast')
-        THEN metric NOT IN ('fid', 'kid', 'kid_error', 'leak') END AS higher_is_better,
-    CASE higher_is_better WHEN true THEN min(value) WHEN false THEN max(value) END AS worst,
-    CASE higher_is_better WHEN true THEN max(value) WHEN false THEN min(value) END AS best
-FROM seen
-WHERE isfinite(value)
-GROUP BY run_id, metric, kind;
+    run_id, metric, kind,
+    coalesce(label, metric) AS label, meaning, coalesce(better, 'neither') AS better,
+    CASE better WHEN 'higher' THEN true WHEN 'lower' THEN false END AS higher_is_better,
+    CASE better WHEN 'higher' THEN lowest WHEN 'lower' THEN highest END AS worst,
+    CASE better WHEN 'higher' THEN highest WHEN 'lower' THEN lowest END AS best,
+    low, high, coalesce(grows_with_n, false) AS grows_with_n, rank, coalesce(may_be_absent, false) AS may_be_absent
+FROM valued LEFT JOIN metric_declarations USING (run_id, metric);

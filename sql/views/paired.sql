@@ -4,13 +4,13 @@
 -- baseline_status, status: of the two samples, so that a picture that the knob destroyed is seen.
 CREATE OR REPLACE VIEW paired AS
 WITH ok AS (
-    SELECT run_id, sample_id, metric, value, yardstick FROM metric_values WHERE status = 'ok' AND isfinite(value)
+    SELECT run_id, sample_id, metric, value, comparability FROM metric_values WHERE status = 'ok' AND isfinite(value)
 )
 SELECT
     knob.run_id, knob.cell, metrics.metric, knob.pair_id, knob.prompt_id, knob.seed, knob.sample_id,
     base.sample_id AS baseline_sample_id,
     base_ok.value AS baseline, knob_ok.value AS value,
-    CASE WHEN knob_ok.yardstick = base_ok.yardstick THEN knob_ok.value - base_ok.value END AS change,
+    CASE WHEN knob_ok.comparability = base_ok.comparability THEN knob_ok.value - base_ok.value END AS change,
     base.status AS baseline_status, knob.status
 FROM runs
 JOIN samples AS base ON base.run_id = runs.run_id AND base.cell = runs.baseline

@@ -1,9 +1,10 @@
 -- A row a cell, prompt and metric of the set of a prompt's pictures (diversity). n: the pictures in the set.
--- yardstick: the scorer and its version, and n where the value grows with it: vendi_score is 1 to n. Means over pairs of
--- pictures, as the other diversities are, compare at any n.
+-- comparability: the scorer and its version, and n where the value grows with it (metric_declarations.grows_with_n): only
+-- values of one key are comparable. Means over pairs of pictures are comparable at any n.
 CREATE OR REPLACE VIEW prompt_metric_values AS
 SELECT
-    run_id, cell, prompt_id, metric, value, reason, "set", n,
-    concat(scorer, ' ', scorer_version, CASE WHEN metric = 'vendi_score' THEN ' of ' || n END) AS yardstick
-FROM group_scores
-WHERE prompt_id IS NOT NULL;
+    g.run_id, g.cell, g.prompt_id, g.metric, g.value, g.reason, g."set", g.n,
+    concat(g.scorer, ' ', g.scorer_version, CASE WHEN d.grows_with_n THEN ' of ' || g.n END) AS comparability
+FROM group_scores AS g
+LEFT JOIN metric_declarations AS d ON d.run_id = g.run_id AND d.metric = g.metric
+WHERE g.prompt_id IS NOT NULL;

@@ -1,5 +1,5 @@
 -- As `paired`, for the metrics of a prompt's set of pictures: the perturbed cell's set beside the baseline's. Only sets of
--- one yardstick are here (see prompt_metric_values). baseline_n, n: the pictures in each.
+-- one comparability key are here (see prompt_metric_values). baseline_n, n: the pictures in each.
 CREATE OR REPLACE VIEW prompt_paired AS
 SELECT
     knob.run_id, knob.cell, knob.metric, knob.prompt_id,
@@ -8,5 +8,5 @@ FROM runs
 JOIN prompt_metric_values AS base ON base.run_id = runs.run_id AND base.cell = runs.baseline
 JOIN prompt_metric_values AS knob
     ON knob.run_id = base.run_id AND knob.prompt_id = base.prompt_id AND knob.metric = base.metric
-    AND knob.yardstick = base.yardstick AND knob.cell <> base.cell
+    AND knob.comparability = base.comparability AND knob.cell <> base.cell
 WHERE isfinite(base.value) AND isfinite(knob.value);

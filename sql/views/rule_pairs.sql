@@ -1,5 +1,5 @@
 -- Each adaptive cell beside the static cell of the same base alpha and beta, blocks, steps and rescaling: a row a unit
--- (see unit_values) that has a value of one yardstick in both. change: adaptive less static.
+-- (see unit_values) that has a value of one comparability key in both. change: adaptive less static.
 CREATE OR REPLACE VIEW rule_pairs AS
 WITH known AS MATERIALIZED (FROM unit_values)
 SELECT
@@ -13,5 +13,5 @@ JOIN knobs AS s
 JOIN known AS adaptive ON adaptive.run_id = a.run_id AND adaptive.cell = a.cell
 JOIN known AS static
     ON static.run_id = s.run_id AND static.cell = s.cell AND static.metric = adaptive.metric
-    AND static.kind = adaptive.kind AND static.unit = adaptive.unit AND static.yardstick = adaptive.yardstick
+    AND static.kind = adaptive.kind AND static.unit = adaptive.unit AND static.comparability = adaptive.comparability
 WHERE a.knob = 'skew' AND s.knob = 'skew' AND a.adaptive AND NOT s.adaptive;

@@ -9,7 +9,7 @@ known AS MATERIALIZED (FROM unit_values),
 expected AS MATERIALIZED (
     SELECT
         base.run_id, cells.cell, base.metric, base.kind, base.unit, base.prompt_id, base.value AS baseline,
-        base.yardstick,
+        base.comparability,
         CASE WHEN base.kind <> 'prompt' THEN base.unit END AS picture,
         CASE WHEN base.kind = 'prompt' THEN base.unit END AS "set"
     FROM known AS base
@@ -27,7 +27,7 @@ SELECT
 FROM expected AS e
 LEFT JOIN known AS knob
     ON knob.run_id = e.run_id AND knob.cell = e.cell AND knob.metric = e.metric AND knob.kind = e.kind
-    AND knob.unit = e.unit AND knob.yardstick = e.yardstick
+    AND knob.unit = e.unit AND knob.comparability = e.comparability
 LEFT JOIN samples AS made ON made.run_id = e.run_id AND made.cell = e.cell AND made.pair_id = e.picture
 LEFT JOIN incomplete
     ON incomplete.run_id = e.run_id AND incomplete.cell = e.cell AND incomplete.prompt_id = e."set";

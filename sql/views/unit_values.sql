@@ -1,12 +1,12 @@
 -- What can be compared between cells, in one long table: a row a cell, metric and unit.
 -- kind sample: a metric of a picture, unit its pair_id; prompt: a metric of a prompt's pictures, unit the prompt_id;
 -- measure: the picture's Align over all blocks, under the metric name alignment. Finite values of samples that are ok.
--- yardstick: what the value was had by; only values of one yardstick compare (see metric_values, prompt_metric_values).
+-- comparability: the key of what can be compared with what (see metric_values, prompt_metric_values).
 CREATE OR REPLACE VIEW unit_values AS
-SELECT run_id, cell, metric, 'sample' AS kind, pair_id AS unit, prompt_id, value, yardstick
+SELECT run_id, cell, metric, 'sample' AS kind, pair_id AS unit, prompt_id, value, comparability
 FROM metric_values WHERE status = 'ok' AND isfinite(value)
 UNION ALL
-SELECT run_id, cell, metric, 'prompt', prompt_id, prompt_id, value, yardstick
+SELECT run_id, cell, metric, 'prompt', prompt_id, prompt_id, value, comparability
 FROM prompt_metric_values WHERE isfinite(value)
 UNION ALL
 SELECT s.run_id, s.cell, 'alignment', 'measure', s.pair_id, s.prompt_id, s.alignment::DOUBLE, 'recorder'

@@ -11,14 +11,13 @@ from skewbench.storage.schemas import MEASURES
 from skewbench.tasks.experiment import NightlySpec
 
 _LOWER = ("lost", "peak_memory", "seconds")
-_SIDES = {True: "higher", False: "lower", None: "neither"}
 _RELATIVE = ("peak_memory", "seconds")
 
 
 def margins(connection: duckdb.DuckDBPyConnection, spec: NightlySpec) -> Callable[[str, str, np.ndarray], Margin]:
     """From kind, metric and the earlier run's values to the margin, in the metric's unit, and the better side."""
-    known = connection.execute("SELECT DISTINCT metric, higher_is_better FROM metrics").fetchall()
-    sides = {metric: _SIDES[higher] for metric, higher in known}
+    newest_last = "SELECT metric, better FROM metrics JOIN runs USING (run_id) ORDER BY created, run_id"
+    sides = dict(connection.execute(newest_last).fetchall())
     sides |= dict.fromkeys(_LOWER, "lower") | dict.fromkeys(MEASURES, "neither")
     named = {margin.metric: margin for margin in spec.margins}
 

@@ -15,8 +15,6 @@ _KNOB: TypeAdapter[KnobSpec] = TypeAdapter(KnobSpec)
 _SETTINGS = ("steps", "guidance", "width", "height")
 _PLATFORM = ("device", "torch_version", "diffusers_version", "dtype")
 _SCORES = ("sample", "prompt", "cell")
-_BY_PICTURE = ("leak",)
-"""Metrics that say nothing of some pictures: where no object is found, nothing can leak."""
 _SCORE_SHARE = 1e-6
 _MEMORY_SHARE = 1e-3
 
@@ -141,8 +139,10 @@ def pairs(
     """
     frame = connection.execute(_PAIRS, {"now": now, "was": was}).pl()
     frame = frame.sort(*KEY, "unit", nulls_last=True)
+    absent = "SELECT DISTINCT metric FROM metrics WHERE may_be_absent AND run_id IN (?, ?)"
+    may_be_absent = [metric for (metric,) in connection.execute(absent, [now, was]).fetchall()]
     elsewhere = pl.col("value").is_not_null().any().over(KEY[1:])
-    frame = frame.with_columns(gone=pl.col("gone") & elsewhere & ~pl.col("metric").is_in(_BY_PICTURE))
+    frame = frame.with_columns(gone=pl.col("gone") & elsewhere & ~pl.col("metric").is_in(may_be_absent))
     parts = frame.partition_by(KEY, maintain_order=True)
     moved = [_moved(part, cells[str(part["cell"][0])], pictures) for part in parts]
     return pl.concat(moved) if moved else frame.with_columns(moved=pl.lit(None, pl.Boolean))

@@ -8,7 +8,7 @@ import polars as pl
 
 from skewbench import sql
 from skewbench.eval.regressions import PICTURE_LEVELS
-from skewbench.eval.scorers.images import CorruptImage, decode
+from skewbench.eval.scoring.images import CorruptImage, decode
 
 _AT_ONCE = 512
 """Pairs of pictures that are held at a time."""

@@ -10,6 +10,7 @@ import polars as pl
 from skewbench import sql
 from skewbench.storage.manifest import Manifest
 from skewbench.tasks.claims import claims
+from skewbench.tasks.report.labels import Labels, read_labels
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class Answers:
     cells: list[str]
     baseline: str | None
     settings: dict[str, str]
+    labels: Labels
     metrics: pl.DataFrame  # metric, kind, higher_is_better
     fidelity: str | None  # the metric that stands for fidelity: a score of a picture, if there is one
     diversity: str | None  # the metric that stands for diversity: of a set of pictures
@@ -53,6 +55,7 @@ def ask(lake: duckdb.DuckDBPyConnection, run: Manifest) -> Answers:
         cells=cells["cell"].to_list(),
         baseline=run.baseline if run.baseline in knobs else None,
         settings=knobs,
+        labels=read_labels(lake),
         metrics=sql.select(lake, "SELECT metric, kind, higher_is_better FROM metrics ORDER BY kind DESC, metric"),
         fidelity=main.get("fidelity"),
         diversity=main.get("diversity"),

@@ -3,7 +3,6 @@
 from contextlib import closing
 
 from skewbench import sql
-from skewbench.eval.figures import metric_label
 from skewbench.storage.manifest import Manifest, find_run, report_path
 from skewbench.storage.store import Store
 from skewbench.storage.verify import broken_parts_told
@@ -64,7 +63,7 @@ def _page(store: Store, run: Manifest, comparison: Comparison | None) -> Page:
             groups=tuple(groups),
             tables=tuple(run_tables(answers)),
             cells=tuple(answers.cells),
-            scored_by=metric_label(answers.fidelity) if answers.fidelity else "",
+            scored_by=answers.labels.of(answers.fidelity) if answers.fidelity else "",
         )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from skewbench.eval.figures import metric_label
+from skewbench.tasks.report.labels import Labels
 from skewbench.tasks.report.numbers import NONE, interval
 from skewbench.tasks.report.view import Column
 
@@ -24,4 +24,8 @@ def intervals(low: str = "low", high: str = "high", sign: bool = False) -> Colum
 
 
 CELL = Column("cell", lambda row: str(row["cell"]), number=False, cell=True)
-METRIC = words("metric", "metric", metric_label)
+
+
+def metric_column(labels: Labels, name: str = "metric", key: str = "metric") -> Column:
+    """A column of metrics, by their labels."""
+    return words(name, key, labels.of)

@@ -5,25 +5,27 @@ from typing import Any
 
 import polars as pl
 
-from skewbench.eval.figures import metric_label
 from skewbench.tasks.report.answers import Answers
-from skewbench.tasks.report.columns import METRIC, intervals, numbers
+from skewbench.tasks.report.columns import intervals, metric_column, numbers
+from skewbench.tasks.report.labels import Labels
 from skewbench.tasks.report.numbers import count, show, signed
 from skewbench.tasks.report.pictures import Group
-from skewbench.tasks.report.view import Table, table
+from skewbench.tasks.report.view import Column, Table, table
 
 _PARAMETERS = {"alpha": ("α", 1.0), "beta": ("β", None), "tau": ("τ", 1.0)}
 """Symbol, and the value at which the knob does nothing, whatever the others are; None: there is none."""
 
-_COLUMNS = (
-    METRIC,
-    numbers("baseline", "baseline", show),
-    numbers("here", "mean", show),
-    numbers("change", "change", signed),
-    intervals(sign=True),
-    numbers("n", "n", count),
-    numbers("lost", "lost", count),
-)
+
+def _columns(labels: Labels) -> tuple[Column, ...]:
+    return (
+        metric_column(labels),
+        numbers("baseline", "baseline", show),
+        numbers("here", "mean", show),
+        numbers("change", "change", signed),
+        intervals(sign=True),
+        numbers("n", "n", count),
+        numbers("lost", "lost", count),
+    )
 
 
 @dataclass(frozen=True)
@@ -113,9 +115,9 @@ def _metrics(answers: Answers, cell: str) -> Table:
         own = means.select("metric", "mean", "n", lost=lost).with_columns(
             pl.col("mean").alias("baseline"), change=nothing, low=nothing, high=nothing
         )
-        return table("Plain attention.", own, _COLUMNS)
+        return table("Plain attention.", own, _columns(answers.labels))
     effects = answers.effects.filter(cell=cell)
-    return table(f"Query static_effect, cell {cell}.", effects, _COLUMNS)
+    return table(f"Query static_effect, cell {cell}.", effects, _columns(answers.labels))
 
 
 def _said(answers: Answers, cell: str) -> str:
@@ -124,5 +126,5 @@ def _said(answers: Answers, cell: str) -> str:
     for metric in (answers.fidelity, answers.diversity):
         rows = answers.effects.filter(cell=cell, metric=metric or "").to_dicts()
         if rows:
-            said.append(f"{metric_label(str(metric))} {show(rows[0]['mean'])} ({signed(rows[0]['change'])})")
+            said.append(f"{answers.labels.of(str(metric))} {show(rows[0]['mean'])} ({signed(rows[0]['change'])})")
     return "; ".join(said)

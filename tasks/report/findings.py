@@ -10,7 +10,6 @@ from typing import Any
 
 import polars as pl
 
-from skewbench.eval.figures import metric_label
 from skewbench.tasks.report.answers import Answers
 from skewbench.tasks.report.numbers import count, interval, is_clear, percent, signed
 
@@ -68,14 +67,14 @@ def _correlations(answers: Answers) -> Iterator[_Statement]:
             units = f"{row['kind']}s"
             yield (
                 _holds(row),
-                f"More stable {units} of {row['cell']} have {way} {metric_label(metric)}: Spearman's ρ with Align is "
-                f"{_number(row, 'rho')}, n\u00a0=\u00a0{count(row['n'])} {units}.",
+                f"More stable {units} of {row['cell']} have {way} {answers.labels.of(metric)}: Spearman's ρ with Align "
+                f"is {_number(row, 'rho')}, n\u00a0=\u00a0{count(row['n'])} {units}.",
             )
 
 
 def _regimes(answers: Answers, cell: str) -> Iterator[_Statement]:
     for metric in _main(answers):
-        name = metric_label(metric)
+        name = answers.labels.of(metric)
         for row in answers.regimes.filter(cell=cell, metric=metric).to_dicts():
             number = f"{_number(row)}, n\u00a0=\u00a0{count(row['n'])} pairs"
             if row["regime"] == "difference":
@@ -93,7 +92,7 @@ def _worst(answers: Answers, cell: str) -> Iterator[_Statement]:
         worst = f"the worst {percent(row['fraction'])} of baseline pictures"
         yield (
             _holds(row),
-            f"{verb} {metric_label(row['metric'])} of {worst} beyond the drift toward the mean: {_number(row)}, "
+            f"{verb} {answers.labels.of(row['metric'])} of {worst} beyond the drift toward the mean: {_number(row)}, "
             f"n\u00a0=\u00a0{count(row['n'])}.",
         )
 

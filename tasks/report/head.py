@@ -6,7 +6,6 @@ from typing import Any
 import polars as pl
 
 from skewbench import sql
-from skewbench.eval.figures import metric_label
 from skewbench.tasks.report.answers import Answers
 from skewbench.tasks.report.columns import CELL, numbers, words
 from skewbench.tasks.report.numbers import count, percent, show
@@ -105,7 +104,7 @@ def read_head(answers: Answers) -> Head:
         description=str(run.experiment.get("description") or ""),
         facts=tuple((name, text) for name, text in _facts(answers, found) if text),
         notices=tuple(_notices(answers, found)),
-        unscored=tuple((metric_label(metric), reason or "no reason was given") for metric, reason in unscored),
+        unscored=tuple((answers.labels.of(metric), reason or "no reason was given") for metric, reason in unscored),
         samples=found["samples"],
     )
 

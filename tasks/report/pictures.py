@@ -7,7 +7,6 @@ from typing import Any
 import polars as pl
 
 from skewbench import sql
-from skewbench.eval.figures import metric_label
 from skewbench.tasks.report.answers import Answers
 from skewbench.tasks.report.numbers import show, signed
 from skewbench.tasks.report.thumbnails import Thumbnail, thumbnail
@@ -80,7 +79,7 @@ def choose_pictures(answers: Answers, lake: str) -> list[Group]:
 def _groups(answers: Answers, samples: pl.DataFrame) -> list[tuple[str, str, list[str]]]:
     groups = []
     if answers.fidelity and answers.baseline and len(answers.cells) > 1:
-        name = metric_label(answers.fidelity)
+        name = answers.labels.of(answers.fidelity)
         changes = _unstable_changes(answers, answers.fidelity, answers.baseline)
         gained = changes.filter(pl.col("felt") > 0).sort("felt", "pair_id", descending=[True, False])
         lost = changes.filter(pl.col("felt") < 0).sort("felt", "pair_id")

@@ -23,8 +23,8 @@ from skewbench.eval.scenes.captions import caption, parse_caption
 from skewbench.eval.scenes.changes import KINDS, changes
 from skewbench.eval.scenes.render import render
 from skewbench.eval.scenes.scene import Scene, Split, sample_scene
-from skewbench.eval.scorers.clip_tower import ClipTower
-from skewbench.eval.scorers.shapes_clip import WEIGHTS
+from skewbench.eval.scoring.clip_tower import ClipTower
+from skewbench.eval.shapes_clip import WEIGHTS
 
 CANDIDATES = 100
 OBJECTS = (1, 2, 3)

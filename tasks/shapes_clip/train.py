@@ -18,7 +18,7 @@ from open_clip import CLIP
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from skewbench.eval.scorers.shapes_clip import WEIGHTS
+from skewbench.eval.shapes_clip import WEIGHTS
 from skewbench.tasks.shapes_clip.architecture import (
     CONTEXT,
     PREPROCESSING,

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from skewbench.eval.scorers import ImageScorer, Score, scorer
+from skewbench.eval.scorers import ImageScorer, Score, declaration, make
 from skewbench.eval.statistics import interval, mean_draws, resample
 from skewbench.stability import Vanilla
 from skewbench.tasks.experiment import GenerationSpec, ModelSpec, PromptSpec
@@ -45,7 +45,7 @@ def main(
     torch.set_num_threads(1)
     source = resolve_model(ModelSpec(id=model))
     pipeline, size = load_pipeline(source, device), image_size(source, None, None)
-    judge = scorer("binding")
+    judge = make("binding")
     if not isinstance(judge, ImageScorer):
         raise TypeError("the binding scorer scores images")
     mixed = load_prompts(PromptSpec(count=max(64, 3 * prompts), objects=(1, 2, 3), seed=seed))
@@ -54,7 +54,7 @@ def main(
     scores = {n: judge.score(drawn[of], [mixed[i].text for i in of]) for n, of in counts.items()}
     title = f"{model}, {steps} steps, guidance {guidance:g}, {prompts} captions each: means [95%]"
     table = Table("", *(f"{n} object{'s' if n > 1 else ''}" for n in counts), title=title)
-    for metric in judge.metrics:
+    for metric in declaration("binding").metric_names:
         table.add_row(metric, *(_mean(scores[n][metric]) for n in counts))
     Console().print(table)
     if sheet:

@@ -13,12 +13,14 @@ from skewbench.tasks.regressions.asked import margins
     [("aesthetic", "higher"), ("fid", "lower"), ("sharpness", None), ("contrast", "higher"), ("energy", None)],
 )
 def test_which_side_is_better(metric: str, better: str | None) -> None:
-    """NULL is neither; what the experiment says comes first."""
+    """The newest run's side counts; what the experiment says comes first."""
     connection = duckdb.connect()
     connection.execute(
-        "CREATE TABLE metrics AS FROM (VALUES ('aesthetic', true), ('fid', false), ('sharpness', NULL), "
-        "('contrast', NULL)) AS known (metric, higher_is_better)"
+        "CREATE TABLE metrics AS FROM (VALUES ('new', 'aesthetic', 'higher'), ('new', 'fid', 'lower'), "
+        "('new', 'sharpness', 'neither'), ('new', 'contrast', 'neither'), ('old', 'fid', 'higher')) "
+        "AS known (run_id, metric, better)"
     )
+    connection.execute("CREATE TABLE runs AS FROM (VALUES ('new', 2), ('old', 1)) AS known (run_id, created)")
     spec = NightlySpec(margins=(MarginSpec(metric="contrast", margin=0.1, better="higher"),))
     assert margins(connection, spec)("sample", metric, np.ones(3)).better == better
     given = MarginSpec(metric=metric, margin=0.1, better="higher" if metric == "contrast" else None)

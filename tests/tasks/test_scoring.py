@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 from skewbench import sql
-from skewbench.eval.scorers import registry
-from skewbench.eval.scorers.clip import ClipScore
-from skewbench.eval.scorers.clip_tower import ClipTower
+from skewbench.eval.scorers import declaration, make
+from skewbench.eval.scorers.clip_score import ClipScore
+from skewbench.eval.scoring.clip_tower import ClipTower
 from skewbench.eval.weights import WEIGHTS, Source, Weights
 from skewbench.storage.manifest import Manifest, find_run, now, write_manifest
 from skewbench.storage.parts import Receipt, read_part, read_receipts, write_part, write_receipt
@@ -27,6 +27,7 @@ from skewbench.tasks.score import score_images
 from skewbench.tasks.scoring import check_metrics, expand, left_of_run
 from skewbench.tasks.worker import Needs, ScoreJob, Worker
 from skewbench.vocabulary.errors import InputError
+from tests.eval.scorers.registered import register
 from tests.eval.scorers.tiny_clip import save_tiny_clip
 from tests.eval.scorers.tiny_inception import save_inception
 from tests.tasks.experiments import small
@@ -120,9 +121,11 @@ def test_pictures_of_other_modes_are_read_as_rgb(store: LocalStore, lake: Callab
 def test_a_sample_that_is_there_twice_counts_once(store: LocalStore, lake: Callable[..., Manifest]) -> None:
     manifest = lake([_sample(0), _sample(0), _sample(1)], {"s0": _png(), "s1": _png(seed=1)})
     samples, images = ((part,) for part in manifest.parts)
-    tables = score_images(store, registry.scorer("msssim_diversity"), "shard", samples, images)
+    tables = score_images(store, declaration("msssim_diversity"), make("msssim_diversity"), "shard", samples, images)
     assert tables["group_scores"].column("n").to_pylist() == [2]
-    assert score_images(store, registry.scorer("contrast"), "shard", samples, images)["scores"].num_rows == 2
+    assert (
+        score_images(store, declaration("contrast"), make("contrast"), "shard", samples, images)["scores"].num_rows == 2
+    )
 
 
 @pytest.fixture
@@ -131,11 +134,8 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     weights = Weights("tiny-clip", (Source(("open_clip_model.safetensors", "open_clip_config.json")),), "none", 1)
     monkeypatch.setitem(WEIGHTS, "tiny-clip", weights)
     monkeypatch.setenv("SKEWBENCH_WEIGHTS", str(tmp_path / "weights"))
-    monkeypatch.setitem(
-        registry._SCORERS,
-        "tiny_clip_score",
-        lambda _: ClipScore(ClipTower(tmp_path / "weights/tiny-clip"), "tiny_clip_score", ("tiny-clip",)),
-    )
+    made = ClipScore(ClipTower(tmp_path / "weights/tiny-clip"), "tiny_clip_score")
+    register(monkeypatch, "tiny_clip_score", lambda: made, needs=("tiny-clip",))
     return tmp_path / "weights/tiny-clip"
 
 

@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from skewbench.eval.scenes.captions import caption, parse_caption
 from skewbench.eval.scenes.scene import is_held_out, sample_scene
-from skewbench.eval.scorers.clip_tower import ClipTower
+from skewbench.eval.scoring.clip_tower import ClipTower
 from skewbench.tasks.shapes_clip.architecture import clip, read, read_words
 from skewbench.tasks.shapes_clip.data import disturbed, draw_scenes, is_named, told
 from skewbench.tasks.shapes_clip.evaluate import CANDIDATES, candidates

@@ -7,11 +7,12 @@ import numpy as np
 import polars as pl
 from scipy import stats
 
-from skewbench.eval.figures import change_by_regime, metric_label
+from skewbench.eval.figures import change_by_regime
 from skewbench.eval.statistics import benjamini_hochberg
 from skewbench.storage.manifest import Manifest
 from skewbench.tasks.report.answers import Answers
-from skewbench.tasks.report.columns import CELL, METRIC, intervals, numbers
+from skewbench.tasks.report.columns import CELL, intervals, metric_column, numbers
+from skewbench.tasks.report.labels import Labels
 from skewbench.tasks.report.numbers import count, show, signed, span
 from skewbench.tasks.report.view import Column, Figure, Panel, Section, chart, table
 
@@ -24,17 +25,18 @@ class Comparison:
     changes: pl.DataFrame
 
 
-_COLUMNS = (
-    CELL,
-    METRIC,
-    numbers("before", "before", show),
-    numbers("now", "mean", show),
-    numbers("change", "change", signed),
-    intervals(sign=True),
-    numbers("q", "q", lambda q: "< 0.001" if q < 0.001 else f"{q:.3f}"),
-    numbers("n", "n", count),
-    Column("lost, before and now", lambda row: f"{count(row['lost_before'])}, {count(row['lost'])}"),
-)
+def _columns(labels: Labels) -> tuple[Column, ...]:
+    return (
+        CELL,
+        metric_column(labels),
+        numbers("before", "before", show),
+        numbers("now", "mean", show),
+        numbers("change", "change", signed),
+        intervals(sign=True),
+        numbers("q", "q", lambda q: "< 0.001" if q < 0.001 else f"{q:.3f}"),
+        numbers("n", "n", count),
+        Column("lost, before and now", lambda row: f"{count(row['lost_before'])}, {count(row['lost'])}"),
+    )
 
 
 def against_section(answers: Answers, comparison: Comparison) -> Section:
@@ -75,8 +77,8 @@ def _figure(answers: Answers, frame: pl.DataFrame, other: str) -> Figure:
     charts = []
     for metric in metrics:
         shown = frame.filter(metric=metric).with_columns(regime=pl.lit("all"))
-        drawn = change_by_regime(shown, metric_label(metric), answers.cells, ["all"])
-        label = f"Change of {metric_label(metric)} against {other}, by cell, with 95% intervals"
+        drawn = change_by_regime(shown, answers.labels.of(metric), answers.cells, ["all"])
+        label = f"Change of {answers.labels.of(metric)} against {other}, by cell, with 95% intervals"
         charts.append(chart(drawn, label))
     changed = frame.filter(~pl.col("same_knob"))["cell"].unique().sort().to_list()
     knobs = f" The knob of {', '.join(changed)} is not the same in both." if changed else ""
@@ -87,7 +89,7 @@ def _figure(answers: Answers, frame: pl.DataFrame, other: str) -> Figure:
         panels=(Panel(tuple(charts), "pair"),) if charts else (),
         query="run_changes",
         n=f"n = {span(frame['n'])} pairs",
-        shown=(table(f"This run against {other}.", frame, _COLUMNS),),
+        shown=(table(f"This run against {other}.", frame, _columns(answers.labels)),),
         tables=(),
     )
 

@@ -1,48 +1,49 @@
 """Does this run agree with what was published? A row a claim."""
 
+from functools import partial
+
 import polars as pl
 
 from skewbench.eval.claims import published_claims
-from skewbench.eval.figures import metric_label
 from skewbench.tasks.claims import counted
 from skewbench.tasks.report.answers import Answers
 from skewbench.tasks.report.columns import intervals, numbers, words
+from skewbench.tasks.report.labels import Labels
 from skewbench.tasks.report.numbers import count, signed
 from skewbench.tasks.report.view import Column, Figure, Section, listing, table
 
 
-def _metric(row: dict[str, str | None]) -> str:
+def _metric(labels: Labels, row: dict[str, str | None]) -> str:
     """The published metric; in brackets what stands in for it here."""
     metric, ours = row["metric"], row["measured_by"]
     if metric is None:
-        return " and ".join(map(metric_label, (ours or "").split(" and ")))
+        return " and ".join(map(labels.of, (ours or "").split(" and ")))
+    return labels.of(metric) if ours in (None, metric) else f"{labels.of(metric)} (here: {labels.of(str(ours))})"
+
+
+def _columns(labels: Labels) -> tuple[Column, ...]:
     return (
-        metric_label(metric) if ours in (None, metric) else f"{metric_label(metric)} (here: {metric_label(str(ours))})"
+        Column("claim", lambda row: row["claim"], number=False, wrap=True),
+        words("verdict", "verdict"),
+        Column("metric", partial(_metric, labels), number=False),
+        numbers("published", "published", signed),
+        numbers("here", "ours", signed),
+        intervals(sign=True),
+        numbers("n", "n", count),
     )
 
 
-_COLUMNS = (
-    Column("claim", lambda row: row["claim"], number=False, wrap=True),
-    words("verdict", "verdict"),
-    Column("metric", _metric, number=False),
-    numbers("published", "published", signed),
-    numbers("here", "ours", signed),
-    intervals(sign=True),
-    numbers("n", "n", count),
-)
-_ALL = (*_COLUMNS, words("of", "group"), words("source", "source"), words("from, or why not", "why"))
+_MORE = (words("of", "group"), words("source", "source"), words("from, or why not", "why"))
 
 
 def claims_section(answers: Answers) -> Section:
     """The claims that apply to this run, and behind them all."""
-    frame = answers.claims
+    frame, columns = answers.claims, _columns(answers.labels)
     told = frame.filter(pl.col("verdict") != "not applicable")
     verdicts = listing(f"{number} {verdict}" for verdict, number in counted(frame))
     missing = () if told.height else (f"No published claim applies to this run: {_reasons(frame)}.",)
     shown = tuple(
-        table(
-            f"{group}{' (an article about the paper, no data seen)' if source == 'secondary' else ''}", rows, _COLUMNS
-        )
+        table(f"{group}{' (an article about the paper, no data seen)' if source == 'secondary' else ''}", rows, columns)
         for (group, source), rows in told.group_by(["group", "source"], maintain_order=True)
     )
     return Section(
@@ -59,7 +60,7 @@ def claims_section(answers: Answers) -> Section:
                 query="claims",
                 n=f"n of each row; sources: {listing(_sources())}",
                 shown=shown,
-                tables=(table("All claims.", frame, _ALL),),
+                tables=(table("All claims.", frame, (*columns, *_MORE)),),
                 command=True,
             ),
         ),

@@ -2,22 +2,26 @@
 
 import polars as pl
 
-from skewbench.eval.figures import Axis, metric_label, metric_meaning, operating_curve
+from skewbench.eval.figures import Axis, operating_curve
 from skewbench.tasks.report.answers import Answers
-from skewbench.tasks.report.columns import CELL, METRIC, intervals, numbers, words
+from skewbench.tasks.report.columns import CELL, intervals, metric_column, numbers, words
 from skewbench.tasks.report.hints import no_metric
+from skewbench.tasks.report.labels import Labels
 from skewbench.tasks.report.numbers import count, show, span
 from skewbench.tasks.report.view import Column, Figure, Panel, Section, Table, chart, table
 
-_COLUMNS = (
-    CELL,
-    METRIC,
-    numbers("mean", "mean", show),
-    intervals(),
-    numbers("n", "n", count),
-    Column("lost", lambda row: count(row["failed"] + row["blank"] + row["nonfinite"])),
-    numbers("worst case", "worst_case", show),
-)
+
+def _columns(labels: Labels) -> tuple[Column, ...]:
+    return (
+        CELL,
+        metric_column(labels),
+        numbers("mean", "mean", show),
+        intervals(),
+        numbers("n", "n", count),
+        Column("lost", lambda row: count(row["failed"] + row["blank"] + row["nonfinite"])),
+        numbers("worst case", "worst_case", show),
+    )
+
 
 _AREAS = (
     words("knob", "family"),
@@ -73,15 +77,14 @@ def _curve(answers: Answers, fidelity: str, diversity: str, behind: tuple[Table,
         )
     )
     counted = "prompts" if sets == "prompt" else "pictures"
-    label = (
-        f"Scatter of {metric_label(fidelity)} against {metric_label(diversity)}, one point a cell, with 95% intervals"
-    )
+    names = f"{answers.labels.of(fidelity)} against {answers.labels.of(diversity)}"
+    label = f"Scatter of {names}, one point a cell, with 95% intervals"
     axes = (_described(answers, diversity), _described(answers, fidelity))
-    said = [f"{metric_label(m)}: {metric_meaning(m)}." for m in (fidelity, diversity) if metric_meaning(m)]
+    meanings = filter(None, map(answers.labels.sentence, (fidelity, diversity)))
     return Figure(
-        title=f"{metric_label(fidelity)} against {metric_label(diversity)}",
+        title=names,
         meaning=" ".join(
-            ["One point a cell; bars are 95% intervals. The dashed line joins settings that no other beats.", *said]
+            ["One point a cell; bars are 95% intervals. The dashed line joins settings that no other beats.", *meanings]
         ),
         panels=(Panel((chart(operating_curve(points, *axes, answers.cells), label),)),),
         query="operating_curve",
@@ -116,7 +119,7 @@ def _axis(frame: pl.DataFrame, name: str) -> pl.DataFrame:
 
 
 def _described(answers: Answers, metric: str) -> Axis:
-    return Axis(metric_label(metric), answers.metrics.filter(metric=metric)["higher_is_better"][0])
+    return Axis(answers.labels.of(metric), answers.metrics.filter(metric=metric)["higher_is_better"][0])
 
 
 def _means(answers: Answers) -> Table:
@@ -124,4 +127,4 @@ def _means(answers: Answers) -> Table:
         "Mean of each metric over what was finished and scored. Worst case: each lost sample counts as the worst value "
         "seen in the run, so that a knob that destroys pictures does not look better for it."
     )
-    return table(caption, answers.curve.sort("metric", "kind", "position"), _COLUMNS)
+    return table(caption, answers.curve.sort("metric", "kind", "position"), _columns(answers.labels))

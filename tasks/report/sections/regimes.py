@@ -2,25 +2,28 @@
 
 import polars as pl
 
-from skewbench.eval.figures import change_by_regime, metric_label
+from skewbench.eval.figures import change_by_regime
 from skewbench.tasks.report.answers import Answers
-from skewbench.tasks.report.columns import CELL, METRIC, intervals, numbers, words
+from skewbench.tasks.report.columns import CELL, intervals, metric_column, numbers, words
 from skewbench.tasks.report.hints import no_baseline, no_metric
+from skewbench.tasks.report.labels import Labels
 from skewbench.tasks.report.numbers import count, show, signed, span
 from skewbench.tasks.report.sections.scatter import scatter_figure
-from skewbench.tasks.report.view import Chart, Figure, Panel, Section, chart, listing, table
+from skewbench.tasks.report.view import Chart, Column, Figure, Panel, Section, chart, listing, table
 
-_COLUMNS = (
-    CELL,
-    METRIC,
-    words("regime", "regime"),
-    numbers("baseline", "baseline", show),
-    numbers("change", "change", signed),
-    intervals(sign=True),
-    numbers("n", "n", count),
-    numbers("lost", "lost", count),
-    numbers("worst case", "worst_case", signed),
-)
+
+def _columns(labels: Labels) -> tuple[Column, ...]:
+    return (
+        CELL,
+        metric_column(labels),
+        words("regime", "regime"),
+        numbers("baseline", "baseline", show),
+        numbers("change", "change", signed),
+        intervals(sign=True),
+        numbers("n", "n", count),
+        numbers("lost", "lost", count),
+        numbers("worst case", "worst_case", signed),
+    )
 
 
 def regime_section(answers: Answers) -> Section:
@@ -57,13 +60,13 @@ def _figure(answers: Answers, frame: pl.DataFrame) -> Figure:
             table(
                 "Difference: unstable less stable. Worst case: each lost picture as the worst value seen.",
                 frame,
-                _COLUMNS,
+                _columns(answers.labels),
             ),
         ),
     )
 
 
 def _chart(answers: Answers, frame: pl.DataFrame, metric: str) -> Chart:
-    name = metric_label(metric)
+    name = answers.labels.of(metric)
     label = f"Change of {name} against the baseline, by cell, for unstable and stable samples, with 95% intervals"
     return chart(change_by_regime(frame, name, answers.cells), label)

@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 
-from skewbench.eval.figures import change_by_alignment, metric_label
+from skewbench.eval.figures import change_by_alignment
 from skewbench.eval.statistics import resample, smooth
 from skewbench.tasks.report.answers import Answers
 from skewbench.tasks.report.columns import CELL, intervals, numbers
@@ -31,7 +31,7 @@ def scatter_figure(answers: Answers) -> Figure | None:
     if not cells or answers.fidelity is None or frame["alignment"].n_unique() < 2:
         return None
     lines = {cell: _line(frame.filter(cell=cell)) for cell in cells}
-    name = metric_label(answers.fidelity)
+    name = answers.labels.of(answers.fidelity)
     low, high = (float(frame["change"].quantile(share) or 0.0) for share in (0.005, 0.995))
     bands = pl.concat(lines.values())
     domain = [min(low, *bands["low"]), max(high, *bands["high"])]

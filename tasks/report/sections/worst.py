@@ -2,32 +2,39 @@
 
 import polars as pl
 
-from skewbench.eval.figures import change_by_regime, metric_label
+from skewbench.eval.figures import change_by_regime
 from skewbench.tasks.report.answers import Answers
-from skewbench.tasks.report.columns import CELL, intervals, numbers, words
+from skewbench.tasks.report.columns import CELL, intervals, metric_column, numbers, words
 from skewbench.tasks.report.hints import no_baseline, no_metric
+from skewbench.tasks.report.labels import Labels
 from skewbench.tasks.report.numbers import count, percent, show, signed, span
-from skewbench.tasks.report.view import Figure, Panel, Section, chart, table
+from skewbench.tasks.report.view import Column, Figure, Panel, Section, chart, table
 
-_KEY = (CELL, words("chosen by", "chosen_by", metric_label))
-_BESIDE = (
-    *_KEY,
-    numbers("baseline", "baseline", show),
-    numbers("change", "change", signed),
-    intervals(sign=True),
-    numbers("swap control", "swap", signed),
-    intervals("swap_low", "swap_high", sign=True),
-    numbers("n", "n", count),
-)
-_ALL = (
-    *_KEY,
-    words("change of", "metric", metric_label),
-    words("on", "regime"),
-    numbers("change", "change", signed),
-    intervals(sign=True),
-    numbers("n", "n", count),
-    numbers("lost", "lost", count),
-)
+
+def _beside(labels: Labels) -> tuple[Column, ...]:
+    return (
+        CELL,
+        metric_column(labels, "chosen by", "chosen_by"),
+        numbers("baseline", "baseline", show),
+        numbers("change", "change", signed),
+        intervals(sign=True),
+        numbers("swap control", "swap", signed),
+        intervals("swap_low", "swap_high", sign=True),
+        numbers("n", "n", count),
+    )
+
+
+def _all(labels: Labels) -> tuple[Column, ...]:
+    return (
+        CELL,
+        metric_column(labels, "chosen by", "chosen_by"),
+        metric_column(labels, "change of"),
+        words("on", "regime"),
+        numbers("change", "change", signed),
+        intervals(sign=True),
+        numbers("n", "n", count),
+        numbers("lost", "lost", count),
+    )
 
 
 def worst_section(answers: Answers) -> Section:
@@ -61,7 +68,7 @@ def _figure(answers: Answers, frame: pl.DataFrame) -> Figure:
     first = frame.sort(pl.col("metric") != (answers.fidelity or ""), "metric", maintain_order=True)
     panels: tuple[Panel, ...] = ()
     if answers.fidelity and answers.fidelity in set(frame["metric"]):
-        name = metric_label(answers.fidelity)
+        name = answers.labels.of(answers.fidelity)
         own = frame.filter(metric=answers.fidelity, chosen_by=answers.fidelity).filter(pl.col("regime") != "best")
         drawn = change_by_regime(own, name, answers.cells, ["worst", "swap"])
         label = f"Change of {name} on the worst {share} of baseline pictures, by cell, beside the swap control"
@@ -74,7 +81,13 @@ def _figure(answers: Answers, frame: pl.DataFrame) -> Figure:
         query="worst_fraction",
         n=f"n = {span(frame['n'])} samples chosen",
         shown=(
-            table("Chosen by a metric of the baseline; change of the same metric.", beside_control(first), _BESIDE),
+            table(
+                "Chosen by a metric of the baseline; change of the same metric.",
+                beside_control(first),
+                _beside(answers.labels),
+            ),
         ),
-        tables=(table("Each metric's change on the worst, on the best, and the control.", frame, _ALL),),
+        tables=(
+            table("Each metric's change on the worst, on the best, and the control.", frame, _all(answers.labels)),
+        ),
     )

@@ -18,8 +18,6 @@ from skewbench.eval.figures import (
     correlations,
     correlations_narrow,
     extent,
-    metric_label,
-    metric_meaning,
     operating_curve,
     profile,
     symmetric,
@@ -166,10 +164,13 @@ def test_an_axis_says_where_better_is() -> None:
     assert Axis("Binding").title.endswith("(better →)")
 
 
-def test_metrics_that_are_not_known_keep_their_names() -> None:
-    assert metric_label("my_metric") == "my metric"
-    assert metric_meaning("my_metric") is None
-    assert metric_label("binding") == "Binding"
+def test_correlations_call_metrics_as_they_are_told_to() -> None:
+    labels = {"binding": "Binding", "msssim_diversity": "MS-SSIM"}
+    drawn = texts(correlations(correlation_frame(), labels))
+    assert all(f">{label}<" in drawn for label in labels.values())
+    assert ">msssim_diversity<" in texts(correlations(correlation_frame()))
+    narrow = correlations_narrow(correlation_frame(), labels)
+    assert "MS-SSIM" in json.dumps(narrow.to_dict())
 
 
 def test_colours_are_the_page_s_own() -> None:

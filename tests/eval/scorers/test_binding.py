@@ -10,17 +10,17 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
+from skewbench.eval.binding.defects import DEFECTS
+from skewbench.eval.binding.degrade import degrade
+from skewbench.eval.binding.describe import describe
+from skewbench.eval.binding.diagnose import Defect, diagnose
+from skewbench.eval.binding.evaluate import full_meaning
+from skewbench.eval.binding.prompt import read
+from skewbench.eval.binding.scores import score_scene
 from skewbench.eval.scenes.captions import caption, parse_caption
 from skewbench.eval.scenes.render import render
 from skewbench.eval.scenes.scene import Object, Scene, relation, sample_scene
-from skewbench.eval.scorers import scorer
-from skewbench.eval.scorers.binding.defects import DEFECTS
-from skewbench.eval.scorers.binding.degrade import degrade
-from skewbench.eval.scorers.binding.describe import describe
-from skewbench.eval.scorers.binding.diagnose import Defect, diagnose
-from skewbench.eval.scorers.binding.evaluate import full_meaning
-from skewbench.eval.scorers.binding.prompt import read
-from skewbench.eval.scorers.binding.scorer import score_scene
+from skewbench.eval.scorers import make
 
 TWO = "a large solid red circle to the left of a small striped blue square on a white background"
 RED = Object("red", "circle", "solid", "large", 18.0, 32.0, 14.0)
@@ -38,7 +38,7 @@ def of(*objects, background="white"):
 
 def score(image, prompt=TWO):
     """All metrics of one image, None for no value."""
-    return {metric: column[0].value for metric, column in scorer("binding").score(image[None], [prompt]).items()}
+    return {metric: column[0].value for metric, column in make("binding").score(image[None], [prompt]).items()}
 
 
 def kinds(image, prompt=TWO):
@@ -48,7 +48,7 @@ def kinds(image, prompt=TWO):
 def test_faithful_pictures_score_one():
     rng = np.random.default_rng(0)
     scenes = [sample_scene(rng, int(rng.integers(1, 4)), "test") for _ in range(200)]
-    scores = scorer("binding").score(
+    scores = make("binding").score(
         np.stack([picture(scene) for scene in scenes]), [caption(scene, rng) for scene in scenes]
     )
     for metric, column in scores.items():
@@ -148,7 +148,7 @@ def test_two_objects_of_one_colour_that_touch_at_a_corner_are_two():
 
 
 def test_what_a_prompt_does_not_state_has_a_reason_and_no_value():
-    scores = scorer("binding").score(of(RED)[None], ["a red circle"])
+    scores = make("binding").score(of(RED)[None], ["a red circle"])
     for metric, word in (("binding_texture", "texture"), ("binding_relation", "relation"), ("leak", "one object")):
         assert scores[metric][0].value is None
         assert word in scores[metric][0].reason
@@ -168,7 +168,7 @@ def test_what_a_prompt_does_not_state_has_a_reason_and_no_value():
     ],
 )
 def test_prompts_outside_of_the_grammar_are_not_scored_by_half(prompt):
-    scores = scorer("binding").score(of(RED)[None], [prompt])
+    scores = make("binding").score(of(RED)[None], [prompt])
     assert all(column[0].value is None and "grammar" in column[0].reason for column in scores.values())
 
 
@@ -192,7 +192,7 @@ def test_larger_pictures_are_scored_at_scene_size():
 
 
 def check_bounds(image):
-    scores = scorer("binding").score(image[None], [TWO])
+    scores = make("binding").score(image[None], [TWO])
     for column in scores.values():
         assert column[0].value is None or 0 <= column[0].value <= 1
     diagnose(image, parse_caption(TWO))

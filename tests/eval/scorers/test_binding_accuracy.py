@@ -3,9 +3,9 @@
 import pytest
 from typer.testing import CliRunner
 
-from skewbench.eval.scorers.binding.__main__ import main
-from skewbench.eval.scorers.binding.defects import DEFECTS
-from skewbench.eval.scorers.binding.evaluate import evaluate
+from skewbench.eval.binding.__main__ import main
+from skewbench.eval.binding.defects import DEFECTS
+from skewbench.eval.binding.evaluate import evaluate
 
 SCENES = 150
 

@@ -11,9 +11,9 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from skewbench.eval.scorers import clip_tower
-from skewbench.eval.scorers.clip import ClipScore
-from skewbench.eval.scorers.clip_tower import ClipTower
+from skewbench.eval.scorers.clip_score import ClipScore
+from skewbench.eval.scoring import clip_tower
+from skewbench.eval.scoring.clip_tower import ClipTower
 from skewbench.eval.weights import BadWeights, MissingWeights, path_of
 from tests.eval.scorers.tiny_clip import CONFIG, save_tiny_clip, tiny_state
 

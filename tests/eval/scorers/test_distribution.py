@@ -9,8 +9,8 @@ from scipy import linalg
 from scipy.spatial.distance import cdist
 from torch_fidelity.metric_kid import mmd2
 
-from skewbench.eval.scorers.distribution import fid, kid, prdc
-from skewbench.eval.scorers.inception import Distribution
+from skewbench.eval.scorers.distribution import Distribution
+from skewbench.eval.scoring.distribution import fid, kid, prdc
 from skewbench.eval.weights import BadWeights
 from tests.eval.scorers.tiny_inception import save_inception
 

@@ -1,8 +1,6 @@
 """ImageReward at the smallest size: loaded from a checkpoint with the authors' names, against BLIP written out here."""
 
-import string
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -10,87 +8,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from skewbench.eval.scorers.aesthetic import AestheticHead
-from skewbench.eval.scorers.image_reward import (
-    DEVIATION,
-    LONGEST,
-    MEAN,
-    TEXT,
-    VISION,
-    ImageReward,
-    ImageRewardModel,
-    renamed,
-)
+from skewbench.eval.scorers.image_reward import LONGEST, ImageReward
+from skewbench.eval.scoring.blip_reward import DEVIATION, MEAN, TEXT, VISION, ImageRewardModel, renamed
 from skewbench.eval.weights import BadWeights
+from tests.eval.scorers.tiny_weights import TINY_TEXT, TINY_VISION, VOCABULARY, authors_state, save_image_reward
 
-WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "red", "blue", "green", "circle", "square", "star"]
-VOCABULARY = [*WORDS, *string.punctuation]
-TINY_TEXT: dict[str, Any] = {
-    **TEXT, "vocab_size": len(VOCABULARY), "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2,
-    "num_attention_heads": 2, "max_position_embeddings": 40, "encoder_hidden_size": 12,
-}  # fmt: skip
-TINY_VISION: dict[str, Any] = {
-    **VISION, "hidden_size": 12, "intermediate_size": 20, "num_hidden_layers": 2, "num_attention_heads": 3,
-    "image_size": 32,
-}  # fmt: skip
 PROMPTS = ["a red circle", "a blue square", "a green star", "red"]
 MEANS, DEVIATIONS = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 
 
-def _authors_state() -> dict[str, Tensor]:
-    """Random weights under the names of the authors' checkpoint."""
-    torch.manual_seed(0)
-    wide, inner, read = TINY_VISION["hidden_size"], TINY_VISION["intermediate_size"], TINY_TEXT["hidden_size"]
-    shapes: dict[str, tuple[int, ...]] = {
-        "blip.visual_encoder.cls_token": (1, 1, wide),
-        "blip.visual_encoder.pos_embed": (1, 5, wide),
-        "blip.visual_encoder.patch_embed.proj.weight": (wide, 3, 16, 16),
-        "blip.visual_encoder.patch_embed.proj.bias": (wide,),
-        "blip.text_encoder.embeddings.word_embeddings.weight": (len(VOCABULARY), read),
-        "blip.text_encoder.embeddings.position_embeddings.weight": (40, read),
-    }
-
-    def linear(name: str, into: int, out: int) -> None:
-        shapes.update({f"{name}.weight": (out, into), f"{name}.bias": (out,)})
-
-    def norm(name: str, width: int) -> None:
-        shapes.update({f"{name}.weight": (width,), f"{name}.bias": (width,)})
-
-    for i in range(2):
-        block = f"blip.visual_encoder.blocks.{i}"
-        for name in ("norm1", "norm2"):
-            norm(f"{block}.{name}", wide)
-        for name, into, out in (("attn.qkv", wide, 3 * wide), ("attn.proj", wide, wide)):
-            linear(f"{block}.{name}", into, out)
-        linear(f"{block}.mlp.fc1", wide, inner)
-        linear(f"{block}.mlp.fc2", inner, wide)
-        layer = f"blip.text_encoder.encoder.layer.{i}"
-        for kind, of in (("attention", read), ("crossattention", wide)):
-            linear(f"{layer}.{kind}.self.query", read, read)
-            linear(f"{layer}.{kind}.self.key", of, read)
-            linear(f"{layer}.{kind}.self.value", of, read)
-            linear(f"{layer}.{kind}.output.dense", read, read)
-            norm(f"{layer}.{kind}.output.LayerNorm", read)
-        linear(f"{layer}.intermediate.dense", read, TINY_TEXT["intermediate_size"])
-        linear(f"{layer}.output.dense", TINY_TEXT["intermediate_size"], read)
-        norm(f"{layer}.output.LayerNorm", read)
-    norm("blip.visual_encoder.norm", wide)
-    norm("blip.text_encoder.embeddings.LayerNorm", read)
-    state = {name: 0.4 * torch.randn(shape) for name, shape in shapes.items()}
-    head = {f"mlp.{name}": tensor for name, tensor in AestheticHead(read).state_dict().items()}
-    unread = {
-        "blip.text_encoder.embeddings.position_ids": torch.arange(40)[None],
-        "blip.vision_proj.weight": torch.zeros(2, wide),
-    }
-    return {**state, **head, **unread}
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("image-reward")
-    torch.save(_authors_state(), folder / "ImageReward.pt")
-    (folder / "vocab.txt").write_text("\n".join(VOCABULARY))
-    return folder
+    return save_image_reward(tmp_path_factory.mktemp("image-reward"))
 
 
 @pytest.fixture
@@ -167,7 +96,7 @@ class _Blip:
 
 def test_it_is_the_published_model(folder: Path, images: np.ndarray) -> None:
     """Padding is masked, so that a prompt alone, without any, gives the same."""
-    blip = _Blip(_authors_state())
+    blip = _Blip(authors_state())
     expected = [blip.reward(image, prompt) for image, prompt in zip(images, PROMPTS, strict=True)]
     np.testing.assert_allclose(_values(folder, images, PROMPTS), expected, rtol=1e-4, atol=1e-6)
     assert np.std(expected) > 1e-4

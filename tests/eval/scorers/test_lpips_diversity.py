@@ -8,19 +8,16 @@ import lpips
 import numpy as np
 import pytest
 import torch
-from torchvision.models import alexnet
 
 from skewbench.eval.scorers.lpips_diversity import LpipsDiversity
 from skewbench.eval.weights import BadWeights
+from tests.eval.scorers.tiny_weights import save_alexnet
 
 
 @pytest.fixture(scope="module")
 def trunk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint as torchvision has it, of the trunk alone: the classifier is not read."""
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp("alexnet") / "alexnet.pth"
-    torch.save({f"features.{name}": tensor for name, tensor in alexnet().features.state_dict().items()}, path)
-    return path
+    return save_alexnet(tmp_path_factory.mktemp("alexnet") / "alexnet.pth")
 
 
 @pytest.fixture

@@ -8,16 +8,18 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import save_file
-from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel, CLIPProcessor, CLIPTokenizer
+from transformers import CLIPImageProcessorPil, CLIPModel, CLIPProcessor, CLIPTokenizer
 
-from skewbench.eval.scorers import Scorers, registry
-from skewbench.eval.scorers.aesthetic import Aesthetic, AestheticHead
-from skewbench.eval.scorers.clip import ClipScore
-from skewbench.eval.scorers.clip_tower import ClipTower
+from skewbench.eval.scorers import Scorers
+from skewbench.eval.scorers.aesthetic import Aesthetic
+from skewbench.eval.scorers.clip_score import ClipScore
 from skewbench.eval.scorers.pickscore import PickScore
+from skewbench.eval.scoring.aesthetic_head import AestheticHead
+from skewbench.eval.scoring.clip_tower import ClipTower
+from skewbench.eval.scoring.instances import CLIPS
 from skewbench.eval.weights import BadWeights
-from skewbench.tasks.shapes_xl.architecture import write_tokenizer
 from tests.eval.scorers.tiny_clip import CONFIG, save_tiny_clip
+from tests.eval.scorers.tiny_weights import save_head, save_pickscore
 
 PROMPTS = ["a red circle", "a blue square", "a green star", "a red circle"]
 
@@ -34,31 +36,17 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def head(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp("head") / "head.pth"
-    torch.save(AestheticHead(CONFIG["embed_dim"]).state_dict(), path)
-    return path
+    return save_head(tmp_path_factory.mktemp("head") / "head.pth")
 
 
 @pytest.fixture(scope="module")
 def pick(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder as PickScore's, with all that its sources name."""
-    folder = tmp_path_factory.mktemp("pick")
-    tokenizer = write_tokenizer(folder / "words")
-    torch.manual_seed(0)
-    width = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
-    text = {**width, "vocab_size": len(tokenizer), "eos_token_id": tokenizer.eos_token_id}
-    vision = {**width, "image_size": 32, "patch_size": 16}
-    CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=16)).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    CLIPImageProcessorPil(
-        size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}, image_mean=[0.5] * 3, image_std=[0.5] * 3
-    ).save_pretrained(folder)
-    return folder
+    return save_pickscore(tmp_path_factory.mktemp("pick"))
 
 
 def _values(scorer: Any, images: np.ndarray, prompts: list[str]) -> list[float]:
-    return [score.value for score in scorer.score(images, prompts)[scorer.name]]
+    (column,) = scorer.score(images, prompts).values()
+    return [score.value for score in column]
 
 
 def test_aesthetic_is_linear_in_unit_clip_features(clip: Path, head: Path, images: np.ndarray) -> None:
@@ -105,7 +93,7 @@ def test_hps_pads_pictures_that_are_not_square(clip: Path) -> None:
     barred[:, 8:24] = wide
     hps = ClipScore(ClipTower(clip, resize="longest"), "hps")
     assert _values(hps, wide, ["a"]) == pytest.approx(_values(hps, barred, ["a"]), abs=1e-6)
-    assert registry._CLIPS["hps-v2.1"] == ("ViT-H-14", "longest")
+    assert CLIPS["hps-v2.1"] == ("ViT-H-14", "longest")
 
 
 @pytest.mark.parametrize("kind", ["aesthetic", "pickscore"])

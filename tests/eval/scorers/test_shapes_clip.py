@@ -10,9 +10,9 @@ import torch
 from skewbench.eval.scenes.captions import caption
 from skewbench.eval.scenes.render import render
 from skewbench.eval.scenes.scene import sample_scene
-from skewbench.eval.scorers import scorer
-from skewbench.eval.scorers.clip_tower import ClipTower
-from skewbench.eval.scorers.shapes_clip import WEIGHTS
+from skewbench.eval.scorers import declaration, make
+from skewbench.eval.scoring.clip_tower import ClipTower
+from skewbench.eval.shapes_clip import WEIGHTS
 from skewbench.tasks.shapes_clip.evaluate import retrieval
 
 LIMIT = 8_000_000
@@ -32,11 +32,11 @@ def described():
 
 
 def scores(images, prompts):
-    return scorer("shapes_clip_score").score(images, prompts)["shapes_clip_score"]
+    return make("shapes_clip_score").score(images, prompts)["shapes_clip_score"]
 
 
 def group(name, images):
-    return scorer(name).score_group(images, "a prompt")[name]
+    return make(name).score_group(images, "a prompt")[name]
 
 
 def test_it_is_open_clips_own_model_and_small():
@@ -125,4 +125,4 @@ def test_diversity_needs_two_pictures(described, name):
 def test_vendi_counts_at_most_the_pictures(described):
     images, _ = described
     assert 1 < group("vendi_score", images).value < len(images)
-    assert "cosine kernel on shapes-clip features" in scorer("vendi_score").set
+    assert "cosine kernel on shapes-clip features" in declaration("vendi_score").set

@@ -9,8 +9,8 @@ from scipy import ndimage
 
 from skewbench.eval.scenes.render import render
 from skewbench.eval.scenes.scene import sample_scene
-from skewbench.eval.scorers import scorer
-from skewbench.eval.scorers.images import CorruptImage, decode, is_blank
+from skewbench.eval.scorers import make
+from skewbench.eval.scoring.images import CorruptImage, decode, is_blank
 
 
 @pytest.fixture(scope="module")
@@ -20,11 +20,11 @@ def pictures():
 
 
 def values(name, images):
-    return [score.value for score in scorer(name).score(images, [""] * len(images))[name]]
+    return [score.value for score in make(name).score(images, [""] * len(images))[name]]
 
 
 def diversity(images):
-    return scorer("msssim_diversity").score_group(images, "a prompt")["msssim_diversity"]
+    return make("msssim_diversity").score_group(images, "a prompt")["msssim_diversity"]
 
 
 def test_blur_takes_sharpness(pictures):

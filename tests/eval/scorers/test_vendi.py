@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from skewbench.eval.scorers.shapes_clip.diversity import mean_pairwise_distance
-from skewbench.eval.scorers.vendi import vendi_score
+from skewbench.eval.scorers.shapes_clip_diversity import mean_pairwise_distance
+from skewbench.eval.scorers.vendi_score import vendi_score
 
 
 @pytest.mark.parametrize("n", [1, 2, 7, 64])

@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from skewbench.eval.cpu_torchvision import define_missing_operators
-from skewbench.eval.scorers.contract import Images
+from skewbench.eval.scoring.images import Images
 from skewbench.eval.weights import BadWeights
 
 KEPT = 16_384

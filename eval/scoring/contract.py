@@ -1,18 +1,19 @@
-"""What a scorer is: images and their prompts in, numbers out, or the reason why there is none.
+"""What a scorer computes: images and their prompts in, numbers out, or the reason why there is none.
 
-A scorer is cheap to make: it loads its weights once, at the first batch, and works in batches. Its name is the `scorer`
-column of the lake, its version is raised whenever a number it yields may change.
+Imports nothing heavy, as all that a file of a scorer imports at its top.
 """
+
+from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-import numpy as np
-from jaxtyping import Float, UInt8
+if TYPE_CHECKING:
+    import numpy as np
+    from jaxtyping import Float, UInt8
 
-Images = UInt8[np.ndarray, "n h w 3"]
-"""Decoded sRGB images of one size."""
+    from skewbench.eval.scoring.images import Images
 
 
 @dataclass(frozen=True)
@@ -34,48 +35,44 @@ class GroupScore(Score):
     n: int = 0
 
 
+NO_PROMPT = Score(None, "the prompt is empty")
+
+
 @runtime_checkable
 class ImageScorer(Protocol):
-    """Scores each image by itself."""
-
-    name: str
-    version: int
-    metrics: tuple[str, ...]
-    needs: tuple[str, ...]  # weights and optional packages, by their names in `skewbench.eval.weights`; () for none
+    """Scores each image by itself: unit `sample`."""
 
     def score(self, images: Images, prompts: Sequence[str]) -> dict[str, list[Score]]:
-        """For each of `metrics` a score an image, in their order. `prompts`: one an image."""
+        """For each declared metric a score per image, in the images' order.
+
+        Args:
+            images: (n, h, w, 3), sRGB in 0..255; n may be 0.
+            prompts: n prompts.
+        """
 
 
 @runtime_checkable
 class GroupScorer(Protocol):
-    """Scores a set of images as a whole."""
-
-    name: str
-    version: int
-    metrics: tuple[str, ...]
-    needs: tuple[str, ...]
-    set: str  # the set's definition, in words
+    """Scores the images of one prompt in one cell as a set: unit `prompt`."""
 
     def score_group(self, images: Images, prompt: str | None) -> dict[str, GroupScore]:
-        """For each of `metrics` one score. `prompt`: the prompt of all images; None for a set of many prompts."""
+        """For each declared metric one score.
+
+        Args:
+            images: (n, h, w, 3), sRGB in 0..255; n is at least 1.
+            prompt: The prompt of all images; None for a set of many prompts.
+        """
 
 
 @runtime_checkable
 class SetScorer(Protocol):
-    """Compares all images of a cell with a set of reference images, by features that are computed once an image."""
-
-    name: str
-    version: int
-    metrics: tuple[str, ...]
-    needs: tuple[str, ...]
-    set: str  # the set's definition, in words
+    """Compares all images of a cell with a set of reference images: unit `cell`."""
 
     def features(self, images: Sequence[UInt8[np.ndarray, "h w 3"]]) -> Float[np.ndarray, "n d"]:
-        """Features of images, which may be of different sizes."""
+        """Features of n images, which may be of different sizes; n may be 0."""
 
     def compare(self, made: Float[np.ndarray, "n d"], real: Float[np.ndarray, "m d"]) -> dict[str, GroupScore]:
-        """For each of `metrics` one score."""
+        """For each declared metric one score, of the features of n images against those of m reference images."""
 
 
 Scorer = ImageScorer | GroupScorer | SetScorer

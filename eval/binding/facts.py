@@ -6,10 +6,10 @@ relations and the background only where the words are there. An absent object ma
 
 from dataclasses import dataclass
 
+from skewbench.eval.binding.describe import Seen
+from skewbench.eval.binding.match import Matching, relation_holds
 from skewbench.eval.scenes.captions import CaptionMeaning
-from skewbench.eval.scorers.binding.describe import Seen
-from skewbench.eval.scorers.binding.match import Matching, relation_holds
-from skewbench.eval.scorers.contract import Score
+from skewbench.eval.scoring.contract import Score
 
 ATTRIBUTES = ("colour", "texture", "size")
 

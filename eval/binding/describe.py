@@ -8,11 +8,11 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 from scipy import ndimage
 
+from skewbench.eval.binding.background import background_of
+from skewbench.eval.binding.segment import LEAST_AREA, Region, segment
+from skewbench.eval.binding.shape import ShapeMatch, match_shape
+from skewbench.eval.binding.texture import texture_of
 from skewbench.eval.scenes.vocabulary import SIZE, SIZES
-from skewbench.eval.scorers.binding.background import background_of
-from skewbench.eval.scorers.binding.segment import LEAST_AREA, Region, segment
-from skewbench.eval.scorers.binding.shape import ShapeMatch, match_shape
-from skewbench.eval.scorers.binding.texture import texture_of
 
 LEAST_OVERLAP = 0.75
 """Overlap below which a silhouette is no shape. Generated ones are softer than rendered ones."""

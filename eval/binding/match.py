@@ -6,8 +6,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy.optimize import linear_sum_assignment
 
+from skewbench.eval.binding.describe import Seen, SeenObject
 from skewbench.eval.scenes.captions import CaptionMeaning, ObjectPhrase
-from skewbench.eval.scorers.binding.describe import Seen, SeenObject
 
 WEIGHTS = {"shape": 1.0, "colour": 0.8, "texture": 0.4, "size": 0.3}
 """The noun comes first: where two colours are swapped, each shape keeps its phrase and has the wrong colour."""

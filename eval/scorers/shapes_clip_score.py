@@ -4,30 +4,48 @@ Its values do not compare with those of any other CLIP, hence the name. A prompt
 scenes can say has no score: the model never saw its words, and a number would be of the rest of the prompt only.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from skewbench.eval.scenes.captions import WORDS, parse_caption
-from skewbench.eval.scorers.clip import ClipScore
-from skewbench.eval.scorers.clip_tower import ClipTower
-from skewbench.eval.scorers.contract import Images, Score, check_batch
+from skewbench.eval.scorers.clip_score import ClipScore
+from skewbench.eval.scoring.contract import Score, check_batch
+from skewbench.eval.scoring.declaration import scorer
+from skewbench.vocabulary.metrics import Metric
+
+if TYPE_CHECKING:
+    from skewbench.eval.scoring.images import Images
+    from skewbench.eval.scoring.instances import Scorers
 
 NAME = "shapes_clip_score"
 MOST_OBJECTS = 3
 """As the scenes have; more would also not fit into the model's context."""
-_KNOWN = frozenset(WORDS)
 
 
+@scorer(
+    name=NAME,
+    version=2,  # 1 was of earlier weights
+    unit="sample",
+    medium="image",
+    metrics=[
+        Metric(
+            name=NAME,
+            label="shapes-clip score",
+            meaning="similarity of image and prompt for the bundled CLIP",
+            better="higher",
+            low=-1.0,
+            high=1.0,
+            grows_with_n=False,
+        )
+    ],
+)
 class ShapesClipScore:
     """Cosine of image and caption in the features of `shapes-clip`; None for prompts outside of the grammar."""
 
-    name = NAME
-    version = 2  # 1 was of earlier weights
-    metrics: tuple[str, ...] = (NAME,)
-    needs: tuple[str, ...] = ()
-
-    def __init__(self, tower: ClipTower) -> None:
-        self._scorer = ClipScore(tower, NAME)
+    def __init__(self, scorers: Scorers) -> None:
+        self._scorer = ClipScore(scorers.tower("shapes-clip"), NAME)
 
     def score(self, images: Images, prompts: Sequence[str]) -> dict[str, list[Score]]:
         check_batch(images, prompts)
@@ -39,8 +57,10 @@ class ShapesClipScore:
 
 def foreign(prompt: str) -> str | None:
     """Why a prompt is outside of the scenes' grammar; None for one that is inside."""
+    from skewbench.eval.scenes.captions import WORDS, parse_caption
+
     words = re.findall(r"[^\s,.]+", prompt.lower())
-    unknown = next((word for word in words if word not in _KNOWN), None)
+    unknown = next((word for word in words if word not in WORDS), None)
     if unknown is not None:
         return f"the word {unknown!r} is not in the scenes' grammar, all that shapes-clip knows"
     meaning = parse_caption(prompt)

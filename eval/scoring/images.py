@@ -6,6 +6,9 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image
 
+Images = UInt8[np.ndarray, "n h w 3"]
+"""Decoded sRGB images of one size."""
+
 BLANK_DEVIATION = 2.0
 """Standard deviation over the pixels, in units of 0..255, under which a channel is constant."""
 

@@ -1,4 +1,4 @@
-"""`python -m skewbench.eval.scorers.binding --scenes 2000 --seed 0`: the scorer's own errors, as tables."""
+"""`python -m skewbench.eval.binding --scenes 2000 --seed 0`: the scorer's own errors, as tables."""
 
 from typing import Annotated
 
@@ -6,8 +6,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from skewbench.eval.scorers.binding.defects import DEFECTS
-from skewbench.eval.scorers.binding.evaluate import Report, evaluate
+from skewbench.eval.binding.defects import DEFECTS
+from skewbench.eval.binding.evaluate import Report, evaluate
 
 
 def main(

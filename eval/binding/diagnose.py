@@ -7,10 +7,10 @@ from itertools import combinations
 import numpy as np
 from jaxtyping import UInt8
 
+from skewbench.eval.binding.describe import Seen, describe
+from skewbench.eval.binding.facts import facts
+from skewbench.eval.binding.match import Matching, match
 from skewbench.eval.scenes.captions import CaptionMeaning
-from skewbench.eval.scorers.binding.describe import Seen, describe
-from skewbench.eval.scorers.binding.facts import facts
-from skewbench.eval.scorers.binding.match import Matching, match
 
 
 @dataclass(frozen=True)

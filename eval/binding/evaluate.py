@@ -8,14 +8,14 @@ from time import perf_counter
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from skewbench.eval.binding.defects import DEFECTS
+from skewbench.eval.binding.degrade import degrade
+from skewbench.eval.binding.describe import Seen, describe
+from skewbench.eval.binding.diagnose import diagnose
+from skewbench.eval.binding.match import relation_holds
 from skewbench.eval.scenes.captions import CaptionMeaning, ObjectPhrase
 from skewbench.eval.scenes.render import render
 from skewbench.eval.scenes.scene import Scene, relation, sample_scene
-from skewbench.eval.scorers.binding.defects import DEFECTS
-from skewbench.eval.scorers.binding.degrade import degrade
-from skewbench.eval.scorers.binding.describe import Seen, describe
-from skewbench.eval.scorers.binding.diagnose import diagnose
-from skewbench.eval.scorers.binding.match import relation_holds
 
 _FAR = 5.0
 """An object of another colour counts as this much further off, in pixels: nested ones share their place."""

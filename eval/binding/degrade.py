@@ -5,7 +5,7 @@ from jaxtyping import UInt8
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
-from skewbench.eval.scorers.images import LUMA
+from skewbench.eval.scoring.images import LUMA
 
 BLUR = 0.7
 """Greatest sigma in pixels."""

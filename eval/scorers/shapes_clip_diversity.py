@@ -1,0 +1,44 @@
+"""Diversity of one prompt's images in the features of the bundled CLIP: mean cosine distance of their pairs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from skewbench.eval.scoring.declaration import scorer
+from skewbench.eval.scoring.feature_diversity import SET, FeatureDiversity
+from skewbench.vocabulary.metrics import Metric
+
+if TYPE_CHECKING:
+    from skewbench.eval.scoring.feature_diversity import UnitFeatures
+    from skewbench.eval.scoring.instances import Scorers
+
+
+def mean_pairwise_distance(features: UnitFeatures) -> float:
+    """1 - mean cosine over the unordered pairs of n >= 2 unit features: 0 (all alike) to n / (n - 1) (spread apart)."""
+    cosines = features.double() @ features.double().T
+    n = len(cosines)
+    return float(1 - (cosines.sum() - cosines.trace()) / (n * (n - 1)))
+
+
+@scorer(
+    name="shapes_clip_diversity",
+    version=2,  # 1 was of earlier weights
+    unit="prompt",
+    medium="image",
+    set=f"{SET}; mean cosine distance of pairs of shapes-clip features",
+    metrics=[
+        Metric(
+            name="shapes_clip_diversity",
+            label="shapes-clip diversity",
+            meaning="how far apart a prompt's images are for the bundled CLIP, 0 to n / (n − 1)",
+            better="higher",
+            low=0.0,
+            high=2.0,
+            grows_with_n=False,
+            rank=30,
+        )
+    ],
+)
+def shapes_clip_diversity(scorers: Scorers) -> FeatureDiversity:
+    """Mean pairwise cosine distance in shapes-clip features."""
+    return FeatureDiversity("shapes_clip_diversity", scorers.tower("shapes-clip"), mean_pairwise_distance)

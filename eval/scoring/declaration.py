@@ -1,0 +1,155 @@
+"""Declarations of scorers: what each is and computes, known without importing what it computes with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, TypeVar, get_args
+
+from skewbench.eval.scoring.contract import GroupScorer, ImageScorer, SetScorer
+from skewbench.eval.weights.catalogue import Weights, add
+from skewbench.vocabulary.metrics import Medium, Metric, Unit, stored
+from skewbench.vocabulary.registry import Registry
+
+Make = TypeVar("Make", bound=Callable[..., Any])
+CONTRACTS: dict[Unit, type] = {"sample": ImageScorer, "prompt": GroupScorer, "cell": SetScorer}
+"""What a scorer of each unit can do."""
+RESERVED = frozenset({"alignment", "all", "lost", "peak_memory", "seconds"})
+"""Names that comparisons use for what is not scored."""
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """What a scorer is, as `scorer` declares it."""
+
+    name: str
+    version: int
+    unit: Unit
+    medium: Medium
+    metrics: tuple[Metric, ...]
+    needs: tuple[str, ...]
+    weights: tuple[Weights, ...]
+    set: str
+    environment: tuple[str, ...] | None
+    make: Callable[..., Any]
+
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        """The names of its metrics, in its order."""
+        return tuple(metric.name for metric in self.metrics)
+
+
+def scorer(
+    *,
+    name: str,
+    version: int,
+    unit: Unit,
+    medium: Medium,
+    metrics: Iterable[Metric],
+    needs: Iterable[str | Weights] = (),
+    set: str = "",
+    environment: Iterable[str] | None = None,
+) -> Callable[[Make], Make]:
+    """Declare and register a scorer: decorates its class, or a function that makes one.
+
+    What is decorated is called once a process, at the first batch, with a `Scorers` (the device, CLIPs that several
+    scorers share) if it takes an argument. It does what `CONTRACTS` says of its unit. The file must import heavy
+    libraries inside of functions: all scorers' files are imported to know their names.
+
+    Args:
+        name: In experiments, and in the column `scorer` of the lake.
+        version: Raised whenever a number that it computes may change.
+        unit: What one value is of: `sample`, `prompt` or `cell`.
+        medium: What it scores. This version of skewbench scores images.
+        metrics: What it computes.
+        needs: Names of weights in the catalogue or of optional packages, or rows of weights of its own.
+        set: For the units `prompt` and `cell`, the set's definition, in words.
+        environment: Requirements of a Python environment of its own. Not possible yet: None.
+
+    Returns:
+        The decorator, which returns what it decorates.
+    """
+
+    def register(make: Make) -> Make:
+        wanted = tuple(needs)
+        declared = Declaration(
+            name=name,
+            version=version,
+            unit=unit,
+            medium=medium,
+            metrics=tuple(metrics),
+            needs=tuple(need.name if isinstance(need, Weights) else need for need in wanted),
+            weights=tuple(need for need in wanted if isinstance(need, Weights)),
+            set=set,
+            environment=None if environment is None else tuple(environment),
+            make=make,
+        )
+        REGISTRY.register(name, declared, make.__module__)
+        return make
+
+    return register
+
+
+def _check(name: str, declared: Declaration) -> None:
+    """Raises `ValueError` for a declaration that breaks the contract."""
+    _check_fields(name, declared)
+    names = declared.metric_names
+    if not names or len(frozenset(names)) < len(names):
+        raise ValueError("it declares no metric, or one twice")
+    for metric in declared.metrics:
+        if metric.name in RESERVED:
+            raise ValueError(f"metric {metric.name!r}: this name is reserved")
+        if (owner := _OWNERS.get(metric.name, name)) != name:
+            raise ValueError(f"metric {metric.name!r} is that of scorer {owner!r}")
+        if metric.grows_with_n and declared.unit == "sample":
+            raise ValueError(f"metric {metric.name!r} grows with n, but is of single samples")
+    for weights in declared.weights:
+        add(weights)
+    _OWNERS.update(dict.fromkeys(names, name))
+
+
+def _check_fields(name: str, declared: Declaration) -> None:
+    if not name.isidentifier() or not name.islower() or name in RESERVED:
+        raise ValueError("a name of lower-case letters, digits and underscores is needed")
+    if not isinstance(declared.version, int) or declared.version < 1:
+        raise ValueError(f"version is {declared.version!r}; a whole number from 1 on is needed")
+    if declared.unit not in get_args(Unit):
+        raise ValueError(f"unit is {declared.unit!r}; one of {', '.join(get_args(Unit))}")
+    if declared.medium != "image":
+        raise ValueError(f"medium is {declared.medium!r}; this version of skewbench scores images")
+    if declared.environment is not None:
+        raise ValueError("an environment of its own is not possible in this version of skewbench")
+    if (declared.unit != "sample") != bool(declared.set):
+        raise ValueError("set is the definition of the set, for the units prompt and cell alone")
+    if not all(isinstance(metric, Metric) for metric in declared.metrics):
+        raise ValueError("metrics are Metric(...)")
+    contract = CONTRACTS[declared.unit]
+    if isinstance(declared.make, type) and not issubclass(declared.make, contract):
+        raise ValueError(f"it is no {contract.__name__}, as its unit {declared.unit} needs")
+
+
+_OWNERS: dict[str, str] = {}
+"""The scorer of each metric."""
+REGISTRY: Registry[Declaration] = Registry("skewbench.scorers", "scorer", own="skewbench.eval.scorers", check=_check)
+"""All scorers: those in `skewbench.eval.scorers`, and of installed packages those of the group `skewbench.scorers`."""
+
+
+def names() -> list[str]:
+    """The names of all scorers, sorted."""
+    return REGISTRY.names()
+
+
+def declaration(name: str) -> Declaration:
+    """What a scorer is. Raises `UnknownName`, which is a `ValueError` and an `InputError`."""
+    return REGISTRY.get(name)
+
+
+def stored_metrics(scorers: Iterable[str]) -> list[dict[str, Any]]:
+    """What a run's manifest keeps of the metrics of these scorers."""
+    found = map(declaration, scorers)
+    return [row for one in found for row in stored(one.name, one.version, one.unit, one.medium, one.metrics)]
+
+
+def problems() -> list[str]:
+    """A line for each scorer of another package that cannot be used."""
+    return REGISTRY.problems()

@@ -1,0 +1,100 @@
+"""How far pictures are from real ones, as distributions: FID, KID, precision, recall, density, coverage.
+
+On features (n images, d numbers each) of any network; published numbers are of Inception's 2048 (`InceptionFeatures`).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from skewbench.eval.cpu_torchvision import define_missing_operators
+
+Features = Float[np.ndarray, "n d"]
+
+GROUPS = 20
+"""Of the jackknife behind KID's standard error."""
+NEAREST = 5
+"""Neighbours whose distance is the radius of an image's ball, as Naeem et al. have it."""
+
+
+@dataclass(frozen=True)
+class Prdc:
+    """Precision and recall (Kynkäänniemi et al., 2019), density and coverage (Naeem et al., 2020)."""
+
+    precision: float
+    recall: float
+    density: float
+    coverage: float
+
+
+def fid(made: Features, real: Features) -> float:
+    """Fréchet distance of the Gaussians with the features' means and covariances (Heusel et al., 2017). 0: alike."""
+    define_missing_operators()
+    from torch_fidelity.metric_fid import KEY_METRIC_FID, fid_features_to_statistics, fid_statistics_to_metric
+
+    first, second = (fid_features_to_statistics(torch.from_numpy(part.astype(np.float64))) for part in (made, real))
+    return float(fid_statistics_to_metric(first, second, verbose=False)[KEY_METRIC_FID])
+
+
+def kid(made: Features, real: Features, seed: int = 0) -> tuple[float, float]:
+    """Unbiased squared MMD with the kernel (x·y/d + 1)³ (Bińkowski et al., 2018), and its standard error.
+
+    Of all images, not of subsets of them. The error is a jackknife over up to 20 random groups of images.
+    """
+    rng = np.random.default_rng(seed)
+    groups = min(GROUPS, len(made), len(real))
+    in_group = [np.eye(groups)[rng.permutation(len(part)) % groups] for part in (made, real)]
+    within = [
+        _group_sums(part, part, member, member, own=False) for part, member in zip((made, real), in_group, strict=True)
+    ]
+    across = _group_sums(made, real, in_group[0], in_group[1])
+    sizes = [member.sum(axis=0) for member in in_group]
+    everything = np.ones(groups)
+    value = _mmd(within, across, sizes, everything)
+    without = np.array([_mmd(within, across, sizes, everything - out) for out in np.eye(groups)])
+    error = np.sqrt((groups - 1) / groups * ((without - without.mean()) ** 2).sum())
+    return value, float(error) if groups > 2 and np.isfinite(error) else float("nan")
+
+
+def _group_sums(
+    first: Features, second: Features, of_first: np.ndarray, of_second: np.ndarray, own: bool = True
+) -> Float[np.ndarray, "g g"]:
+    """Sums of the kernel over pairs of groups; without each image's pair with itself where not `own`."""
+    kernel = (first.astype(np.float64) @ second.astype(np.float64).T / first.shape[1] + 1) ** 3
+    if not own:
+        np.fill_diagonal(kernel, 0)
+    return of_first.T @ kernel @ of_second
+
+
+def _mmd(within: list[np.ndarray], across: np.ndarray, sizes: list[np.ndarray], kept: Float[np.ndarray, "g"]) -> float:
+    """Unbiased squared MMD of the kept groups."""
+    n, m = (size @ kept for size in sizes)
+    if n < 2 or m < 2:
+        return float("nan")
+    alike = kept @ within[0] @ kept / (n * (n - 1)) + kept @ within[1] @ kept / (m * (m - 1))
+    return float(alike - 2 * (kept @ across @ kept) / (n * m))
+
+
+def prdc(made: Features, real: Features, nearest: int = NEAREST) -> Prdc:
+    """Shares of images in balls around images of the other kind, whose radius is the distance to the k-th neighbour.
+
+    Precision: made images in any real ball. Recall: real images in any made ball. Density: real balls that hold a made
+    image, over k, so that it may pass 1. Coverage: real balls that hold any made image.
+    """
+    first, second = (torch.from_numpy(part.astype(np.float64)) for part in (made, real))
+    between = torch.cdist(second, first)  # real x made
+    around_real, around_made = _radii(second, nearest), _radii(first, nearest)
+    inside = between < around_real[:, None]
+    return Prdc(
+        precision=inside.any(dim=0).double().mean().item(),
+        recall=(between < around_made).any(dim=1).double().mean().item(),
+        density=inside.double().sum(dim=0).mean().item() / nearest,
+        coverage=inside.any(dim=1).double().mean().item(),
+    )
+
+
+def _radii(features: torch.Tensor, nearest: int) -> torch.Tensor:
+    """Distance of each to its k-th nearest other."""
+    return torch.cdist(features, features).kthvalue(nearest + 1, dim=1).values

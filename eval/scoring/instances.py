@@ -1,0 +1,69 @@
+"""Scorers that are made: one of each in a process, with what several of them share."""
+
+from __future__ import annotations
+
+from functools import partial
+from inspect import signature
+from typing import TYPE_CHECKING, Literal
+
+from skewbench.eval.scoring.contract import Scorer
+from skewbench.eval.scoring.declaration import CONTRACTS, REGISTRY, declaration
+from skewbench.eval.weights import path_of
+
+if TYPE_CHECKING:
+    from skewbench.eval.scoring.clip_tower import ClipTower
+
+BUNDLED = "shapes-clip"
+"""The CLIP that comes with the package."""
+CLIPS: dict[str, tuple[str, Literal["shortest", "longest"]]] = {
+    "clip-vit-b-32": ("ViT-B-32-quickgelu", "shortest"),  # OpenAI's have the quick GELU; open_clip's plain names do not
+    "clip-vit-l-14": ("ViT-L-14-quickgelu", "shortest"),
+    "clip-vit-h-14": ("ViT-H-14", "shortest"),
+    "hps-v2.1": ("ViT-H-14", "longest"),
+}
+"""open_clip's names of the architectures, and how each wants its images resized."""
+
+
+class Scorers:
+    """The scorers of one process: each is made once, and those of one CLIP share it, and with it its features.
+
+    Args:
+        device: Where scorers of tensors compute.
+    """
+
+    def __init__(self, device: str = "cpu") -> None:
+        self.device = device
+        self._made: dict[str, Scorer] = {}
+        self._towers: dict[str, ClipTower] = {}
+
+    def get(self, name: str) -> Scorer:
+        """A scorer by name. Raises `UnknownName`, and `ValueError` for one that is not what its unit needs."""
+        if name not in self._made:
+            declared = declaration(name)
+            made = declared.make(self) if signature(declared.make).parameters else declared.make()
+            contract = CONTRACTS[declared.unit]
+            if not isinstance(made, contract) or not isinstance(made, Scorer):
+                raise ValueError(
+                    f"scorer {name!r} of {REGISTRY.source(name)} is no {contract.__name__}, as its unit "
+                    f"{declared.unit} needs"
+                )
+            self._made[name] = made
+        return self._made[name]
+
+    def tower(self, weights: str) -> ClipTower:
+        """The CLIP of some weights, by their name in the catalogue or `BUNDLED`."""
+        from skewbench.eval.scoring.clip_tower import ClipTower
+        from skewbench.eval.shapes_clip import WEIGHTS
+
+        if weights not in self._towers:
+            if weights == BUNDLED:
+                self._towers[weights] = ClipTower(WEIGHTS, device=self.device)
+            else:
+                model, resize = CLIPS[weights]
+                self._towers[weights] = ClipTower(model, partial(path_of, weights), self.device, resize)
+        return self._towers[weights]
+
+
+def make(name: str, device: str = "cpu") -> Scorer:
+    """One scorer. Raises as `Scorers.get`."""
+    return Scorers(device).get(name)

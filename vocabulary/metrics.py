@@ -1,0 +1,67 @@
+"""What a metric is, declared by the scorer that computes it and kept with each run that has values of it."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
+
+Better = Literal["higher", "lower", "neither"]
+"""Which side of a metric is better."""
+Unit = Literal["sample", "prompt", "cell"]
+"""What a value is of: one sample, all samples of a prompt in a cell, or all samples of a cell."""
+Medium = Literal["image", "audio", "video"]
+"""What is scored."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """One number that a scorer computes.
+
+    Args:
+        name: In the lake, such as `clip_score`.
+        label: For people, in figures and tables, such as `CLIPScore`.
+        meaning: What the number says, in one line.
+        better: Which side is better. It has no default: a wrong side would turn every verdict round.
+        low: The lowest value that is possible, or None for no bound.
+        high: The highest value that is possible, or None for no bound.
+        grows_with_n: Whether the number grows with the number of samples of a set, so that only sets of one size are
+            comparable. False for a scorer of single samples.
+        rank: Place in the order in which metrics stand for fidelity (unit `sample`) or diversity (other units) where
+            one is needed: the lowest first, None last.
+    """
+
+    name: str
+    label: str
+    meaning: str
+    better: Better
+    low: float | None
+    high: float | None
+    grows_with_n: bool
+    rank: int | None = None
+    may_be_absent: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.name.isidentifier() or not self.name.islower():
+            raise ValueError(f"metric {self.name!r}: a name of lower-case letters, digits and underscores is needed")
+        for field in ("label", "meaning"):
+            if not getattr(self, field).strip() or "\n" in getattr(self, field):
+                raise ValueError(f"metric {self.name!r}: {field} is one line of text")
+        if self.better not in get_args(Better):
+            raise ValueError(f"metric {self.name!r}: better is {self.better!r}; one of {', '.join(get_args(Better))}")
+        if self.low is not None and self.high is not None and not self.low < self.high:
+            raise ValueError(f"metric {self.name!r}: low {self.low} is not below high {self.high}")
+
+
+def stored(scorer: str, version: int, unit: Unit, medium: Medium, metrics: Iterable[Metric]) -> list[dict[str, Any]]:
+    """What a run's manifest keeps of a scorer: a dictionary a metric, of the fields of `Metric` and of its scorer."""
+    of = {"scorer": scorer, "version": version, "unit": unit, "medium": medium}
+    return [{**of, **asdict(metric)} for metric in metrics]
+
+
+def merged(known: Iterable[dict[str, Any]], added: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The metrics that a run knows after more were added. What it knew stays, unless the scorer's version changed."""
+    found = {metric["name"]: metric for metric in known}
+    for metric in added:
+        before = found.get(metric["name"], {})
+        if (before.get("scorer"), before.get("version")) != (metric["scorer"], metric["version"]):
+            found[metric["name"]] = metric
+    return list(found.values())
