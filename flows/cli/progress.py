@@ -33,7 +33,7 @@ def prefect_server(console: Console) -> Iterator[None]:
     """
     with ExitStack() as kept:
         with console.status("starting Prefect and Ray"):
-            from skewbench.flows.serving.launch import server_for_a_command
+            from skewbench.flows.serving.client import server_for_a_command
 
             _interruptible()
             kept.enter_context(server_for_a_command())

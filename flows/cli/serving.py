@@ -13,7 +13,7 @@ from skewbench.vocabulary.errors import InputError, RunError
 if TYPE_CHECKING:
     from skewbench.flows.serving.state import Up
 
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_OF_THE_USER = "password that of PREFECT_SERVER_API_AUTH_STRING"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -53,7 +53,7 @@ def up(
 
     What runs in the terminal shows there too: `skewbench run` uses this server while it is there.
     """
-    from skewbench.flows.serving import launch, password, state
+    from skewbench.flows.serving import guard, launch, password, spawn, state
 
     launch.check_database(database)
     nights = _nights(nightly, nightly_timezone, nightly_experiment)
@@ -61,19 +61,21 @@ def up(
     if there:
         _check_same(context, there, port, lake)
         typer.echo(f"is running already: {there.url} with lake {there.lake}; `skewbench down` ends it")
+        typer.echo(f"password in {password.path()}" if password.path().exists() else _OF_THE_USER)
         _tell_nights(there.api, nights)
         return
     _clean_up()
-    if host not in _LOOPBACK and password.of_server() is None:
-        typer.echo(f"note: whoever reaches {launch.address(host, port)} can start flows here; "
-                   "PREFECT_SERVER_API_AUTH_STRING sets a password", err=True)  # fmt: skip
+    if host not in guard.LOOPBACK:
+        typer.echo(f"note: {launch.address(host, port)} has no TLS: on a network that you do not trust, put a proxy "
+                   f"with TLS in front. {guard.TRUSTED} lists other names of the server", err=True)  # fmt: skip
     with Console(stderr=True).status("starting the Prefect server"):
         started = launch.start(host, port, lake, database)
     typer.echo(f"the UI is at {started.url}")
+    _tell_password(started.url)
     typer.echo(f"lake     {started.lake}")
     typer.echo("launch   Deployments > benchmark > Run; as the form stands it is the demo")
     _tell_nights(started.api, nights)
-    typer.echo(f"logs     {launch.log_path('server')} and {launch.log_path('deployments')}")
+    typer.echo(f"logs     {spawn.log_path('server')} and {spawn.log_path('deployments')}")
     typer.echo("end      skewbench down")
 
 
@@ -117,14 +119,15 @@ def serve(
         raise InputError("PREFECT_API_URL is not set: the server that is to offer the flows; `skewbench up` starts one")
     from prefect import get_client
 
-    from skewbench.flows.serving import deployments, launch, password, state
+    from skewbench.flows.serving import client, deployments, launch, password, state
 
     if not state.answers(api):
         raise RunError(f"no Prefect server answers at {api}")
-    with get_client(sync_client=True) as client:
-        password.check(client)
-    place = launch.place_of(lake)
-    deployments.serve(place, ray_address, lambda: typer.echo(f"the flows are offered at {api}; lake {place}"))
+    with client.access_to(api):
+        with get_client(sync_client=True) as asking:
+            password.check(asking)
+        place = launch.place_of(lake)
+        deployments.serve(place, ray_address, lambda: typer.echo(f"the flows are offered at {api}; lake {place}"))
 
 
 def _check_same(context: typer.Context, there: "Up", port: int, lake: str) -> None:
@@ -151,6 +154,17 @@ def _nights(cron: str | None, timezone: str, experiment: str | None) -> Callable
     schedule = None if cron == "off" else cron_schedule(cron, timezone)
     chosen = experiments.load(experiment) if experiment else None
     return lambda api: schedule_nights(api, schedule, chosen)
+
+
+def _tell_password(url: str) -> None:
+    """Print how to sign in, once: a password that was made is in its file from then on."""
+    from skewbench.flows.serving import password, sign_in
+
+    if password.of_server():
+        typer.echo(_OF_THE_USER)
+    elif secret := password.of_up():
+        typer.echo(f"sign in  {sign_in.link(url, secret)}")
+        typer.echo(f"password {secret}, also in {password.path()}")
 
 
 def _tell_nights(api: str, change: Callable[[str], None] | None) -> None:

@@ -1,49 +1,49 @@
-"""Prefect's server with its UI and the reports of a lake: `python -m skewbench.flows.serving.app --port 4200`."""
+"""Prefect's server with its UI and the reports of a lake: `python -m skewbench.flows.serving.app --socket 3`."""
 
 import argparse
 import os
-import signal
+import socket
 import sys
-import threading
-import time
-from typing import Any
+from typing import TYPE_CHECKING
 
-GRACE = 5.0
-"""Seconds to end in, once the parent has gone."""
+from skewbench.flows.serving import guard, password
+from skewbench.flows.serving.parent import end_with
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
 
 
-def create_app() -> Any:
-    """The application."""
+def create_app(host: str) -> "ASGIApp":
+    """The application for a server that listens on `host`, behind the checks of `guard`."""
     from prefect.server.api.server import create_app as prefect_app
+    from prefect.settings import get_current_settings
 
-    from skewbench.flows.serving import reports
+    from skewbench.flows.serving import reports, sign_in
 
     app = prefect_app()
+    app.router.routes.insert(0, sign_in.route())  # Prefect's UI answers to all that comes after it
     if lake := os.environ.get(reports.LAKE):
-        app.router.routes.insert(0, reports.route(lake))  # Prefect's UI answers to all that comes after it
-    return app
-
-
-def _end_with_parent() -> None:
-    """Wait for the end of standard input, which the parent holds open as long as it lives, however it dies."""
-    sys.stdin.buffer.read()
-    os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(GRACE)
-    os._exit(1)
+        app.router.routes.insert(0, reports.route(lake))
+    return guard.protect(app, host, get_current_settings().server.api.cors_allowed_origins)
 
 
 def main() -> None:
     """Serve until SIGTERM, or, with `--with-parent`, until the parent has gone."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--socket", type=int, required=True, help="descriptor of a socket that listens")
+    parser.add_argument("--host", default="127.0.0.1", help="address on which it listens")
     parser.add_argument("--with-parent", action="store_true")
     given = parser.parse_args()
+    if password.of_server() is None:
+        parser.error(f"{password.SERVER} is not set: this server does not start without a password")
     if given.with_parent:
-        threading.Thread(target=_end_with_parent, daemon=True).start()
+        end_with(sys.stdin.fileno())
     import uvicorn
 
-    uvicorn.run(create_app(), host=given.host, port=given.port, log_level="warning", timeout_graceful_shutdown=3)
+    config = uvicorn.Config(create_app(given.host), log_level="warning", timeout_graceful_shutdown=3)
+    server = uvicorn.Server(config)
+    server.run(sockets=[socket.socket(fileno=given.socket)])
+    sys.exit(0 if server.started else 1)
 
 
 if __name__ == "__main__":

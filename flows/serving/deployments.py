@@ -20,6 +20,7 @@ from skewbench.flows.generate import generate
 from skewbench.flows.nightly import nightly
 from skewbench.flows.report import report
 from skewbench.flows.score import score
+from skewbench.flows.serving.parent import end_with
 from skewbench.flows.steps import limit_name
 
 FLOWS: tuple[Flow[..., Any], ...] = (benchmark, generate, score, analyse, report, compact, nightly)
@@ -27,6 +28,8 @@ NAME = "skewbench"
 """Of each flow's deployment: `benchmark/skewbench`."""
 LOOK = 2.0
 """Seconds between two looks for runs to start."""
+CANCEL = 30.0
+"""Seconds to cancel runs in, once the server has gone."""
 LIMITED = ("shapes-xl",)
 """Models of which one run at a time is enough for a machine. Changed and added to in the UI, under Concurrency."""
 
@@ -85,4 +88,5 @@ def _tell(descriptor: int) -> None:
 
 
 if __name__ == "__main__":
+    end_with(int(sys.argv[3]), grace=CANCEL)
     serve(sys.argv[1], "", partial(_tell, int(sys.argv[2])))

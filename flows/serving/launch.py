@@ -1,30 +1,32 @@
-"""Starting and ending a Prefect server: one that lasts, with the deployments, and one for a single command."""
+"""Starting and ending the Prefect server that lasts, with the deployments: `skewbench up` and `down`."""
 
 import os
 import re
 import select
-import socket
-import subprocess
 import sys
-import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import suppress
 from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 
 import psutil
 
-from skewbench.flows.serving import password, reports, state
+from skewbench.flows.serving import guard, password, reports, state
+from skewbench.flows.serving.spawn import (
+    END,
+    START,
+    app_command,
+    background,
+    closed,
+    last_lines,
+    listening_at,
+    pipe,
+    wait_for_api,
+)
 from skewbench.flows.serving.state import MARK, Process, Up, prefect_home, state_path
 from skewbench.vocabulary.errors import InputError, RunError
 
-START = 240.0
-"""Seconds that a server has to start, on a busy machine."""
-END = 30.0
-"""Seconds that a process has to end, before it is killed: flow runs are cancelled in them."""
-_LAST = 15
 _DATABASES = ("postgresql+asyncpg", "sqlite+aiosqlite")
 
 
@@ -33,22 +35,27 @@ def start(host: str, port: int, lake: str, database: str | None) -> Up:
 
     `database`: None, or a URL that `check_database` lets pass.
     """
-    _check_port(host, port)
-    prefect_home().mkdir(parents=True, exist_ok=True)
+    guard.trusted_hosts(host)
     url, mark = f"http://{address(_seen_from_here(host), port)}", uuid.uuid4().hex
     place = place_of(lake)
     environment = {**os.environ, MARK: mark, "PREFECT_API_URL": f"{url}/api", reports.LAKE: place}
-    environment |= _server_settings(host, port, database) | password.for_clients()
-    command = [sys.executable, "-P", "-m", "skewbench.flows.serving.app", "--host", host, "--port", str(port)]
-    server = _background(command, environment, "server")
-    up = Up(url, place, mark, Process.of(server.pid))
-    state.write(up)
-    try:
-        _wait_for(server, up.api, "server")
-        up = replace(up, deployments=_serve(up, environment))
-    except BaseException:
-        end(up)
-        raise
+    secret = password.of_server() or password.make()
+    with listening_at(host, port) as listening, pipe() as (alive, held):
+        prefect_home().mkdir(parents=True, exist_ok=True, mode=0o700)
+        for_server = environment | _server_settings(host, port, database) | closed(secret)
+        server = background(
+            app_command(listening, host), for_server, "server", (listening.fileno(), held.fileno()), umask=0o077
+        )
+        up = Up(url, place, mark, Process.of(server.pid))
+        state.write(up)
+        try:
+            if secret != password.of_server():
+                password.keep(secret)
+            wait_for_api(server, up.api, "server")
+            up = replace(up, deployments=_serve(up, environment | password.for_clients(secret), alive.fileno()))
+        except BaseException:
+            end(up)
+            raise
     state.write(up)
     return up
 
@@ -69,6 +76,7 @@ def end(up: Up) -> bool:
             process.kill()
     psutil.wait_procs(alive, timeout=END)
     state_path().unlink(missing_ok=True)
+    password.forget()
     return was_running or bool(left)
 
 
@@ -92,86 +100,13 @@ def address(host: str, port: int) -> str:
 
 
 def _seen_from_here(host: str) -> str:
-    """Where this machine finds a server that listens on `host`: on all interfaces it is on the loopback too."""
-    try:
-        listening = ip_address(host)
-    except ValueError:  # a name
-        return host
-    if not listening.is_unspecified:
-        return host
-    return "127.0.0.1" if listening.version == 4 else "::1"
+    """Where this machine finds a server that listens on `host`: on all interfaces it is on the loopback too.
 
-
-@contextmanager
-def server_for_a_command() -> Iterator[None]:
-    """Within: a Prefect API. The one that is set, that of `up`, or one of our own, which ends as this process does."""
-    from prefect import get_client
-    from prefect.context import refresh_global_settings_context
-    from prefect.settings import get_current_settings
-
-    if given := get_current_settings().api.url:
-        known = state.read()
-        with state.in_use() if known and known.api == given else nullcontext():
-            yield
-        return
-    up = state.running()
-    own = None if up else _temporary()
-    api = up.api if up else own[1]  # type: ignore[index]
-    settings = {"PREFECT_API_URL": api, **password.for_clients()}
-    before = {name: os.environ.get(name) for name in settings}
-    os.environ.update(settings)
-    refresh_global_settings_context()
-    try:
-        with get_client(sync_client=True) as client:
-            password.check(client)
-        with state.in_use() if up else nullcontext():
-            yield
-    finally:
-        if own:
-            _send_what_is_queued()
-        for name, value in before.items():
-            os.environ.pop(name)
-            if value is not None:
-                os.environ[name] = value
-        if own:
-            _end_temporary(own[0])
-
-
-def _send_what_is_queued() -> None:
-    """Logs and events, while there is a server: at the interpreter's exit Prefect would try for a minute."""
-    from prefect.events.worker import EventsWorker
-    from prefect.logging.handlers import APILogWorker
-
-    for service in (APILogWorker, EventsWorker):
-        service.drain_all(timeout=END)
-
-
-def _temporary() -> tuple["subprocess.Popen[bytes]", str]:
-    """A server without a UI. The pipe to it closes when this process ends, also by SIGKILL, and then it ends too."""
-    port = _free_port()
-    environment = {**os.environ, "PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1"}
-    command = [sys.executable, "-P", "-m", "skewbench.flows.serving.app", "--port", str(port), "--with-parent"]
-    server = subprocess.Popen(  # noqa: S603 our own program
-        command, stdin=subprocess.PIPE, env=environment, start_new_session=True
-    )
-    api = f"http://127.0.0.1:{port}/api"
-    try:
-        _wait_for(server, api, None)
-    except BaseException:
-        _end_temporary(server)
-        raise
-    return server, api
-
-
-def _end_temporary(server: "subprocess.Popen[bytes]") -> None:
-    server.terminate()
-    if server.stdin:
-        server.stdin.close()
-    try:
-        server.wait(END)
-    except subprocess.TimeoutExpired:
-        server.kill()
-        server.wait()
+    The name localhost would also lead to ::1, where somebody else may listen.
+    """
+    if host == "localhost" or not guard.is_unspecified(host):
+        return "127.0.0.1" if host == "localhost" else host
+    return "127.0.0.1" if ip_address(host).version == 4 else "::1"
 
 
 def _server_settings(host: str, port: int, database: str | None) -> dict[str, str]:
@@ -187,57 +122,30 @@ def _server_settings(host: str, port: int, database: str | None) -> dict[str, st
     return settings
 
 
-def _serve(up: Up, environment: dict[str, str]) -> Process:
-    ready, tell = os.pipe()
-    command = [sys.executable, "-P", "-m", "skewbench.flows.serving.deployments", up.lake, str(tell)]
-    without = {name: value for name, value in environment.items() if name != "PREFECT_SERVER_DATABASE_CONNECTION_URL"}
-    process = _background(command, without, "deployments", tell)
-    os.close(tell)
-    try:
-        there, _, _ = select.select([ready], [], [], START)
-        if not there or not os.read(ready, 1):
-            raise RunError(f"the deployments did not start: {_last_lines('deployments')}")
-    except BaseException:
-        process.kill()
-        raise
-    finally:
-        os.close(ready)
+def _serve(up: Up, environment: dict[str, str], alive: int) -> Process:
+    """Start what serves the deployments. `alive`: the end of a pipe that closes when the server ends."""
+    of_server = ("PREFECT_SERVER_DATABASE_CONNECTION_URL", password.SERVER)
+    without = {name: value for name, value in environment.items() if name not in of_server}
+    with pipe() as (ready, tell):
+        command = [
+            sys.executable,
+            "-P",
+            "-m",
+            "skewbench.flows.serving.deployments",
+            up.lake,
+            str(tell.fileno()),
+            str(alive),
+        ]
+        process = background(command, without, "deployments", (tell.fileno(), alive))
+        tell.close()
+        try:
+            there, _, _ = select.select([ready], [], [], START)
+            if not there or not ready.read(1):
+                raise RunError(f"the deployments did not start: {last_lines('deployments')}")
+        except BaseException:
+            process.kill()
+            raise
     return Process.of(process.pid)
-
-
-def _background(
-    command: list[str], environment: dict[str, str], name: str, keep: int = -1
-) -> "subprocess.Popen[bytes]":
-    with log_path(name).open("wb") as log:
-        return subprocess.Popen(  # noqa: S603 our own program
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env=environment,
-            start_new_session=True,
-            pass_fds=[keep] if keep >= 0 else [],
-        )
-
-
-def log_path(name: str) -> Path:
-    """Where the server or the deployments log."""
-    return prefect_home() / f"skewbench-{name}.log"
-
-
-def _last_lines(name: str) -> str:
-    lines = log_path(name).read_text(encoding="utf-8", errors="replace").splitlines()
-    return "\n".join(lines[-_LAST:]) or f"see {log_path(name)}"
-
-
-def _wait_for(server: "subprocess.Popen[bytes]", api: str, log: str | None) -> None:
-    began = time.monotonic()
-    while not state.answers(api):
-        if server.poll() is not None:
-            raise RunError(f"the Prefect server ended at its start: {_last_lines(log) if log else server.returncode}")
-        if time.monotonic() - began > START:
-            raise RunError(f"the Prefect server does not answer at {api} after {START:.0f} s")
-        time.sleep(0.2)
 
 
 def _end(process: psutil.Process) -> None:
@@ -247,18 +155,3 @@ def _end(process: psutil.Process) -> None:
             process.wait(END)
         except psutil.TimeoutExpired:
             process.kill()
-
-
-def _check_port(host: str, port: int) -> None:
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise InputError(f"--host {host} --port {port}: {error.strerror}; choose another with --port") from None
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -1,32 +1,67 @@
-"""The password of a server: PREFECT_SERVER_API_AUTH_STRING, which is the server's, is handed to those who ask it too.
+"""The password of a server that starts here: PREFECT_SERVER_API_AUTH_STRING, or one that is made at each start.
 
-Prefect's clients know PREFECT_API_AUTH_STRING alone. The password is in environments only: in no file, in no log.
+Prefect's server reads PREFECT_SERVER_API_AUTH_STRING, its clients read PREFECT_API_AUTH_STRING. The password is passed
+on in environments of own processes. The one that `up` made is also in a file that only its user can read, until `down`.
+It is on no command line and in no log.
 """
 
+import secrets
 from base64 import b64encode
-from secrets import compare_digest
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from skewbench.flows.serving import state
 from skewbench.vocabulary.errors import InputError
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
 
+SERVER, CLIENT = "PREFECT_SERVER_API_AUTH_STRING", "PREFECT_API_AUTH_STRING"
+_NAME = "skewbench"
 _REFUSED = 401
 
 
+def make() -> str:
+    """A new `NAME:PASSWORD`, of 192 random bits."""
+    return f"{_NAME}:{secrets.token_urlsafe(24)}"
+
+
+def path() -> Path:
+    """File of the password that `up` made."""
+    return state.prefect_home() / "skewbench-password"
+
+
+def keep(secret: str) -> None:
+    """Write the password that `up` made to its file."""
+    state.write_private(path(), f"{secret}\n")
+
+
+def forget() -> None:
+    """Remove the file."""
+    path().unlink(missing_ok=True)
+
+
 def of_server() -> str | None:
-    """What is set for servers that start here, `NAME:PASSWORD`; None where they ask for nothing."""
+    """The `NAME:PASSWORD` that the user has set for servers that start here; None if there is none."""
     from prefect.settings import get_current_settings
 
     secret = get_current_settings().server.api.auth_string
-    return None if secret is None else secret.get_secret_value()
+    return (secret.get_secret_value() or None) if secret else None
 
 
-def for_clients() -> dict[str, str]:
-    """Variables for those who ask a server of `up`, or one of this process; none where no password is set here."""
-    password = of_server()
-    return {} if password is None else {"PREFECT_API_AUTH_STRING": password}
+def of_up() -> str | None:
+    """The password of the server of `up`: the one that is set here, or the one that `up` made."""
+    if secret := of_server():
+        return secret
+    try:
+        return path().read_text(encoding="utf-8").strip() or None
+    except OSError:
+        return None
+
+
+def for_clients(secret: str | None) -> dict[str, str]:
+    """Variables for clients of a server with this password; without a password, none."""
+    return {} if secret is None else {CLIENT: secret}
 
 
 def admits(password: str | None, authorization: str | None) -> bool:
@@ -35,7 +70,7 @@ def admits(password: str | None, authorization: str | None) -> bool:
         return True
     scheme, _, given = (authorization or "").partition(" ")
     expected = b64encode(password.encode("utf-8"))
-    return compare_digest(given.strip().encode("utf-8"), expected) and scheme.lower() == "basic"
+    return secrets.compare_digest(given.strip().encode("utf-8"), expected) and scheme.lower() == "basic"
 
 
 def check(client: "SyncPrefectClient") -> None:
@@ -48,6 +83,6 @@ def check(client: "SyncPrefectClient") -> None:
         if error.response.status_code != _REFUSED:
             return  # whatever it is, who asks next is told
         raise InputError(
-            f"the Prefect server at {str(client.api_url).rstrip('/')} asks for a password: set "
-            "PREFECT_SERVER_API_AUTH_STRING as it was for `skewbench up`, or PREFECT_API_AUTH_STRING for another server"
+            f"the Prefect server at {str(client.api_url).rstrip('/')} asks for a password: set {SERVER} as it was for "
+            f"`skewbench up`, or {CLIENT} for another server"
         ) from None

@@ -65,7 +65,7 @@ def _told(found: DeploymentSchedule) -> str:
 @contextmanager
 def _deployment(api: str) -> Iterator[tuple[SyncPrefectClient, UUID]]:
     settings: dict[Any, str] = {PREFECT_API_URL: api}
-    if known := password.of_server():
+    if known := password.of_up():
         settings[PREFECT_API_AUTH_STRING] = known
     with temporary_settings(settings), get_client(sync_client=True) as client:
         password.check(client)

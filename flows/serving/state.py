@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -72,9 +73,19 @@ def state_path() -> Path:
 
 def write(up: Up) -> None:
     """Write it down. No credentials are in it."""
-    temporary = state_path().with_suffix(".tmp")
-    temporary.write_text(json.dumps(asdict(up), indent=1), encoding="utf-8")
-    temporary.replace(state_path())
+    write_private(state_path(), json.dumps(asdict(up), indent=1))
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace a file by one that only this user can read. The file has this mode from its creation on."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
 
 
 def read() -> Up | None:
@@ -111,7 +122,7 @@ def in_use() -> Iterator[None]:
     process = Process.of(os.getpid())
     path = prefect_home() / f"skewbench-command-{process.pid}.json"
     told = " ".join(["skewbench", *sys.argv[1:]])
-    path.write_text(json.dumps({"process": asdict(process), "told": told}), encoding="utf-8")
+    write_private(path, json.dumps({"process": asdict(process), "told": told}))
     try:
         yield
     finally:

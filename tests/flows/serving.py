@@ -4,9 +4,11 @@ import os
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -50,10 +52,29 @@ class Server:
         pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         return subprocess.Popen(command, env=self.environment, start_new_session=True, **pipes)
 
+    @property
+    def secret(self) -> str:
+        """`NAME:PASSWORD`, from the file in which `up` keeps it."""
+        return (self.home / "skewbench-password").read_text(encoding="utf-8").strip()
+
+    @property
+    def credentials(self) -> tuple[str, str]:
+        """Name and password."""
+        name, _, password = self.secret.partition(":")
+        return name, password
+
+    @cached_property
+    def csrf(self) -> dict[str, str]:
+        """Headers of a client that changes something."""
+        client = str(uuid.uuid4())
+        url = f"{self.url}/api/csrf-token"
+        answer = httpx.get(url, params={"client": client}, auth=self.credentials, timeout=60)
+        return {"prefect-csrf-client": client, "prefect-csrf-token": answer.raise_for_status().json()["token"]}
+
     def ask(self, path: str, **content: Any) -> Any:
         """Prefect's API: a GET, or, with content, a POST."""
-        method = "POST" if content else "GET"
-        answer = httpx.request(method, f"{self.url}/api/{path}", json=content or None, timeout=60)
+        method, url = "POST" if content else "GET", f"{self.url}/api/{path}"
+        answer = httpx.request(method, url, json=content or None, auth=self.credentials, headers=self.csrf, timeout=60)
         answer.raise_for_status()
         return answer.json() if answer.content else None
 
@@ -96,13 +117,14 @@ def served(folder: Path) -> Iterator[Server]:
     environment = {**os.environ, "PREFECT_HOME": str(folder / "prefect"), "SKEWBENCH_LAKE": str(folder / "lake")}
     environment["PREFECT_SERVER_CONCURRENCY_MAXIMUM_CONCURRENCY_SLOT_WAIT_SECONDS"] = "2"  # 30, of an hour's run
     environment["PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS"] = "3"  # 60
-    for name in ("PREFECT_API_URL", "RAY_ADDRESS", MARK):
+    for name in ("PREFECT_API_URL", "PREFECT_API_AUTH_STRING", "PREFECT_SERVER_API_AUTH_STRING", "RAY_ADDRESS", MARK):
         environment.pop(name, None)
     server = Server(f"http://127.0.0.1:{port}", folder / "prefect", folder / "lake", environment)
     try:
         started = server.command("up", "--port", str(port))
         assert started.returncode == 0, started.stderr
-        assert f"the UI is at {server.url}" in started.stdout
+        assert f"the UI is at {server.url}\n" in started.stdout
+        assert f"password {server.secret}, also in {server.home}/skewbench-password\n" in started.stdout
         yield server
     finally:
         server.command("down", "--yes")

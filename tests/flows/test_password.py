@@ -4,6 +4,7 @@ import os
 import subprocess
 from base64 import b64encode
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,11 @@ from prefect.settings import PREFECT_SERVER_API_AUTH_STRING, get_current_setting
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from skewbench.flows.serving import launch, password, reports, schedule, state
+from skewbench.flows.serving import client, launch, password, reports, schedule, state
 from skewbench.flows.serving.state import Process, Up
 from skewbench.storage.store import LocalStore
 from skewbench.vocabulary.errors import InputError, RunError
+from tests.ports import free_port
 
 SECRET = "admin:not-to-be-seen-ä"
 BASIC = "Basic " + b64encode(SECRET.encode()).decode()
@@ -59,16 +61,21 @@ def test_a_report_is_shown_to_who_knows_it(tmp_path: Path) -> None:
     assert _server(tmp_path).get("/reports/r-1.html", headers={"authorization": BASIC}).text == "<p>report</p>"
 
 
-@pytest.mark.parametrize("client", [None, "of:another-server"])
-def test_what_up_starts_knows_the_password_and_no_file_does(
-    home: Path, monkeypatch: pytest.MonkeyPatch, client: str | None
+@pytest.mark.parametrize("own", [SECRET, None])
+@pytest.mark.parametrize("elsewhere", [None, "of:another-server"])
+def test_what_up_starts_knows_the_password_and_no_file_does_but_the_one_of_the_password(
+    home: Path, monkeypatch: pytest.MonkeyPatch, elsewhere: str | None, own: str | None
 ) -> None:
+    """The password is the one that the user has set, which is in no file, or one that `up` makes."""
     given: list[dict[str, str]] = []
     processes: list[subprocess.Popen[bytes]] = []
-    written: list[str] = []
+    commands: list[str] = []
+    written: dict[str, str] = {}
 
-    def started(command: list[str], environment: dict[str, str], *_others: Any) -> "subprocess.Popen[bytes]":
-        assert not any(SECRET in word for word in command)
+    def started(
+        command: list[str], environment: dict[str, str], *_others: Any, umask: int = -1
+    ) -> "subprocess.Popen[bytes]":
+        commands.append(" ".join(command))
         given.append(environment)
         processes.append(subprocess.Popen(["sleep", "600"]))
         return processes[-1]
@@ -76,32 +83,63 @@ def test_what_up_starts_knows_the_password_and_no_file_does(
     def fails(*_: Any) -> None:
         raise RunError("this is as far as it goes")
 
-    if client:
-        monkeypatch.setenv("PREFECT_API_AUTH_STRING", client)
-    monkeypatch.setattr(launch, "_background", started)
-    monkeypatch.setattr(launch, "_wait_for", lambda *_: written.extend(path.read_text() for path in home.iterdir()))
+    def waiting(*_: Any) -> None:
+        written.update({path.name: path.read_text() for path in home.iterdir()})
+
+    if elsewhere:
+        monkeypatch.setenv("PREFECT_API_AUTH_STRING", elsewhere)
+    monkeypatch.setattr(launch, "background", started)
+    monkeypatch.setattr(launch, "wait_for_api", waiting)
     monkeypatch.setattr(launch.select, "select", fails)
-    with temporary_settings({PREFECT_SERVER_API_AUTH_STRING: SECRET}), pytest.raises(RunError, match="as far as"):
-        launch.start("127.0.0.1", 4299, str(home / "lake"), None)
+    with temporary_settings({PREFECT_SERVER_API_AUTH_STRING: own}), pytest.raises(RunError, match="as far as"):
+        launch.start("127.0.0.1", free_port(), str(home / "lake"), None)
     for process in processes:
         process.wait()
-    assert [one["PREFECT_API_AUTH_STRING"] for one in given] == [SECRET, SECRET]
-    assert not any(SECRET in text for text in written)
+    for_server, for_deployments = given
+    secret = for_server["PREFECT_SERVER_API_AUTH_STRING"]
+    assert secret == for_deployments["PREFECT_API_AUTH_STRING"] == (own or secret)
+    assert "PREFECT_SERVER_API_AUTH_STRING" not in for_deployments
+    assert [name for name, text in written.items() if secret in text] == ([] if own else ["skewbench-password"])
+    assert not any(secret in command for command in commands)
+    assert not list(home.iterdir())  # the failed start is cleaned up
 
 
 def test_a_command_knows_the_password_of_the_server_while_it_uses_it(monkeypatch: pytest.MonkeyPatch) -> None:
     up = Up("http://127.0.0.1:1", "/lake", "mark", Process(1, 1.0))
     monkeypatch.setattr(state, "running", lambda: up)
     asked: list[Any] = []
-    monkeypatch.setattr(password, "check", lambda client: asked.append(client._client.headers.get("authorization")))
+    monkeypatch.setattr(password, "check", lambda asking: asked.append(asking._client.headers.get("authorization")))
     monkeypatch.setenv("PREFECT_SERVER_API_AUTH_STRING", SECRET)
     monkeypatch.setenv("PREFECT_API_AUTH_STRING", "of:another-server")
     refresh_global_settings_context()
-    with launch.server_for_a_command():
+    with client.server_for_a_command():
         assert get_current_settings().api.url == up.api
     assert asked == [BASIC]
     assert os.environ["PREFECT_API_AUTH_STRING"] == "of:another-server"
     assert "PREFECT_API_URL" not in os.environ
+
+
+@pytest.mark.parametrize("set_by_the_user", [False, True])
+@pytest.mark.parametrize("runs", [True, False])
+def test_a_command_knows_the_password_that_up_made(
+    monkeypatch: pytest.MonkeyPatch, runs: bool, set_by_the_user: bool
+) -> None:
+    """While the server runs: once it has gone, somebody else may listen at its port."""
+    this = Process.of(os.getpid())
+    up = Up("http://127.0.0.1:1", "/lake", "mark", this if runs else Process(this.pid, 1.0))
+    state.write(up)
+    password.keep("skewbench:made")
+    if set_by_the_user:
+        monkeypatch.setenv("PREFECT_API_URL", up.api)
+        refresh_global_settings_context()
+    else:
+        monkeypatch.setattr(state, "answers", lambda _api: True)
+        monkeypatch.setattr(password, "check", lambda _client: None)
+        monkeypatch.setattr(client, "_temporary", lambda: nullcontext(("http://127.0.0.1:2/api", "its:own")))
+    expected = "skewbench:made" if runs else (None if set_by_the_user else "its:own")
+    with client.server_for_a_command():
+        assert os.environ.get("PREFECT_API_AUTH_STRING") == expected
+    assert "PREFECT_API_AUTH_STRING" not in os.environ
 
 
 def test_who_does_not_know_it_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,6 @@ import signal
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -17,12 +16,9 @@ import yaml
 from skewbench.flows.steps import limit_name
 from skewbench.storage.manifest import find_run, list_runs
 from skewbench.storage.store import LocalStore
+from tests.browser import chromium, needs_chromium
 from tests.flows.command import SMALL
 from tests.flows.serving import PATIENCE, Server, served, wait_for
-
-CHROMIUM = Path("/usr/bin/chromium")
-_QUIET = ("--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run")
-_FLAGS = ("--no-sandbox", "--disable-gpu", *_QUIET)
 
 pytestmark = pytest.mark.timeout(1200)  # several flows on a real server, on a machine that may be busy
 
@@ -33,18 +29,23 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield up
 
 
-@pytest.mark.skipif(
-    not CHROMIUM.exists() and os.environ.get("CI") != "true", reason="no chromium on this machine; CI installs it"
-)
+@needs_chromium
 def test_the_form_is_filled_in_a_browser_and_the_artifacts_are_there(server: Server) -> None:
-    from playwright.sync_api import expect, sync_playwright
+    from playwright.sync_api import expect
 
     expect.set_options(timeout=PATIENCE * 1000)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=_FLAGS, timeout=PATIENCE * 1000)
-        page = browser.new_page(viewport={"width": 1280, "height": 1400})
+    with chromium() as browser:
+        name, password = server.credentials
+        answers = {"username": name, "password": password}  # to the browser's own question, which reports make it ask
+        page = browser.new_page(viewport={"width": 1280, "height": 1400}, http_credentials=answers)
         page.set_default_timeout(PATIENCE * 1000)
         page.goto(server.url)
+        page.get_by_placeholder("admin:pass").fill("not:it")
+        page.get_by_role("button", name="Login").click()
+        expect(page.get_by_text("Invalid credentials")).to_be_visible()
+        page.get_by_placeholder("admin:pass").fill(server.secret)
+        page.get_by_role("button", name="Login").click()
+        page.wait_for_url(re.compile("/dashboard"))
         page.get_by_role("link", name="Deployments").click()
         page.get_by_role("row").filter(has_text="benchmark").get_by_role("link", name="skewbench").first.click()
         page.get_by_role("button", name="Run", exact=True).click()
@@ -80,7 +81,6 @@ def test_the_form_is_filled_in_a_browser_and_the_artifacts_are_there(server: Ser
         page.get_by_role("link", name=f"report of {run.run_id}").click()
         page.wait_for_url(re.compile("/reports/"))
         expect(page.get_by_role("heading", name="demo").first).to_be_visible()
-        browser.close()
     log = server.log(flow_run)
     assert re.search(r"worker \d+ on .+: model .+ loaded in", log), log
     assert "2 ok" in log or "blank" in log

@@ -2,11 +2,13 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
@@ -16,7 +18,7 @@ from typer.testing import CliRunner
 
 from skewbench.flows.cli import app
 from skewbench.flows.cli.progress import prefect_server
-from skewbench.flows.serving import launch, state
+from skewbench.flows.serving import client, launch, state
 from skewbench.flows.serving.state import MARK, Process, Up
 from skewbench.vocabulary.errors import InputError, RunError
 from tests.flows.serving import wait_for
@@ -93,7 +95,7 @@ def test_a_killed_command_and_a_dead_server_hinder_nothing(home: Path) -> None:
 @pytest.mark.parametrize("lost", [httpx.ConnectError("refused"), RuntimeError("Failed to reach API at")])
 def test_a_command_whose_server_went_away_says_so(monkeypatch: pytest.MonkeyPatch, lost: Exception) -> None:
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:1/api")
-    monkeypatch.setattr(launch, "server_for_a_command", nullcontext)
+    monkeypatch.setattr(client, "server_for_a_command", nullcontext)
     told = "the Prefect server went away; the same command goes on"
     with pytest.raises(RunError, match=told), prefect_server(Console(stderr=True)):
         raise lost
@@ -145,8 +147,6 @@ def test_a_server_that_runs_elsewhere_or_with_another_lake_is_not_taken_for_the_
 
 
 def test_a_port_that_is_taken_is_told(home: Path) -> None:
-    import socket
-
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -164,14 +164,15 @@ def test_a_port_that_is_taken_is_told(home: Path) -> None:
         ("::1", "http://[::1]:4299"),
         ("::", "http://[::1]:4299"),
         ("a-name", "http://a-name:4299"),
+        ("localhost", "http://127.0.0.1:4299"),  # the name also leads to ::1, where somebody else may listen
     ],
 )
 def test_the_address_of_a_host(monkeypatch: pytest.MonkeyPatch, host: str, url: str) -> None:
-    def background(_command: list[str], environment: dict[str, str], *_others: str) -> None:
+    def background(_command: list[str], environment: dict[str, str], *_others: Any, umask: int) -> None:
         raise RunError(environment["PREFECT_API_URL"])
 
-    monkeypatch.setattr(launch, "_check_port", lambda *_: None)
-    monkeypatch.setattr(launch, "_background", background)
+    monkeypatch.setattr(launch, "listening_at", lambda *_: socket.socket())
+    monkeypatch.setattr(launch, "background", background)
     with pytest.raises(RunError) as asked:
         launch.start(host, 4299, "lake", None)
     assert str(asked.value) == f"{url}/api"
@@ -179,19 +180,28 @@ def test_the_address_of_a_host(monkeypatch: pytest.MonkeyPatch, host: str, url: 
 
 
 @pytest.mark.timeout(900)
-def test_a_temporary_server_ends_with_a_command_that_is_killed(home: Path) -> None:
+def test_a_temporary_server_is_closed_and_ends_with_a_command_that_is_killed(home: Path) -> None:
     code = """
-from skewbench.flows.serving import launch
+from skewbench.flows.serving import client
 import time
-server, api = launch._temporary()
-print(server.pid, flush=True)
-time.sleep(600)
+with client._temporary() as (api, secret):
+    print(api, secret, flush=True)
+    time.sleep(600)
 """
-    environment = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_API")}
     command = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment)
     assert command.stdout
-    server = psutil.Process(int(command.stdout.readline()))
-    assert server.is_running()
+    api, secret = command.stdout.readline().split()
+    (server,) = psutil.Process(command.pid).children()
+    user, _, password = secret.partition(":")
+    assert httpx.get(f"{api}/hello").status_code == 401
+    assert httpx.get(f"{api}/hello", auth=(user, password)).status_code == 200
+    assert httpx.get(f"{api}/hello", auth=(user, password), headers={"host": "evil.example"}).status_code == 400
+    assert (
+        httpx.get(f"{api}/hello", auth=(user, password), headers={"origin": "http://evil.example"}).status_code == 403
+    )
+    assert not any(password in word for word in server.cmdline())
+    assert not any(password.encode() in path.read_bytes() for path in home.rglob("*") if path.is_file())
     command.kill()
     command.wait()
     command.stdout.close()

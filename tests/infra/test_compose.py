@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from prefect.settings import Settings
 
 from tests.infra.files import IMAGE, INFRA, ROOT, parses, read
 
@@ -48,6 +49,16 @@ def test_secrets_come_from_outside_and_must_be_set() -> None:
         for name, value in service["environment"].items():
             if re.search(r"TOKEN|SECRET|PASSWORD|AUTH_STRING", name):
                 assert "${" in value, name
+
+
+def test_prefect_is_closed_to_pages_of_other_origins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By settings that Prefect knows, as Prefect reads them."""
+    for name, value in SERVICES["prefect"]["environment"].items():
+        monkeypatch.setenv(name, value)
+    server = Settings().server
+    assert server.api.auth_string
+    assert (server.api.cors_allowed_origins, server.api.csrf_protection_enabled) == ("", True)
+    assert server.ui.api_url == "/api"
 
 
 def test_ray_asks_for_its_token_everywhere() -> None:

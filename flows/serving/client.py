@@ -1,0 +1,110 @@
+"""The Prefect API of a command: the one that is set, that of `up`, or a server that the command starts for itself."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+
+from skewbench.flows.serving import password, state
+from skewbench.flows.serving.spawn import END, app_command, closed, listening_at, wait_for_api
+
+
+@contextmanager
+def server_for_a_command() -> Iterator[None]:
+    """Within: a Prefect API. The one that is set, that of `up`, or one of our own, which ends as this process does."""
+    from prefect import get_client
+    from prefect.settings import get_current_settings
+
+    if given := get_current_settings().api.url:
+        with access_to(given), state.in_use() if _is_of_up(given) else nullcontext():
+            yield
+        return
+    up = state.running()
+    with (
+        nullcontext((up.api, password.of_up())) if up else _temporary() as (api, secret),
+        _client_settings(api, secret),
+        state.in_use() if up else _queue_sent(),
+    ):
+        with get_client(sync_client=True) as client:
+            password.check(client)
+        yield
+
+
+@contextmanager
+def access_to(api: str) -> Iterator[None]:
+    """Within: this process is a client of the API. It knows the password if the API is that of `up`."""
+    with _client_settings(api, password.of_up() if _is_of_up(api) else None):
+        yield
+
+
+def _is_of_up(api: str) -> bool:
+    up = state.read()
+    return up is not None and up.api == api and up.server.find() is not None
+
+
+@contextmanager
+def _client_settings(api: str, secret: str | None) -> Iterator[None]:
+    """Within: this process and those that it starts are clients of the API."""
+    from prefect.context import refresh_global_settings_context
+
+    settings = {"PREFECT_API_URL": api, **password.for_clients(secret)}
+    before = {name: os.environ.get(name) for name in settings}
+    os.environ.update(settings)
+    refresh_global_settings_context()
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value
+
+
+@contextmanager
+def _queue_sent() -> Iterator[None]:
+    """Send logs and events while there is a server: at the interpreter's exit Prefect would try for a minute."""
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogWorker
+
+    try:
+        yield
+    finally:
+        for service in (APILogWorker, EventsWorker):
+            service.drain_all(timeout=END)
+
+
+@contextmanager
+def _temporary() -> Iterator[tuple[str, str]]:
+    """A server without a UI: its API and its password, which only this process and its children know.
+
+    The pipe to the server closes when this process ends, also by SIGKILL, and then the server ends too.
+    """
+    secret = password.make()
+    with listening_at("127.0.0.1", 0) as listening:
+        port = listening.getsockname()[1]
+        environment = {**os.environ, "PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", **closed(secret)}
+        server = subprocess.Popen(  # noqa: S603 our own program
+            [*app_command(listening, "127.0.0.1"), "--with-parent"],
+            stdin=subprocess.PIPE,
+            env=environment,
+            start_new_session=True,
+            pass_fds=[listening.fileno()],
+            umask=0o077,
+        )
+    api = f"http://127.0.0.1:{port}/api"
+    try:
+        wait_for_api(server, api, None)
+        yield api, secret
+    finally:
+        _end_temporary(server)
+
+
+def _end_temporary(server: "subprocess.Popen[bytes]") -> None:
+    server.terminate()
+    if server.stdin:
+        server.stdin.close()
+    try:
+        server.wait(END)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
