@@ -16,7 +16,13 @@ from skewbench.tasks.shapes_xl import WEIGHTS
 from skewbench.vocabulary.errors import InputError, RunError
 
 BUNDLED = {"shapes-xl": WEIGHTS}
+PIPELINES = ("StableDiffusionXLPipeline",)
+"""Pipeline classes that skewbench runs. A folder of another class may load as one of them, and fail at each image."""
 _HUB_FILES = ["*.json", "*.txt", "**/*.json", "**/*.txt"]
+
+
+class ModelNotHereError(InputError):
+    """The files of a hub model are not on this machine, and were not fetched."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +35,22 @@ class ModelSource:
 
 
 def resolve_model(spec: ModelSpec, download: bool = False) -> ModelSource:
-    """Find a model's files; weights of a hub model are fetched only with `download`. Raises `InputError`."""
+    """Find a model's files and check that skewbench runs its pipeline class; no weights are loaded.
+
+    Args:
+        spec: The model of an experiment.
+        download: Whether the weights of a hub model are fetched.
+
+    Returns:
+        The model's folder and revision.
+
+    Raises:
+        ModelNotHereError: A hub model whose files are not on this machine.
+        InputError: No such model, or one of another pipeline class.
+    """
     folder = BUNDLED.get(spec.id, Path(spec.id))
     if (folder / "model_index.json").is_file():
+        _check_class(spec, folder)
         return ModelSource(spec, folder.absolute(), _digest_of_files(folder))
     if spec.id in BUNDLED:
         raise InputError(f"model.id {spec.id!r}: its weights are missing from this installation ({folder})")
@@ -40,7 +59,22 @@ def resolve_model(spec: ModelSpec, download: bool = False) -> ModelSource:
     if spec.id.count("/") != 1 or spec.id.startswith((".", "/", "~")):
         raise InputError(f"model.id {spec.id!r}: neither {', '.join(BUNDLED)}, nor a hub id (owner/name), nor a folder")
     snapshot = Path(_hub_snapshot(spec, download))
+    _check_class(spec, snapshot)
     return ModelSource(spec, snapshot, snapshot.name)  # the hub's cache names snapshots by commit
+
+
+def _check_class(spec: ModelSpec, folder: Path) -> None:
+    """Raises `InputError` for a pipeline class that skewbench does not run."""
+    path = folder / "model_index.json"
+    try:
+        found = json.loads(path.read_text())["_class_name"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"model.id {spec.id!r}: {path} names no pipeline class ({type(error).__name__})") from None
+    if found not in PIPELINES:
+        raise InputError(
+            f"model.id {spec.id!r}: its pipeline class is {found!r}, which skewbench cannot run; classes that work: "
+            f"{', '.join(PIPELINES)}. Use a model of the SDXL family, such as stabilityai/stable-diffusion-xl-base-1.0"
+        )
 
 
 def check_source(source: ModelSource) -> None:
@@ -132,7 +166,7 @@ def _hub_snapshot(spec: ModelSpec, download: bool) -> str:
         )
     except (LocalEntryNotFoundError, RepositoryNotFoundError, HfHubHTTPError, OSError) as error:
         why = "not on this machine" if offline else f"{type(error).__name__}"
-        raise InputError(
+        raise ModelNotHereError(
             f"model.id {spec.id!r}: {why}; `hf download {spec.id}` fetches it where there is a network, "
             "or give a local folder"
         ) from None
