@@ -19,14 +19,15 @@ def benchmark(experiment: Choice = DEMO, lake: str = "lake", ray_address: str = 
         lake: Folder of the Parquet lake, on the machine that runs the flow.
         ray_address: HOST:PORT of a Ray cluster; empty: Ray is started on the machine that runs the flow.
 
-    Raises `RunError` where jobs were set aside: the run is then incomplete.
+    Raises `IncompleteRunError` where jobs were set aside, or a cell has too few usable images or lacks a required
+    metric. Started again, it generates those shards again.
     """
     chosen = choose(experiment)
     run = prepare(chosen, lake, download=True)
     with named(run), Lease(run.store, run.id) as lease:
         manifest = caught_up(run)
         if generation_left(run) or scoring_left(run):
-            with workers(run.needs, chosen.workers.count, chosen.model.id, ray_address, lease) as pool:
+            with workers(run.needs, chosen.workers, chosen.model.id, ray_address, lease) as pool:
                 manifest, outcomes = generate_left(run, pool, manifest)
                 manifest = score_left(run, pool, manifest, outcomes)
         manifest = finish(run.store, manifest, lease)

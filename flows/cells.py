@@ -17,6 +17,7 @@ from prefect.tasks import Task
 from skewbench.storage.parts import read_receipts
 from skewbench.storage.store import Store
 from skewbench.tasks.pool import Outcome, WorkerPool
+from skewbench.tasks.shortfalls import UNUSABLE
 from skewbench.tasks.worker import Job
 from skewbench.vocabulary.errors import RunError
 
@@ -50,7 +51,9 @@ def do_cell(kind: str, cell: str, pool: WorkerPool, store: Store, run_id: str, j
         if outcome.error:
             logger.error("%s is set aside: %s", outcome.job.key, outcome.error)
         update_progress_artifact(progress, 100.0 * len(outcomes) / len(jobs))
-    logger.info("%s %s: %d of %d jobs done", kind, cell, sum(o.error is None for o in outcomes), len(jobs))
+    unusable = sum(outcome.receipt.counts.get(name, 0) for outcome in outcomes if outcome.receipt for name in UNUSABLE)
+    what = f"; {unusable} samples have no usable image" if unusable else ""
+    logger.info("%s %s: %d of %d jobs done%s", kind, cell, sum(o.error is None for o in outcomes), len(jobs), what)
     return outcomes
 
 

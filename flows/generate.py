@@ -17,14 +17,15 @@ def generate(experiment: Choice = DEMO, lake: str = "lake", ray_address: str = "
         lake: Folder of the Parquet lake, on the machine that runs the flow.
         ray_address: HOST:PORT of a Ray cluster; empty: Ray is started on the machine that runs the flow.
 
-    Raises `RunError` where jobs were set aside: the run is then incomplete.
+    Raises `IncompleteRunError` where jobs were set aside, or a cell has too few usable images. Started again, it
+    generates those shards again.
     """
     chosen = choose(experiment)
     run = prepare(chosen, lake, download=True)
     with named(run), Lease(run.store, run.id) as lease:
         manifest = caught_up(run)
         if generation_left(run):
-            with workers(run.needs, chosen.workers.count, chosen.model.id, ray_address, lease) as pool:
+            with workers(run.needs, chosen.workers, chosen.model.id, ray_address, lease) as pool:
                 manifest, _ = generate_left(run, pool, manifest)
     raise_if_incomplete(manifest)
     return run.id

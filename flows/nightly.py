@@ -22,7 +22,7 @@ from skewbench.tasks.regressions import Comparison, compare, summary
 from skewbench.tasks.regressions.nights import as_night, remove_old
 from skewbench.tasks.regressions.page import markdown
 from skewbench.tasks.run import commit_receipts
-from skewbench.vocabulary.errors import RunError
+from skewbench.vocabulary.errors import IncompleteRunError, InputError, RunError
 
 NIGHTLY = Bundled(name="nightly")
 
@@ -53,10 +53,21 @@ def nightly(
             stack.enter_context(Lease(store, f"nightly-{chosen.name}"))
         except RunError as busy:
             return _ended(f"nothing done, another night is at work: {busy}")
-        run_id = benchmark(tonight, lake, ray_address)
+        try:
+            run_id = benchmark(tonight, lake, ray_address)
+        except IncompleteRunError as incomplete:
+            raise RunError(f"{incomplete}\n{_judged(store, incomplete.run_id, tonight)}") from None
         told = _judge(store, run_id, tonight)
         removed = remove_old(store, chosen.name, chosen.nightly.keep, run_id)
     return _ended(told + (f"; removed {', '.join(removed)}" if removed else ""))
+
+
+def _judged(store: Store, run_id: str, experiment: Experiment) -> str:
+    """The comparison of a night that fails in any case, in a line: what an incomplete run has is compared too."""
+    try:
+        return _judge(store, run_id, experiment)
+    except (RunError, InputError) as error:
+        return str(error)
 
 
 def _judge(store: Store, run_id: str, experiment: Experiment) -> str:

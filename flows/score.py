@@ -52,7 +52,7 @@ def score(
         if jobs:
             threads = manifest.experiment["generation"]["threads"]
             needs = Needs(store.lake, None, None, threads, spec.gpus if gpus is None else gpus)
-            with workers(needs, spec.count, found.experiment["model"]["id"], ray_address, lease) as pool:
+            with workers(needs, spec, found.experiment["model"]["id"], ray_address, lease) as pool:
                 outcomes = by_cell("score", pool, store, run_id, jobs)
         scored = tuple(dict.fromkeys((*manifest.experiment["metrics"], *chosen)))
         manifest = with_metrics(replace(manifest, experiment={**manifest.experiment, "metrics": scored}), chosen)

@@ -19,15 +19,18 @@ from skewbench.storage.parts import new_attempt, write_part
 from skewbench.storage.store import Store
 from skewbench.storage.verify import broken_parts_told
 from skewbench.tasks.analyse import analyse
-from skewbench.tasks.experiment import Experiment
+from skewbench.tasks.experiment import Experiment, WorkerSpec
 from skewbench.tasks.pool import Needs, Outcome, WorkerPool, ray_connected
 from skewbench.tasks.report import report_run
 from skewbench.tasks.run import Run, commit, generation_left, missing_metrics, scoring_left
+from skewbench.tasks.shortfalls import is_generated, without_required
 from skewbench.tasks.worker_log import WorkerLog
-from skewbench.vocabulary.errors import RunError
+from skewbench.vocabulary.errors import IncompleteRunError
 
 LEASE = 60.0
 """Seconds after which a killed flow's place in its model's queue is free again."""
+MOST_FAULTS = 3
+"""Jobs that were set aside which an error message names."""
 
 
 @contextmanager
@@ -55,7 +58,7 @@ def _names(of: Run | Manifest | Experiment) -> tuple[str, str, str]:
 
 
 @contextmanager
-def workers(needs: Needs, count: int | None, model: str, ray_address: str, lease: Lease) -> Iterator[WorkerPool]:
+def workers(needs: Needs, spec: WorkerSpec, model: str, ray_address: str, lease: Lease) -> Iterator[WorkerPool]:
     """Warm workers, whose log is the flow run's. Flows launched from the UI or a schedule wait for their model's turn:
     of one model as many run at a time as its concurrency limit on the server allows.
     """
@@ -64,9 +67,10 @@ def workers(needs: Needs, count: int | None, model: str, ray_address: str, lease
         _turn(model),
         ray_connected(ray_address or None, needs.gpus),
         WorkerLog(logger) as log,
-        WorkerPool(needs, count, log.worker) as pool,
+        WorkerPool(needs, spec.count, log.worker, spec.hang_limit) as pool,
     ):
         lease.when_lost(pool.stop)
+        lease.note(lambda: pool.late)
         yield pool
     lease.check()
 
@@ -92,8 +96,11 @@ def _turn(model: str) -> Iterator[None]:
 
 
 def generate_left(run: Run, pool: WorkerPool, manifest: Manifest) -> tuple[Manifest, list[Outcome]]:
-    """Generate and measure the shards without a receipt, and commit."""
-    outcomes = by_cell("generate", pool, run.store, run.id, generation_left(run))
+    """Generate and measure the shards without a receipt and those to be tried again, and commit."""
+    jobs = generation_left(run)
+    if again := sum(bool(job.retry) for job in jobs):
+        get_run_logger().warning("%d shards are generated again: too many of their samples had no usable image", again)
+    outcomes = by_cell("generate", pool, run.store, run.id, jobs)
     return commit(run, manifest, outcomes), outcomes
 
 
@@ -104,14 +111,20 @@ def score_left(run: Run, pool: WorkerPool, manifest: Manifest, before: Sequence[
 
 
 def analyse_run(store: Store, manifest: Manifest, lease: Lease) -> Manifest:
-    """Write the answers with their intervals, in place of earlier ones; the manifest names metrics without values."""
+    """Write the answers with their intervals, in place of earlier ones; the manifest names metrics without values, and
+    is incomplete where a required one has none in a cell.
+    """
     with broken_parts_told(store, manifest), connect(store.lake, manifest.run_id) as lake:
         answers = analyse(lake, manifest.run_id)
         missing = missing_metrics(lake)
+        without = without_required(lake, manifest.experiment.get("required") or ())
     lease.check()
     part = write_part(store, "analysis", manifest.run_id, "analysis", new_attempt(), answers)
     others = tuple(other for other in manifest.parts if other.table != "analysis")
-    written = write_manifest(store, replace(manifest, parts=(*others, part), missing_metrics=missing))
+    of_cells = [shortfall for shortfall in manifest.shortfalls if "metric" not in shortfall]
+    status = "committed" if is_generated(store, manifest) and not without else "incomplete"
+    judged = replace(manifest, status=status, shortfalls=[*of_cells, *without], missing_metrics=missing)
+    written = write_manifest(store, replace(judged, parts=(*others, part)))
     delete_unnamed(store, written)
     return written
 
@@ -124,7 +137,14 @@ def finish(store: Store, manifest: Manifest, lease: Lease) -> Manifest:
 
 
 def raise_if_incomplete(manifest: Manifest) -> None:
-    """Raises `RunError` where shards are without a receipt or jobs were set aside."""
-    if manifest.status != "committed" or manifest.failed_jobs:
-        faults = "; ".join(f"{fault['job']}: {fault['error']}" for fault in manifest.failed_jobs[:3])
-        raise RunError(f"run {manifest.run_id} is incomplete ({faults}); the same command tries again what is left")
+    """Raises `IncompleteRunError` where shards are missing, jobs were set aside, or cells fall short."""
+    if manifest.status == "committed" and not manifest.failed_jobs:
+        return
+    faults = [f"cell {shortfall['cell']}: {shortfall['reason']}" for shortfall in manifest.shortfalls]
+    faults += [f"{fault['job']}: {fault['error']}" for fault in manifest.failed_jobs[:MOST_FAULTS]]
+    if (more := len(manifest.failed_jobs) - MOST_FAULTS) > 0:
+        faults.append(f"{more} more jobs were set aside")
+    what = "\n  ".join(["", *faults]) if len(faults) > 1 else f" {faults[0] if faults else 'shards are missing'}"
+    raise IncompleteRunError(
+        f"run {manifest.run_id} is incomplete:{what}\nRun the same command again to retry.", manifest.run_id
+    )

@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -31,6 +31,7 @@ class Lease:
         self._stop = threading.Event()
         self._lost = threading.Event()
         self._when_lost: Callable[[], None] = lambda: None
+        self._notes: Callable[[], Sequence[str]] = tuple
 
     def __enter__(self) -> "Lease":
         self._held = self._content()
@@ -57,6 +58,10 @@ class Lease:
         if self._lost.is_set():
             stop()
 
+    def note(self, notes: Callable[[], Sequence[str]]) -> None:
+        """Each heartbeat from now on carries these lines, for `driver_notes`: what the driver waits for."""
+        self._notes = notes
+
     def check(self) -> None:
         """Raises `RunError` where another driver took over: nothing of the run may be written any more."""
         if self._lost.is_set():
@@ -75,7 +80,7 @@ class Lease:
 
     def _content(self) -> bytes:
         here = {"host": socket.gethostname(), "processes": _processes(), "pid": os.getpid()}
-        return json.dumps({"token": self._token, **here, "time": time.time()}).encode()
+        return json.dumps({"token": self._token, **here, "time": time.time(), "notes": [*self._notes()]}).encode()
 
     def _beat(self) -> None:
         while not self._stop.wait(HEARTBEAT):
@@ -94,6 +99,12 @@ class Lease:
 def is_driven(store: Store, run_id: str) -> bool:
     """Whether a driver that lives holds the run's lease."""
     return _driver(store, run_id) is not None
+
+
+def driver_notes(store: Store, run_id: str) -> list[str]:
+    """Read what the run's driver says that it waits for; nothing where none drives it."""
+    notes = (_driver(store, run_id) or {}).get("notes")
+    return [str(note) for note in notes] if isinstance(notes, list) else []
 
 
 def check_free(store: Store, run_id: str) -> None:

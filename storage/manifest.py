@@ -17,7 +17,7 @@ LOOKS = 5
 
 @dataclass(frozen=True)
 class Manifest:
-    """One run. `status` is `running`, `committed` or `incomplete` (committed, with jobs set aside)."""
+    """One run. `status` is `running`, `committed` or `incomplete` (committed, with shards missing or shortfalls)."""
 
     run_id: str
     name: str
@@ -38,6 +38,8 @@ class Manifest:
     """What the run knows of its metrics (`skewbench.vocabulary.metrics.stored`): its readers need no scorer for it."""
     replaced: dict[str, str] = field(default_factory=dict)
     """By compaction: path of a part that a receipt names -> path of the part that holds its rows now."""
+    shortfalls: list[dict[str, str]] = field(default_factory=list)
+    """Cells with too few usable images (`cell`, `reason`), or without any value of a required metric (`metric` too)."""
 
 
 def manifest_path(run_id: str) -> str:

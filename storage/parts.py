@@ -4,7 +4,7 @@ import io
 import json
 import re
 import uuid
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import PurePosixPath
 from typing import Any
@@ -17,6 +17,8 @@ from skewbench.storage.schemas import TABLES, VERSION
 from skewbench.storage.store import Store
 from skewbench.vocabulary.errors import InputError
 
+GENERATION = "generation"
+"""Kind of the receipts of generated shards; the others are of scores."""
 _ROW_GROUP = {"images": 100}
 """Rows a row group: pictures are large, and a reader fetches few."""
 
@@ -43,6 +45,17 @@ class Receipt:
     parts: tuple[Part, ...]
     seconds: float
     counts: dict[str, int]
+    cell: str = ""
+    retry: int = 0
+    """How often the shard had been generated again by then, since too many of its cell's samples were unusable. Of
+    scores: the attempt that they were made from; of a whole cell: the sum over its shards."""
+    reasons: dict[str, int] = field(default_factory=dict)
+    """Why samples have no usable image, with the number of samples; the commonest reasons."""
+
+    @property
+    def kind(self) -> str:
+        """`generation` or `scores`."""
+        return self.key.partition("-")[0]
 
 
 def new_attempt() -> str:
@@ -96,12 +109,14 @@ def read_receipts(store: Store, run_id: str) -> dict[str, Receipt]:
 def count_receipts(store: Store, run_id: str) -> dict[str, int]:
     """Number of receipts by kind of job (`generation`, `scores`), from their names alone.
 
-    `scored`: of the scores, those of one scorer's older versions and of several references counted once.
+    Attempts at one shard count once. `scored`: of the scores, those of one scorer's older versions and of several
+    references counted once.
     """
     keys = [path.rsplit("/", 1)[-1].removesuffix(".json") for path in store.list(f"_receipts/run_id={run_id}")]
     generation, scores = ([key for key in keys if key.startswith(f"{kind}-")] for kind in ("generation", "scores"))
-    scored = {re.sub(r"\.v\d+(-[^-]+)?(\.missing)?$", "", key) for key in scores}
-    return {"generation": len(generation), "scores": len(scores), "scored": len(scored)}
+    generated = {re.sub(r"\.retry\d+$", "", key) for key in generation}
+    scored = {re.sub(r"\.v\d+(\.retry\d+)?(-[^-]+)?(\.missing)?$", "", key) for key in scores}
+    return {"generation": len(generated), "scores": len(scores), "scored": len(scored)}
 
 
 def receipt_path(run_id: str, key: str) -> str:

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
+from skewbench.storage.attempts import current
 from skewbench.storage.lease import Lease
 from skewbench.storage.manifest import Manifest, find_run, parts_by_receipt, write_manifest
 from skewbench.storage.parts import Part, Receipt, read_receipts, receipt_path
@@ -71,7 +72,8 @@ def send_back(store: Store, manifest: Manifest, faults: list[Fault]) -> Manifest
     """
     receipts = read_receipts(store, manifest.run_id)
     held = {key: {part.path for part in parts} for key, parts in parts_by_receipt(manifest, receipts).items()}
-    broken, lost = {fault.part.path for fault in faults}, set[str]()
+    broken = {fault.part.path for fault in faults}
+    lost = receipts.keys() - current(receipts).keys()  # earlier attempts, which must not count again
     while more := ({key for key, paths in held.items() if paths & broken} | _scores_of(lost, receipts)) - lost:
         lost |= more
         broken |= set[str]().union(*(held[key] for key in more))
@@ -79,7 +81,8 @@ def send_back(store: Store, manifest: Manifest, faults: list[Fault]) -> Manifest
     parts = tuple(part for part in manifest.parts if part.path not in broken)
     status = "incomplete" if any(part.table in GENERATED for part in dropped) else manifest.status
     # the receipts first: whoever is killed here leaves none that vouches for a broken part
-    store.delete(*(receipt_path(manifest.run_id, key) for key in lost))
+    earlier_first = sorted(lost, key=lambda key: receipts[key].retry)
+    store.delete(*(receipt_path(manifest.run_id, key) for key in earlier_first))
     written = write_manifest(store, replace(manifest, status=status, parts=parts))
     store.delete(*broken)
     return written

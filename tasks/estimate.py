@@ -1,19 +1,17 @@
 """What a run would cost, before anything is loaded: samples, shards, disk and, where it was measured before, time."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from skewbench import sql
 from skewbench.stability import Block
 from skewbench.storage.store import open_store
 from skewbench.tasks.experiment import Experiment, MeasureSpec
-from skewbench.tasks.models import ModelSource, blocks_of, image_size, resolve_model
+from skewbench.tasks.models import ModelNotHereError, ModelSource, blocks_of, image_size, resolve_model
 from skewbench.tasks.plan import plan_shards
 from skewbench.tasks.prompts import load_prompts
 from skewbench.tasks.reference import check_reference
 from skewbench.tasks.run import check_blocks
 from skewbench.tasks.scoring import check_metrics, lacking
-from skewbench.vocabulary.errors import InputError
 
 PNG_BYTES_A_PIXEL = 1.4
 """Of photograph-like pictures; drawn scenes take a fifth of it."""
@@ -79,9 +77,7 @@ def estimate(experiment: Experiment, lake: str, seconds: float | None = None) ->
 def _model(experiment: Experiment) -> tuple[ModelSource | None, list[Block], str]:
     try:
         source = resolve_model(experiment.model)
-    except InputError:
-        if experiment.model.id.count("/") != 1 or Path(experiment.model.id).exists():
-            raise
+    except ModelNotHereError:
         return None, _SDXL_BLOCKS, "not on this machine, so its blocks are not checked (SDXL's 70 are assumed)"
     blocks = blocks_of(source)
     check_blocks(experiment, blocks)

@@ -178,6 +178,11 @@ class WorkerSpec(_Strict):
     """Samples that go through the model together."""
     shard: int = Field(default=32, ge=1)
     """Samples a shard, about: a shard holds whole prompts, and is the unit of work, retry and commit."""
+    hang_limit: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    """Seconds that a worker may spend on one shard, or on starting, before it is killed and its shard is tried again.
+    0: no limit. Left out: 20 times the usual time for a shard of this run and at least an hour; 12 hours until the
+    first shard is finished. No time in seconds fits all models and machines, and an unattended run must not wait for
+    a hung worker for ever; so the default is a multiple, and generous."""
 
 
 class MarginSpec(_Strict):
@@ -236,9 +241,13 @@ class Experiment(_Strict):
     metrics: tuple[str, ...] = ("binding", "msssim_diversity", "sharpness", "contrast")
     """Scorers, by name."""
     required: tuple[str, ...] = ()
-    """Those of `metrics` without whose weights nothing is to be generated; the others are left out with the reason."""
+    """Scorers among `metrics` that the run needs. Without their weights nothing is generated; a cell for which one of
+    them gives no value makes the run incomplete. The others are left out with the reason."""
     reference: str | None = None
     """Real pictures that `distribution` compares with: a folder, or another run's id (its baseline is taken)."""
+    max_unusable: Probability = 0.2
+    """Share of a cell's samples that may be failed, blank or non-finite. With more of them, or without any usable
+    image, the run is incomplete and fails; run again, it generates the shards of these samples again."""
     workers: WorkerSpec = WorkerSpec()
     repeat: str = ""
     """Makes a run of an unchanged experiment and build a run of its own; the nightly flow sets its scheduled time."""

@@ -44,7 +44,7 @@ def shard_id(sample_ids: list[str]) -> str:
     return digest("shard", sample_ids)[:12]
 
 
-_DECIDE_NOTHING = {"description", "metrics", "required", "reference", "workers", "prompts", "nightly"}
+_DECIDE_NOTHING = {"description", "metrics", "required", "reference", "max_unusable", "workers", "prompts", "nightly"}
 """(Prompts are digested themselves.)"""
 
 

@@ -23,6 +23,10 @@ BUNDLED = {"shapes-xl": WEIGHTS}
 _HUB_FILES = ["*.json", "*.txt", "**/*.json", "**/*.txt"]
 
 
+class ModelNotHereError(InputError):
+    """The files of a hub model are not on this machine, and were not fetched."""
+
+
 @dataclass(frozen=True)
 class ModelSource:
     """A model that was found on this machine. `revision` is a hub commit, or a digest of a local folder's files."""
@@ -33,9 +37,22 @@ class ModelSource:
 
 
 def resolve_model(spec: ModelSpec, download: bool = False) -> ModelSource:
-    """Find a model's files; weights of a hub model are fetched only with `download`. Raises `InputError`."""
+    """Find a model's files and check that skewbench runs its pipeline class; no weights are loaded.
+
+    Args:
+        spec: The model of an experiment.
+        download: Whether the weights of a hub model are fetched.
+
+    Returns:
+        The model's folder and revision.
+
+    Raises:
+        ModelNotHereError: A hub model whose files are not on this machine.
+        InputError: No such model, or one of another pipeline class.
+    """
     folder = BUNDLED.get(spec.id, Path(spec.id))
     if (folder / "model_index.json").is_file():
+        _family(spec, folder)  # a folder of another class may load as one of ours, and fail at each image
         return ModelSource(spec, folder.absolute(), _digest_of_files(folder))
     if spec.id in BUNDLED:
         raise InputError(f"model.id {spec.id!r}: its weights are missing from this installation ({folder})")
@@ -44,6 +61,7 @@ def resolve_model(spec: ModelSpec, download: bool = False) -> ModelSource:
     if spec.id.count("/") != 1 or spec.id.startswith((".", "/", "~")):
         raise InputError(f"model.id {spec.id!r}: neither {', '.join(BUNDLED)}, nor a hub id (owner/name), nor a folder")
     snapshot = Path(_hub_snapshot(spec, download))
+    _family(spec, snapshot)
     return ModelSource(spec, snapshot, snapshot.name)  # the hub's cache names snapshots by commit
 
 
@@ -157,7 +175,7 @@ def _hub_snapshot(spec: ModelSpec, download: bool) -> str:
         )
     except (LocalEntryNotFoundError, RepositoryNotFoundError, HfHubHTTPError, OSError) as error:
         why = "not on this machine" if offline else f"{type(error).__name__}"
-        raise InputError(
+        raise ModelNotHereError(
             f"model.id {spec.id!r}: {why}; `hf download {spec.id}` fetches it where there is a network, "
             "or give a local folder"
         ) from None

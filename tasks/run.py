@@ -8,8 +8,9 @@ import duckdb
 
 from skewbench.eval.scorers import stored_metrics
 from skewbench.stability.blocks import Block, select
+from skewbench.storage.attempts import current
 from skewbench.storage.manifest import Manifest, delete_unnamed, now, parts_by_receipt, read_manifest, write_manifest
-from skewbench.storage.parts import Part, read_receipts
+from skewbench.storage.parts import GENERATION, Part, read_receipts, receipt_path
 from skewbench.storage.store import Store, open_store
 from skewbench.tasks.experiment import Experiment, WorkerSpec
 from skewbench.tasks.generate import Setting
@@ -19,8 +20,9 @@ from skewbench.tasks.plan import Shard, plan_shards
 from skewbench.tasks.pool import Outcome
 from skewbench.tasks.prompts import load_prompts
 from skewbench.tasks.reference import check_reference
-from skewbench.tasks.scoring import check_metrics, drop_superseded, jobs_left, with_metrics
-from skewbench.tasks.worker import GenerateJob, Needs, ScoreJob
+from skewbench.tasks.scoring import check_metrics, counting, jobs_left, with_metrics
+from skewbench.tasks.shortfalls import shortfalls, to_retry
+from skewbench.tasks.worker import GenerateJob, Job, Needs, ScoreJob
 from skewbench.vocabulary.errors import InputError
 
 _DERIVED = {"analysis", "regressions"}
@@ -72,12 +74,14 @@ def prepare(experiment: Experiment, lake: str, download: bool = False) -> Run:
 def begin(run: Run) -> Manifest:
     """The run's manifest; a new one, with status `running`, where there is none.
 
-    To the metrics of one that was begun come those that the experiment has now; they are written at commit.
+    To the metrics of one that was begun come those that the experiment has now, and what it requires now replaces what
+    it required; they are written at commit.
     """
     begun = read_manifest(run.store, run.id)
     if begun:
         metrics = list(dict.fromkeys((*begun.experiment["metrics"], *run.experiment.metrics)))
-        manifest = replace(begun, experiment={**begun.experiment, "metrics": metrics})
+        required = run.experiment.model_dump(mode="json", include={"required", "max_unusable"})
+        manifest = replace(begun, experiment={**begun.experiment, "metrics": metrics, **required})
         return with_metrics(manifest, run.experiment.metrics)
     experiment = run.experiment
     decides: dict[str, Any] = {
@@ -106,10 +110,22 @@ def begin(run: Run) -> Manifest:
 
 
 def generation_left(run: Run) -> list[GenerateJob]:
-    """Shards without a receipt."""
-    done = read_receipts(run.store, run.id)
-    jobs = [GenerateJob(shard) for shard in run.shards]
-    return [job for job in jobs if job.key not in done]
+    """Select what is to be generated: shards without a receipt, and shards that are tried again.
+
+    Tried again are, where an earlier start ended the run, shards with unusable samples, in cells that have too many of
+    them. A run that never ended has no attempt to replace: its readers see what its receipts name. A shard whose rows
+    compaction has merged with those of others stays as it is.
+    """
+    receipts = read_receipts(run.store, run.id)
+    done = {receipt.shard for receipt in receipts.values() if receipt.kind == GENERATION}
+    jobs = [GenerateJob(shard) for shard in run.shards if shard.id not in done]
+    manifest = read_manifest(run.store, run.id)
+    if manifest and manifest.status != "running":
+        for shard in to_retry(run.shards, current(receipts), run.experiment.max_unusable):
+            attempts = [one for one in receipts.values() if one.kind == GENERATION and one.shard == shard.id]
+            if not any(part.path in manifest.replaced for one in attempts for part in one.parts):
+                jobs.append(GenerateJob(shard, retry=1 + max(one.retry for one in attempts)))
+    return jobs
 
 
 def scoring_left(run: Run) -> list[ScoreJob]:
@@ -122,30 +138,46 @@ def commit(run: Run, manifest: Manifest, outcomes: Iterable[Outcome]) -> Manifes
     """Bring the manifest up to what receipts say, and delete parts that it does not name.
 
     `outcomes`: those of this start, of which the failed ones are named. The status is `incomplete` while a shard is
-    without a receipt.
+    without a receipt, a cell has too few usable images, or a required metric has no value in a cell.
     """
-    receipts = read_receipts(run.store, run.id)
-    complete = all(GenerateJob(shard).key in receipts for shard in run.shards)
+    receipts = current(read_receipts(run.store, run.id))
+    done = {receipt.shard for receipt in receipts.values() if receipt.kind == GENERATION}
+    of_cells = shortfalls(run.shards, receipts, run.experiment.max_unusable)
+    of_metrics = [one for one in manifest.shortfalls if "metric" in one]  # until the values are looked at again
+    manifest = replace(manifest, shortfalls=[*of_cells, *of_metrics])
+    complete = all(shard.id in done for shard in run.shards) and not manifest.shortfalls
+    short = {one["cell"] for one in of_cells}
+
+    def is_missed(job: Job) -> bool:
+        """Whether it matters that it failed: a cell may have enough images without another attempt at a shard."""
+        return not isinstance(job, GenerateJob) or not job.retry or job.cell in short
+
+    outcomes = [outcome for outcome in outcomes if outcome.receipt or is_missed(outcome.job)]
     return commit_receipts(run.store, manifest, outcomes, "committed" if complete else "incomplete")
 
 
 def commit_receipts(
     store: Store, manifest: Manifest, outcomes: Iterable[Outcome], status: str, derived: Iterable[Part] = ()
 ) -> Manifest:
-    """Write a manifest that names the parts of all receipts, and delete the parts that it does not name.
+    """Write a manifest that names the parts of all receipts that count; then delete the others, and then the parts
+    that it does not name: whoever is killed between leaves no receipt of lost parts.
 
     `derived`: new parts of `analysis` or `regressions`, in place of the table's older ones.
     """
-    receipts = drop_superseded(store, read_receipts(store, manifest.run_id))
+    every = read_receipts(store, manifest.run_id)
+    receipts = counting(every)
     failed = [{"job": o.job.key, "error": o.error or ""} for o in outcomes if o.receipt is None]
     # shards that an earlier start set aside, and this one, which only scored, did not try
-    tried = {*receipts, *(fault["job"] for fault in failed)}
-    failed += [f for f in manifest.failed_jobs if f["job"].startswith("generation-") and f["job"] not in tried]
+    tried = {f"{GENERATION}-{receipt.shard}" for receipt in receipts.values() if receipt.kind == GENERATION}
+    tried |= {fault["job"] for fault in failed}
+    earlier = [fault for fault in manifest.failed_jobs if fault["job"].startswith(f"{GENERATION}-")]
+    failed += [fault for fault in earlier if {fault["job"], fault["job"].partition(".retry")[0]}.isdisjoint(tried)]
     derived = list(derived)
     kept = [part for part in manifest.parts if part.table in _DERIVED - {new.table for new in derived}]
     held = dict.fromkeys(part for parts in parts_by_receipt(manifest, receipts).values() for part in parts)
     parts = (*held, *kept, *derived)
     written = write_manifest(store, replace(manifest, status=status, parts=parts, failed_jobs=failed))
+    store.delete(*(receipt_path(manifest.run_id, key) for key in every.keys() - receipts.keys()))
     delete_unnamed(store, written)
     return written
 
@@ -153,7 +185,13 @@ def commit_receipts(
 def caught_up(run: Run) -> Manifest:
     """The run's manifest; brought up to the receipts where all is generated and no start lived to commit it."""
     manifest = begin(run)
-    return manifest if manifest.status == "committed" or generation_left(run) else commit(run, manifest, [])
+    return manifest if generation_left(run) or _is_whole(run, manifest) else commit(run, manifest, [])
+
+
+def _is_whole(run: Run, manifest: Manifest) -> bool:
+    """Whether it is committed, and its cells have as many usable images as the experiment asks for now."""
+    receipts = current(read_receipts(run.store, run.id))
+    return manifest.status == "committed" and not shortfalls(run.shards, receipts, run.experiment.max_unusable)
 
 
 def missing_metrics(lake: duckdb.DuckDBPyConnection) -> list[dict[str, str]]:
@@ -168,7 +206,7 @@ def missing_metrics(lake: duckdb.DuckDBPyConnection) -> list[dict[str, str]]:
 def is_finished(run: Run) -> bool:
     """Whether there is nothing left to do: everything generated, scored and analysed."""
     manifest = read_manifest(run.store, run.id)
-    if manifest is None or manifest.status != "committed" or generation_left(run) or scoring_left(run):
+    if manifest is None or not _is_whole(run, manifest) or generation_left(run) or scoring_left(run):
         return False
     return any(part.table == "analysis" for part in manifest.parts)
 

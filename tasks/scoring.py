@@ -7,10 +7,12 @@ from skewbench.eval.scorers import declaration, problems, stored_metrics
 from skewbench.eval.scorers import names as scorer_names
 from skewbench.eval.weights import missing
 from skewbench.sql import connect
+from skewbench.storage.attempts import cell_unit, current, retry_of_cell
 from skewbench.storage.manifest import Manifest, parts_by_receipt
-from skewbench.storage.parts import Receipt, read_receipts, receipt_path
+from skewbench.storage.parts import GENERATION, Receipt, read_receipts
 from skewbench.storage.store import Store
 from skewbench.tasks.reference import NONE, find_reference
+from skewbench.tasks.shortfalls import is_generated
 from skewbench.tasks.worker import ScoreJob
 from skewbench.vocabulary.errors import InputError
 from skewbench.vocabulary.metrics import merged
@@ -66,10 +68,11 @@ def jobs_left(
 ) -> list[ScoreJob]:
     """Committed shards that some scorer has not scored, or not with the weights that are here now.
 
-    `cells`: the cell of each shard, by shard. Scorers of a cell as a set wait until all of the run is committed.
+    `cells`: the cell of each shard, by shard. Scorers of a cell as a set wait until all usable images are there.
     """
-    receipts = read_receipts(store, manifest.run_id)
-    made = {receipt.shard: receipt for receipt in receipts.values() if receipt.key.startswith("generation-")}
+    receipts = current(read_receipts(store, manifest.run_id))
+    made = {receipt.shard: receipt for receipt in receipts.values() if receipt.kind == GENERATION}
+    generated = is_generated(store, manifest)
     held = parts_by_receipt(manifest, made)
     whole = {
         cell: tuple(dict.fromkeys(part for shard, parts in held.items() if cells[shard] == cell for part in parts))
@@ -81,24 +84,34 @@ def jobs_left(
         chosen = declaration(name)
         reason = missing(chosen.needs)
         if chosen.unit == "cell":
-            units = {(f"cell.{cell}", cell): parts for cell, parts in whole.items() if manifest.status == "committed"}
+            units = {(cell_unit(cell), cell): parts for cell, parts in whole.items() if generated}
             with_what, reason = against, reason if against else NONE
         else:
             units, with_what = {(shard, cells[shard]): parts for shard, parts in held.items()}, None
         for (unit, cell), parts in units.items():
             samples = tuple(part for part in parts if part.table == "samples")
             images = tuple(part for part in parts if part.table == "images")
-            job = ScoreJob(manifest.run_id, unit, cell, name, chosen.version, samples, images, reason, with_what)
-            jobs.append(job)
+            retry = made[unit].retry if unit in made else retry_of_cell(cell, made.values())
+            jobs.append(
+                ScoreJob(
+                    manifest.run_id,
+                    unit,
+                    cell,
+                    name,
+                    chosen.version,
+                    samples,
+                    images,
+                    reason,
+                    with_what,
+                    retry=retry,
+                )
+            )
     return [job for job in jobs if not _is_there(job.key, receipts)]
 
 
 def _is_there(key: str, receipts: Mapping[str, Receipt]) -> bool:
     """Whether a job has its receipt; for rows without values one of the same with values does too."""
-    if key in receipts:
-        return True
-    with_values = key.removesuffix(_WITHOUT)
-    return key.endswith(_WITHOUT) and any(_is_of(other, with_values) for other in receipts)
+    return key in receipts or _is_replaced(key, receipts)
 
 
 def _is_of(key: str, of: str) -> bool:
@@ -106,12 +119,11 @@ def _is_of(key: str, of: str) -> bool:
     return not key.endswith(_WITHOUT) and (key == of or key.startswith(f"{of}-"))
 
 
-def drop_superseded(store: Store, receipts: dict[str, Receipt]) -> dict[str, Receipt]:
-    """Receipts without those that stood in for what was missing and are replaced; these are deleted."""
-    kept = {}
-    for key, receipt in receipts.items():
-        if key.endswith(_WITHOUT) and any(_is_of(other, key.removesuffix(_WITHOUT)) for other in receipts):
-            store.delete(receipt_path(receipt.run_id, key))
-        else:
-            kept[key] = receipt
-    return kept
+def counting(receipts: Mapping[str, Receipt]) -> dict[str, Receipt]:
+    """Select the receipts that count: of the attempts that count, and no NULLs that a later receipt has values for."""
+    attempts = current(receipts)
+    return {key: receipt for key, receipt in attempts.items() if not _is_replaced(key, attempts)}
+
+
+def _is_replaced(key: str, receipts: Mapping[str, Receipt]) -> bool:
+    return key.endswith(_WITHOUT) and any(_is_of(other, key.removesuffix(_WITHOUT)) for other in receipts)

@@ -16,7 +16,7 @@ import pyarrow as pa
 import torch
 
 from skewbench.eval.scorers import Scorers, SetScorer, declaration
-from skewbench.storage.parts import Part, Receipt, new_attempt, write_part, write_receipt
+from skewbench.storage.parts import GENERATION, Part, Receipt, new_attempt, write_part, write_receipt
 from skewbench.storage.store import Store, open_store
 from skewbench.tasks.generate import Setting, ShardRows, generate_shard
 from skewbench.tasks.identity import build
@@ -26,6 +26,9 @@ from skewbench.tasks.reference import Reference
 from skewbench.tasks.score import score_images
 from skewbench.tasks.sets import CellScores
 from skewbench.vocabulary.errors import RunError
+
+REASONS, LONGEST_REASON = 5, 300
+"""Reasons that a receipt names, and characters of each."""
 
 logger = logging.getLogger(__name__)
 
@@ -38,11 +41,13 @@ class GenerateJob:
     one_by_one: bool = False
     given_up: tuple[tuple[str, str], ...] = ()
     """Samples that broke their device, and the reason."""
+    retry: int = 0
+    """How often the shard was generated before."""
 
     @property
     def key(self) -> str:
         """Key of its receipt."""
-        return f"generation-{self.shard.id}"
+        return f"{GENERATION}-{self.shard.id}{_retried(self.retry)}"
 
     @property
     def cell(self) -> str:
@@ -64,12 +69,18 @@ class ScoreJob:
     missing: str | None = None
     reference: Reference | None = None  # what a cell as a whole is compared with
     one_by_one: bool = False
+    retry: int = 0  # of the attempt at the shard whose images are scored
 
     @property
     def key(self) -> str:
         """Key of its receipt. One without weights does not stand for one with them."""
         against = f"-{self.reference.key}" if self.reference else ""
-        return f"scores-{self.shard}-{self.scorer}.v{self.version}{against}{'.missing' if self.missing else ''}"
+        ending = f"{_retried(self.retry)}{against}{'.missing' if self.missing else ''}"
+        return f"scores-{self.shard}-{self.scorer}.v{self.version}{ending}"
+
+
+def _retried(retry: int) -> str:
+    return f".retry{retry}" if retry else ""
 
 
 Job = GenerateJob | ScoreJob
@@ -144,7 +155,10 @@ class Worker:
             tables, counts = _tables(computed.rows)
             parts = self._write(computed.run_id, computed.stem, tables)
             seconds = computed.seconds + time.perf_counter() - began
-            made = Receipt(job.key, computed.run_id, computed.shard, parts, seconds, counts)
+            reasons = _reasons(computed.rows)
+            made = Receipt(
+                job.key, computed.run_id, computed.shard, parts, seconds, counts, job.cell, job.retry, reasons
+            )
             receipt = write_receipt(self._store, made)
         except Exception:
             logger.warning("%s of %s is not written", job.key, job.cell, exc_info=True)
@@ -198,6 +212,14 @@ class Worker:
     def _write(self, run_id: str, stem: str, tables: dict[str, pa.Table]) -> tuple[Part, ...]:
         attempt = new_attempt()
         return tuple(write_part(self._store, name, run_id, stem, attempt, rows) for name, rows in tables.items())
+
+
+def _reasons(rows: ShardRows | dict[str, pa.Table]) -> dict[str, int]:
+    """The commonest reasons why samples have no usable image, and of how many samples each is."""
+    if not isinstance(rows, ShardRows):
+        return {}
+    reasons = (" ".join(str(row["reason"]).split()) for row in rows.samples if row["status"] != "ok")
+    return dict(Counter(reason[:LONGEST_REASON] for reason in reasons).most_common(REASONS))
 
 
 def _tables(rows: ShardRows | dict[str, pa.Table]) -> tuple[dict[str, pa.Table], dict[str, int]]:

@@ -1,6 +1,8 @@
 """Workers and jobs that do nothing, for tests of the pool itself. Light to import: their processes start fast."""
 
 import os
+import re
+import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +20,11 @@ class NullNeeds:
 
 @dataclass(frozen=True)
 class NullJob:
-    """Sleeps, or raises, or ends its process. `makes`: a file; `waits_for`: a file without which it is not written."""
+    """Sleeps, or raises, or ends its process. `makes`: a file; `waits_for`: a file without which it is not written.
+
+    `hangs`: while it is `computing` or `writing`, the first time alone where `once` names a file; `how`: it `sleeps`,
+    `holds` the interpreter's lock, or its process `stops`.
+    """
 
     key: str
     seconds: float = 0.0
@@ -28,6 +34,22 @@ class NullJob:
     waits_for: str = ""
     dies_writing: bool = False
     one_by_one: bool = False
+    hangs: str = ""
+    how: str = "sleeps"
+    once: str = ""
+    cell: str = "null"
+
+    def hang(self, doing: str) -> None:
+        """Hang where it is to."""
+        if doing != self.hangs or (self.once and Path(self.once).exists()):
+            return
+        if self.once:
+            Path(self.once).touch()
+        if self.how == "holds":
+            re.match(r"(a+)+$", "a" * 60 + "b")  # takes longer than anybody lives, in C
+        if self.how == "stops":
+            os.kill(os.getpid(), signal.SIGSTOP)
+        time.sleep(10_000.0)
 
 
 @dataclass(frozen=True)
@@ -57,6 +79,7 @@ class NullWorker:
     def compute(self, job: NullJob) -> None:
         """Do a job."""
         time.sleep(job.seconds)
+        job.hang("computing")
         if job.error:
             raise ValueError(job.error)
         if job.dies:
@@ -66,6 +89,7 @@ class NullWorker:
 
     def write(self, job: NullJob) -> Done:
         """Tell where it was done."""
+        job.hang("writing")
         while job.waits_for and not Path(job.waits_for).exists():
             time.sleep(0.05)
         if job.dies_writing:

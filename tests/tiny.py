@@ -1,5 +1,6 @@
 """A tiny SDXL with random weights: the real classes in SDXL's arrangement of levels, saved in the hub's layout."""
 
+import json
 from pathlib import Path
 
 import torch
@@ -42,4 +43,18 @@ def save_tiny_sdxl(folder: Path, seed: int = 0) -> Path:
     schedule = EulerDiscreteScheduler(beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012)
     whole = pipeline({**parts, "tokenizer": tokenizer, "tokenizer_2": tokenizer}, schedule)
     whole.save_pretrained(folder, safe_serialization=True)
+    return folder
+
+
+def stable_diffusion_15(folder: Path) -> Path:
+    """Write the layout of a Stable Diffusion 1.5 folder: configurations, and no weights."""
+    parts = {
+        "unet": {"_class_name": "UNet2DConditionModel", "sample_size": 8, "block_out_channels": [32, 64]},
+        "vae": {"_class_name": "AutoencoderKL", "block_out_channels": [32, 64]},
+    }
+    for part, config in parts.items():
+        (folder / part).mkdir(parents=True)
+        (folder / part / "config.json").write_text(json.dumps(config))
+    classes = {part: ["diffusers", config["_class_name"]] for part, config in parts.items()}
+    (folder / "model_index.json").write_text(json.dumps({"_class_name": "StableDiffusionPipeline", **classes}))
     return folder

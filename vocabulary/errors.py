@@ -10,3 +10,11 @@ class InputError(Exception):
 
 class RunError(Exception):
     """The run cannot go on or did not finish. The command line exits with 1."""
+
+
+class IncompleteRunError(RunError):
+    """The run ended, but a part of it failed. `run_id`: which run."""
+
+    def __init__(self, message: str, run_id: str) -> None:
+        super().__init__(message)
+        self.run_id = run_id

@@ -54,6 +54,7 @@ def show(run: RunId, lake: Lake = "lake") -> None:
                 **about,
                 "rows": tables,
                 "failed_jobs": found.failed_jobs,
+                "shortfalls": found.shortfalls,
                 "missing_metrics": {missing["metric"]: missing["reason"] for missing in found.missing_metrics},
                 "identity": decided,
                 "experiment": found.experiment,

@@ -17,7 +17,7 @@ from skewbench.flows.cli.progress import (
     tell_report,
 )
 from skewbench.flows.cli.tables import console, folding, warn
-from skewbench.storage.lease import check_free, is_driven
+from skewbench.storage.lease import check_free, driver_notes, is_driven
 from skewbench.storage.manifest import list_runs
 from skewbench.storage.parts import count_receipts
 from skewbench.storage.store import open_store
@@ -122,8 +122,12 @@ def plan(
 
 
 def status(lake: Lake = "lake") -> None:
-    """Show the runs of a lake and how far they are. One that is `stopped` goes on where it was when it is run again."""
+    """Show the runs of a lake and how far they are, what is late in those that run, and why others are incomplete.
+
+    One that is `stopped` goes on where it was when it is run again.
+    """
     store = open_store(lake)
+    notes = []
     table = folding("run", "status", "generated", "scored", "updated")
     for manifest in list_runs(store):
         counts = count_receipts(store, manifest.run_id)
@@ -133,7 +137,11 @@ def status(lake: Lake = "lake") -> None:
         stopped = manifest.status == "running" and not is_driven(store, manifest.run_id)
         told, scores = "stopped" if stopped else manifest.status, f"{counts['scored']} of {scored}"
         table.add_row(manifest.run_id, told, generated, scores, manifest.updated)
+        short = [f"cell {shortfall['cell']}: {shortfall['reason']}" for shortfall in manifest.shortfalls]
+        notes += [f"{manifest.run_id}: {note}" for note in (*driver_notes(store, manifest.run_id), *short)]
     console().print(table if table.row_count else f"no runs in {lake!r}; `skewbench run demo` makes one")
+    for note in notes:  # of a lake that may be somebody else's: no character may steer the terminal
+        typer.echo("".join(character if character.isprintable() else " " for character in note))
 
 
 def _load(experiment: str, prompts: str | None) -> "Experiment":

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import ray
+from ray._private.state import actors
 
 from skewbench.tasks.pool.shipping import shipped_code
 from skewbench.tasks.ray_address import knock
@@ -98,6 +99,20 @@ def check_cluster() -> None:
     here = ray.get_runtime_context().get_node_id()
     if not any(node["NodeID"] == here for node in _alive()):
         raise RunError("Ray's process on this machine is gone; the same command goes on where it was")
+
+
+def place_of(actor: Any) -> tuple[str, int] | None:
+    """Find an actor's host and process, also while it starts or hangs; None where it waits for a place.
+
+    Ray's public interface has it only with a dashboard.
+    """
+    found = actors(actor._actor_id.hex())
+    process = found.get("Pid") if found else 0
+    if not process:
+        return None
+    node = found["Address"]["NodeID"]
+    hosts = (one["NodeManagerHostname"] for one in ray.nodes() if one["NodeID"] == node)
+    return next(hosts, found["Address"]["IPAddress"]), process
 
 
 def told_resources() -> str:

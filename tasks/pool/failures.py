@@ -12,7 +12,20 @@ from ray.exceptions import (
 
 from skewbench.tasks.generate import DEVICE_ERRORS
 
-_DEAD = (RayActorError, WorkerCrashedError, OutOfMemoryError, NodeDiedError, LocalRayletDiedError, RuntimeEnvSetupError)
+
+class WorkerHungError(Exception):
+    """A worker took too long for a job, or to start, and was killed."""
+
+
+_DEAD = (
+    WorkerHungError,
+    RayActorError,
+    WorkerCrashedError,
+    OutOfMemoryError,
+    NodeDiedError,
+    LocalRayletDiedError,
+    RuntimeEnvSetupError,
+)
 
 
 def cause(error: BaseException) -> BaseException:

@@ -23,8 +23,9 @@ from skewbench.sql import LakeUnreachable
 from skewbench.storage.parts import Receipt
 from skewbench.tasks.generate import BrokenDeviceError
 from skewbench.tasks.pool.cluster import check_cluster, largest_node, room_to_ask, told_resources
-from skewbench.tasks.pool.failures import cause, deadly, told
-from skewbench.tasks.pool.records import Member, Outcome, Stream, Task
+from skewbench.tasks.pool.failures import WorkerHungError, cause, deadly, told
+from skewbench.tasks.pool.hangs import HangWatch
+from skewbench.tasks.pool.records import Member, Outcome, Stint, Stream, Task
 from skewbench.tasks.pool.shipping import explain_unfit_node
 from skewbench.tasks.worker import GenerateJob, Job, Needs, Worker
 from skewbench.vocabulary.errors import RunError
@@ -50,11 +51,15 @@ logger = logging.getLogger(__name__)
 class WorkerPool:
     """Up to `count` workers, warm from one job to the next. `run` may be called from several threads.
 
-    `count` None: as many as the cluster has room for, also when it grows or shrinks meanwhile. `worker`: the class of
-    the actors; it is given `needs`, and has `ready()`, `compute(job)` and, in a thread of its own, `write(job)`.
+    Args:
+        needs: What a worker needs.
+        count: Number of workers; None: as many as the cluster has room for, also when it grows or shrinks meanwhile.
+        worker: The class of the actors; it is given `needs`, and has `ready()`, `compute(job)` and, in a thread of its
+            own, `write(job)`.
+        hang_limit: Seconds after which a worker that does not answer is replaced (`WorkerSpec.hang_limit`).
     """
 
-    def __init__(self, needs: Needs, count: int | None, worker: type = Worker) -> None:
+    def __init__(self, needs: Needs, count: int | None, worker: type = Worker, hang_limit: float | None = None) -> None:
         self._needs, self._count, self._worker = needs, count, worker
         self._events: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._stopped = threading.Event()
@@ -65,6 +70,7 @@ class WorkerPool:
         self._streams: list[Stream] = []
         self._limit = count or 1
         self._deaths = 0
+        self._watch = HangWatch(hang_limit)
         self._looked = self._said = 0.0
 
     def __enter__(self) -> "WorkerPool":
@@ -76,6 +82,11 @@ class WorkerPool:
     ) -> None:
         self.stop()
         self._driver.join()
+
+    @property
+    def late(self) -> tuple[str, ...]:
+        """What takes far longer than usual now, a line each."""
+        return self._watch.lines
 
     def stop(self) -> None:
         """Make every `run` raise `RunError` soon. What workers have finished keeps its receipts."""
@@ -125,18 +136,35 @@ class WorkerPool:
                 ray.kill(member.actor)
 
     def _look(self) -> None:
-        """Now and then: is the cluster there, how many workers does it hold, does anybody have a place?"""
+        """Now and then: is the cluster there, how many workers does it hold, does anybody have a place or hang?"""
         now = time.monotonic()
-        if now - self._looked < LOOK:
+        watched = now - self._looked
+        if watched < LOOK:
             return
         self._looked = now
         check_cluster()
+        self._replace_hung(min(watched, 2 * LOOK))
         if self._count is None:
             self._limit = room_to_ask(*self._resources())
         if any(member.ready for member in self._members):
             self._said = 0.0
         elif self._members and self._streams:
             self._say_what_is_waited_for(now - min(member.since for member in self._members))
+
+    def _replace_hung(self, watched: float) -> None:
+        """Name work that takes too long in its caller's log, and replace workers that are at it beyond the limit."""
+        for late in self._watch.look(self._members, watched):
+            stream = late.task.stream if late.task else next(iter(self._streams), None)
+            if stream:
+                stream.outcomes.put(late.line)
+            if not late.overdue or late.member not in self._members:
+                continue
+            error = WorkerHungError(late.line)
+            if late.task is None:
+                self._died(late.member, error)
+            else:
+                late.member.leave(late.task)
+                self._failed(late.member, late.task, error)
 
     def _say_what_is_waited_for(self, waited: float) -> None:
         """In a caller's log, after `SAY` seconds, and each time that twice as many have passed."""
@@ -161,7 +189,7 @@ class WorkerPool:
     def _hand_out(self) -> None:
         for member in self._members:
             if member.ready and (task := self._next_for(member)):
-                member.computes = task
+                member.computes, task.stint = task, Stint()
                 self._expect(member.actor.compute.remote(task.job), partial(self._computed, member, task))
 
     def _next_for(self, member: Member) -> Task | None:
@@ -204,10 +232,12 @@ class WorkerPool:
     def _computed(self, member: Member, task: Task, future: "Future[None]") -> None:
         if member not in self._members:
             return
-        member.computes, member.since = None, time.monotonic()
+        member.leave(task)
         if error := future.exception():
             self._failed(member, task, error)
             return
+        self._watch.finished("computing", task.job, task.stint.seconds)
+        task.stint = Stint()
         member.writes.append(task)
         write = member.actor.write.options(concurrency_group=_WRITING)
         self._expect(write.remote(task.job), partial(self._written, member, task))
@@ -215,11 +245,13 @@ class WorkerPool:
     def _written(self, member: Member, task: Task, future: "Future[Receipt]") -> None:
         if member not in self._members:
             return
-        member.writes.remove(task)
-        member.since = time.monotonic()
+        member.leave(task)
+        if member.writes:  # which begins now
+            member.writes[0].stint = Stint()
         if error := future.exception():
             self._failed(member, task, error)
             return
+        self._watch.finished("writing", task.job, task.stint.seconds)
         self._deaths = 0
         task.stream.outcomes.put(Outcome(task.job, future.result()))
 

@@ -1,6 +1,7 @@
 """What the pool keeps of callers, jobs and workers."""
 
 import queue
+import time
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,21 +28,41 @@ class Stream:
 
 
 @dataclass(eq=False)
+class Stint:
+    """One thing that a worker does. `waited`: its seconds that the driver watched; `said`: those when it was named."""
+
+    began: float = field(default_factory=time.monotonic)
+    waited: float = 0.0
+    said: float = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """Since it began."""
+        return time.monotonic() - self.began
+
+
+@dataclass(eq=False)
 class Task:
-    """A job on its way, and how often it failed."""
+    """A job on its way, and how often it failed. `stint`: its computing or writing that goes on."""
 
     job: Job
     stream: Stream
     failures: int = 0
+    stint: Stint = field(default_factory=Stint)
 
 
 @dataclass(eq=False)
 class Member:
-    """A worker. `since`: when it began to have nothing to do; before it is `ready`, when it was asked for."""
+    """A worker. `since`: when it began to have nothing to do; before it is `ready`, when it was asked for.
+
+    `place`: host and process, where they are known; `stint`: its start.
+    """
 
     actor: Any
     since: float
     ready: bool = False
+    place: tuple[str, int] | None = None
+    stint: Stint = field(default_factory=Stint)
     computes: Task | None = None
     writes: list[Task] = field(default_factory=list)
 
@@ -49,3 +70,11 @@ class Member:
     def tasks(self) -> list[Task]:
         """All that it has."""
         return [*self.writes, *([self.computes] if self.computes else [])]
+
+    def leave(self, task: Task) -> None:
+        """It is no longer at a job."""
+        if task is self.computes:
+            self.computes = None
+        else:
+            self.writes.remove(task)
+        self.since = time.monotonic()

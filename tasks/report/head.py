@@ -137,6 +137,7 @@ def _notices(answers: Answers, found: dict[str, Any]) -> list[str]:
             f"This run {what}: {count(found['samples'])} of {count(run.samples)} samples are there. Everything below "
             "is of these alone, and may change. `skewbench run EXPERIMENT` goes on where it stopped."
         )
+    notices += [f"Cell {shortfall['cell']}: {shortfall['reason']}." for shortfall in run.shortfalls]
     if run.failed_jobs:
         first = run.failed_jobs[0]
         jobs = "1 job was" if len(run.failed_jobs) == 1 else f"{count(len(run.failed_jobs))} jobs were"

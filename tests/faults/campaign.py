@@ -1,6 +1,7 @@
 """Rounds of the campaign: disturb a run, resume it by the same command, compare it with an undisturbed one."""
 
 import json
+import os
 import random
 import shutil
 import time
@@ -21,7 +22,9 @@ RESUMES = 5
 """Times that the same command may be needed after a fault."""
 _PROMPTS = ("a red circle on a white background", "a blue square on a green background")
 _MISBEHAVIOUR = Path(__file__).parent / "misbehaving"
-_ONCE = ("raise once", "cuda once")
+_ONCE = ("raise once", "cuda once", "hang once")
+HANG_LIMIT = 90.0
+"""Seconds after which a hung worker is replaced: more than a busy machine needs to load a tiny model."""
 _LASTING = ("raise always", "cuda always", "nan always")
 FILL_DISK, CUT_STORE = "fill disk", "cut store"
 FAULTS = (
@@ -184,9 +187,10 @@ class Campaign:
     ) -> Command:
         environment = {**self._prefect, **(more or {}), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
         kind = (how or "").split(" ")[0]
-        if kind in ("raise", "cuda", "nan"):
+        if kind in ("raise", "cuda", "nan", "hang"):
             settings = {"prompt": _PROMPTS[1], "how": kind, "once": str(once) if once else None}
-            environment |= {"PYTHONPATH": str(_MISBEHAVIOUR), "MISBEHAVIOUR": json.dumps(settings)}
+            path = os.pathsep.join(filter(None, (str(_MISBEHAVIOUR), os.environ.get("PYTHONPATH"))))
+            environment |= {"PYTHONPATH": path, "MISBEHAVIOUR": json.dumps(settings)}
         return Command(arguments, self._folder / f"{log}.log", environment)
 
     def _clear(self, lake: Path) -> None:
@@ -206,7 +210,8 @@ class Campaign:
                 {"name": "skew", "knob": {"kind": "skew", "alpha": 1.2, "beta": 5.0}},
             ],
             "metrics": ["contrast", "msssim_diversity"],
-            "workers": {"count": 2, "batch": 2, "shard": 2},
+            "max_unusable": 0.5,  # of the lasting faults every second sample has one
+            "workers": {"count": 2, "batch": 2, "shard": 2, "hang_limit": HANG_LIMIT},
         }
 
 

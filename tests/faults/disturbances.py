@@ -50,6 +50,12 @@ def kill_worker(scene: Scene) -> str:
     return _kill_one_of(scene, "ray::LoggingWorker")  # as Ray names the process of `skewbench.tasks.worker_log`'s class
 
 
+def stop_worker(scene: Scene) -> str:
+    """SIGSTOP of an actor, which is alive to Ray and never answers; as early as a kill."""
+    scene.moment = Moment(scene.moment.receipts // 2, scene.moment.later / 10)
+    return _do_to_one_of(scene, "ray::LoggingWorker", psutil.Process.suspend)
+
+
 def kill_raylet(scene: Scene) -> str:
     """kill -9 of the node's own process."""
     return _kill_one_of(scene, "raylet/raylet")
@@ -85,6 +91,7 @@ def nothing(scene: Scene) -> str:
 
 DURING: dict[str, Callable[[Scene], str]] = {
     "kill worker": kill_worker,
+    "stop worker": stop_worker,
     "kill raylet": kill_raylet,
     "kill driver": kill_driver,
     "truncate part": truncate_part,
@@ -131,6 +138,10 @@ class SmallDisk:
 
 
 def _kill_one_of(scene: Scene, name: str) -> str:
+    return _do_to_one_of(scene, name, psutil.Process.kill)
+
+
+def _do_to_one_of(scene: Scene, name: str, what: Callable[[psutil.Process], None]) -> str:
     if not scene.comes():
         return "came too late"
     while scene.command.running:
@@ -138,7 +149,7 @@ def _kill_one_of(scene: Scene, name: str) -> str:
         if alive:
             victim = scene.dice.choice(sorted(alive, key=lambda process: process.pid))
             try:
-                victim.kill()
+                what(victim)
             except psutil.NoSuchProcess:
                 continue
             return f"after {scene.moment.receipts} receipts"

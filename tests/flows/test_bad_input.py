@@ -12,6 +12,7 @@ from skewbench.flows.cli import main
 from skewbench.storage.lease import Lease
 from skewbench.tasks.run import prepare
 from tests.flows.command import SMALL, skewbench, write_experiment
+from tests.tiny import stable_diffusion_15
 
 
 def _run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
@@ -53,6 +54,20 @@ def test_bad_experiment(
     message = capsys.readouterr().err
     assert said in message
     assert "Traceback" not in message
+    assert not lake.exists()
+
+
+@pytest.mark.parametrize("command", ["run", "plan"])
+def test_a_model_of_another_pipeline_class(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    """A folder of Stable Diffusion 1.5, which would load as SDXL and fail image by image."""
+    folder, lake = stable_diffusion_15(tmp_path / "sd15"), tmp_path / "lake"
+    experiment = write_experiment(tmp_path, model={"id": str(folder)})
+    assert _run(monkeypatch, command, experiment, "--lake", str(lake)) == 2
+    message = capsys.readouterr().err.strip().splitlines()[-1]
+    assert message.startswith(f"error: model.id {str(folder)!r}: its pipeline class is 'StableDiffusionPipeline'")
+    assert "classes that work: StableDiffusionXLPipeline. Use a model of the SDXL family" in message
     assert not lake.exists()
 
 

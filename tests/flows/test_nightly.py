@@ -20,7 +20,7 @@ from skewbench.storage.manifest import find_run, list_runs, write_manifest
 from skewbench.storage.parts import Receipt, write_receipt
 from skewbench.storage.store import LocalStore
 from skewbench.tasks.experiment import parse_experiment
-from skewbench.vocabulary.errors import RunError
+from skewbench.vocabulary.errors import IncompleteRunError, RunError
 from tests.flows.command import SMALL, skewbench, write_experiment
 from tests.lakes import Lake
 from tests.tasks.two_runs import two_runs, with_column
@@ -119,6 +119,26 @@ def test_what_is_worse_ends_the_night_failed_and_is_kept(tmp_path: Path, monkeyp
     with sql.connect(tmp_path) as connection:
         worse = sql.query(connection, "regressions", verdict="worse")
     assert worse.select("run_id", "against", "metric", "required").rows() == [(now, was, "aesthetic", True)]
+
+
+def test_an_incomplete_night_fails_with_its_comparison(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though nothing that is required is worse in what it has."""
+    was, now = two_runs(tmp_path, Lake(prompts=12, images=False, knobs=("baseline",), lost=False))
+    store = LocalStore(tmp_path)
+    parts = find_run(store, now).parts
+    write_receipt(store, Receipt("generation-all", now, "all", parts, 1.0, {}))
+    set_baseline(store, "main", was)
+
+    def incomplete(*_: Any) -> str:
+        raise IncompleteRunError(f"run {now} is incomplete: cell skew: 3 of 4 samples", now)
+
+    monkeypatch.setattr(nightly, "benchmark", incomplete)
+    monkeypatch.setattr(nightly, "create_markdown_artifact", lambda markdown, **about: None)
+    experiment = parse_experiment({**SMALL, "nightly": {"baseline": "main"}}, "test")
+    said = rf"(?s)run {now} is incomplete: cell skew: 3 of 4 samples.*{now} against {was}: .*same"
+    with disable_run_logger(), pytest.raises(RunError, match=said):
+        nightly.nightly.fn(experiment, str(tmp_path), night=datetime.now(UTC))
+    assert "regressions" in {part.table for part in find_run(store, now).parts}
 
 
 def test_where_nothing_can_be_compared_no_gate_lets_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

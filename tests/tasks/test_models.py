@@ -6,9 +6,12 @@ from pathlib import Path
 import pytest
 
 from skewbench.tasks import models
+from skewbench.tasks.estimate import estimate
 from skewbench.tasks.experiment import ModelSpec
 from skewbench.tasks.models import ModelSource, check_source, load_pipeline, resolve_model
 from skewbench.vocabulary.errors import InputError, RunError
+from tests.tasks.experiments import small
+from tests.tiny import stable_diffusion_15
 
 
 @pytest.fixture
@@ -60,3 +63,16 @@ def test_a_node_with_other_files_of_a_model_says_so(tiny_sdxl: Path, tmp_path: P
     shutil.rmtree(folder)
     with pytest.raises(RunError, match="is none, not"):
         check_source(source)
+
+
+def test_a_hub_model_of_another_class_is_refused_where_it_is_here(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """`plan` takes a hub model that is not here on trust, and this one it can look at."""
+    folder = stable_diffusion_15(tmp_path / "0123abcd")
+    monkeypatch.setattr(models, "_hub_snapshot", lambda spec, download: str(folder))
+    with pytest.raises(InputError, match="class is 'StableDiffusionPipeline'"):
+        estimate(small(model={"id": "someone/sd15"}), str(tmp_path / "lake"))
+    (folder / "model_index.json").write_text("[]")
+    with pytest.raises(InputError, match=r"model_index.json names no pipeline class \(TypeError\)"):
+        resolve_model(ModelSpec(id=str(folder)))

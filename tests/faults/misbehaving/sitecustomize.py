@@ -1,7 +1,7 @@
 """Python imports this at its start where this folder is on PYTHONPATH: a model then misbehaves on one prompt.
 
-`MISBEHAVIOUR`: JSON of `prompt`, `how` (`raise`, `cuda`, `nan`) and `once`, a file that is made the first time, after
-which the model behaves; null: it never does. Nothing of the product knows of it.
+`MISBEHAVIOUR`: JSON of `prompt`, `how` (`raise`, `cuda`, `nan`, `hang`) and `once`, a file that is made the first
+time, after which the model behaves; null: it never does. Nothing of the product knows of it.
 """
 
 import importlib.abc
@@ -10,6 +10,7 @@ import importlib.util
 import json
 import os
 import sys
+import time
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -36,6 +37,8 @@ class Misbehaving:
             raise RuntimeError("CUDA error: an illegal memory access was encountered")
         if bad and self._how == "raise":
             raise ValueError("this prompt cannot be drawn")
+        if bad and self._how == "hang":
+            time.sleep(1e6)
         made = self._pipeline(prompts, **settings)
         if bad and self._how == "nan":
             made.images[prompts.index(self._prompt)] = float("nan")

@@ -1,0 +1,125 @@
+"""Workers that hang: work that takes far longer than usual is named, and ended at a limit.
+
+The usual time is the median over the pool's own finished jobs of the same kind, so that it fits the model and the
+machine. Time counts as the driver looks: a driver that was paused finds nobody late.
+"""
+
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from statistics import median
+
+from skewbench.tasks.pool.cluster import place_of
+from skewbench.tasks.pool.records import Member, Stint, Task
+from skewbench.tasks.worker import Job
+
+MULTIPLE, FLOOR = 5.0, 60.0
+"""Times the usual that work may take before it is named, and the least number of seconds. Shards of one run differ by
+less than 5 times, also where a batch was halved twice; below a minute a busy machine or disk may be the reason."""
+FIRST = 600.0
+"""Seconds before work is named while nothing of its kind is finished, and while a worker starts: weights are loaded."""
+LIMIT_MULTIPLE, LIMIT_FLOOR, LIMIT_FIRST = 20.0, 3600.0, 12 * 3600.0
+"""The same for the limit, where the experiment gives none."""
+ONE_BY_ONE = 8.0
+"""Times as long that a shard may take sample by sample: on a GPU a batch takes little longer than one sample."""
+REMEMBERED = 100
+"""Finished jobs of a kind that the usual time is taken from."""
+
+
+@dataclass(frozen=True)
+class Late:
+    """Work that takes too long. `task`: None where a worker starts; `line`: what to log now, if anything."""
+
+    member: Member
+    task: Task | None
+    line: str
+    overdue: bool
+
+
+class HangWatch:
+    """Knows how long work usually takes, and finds what takes too long.
+
+    Args:
+        limit: Seconds after which work is overdue; 0: never; None: by the usual time.
+    """
+
+    def __init__(self, limit: float | None) -> None:
+        self._limit = limit
+        self._took: dict[tuple[str, str], deque[float]] = defaultdict(lambda: deque(maxlen=REMEMBERED))
+        self.lines: tuple[str, ...] = ()
+        """What is late now, a line each."""
+
+    def finished(self, doing: str, job: Job, seconds: float) -> None:
+        """Remember how long a job took. `doing`: `computing` or `writing`."""
+        self._took[doing, _kind(job)].append(seconds)
+
+    def look(self, members: Iterable[Member], seconds: float) -> list[Late]:
+        """Find the work that is late.
+
+        Args:
+            members: The pool's workers.
+            seconds: How long the driver has watched them since it looked last.
+        """
+        found, lines = [], []
+        for member in members:
+            for doing, task, stint in _work(member):
+                stint.waited += seconds
+                patience, limit = self._bounds(doing, task)
+                overdue = limit is not None and stint.waited >= limit
+                if stint.waited < patience and not overdue:
+                    continue
+                line = self._line(member, doing, task, stint, limit)
+                lines.append(line)
+                new = overdue or stint.waited >= 2 * stint.said
+                if new:
+                    stint.said = stint.waited
+                    found.append(Late(member, task, line, overdue))
+        self.lines = tuple(lines)
+        return found
+
+    def _usual(self, doing: str, task: Task | None) -> float | None:
+        took = self._took.get((doing, _kind(task.job))) if task else None
+        return median(took) if took else None
+
+    def _bounds(self, doing: str, task: Task | None) -> tuple[float, float | None]:
+        """Seconds after which work is named, and after which it is overdue."""
+        usual = self._usual(doing, task)
+        slower = ONE_BY_ONE if task and task.job.one_by_one and doing == "computing" else 1.0
+        patience = FIRST if usual is None else max(FLOOR, MULTIPLE * usual)
+        if self._limit is not None:
+            return slower * patience, slower * self._limit or None
+        if usual is not None:
+            return slower * patience, slower * max(LIMIT_FLOOR, LIMIT_MULTIPLE * usual)
+        return slower * patience, slower * LIMIT_FIRST if task else LIMIT_FLOOR
+
+    def _line(self, member: Member, doing: str, task: Task | None, stint: Stint, limit: float | None) -> str:
+        host, process = member.place or place_of(member.actor) or ("an unknown host", 0)
+        who = f"process {process} on {host}"
+        if task is None:
+            what = f"a worker, {who}, has been starting for {stint.waited:.0f} s"
+        else:
+            what = f"{task.job.key} of cell {task.job.cell}: {who} has been {doing} for {stint.waited:.0f} s"
+        usual = self._usual(doing, task)
+        usually = f" (usually {usual:.1f} s)" if usual is not None else ""
+        if limit is None:
+            return f"{what}{usually}; workers.hang_limit is 0, so it is waited for"
+        if stint.waited >= limit:
+            return f"{what}{usually}, more than {limit:.0f} s: the worker is replaced"
+        return f"{what}{usually}; the worker is replaced at {limit:.0f} s"
+
+
+def _work(member: Member) -> Iterator[tuple[str, Task | None, Stint]]:
+    """What a worker is at: starting, once it has a place; computing, and the first of what it has to write."""
+    if not member.ready:
+        member.place = member.place or place_of(member.actor)
+        if member.place:
+            yield "starting", None, member.stint
+        return
+    if member.computes:
+        yield "computing", member.computes, member.computes.stint
+    if member.writes:
+        yield "writing", member.writes[0], member.writes[0].stint
+
+
+def _kind(job: Job) -> str:
+    return str(getattr(job, "scorer", "generation"))

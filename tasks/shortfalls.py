@@ -1,0 +1,95 @@
+"""Which cells of a run have too few usable images, or no value of a required metric, and what is tried again."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+
+import duckdb
+
+from skewbench.storage.manifest import Manifest
+from skewbench.storage.parts import GENERATION, Receipt, count_receipts
+from skewbench.storage.store import Store
+from skewbench.tasks.plan import Shard
+
+UNUSABLE = ("failed", "blank", "nonfinite")
+"""Statuses of samples without a usable image."""
+
+
+def shortfalls(shards: Iterable[Shard], receipts: Mapping[str, Receipt], allowed: float) -> list[dict[str, str]]:
+    """Find the cells that have no usable image, or too many unusable samples.
+
+    Args:
+        shards: All shards of the run.
+        receipts: The receipts that count, by key.
+        allowed: Share of a cell's samples that may be unusable.
+
+    Returns:
+        `cell` and `reason` of each: how many samples of how many, by status, and the commonest error message.
+    """
+    made = {receipt.shard: receipt for receipt in receipts.values() if receipt.kind == GENERATION}
+    planned: Counter[str] = Counter()
+    by_cell: dict[str, list[Receipt]] = defaultdict(list)
+    for shard in shards:
+        planned[shard.cell.name] += len(shard.samples)
+        if shard.id in made:
+            by_cell[shard.cell.name].append(made[shard.id])
+    found = []
+    for cell, of_cell in by_cell.items():
+        statuses = sum((Counter({name: one.counts.get(name, 0) for name in UNUSABLE}) for one in of_cell), Counter())
+        unusable = statuses.total()
+        if unusable and (unusable > allowed * planned[cell] or unusable == planned[cell]):
+            kinds = ", ".join(f"{statuses[name]} {name}" for name in UNUSABLE if statuses[name])
+            reasons = sum((Counter(one.reasons) for one in of_cell), Counter())
+            commonest = f"; most often: {reasons.most_common(1)[0][0]}" if reasons else ""
+            reason = f"{unusable} of {planned[cell]} samples have no usable image ({kinds}{commonest})"
+            found.append({"cell": cell, "reason": reason})
+    return found
+
+
+def to_retry(shards: Iterable[Shard], receipts: Mapping[str, Receipt], allowed: float) -> list[Shard]:
+    """Select the shards with unusable samples, of the cells that have too many of them."""
+    shards = list(shards)
+    cells = {shortfall["cell"] for shortfall in shortfalls(shards, receipts, allowed)}
+    made = {receipt.shard: receipt for receipt in receipts.values() if receipt.kind == GENERATION}
+    return [
+        shard
+        for shard in shards
+        if shard.cell.name in cells and shard.id in made and any(made[shard.id].counts.get(name) for name in UNUSABLE)
+    ]
+
+
+def is_generated(store: Store, manifest: Manifest) -> bool:
+    """Whether all images are there that a run needs: it is committed, or lacks nothing but values of metrics."""
+    if manifest.status == "committed":
+        return True
+    of_metrics = bool(manifest.shortfalls) and all("metric" in one for one in manifest.shortfalls)
+    return of_metrics and count_receipts(store, manifest.run_id)[GENERATION] == manifest.shards
+
+
+def without_required(lake: duckdb.DuckDBPyConnection, required: Iterable[str]) -> list[dict[str, str]]:
+    """Find the cells in which a required scorer gives no value, of those that have usable images.
+
+    Args:
+        lake: Connection to the run's rows.
+        required: Names of scorers.
+
+    Returns:
+        `cell`, `metric` (the scorer) and `reason` of each: the commonest reason.
+    """
+    cells = lake.execute("SELECT DISTINCT cell FROM samples WHERE status = 'ok' ORDER BY cell").fetchall()
+    rows = lake.execute(
+        """SELECT scorer, cell, count(value), mode(reason) FILTER (value IS NULL)
+           FROM (SELECT scorer, cell, value, reason FROM scores UNION ALL
+                 SELECT scorer, cell, value, reason FROM group_scores)
+           GROUP BY scorer, cell"""
+    ).fetchall()
+    found = {(scorer, cell): (values, reason) for scorer, cell, values, reason in rows}
+    missing = []
+    for cell in (cell for (cell,) in cells):
+        for name in required:
+            values, reason = found.get((name, cell), (0, "it was not scored"))
+            if not values:
+                why = f"the required metric {name} has no value (most often: {reason or 'no reason is known'})"
+                missing.append(
+                    {"cell": cell, "metric": name, "reason": f"{why}; remove it from required, or the cause"}
+                )
+    return missing
