@@ -1,0 +1,106 @@
+"""A scorer of another package goes wherever ours go; one that is broken costs a line and nothing else."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from skewbench import sql
+from skewbench.eval.scorers import names
+from skewbench.storage.manifest import find_run
+from skewbench.storage.store import LocalStore
+from skewbench.tasks.experiment import NightlySpec
+from skewbench.tasks.regressions.asked import margins
+from skewbench.tasks.report import report_run
+from tests.plugins.conftest import Python
+
+CLI = ("-P", "-c", "from skewbench.flows.cli import main; main()")
+CONTRACT = Path(__file__).parents[1] / "eval" / "scorers" / "test_scorer_contract.py"
+
+
+@pytest.fixture(scope="module")
+def broken(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Installed packages: one fails when it is imported, one takes a name of ours, one breaks the contract."""
+    folder = tmp_path_factory.mktemp("broken")
+    field = 'medium="image", metrics=[Metric(name="toy", label="Toy", meaning="a toy", better="neither", low=None, '
+    field += "high=None, grows_with_n=False)]"
+    score = "class Toy:\n    def score(self, images, prompts):\n        return {}\n"
+    start = "from skewbench.eval.scorers import Metric, scorer\n"
+    modules = {
+        "fails": "import no_such_module\n",
+        "takes": f'{start}@scorer(name="contrast", version=1, unit="sample", {field})\n{score}',
+        "wrong": f'{start}@scorer(name="toy", version=1, unit="prompt", set="the seeds", {field})\n{score}',
+    }
+    for name, text in modules.items():
+        (folder / f"{name}.py").write_text(text)
+        about = folder / f"{name}-1.dist-info"
+        about.mkdir()
+        (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n")
+        (about / "entry_points.txt").write_text(f"[skewbench.scorers]\nscorer_of_{name} = {name}\n")
+    return folder
+
+
+def test_it_is_among_the_names_and_keeps_the_contract(example: Path, python: Python) -> None:
+    """The one contract test runs over it too."""
+    options = ("-q", "-p", "no:cacheprovider", "--rootdir", str(CONTRACT.parents[3]))
+    done = python("-m", "pytest", *options, str(CONTRACT), "-k", "warmth or names", packages=(example,))
+    assert done.returncode == 0, done.stdout
+    passed = re.search(r"(\d+) passed", done.stdout)
+    assert passed is not None
+    assert int(passed[1]) == 3  # what it declares, how it scores, and that its import is a light one
+
+
+def test_its_values_reach_queries_and_report_with_label_and_side(
+    example: Path, python: Python, tmp_path: Path, tiny_sdxl: Path
+) -> None:
+    """Also where the package is not installed: the run keeps what it knew."""
+    lake = tmp_path / "lake"
+    module = ("-m", "tests.plugins.score_a_run")
+    done = python(*module, str(lake), str(tiny_sdxl), "contrast", "warmth", "msssim_diversity", packages=(example,))
+    assert done.returncode == 0, done.stderr
+    run_id = done.stdout.split()[-1]
+    assert "warmth" not in names()
+    store = LocalStore(lake)
+    (declared,) = (metric for metric in find_run(store, run_id).metrics if metric["name"] == "warmth")
+    assert (declared["scorer"], declared["better"], declared["low"]) == ("warmth", "lower", -255)
+    with sql.connect(lake) as connection:
+        known = "SELECT label, better, higher_is_better, worst > best FROM metrics WHERE metric = 'warmth'"
+        assert connection.execute(known).fetchall() == [("Warmth of colour", "lower", False, True)]
+        curve = sql.query(connection, "operating_curve").filter(metric="warmth")
+        assert curve["n"].to_list() == [4, 4]
+        assert curve["higher_is_better"].to_list() == [False, False]
+        assert sql.query(connection, "static_effect").filter(metric="warmth")["n"].to_list() == [4]
+        (main,) = connection.execute("SELECT metric FROM main_metrics WHERE role = 'fidelity'").fetchall()
+        assert main == ("warmth",)  # contrast has no better side
+        assert margins(connection, NightlySpec())("sample", "warmth", np.ones(3)).better == "lower"
+    page = Path(report_run(store, run_id)).read_text(encoding="utf-8")
+    assert "Warmth of colour" in page
+    assert "better ←" in page or "better \\u2190" in page
+
+
+def test_commands_know_it(example: Path, python: Python) -> None:
+    listed = python(*CLI, "weights", packages=(example,))
+    assert re.search(r"warmth +│ nothing +│ yes", listed.stdout), listed.stdout
+    assert "warning" not in listed.stderr
+
+
+def test_what_is_broken_is_a_line_and_the_rest_works(broken: Path, example: Path, python: Python) -> None:
+    lines = [
+        "warning: scorer 'scorer_of_fails' of package fails is left out: ModuleNotFoundError: No module named "
+        "'no_such_module'",
+        "warning: scorer 'contrast' of package takes is left out: the name is taken by skewbench.eval.scorers.contrast",
+        "warning: scorer 'toy' of package wrong is left out: it is no GroupScorer, as its unit prompt needs",
+    ]
+    for command in (("weights",), ("plan", "demo")):
+        done = python(*CLI, *command, packages=(broken, example))
+        assert done.returncode == 0, done.stderr
+        assert [line for line in done.stderr.splitlines() if "warning: scorer" in line] == lines
+    assert "warmth" in python(*CLI, "weights", packages=(broken, example)).stdout
+
+
+def test_a_metric_that_is_left_out_is_an_error_that_says_why(broken: Path, python: Python, tmp_path: Path) -> None:
+    code = "from skewbench.tasks.scoring import check_metrics; check_metrics(['toy'])"
+    done = python("-c", code, packages=(broken,))
+    assert "metrics 'toy': no such scorer; there are aesthetic, binding" in done.stderr
+    assert "scorer 'toy' of package wrong is left out: it is no GroupScorer" in done.stderr
