@@ -13,8 +13,9 @@ from prefect.runtime import deployment, flow_run
 from skewbench.flows.artifacts import show
 from skewbench.flows.cells import by_cell
 from skewbench.sql import connect
+from skewbench.storage.commit import commit_manifest
 from skewbench.storage.lease import Lease
-from skewbench.storage.manifest import Manifest, delete_unnamed, write_manifest
+from skewbench.storage.manifest import Manifest
 from skewbench.storage.parts import new_attempt, write_part
 from skewbench.storage.store import Store
 from skewbench.storage.verify import broken_parts_told
@@ -111,14 +112,13 @@ def analyse_run(store: Store, manifest: Manifest, lease: Lease) -> Manifest:
     lease.check()
     part = write_part(store, "analysis", manifest.run_id, "analysis", new_attempt(), answers)
     others = tuple(other for other in manifest.parts if other.table != "analysis")
-    written = write_manifest(store, replace(manifest, parts=(*others, part), missing_metrics=missing))
-    delete_unnamed(store, written)
-    return written
+    return commit_manifest(store, replace(manifest, parts=(*others, part), missing_metrics=missing), wrote=[part])
 
 
 def finish(store: Store, manifest: Manifest, lease: Lease) -> Manifest:
     """Analyse, write the report, and show both in the UI."""
     manifest = analyse_run(store, manifest, lease)
+    lease.confirm()
     show(store, manifest, report_run(store, manifest.run_id))
     return manifest
 

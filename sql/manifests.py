@@ -1,19 +1,21 @@
 """The runs of a lake, from its manifests: which parts a reader may see."""
 
-import json
 import re
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from pathlib import PurePosixPath
 from typing import Any
 
 import duckdb
 
-from skewbench.storage.place import LakeError, LakeUnreachable, Place
+from skewbench.sql.records import Manifest, Part, parse_manifest, parse_receipt, shown
+from skewbench.storage.place import LakeError, LakeUnreachable, LakeWarning, Place
 from skewbench.storage.schemas import TABLES
 
 _BROKEN_PART = re.compile(r"\.parquet\b|Invalid unicode")
+_LOOKS = 5
+"""Times that the manifests are listed again, where a run is removed while they are read."""
 _OF_OURS = re.compile(r"(LakeError|LakeUnreachable|FileNotFoundError|OSError): (.*)")
 
 
@@ -36,7 +38,7 @@ def of_a_part(error: duckdb.Error) -> LakeError | None:
 
 @dataclass(frozen=True)
 class Run:
-    """One manifest. `parts` holds the paths of each table's parts; `sizes` the bytes of each."""
+    """One run as a reader sees it. `parts` holds the paths of each table's parts; `sizes` the bytes of each."""
 
     run_id: str
     name: str
@@ -49,24 +51,110 @@ class Run:
     sizes: dict[str, int]
 
 
-def read_runs(place: Place, runs: str | Sequence[str] | None = None, include_running: bool = False) -> list[Run]:
-    """The manifests of the runs that a reader sees, oldest first.
+@dataclass(frozen=True)
+class BrokenRun:
+    """A run whose manifest cannot be parsed. As text: the file, what is wrong with it, and what to do."""
 
-    Without `runs`: every committed run, and with `include_running` the running and incomplete ones too. A run that is
-    named may be incomplete; a running one needs `include_running` even then.
+    run_id: str
+    path: str
+    why: str
+
+    def __str__(self) -> str:
+        name = shown(self.run_id)
+        return (
+            f"{shown(self.path)} is no manifest: {self.why}; `skewbench verify {name} --repair` rebuilds it, "
+            f"`skewbench runs rm {name}` removes the run"
+        )
+
+
+@dataclass(frozen=True)
+class Manifests:
+    """All runs of a lake, oldest first: those that can be read, those that are broken, those that are being removed."""
+
+    whole: list[Manifest]
+    broken: list[BrokenRun]
+    removing: list[Manifest]
+
+
+def read_manifests(place: Place) -> Manifests:
+    """All manifests of a lake. One that is broken is listed as broken and hides no other.
 
     Raises:
-        LakeError: no run, an unknown run, a running run that was not asked for, a broken manifest.
+        LakeError: the lake cannot be read, or its runs are removed faster than they are read.
     """
-    found = {run.run_id: run for run in _manifests(place)}
+    for _ in range(_LOOKS):
+        paths = [path for path in place.list("_runs") if path.endswith(".json") and path.count("/") == 1]
+        try:
+            return _sorted(zip(paths, _contents(place, paths), strict=True))
+        except FileNotFoundError:  # a run was removed meanwhile
+            continue
+    raise LakeError(f"lake {place.lake!r}: its runs are being removed; try again later")
+
+
+def _contents(place: Place, paths: list[str]) -> list[bytes | OSError]:
+    """The files' bytes, and for a file that the disk does not give back its error."""
+    try:
+        return list(place.read_all(paths))
+    except FileNotFoundError:
+        raise
+    except OSError:
+        return [_content(place, path) for path in paths]
+
+
+def _content(place: Place, path: str) -> bytes | OSError:
+    try:
+        return place.read(path)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        return error
+
+
+def _sorted(files: Iterable[tuple[str, bytes | OSError]]) -> Manifests:
+    found = Manifests([], [], [])
+    for path, content in files:
+        run_id = path.removeprefix("_runs/").removesuffix(".json")
+        try:
+            if isinstance(content, OSError):
+                raise ValueError(f"it cannot be read ({content.strerror or content})")
+            manifest = parse_manifest(run_id, content)
+        except ValueError as error:
+            found.broken.append(BrokenRun(run_id, path, str(error)))
+        else:
+            (found.removing if manifest.status == "removing" else found.whole).append(manifest)
+    for manifests in (found.whole, found.removing):
+        manifests.sort(key=lambda manifest: (manifest.created, manifest.run_id))
+    return found
+
+
+def read_runs(place: Place, runs: str | Sequence[str] | None = None, include_running: bool = False) -> list[Run]:
+    """The runs that a reader sees, oldest first.
+
+    Without `runs`: every committed run, and with `include_running` the running and incomplete ones too; broken ones
+    are left out with a `LakeWarning` each. A run that is named may be incomplete; a running one needs
+    `include_running` even then.
+
+    Raises:
+        LakeError: no run, an unknown or broken run that was named, a running run that was not asked for.
+    """
+    lake = read_manifests(place)
+    found = {run.run_id: run for run in lake.whole}
+    broken = {run.run_id: run for run in lake.broken}
+    names = [runs] if isinstance(runs, str) else None if runs is None else list(dict.fromkeys(runs))
+    for name in names or ():
+        if name in broken:
+            raise LakeError(str(broken[name]))
+    if names is None:
+        for run in lake.broken:
+            warnings.warn(f"left out: {run}", LakeWarning, stacklevel=4)
     if not found:
-        raise LakeError(f"lake {place.lake!r} holds no run")
-    if runs is None:
+        readable = " that can be read" if broken else ""
+        raise LakeError(f"lake {place.lake!r} holds no run{readable}")
+    if names is None:
         seen = [run for run in found.values() if include_running or run.status == "committed"]
         if not seen:
             raise LakeError(f"lake {place.lake!r} holds no committed run; there are: {_listed(found)}")
-        return seen
-    names = [runs] if isinstance(runs, str) else list(dict.fromkeys(runs))
+        return [_run(place, manifest) for manifest in seen]
     if not names:
         raise LakeError(f"no run named; lake {place.lake!r} holds: {_listed(found)}")
     for name in names:
@@ -76,71 +164,47 @@ def read_runs(place: Place, runs: str | Sequence[str] | None = None, include_run
             raise LakeError(f"no run {name!r} in lake {place.lake!r}{meant}; there are: {_listed(found)}")
         if found[name].status == "running" and not include_running:
             raise LakeError(
-                f"run {name!r} is not done: it is still running, or was stopped; `skewbench run` goes on with it, "
+                f"run {name!r} is not done: it is still running, or was stopped; `skewbench run` resumes it, "
                 "and until it is done `skewbench report` shows what there is"
             )
-    return [found[name] for name in names]
+    return [_run(place, found[name]) for name in names]
 
 
-def _listed(found: dict[str, Run], most: int = 20) -> str:
+def _listed(found: Mapping[str, Manifest], most: int = 20) -> str:
     names = [run_id if run.status == "committed" else f"{run_id} ({run.status})" for run_id, run in found.items()]
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
-def _manifests(place: Place) -> list[Run]:
-    paths = [path for path in place.list("_runs") if path.endswith(".json")]
-    runs = [_manifest(place, path, content) for path, content in zip(paths, _json(place, paths), strict=True)]
-    return sorted(runs, key=lambda run: (run.created, run.run_id))
+def _run(place: Place, manifest: Manifest) -> Run:
+    listed = list(manifest.parts)
+    if manifest.status == "running":  # its manifest names its parts at commit; until then its receipts do
+        listed += _parts_of_receipts(place, manifest.run_id)
+    parts: dict[str, list[str]] = {table: [] for table in TABLES}
+    for part in dict.fromkeys(listed):
+        parts[part.table].append(part.path)
+    return Run(
+        run_id=manifest.run_id,
+        name=manifest.name,
+        status=manifest.status,
+        created=manifest.created,
+        baseline=manifest.baseline,
+        cells=manifest.cells,
+        missing_metrics=manifest.missing_metrics,
+        parts=parts,
+        sizes={part.path: part.bytes for part in listed},
+    )
 
 
-def _manifest(place: Place, path: str, content: dict[str, Any]) -> Run:
-    try:
-        if content["run_id"] != PurePosixPath(path).stem:  # it names folders, and a lake may be somebody else's
-            raise LakeError(f"manifest {place.address(path)!r}: it is that of run {content['run_id']!r}")
-        listed = list(content["parts"])
-        if content["status"] == "running":  # its manifest names its parts at commit; until then its receipts do
-            receipts = [file for file in place.list(f"_receipts/run_id={content['run_id']}") if file.endswith(".json")]
-            for receipt in _json(place, receipts):
-                listed += receipt["parts"]
-        parts: dict[str, list[str]] = {table: [] for table in TABLES}
-        sizes: dict[str, int] = {}
-        for table, part, size in dict.fromkeys(_parts(place, listed)):
-            parts.setdefault(table, []).append(part)
-            sizes[part] = size
-        return Run(
-            run_id=content["run_id"],
-            name=content["name"],
-            status=content["status"],
-            created=content["created"],
-            baseline=content.get("baseline"),
-            cells=content.get("cells", []),
-            missing_metrics=content.get("missing_metrics", []),
-            parts=parts,
-            sizes=sizes,
-        )
-    except (KeyError, TypeError) as error:
-        raise LakeError(f"manifest {place.address(path)!r}: {type(error).__name__}: {error}") from error
-
-
-def _parts(place: Place, listed: list[dict[str, Any]]) -> Iterator[tuple[str, str, int]]:
-    for part in listed:
-        relative = PurePosixPath(part["path"])
-        if relative.is_absolute() or ".." in relative.parts:
-            raise LakeError(f"part {part['path']!r} lies outside of lake {place.lake!r}")
-        yield part["table"], relative.as_posix(), part.get("bytes", 0)
-
-
-def _json(place: Place, paths: list[str]) -> list[dict[str, Any]]:
+def _parts_of_receipts(place: Place, run_id: str) -> list[Part]:
+    paths = [path for path in place.list(f"_receipts/run_id={run_id}") if path.endswith(".json")]
+    parts: list[Part] = []
     try:
         contents = place.read_all(paths)
     except OSError as error:
         raise LakeError(f"lake {place.lake!r} cannot be read: {error}") from error
-    return [_parsed(place, path, content) for path, content in zip(paths, contents, strict=True)]
-
-
-def _parsed(place: Place, path: str, content: bytes) -> dict[str, Any]:
-    try:
-        parsed: dict[str, Any] = json.loads(content)
-    except ValueError as error:
-        raise LakeError(f"{place.address(path)!r} cannot be read: {error}") from error
-    return parsed
+    for path, content in zip(paths, contents, strict=True):
+        try:
+            parts += parse_receipt(path, content).parts
+        except ValueError as error:
+            warnings.warn(f"left out: {shown(path)} is no receipt: {error}", LakeWarning, stacklevel=6)
+    return parts

@@ -6,9 +6,23 @@ from typing import Any
 
 import duckdb
 
+from skewbench.sql.records import Status
 from skewbench.stability.blocks import Block, select
-from skewbench.storage.manifest import Manifest, delete_unnamed, now, parts_by_receipt, read_manifest, write_manifest
-from skewbench.storage.parts import Part, read_receipts
+from skewbench.storage.commit import commit_manifest
+from skewbench.storage.lease import Lease
+from skewbench.storage.manifest import (
+    DERIVED,
+    Manifest,
+    check_stays,
+    claim,
+    create_manifest,
+    now,
+    parts_by_receipt,
+    plan_path,
+    read_manifest,
+    receipts_of,
+)
+from skewbench.storage.parts import COMPACTED, Part, Receipt, job_of, read_receipts
 from skewbench.storage.store import Store, open_store
 from skewbench.tasks.experiment import Experiment, WorkerSpec
 from skewbench.tasks.generate import Setting
@@ -18,12 +32,9 @@ from skewbench.tasks.plan import Shard, plan_shards
 from skewbench.tasks.pool import Outcome
 from skewbench.tasks.prompts import load_prompts
 from skewbench.tasks.reference import check_reference
-from skewbench.tasks.scoring import check_metrics, drop_superseded, jobs_left
+from skewbench.tasks.scoring import check_metrics, jobs_left, superseded
 from skewbench.tasks.worker import GenerateJob, Needs, ScoreJob
 from skewbench.vocabulary.errors import InputError
-
-_DERIVED = {"analysis", "regressions"}
-"""Tables that no receipt vouches for: their parts are written by the driver, and stay until newer ones replace them."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +86,8 @@ def begin(run: Run) -> Manifest:
     """
     begun = read_manifest(run.store, run.id)
     if begun:
+        check_stays(begun)
+        run.store.put_new(plan_path(run.id), begun.stored or b"")  # lakes of older versions have none
         metrics = list(dict.fromkeys((*begun.experiment["metrics"], *run.experiment.metrics)))
         return replace(begun, experiment={**begun.experiment, "metrics": metrics})
     experiment = run.experiment
@@ -84,7 +97,7 @@ def begin(run: Run) -> Manifest:
         "source": source_digest(),
         "versions": versions(),
     }
-    return write_manifest(
+    return create_manifest(
         run.store,
         Manifest(
             run_id=run.id,
@@ -103,7 +116,7 @@ def begin(run: Run) -> Manifest:
 
 def generation_left(run: Run) -> list[GenerateJob]:
     """Shards without a receipt."""
-    done = read_receipts(run.store, run.id)
+    done = _done(run)
     jobs = [GenerateJob(shard) for shard in run.shards]
     return [job for job in jobs if job.key not in done]
 
@@ -120,35 +133,48 @@ def commit(run: Run, manifest: Manifest, outcomes: Iterable[Outcome]) -> Manifes
     `outcomes`: those of this start, of which the failed ones are named. The status is `incomplete` while a shard is
     without a receipt.
     """
-    receipts = read_receipts(run.store, run.id)
+    receipts = receipts_of(run.store, manifest)
     complete = all(GenerateJob(shard).key in receipts for shard in run.shards)
     return commit_receipts(run.store, manifest, outcomes, "committed" if complete else "incomplete")
 
 
-def commit_receipts(
-    store: Store, manifest: Manifest, outcomes: Iterable[Outcome], status: str, derived: Iterable[Part] = ()
-) -> Manifest:
-    """Write a manifest that names the parts of all receipts, and delete the parts that it does not name.
+def _done(run: Run) -> dict[str, Receipt]:
+    manifest = read_manifest(run.store, run.id)
+    return receipts_of(run.store, manifest) if manifest else read_receipts(run.store, run.id)
 
-    `derived`: new parts of `analysis` or `regressions`, in place of the table's older ones.
+
+def commit_receipts(
+    store: Store, manifest: Manifest, outcomes: Iterable[Outcome], status: Status, derived: Iterable[Part] = ()
+) -> Manifest:
+    """Write a manifest that names the parts of all receipts, and delete what it makes superfluous.
+
+    `derived`: new parts of `analysis` or `regressions`, in place of the table's older ones. Raises `RunError` if
+    another driver has taken the run over: it leaves the lake as that driver made it.
     """
-    receipts = drop_superseded(store, read_receipts(store, manifest.run_id))
+    known = receipts_of(store, manifest)
+    void = superseded(known)
+    receipts = {key: receipt for key, receipt in known.items() if receipt not in void}
     failed = [{"job": o.job.key, "error": o.error or ""} for o in outcomes if o.receipt is None]
     # shards that an earlier start set aside, and this one, which only scored, did not try
     tried = {*receipts, *(fault["job"] for fault in failed)}
     failed += [f for f in manifest.failed_jobs if f["job"].startswith("generation-") and f["job"] not in tried]
     derived = list(derived)
-    kept = [part for part in manifest.parts if part.table in _DERIVED - {new.table for new in derived}]
+    kept = [part for part in manifest.parts if part.table in set(DERIVED) - {new.table for new in derived}]
+    gone = {part.path for receipt in void for part in receipt.parts if job_of(part.path) != COMPACTED}
     held = dict.fromkeys(part for parts in parts_by_receipt(manifest, receipts).values() for part in parts)
-    parts = (*held, *kept, *derived)
-    written = write_manifest(store, replace(manifest, status=status, parts=parts, failed_jobs=failed))
-    delete_unnamed(store, written)
-    return written
+    parts = (*(part for part in held if part.path not in gone), *kept, *derived)
+    return commit_manifest(
+        store, replace(manifest, status=status, parts=parts, failed_jobs=failed), wrote=derived, void=void
+    )
 
 
-def caught_up(run: Run) -> Manifest:
-    """The run's manifest; brought up to the receipts where all is generated and no start lived to commit it."""
-    manifest = begin(run)
+def caught_up(run: Run, lease: Lease) -> Manifest:
+    """The run's manifest, claimed for this driver; brought up to the receipts if all is generated but not committed.
+
+    Raises `RunError` if the lease is another driver's by now, or the run is being removed.
+    """
+    begun = begin(run)
+    manifest = replace(claim(run.store, lease), experiment=begun.experiment)
     return manifest if manifest.status == "committed" or generation_left(run) else commit(run, manifest, [])
 
 

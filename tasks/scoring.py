@@ -6,8 +6,8 @@ from skewbench.eval.scorers import Scorers, SetScorer
 from skewbench.eval.scorers import names as scorer_names
 from skewbench.eval.weights import missing
 from skewbench.sql import connect
-from skewbench.storage.manifest import Manifest, parts_by_receipt
-from skewbench.storage.parts import Receipt, read_receipts, receipt_path
+from skewbench.storage.manifest import Manifest, parts_by_receipt, receipts_of
+from skewbench.storage.parts import Receipt
 from skewbench.storage.store import Store
 from skewbench.tasks.reference import NONE, find_reference
 from skewbench.tasks.worker import ScoreJob
@@ -61,8 +61,12 @@ def jobs_left(
 
     `cells`: the cell of each shard, by shard. Scorers of a cell as a set wait until all of the run is committed.
     """
-    receipts = read_receipts(store, manifest.run_id)
-    made = {receipt.shard: receipt for receipt in receipts.values() if receipt.key.startswith("generation-")}
+    receipts = receipts_of(store, manifest)
+    made = {
+        receipt.shard: receipt
+        for receipt in receipts.values()
+        if receipt.key.startswith("generation-") and receipt.shard in cells
+    }
     held = parts_by_receipt(manifest, made)
     whole = {
         cell: tuple(dict.fromkeys(part for shard, parts in held.items() if cells[shard] == cell for part in parts))
@@ -100,12 +104,10 @@ def _is_of(key: str, of: str) -> bool:
     return not key.endswith(_WITHOUT) and (key == of or key.startswith(f"{of}-"))
 
 
-def drop_superseded(store: Store, receipts: dict[str, Receipt]) -> dict[str, Receipt]:
-    """Receipts without those that stood in for what was missing and are replaced; these are deleted."""
-    kept = {}
-    for key, receipt in receipts.items():
-        if key.endswith(_WITHOUT) and any(_is_of(other, key.removesuffix(_WITHOUT)) for other in receipts):
-            store.delete(receipt_path(receipt.run_id, key))
-        else:
-            kept[key] = receipt
-    return kept
+def superseded(receipts: Mapping[str, Receipt]) -> list[Receipt]:
+    """Receipts of rows without values that stood in for missing weights, and have been replaced since."""
+    return [
+        receipt
+        for key, receipt in receipts.items()
+        if key.endswith(_WITHOUT) and any(_is_of(other, key.removesuffix(_WITHOUT)) for other in receipts)
+    ]

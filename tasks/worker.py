@@ -68,8 +68,13 @@ class ScoreJob:
     @property
     def key(self) -> str:
         """Key of its receipt. One without weights does not stand for one with them."""
+        return f"scores-{self.name}"
+
+    @property
+    def name(self) -> str:
+        """Its key without its kind: the beginning of its files' names."""
         against = f"-{self.reference.key}" if self.reference else ""
-        return f"scores-{self.shard}-{self.scorer}.v{self.version}{against}{'.missing' if self.missing else ''}"
+        return f"{self.shard}-{self.scorer}.v{self.version}{against}{'.missing' if self.missing else ''}"
 
 
 Job = GenerateJob | ScoreJob
@@ -77,11 +82,11 @@ Job = GenerateJob | ScoreJob
 
 @dataclass(frozen=True)
 class _Computed:
-    """What came of a job, before it is written. `stem`: of its files' names."""
+    """What came of a job, before it is written. `name`: its key without its kind, as its files are named."""
 
     run_id: str
     shard: str
-    stem: str
+    name: str
     rows: ShardRows | dict[str, pa.Table]
     seconds: float
 
@@ -142,7 +147,7 @@ class Worker:
         began, computed = time.perf_counter(), self._held.pop(job.key)
         try:
             tables, counts = _tables(computed.rows)
-            parts = self._write(computed.run_id, computed.stem, tables)
+            parts = self._write(computed.run_id, computed.name, tables)
             seconds = computed.seconds + time.perf_counter() - began
             made = Receipt(job.key, computed.run_id, computed.shard, parts, seconds, counts)
             receipt = write_receipt(self._store, made)
@@ -157,7 +162,7 @@ class Worker:
         began = time.perf_counter()
         if isinstance(job, ScoreJob):
             scores = self._score(job)
-            return _Computed(job.run_id, job.shard, f"{job.shard}-{job.scorer}", scores, time.perf_counter() - began)
+            return _Computed(job.run_id, job.shard, job.name, scores, time.perf_counter() - began)
         if self._setting is None:
             raise ValueError("a worker without a setting only scores")
         rows = self._generate(self._setting, job)
@@ -195,9 +200,9 @@ class Worker:
     def _scorers(self) -> Scorers:
         return Scorers(self._device)
 
-    def _write(self, run_id: str, stem: str, tables: dict[str, pa.Table]) -> tuple[Part, ...]:
+    def _write(self, run_id: str, job: str, tables: dict[str, pa.Table]) -> tuple[Part, ...]:
         attempt = new_attempt()
-        return tuple(write_part(self._store, name, run_id, stem, attempt, rows) for name, rows in tables.items())
+        return tuple(write_part(self._store, name, run_id, job, attempt, rows) for name, rows in tables.items())
 
 
 def _tables(rows: ShardRows | dict[str, pa.Table]) -> tuple[dict[str, pa.Table], dict[str, int]]:

@@ -2,11 +2,14 @@
 
 import os
 import sys
+import warnings
+from typing import TextIO
 
 import typer
 
 from skewbench.flows.cli import doctor, lake, look, regressions, run, score, serving, shell, weights
-from skewbench.sql import LakeError, LakeUnreachable
+from skewbench.flows.cli.tables import note
+from skewbench.sql import LakeError, LakeUnreachable, LakeWarning
 from skewbench.vocabulary.errors import InputError, RunError
 
 _QUIET = {
@@ -49,6 +52,7 @@ def main() -> None:
     """Run a command. Exit codes: 0 done, 1 the run failed or is incomplete, 2 bad input."""
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
+    warnings.showwarning = _shown_as_notes
     try:
         app()
     except LakeUnreachable as error:
@@ -59,6 +63,21 @@ def main() -> None:
         _end(str(error), 1)
     except OSError as error:  # a full disk, a folder that went away
         _end(f"{error}; when that is mended, the same command goes on where it was", 1)
+
+
+def _shown_as_notes(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """What was left out of an answer is a note; other warnings are shown as ever."""
+    if issubclass(category, LakeWarning):
+        note(str(message))
+    else:
+        sys.stderr.write(warnings.formatwarning(message, category, filename, lineno, line))
 
 
 def _end(message: str, code: int) -> None:
