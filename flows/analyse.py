@@ -4,7 +4,7 @@ from prefect import flow
 
 from skewbench.flows.steps import analyse_run, named
 from skewbench.storage.lease import Lease
-from skewbench.storage.manifest import find_run
+from skewbench.storage.manifest import claim, find_run
 from skewbench.storage.store import open_store
 
 
@@ -21,4 +21,4 @@ def analyse(run: str = "", lake: str = "lake") -> str:
     store = open_store(lake)
     found = find_run(store, run or None)
     with named(found), Lease(store, found.run_id) as lease:
-        return analyse_run(store, find_run(store, found.run_id), lease).run_id
+        return analyse_run(store, claim(store, lease), lease).run_id

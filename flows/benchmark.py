@@ -25,7 +25,7 @@ def benchmark(experiment: Choice = DEMO, lake: str = "lake", ray_address: str = 
     chosen = choose(experiment)
     run = prepare(chosen, lake, download=True)
     with named(run), Lease(run.store, run.id) as lease:
-        manifest = caught_up(run)
+        manifest = caught_up(run, lease)
         if generation_left(run) or scoring_left(run):
             with workers(run.needs, chosen.workers, chosen.model.id, ray_address, lease) as pool:
                 manifest, outcomes = generate_left(run, pool, manifest)

@@ -6,7 +6,7 @@ from prefect.logging import get_run_logger
 from skewbench.flows.steps import named
 from skewbench.storage.compact import compact_run
 from skewbench.storage.lease import Lease
-from skewbench.storage.manifest import find_run
+from skewbench.storage.manifest import claim, find_run
 from skewbench.storage.store import open_store
 
 
@@ -22,7 +22,7 @@ def compact(run: str = "", lake: str = "lake") -> str:
     """
     store = open_store(lake)
     found = find_run(store, run or None)
-    with named(found), Lease(store, found.run_id):
-        compacted = compact_run(store, find_run(store, found.run_id))
+    with named(found), Lease(store, found.run_id) as lease:
+        compacted = compact_run(store, claim(store, lease))
     get_run_logger().info("%s: %d files, now %d", found.run_id, len(found.parts), len(compacted.parts))
     return found.run_id

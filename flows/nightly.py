@@ -14,7 +14,7 @@ from skewbench.flows.parameters import Bundled, Choice, choose
 from skewbench.flows.steps import named
 from skewbench.storage.baselines import find_baseline
 from skewbench.storage.lease import Lease
-from skewbench.storage.manifest import find_run, read_manifest
+from skewbench.storage.manifest import claim, find_run, read_manifest
 from skewbench.storage.parts import new_attempt, write_part
 from skewbench.storage.store import Store, open_store
 from skewbench.tasks.experiment import Experiment
@@ -100,8 +100,8 @@ def _judge(store: Store, run_id: str, experiment: Experiment) -> str:
 def keep(store: Store, comparison: Comparison) -> None:
     """Write a comparison into the lake, in place of an earlier one of the same run."""
     run_id = comparison.run.run_id
-    with Lease(store, run_id):
-        manifest = find_run(store, run_id)
+    with Lease(store, run_id) as lease:
+        manifest = claim(store, lease)
         part = write_part(store, "regressions", run_id, "regressions", new_attempt(), comparison.to_arrow())
         commit_receipts(store, manifest, [], manifest.status, [part])
 

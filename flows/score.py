@@ -9,7 +9,7 @@ from pydantic import NonNegativeFloat
 from skewbench.flows.cells import by_cell
 from skewbench.flows.steps import finish, named, workers
 from skewbench.storage.lease import Lease
-from skewbench.storage.manifest import find_run
+from skewbench.storage.manifest import claim, find_run
 from skewbench.storage.store import open_store
 from skewbench.tasks.experiment import WorkerSpec
 from skewbench.tasks.pool import Needs, Outcome
@@ -45,7 +45,7 @@ def score(
     check_metrics(chosen)
     run_id = found.run_id
     with named(found), Lease(store, run_id) as lease:
-        manifest = find_run(store, run_id)  # as the last driver left it
+        manifest = claim(store, lease)  # as the last driver left it
         jobs = left_of_run(store, manifest, chosen, reference or None)
         spec = WorkerSpec(**manifest.experiment["workers"])
         outcomes: list[Outcome] = []

@@ -13,9 +13,11 @@ from prefect.runtime import deployment, flow_run
 from skewbench.flows.artifacts import show
 from skewbench.flows.cells import by_cell
 from skewbench.sql import connect
+from skewbench.storage.commit import commit_manifest
 from skewbench.storage.lease import Lease
-from skewbench.storage.manifest import Manifest, delete_unnamed, write_manifest
+from skewbench.storage.manifest import Manifest
 from skewbench.storage.parts import new_attempt, write_part
+from skewbench.storage.records import Status
 from skewbench.storage.store import Store
 from skewbench.storage.verify import broken_parts_told
 from skewbench.tasks.analyse import analyse
@@ -122,16 +124,15 @@ def analyse_run(store: Store, manifest: Manifest, lease: Lease) -> Manifest:
     part = write_part(store, "analysis", manifest.run_id, "analysis", new_attempt(), answers)
     others = tuple(other for other in manifest.parts if other.table != "analysis")
     of_cells = [shortfall for shortfall in manifest.shortfalls if "metric" not in shortfall]
-    status = "committed" if is_generated(store, manifest) and not without else "incomplete"
+    status: Status = "committed" if is_generated(store, manifest) and not without else "incomplete"
     judged = replace(manifest, status=status, shortfalls=[*of_cells, *without], missing_metrics=missing)
-    written = write_manifest(store, replace(judged, parts=(*others, part)))
-    delete_unnamed(store, written)
-    return written
+    return commit_manifest(store, replace(judged, parts=(*others, part)), wrote=[part])
 
 
 def finish(store: Store, manifest: Manifest, lease: Lease) -> Manifest:
     """Analyse, write the report, and show both in the UI."""
     manifest = analyse_run(store, manifest, lease)
+    lease.confirm()
     show(store, manifest, report_run(store, manifest.run_id))
     return manifest
 

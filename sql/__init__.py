@@ -5,11 +5,12 @@ from skewbench.sql.connect import connect, script
 from skewbench.sql.named import Query, find, queries, query
 from skewbench.sql.pictures import pictures
 from skewbench.sql.select import select
-from skewbench.storage.place import LakeError, LakeUnreachable, locate
+from skewbench.storage.place import LakeError, LakeUnreachable, LakeWarning, locate
 
 __all__ = [
     "LakeError",
     "LakeUnreachable",
+    "LakeWarning",
     "Query",
     "connect",
     "find",

@@ -1,16 +1,17 @@
 """The runs of a lake, from its manifests: which parts a reader may see."""
 
-import json
 import re
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from pathlib import PurePosixPath
 from typing import Any
 
 import duckdb
 
-from skewbench.storage.place import LakeError, LakeUnreachable, Place
+from skewbench.storage.place import LakeError, LakeUnreachable, LakeWarning, Place
+from skewbench.storage.records import Manifest, Part, parse_receipt, shown
+from skewbench.storage.scan import read_manifests
 from skewbench.storage.schemas import TABLES
 
 _BROKEN_PART = re.compile(r"\.parquet\b|Invalid unicode")
@@ -36,7 +37,7 @@ def of_a_part(error: duckdb.Error) -> LakeError | None:
 
 @dataclass(frozen=True)
 class Run:
-    """One manifest. `parts` holds the paths of each table's parts; `sizes` the bytes of each."""
+    """One run as a reader sees it. `parts` holds the paths of each table's parts; `sizes` the bytes of each."""
 
     run_id: str
     name: str
@@ -51,23 +52,33 @@ class Run:
 
 
 def read_runs(place: Place, runs: str | Sequence[str] | None = None, include_running: bool = False) -> list[Run]:
-    """The manifests of the runs that a reader sees, oldest first.
+    """The runs that a reader sees, oldest first.
 
-    Without `runs`: every committed run, and with `include_running` the running and incomplete ones too. A run that is
-    named may be incomplete; a running one needs `include_running` even then.
+    Without `runs`: every committed run, and with `include_running` the running and incomplete ones too; broken ones
+    are left out with a `LakeWarning` each. A run that is named may be incomplete; a running one needs
+    `include_running` even then.
 
     Raises:
-        LakeError: no run, an unknown run, a running run that was not asked for, a broken manifest.
+        LakeError: no run, an unknown or broken run that was named, a running run that was not asked for.
     """
-    found = {run.run_id: run for run in _manifests(place)}
+    lake = read_manifests(place)
+    found = {run.run_id: run for run in lake.whole}
+    broken = {run.run_id: run for run in lake.broken}
+    names = [runs] if isinstance(runs, str) else None if runs is None else list(dict.fromkeys(runs))
+    for name in names or ():
+        if name in broken:
+            raise LakeError(str(broken[name]))
+    if names is None:
+        for run in lake.broken:
+            warnings.warn(f"left out: {run}", LakeWarning, stacklevel=4)
     if not found:
-        raise LakeError(f"lake {place.lake!r} holds no run")
-    if runs is None:
+        readable = " that can be read" if broken else ""
+        raise LakeError(f"lake {place.lake!r} holds no run{readable}")
+    if names is None:
         seen = [run for run in found.values() if include_running or run.status == "committed"]
         if not seen:
             raise LakeError(f"lake {place.lake!r} holds no committed run; there are: {_listed(found)}")
-        return seen
-    names = [runs] if isinstance(runs, str) else list(dict.fromkeys(runs))
+        return [_run(place, manifest) for manifest in seen]
     if not names:
         raise LakeError(f"no run named; lake {place.lake!r} holds: {_listed(found)}")
     for name in names:
@@ -77,72 +88,48 @@ def read_runs(place: Place, runs: str | Sequence[str] | None = None, include_run
             raise LakeError(f"no run {name!r} in lake {place.lake!r}{meant}; there are: {_listed(found)}")
         if found[name].status == "running" and not include_running:
             raise LakeError(
-                f"run {name!r} is not done: it is still running, or was stopped; `skewbench run` goes on with it, "
+                f"run {name!r} is not done: it is still running, or was stopped; `skewbench run` resumes it, "
                 "and until it is done `skewbench report` shows what there is"
             )
-    return [found[name] for name in names]
+    return [_run(place, found[name]) for name in names]
 
 
-def _listed(found: dict[str, Run], most: int = 20) -> str:
+def _listed(found: Mapping[str, Manifest], most: int = 20) -> str:
     names = [run_id if run.status == "committed" else f"{run_id} ({run.status})" for run_id, run in found.items()]
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
-def _manifests(place: Place) -> list[Run]:
-    paths = [path for path in place.list("_runs") if path.endswith(".json")]
-    runs = [_manifest(place, path, content) for path, content in zip(paths, _json(place, paths), strict=True)]
-    return sorted(runs, key=lambda run: (run.created, run.run_id))
+def _run(place: Place, manifest: Manifest) -> Run:
+    listed = list(manifest.parts)
+    if manifest.status == "running":  # its manifest names its parts at commit; until then its receipts do
+        listed += _parts_of_receipts(place, manifest.run_id)
+    parts: dict[str, list[str]] = {table: [] for table in TABLES}
+    for part in dict.fromkeys(listed):
+        parts[part.table].append(part.path)
+    return Run(
+        run_id=manifest.run_id,
+        name=manifest.name,
+        status=manifest.status,
+        created=manifest.created,
+        baseline=manifest.baseline,
+        cells=manifest.cells,
+        missing_metrics=manifest.missing_metrics,
+        metrics=manifest.metrics,
+        parts=parts,
+        sizes={part.path: part.bytes for part in listed},
+    )
 
 
-def _manifest(place: Place, path: str, content: dict[str, Any]) -> Run:
-    try:
-        if content["run_id"] != PurePosixPath(path).stem:  # it names folders, and a lake may be somebody else's
-            raise LakeError(f"manifest {place.address(path)!r}: it is that of run {content['run_id']!r}")
-        listed = list(content["parts"])
-        if content["status"] == "running":  # its manifest names its parts at commit; until then its receipts do
-            receipts = [file for file in place.list(f"_receipts/run_id={content['run_id']}") if file.endswith(".json")]
-            for receipt in _json(place, receipts):
-                listed += receipt["parts"]
-        parts: dict[str, list[str]] = {table: [] for table in TABLES}
-        sizes: dict[str, int] = {}
-        for table, part, size in dict.fromkeys(_parts(place, listed)):
-            parts.setdefault(table, []).append(part)
-            sizes[part] = size
-        return Run(
-            run_id=content["run_id"],
-            name=content["name"],
-            status=content["status"],
-            created=content["created"],
-            baseline=content.get("baseline"),
-            cells=content.get("cells", []),
-            missing_metrics=content.get("missing_metrics", []),
-            metrics=content.get("metrics", []),
-            parts=parts,
-            sizes=sizes,
-        )
-    except (KeyError, TypeError) as error:
-        raise LakeError(f"manifest {place.address(path)!r}: {type(error).__name__}: {error}") from error
-
-
-def _parts(place: Place, listed: list[dict[str, Any]]) -> Iterator[tuple[str, str, int]]:
-    for part in listed:
-        relative = PurePosixPath(part["path"])
-        if relative.is_absolute() or ".." in relative.parts:
-            raise LakeError(f"part {part['path']!r} lies outside of lake {place.lake!r}")
-        yield part["table"], relative.as_posix(), part.get("bytes", 0)
-
-
-def _json(place: Place, paths: list[str]) -> list[dict[str, Any]]:
+def _parts_of_receipts(place: Place, run_id: str) -> list[Part]:
+    paths = [path for path in place.list(f"_receipts/run_id={run_id}") if path.endswith(".json")]
+    parts: list[Part] = []
     try:
         contents = place.read_all(paths)
     except OSError as error:
         raise LakeError(f"lake {place.lake!r} cannot be read: {error}") from error
-    return [_parsed(place, path, content) for path, content in zip(paths, contents, strict=True)]
-
-
-def _parsed(place: Place, path: str, content: bytes) -> dict[str, Any]:
-    try:
-        parsed: dict[str, Any] = json.loads(content)
-    except ValueError as error:
-        raise LakeError(f"{place.address(path)!r} cannot be read: {error}") from error
-    return parsed
+    for path, content in zip(paths, contents, strict=True):
+        try:
+            parts += parse_receipt(path, content).parts
+        except ValueError as error:
+            warnings.warn(f"left out: {shown(path)} is no receipt: {error}", LakeWarning, stacklevel=6)
+    return parts

@@ -2,9 +2,12 @@
 
 import json
 import re
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
+
+from pydantic import ConfigDict
 
 from skewbench.storage.manifest import find_run, now
+from skewbench.storage.records import parse_fields, shown
 from skewbench.storage.store import Store
 from skewbench.vocabulary.errors import InputError
 
@@ -14,6 +17,8 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,59}")
 @dataclass(frozen=True)
 class Baseline:
     """A named pointer to a run."""
+
+    __pydantic_config__ = ConfigDict(strict=True, extra="forbid")
 
     name: str
     run_id: str
@@ -36,34 +41,74 @@ def find_baseline(store: Store, name: str) -> Baseline | None:
     if not _NAME.fullmatch(name):
         return None
     try:
-        found = Baseline(**json.loads(store.read(_path(name))))
-        return replace(found, run_id=_checked(found.run_id, "run"))  # it names a file, and a lake may be another's
+        return _parse(name, store.read(_path(name)))
     except FileNotFoundError:
         return None
-    except (ValueError, TypeError) as error:
-        raise InputError(f"{_path(name)} is no baseline: {error}; `skewbench baseline set {name} RUN`") from None
+    except ValueError as error:
+        raise InputError(str(BrokenBaseline(name, str(error)))) from None
+
+
+@dataclass(frozen=True)
+class BrokenBaseline:
+    """A baseline whose file cannot be parsed. As text: the file, what is wrong with it, and what to do."""
+
+    name: str
+    why: str
+
+    def __str__(self) -> str:
+        name = shown(self.name)
+        return (
+            f"{_path(name)} is no baseline: {self.why}; `skewbench baseline set {name} RUN` writes it anew, "
+            f"`skewbench baseline remove {name}` deletes it"
+        )
+
+
+def scan_baselines(store: Store) -> tuple[list[Baseline], list[BrokenBaseline]]:
+    """All baselines of a lake, by name, and those that are broken."""
+    whole, broken = list[Baseline](), list[BrokenBaseline]()
+    for path in store.list("_baselines"):
+        name = path.removeprefix("_baselines/").removesuffix(".json")
+        try:
+            whole.append(_parse(name, store.read(path)))
+        except FileNotFoundError:  # removed meanwhile
+            continue
+        except ValueError as error:
+            broken.append(BrokenBaseline(name, str(error)))
+    return whole, broken
 
 
 def list_baselines(store: Store) -> list[Baseline]:
-    """All baselines of a lake, by name."""
-    names = [path.rsplit("/", 1)[-1].removesuffix(".json") for path in store.list("_baselines")]
-    return [found for name in sorted(names) if (found := find_baseline(store, name))]
+    """The baselines of a lake that can be read, by name."""
+    return scan_baselines(store)[0]
 
 
 def remove_baseline(store: Store, name: str) -> Baseline:
-    """Forget a name; its run stays. Raises `InputError` where there is none."""
-    found = find_baseline(store, name)
-    if found is None:
-        known = ", ".join(one.name for one in list_baselines(store)) or "none"
-        raise InputError(f"no baseline {name!r}; there are: {known}")
+    """Forget a name, also one whose file is broken; its run stays. Raises `InputError` where there is none.
+
+    Returns:
+        What it was; with an empty `run_id` where its file was broken.
+    """
+    whole, broken = scan_baselines(store)
+    known = {baseline.name: baseline for baseline in whole} | {one.name: Baseline(one.name, "", "") for one in broken}
+    if name not in known:
+        raise InputError(f"no baseline {name!r}; there are: {', '.join(map(shown, known)) or 'none'}")
     store.delete(_path(name))
+    return known[name]
+
+
+def _parse(name: str, content: bytes) -> Baseline:
+    found = parse_fields(Baseline, content)
+    for what in (found.name, found.run_id):  # the latter names a file, and a lake may be another's
+        if not _NAME.fullmatch(what):
+            raise ValueError(f"{shown(what)!r} is no name")
+    if found.name != name:
+        raise ValueError(f"it is that of {shown(found.name)!r}")
     return found
 
 
-def _checked(name: str, what: str = "baseline") -> str:
+def _checked(name: str) -> None:
     if not _NAME.fullmatch(name):
-        raise InputError(f"{what} {name!r}: lower-case letters, digits, dots, hyphens and underscores, 60 at most")
-    return name
+        raise InputError(f"baseline {name!r}: lower-case letters, digits, dots, hyphens and underscores, 60 at most")
 
 
 def _path(name: str) -> str:

@@ -56,6 +56,17 @@ class BucketStore(Bucket):
             return self._holds(path, new)
         return True
 
+    def remove(self, path: str, old: bytes) -> bool:
+        """Delete an object only if its content is still `old`; False where it is not, or is gone.
+
+        Object stores are asked without a condition here (`obstore` has none for deletions), right after the content
+        was compared. So whoever calls this first makes sure that nobody else replaces the object.
+        """
+        if not self._holds(path, old):
+            return False
+        self.delete(path)
+        return True
+
     def exists(self, path: str) -> bool:
         """Whether there is such an object."""
         try:

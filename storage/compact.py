@@ -1,7 +1,8 @@
 """Many small parts -> few large ones, sorted: readers then open one file where there were hundreds.
 
-Written first, then the manifest is replaced, then what was merged is deleted: killed anywhere, all rows are readable,
-and the same command finishes the work.
+Large files are written first, then the manifest is replaced, then what was merged is deleted: killed anywhere, all rows
+are readable, and the same command finishes the work. A compaction that is late, since another driver took the run over,
+replaces nothing, and deletes only what it wrote itself.
 """
 
 from collections.abc import Iterator
@@ -9,8 +10,9 @@ from dataclasses import replace
 
 import pyarrow as pa
 
-from skewbench.storage.manifest import Manifest, delete_unnamed, write_manifest
-from skewbench.storage.parts import Part, new_attempt, read_part, write_part
+from skewbench.storage.commit import commit_manifest
+from skewbench.storage.manifest import Manifest
+from skewbench.storage.parts import COMPACTED, Part, new_attempt, read_part, write_part
 from skewbench.storage.schemas import TABLES
 from skewbench.storage.store import Store
 from skewbench.vocabulary.errors import InputError
@@ -21,20 +23,24 @@ _ORDER = ("cell", "prompt_id", "seed", "block", "branch", "metric")
 
 
 def compact_run(store: Store, manifest: Manifest, target: int = TARGET) -> Manifest:
-    """Merge a committed run's parts, table by table. Raises `InputError` for a run that is not committed."""
+    """Merge a committed run's parts, table by table.
+
+    Raises:
+        InputError: the run is not committed.
+        RunError: another driver has taken the run over.
+    """
     if manifest.status != "committed":
         raise InputError(f"run {manifest.run_id} is {manifest.status}: only committed runs are compacted")
-    parts, replaced = list(manifest.parts), dict(manifest.replaced)
+    parts, replaced, wrote = list(manifest.parts), dict(manifest.replaced), list[Part]()
     for table in TABLES:
         for group in _groups([part for part in manifest.parts if part.table == table], target):
-            merged = _merge(store, manifest.run_id, group)
             gone = {part.path for part in group}
+            merged = _merge(store, manifest.run_id, group, [*gone, *(old for old in replaced if replaced[old] in gone)])
+            wrote.append(merged)
             parts = [part for part in parts if part.path not in gone] + [merged]
             replaced = {old: merged.path if new in gone else new for old, new in replaced.items()}
             replaced |= dict.fromkeys(gone, merged.path)
-    written = write_manifest(store, replace(manifest, parts=tuple(parts), replaced=replaced))
-    delete_unnamed(store, written)
-    return written
+    return commit_manifest(store, replace(manifest, parts=tuple(parts), replaced=replaced), wrote)
 
 
 def _groups(parts: list[Part], target: int) -> Iterator[list[Part]]:
@@ -49,11 +55,11 @@ def _groups(parts: list[Part], target: int) -> Iterator[list[Part]]:
             group.append(part)
 
 
-def _merge(store: Store, run_id: str, group: list[Part]) -> Part:
+def _merge(store: Store, run_id: str, group: list[Part], sources: list[str]) -> Part:
     schema = TABLES[group[0].table]
     rows = pa.concat_tables([read_part(store, part) for part in group], promote_options="default")
     for name in schema.names:  # parts of an older schema lack the newer columns
         if name not in rows.column_names:
             rows = rows.append_column(name, pa.nulls(rows.num_rows, schema.field(name).type))
     order = [(name, "ascending") for name in _ORDER if name in schema.names]
-    return write_part(store, group[0].table, run_id, "compacted", new_attempt(), rows.sort_by(order))
+    return write_part(store, group[0].table, run_id, COMPACTED, new_attempt(), rows.sort_by(order), sources)

@@ -1,32 +1,44 @@
-"""One driver a run: a lease in the lake, kept alive by a heartbeat."""
+"""One driver a run: a lease in the lake, kept alive by a heartbeat.
+
+Clocks of two machines are never compared. A driver elsewhere is alive if its lease changes, as it does with each
+heartbeat. A lease that does not change for `STALE` seconds of this machine's own clock may be taken over. A lease
+says who should write; `skewbench.storage.manifest` makes sure that a late driver cannot.
+"""
 
 import json
-import os
-import socket
+import logging
 import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from dataclasses import asdict
 from types import TracebackType
-from typing import Any
 
+from skewbench.storage.holder import Holder, parse_holder, this_process
 from skewbench.storage.place import LakeError
 from skewbench.storage.store import Store
 from skewbench.vocabulary.errors import RunError
 
+logger = logging.getLogger(__name__)
+
 HEARTBEAT = 5.0
 """Seconds between two heartbeats."""
 STALE = 60.0
-"""Seconds without a heartbeat after which a driver on another machine counts as dead."""
+"""Seconds for which a lease is watched without a change before its driver counts as dead."""
+WATCH = 1.0
+"""Seconds between two looks at a lease that is watched."""
 
 
 class Lease:
-    """`with Lease(store, run_id):` is the run's only driver, or raises `RunError` that names the other one."""
+    """`with Lease(store, run_id):` is the run's only driver, or raises `RunError` that names the other one.
 
-    def __init__(self, store: Store, run_id: str) -> None:
-        self._store, self._run_id, self._path = store, run_id, _path(run_id)
-        self._token = uuid.uuid4().hex
+    A driver that cannot be seen from here is watched for at most `STALE` seconds; `notify` is told so in one line.
+    """
+
+    def __init__(self, store: Store, run_id: str, notify: Callable[[str], None] = logger.warning) -> None:
+        self.run_id = run_id
+        self._store, self._path, self._notify = store, _path(run_id), notify
+        self._token, self._beats = uuid.uuid4().hex, 0
         self._held = b""
         self._stop = threading.Event()
         self._lost = threading.Event()
@@ -36,7 +48,7 @@ class Lease:
     def __enter__(self) -> "Lease":
         self._held = self._content()
         if not self._store.put_new(self._path, self._held) and not self._take_over():
-            raise RunError(f"run {self._run_id} has just been taken over by another process; try again later")
+            raise RunError(f"run {self.run_id} has just been taken over by another process; try again later")
         self._thread = threading.Thread(target=self._beat, daemon=True, name="lease")
         self._thread.start()
         return self
@@ -47,13 +59,15 @@ class Lease:
         self._stop.set()
         self._thread.join()
         try:
-            if self._store.read(self._path) == self._held:
-                self._store.delete(self._path)
-        except (LakeError, OSError):  # a lease that stays behind is stale in a minute
+            if not self._store.remove(self._path, self._held):
+                self._lost.set()
+        except (LakeError, OSError):  # the lease stays behind, and names a process that has ended
             return
+        if self._lost.is_set() and isinstance(error, Exception):  # whatever it was: files went, workers were stopped
+            raise taken_over(self.run_id) from error
 
     def when_lost(self, stop: Callable[[], None]) -> None:
-        """`stop` is called where another driver took over, since this one slept too long; at once if it has already."""
+        """`stop` is called when another driver takes over; at once if it already has."""
         self._when_lost = stop
         if self._lost.is_set():
             stop()
@@ -63,122 +77,128 @@ class Lease:
         self._notes = notes
 
     def check(self) -> None:
-        """Raises `RunError` where another driver took over: nothing of the run may be written any more."""
+        """Raises `RunError` if a heartbeat has found that another driver took over."""
         if self._lost.is_set():
-            raise RunError(f"run {self._run_id} has been taken over by another process, since this one did not answer")
+            raise taken_over(self.run_id)
+
+    def confirm(self) -> None:
+        """Read the lease, and raise `RunError` unless it is this driver's."""
+        self._own()
 
     def _take_over(self) -> bool:
-        """Take the lease of a dead driver; of several that try one gets it. Raises `RunError` where it lives."""
+        """Take the lease of a dead driver; of several that try one gets it. Raises `RunError` if it is alive."""
         try:
             left = self._store.read(self._path)
         except FileNotFoundError:  # just given back
             return self._store.put_new(self._path, self._held)
-        holder = _parse(left)
-        if holder and _alive(holder):
-            raise _driven(self._run_id, holder)
+        holder = parse_holder(left)
+        if holder is None:
+            self._notify(f"the lease of run {self.run_id} ({self._path}) was not written by a driver; it is replaced")
+        elif holder.state == "alive":
+            raise _driven(self.run_id, holder)
+        elif holder.state == "unknown" and not self._is_silent(left, holder):
+            return self._store.put_new(self._path, self._held)
         return self._store.swap(self._path, left, self._held)
 
+    def _is_silent(self, left: bytes, holder: Holder) -> bool:
+        """Whether a lease stays as it is for `STALE` seconds; False if it is given back. Raises `RunError` at a change.
+
+        The last look comes after the time is over, so that a watcher that was itself paused sees what it missed.
+        """
+        self._notify(f"{_held_by(self.run_id, holder)}; watching its heartbeat for up to {STALE:.0f} s")
+        began = time.monotonic()
+        while True:
+            over = time.monotonic() - began >= STALE
+            try:
+                if self._store.read(self._path) != left:
+                    raise _driven(self.run_id, holder)
+            except FileNotFoundError:
+                return False
+            if over:
+                return True
+            time.sleep(WATCH)
+
     def _content(self) -> bytes:
-        here = {"host": socket.gethostname(), "processes": _processes(), "pid": os.getpid()}
-        return json.dumps({"token": self._token, **here, "time": time.time(), "notes": [*self._notes()]}).encode()
+        return json.dumps(asdict(this_process(self._token, self._beats, self._notes()))).encode()
 
     def _beat(self) -> None:
         while not self._stop.wait(HEARTBEAT):
+            self._beats += 1
             beat = self._content()
             try:
-                kept = self._store.swap(self._path, self._held, beat)
+                if self._store.swap(self._path, self._held, beat):
+                    self._held = beat
+                    continue
+                self._held = self._own()
             except (LakeError, OSError):  # away, or full: what others have done meanwhile the next beat finds
                 continue
-            if not kept:
+            except RunError:
                 self._lost.set()
                 self._when_lost()
                 return
-            self._held = beat
+
+    def _own(self) -> bytes:
+        """The lease as it is. Raises `RunError` unless it is this driver's."""
+        try:
+            content = self._store.read(self._path)
+        except FileNotFoundError:
+            raise taken_over(self.run_id) from None
+        holder = parse_holder(content)
+        if holder is None or holder.token != self._token:
+            raise taken_over(self.run_id)
+        return content
 
 
-def is_driven(store: Store, run_id: str) -> bool:
-    """Whether a driver that lives holds the run's lease."""
-    return _driver(store, run_id) is not None
+def taken_over(run_id: str) -> RunError:
+    """What a late driver reports."""
+    return RunError(
+        f"run {run_id} has been taken over by another driver, since this one did not answer; "
+        "this one writes nothing more"
+    )
+
+
+def find_driver(store: Store, run_id: str) -> Holder | None:
+    """Who holds the run's lease, unless that process is known to be dead. Does not wait, so it may have died."""
+    try:
+        holder = parse_holder(store.read(_path(run_id)))
+    except FileNotFoundError:
+        return None
+    return holder if holder and holder.state != "dead" else None
 
 
 def driver_notes(store: Store, run_id: str) -> list[str]:
-    """Read what the run's driver says that it waits for; nothing where none drives it."""
-    notes = (_driver(store, run_id) or {}).get("notes")
-    return [str(note) for note in notes] if isinstance(notes, list) else []
+    """Read what the run's driver is waiting for; nothing where no driver holds the lease."""
+    holder = find_driver(store, run_id)
+    return list(holder.notes) if holder else []
 
 
-def check_free(store: Store, run_id: str) -> None:
-    """Raises `RunError` where another driver is at the run: to be asked before anything slow is started."""
-    if holder := _driver(store, run_id):
+def check_free(store: Store, run_id: str) -> str | None:
+    """Ask, before anything slow is started, whether another driver has the run. Does not wait.
+
+    Returns:
+        None, or a line that says who holds the lease where that process cannot be seen from here.
+
+    Raises:
+        RunError: a driver on this machine is alive.
+    """
+    holder = find_driver(store, run_id)
+    if holder is None:
+        return None
+    if holder.state == "alive":
         raise _driven(run_id, holder)
+    return f"{_held_by(run_id, holder)}; the run starts when its heartbeat has not changed for {STALE:.0f} s"
 
 
 def _path(run_id: str) -> str:
     return f"_leases/{run_id}.json"
 
 
-def _driver(store: Store, run_id: str) -> dict[str, Any] | None:
-    try:
-        holder = _parse(store.read(_path(run_id)))
-    except FileNotFoundError:
-        return None
-    return holder if holder and _alive(holder) else None
+def _driven(run_id: str, holder: Holder) -> RunError:
+    return RunError(f"run {run_id} is being driven by {holder}; wait for it, or stop it")
 
 
-def _driven(run_id: str, holder: dict[str, Any]) -> RunError:
-    ago = time.time() - holder["time"]
-    return RunError(
-        f"run {run_id} is being driven by process {holder['pid']} on {holder['host']} "
-        f"(last heartbeat {ago:.0f} s ago); wait for it, or stop it{_free_after(holder)}"
-    )
-
-
-def _parse(content: bytes) -> dict[str, Any] | None:
-    try:
-        return dict(json.loads(content))
-    except ValueError:
-        return None
-
-
-def _processes() -> int:
-    """Which processes the numbers are of: containers may share a host's name, and each counts its own."""
-    try:
-        return os.stat("/proc/self/ns/pid").st_ino
-    except OSError:  # no Linux
-        return 0
-
-
-def _here(holder: dict[str, Any]) -> bool:
-    """Whether the holder's process can be seen from this one."""
-    return (holder["host"], holder.get("processes")) == (socket.gethostname(), _processes())
-
-
-def _free_after(holder: dict[str, Any]) -> str:
-    """For a holder that cannot be seen from here: it may have died, and when the run can then be taken over."""
-    if _here(holder):
-        return ""
-    left = max(holder["time"] + STALE - time.time(), 0)
-    return f"; if it is dead, the same command takes over in {left:.0f} s ({STALE:.0f} s after the last heartbeat)"
-
-
-def _alive(holder: dict[str, Any]) -> bool:
-    """On this machine: whether the process lives. On another: whether its heartbeat is young."""
-    if time.time() - holder["time"] > STALE:
-        return False
-    if not _here(holder):
-        return True
-    try:
-        os.kill(holder["pid"], 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return not _is_zombie(holder["pid"])
-
-
-def _is_zombie(pid: int) -> bool:
-    """Killed, and its parent has not asked yet: in a container that may be never."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in {"Z", "X"}
-    except OSError:  # no Linux, or gone in this moment
-        return False
+def _held_by(run_id: str, holder: Holder) -> str:
+    ahead = holder.time - time.time()
+    clock = f" (its clock is {ahead:,.0f} s ahead of this one's)" if ahead > STALE else ""
+    why = "which is stopped" if holder.here else "which cannot be seen from here"
+    return f"run {run_id} is held by {holder}, {why}{clock}"

@@ -2,60 +2,60 @@
 
 import io
 import json
+import logging
 import re
 import uuid
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from hashlib import sha256
-from pathlib import PurePosixPath
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from skewbench.storage.records import Part, Receipt, parse_receipt, receipt_path, shown
 from skewbench.storage.schemas import TABLES, VERSION
 from skewbench.storage.store import Store
-from skewbench.vocabulary.errors import InputError
+from skewbench.vocabulary.errors import RunError
+
+__all__ = [
+    "COMPACTED",
+    "GENERATION",
+    "MERGED",
+    "BrokenReceipt",
+    "Part",
+    "Receipt",
+    "count_receipts",
+    "job_of",
+    "new_attempt",
+    "read_part",
+    "read_receipts",
+    "receipt_content",
+    "receipt_path",
+    "scan_receipts",
+    "write_part",
+    "write_receipt",
+]
+logger = logging.getLogger(__name__)
 
 GENERATION = "generation"
 """Kind of the receipts of generated shards; the others are of scores."""
+COMPACTED = "compacted"
+"""What compaction writes, in place of a job."""
+MERGED = b"skewbench.merged"
+"""Key of a file's metadata: the parts whose rows it holds."""
 _ROW_GROUP = {"images": 100}
 """Rows a row group: pictures are large, and a reader fetches few."""
 
 
 @dataclass(frozen=True)
-class Part:
-    """One Parquet file of a table, as receipts and manifests name it. `path` is relative to the lake."""
-
-    table: str
-    path: str
-    rows: int
-    bytes: int
-    sha256: str
-    schema_version: int
-
-
-@dataclass(frozen=True)
-class Receipt:
-    """That a shard's parts are whole: written after them, and only if there is none, so the first attempt wins."""
+class BrokenReceipt:
+    """A file among a run's receipts that is none."""
 
     key: str
-    run_id: str
-    shard: str
-    parts: tuple[Part, ...]
-    seconds: float
-    counts: dict[str, int]
-    cell: str = ""
-    retry: int = 0
-    """How often the shard had been generated again by then, since too many of its cell's samples were unusable. Of
-    scores: the attempt that they were made from; of a whole cell: the sum over its shards."""
-    reasons: dict[str, int] = field(default_factory=dict)
-    """Why samples have no usable image, with the number of samples; the commonest reasons."""
-
-    @property
-    def kind(self) -> str:
-        """`generation` or `scores`."""
-        return self.key.partition("-")[0]
+    path: str
+    content: bytes
+    why: str
 
 
 def new_attempt() -> str:
@@ -63,9 +63,29 @@ def new_attempt() -> str:
     return uuid.uuid4().hex[:8]
 
 
-def write_part(store: Store, table: str, run_id: str, stem: str, attempt: str, rows: pa.Table) -> Part:
-    """Write rows of a table as one file. The rows are cast to the table's schema, which is checked."""
-    schema = TABLES[table].with_metadata(_metadata(table, run_id))
+def job_of(path: str) -> str:
+    """The job that wrote a part, by the part's name: `<job>-<attempt>.parquet`. A receipt's key ends in it."""
+    return path.rpartition("/")[2].rpartition("-")[0]
+
+
+def write_part(
+    store: Store, table: str, run_id: str, job: str, attempt: str, rows: pa.Table, merged: Iterable[str] = ()
+) -> Part:
+    """Write rows of a table as one file.
+
+    Args:
+        store: The lake.
+        table: The rows' table; they are cast to its schema, which is checked.
+        run_id: The run.
+        job: The key of the job's receipt without its kind, or what the driver writes.
+        attempt: Tells this attempt at the job from others.
+        rows: The rows.
+        merged: Paths of the parts whose rows these are, where compaction merged them; kept in the file's metadata.
+
+    Returns:
+        The part.
+    """
+    schema = TABLES[table].with_metadata(_metadata(table, run_id, list(merged)))
     buffer = io.BytesIO()
     pq.write_table(
         rows.select(schema.names).cast(schema),
@@ -77,7 +97,7 @@ def write_part(store: Store, table: str, run_id: str, stem: str, attempt: str, r
         use_dictionary=table != "images",
     )
     content = buffer.getvalue()
-    path = f"{table}/run_id={run_id}/{stem}-{attempt}.parquet"
+    path = f"{table}/run_id={run_id}/{job}-{attempt}.parquet"
     store.put(path, content)
     return Part(table, path, rows.num_rows, len(content), sha256(content).hexdigest(), VERSION)
 
@@ -91,19 +111,62 @@ def read_part(
 
 
 def write_receipt(store: Store, receipt: Receipt) -> Receipt:
-    """Write a receipt, or, where an earlier attempt's stands already, delete our parts and return that one."""
-    path = receipt_path(receipt.run_id, receipt.key)
-    if store.put_new(path, json.dumps(asdict(receipt), indent=1).encode()):
-        return receipt
-    store.delete(*(part.path for part in receipt.parts))
-    return _parse(store.read(path))
+    """Write a receipt, or, where an earlier attempt's stands already, delete this attempt's parts and return that one.
+
+    A file that is no receipt is replaced.
+
+    Raises:
+        RunError: this attempt's parts were deleted before the receipt was written, since another driver took the run
+            over or removed it. The receipt is withdrawn then: none may name a part that is not there.
+    """
+    path, content = receipt_path(receipt.run_id, receipt.key), receipt_content(receipt)
+    while not store.put_new(path, content):
+        try:
+            there = store.read(path)
+            first = parse_receipt(path, there)
+        except FileNotFoundError:  # sent back in this moment
+            continue
+        except ValueError as error:
+            logger.warning("%s is no receipt (%s); it is replaced", path, error)
+            if store.swap(path, there, content):
+                break
+            continue
+        named = {part.path for part in first.parts}
+        store.delete(*(part.path for part in receipt.parts if part.path not in named))
+        return first
+    if not all(store.exists(part.path) for part in receipt.parts):
+        store.remove(path, content)
+        raise RunError(f"parts of {receipt.key} of run {receipt.run_id} were deleted before its receipt was written")
+    return receipt
+
+
+def receipt_content(receipt: Receipt) -> bytes:
+    """The bytes of a receipt's file."""
+    return json.dumps(asdict(receipt), indent=1).encode()
+
+
+def scan_receipts(store: Store, run_id: str) -> tuple[dict[str, Receipt], list[BrokenReceipt]]:
+    """All receipts of a run, by key, and the files among them that are none."""
+    folder = f"_receipts/run_id={run_id}"
+    paths = [path for path in store.list(folder) if path.endswith(".json")]
+    receipts, broken = dict[str, Receipt](), list[BrokenReceipt]()
+    for path, content in zip(paths, store.read_all(paths), strict=True):
+        try:
+            receipt = parse_receipt(path, content)
+        except ValueError as error:
+            key = path.removeprefix(f"{folder}/").removesuffix(".json")
+            broken.append(BrokenReceipt(key, path, content, str(error)))
+        else:
+            receipts[receipt.key] = receipt
+    return receipts, broken
 
 
 def read_receipts(store: Store, run_id: str) -> dict[str, Receipt]:
-    """All receipts of a run, by key. Raises `InputError` for a file that is none."""
-    paths = [path for path in store.list(f"_receipts/run_id={run_id}") if path.endswith(".json")]
-    receipts = map(_named, paths, store.read_all(paths))
-    return {receipt.key: receipt for receipt in receipts}
+    """All receipts of a run, by key. A file that is none counts as absent, with a warning: its job is done again."""
+    receipts, broken = scan_receipts(store, run_id)
+    for one in broken:
+        logger.warning("%s is no receipt: %s; `skewbench verify %s --repair`", shown(one.path), one.why, run_id)
+    return receipts
 
 
 def count_receipts(store: Store, run_id: str) -> dict[str, int]:
@@ -119,38 +182,10 @@ def count_receipts(store: Store, run_id: str) -> dict[str, int]:
     return {"generation": len(generated), "scores": len(scores), "scored": len(scored)}
 
 
-def receipt_path(run_id: str, key: str) -> str:
-    """Where a receipt lies. `key` is `<table group>-<shard>[-<scorer>]`."""
-    return f"_receipts/run_id={run_id}/{key}.json"
-
-
-def parse_part(fields: dict[str, Any]) -> Part:
-    """A part from a manifest's or receipt's JSON. Raises `ValueError` for a path that leads out of the lake."""
-    part = Part(**fields)
-    path = PurePosixPath(part.path)
-    if path.is_absolute() or ".." in path.parts:
-        raise ValueError(f"part {part.path!r} lies outside of the lake")
-    return part
-
-
-def _named(path: str, content: bytes) -> Receipt:
-    """The receipt that a file holds, if it is the one that its name says."""
-    try:
-        receipt = _parse(content)
-    except (ValueError, TypeError, KeyError) as error:
-        raise InputError(f"{path} is no receipt: {error}") from None
-    if receipt_path(receipt.run_id, receipt.key) != path:  # both name files, and a lake may be somebody else's
-        raise InputError(f"{path} is no receipt: it is that of {receipt.key!r} of run {receipt.run_id!r}")
-    return receipt
-
-
-def _parse(content: bytes) -> Receipt:
-    fields = json.loads(content)
-    return Receipt(**{**fields, "parts": tuple(parse_part(part) for part in fields["parts"])})
-
-
-def _metadata(table: str, run_id: str) -> dict[bytes, bytes]:
+def _metadata(table: str, run_id: str, merged: list[str]) -> dict[bytes, bytes]:
     metadata = {b"skewbench.run_id": run_id.encode(), b"skewbench.schema_version": str(VERSION).encode()}
+    if merged:
+        metadata[MERGED] = json.dumps(merged).encode()
     if table == "images":  # what makes `datasets.load_dataset("parquet", ...)` show pictures
         metadata[b"huggingface"] = json.dumps({"info": {"features": _image_features()}}).encode()
     return metadata

@@ -13,6 +13,10 @@ class LakeUnreachable(LakeError):
     """An object store that does not answer, after it was asked again for as long as patience lasts."""
 
 
+class LakeWarning(UserWarning):
+    """Something of a lake that is broken and was left out of what a reader sees."""
+
+
 class Place(Protocol):
     """Whole objects under names that are relative to the lake. All that readers ask of a lake."""
 

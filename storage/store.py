@@ -10,16 +10,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from skewbench.storage.place import Folder, Place
+from skewbench.storage.place import Folder, LakeUnreachable, Place
 from skewbench.vocabulary.errors import InputError
 
 ABANDONED = 3600.0
 """Age in seconds from which a temporary file has no writer any more."""
+LOCK_PATIENCE = 60.0
+"""Seconds for which a lake's lock is waited for. It is held for as long as one small file takes to be written."""
 _LOCK = ".lock"
 
 
 class Store(Place, Protocol):
-    """A lake that is written to. Its promises rest on `put_new` and `swap`: of several writers one succeeds."""
+    """A lake to write to. Its promises rest on `put_new`, `swap` and `remove`: of several writers one succeeds."""
 
     def check_writable(self) -> None:
         """Raises `InputError` or `LakeError` where nothing can be written."""
@@ -35,6 +37,10 @@ class Store(Place, Protocol):
 
     def swap(self, path: str, old: bytes, new: bytes) -> bool:
         """Replace an object only if its content is still `old`; False where it is not, or is gone."""
+        ...
+
+    def remove(self, path: str, old: bytes) -> bool:
+        """Delete an object only if its content is still `old`; False where it is not, or is gone."""
         ...
 
     def exists(self, path: str) -> bool:
@@ -80,12 +86,17 @@ class LocalStore(Folder):
     def swap(self, path: str, old: bytes, new: bytes) -> bool:
         """Replace an object only if its content is still `old`; False where it is not, or is gone."""
         with self._locked():
-            try:
-                if self.read(path) != old:
-                    return False
-            except FileNotFoundError:
+            if not self._holds(path, old):
                 return False
             self.put(path, new)
+            return True
+
+    def remove(self, path: str, old: bytes) -> bool:
+        """Delete an object only if its content is still `old`; False where it is not, or is gone."""
+        with self._locked():
+            if not self._holds(path, old):
+                return False
+            self.delete(path)
             return True
 
     def exists(self, path: str) -> bool:
@@ -119,11 +130,31 @@ class LocalStore(Folder):
             except FileNotFoundError:  # its writer was alive after all
                 continue
 
+    def _holds(self, path: str, content: bytes) -> bool:
+        try:
+            return self.read(path) == content
+        except FileNotFoundError:
+            return False
+
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """One process at a time: a file has no compare-and-swap of its own."""
+        """One process at a time: a file has no compare-and-swap of its own.
+
+        Raises `LakeUnreachable` where a process keeps the lock, since it was stopped while it held it.
+        """
+        until = time.monotonic() + LOCK_PATIENCE
         with (self._temporary_folder() / _LOCK).open("wb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            while True:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() > until:
+                        raise LakeUnreachable(
+                            f"lake {self.lake!r}: another process has held {file.name} for {LOCK_PATIENCE:.0f} s; "
+                            "resume that process, or end it"
+                        ) from None
+                    time.sleep(0.005)
             yield
 
     def _temporary_folder(self) -> Path:

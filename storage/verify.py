@@ -1,39 +1,86 @@
-"""Does the lake still hold what receipts hashed? And sending back what it does not."""
+"""Checks that a lake still holds what was written: parts against the manifest, and that against the receipts."""
 
+import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 
-from skewbench.storage.attempts import current
-from skewbench.storage.lease import Lease
-from skewbench.storage.manifest import Manifest, find_run, parts_by_receipt, write_manifest
-from skewbench.storage.parts import Part, Receipt, read_receipts, receipt_path
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from skewbench.storage.manifest import Manifest, vouched
+from skewbench.storage.parts import Part, Receipt, receipt_path, scan_receipts
 from skewbench.storage.place import LakeUnreachable
 from skewbench.storage.store import Store
 from skewbench.vocabulary.errors import RunError
 
-GENERATED = ("samples", "images", "stability")
-"""Tables of what was drawn and measured; the others are made from them."""
-
 
 @dataclass(frozen=True)
 class Fault:
-    """A part that is not what the manifest says."""
+    """A file of a run that is not what it should be. `part`: None for a receipt or a manifest."""
 
-    part: Part
+    path: str
     what: str
+    part: Part | None = None
 
 
 def check_parts(store: Store, manifest: Manifest, seen: Callable[[], None] = lambda: None) -> list[Fault]:
-    """Hash every part that the manifest names. `seen` is called after each."""
-    faults = []
-    for part in manifest.parts:
-        what = _fault(store, part)
-        if what:
-            faults.append(Fault(part, what))
-        seen()
-    return faults
+    """Hash every part that the manifest names, and count its rows. `seen` is called after each."""
+    return _check(store, manifest.parts, seen)
+
+
+def check_run(store: Store, manifest: Manifest, seen: Callable[[], None] = lambda: None) -> list[Fault]:
+    """Check all of a run: its parts, also those of receipts that are not committed yet, and its receipts.
+
+    Args:
+        store: The lake.
+        manifest: The run.
+        seen: Is called after each part.
+
+    Returns:
+        What is broken.
+    """
+    return _check(store, all_parts(store, manifest), seen) + check_receipts(store, manifest)
+
+
+def all_parts(store: Store, manifest: Manifest) -> list[Part]:
+    """The parts that the manifest names, and those of receipts that no commit has seen yet."""
+    receipts, _ = scan_receipts(store, manifest.run_id)
+    known = {*manifest.replaced, *(part.path for part in manifest.parts)}
+    uncommitted = [part for receipt in receipts.values() for part in receipt.parts if part.path not in known]
+    return [*manifest.parts, *dict.fromkeys(uncommitted)]
+
+
+def check_receipts(store: Store, manifest: Manifest) -> list[Fault]:
+    """Receipts that are none, that are missing, or that disagree with the manifest."""
+    receipts, broken = scan_receipts(store, manifest.run_id)
+    faults = [Fault(one.path, f"is no receipt: {one.why}") for one in broken]
+    faults += [
+        Fault(receipt_path(manifest.run_id, key), "disagrees with the manifest")
+        for key, receipt in receipts.items()
+        if disagrees(receipt, manifest)
+    ]
+    files = {one.path for one in broken}
+    missing = [receipt_path(manifest.run_id, key) for key in missing_receipts(manifest, receipts)]
+    return faults + [Fault(path, "is gone") for path in missing if path not in files]
+
+
+def disagrees(receipt: Receipt, manifest: Manifest) -> bool:
+    """Whether a receipt says something else of a part that the manifest names."""
+    named = {part.path: part for part in manifest.parts}
+    return any(named.get(part.path, part) != part for part in receipt.parts)
+
+
+def missing_receipts(manifest: Manifest, receipts: dict[str, Receipt]) -> dict[str, Receipt]:
+    """What the receipts would be of jobs whose parts the manifest names and no receipt does."""
+    by_receipts = {part.path for receipt in receipts.values() for part in receipt.parts}
+    by_receipts |= {manifest.replaced[path] for path in by_receipts if path in manifest.replaced}
+    return {
+        key: receipt
+        for key, receipt in vouched(manifest).items()
+        if key not in receipts and not {part.path for part in receipt.parts} <= by_receipts
+    }
 
 
 @contextmanager
@@ -47,62 +94,32 @@ def broken_parts_told(store: Store, *manifests: Manifest) -> Iterator[None]:
         faults = [fault for manifest in manifests for fault in check_parts(store, manifest)]
         if not faults:
             raise
-        first = f"{faults[0].part.path} {faults[0].what}"
+        first = f"{faults[0].path} {faults[0].what}"
         raise RunError(f"{len(faults)} parts are broken ({first}): verify --repair sends their shards back") from error
 
 
-def repair(store: Store, run_id: str, faults: list[Fault]) -> list[Fault]:
-    """Send back what is still broken, under the run's lease, and return that: since faults were found a driver or a
-    compaction may have put other parts in their place. Raises `RunError` while another process drives the run.
-    """
-    with Lease(store, run_id):
-        manifest = find_run(store, run_id)
-        still = [fault for fault in faults if fault.part in manifest.parts and _fault(store, fault.part)]
-        if still:
-            send_back(store, manifest, still)
-    return still
-
-
-def send_back(store: Store, manifest: Manifest, faults: list[Fault]) -> Manifest:
-    """Drop broken parts and the receipts that vouch for them. Where pictures or their measures are among them, the run
-    is `incomplete` until it is started again; scores and answers come back by themselves then.
-
-    A shard goes back whole, and with it, where parts were merged, the shards whose rows lie in one file with its; and
-    its scores, which may have been read off what was broken already.
-    """
-    receipts = read_receipts(store, manifest.run_id)
-    held = {key: {part.path for part in parts} for key, parts in parts_by_receipt(manifest, receipts).items()}
-    broken = {fault.part.path for fault in faults}
-    lost = receipts.keys() - current(receipts).keys()  # earlier attempts, which must not count again
-    while more := ({key for key, paths in held.items() if paths & broken} | _scores_of(lost, receipts)) - lost:
-        lost |= more
-        broken |= set[str]().union(*(held[key] for key in more))
-    dropped = [part for part in manifest.parts if part.path in broken]
-    parts = tuple(part for part in manifest.parts if part.path not in broken)
-    status = "incomplete" if any(part.table in GENERATED for part in dropped) else manifest.status
-    # the receipts first: whoever is killed here leaves none that vouches for a broken part
-    earlier_first = sorted(lost, key=lambda key: receipts[key].retry)
-    store.delete(*(receipt_path(manifest.run_id, key) for key in earlier_first))
-    written = write_manifest(store, replace(manifest, status=status, parts=parts))
-    store.delete(*broken)
-    return written
-
-
-def _scores_of(lost: set[str], receipts: dict[str, Receipt]) -> set[str]:
-    """Receipts of scores that were made from lost shards: those of the shard, and all of a cell as a set."""
-    shards = {receipts[key].shard for key in lost if key.startswith("generation-")}
-    return {
-        key
-        for key, receipt in receipts.items()
-        if key.startswith("scores-") and (receipt.shard in shards or (shards and receipt.shard.startswith("cell.")))
-    }
-
-
-def _fault(store: Store, part: Part) -> str | None:
+def fault_of(store: Store, part: Part) -> str | None:
+    """What is wrong with a part's file, if anything."""
     try:
         content = store.read(part.path)
     except FileNotFoundError:
         return "is gone"
     if len(content) != part.bytes:
         return f"has {len(content)} bytes, not {part.bytes}"
-    return None if sha256(content).hexdigest() == part.sha256 else "has other content than was written"
+    if sha256(content).hexdigest() != part.sha256:
+        return "has other content than was written"
+    try:
+        rows = pq.read_metadata(io.BytesIO(content)).num_rows
+    except pa.ArrowException:
+        return "is no Parquet file"
+    return None if rows == part.rows else f"has {rows} rows, not {part.rows}"
+
+
+def _check(store: Store, parts: "list[Part] | tuple[Part, ...]", seen: Callable[[], None]) -> list[Fault]:
+    faults = []
+    for part in parts:
+        what = fault_of(store, part)
+        if what:
+            faults.append(Fault(part.path, what, part))
+        seen()
+    return faults

@@ -9,8 +9,22 @@ import duckdb
 from skewbench.eval.scorers import stored_metrics
 from skewbench.stability.blocks import Block, select
 from skewbench.storage.attempts import current
-from skewbench.storage.manifest import Manifest, delete_unnamed, now, parts_by_receipt, read_manifest, write_manifest
-from skewbench.storage.parts import GENERATION, Part, read_receipts, receipt_path
+from skewbench.storage.commit import commit_manifest
+from skewbench.storage.lease import Lease
+from skewbench.storage.manifest import (
+    DERIVED,
+    Manifest,
+    check_stays,
+    claim,
+    create_manifest,
+    now,
+    parts_by_receipt,
+    plan_path,
+    read_manifest,
+    receipts_of,
+)
+from skewbench.storage.parts import COMPACTED, GENERATION, Part, Receipt, job_of, read_receipts
+from skewbench.storage.records import Status
 from skewbench.storage.store import Store, open_store
 from skewbench.tasks.experiment import Experiment, WorkerSpec
 from skewbench.tasks.generate import Setting
@@ -24,9 +38,6 @@ from skewbench.tasks.scoring import check_metrics, counting, jobs_left, with_met
 from skewbench.tasks.shortfalls import shortfalls, to_retry
 from skewbench.tasks.worker import GenerateJob, Job, Needs, ScoreJob
 from skewbench.vocabulary.errors import InputError
-
-_DERIVED = {"analysis", "regressions"}
-"""Tables that no receipt vouches for: their parts are written by the driver, and stay until newer ones replace them."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +90,8 @@ def begin(run: Run) -> Manifest:
     """
     begun = read_manifest(run.store, run.id)
     if begun:
+        check_stays(begun)
+        run.store.put_new(plan_path(run.id), begun.stored or b"")  # lakes of older versions have none
         metrics = list(dict.fromkeys((*begun.experiment["metrics"], *run.experiment.metrics)))
         required = run.experiment.model_dump(mode="json", include={"required", "max_unusable"})
         manifest = replace(begun, experiment={**begun.experiment, "metrics": metrics, **required})
@@ -91,7 +104,7 @@ def begin(run: Run) -> Manifest:
         "versions": versions(),
         "pipeline": pipeline_class(run.source),
     }
-    return write_manifest(
+    return create_manifest(
         run.store,
         Manifest(
             run_id=run.id,
@@ -116,10 +129,9 @@ def generation_left(run: Run) -> list[GenerateJob]:
     them. A run that never ended has no attempt to replace: its readers see what its receipts name. A shard whose rows
     compaction has merged with those of others stays as it is.
     """
-    receipts = read_receipts(run.store, run.id)
+    manifest, receipts = _known(run)
     done = {receipt.shard for receipt in receipts.values() if receipt.kind == GENERATION}
     jobs = [GenerateJob(shard) for shard in run.shards if shard.id not in done]
-    manifest = read_manifest(run.store, run.id)
     if manifest and manifest.status != "running":
         for shard in to_retry(run.shards, current(receipts), run.experiment.max_unusable):
             attempts = [one for one in receipts.values() if one.kind == GENERATION and one.shard == shard.id]
@@ -140,7 +152,7 @@ def commit(run: Run, manifest: Manifest, outcomes: Iterable[Outcome]) -> Manifes
     `outcomes`: those of this start, of which the failed ones are named. The status is `incomplete` while a shard is
     without a receipt, a cell has too few usable images, or a required metric has no value in a cell.
     """
-    receipts = current(read_receipts(run.store, run.id))
+    receipts = current(receipts_of(run.store, manifest))
     done = {receipt.shard for receipt in receipts.values() if receipt.kind == GENERATION}
     of_cells = shortfalls(run.shards, receipts, run.experiment.max_unusable)
     of_metrics = [one for one in manifest.shortfalls if "metric" in one]  # until the values are looked at again
@@ -156,16 +168,23 @@ def commit(run: Run, manifest: Manifest, outcomes: Iterable[Outcome]) -> Manifes
     return commit_receipts(run.store, manifest, outcomes, "committed" if complete else "incomplete")
 
 
-def commit_receipts(
-    store: Store, manifest: Manifest, outcomes: Iterable[Outcome], status: str, derived: Iterable[Part] = ()
-) -> Manifest:
-    """Write a manifest that names the parts of all receipts that count; then delete the others, and then the parts
-    that it does not name: whoever is killed between leaves no receipt of lost parts.
+def _known(run: Run) -> tuple[Manifest | None, dict[str, Receipt]]:
+    """The run's manifest, if it has one, and its receipts by key."""
+    manifest = read_manifest(run.store, run.id)
+    return manifest, receipts_of(run.store, manifest) if manifest else read_receipts(run.store, run.id)
 
-    `derived`: new parts of `analysis` or `regressions`, in place of the table's older ones.
+
+def commit_receipts(
+    store: Store, manifest: Manifest, outcomes: Iterable[Outcome], status: Status, derived: Iterable[Part] = ()
+) -> Manifest:
+    """Write a manifest that names the parts of all receipts that count, and delete what it makes superfluous.
+
+    `derived`: new parts of `analysis` or `regressions`, in place of the table's older ones. Raises `RunError` if
+    another driver has taken the run over: it leaves the lake as that driver made it.
     """
-    every = read_receipts(store, manifest.run_id)
-    receipts = counting(every)
+    known = receipts_of(store, manifest)
+    receipts = counting(known)
+    void = [receipt for key, receipt in known.items() if key not in receipts]
     failed = [{"job": o.job.key, "error": o.error or ""} for o in outcomes if o.receipt is None]
     # shards that an earlier start set aside, and this one, which only scored, did not try
     tried = {f"{GENERATION}-{receipt.shard}" for receipt in receipts.values() if receipt.kind == GENERATION}
@@ -173,24 +192,28 @@ def commit_receipts(
     earlier = [fault for fault in manifest.failed_jobs if fault["job"].startswith(f"{GENERATION}-")]
     failed += [fault for fault in earlier if {fault["job"], fault["job"].partition(".retry")[0]}.isdisjoint(tried)]
     derived = list(derived)
-    kept = [part for part in manifest.parts if part.table in _DERIVED - {new.table for new in derived}]
+    kept = [part for part in manifest.parts if part.table in set(DERIVED) - {new.table for new in derived}]
+    gone = {part.path for receipt in void for part in receipt.parts if job_of(part.path) != COMPACTED}
     held = dict.fromkeys(part for parts in parts_by_receipt(manifest, receipts).values() for part in parts)
-    parts = (*held, *kept, *derived)
-    written = write_manifest(store, replace(manifest, status=status, parts=parts, failed_jobs=failed))
-    store.delete(*(receipt_path(manifest.run_id, key) for key in every.keys() - receipts.keys()))
-    delete_unnamed(store, written)
-    return written
+    parts = (*(part for part in held if part.path not in gone), *kept, *derived)
+    return commit_manifest(
+        store, replace(manifest, status=status, parts=parts, failed_jobs=failed), wrote=derived, void=void
+    )
 
 
-def caught_up(run: Run) -> Manifest:
-    """The run's manifest; brought up to the receipts where all is generated and no start lived to commit it."""
-    manifest = begin(run)
+def caught_up(run: Run, lease: Lease) -> Manifest:
+    """The run's manifest, claimed for this driver; brought up to the receipts if all is generated but not committed.
+
+    Raises `RunError` if the lease is another driver's by now, or the run is being removed.
+    """
+    begun = begin(run)
+    manifest = replace(claim(run.store, lease), experiment=begun.experiment, metrics=begun.metrics)
     return manifest if generation_left(run) or _is_whole(run, manifest) else commit(run, manifest, [])
 
 
 def _is_whole(run: Run, manifest: Manifest) -> bool:
     """Whether it is committed, and its cells have as many usable images as the experiment asks for now."""
-    receipts = current(read_receipts(run.store, run.id))
+    receipts = current(receipts_of(run.store, manifest))
     return manifest.status == "committed" and not shortfalls(run.shards, receipts, run.experiment.max_unusable)
 
 

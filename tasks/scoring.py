@@ -8,8 +8,8 @@ from skewbench.eval.scorers import names as scorer_names
 from skewbench.eval.weights import missing
 from skewbench.sql import connect
 from skewbench.storage.attempts import cell_unit, current, retry_of_cell
-from skewbench.storage.manifest import Manifest, parts_by_receipt
-from skewbench.storage.parts import GENERATION, Receipt, read_receipts
+from skewbench.storage.manifest import Manifest, parts_by_receipt, receipts_of
+from skewbench.storage.parts import GENERATION, Receipt
 from skewbench.storage.store import Store
 from skewbench.tasks.reference import NONE, find_reference
 from skewbench.tasks.shortfalls import is_generated
@@ -70,8 +70,10 @@ def jobs_left(
 
     `cells`: the cell of each shard, by shard. Scorers of a cell as a set wait until all usable images are there.
     """
-    receipts = current(read_receipts(store, manifest.run_id))
-    made = {receipt.shard: receipt for receipt in receipts.values() if receipt.kind == GENERATION}
+    receipts = current(receipts_of(store, manifest))
+    made = {
+        receipt.shard: receipt for receipt in receipts.values() if receipt.kind == GENERATION and receipt.shard in cells
+    }
     generated = is_generated(store, manifest)
     held = parts_by_receipt(manifest, made)
     whole = {

@@ -47,7 +47,12 @@ class GenerateJob:
     @property
     def key(self) -> str:
         """Key of its receipt."""
-        return f"{GENERATION}-{self.shard.id}{_retried(self.retry)}"
+        return f"{GENERATION}-{self.name}"
+
+    @property
+    def name(self) -> str:
+        """Its key without its kind: the beginning of its files' names."""
+        return f"{self.shard.id}{_retried(self.retry)}"
 
     @property
     def cell(self) -> str:
@@ -74,9 +79,14 @@ class ScoreJob:
     @property
     def key(self) -> str:
         """Key of its receipt. One without weights does not stand for one with them."""
+        return f"scores-{self.name}"
+
+    @property
+    def name(self) -> str:
+        """Its key without its kind: the beginning of its files' names."""
         against = f"-{self.reference.key}" if self.reference else ""
         ending = f"{_retried(self.retry)}{against}{'.missing' if self.missing else ''}"
-        return f"scores-{self.shard}-{self.scorer}.v{self.version}{ending}"
+        return f"{self.shard}-{self.scorer}.v{self.version}{ending}"
 
 
 def _retried(retry: int) -> str:
@@ -88,11 +98,11 @@ Job = GenerateJob | ScoreJob
 
 @dataclass(frozen=True)
 class _Computed:
-    """What came of a job, before it is written. `stem`: of its files' names."""
+    """What came of a job, before it is written. `name`: its key without its kind, as its files are named."""
 
     run_id: str
     shard: str
-    stem: str
+    name: str
     rows: ShardRows | dict[str, pa.Table]
     seconds: float
 
@@ -153,7 +163,7 @@ class Worker:
         began, computed = time.perf_counter(), self._held.pop(job.key)
         try:
             tables, counts = _tables(computed.rows)
-            parts = self._write(computed.run_id, computed.stem, tables)
+            parts = self._write(computed.run_id, computed.name, tables)
             seconds = computed.seconds + time.perf_counter() - began
             reasons = _reasons(computed.rows)
             made = Receipt(
@@ -171,11 +181,11 @@ class Worker:
         began = time.perf_counter()
         if isinstance(job, ScoreJob):
             scores = self._score(job)
-            return _Computed(job.run_id, job.shard, f"{job.shard}-{job.scorer}", scores, time.perf_counter() - began)
+            return _Computed(job.run_id, job.shard, job.name, scores, time.perf_counter() - began)
         if self._setting is None:
             raise ValueError("a worker without a setting only scores")
         rows = self._generate(self._setting, job)
-        return _Computed(self._setting.run_id, job.shard.id, job.shard.id, rows, time.perf_counter() - began)
+        return _Computed(self._setting.run_id, job.shard.id, job.name, rows, time.perf_counter() - began)
 
     def _generate(self, setting: Setting, job: GenerateJob) -> ShardRows:
         """The batch that memory was once enough for is the next one's: a worker has one device."""
@@ -209,9 +219,9 @@ class Worker:
     def _scorers(self) -> Scorers:
         return Scorers(self._device)
 
-    def _write(self, run_id: str, stem: str, tables: dict[str, pa.Table]) -> tuple[Part, ...]:
+    def _write(self, run_id: str, job: str, tables: dict[str, pa.Table]) -> tuple[Part, ...]:
         attempt = new_attempt()
-        return tuple(write_part(self._store, name, run_id, stem, attempt, rows) for name, rows in tables.items())
+        return tuple(write_part(self._store, name, run_id, job, attempt, rows) for name, rows in tables.items())
 
 
 def _reasons(rows: ShardRows | dict[str, pa.Table]) -> dict[str, int]:

@@ -95,7 +95,9 @@ def _manifest(folder: Path, lake: Lake, parts: list[dict[str, Any]]) -> None:
         receipts = folder / "_receipts" / f"run_id={lake.run_id}"
         receipts.mkdir(parents=True, exist_ok=True)
         for number, part in enumerate(parts):
-            (receipts / f"{part['table']}-{number}.json").write_text(json.dumps({"parts": [part]}))
+            key = f"{part['table']}-{number}"
+            receipt = {"key": key, "run_id": lake.run_id, "shard": str(number), "parts": [part]}
+            (receipts / f"{key}.json").write_text(json.dumps(receipt | {"seconds": 1.0, "counts": {}}))
         parts = []
     content = {
         "run_id": lake.run_id,

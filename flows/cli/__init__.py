@@ -2,11 +2,14 @@
 
 import os
 import sys
+import warnings
+from typing import TextIO
 
 import typer
 
 from skewbench.flows.cli import doctor, lake, query, regressions, report, run, score, serving, shell, weights
-from skewbench.storage.place import LakeError, LakeUnreachable
+from skewbench.flows.cli.tables import note
+from skewbench.storage.place import LakeError, LakeUnreachable, LakeWarning
 from skewbench.vocabulary.errors import InputError, RunError
 
 _QUIET = {
@@ -53,6 +56,7 @@ def main() -> None:
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     _bypass_proxies()
+    warnings.showwarning = _shown_as_notes
     try:
         app()
     except LakeUnreachable as error:
@@ -70,6 +74,21 @@ def _bypass_proxies() -> None:
     given = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
     listed = [name.strip() for name in given.split(",") if name.strip()]
     os.environ["no_proxy"] = os.environ["NO_PROXY"] = ",".join(dict.fromkeys([*listed, *_LOOPBACK]))
+
+
+def _shown_as_notes(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """What was left out of an answer is a note; other warnings are shown as ever."""
+    if issubclass(category, LakeWarning):
+        note(str(message))
+    else:
+        sys.stderr.write(warnings.formatwarning(message, category, filename, lineno, line))
 
 
 def _end(message: str, code: int) -> None:

@@ -8,15 +8,18 @@ from rich.console import Console
 from rich.progress import Progress
 
 from skewbench.flows.cli.options import AnyRun, Lake, RunId
-from skewbench.flows.cli.tables import console, folding
-from skewbench.storage.baselines import list_baselines
+from skewbench.flows.cli.tables import console, folding, note, plain
+from skewbench.storage.baselines import scan_baselines
 from skewbench.storage.compact import compact_run
 from skewbench.storage.lease import Lease
-from skewbench.storage.manifest import find_run, list_runs
+from skewbench.storage.manifest import Manifest, claim, find_any, find_run, read_manifest, scan_runs
+from skewbench.storage.records import shown
 from skewbench.storage.remove import remove_run
-from skewbench.storage.store import open_store
-from skewbench.storage.verify import check_parts
-from skewbench.storage.verify import repair as repair_run
+from skewbench.storage.repair import Repaired, rebuild
+from skewbench.storage.repair import repair as repair_run
+from skewbench.storage.scan import Manifests
+from skewbench.storage.store import Store, open_store
+from skewbench.storage.verify import all_parts, check_run
 from skewbench.vocabulary.errors import InputError, RunError
 
 runs = typer.Typer(no_args_is_help=True, help="List, show and remove runs.")
@@ -31,12 +34,24 @@ def add_to(app: typer.Typer) -> None:
 
 @runs.command("list")
 def list_all(lake: Lake = "lake") -> None:
-    """List the runs of a lake, oldest first."""
+    """List the runs of a lake, oldest first. Broken ones are listed too, with what to do about them."""
+    found = scan_runs(open_store(lake))
     table = folding("run", "status", "samples", "cells", "MB", "created")
-    for run in list_runs(open_store(lake)):
-        size = sum(part.bytes for part in run.parts) / 1e6
-        table.add_row(run.run_id, run.status, str(run.samples), str(len(run.cells)), f"{size:.1f}", run.created)
+    for run in (*found.whole, *found.removing):
+        size = f"{sum(part.bytes for part in run.parts) / 1e6:.1f}"
+        table.add_row(*map(plain, (run.run_id, run.status, run.samples, len(run.cells), size, run.created)))
+    for broken in found.broken:
+        table.add_row(*map(plain, (broken.run_id, "broken", "", "", "", "")))
     console().print(table if table.row_count else f"no runs in {lake!r}; `skewbench run demo` makes one")
+    tell_broken(found)
+
+
+def tell_broken(found: Manifests) -> None:
+    """Notes on runs that are broken, or whose removal did not end, with what to do."""
+    for run in found.broken:
+        note(str(run))
+    for removal in found.removing:
+        note(f"{removal.run_id} is being removed; `skewbench runs rm {removal.run_id}` completes the removal")
 
 
 @runs.command("show")
@@ -77,44 +92,84 @@ def remove(
     lake: Lake = "lake",
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Delete a run and all its files."""
+    """Delete a run and all its files, also one whose manifest is broken."""
     store = open_store(lake)
-    found = find_run(store, run)
-    if named := [baseline.name for baseline in list_baselines(store) if baseline.run_id == found.run_id]:
-        raise InputError(f"{found.run_id} is the baseline {named[0]!r}; `skewbench baseline remove {named[0]}` first")
+    run_id = find_any(store, run)
+    baselines, broken = scan_baselines(store)
+    if named := [baseline.name for baseline in baselines if baseline.run_id == run_id]:
+        raise InputError(f"{run_id} is the baseline {named[0]!r}; `skewbench baseline remove {named[0]}` first")
+    for one in broken:
+        note(f"{one}; it may have named this run")
     if not yes:
-        typer.confirm(f"delete {found.run_id} with {found.samples} samples from {store.lake}?", abort=True)
-    typer.echo(f"deleted {found.run_id}: {remove_run(store, found.run_id)} files")
+        typer.confirm(f"delete {shown(run_id)} with all its files from {store.lake}?", abort=True)
+    typer.echo(f"deleted {shown(run_id)}: {remove_run(store, run_id, note)} files")
 
 
 def verify(
     run: AnyRun = None,
     lake: Lake = "lake",
     repair: Annotated[
-        bool, typer.Option("--repair", help="Send broken shards back: the next `run` makes them again.")
+        bool,
+        typer.Option(
+            "--repair",
+            help="Rewrite broken manifests and receipts; broken shards are made again by the next `run`.",
+        ),
     ] = False,
 ) -> None:
-    """Check every file of a run against the hash that was stored when it was written."""
+    """Check every file of a run against the hash and the rows that were stored when it was written.
+
+    Receipts and manifest are checked against each other.
+    """
     store = open_store(lake)
-    found = find_run(store, run)
-    if found.status == "running":
-        raise InputError(f"run {found.run_id} is running or was stopped: nothing of it is committed yet")
+    run_id = find_run(store, None).run_id if run is None else find_any(store, run)
+    found = _rebuilt(store, run_id) if repair else _readable(store, run_id)
+    total = len(all_parts(store, found))
     with Progress(console=Console(stderr=True)) as progress:
-        bar = progress.add_task(f"verifying {found.run_id}", total=len(found.parts))
-        faults = check_parts(store, found, lambda: progress.advance(bar))
+        bar = progress.add_task(f"verifying {run_id}", total=total)
+        faults = check_run(store, found, lambda: progress.advance(bar))
     for fault in faults:
-        typer.echo(f"{fault.part.path} {fault.what}")
+        typer.echo(f"{shown(fault.path)} {fault.what}")
     if not faults:
-        typer.echo(f"{found.run_id}: {len(found.parts)} files, all as they were written")
+        typer.echo(f"{run_id}: {total} files, all as they were written")
     elif repair:
-        sent = repair_run(store, found.run_id, faults)
-        typer.echo(
-            f"{len(sent)} sent back; run the experiment again to make them, and `skewbench score` for metrics that it "
-            "does not name"
-        )
+        _tell_repaired(repair_run(store, run_id, faults, note))
     else:
-        raise RunError(
-            f"{len(faults)} of {len(found.parts)} files of {found.run_id} are broken; --repair sends them back"
+        raise RunError(f"{len(faults)} files of {run_id} are broken; `skewbench verify {run_id} --repair` repairs them")
+
+
+def _readable(store: Store, run_id: str) -> Manifest:
+    """The run's manifest. Raises `RunError` where it is broken, and `InputError` where the run is being removed."""
+    try:
+        found = read_manifest(store, run_id)
+    except InputError as error:
+        raise RunError(str(error)) from None
+    if found is None or found.status == "removing":
+        raise InputError(f"run {run_id} is removed; `skewbench runs rm {run_id}` completes a removal that was stopped")
+    return found
+
+
+def _rebuilt(store: Store, run_id: str) -> Manifest:
+    try:
+        return _readable(store, run_id)
+    except RunError as error:
+        typer.echo(str(error).partition("; `")[0])
+        found = rebuild(store, run_id, note)
+        typer.echo(
+            f"rebuilt from its plan and its receipts: {run_id} is {found.status}; "
+            "run the experiment again for its answers and its report"
+        )
+        return found
+
+
+def _tell_repaired(done: Repaired) -> None:
+    if done.restored:
+        typer.echo(f"{len(done.restored)} receipts written anew from the manifest")
+    if done.deleted:
+        typer.echo(f"{len(done.deleted)} broken receipts deleted; run the experiment again to do their jobs")
+    if done.parts:
+        typer.echo(
+            f"{len(done.parts)} files sent back; run the experiment again to make them, and `skewbench score` for "
+            "metrics that it does not name"
         )
 
 
@@ -122,6 +177,6 @@ def compact(run: AnyRun = None, lake: Lake = "lake") -> None:
     """Merge a committed run's many small files into a few large, sorted ones: queries then run faster."""
     store = open_store(lake)
     found = find_run(store, run)
-    with Console(stderr=True).status(f"compacting {found.run_id}"), Lease(store, found.run_id):
-        compacted = compact_run(store, find_run(store, found.run_id))
+    with Console(stderr=True).status(f"compacting {found.run_id}"), Lease(store, found.run_id, note) as lease:
+        compacted = compact_run(store, claim(store, lease))
     typer.echo(f"{found.run_id}: {len(found.parts)} files, now {len(compacted.parts)}")

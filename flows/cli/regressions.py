@@ -9,7 +9,7 @@ from rich.console import Console
 from skewbench.flows.cli.ends import raise_unless_completed
 from skewbench.flows.cli.options import ExperimentName, Lake, RayAddress, RunId, WeightsFolder
 from skewbench.flows.cli.progress import prefect_server, receipts_of, receipts_shown, tell_report
-from skewbench.flows.cli.tables import console, folding, print_rows
+from skewbench.flows.cli.tables import console, folding, note, plain, print_rows
 from skewbench.vocabulary.errors import InputError, RunError
 
 baseline = typer.Typer(no_args_is_help=True, help="Names for runs that later ones are compared with.")
@@ -104,13 +104,16 @@ def set_name(name: Annotated[str, _NAME], run: RunId, lake: Lake = "lake") -> No
 @baseline.command("list")
 def list_all(lake: Lake = "lake") -> None:
     """List the baselines of a lake."""
-    from skewbench.storage.baselines import list_baselines
+    from skewbench.storage.baselines import scan_baselines
     from skewbench.storage.store import open_store
 
     table = folding("baseline", "run", "set")
-    for found in list_baselines(open_store(lake)):
-        table.add_row(found.name, found.run_id, found.set)
+    whole, broken = scan_baselines(open_store(lake))
+    for found in whole:
+        table.add_row(*map(plain, (found.name, found.run_id, found.set)))
     console().print(table if table.row_count else f"no baselines in {lake!r}; `skewbench baseline set NAME RUN`")
+    for one in broken:
+        note(str(one))
 
 
 @baseline.command("remove")
@@ -120,7 +123,7 @@ def remove(name: Annotated[str, _NAME], lake: Lake = "lake") -> None:
     from skewbench.storage.store import open_store
 
     found = remove_baseline(open_store(lake), name)
-    typer.echo(f"baseline {found.name} is gone; {found.run_id} stays")
+    typer.echo(f"baseline {found.name} is gone" + (f"; {found.run_id} stays" if found.run_id else ""))
 
 
 def nightly(

@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 
 from skewbench.flows.cli.ends import raise_unless_completed
+from skewbench.flows.cli.lake import tell_broken
 from skewbench.flows.cli.options import ExperimentName, Lake, Prompts, RayAddress, WeightsFolder
 from skewbench.flows.cli.progress import (
     prefect_server,
@@ -16,11 +17,11 @@ from skewbench.flows.cli.progress import (
     tell_missing,
     tell_report,
 )
-from skewbench.flows.cli.tables import console, folding, warn
-from skewbench.storage.lease import check_free, driver_notes, is_driven
-from skewbench.storage.manifest import list_runs
+from skewbench.flows.cli.tables import console, folding, note, plain, warn
+from skewbench.storage.lease import check_free, driver_notes, find_driver
+from skewbench.storage.manifest import Manifest, scan_runs
 from skewbench.storage.parts import count_receipts
-from skewbench.storage.store import open_store
+from skewbench.storage.store import Store, open_store
 from skewbench.vocabulary.errors import InputError
 
 if TYPE_CHECKING:
@@ -62,7 +63,8 @@ def run(
         typer.echo(f"{prepared.id} is done already; nothing to do")
         tell_report(prepared.store, prepared.id)
         return
-    check_free(prepared.store, prepared.id)
+    if held := check_free(prepared.store, prepared.id):
+        note(held)
     errors.print(f"[bold]{prepared.id}[/bold]: {len(chosen.cells)} cells, {len(prepared.shards)} shards, lake {lake}")
     began = time.monotonic()
     with prefect_server(errors):
@@ -124,24 +126,37 @@ def plan(
 def status(lake: Lake = "lake") -> None:
     """Show the runs of a lake and how far they are, what is late in those that run, and why others are incomplete.
 
-    One that is `stopped` goes on where it was when it is run again.
+    Run a `stopped` run again to resume it. The command does not wait: of a driver on another machine the table says
+    that it holds the run, not that it is alive.
     """
     store = open_store(lake)
+    found = scan_runs(store)
     notes = []
     table = folding("run", "status", "generated", "scored", "updated")
-    for manifest in list_runs(store):
+    for manifest in found.whole:
         counts = count_receipts(store, manifest.run_id)
-        metrics = manifest.experiment["metrics"]
+        metrics = manifest.experiment.get("metrics", [])
         scored = scorings(metrics, manifest.shards, len(manifest.cells), manifest.metrics)
-        generated = f"{counts['generation']} of {manifest.shards} shards"
-        stopped = manifest.status == "running" and not is_driven(store, manifest.run_id)
-        told, scores = "stopped" if stopped else manifest.status, f"{counts['scored']} of {scored}"
-        table.add_row(manifest.run_id, told, generated, scores, manifest.updated)
+        generated, scores = f"{counts['generation']} of {manifest.shards} shards", f"{counts['scored']} of {scored}"
+        row = (manifest.run_id, _status(store, manifest), generated, scores, manifest.updated)
+        table.add_row(*map(plain, row))
         short = [f"cell {shortfall['cell']}: {shortfall['reason']}" for shortfall in manifest.shortfalls]
-        notes += [f"{manifest.run_id}: {note}" for note in (*driver_notes(store, manifest.run_id), *short)]
+        notes += [f"{manifest.run_id}: {line}" for line in (*driver_notes(store, manifest.run_id), *short)]
+    for broken in found.broken:
+        table.add_row(*map(plain, (broken.run_id, "broken", "", "", "")))
     console().print(table if table.row_count else f"no runs in {lake!r}; `skewbench run demo` makes one")
-    for note in notes:  # of a lake that may be somebody else's: no character may steer the terminal
-        typer.echo("".join(character if character.isprintable() else " " for character in note))
+    for line in notes:
+        typer.echo(str(plain(line)))
+    tell_broken(found)
+
+
+def _status(store: Store, manifest: Manifest) -> str:
+    if manifest.status != "running":
+        return manifest.status
+    driver = find_driver(store, manifest.run_id)
+    if driver is None:
+        return "stopped"
+    return "running" if driver.state == "alive" else f"held by {driver}"
 
 
 def _load(experiment: str, prompts: str | None) -> "Experiment":

@@ -32,6 +32,11 @@ def console() -> Console:
     return found if found.is_terminal else Console(width=_WIDE)
 
 
+def note(line: str) -> None:
+    """A line beside the output, on standard error."""
+    typer.echo(f"note: {line}", err=True)
+
+
 def folding(*columns: str, title: str | None = None, whole: Collection[str] = ()) -> Table:
     """An empty table. What a narrow terminal has no room for goes on in the next line: ids and commands are copied.
 
@@ -102,6 +107,11 @@ def _print_table(rows: "pl.DataFrame", shared_once: bool) -> None:
     for row in rows.drop(same).iter_rows():
         table.add_row(*(Text(_shown(value)) for value in row))
     out.print(table)
+
+
+def plain(value: object) -> Text:
+    """A value in a table: a lake's texts are anybody's, and neither markup nor a terminal's commands."""
+    return Text(_shown(value))
 
 
 def _shown(value: object) -> str:

@@ -1,14 +1,17 @@
 """Nights: the runs of an experiment whose `repeat` is a scheduled time. How they are named, kept and removed."""
 
+import logging
 import re
 from datetime import UTC, datetime
 
-from skewbench.storage.baselines import list_baselines
-from skewbench.storage.manifest import Manifest, list_runs
+from skewbench.storage.baselines import scan_baselines
+from skewbench.storage.manifest import Manifest, scan_runs
 from skewbench.storage.remove import remove_run
 from skewbench.storage.store import Store
 from skewbench.tasks.experiment import Experiment
 from skewbench.vocabulary.errors import RunError
+
+logger = logging.getLogger(__name__)
 
 _FORM = "%Y-%m-%dT%H:%M:%SZ"
 _NIGHT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
@@ -36,10 +39,16 @@ def remove_old(store: Store, name: str, keep: int, tonight: str = "") -> list[st
     when `keep` such nights came after it.
 
     A run that a baseline names stays, and is not counted. So does one that another process works on, and the run
-    `tonight`, which may be of a night that is older than all that are kept.
+    `tonight`, which may be of a night that is older than all that are kept. Nothing is removed while a baseline's file
+    is broken, since it may name any of the nights. Removals that were killed are completed.
     """
-    pinned = {baseline.run_id for baseline in list_baselines(store)}
-    nights = [run for run in list_runs(store) if run.name == name and is_night(run) and run.run_id not in pinned]
+    baselines, broken = scan_baselines(store)
+    if broken:
+        logger.warning("no old night is removed: %s", broken[0])
+        return []
+    pinned = {baseline.run_id for baseline in baselines}
+    lake = scan_runs(store)
+    nights = [run for run in lake.whole if run.name == name and is_night(run) and run.run_id not in pinned]
     nights.sort(key=_night)
     committed = [run for run in nights if run.status == "committed"]
     kept = committed[-keep:]
@@ -47,12 +56,14 @@ def remove_old(store: Store, name: str, keep: int, tonight: str = "") -> list[st
     unfinished = [run for run in nights if run.status != "committed" and _night(run) > oldest]
     stay = {run.run_id for run in (*kept, *unfinished[-keep:])}
     removed = []
-    for run in nights:
+    begun = [run for run in lake.removing if run.name == name and is_night(run)]
+    for run in (*nights, *begun):
         if run.run_id in stay or run.run_id == tonight:
             continue
         try:
             remove_run(store, run.run_id)
-        except RunError:
+        except RunError as error:
+            logger.warning("%s stays: %s", run.run_id, error)
             continue
         removed.append(run.run_id)
     return removed

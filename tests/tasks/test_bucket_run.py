@@ -12,7 +12,8 @@ from skewbench import sql
 from skewbench.sql import attach
 from skewbench.storage.manifest import find_run
 from skewbench.storage.parts import new_attempt, write_part
-from skewbench.storage.verify import check_parts, send_back
+from skewbench.storage.repair import send_back
+from skewbench.storage.verify import check_parts
 from skewbench.tasks.analyse import analyse
 from skewbench.tasks.report import report_run
 from skewbench.tasks.run import Run, begin, commit, commit_receipts, generation_left, prepare, scoring_left

@@ -11,8 +11,9 @@ from skewbench import sql
 from skewbench.storage.compact import compact_run
 from skewbench.storage.manifest import Manifest, write_manifest
 from skewbench.storage.parts import Receipt, read_receipts, write_receipt
+from skewbench.storage.repair import send_back
 from skewbench.storage.store import Store
-from skewbench.storage.verify import check_parts, send_back
+from skewbench.storage.verify import check_parts
 from skewbench.tasks.run import Run, begin, commit, generation_left, prepare, scoring_left
 from skewbench.tasks.worker import Worker
 from skewbench.vocabulary.errors import InputError
@@ -86,6 +87,10 @@ class _DiesAfter:
     def put(self, path: str, content: bytes) -> None:
         self._tick()
         self._store.put(path, content)
+
+    def swap(self, path: str, old: bytes, new: bytes) -> bool:
+        self._tick()
+        return bool(self._store.swap(path, old, new))
 
     def delete(self, *paths: str) -> None:
         for path in paths:

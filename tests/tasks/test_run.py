@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from skewbench.storage.manifest import find_run, write_manifest
+from skewbench.storage.lease import Lease
+from skewbench.storage.manifest import Manifest, find_run, write_manifest
 from skewbench.storage.parts import Part, Receipt, write_receipt
 from skewbench.tasks.run import Run, begin, caught_up, commit, generation_left, is_finished, prepare
 from tests.tasks.experiments import small
@@ -21,19 +22,24 @@ def _generated(run: Run, shards: int) -> None:
         write_receipt(run.store, Receipt(job.key, run.id, job.shard.id, (), 1.0, {}))
 
 
+def _caught_up(run: Run) -> Manifest:
+    with Lease(run.store, run.id) as lease:
+        return caught_up(run, lease)
+
+
 def test_a_run_whose_driver_died_before_it_could_commit(run: Run) -> None:
     begin(run)
     _generated(run, len(run.shards) - 1)
-    assert caught_up(run).status == "running"  # shards are left, whose driver commits
+    assert _caught_up(run).status == "running"  # shards are left, whose driver commits
     _generated(run, 1)
-    assert caught_up(run).status == find_run(run.store, run.id).status == "committed"
+    assert _caught_up(run).status == find_run(run.store, run.id).status == "committed"
 
 
 def test_a_run_of_which_nothing_is_left_is_incomplete_no_more(run: Run) -> None:
     _generated(run, len(run.shards))
     write_manifest(run.store, replace(begin(run), status="incomplete"))
     assert not is_finished(run)
-    assert caught_up(run).status == "committed"
+    assert _caught_up(run).status == "committed"
 
 
 def test_a_committed_run_that_lacks_a_shard_is_not_finished(run: Run) -> None:
