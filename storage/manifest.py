@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
 from skewbench.sql.manifests import Manifests, read_manifests
-from skewbench.sql.records import Manifest, parse_manifest, shown
+from skewbench.sql.records import Manifest, Status, parse_manifest, shown
 from skewbench.storage.lease import Lease, taken_over
 from skewbench.storage.parts import COMPACTED, Part, Receipt, job_of, read_receipts
 from skewbench.storage.store import Store
@@ -21,6 +21,7 @@ __all__ = [
     "DERIVED",
     "Manifest",
     "Manifests",
+    "Status",
     "check_stays",
     "claim",
     "create_manifest",
