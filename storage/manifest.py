@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 from skewbench.storage.lease import Lease, taken_over
 from skewbench.storage.parts import COMPACTED, Part, Receipt, job_of, read_receipts
-from skewbench.storage.records import Manifest, parse_manifest, shown
+from skewbench.storage.records import Manifest, Status, parse_manifest, shown
 from skewbench.storage.scan import Manifests, read_manifests
 from skewbench.storage.store import Store
 from skewbench.vocabulary.errors import InputError, RunError
@@ -22,6 +22,7 @@ __all__ = [
     "DERIVED",
     "Manifest",
     "Manifests",
+    "Status",
     "check_stays",
     "claim",
     "create_manifest",

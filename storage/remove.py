@@ -43,7 +43,8 @@ def remove_run(store: Store, run_id: str, notify: Callable[[str], None] = logger
         if not _is_marked(store, run_id, marked):
             raise taken_over(run_id)
         store.delete(*late)
-        store.remove(manifest_path(run_id), marked)
+        if not store.remove(manifest_path(run_id), marked):
+            raise taken_over(run_id)
         return len(receipts) + len(parts) + len(late) + 1
 
 

@@ -12,12 +12,24 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from skewbench.storage.manifest import Manifest, delete_unnamed, find_run, list_runs, now, read_manifest, write_manifest
+from skewbench.storage import store as store_module
+from skewbench.storage.commit import commit_manifest
+from skewbench.storage.manifest import (
+    Manifest,
+    Status,
+    find_run,
+    list_runs,
+    now,
+    read_manifest,
+    write_manifest,
+)
 from skewbench.storage.parts import Part, Receipt, read_part, read_receipts, write_part, write_receipt
+from skewbench.storage.place import LakeUnreachable
 from skewbench.storage.remove import remove_run
+from skewbench.storage.repair import repair, send_back
 from skewbench.storage.schemas import SCORES
 from skewbench.storage.store import LocalStore, Store, open_store
-from skewbench.storage.verify import check_parts, repair, send_back
+from skewbench.storage.verify import check_parts
 from skewbench.vocabulary.errors import InputError
 
 RUN = "small-0123abcd"
@@ -37,9 +49,13 @@ def _receipt(part: Part) -> Receipt:
     return Receipt("scores-shard-m.v1", RUN, "shard", (part,), 1.0, {"scores": 1})
 
 
-def _manifest(*parts: Part, status: str = "committed") -> Manifest:
+def _manifest(*parts: Part, status: Status = "committed") -> Manifest:
     empty: dict[str, object] = {}
     return Manifest(RUN, "small", status, now(), empty, empty, [], None, 1, 1, parts=parts)
+
+
+def _files(store: Store) -> list[str]:
+    return [path for path in store.list("") if path != "_temporary/.lock"]
 
 
 def test_part_comes_back_and_knows_its_run(store: Store) -> None:
@@ -79,6 +95,24 @@ def test_a_swap_needs_the_content_that_it_replaces(store: Store) -> None:
     assert not store.swap("x", b"1", b"3")
     assert not store.swap("y", b"", b"3")
     assert (store.read("x"), store.exists("y")) == (b"2", False)
+
+
+def test_an_object_is_removed_only_with_the_content_that_is_known(store: Store) -> None:
+    store.put("x", b"1")
+    assert not store.remove("x", b"2")
+    assert not store.remove("y", b"")
+    assert store.exists("x")
+    assert store.remove("x", b"1")
+    assert not store.exists("x")
+
+
+def test_a_lock_that_a_stopped_process_holds_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "LOCK_PATIENCE", 0.05)
+    store = LocalStore(tmp_path)
+    store.put("x", b"1")
+    with store._locked(), pytest.raises(LakeUnreachable, match="resume that process, or end it"):
+        store.swap("x", b"1", b"2")
+    assert store.swap("x", b"1", b"2")
 
 
 def test_of_swaps_that_race_one_succeeds(store: Store) -> None:
@@ -149,9 +183,20 @@ def test_runs_are_found_by_their_beginning(store: Store) -> None:
 
 
 def test_commit_leaves_what_the_manifest_names(store: Store) -> None:
-    kept, orphan = _part(store, "kept"), _part(store, "orphan")
-    assert delete_unnamed(store, _manifest(kept)) == [orphan.path]
+    kept, _ = _part(store, "kept"), _part(store, "orphan")
+    commit_manifest(store, _manifest(kept))
     assert store.list("scores") == [kept.path]
+
+
+def test_a_part_of_a_job_without_a_receipt_stays(store: Store) -> None:
+    """Its worker may be alive: its receipt is still to come."""
+    kept, young = _part(store, "kept"), write_part(store, "scores", RUN, "other-m.v1", "a", _rows(2.0))
+    commit_manifest(store, _manifest(kept))
+    assert store.list("scores") == sorted([kept.path, young.path])
+    written = write_receipt(store, Receipt("scores-other-m.v1", RUN, "other", (young,), 1.0, {}))
+    commit_manifest(store, read_manifest(store, RUN) or _manifest())
+    assert store.exists(young.path)
+    assert read_receipts(store, RUN) == {written.key: written}
 
 
 def test_a_run_that_goes_while_runs_are_listed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,7 +253,7 @@ def test_a_killed_removal_leaves_no_receipt_of_a_lost_part(store: Store, monkeyp
         store.delete(f"_leases/{RUN}.json")  # of the dead
         assert all(store.exists(part.path) for receipt in read_receipts(store, RUN).values() for part in receipt.parts)
     remove_run(store, RUN)
-    assert store.list("") == []
+    assert _files(store) == []
 
 
 def test_repair_sends_back_what_is_still_broken(store: Store) -> None:
@@ -218,16 +263,19 @@ def test_repair_sends_back_what_is_still_broken(store: Store) -> None:
     store.delete(old.path)
     faults = check_parts(store, manifest)
     write_manifest(store, replace(manifest, parts=(new,)))
-    assert repair(store, RUN, faults) == []
+    assert repair(store, RUN, faults).parts == ()
     assert find_run(store, RUN).parts == (new,)
     assert store.exists(new.path)
 
 
 def test_broken_answers_leave_the_run_committed(store: Store) -> None:
-    drawn, answers = _part(store, "a"), replace(_part(store, "b"), table="analysis")
+    drawn = _part(store, "a")
+    path = f"analysis/run_id={RUN}/analysis-b.parquet"
+    store.put(path, b"answers")
+    answers = Part("analysis", path, 1, 7, "", 4)
     manifest = write_manifest(store, replace(_manifest(), parts=(drawn, answers)))
     store.put(answers.path, b"broken")
-    assert len(repair(store, RUN, check_parts(store, manifest))) == 1
+    assert repair(store, RUN, check_parts(store, manifest)).parts == (answers,)
     repaired = find_run(store, RUN)
     assert (repaired.status, repaired.parts) == ("committed", (drawn,))
 
@@ -241,7 +289,7 @@ def test_nothing_is_deleted_where_a_link_leads_out_of_the_lake(tmp_path: Path) -
     (lake / "samples").mkdir()
     (lake / "samples" / f"run_id={RUN}").symlink_to(outside)
     (lake / "scores").symlink_to(outside.parent)
-    delete_unnamed(store, _manifest())
+    commit_manifest(store, find_run(store, RUN))
     remove_run(store, RUN)
     assert (outside / "thesis.parquet").read_text() == "years of work"
 
@@ -251,7 +299,7 @@ def test_remove_deletes_all_of_a_run_and_nothing_else(store: Store) -> None:
     write_manifest(store, _manifest())
     write_manifest(store, replace(_manifest(), run_id="other-1"))
     remove_run(store, RUN)
-    assert store.list("") == ["_runs/other-1.json"]
+    assert _files(store) == ["_runs/other-1.json"]
 
 
 def test_unwritable_lake() -> None:

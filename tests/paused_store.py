@@ -1,0 +1,105 @@
+"""A store whose process is paused before one of its changes, and small runs to try it on. No model, no worker."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from hashlib import sha256
+from typing import Any, TypeVar
+
+import pyarrow as pa
+
+from skewbench.storage.lease import Lease
+from skewbench.storage.manifest import Manifest, claim, create_manifest, now, read_manifest
+from skewbench.storage.parts import Part, Receipt, new_attempt, read_part, write_part, write_receipt
+from skewbench.storage.schemas import TABLES
+from skewbench.storage.store import Store
+from skewbench.tasks.run import commit_receipts
+
+T = TypeVar("T")
+RUN = "small-0123abcd"
+SHARDS = ("s0", "s1", "s2", "s3")
+
+
+class PausedStore:
+    """Calls `meanwhile` before the n-th change that this process makes to the lake, its lease's changes left out."""
+
+    def __init__(self, store: Store, n: int, meanwhile: Callable[[], object]) -> None:
+        self._store, self._left, self._meanwhile = store, n, meanwhile
+        self.paused = False
+
+    def __getattr__(self, name: str) -> Any:
+        change = getattr(self._store, name)
+        if name not in ("put", "put_new", "swap", "remove", "delete"):
+            return change
+
+        def after_a_pause(*arguments: Any) -> Any:
+            if arguments and not arguments[0].startswith("_leases/"):
+                if self._left == 0:
+                    self.paused = True
+                    self._meanwhile()
+                self._left -= 1
+            return change(*arguments)
+
+        return after_a_pause
+
+
+def begin_run(store: Store, **changes: Any) -> Manifest:
+    """A committed run of four shards, of which the first is scored."""
+    experiment = {"name": "small", "metrics": [], "repeat": "2026-01-01T00:00:00Z"}
+    created = create_manifest(
+        store, replace(Manifest(RUN, "small", "running", now(), experiment, {}, [], None, 4, 4), **changes)
+    )
+    for shard in SHARDS:
+        generate(store, shard)
+    score(store, "s0")
+    return commit_receipts(store, created, [], "committed")
+
+
+def generate(store: Store, shard: str) -> Receipt:
+    """What a worker does that generates a shard of one sample."""
+    rows = {table: [{"sample_id": f"{shard}-0", "shard": shard, "cell": "a"}] for table in ("samples", "images")}
+    return _write(store, "generation", shard, shard, rows)
+
+
+def score(store: Store, shard: str, metric: str = "m") -> Receipt:
+    """What a worker does that scores one."""
+    row = {"sample_id": f"{shard}-0", "metric": metric, "cell": "a", "value": 1.0}
+    return _write(store, "scores", f"{shard}-{metric}.v1", shard, {"scores": [row]})
+
+
+def _write(store: Store, kind: str, job: str, shard: str, rows: dict[str, list[dict[str, Any]]]) -> Receipt:
+    attempt = new_attempt()
+    parts = tuple(write_part(store, table, RUN, job, attempt, _table(table, some)) for table, some in rows.items())
+    return write_receipt(store, Receipt(f"{kind}-{job}", RUN, shard, parts, 1.0, {}))
+
+
+def _table(table: str, rows: list[dict[str, Any]]) -> pa.Table:
+    zeros = {field.name: _zero(field) for field in TABLES[table] if not field.nullable}
+    return pa.Table.from_pylist([zeros | row for row in rows], schema=TABLES[table])
+
+
+def _zero(field: pa.Field) -> object:
+    return "" if pa.types.is_string(field.type) else 0
+
+
+def take_over(store: Store, do: Callable[[Store, Manifest], T]) -> T:
+    """Another driver, that has seen no heartbeat for long enough, does something to the run."""
+    store.delete(f"_leases/{RUN}.json")
+    with Lease(store, RUN) as lease:
+        return do(store, claim(store, lease))
+
+
+def rows_of(store: Store) -> dict[str, list[str]]:
+    """By table, the rows that the manifest holds; each part must be there as it was written."""
+    manifest = read_manifest(store, RUN)
+    assert manifest
+    found: dict[str, list[str]] = {}
+    for part in manifest.parts:
+        content = store.read(part.path)
+        assert (len(content), sha256(content).hexdigest()) == (part.bytes, part.sha256), part.path
+        found.setdefault(part.table, []).extend(_keys(store, part))
+    return {table: sorted(keys) for table, keys in found.items()}
+
+
+def _keys(store: Store, part: Part) -> list[str]:
+    rows = read_part(store, part).to_pylist()
+    return [f"{row.get('sample_id', '')} {row.get('metric', '')}".strip() for row in rows]
