@@ -179,10 +179,10 @@ class WorkerSpec(_Strict):
     shard: int = Field(default=32, ge=1)
     """Samples a shard, about: a shard holds whole prompts, and is the unit of work, retry and commit."""
     hang_limit: float | None = Field(default=None, ge=0, allow_inf_nan=False)
-    """Seconds that a worker may spend on one shard, or on starting, before it is killed and its shard is tried again.
-    0: no limit. Left out: 20 times the usual time for a shard of this run and at least an hour; 12 hours until the
-    first shard is finished. No time in seconds fits all models and machines, and an unattended run must not wait for
-    a hung worker for ever; so the default is a multiple, and generous."""
+    """Seconds that a worker may spend on one shard before it is killed and its shard is tried again. 0: no limit. Left
+    out: 20 times the usual time for a shard of this run and at least an hour; 12 hours until the first shard is
+    finished. No time in seconds fits all models and machines, and an unattended run must not wait for a hung worker
+    for ever; so the default is a multiple, and generous. A worker may take an hour to start."""
 
 
 class MarginSpec(_Strict):

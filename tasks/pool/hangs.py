@@ -17,9 +17,11 @@ MULTIPLE, FLOOR = 5.0, 60.0
 """Times the usual that work may take before it is named, and the least number of seconds. Shards of one run differ by
 less than 5 times, also where a batch was halved twice; below a minute a busy machine or disk may be the reason."""
 FIRST = 600.0
-"""Seconds before work is named while nothing of its kind is finished, and while a worker starts: weights are loaded."""
+"""Seconds before work is named while nothing of its kind is finished: a worker's first job loads the weights."""
 LIMIT_MULTIPLE, LIMIT_FLOOR, LIMIT_FIRST = 20.0, 3600.0, 12 * 3600.0
 """The same for the limit, where the experiment gives none."""
+START, START_LIMIT = 600.0, 3600.0
+"""Seconds before a worker that starts is named, and is replaced: a start takes as long whatever the shards take."""
 ONE_BY_ONE = 8.0
 """Times as long that a shard may take sample by sample: on a GPU a batch takes little longer than one sample."""
 REMEMBERED = 100
@@ -83,14 +85,14 @@ class HangWatch:
 
     def _bounds(self, doing: str, task: Task | None) -> tuple[float, float | None]:
         """Seconds after which work is named, and after which it is overdue."""
+        if task is None:
+            return START, None if self._limit == 0 else START_LIMIT
         usual = self._usual(doing, task)
-        slower = ONE_BY_ONE if task and task.job.one_by_one and doing == "computing" else 1.0
-        patience = FIRST if usual is None else max(FLOOR, MULTIPLE * usual)
+        slower = ONE_BY_ONE if task.job.one_by_one and doing == "computing" else 1.0
+        patience = slower * (FIRST if usual is None else max(FLOOR, MULTIPLE * usual))
         if self._limit is not None:
-            return slower * patience, slower * self._limit or None
-        if usual is not None:
-            return slower * patience, slower * max(LIMIT_FLOOR, LIMIT_MULTIPLE * usual)
-        return slower * patience, slower * LIMIT_FIRST if task else LIMIT_FLOOR
+            return patience, slower * self._limit or None
+        return patience, slower * (LIMIT_FIRST if usual is None else max(LIMIT_FLOOR, LIMIT_MULTIPLE * usual))
 
     def _line(self, member: Member, doing: str, task: Task | None, stint: Stint, limit: float | None) -> str:
         host, process = member.place or place_of(member.actor) or ("an unknown host", 0)
