@@ -62,3 +62,15 @@ def test_a_run_that_goes_on_with_other_metrics_knows_them_all(run: Run) -> None:
     assert find_run(run.store, run.id).experiment["metrics"] == ["contrast", "sharpness"]
     commit(run, begin(run), [])  # which asks for none, and what is scored stays
     assert find_run(run.store, run.id).experiment["metrics"] == ["contrast", "sharpness"]
+
+
+def test_a_run_keeps_what_it_knew_of_its_metrics(run: Run) -> None:
+    asking = replace(run, experiment=run.experiment.model_copy(update={"metrics": ("contrast",)}))
+    begun = begin(asking)
+    assert [(metric["name"], metric["better"]) for metric in begun.metrics] == [("contrast", "neither")]
+    known = [{**begun.metrics[0], "label": "as it was called then"}]
+    write_manifest(run.store, replace(begun, metrics=known))
+    more = replace(run, experiment=run.experiment.model_copy(update={"metrics": ("contrast", "sharpness")}))
+    commit(more, begin(more), [])
+    labels = {metric["name"]: metric["label"] for metric in find_run(run.store, run.id).metrics}
+    assert labels == {"contrast": "as it was called then", "sharpness": "Sharpness"}
