@@ -2,9 +2,10 @@
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import islice
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -14,6 +15,8 @@ from skewbench.storage.place import LakeError, LakeUnreachable, Place
 from skewbench.storage.schemas import TABLES
 
 _BROKEN_PART = re.compile(r"\.parquet\b|Invalid unicode")
+_AT_ONCE = 256
+"""Manifests that are in memory as text at a time."""
 _OF_OURS = re.compile(r"(LakeError|LakeUnreachable|FileNotFoundError|OSError): (.*)")
 
 
@@ -58,22 +61,24 @@ def read_runs(place: Place, runs: str | Sequence[str] | None = None, include_run
     Raises:
         LakeError: no run, an unknown run, a running run that was not asked for, a broken manifest.
     """
-    found = {run.run_id: run for run in _manifests(place)}
-    if not found:
+    paths = {PurePosixPath(path).stem: path for path in place.list("_runs") if path.endswith(".json")}
+    if not paths:
         raise LakeError(f"lake {place.lake!r} holds no run")
     if runs is None:
-        seen = [run for run in found.values() if include_running or run.status == "committed"]
+        seen = [run for run in _manifests(place, paths.values()) if include_running or run.status == "committed"]
         if not seen:
-            raise LakeError(f"lake {place.lake!r} holds no committed run; there are: {_listed(found)}")
+            raise LakeError(f"lake {place.lake!r} holds no committed run; there are: {_listed(place, paths)}")
         return seen
     names = [runs] if isinstance(runs, str) else list(dict.fromkeys(runs))
     if not names:
-        raise LakeError(f"no run named; lake {place.lake!r} holds: {_listed(found)}")
+        raise LakeError(f"no run named; lake {place.lake!r} holds: {_listed(place, paths)}")
     for name in names:
-        if name not in found:
-            near = get_close_matches(name, found, n=1)
+        if name not in paths:
+            near = get_close_matches(name, paths, n=1)
             meant = f" (did you mean {near[0]!r}?)" if near else ""
-            raise LakeError(f"no run {name!r} in lake {place.lake!r}{meant}; there are: {_listed(found)}")
+            raise LakeError(f"no run {name!r} in lake {place.lake!r}{meant}; there are: {_listed(place, paths)}")
+    found = {run.run_id: run for run in _manifests(place, [paths[name] for name in names])}
+    for name in names:
         if found[name].status == "running" and not include_running:
             raise LakeError(
                 f"run {name!r} is not done: it is still running, or was stopped; `skewbench run` goes on with it, "
@@ -82,14 +87,19 @@ def read_runs(place: Place, runs: str | Sequence[str] | None = None, include_run
     return [found[name] for name in names]
 
 
-def _listed(found: dict[str, Run], most: int = 20) -> str:
-    names = [run_id if run.status == "committed" else f"{run_id} ({run.status})" for run_id, run in found.items()]
+def _listed(place: Place, paths: Mapping[str, str], most: int = 20) -> str:
+    """The runs of the lake for an error message, oldest first."""
+    runs = _manifests(place, paths.values())
+    names = [run.run_id if run.status == "committed" else f"{run.run_id} ({run.status})" for run in runs]
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
-def _manifests(place: Place) -> list[Run]:
-    paths = [path for path in place.list("_runs") if path.endswith(".json")]
-    runs = [_manifest(place, path, content) for path, content in zip(paths, _json(place, paths), strict=True)]
+def _manifests(place: Place, paths: Iterable[str]) -> list[Run]:
+    """The runs of these manifests, oldest first. Of each no more is held at a time than a `Run` holds."""
+    runs: list[Run] = []
+    waiting = iter(paths)
+    while batch := list(islice(waiting, _AT_ONCE)):
+        runs += (_manifest(place, path, content) for path, content in zip(batch, _json(place, batch), strict=True))
     return sorted(runs, key=lambda run: (run.created, run.run_id))
 
 
@@ -104,7 +114,7 @@ def _manifest(place: Place, path: str, content: dict[str, Any]) -> Run:
                 listed += receipt["parts"]
         parts: dict[str, list[str]] = {table: [] for table in TABLES}
         sizes: dict[str, int] = {}
-        for table, part, size in dict.fromkeys(_parts(place, listed)):
+        for table, part, size in dict.fromkeys(_parts(place, content["run_id"], listed)):
             parts.setdefault(table, []).append(part)
             sizes[part] = size
         return Run(
@@ -122,20 +132,24 @@ def _manifest(place: Place, path: str, content: dict[str, Any]) -> Run:
         raise LakeError(f"manifest {place.address(path)!r}: {type(error).__name__}: {error}") from error
 
 
-def _parts(place: Place, listed: list[dict[str, Any]]) -> Iterator[tuple[str, str, int]]:
+def _parts(place: Place, run_id: str, listed: list[dict[str, Any]]) -> Iterator[tuple[str, str, int]]:
+    folder = f"run_id={run_id}"
     for part in listed:
-        relative = PurePosixPath(part["path"])
-        if relative.is_absolute() or ".." in relative.parts:
-            raise LakeError(f"part {part['path']!r} lies outside of lake {place.lake!r}")
-        yield part["table"], relative.as_posix(), part.get("bytes", 0)
+        path = part["path"]
+        pieces = path.split("/")
+        if path.startswith("/") or ".." in pieces:
+            raise LakeError(f"part {path!r} lies outside of lake {place.lake!r}")
+        if len(pieces) < 2 or pieces[-2] != folder:  # views read the run from there
+            raise LakeError(f"part {path!r} of run {run_id!r} does not lie in a folder {folder!r}")
+        yield part["table"], path, part.get("bytes", 0)
 
 
-def _json(place: Place, paths: list[str]) -> list[dict[str, Any]]:
+def _json(place: Place, paths: list[str]) -> Iterator[dict[str, Any]]:
     try:
         contents = place.read_all(paths)
     except OSError as error:
         raise LakeError(f"lake {place.lake!r} cannot be read: {error}") from error
-    return [_parsed(place, path, content) for path, content in zip(paths, contents, strict=True)]
+    return (_parsed(place, path, content) for path, content in zip(paths, contents, strict=True))
 
 
 def _parsed(place: Place, path: str, content: bytes) -> dict[str, Any]:
