@@ -20,6 +20,7 @@ from skewbench.storage.schemas import TABLES
 
 BRANCHES = ("cond", "uncond")
 VIEWS = (  # in the order in which they build on each other
+    "macros",
     "scores",
     "group_scores",
     "cell_values",
