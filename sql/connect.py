@@ -104,7 +104,7 @@ def _seen(place: Place, runs: str | Sequence[str] | None, include_running: bool,
 
 def _views(place: Place, seen: list[Run], branch: str | None) -> str:
     statements = [
-        _table("runs", ("run_id", "name", "status", "created", "baseline"), map(_run_row, seen)),
+        _table("runs", ("run_id", "name", "status", "created", "baseline", "parts_digest"), map(_run_row, seen)),
         _table("cells", _CELL_COLUMNS, (row for run in seen for row in _cell_rows(run))),
         _table("missing_metrics", ("run_id", "metric", "reason"), (row for run in seen for row in _missing_rows(run))),
     ]
@@ -186,7 +186,7 @@ _CELL_COLUMNS = ("run_id", "cell", "position DOUBLE", "baseline BOOLEAN", "knob"
 
 
 def _run_row(run: Run) -> tuple[str | None, ...]:
-    return (run.run_id, run.name, run.status, run.created, run.baseline)
+    return (run.run_id, run.name, run.status, run.created, run.baseline, run.parts_digest)
 
 
 def _cell_rows(run: Run) -> list[tuple[Any, ...]]:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from hashlib import sha256
 from itertools import islice
 from pathlib import PurePosixPath
 from typing import Any
@@ -17,6 +18,8 @@ from skewbench.storage.schemas import TABLES
 _BROKEN_PART = re.compile(r"\.parquet\b|Invalid unicode")
 _AT_ONCE = 256
 """Manifests that are in memory as text at a time."""
+_ANSWERED = ("samples", "stability", "scores", "group_scores")
+"""Tables that the named queries with intervals read."""
 _OF_OURS = re.compile(r"(LakeError|LakeUnreachable|FileNotFoundError|OSError): (.*)")
 
 
@@ -50,6 +53,7 @@ class Run:
     missing_metrics: list[dict[str, str]]
     parts: dict[str, list[str]]
     sizes: dict[str, int]
+    parts_digest: str  # of the parts that answers are made of
 
 
 def read_runs(place: Place, runs: str | Sequence[str] | None = None, include_running: bool = False) -> list[Run]:
@@ -127,9 +131,22 @@ def _manifest(place: Place, path: str, content: dict[str, Any]) -> Run:
             missing_metrics=content.get("missing_metrics", []),
             parts=parts,
             sizes=sizes,
+            parts_digest=_digest(parts, content.get("replaced", {})),
         )
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise LakeError(f"manifest {place.address(path)!r}: {type(error).__name__}: {error}") from error
+
+
+def _digest(parts: Mapping[str, list[str]], replaced: Mapping[str, str]) -> str:
+    """A digest of the parts that answers are made of, by the names under which workers wrote them.
+
+    Args:
+        replaced: by compaction: path of a part that a worker wrote -> path of the part that holds its rows now.
+    """
+    merged = set(replaced.values())
+    now = {path for table in _ANSWERED for path in parts[table]}
+    written = [*(path for path in now if path not in merged), *(old for old, new in replaced.items() if new in now)]
+    return sha256("\n".join(sorted(written)).encode()).hexdigest()[:32]
 
 
 def _parts(place: Place, run_id: str, listed: list[dict[str, Any]]) -> Iterator[tuple[str, str, int]]:

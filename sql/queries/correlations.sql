@@ -109,7 +109,7 @@ FROM correlated AS c
 LEFT JOIN intervals AS i
     ON i.query = 'correlations' AND i.statistic = 'rho' AND i.run_id = c.run_id AND i.cell = c.cell
     AND i.metric = c.metric AND i.stage = c.stage AND i.measure = c.measure
-    AND i.n = c.n AND abs(i.value - c.rho) < 1e-9
+    AND i.n = c.n AND c.rho IS NOT NULL
 ORDER BY
     c.run_id, c.cell, c.kind DESC, c.metric,
     stage_place(c.stage),

@@ -73,5 +73,5 @@ JOIN counts AS t USING (run_id, cell)
 JOIN known AS k USING (run_id, metric, kind)
 LEFT JOIN intervals AS i
     ON i.query = 'operating_curve' AND i.statistic = 'mean' AND i.run_id = m.run_id AND i.cell = m.cell
-    AND i.metric = m.metric AND i.n = m.n AND abs(i.value - m.mean) < 1e-9
+    AND i.metric = m.metric AND i.n = m.n AND m.kind <> 'cell'
 ORDER BY m.run_id, c.position, m.kind DESC, m.metric;

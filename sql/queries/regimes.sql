@@ -79,7 +79,7 @@ LEFT JOIN errors AS e
 LEFT JOIN intervals AS i
     ON i.query = 'regimes' AND i.statistic = 'change' AND i.run_id = a.run_id AND i.cell = a.cell
     AND i.metric = a.metric AND i.measure = a.measure AND i.regime = a.regime
-    AND i.n = a.n AND abs(i.value - a.change) < 1e-9
+    AND i.n = a.n AND coalesce(getvariable('quantile')::DOUBLE, 0.5) = 0.5  -- the share that the analysis takes
 ORDER BY
     a.run_id, c.position, a.kind DESC, a.metric,
     list_position(['unstable', 'stable', 'difference'], a.regime);

@@ -25,5 +25,5 @@ FROM effects AS e
 JOIN knobs AS k ON k.run_id = e.run_id AND k.cell = e.cell
 LEFT JOIN intervals AS i
     ON i.query = 'static_effect' AND i.statistic = 'change' AND i.run_id = e.run_id AND i.cell = e.cell
-    AND i.metric = e.metric AND e.category IS NULL AND i.n = e.n AND abs(i.value - e.change) < 1e-9
+    AND i.metric = e.metric AND e.category IS NULL AND i.n = e.n
 ORDER BY e.run_id, k.position, e.category, kind_place(e.kind), e.metric;

@@ -112,6 +112,6 @@ JOIN lost USING (run_id, cell)
 LEFT JOIN intervals AS i  -- which has the metric that chose in its column `measure`
     ON i.query = 'worst_fraction' AND i.statistic = 'change' AND i.run_id = a.run_id AND i.cell = a.cell
     AND i.measure = a.chosen_by AND i.metric = a.metric AND i.regime = a.regime
-    AND i.n = a.n AND abs(i.value - a.change) < 1e-9
+    AND i.n = a.n AND a.fraction = 0.2  -- the share that the analysis takes
 ORDER BY
     a.run_id, c.position, a.chosen_by, a.metric, list_position(['worst', 'best', 'swap'], a.regime);
