@@ -20,6 +20,7 @@ from skewbench.storage.schemas import TABLES
 
 BRANCHES = ("cond", "uncond")
 VIEWS = (  # in the order in which they build on each other
+    "macros",
     "metrics_before_declarations",
     "metric_declarations",
     "scores",
@@ -66,7 +67,7 @@ def connect(
             `branch` changes it later.
 
     Raises:
-        LakeError: no lake, no run, an unknown run, a part that is gone.
+        LakeError: no lake, no run, an unknown run, a part that is missing.
         ValueError: an unknown branch.
     """
     place = locate(lake)
@@ -105,13 +106,16 @@ def _seen(place: Place, runs: str | Sequence[str] | None, include_running: bool,
 
 def _views(place: Place, seen: list[Run], branch: str | None) -> str:
     statements = [
-        _table("runs", ("run_id", "name", "status", "created", "baseline"), map(_run_row, seen)),
+        _table("runs", ("run_id", "name", "status", "created", "baseline", "parts_digest"), map(_run_row, seen)),
         _table("cells", _CELL_COLUMNS, (row for run in seen for row in _cell_rows(run))),
         _table("missing_metrics", ("run_id", "metric", "reason"), (row for run in seen for row in _missing_rows(run))),
         *_declarations(seen),
     ]
-    statements += [_view(place, table, seen) for table in TABLES]
+    # DuckDB binds a view when it is created and again in each query that names it. The derived views are created over
+    # empty tables, so that opening a lake does not bind its parts once for each mention of a table.
+    statements += [_empty(table) for table in TABLES]
     statements += [(files("skewbench.sql") / "views" / f"{name}.sql").read_text(encoding="utf-8") for name in VIEWS]
+    statements += [_view(place, table, seen) for table in TABLES if any(run.parts[table] for run in seen)]
     statements.append(f"SET VARIABLE branch = {literal(branch)};")
     return "\n".join(statement.rstrip() + "\n" for statement in statements)
 
@@ -135,25 +139,33 @@ def columns(table: str) -> dict[str, str]:
         return {name: str(kind) for name, kind in zip(relation.columns, relation.types, strict=True)}
 
 
+def _empty(table: str) -> str:
+    """A view with the table's columns and no rows."""
+    nothing = ", ".join(f'NULL::{kind} AS "{name}"' for name, kind in columns(table).items())
+    return f"CREATE OR REPLACE VIEW {_name(table)} AS SELECT NULL::VARCHAR AS run_id, {nothing} LIMIT 0;"
+
+
 def _view(place: Place, table: str, runs: list[Run]) -> str:
-    """A view over the table's parts. One declared schema: parts of an older one give NULL for what they lack."""
+    """A view over the table's parts: one scan, which opens only the files of the runs that a query filters for.
+
+    One declared schema: parts of an older one give NULL for what they lack.
+    """
     declared = ", ".join(
         f"{literal(name)}: {{name: {literal(name)}, type: {literal(kind)}, default_value: NULL}}"
         for name, kind in columns(table).items()
     )
     names = ", ".join(f'"{name}"' for name in columns(table))
-    scans = [
-        f"SELECT {literal(run.run_id)} AS run_id, {names} FROM read_parquet(\n"  # noqa: S608
-        f"    [{', '.join(literal(_escaped(place.address(path))) for path in run.parts[table])}],\n"
-        f"    schema = MAP {{{declared}}})"
-        for run in runs
-        if run.parts[table]
-    ]
-    if not scans:
-        empty = ", ".join(f'NULL::{kind} AS "{name}"' for name, kind in columns(table).items())
-        scans = [f"SELECT NULL::VARCHAR AS run_id, {empty} LIMIT 0"]
-    name = f"all_{table}" if table in ("scores", "group_scores") else table  # views/scores.sql keeps the newest of them
-    return f"CREATE OR REPLACE VIEW {name} AS\n" + "\nUNION ALL\n".join(scans) + ";"
+    parts = ", ".join(literal(_escaped(place.address(path))) for run in runs for path in run.parts[table])
+    return (
+        f"CREATE OR REPLACE VIEW {_name(table)} AS\n"
+        rf"SELECT regexp_extract(filename, 'run_id=([^/]*)/[^/]*$', 1) AS run_id, {names} FROM read_parquet("
+        f"\n    [{parts}],\n    schema = MAP {{{declared}}}, filename = true);"
+    )
+
+
+def _name(table: str) -> str:
+    """The view over a table's parts. views/scores.sql and views/group_scores.sql keep the newest score of each."""
+    return f"all_{table}" if table in ("scores", "group_scores") else table
 
 
 def _escaped(path: str) -> str:
@@ -177,7 +189,7 @@ _CELL_COLUMNS = ("run_id", "cell", "position DOUBLE", "baseline BOOLEAN", "knob"
 
 
 def _run_row(run: Run) -> tuple[str | None, ...]:
-    return (run.run_id, run.name, run.status, run.created, run.baseline)
+    return (run.run_id, run.name, run.status, run.created, run.baseline, run.parts_digest)
 
 
 def _cell_rows(run: Run) -> list[tuple[Any, ...]]:

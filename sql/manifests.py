@@ -5,16 +5,19 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from hashlib import sha256
 from typing import Any
 
 import duckdb
 
 from skewbench.storage.place import LakeError, LakeUnreachable, LakeWarning, Place
 from skewbench.storage.records import Manifest, Part, parse_receipt, shown
-from skewbench.storage.scan import read_manifests
+from skewbench.storage.scan import BrokenRun, iterate_manifests, manifest_paths, read_manifests, without_removals
 from skewbench.storage.schemas import TABLES
 
 _BROKEN_PART = re.compile(r"\.parquet\b|Invalid unicode")
+_ANSWERED = ("samples", "stability", "scores", "group_scores")
+"""Tables that the named queries with intervals read."""
 _OF_OURS = re.compile(r"(LakeError|LakeUnreachable|FileNotFoundError|OSError): (.*)")
 
 
@@ -49,53 +52,68 @@ class Run:
     metrics: list[dict[str, Any]]  # what it knows of its metrics; [] before manifests held it
     parts: dict[str, list[str]]
     sizes: dict[str, int]
+    parts_digest: str  # of the parts that answers are made of
 
 
 def read_runs(place: Place, runs: str | Sequence[str] | None = None, include_running: bool = False) -> list[Run]:
-    """The runs that a reader sees, oldest first.
+    """Read the runs that a reader sees, oldest first; those that are named, in the order of their names.
 
     Without `runs`: every committed run, and with `include_running` the running and incomplete ones too; broken ones
     are left out with a `LakeWarning` each. A run that is named may be incomplete; a running one needs
-    `include_running` even then.
+    `include_running` even then. Of named runs no other manifest is read.
 
     Raises:
         LakeError: no run, an unknown or broken run that was named, a running run that was not asked for.
     """
-    lake = read_manifests(place)
-    found = {run.run_id: run for run in lake.whole}
-    broken = {run.run_id: run for run in lake.broken}
     names = [runs] if isinstance(runs, str) else None if runs is None else list(dict.fromkeys(runs))
-    for name in names or ():
-        if name in broken:
-            raise LakeError(str(broken[name]))
-    if names is None:
-        for run in lake.broken:
-            warnings.warn(f"left out: {run}", LakeWarning, stacklevel=4)
-    if not found:
-        readable = " that can be read" if broken else ""
-        raise LakeError(f"lake {place.lake!r} holds no run{readable}")
-    if names is None:
-        seen = [run for run in found.values() if include_running or run.status == "committed"]
-        if not seen:
-            raise LakeError(f"lake {place.lake!r} holds no committed run; there are: {_listed(found)}")
-        return [_run(place, manifest) for manifest in seen]
+    return without_removals(place, lambda: _read_runs(place, names, include_running))
+
+
+def _read_runs(place: Place, names: list[str] | None, include_running: bool) -> list[Run]:
+    paths = manifest_paths(place)
+    if not paths:
+        raise LakeError(f"lake {place.lake!r} holds no run")
+    if names is not None:
+        return _named_runs(place, names, paths, include_running)
+    seen: list[Run] = []
+    for run in iterate_manifests(place, paths.values()):
+        if isinstance(run, BrokenRun):
+            warnings.warn(f"left out: {run}", LakeWarning, stacklevel=6)
+        elif run.status == "committed" or (include_running and run.status != "removing"):
+            seen.append(_run(place, run))
+    if not seen:
+        raise LakeError(f"lake {place.lake!r} holds no committed run; there are: {_listed(place)}")
+    return sorted(seen, key=lambda run: (run.created, run.run_id))
+
+
+def _named_runs(place: Place, names: list[str], paths: Mapping[str, str], include_running: bool) -> list[Run]:
     if not names:
-        raise LakeError(f"no run named; lake {place.lake!r} holds: {_listed(found)}")
+        raise LakeError(f"no run named; lake {place.lake!r} holds: {_listed(place)}")
     for name in names:
-        if name not in found:
-            near = get_close_matches(name, found, n=1)
+        if name not in paths:
+            near = get_close_matches(name, paths, n=1)
             meant = f" (did you mean {near[0]!r}?)" if near else ""
-            raise LakeError(f"no run {name!r} in lake {place.lake!r}{meant}; there are: {_listed(found)}")
-        if found[name].status == "running" and not include_running:
+            raise LakeError(f"no run {name!r} in lake {place.lake!r}{meant}; there are: {_listed(place)}")
+    seen = []
+    for run in iterate_manifests(place, [paths[name] for name in names]):
+        if isinstance(run, BrokenRun):
+            raise LakeError(str(run))
+        if run.status == "removing":
+            raise LakeError(f"run {run.run_id!r} is being removed")
+        if run.status == "running" and not include_running:
             raise LakeError(
-                f"run {name!r} is not done: it is still running, or was stopped; `skewbench run` resumes it, "
+                f"run {run.run_id!r} is not done: it is still running, or was stopped; `skewbench run` resumes it, "
                 "and until it is done `skewbench report` shows what there is"
             )
-    return [_run(place, found[name]) for name in names]
+        seen.append(_run(place, run))
+    return seen
 
 
-def _listed(found: Mapping[str, Manifest], most: int = 20) -> str:
-    names = [run_id if run.status == "committed" else f"{run_id} ({run.status})" for run_id, run in found.items()]
+def _listed(place: Place, most: int = 20) -> str:
+    """The runs of the lake for an error message, oldest first."""
+    runs = read_manifests(place)
+    names = [run.run_id if run.status == "committed" else f"{run.run_id} ({run.status})" for run in runs.whole]
+    names += [f"{shown(run.run_id)} (broken)" for run in runs.broken]
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
@@ -117,7 +135,20 @@ def _run(place: Place, manifest: Manifest) -> Run:
         metrics=manifest.metrics,
         parts=parts,
         sizes={part.path: part.bytes for part in listed},
+        parts_digest=_digest(parts, manifest.replaced),
     )
+
+
+def _digest(parts: Mapping[str, list[str]], replaced: Mapping[str, str]) -> str:
+    """A digest of the parts that answers are made of, by the names under which workers wrote them.
+
+    Args:
+        replaced: by compaction: path of a part that a worker wrote -> path of the part that holds its rows now.
+    """
+    merged = set(replaced.values())
+    now = {path for table in _ANSWERED for path in parts[table]}
+    written = [*(path for path in now if path not in merged), *(old for old, new in replaced.items() if new in now)]
+    return sha256("\n".join(sorted(written)).encode()).hexdigest()[:32]
 
 
 def _parts_of_receipts(place: Place, run_id: str) -> list[Part]:
@@ -131,5 +162,5 @@ def _parts_of_receipts(place: Place, run_id: str) -> list[Part]:
         try:
             parts += parse_receipt(path, content).parts
         except ValueError as error:
-            warnings.warn(f"left out: {shown(path)} is no receipt: {error}", LakeWarning, stacklevel=6)
+            warnings.warn(f"left out: {shown(path)} is no receipt: {error}", LakeWarning, stacklevel=8)
     return parts

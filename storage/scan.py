@@ -1,11 +1,16 @@
 """Reads all manifests of a lake; one that is broken is listed as broken and hides no other."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
+from typing import TypeVar
 
 from skewbench.storage.place import LakeError, Place
 from skewbench.storage.records import Manifest, parse_manifest, shown
 
+T = TypeVar("T")
+_AT_ONCE = 256
+"""Manifests that are read together."""
 _LOOKS = 5
 """Times that the manifests are listed again, where a run is removed while they are read."""
 
@@ -35,19 +40,45 @@ class Manifests:
     removing: list[Manifest]
 
 
+def manifest_paths(place: Place) -> dict[str, str]:
+    """List the manifests of a lake: their paths by run id."""
+    paths = [path for path in place.list("_runs") if path.endswith(".json") and path.count("/") == 1]
+    return {path.removeprefix("_runs/").removesuffix(".json"): path for path in paths}
+
+
+def iterate_manifests(place: Place, paths: Iterable[str]) -> Iterator[Manifest | BrokenRun]:
+    """Read manifests a batch at a time, so that the files of no more than a batch are held.
+
+    Raises:
+        FileNotFoundError: a run was removed meanwhile.
+    """
+    waiting = iter(paths)
+    while batch := list(islice(waiting, _AT_ONCE)):
+        for path, content in zip(batch, _contents(place, batch), strict=True):
+            yield _parsed(path, content)
+
+
+def without_removals(place: Place, read: Callable[[], T]) -> T:
+    """Return what `read` returns; call it again while a run is removed as it reads.
+
+    Raises:
+        LakeError: the lake's runs are removed faster than they are read.
+    """
+    for _ in range(_LOOKS):
+        try:
+            return read()
+        except FileNotFoundError:
+            continue
+    raise LakeError(f"lake {place.lake!r}: its runs are being removed; try again later")
+
+
 def read_manifests(place: Place) -> Manifests:
-    """All manifests of a lake. One that is broken is listed as broken and hides no other.
+    """Read all manifests of a lake. One that is broken is listed as broken and hides no other.
 
     Raises:
         LakeError: the lake cannot be read, or its runs are removed faster than they are read.
     """
-    for _ in range(_LOOKS):
-        paths = [path for path in place.list("_runs") if path.endswith(".json") and path.count("/") == 1]
-        try:
-            return _sorted(zip(paths, _contents(place, paths), strict=True))
-        except FileNotFoundError:  # a run was removed meanwhile
-            continue
-    raise LakeError(f"lake {place.lake!r}: its runs are being removed; try again later")
+    return without_removals(place, lambda: _sorted(iterate_manifests(place, manifest_paths(place).values())))
 
 
 def _contents(place: Place, paths: list[str]) -> list[bytes | OSError]:
@@ -69,18 +100,23 @@ def _content(place: Place, path: str) -> bytes | OSError:
         return error
 
 
-def _sorted(files: Iterable[tuple[str, bytes | OSError]]) -> Manifests:
+def _parsed(path: str, content: bytes | OSError) -> Manifest | BrokenRun:
+    run_id = path.removeprefix("_runs/").removesuffix(".json")
+    try:
+        if isinstance(content, OSError):
+            raise ValueError(f"it cannot be read ({content.strerror or content})")
+        return parse_manifest(run_id, content)
+    except ValueError as error:
+        return BrokenRun(run_id, path, str(error))
+
+
+def _sorted(runs: Iterable[Manifest | BrokenRun]) -> Manifests:
     found = Manifests([], [], [])
-    for path, content in files:
-        run_id = path.removeprefix("_runs/").removesuffix(".json")
-        try:
-            if isinstance(content, OSError):
-                raise ValueError(f"it cannot be read ({content.strerror or content})")
-            manifest = parse_manifest(run_id, content)
-        except ValueError as error:
-            found.broken.append(BrokenRun(run_id, path, str(error)))
+    for run in runs:
+        if isinstance(run, BrokenRun):
+            found.broken.append(run)
         else:
-            (found.removing if manifest.status == "removing" else found.whole).append(manifest)
+            (found.removing if run.status == "removing" else found.whole).append(run)
     for manifests in (found.whole, found.removing):
         manifests.sort(key=lambda manifest: (manifest.created, manifest.run_id))
     return found

@@ -5,7 +5,7 @@
 
 import pyarrow as pa
 
-VERSION = 4
+VERSION = 5
 """Stored in each receipt and manifest part, and in each file's metadata."""
 
 MEASURES = ("energy", "instability", "alignment", "symmetry", "symmetry_raw")
@@ -123,6 +123,7 @@ ANALYSIS = pa.schema(
         pa.field("high", pa.float64()),
         pa.field("n", pa.int64(), nullable=False),
         pa.field("method", pa.string(), nullable=False),  # how the interval was made, with resamples and level
+        pa.field("parts_digest", pa.string()),  # of the parts that were analysed; from version 5 on
     ]
 )
 

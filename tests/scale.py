@@ -24,6 +24,21 @@ def correlations(lake: Path) -> int:
     return sql.query(sql.connect(lake), "correlations", cell="*").height
 
 
+def one_cell(lake: Path) -> int:
+    """Open the lake and answer `correlations` for the baseline."""
+    return sql.query(sql.connect(lake), "correlations").height
+
+
+def profile(lake: Path) -> int:
+    """Open the lake and answer `stability_profile`."""
+    return sql.query(sql.connect(lake), "stability_profile").height
+
+
+def first_difference(lake: Path) -> int:
+    """Open the lake and answer `first_difference`, which has no second run to compare with."""
+    return sql.query(sql.connect(lake), "first_difference").height
+
+
 def analysis(lake: Path) -> int:
     """The bootstrap intervals of all answers, as a run makes them once; stored, so that the report shows them."""
     from tests.tasks.analysed import store
@@ -41,7 +56,14 @@ def report(lake: Path) -> int:
     return Path(report_run(LocalStore(lake), run.stem)).stat().st_size
 
 
-MEASURED: dict[str, Callable[[Path], int]] = {"correlations": correlations, "analysis": analysis, "report": report}
+MEASURED: dict[str, Callable[[Path], int]] = {
+    "correlations": correlations,
+    "one cell": one_cell,
+    "profile": profile,
+    "no second run": first_difference,
+    "analysis": analysis,
+    "report": report,
+}
 
 
 def measure(lake: Path, what: str) -> dict[str, float]:

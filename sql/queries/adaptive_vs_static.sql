@@ -28,7 +28,7 @@ pulls AS (
 errors AS (
     SELECT
         run_id, cell, static_cell, metric, kind,
-        sqrt(sum(pull ** 2) * count(*) / nullif(count(*) - 1, 0)) AS error
+        clustered_error(pull, count(*)) AS error
     FROM pulls GROUP BY ALL
 ),
 lost AS (
@@ -37,9 +37,9 @@ lost AS (
 SELECT
     m.run_id, m.cell, m.static_cell, m.alpha, m.beta, m.adapt_alpha, m.adapt_beta, m.metric, m.kind,
     m.static, m.adaptive, m.change,
-    coalesce(i.low, m.change - 1.959963984540054 * e.error) AS low,
-    coalesce(i.high, m.change + 1.959963984540054 * e.error) AS high,
-    coalesce(i.method, CASE WHEN e.error IS NOT NULL THEN 'normal, clustered by prompt, 95%' END) AS method,
+    coalesce(i.low, m.change - z95() * e.error) AS low,
+    coalesce(i.high, m.change + z95() * e.error) AS high,
+    coalesce(i.method, CASE WHEN e.error IS NOT NULL THEN normal_method() END) AS method,
     m.n, static_lost.lost AS static_lost, adaptive_lost.lost AS adaptive_lost
 FROM means AS m
 JOIN errors AS e USING (run_id, cell, static_cell, metric, kind)
@@ -48,5 +48,5 @@ JOIN lost AS static_lost ON static_lost.run_id = m.run_id AND static_lost.cell =
 JOIN lost AS adaptive_lost ON adaptive_lost.run_id = m.run_id AND adaptive_lost.cell = m.cell
 LEFT JOIN intervals AS i  -- which has the static cell in its column `regime`
     ON i.query = 'adaptive_vs_static' AND i.statistic = 'change' AND i.run_id = m.run_id AND i.cell = m.cell
-    AND i.regime = m.static_cell AND i.metric = m.metric AND i.n = m.n AND abs(i.value - m.change) < 1e-9
-ORDER BY m.run_id, c.position, m.static_cell, list_position(['sample', 'prompt', 'measure'], m.kind), m.metric;
+    AND i.regime = m.static_cell AND i.metric = m.metric AND i.n = m.n
+ORDER BY m.run_id, c.position, m.static_cell, kind_place(m.kind), m.metric;

@@ -14,19 +14,24 @@
 -- value is not).
 -- Source: the project's.
 WITH
+-- none without a second run: then nothing else is read
+compared AS (
+    SELECT unnest([n.run_id, b.run_id]) AS run_id FROM newest_run AS n CROSS JOIN run_before AS b
+),
+of_both AS (SELECT stability.* FROM stability SEMI JOIN compared USING (run_id)),
 kept AS (
     SELECT
         run_id, cell, pair_id, branch, block, block_name, stage, step,
         energy, instability, alignment, symmetry, symmetry_raw, alpha_eff, beta_eff
-    FROM stability_steps
+    FROM steps_of('of_both')
     UNION ALL
     SELECT
         run_id, cell, pair_id, branch, block, block_name, stage, NULL,
         energy, instability, alignment, symmetry, symmetry_raw, alpha_eff, beta_eff
-    FROM stability
+    FROM of_both
 ),
 long AS MATERIALIZED (
-    UNPIVOT (FROM kept WHERE run_id IN (FROM newest_run) OR run_id IN (FROM run_before))
+    UNPIVOT kept
     ON energy, instability, alignment, symmetry, symmetry_raw, alpha_eff, beta_eff
     INTO NAME measure VALUE value
 ),

@@ -17,8 +17,8 @@ gains AS (
     SELECT
         e.run_id, e.category, e.cell, e.metric, e.kind, e.wins, e.n, e.lost,
         CASE WHEN m.higher_is_better THEN 1 ELSE -1 END AS way,
-        way * e.change AS gain, way * e.change - 1.959963984540054 * e.error AS low,
-        way * e.change + 1.959963984540054 * e.error AS high,
+        way * e.change AS gain, way * e.change - z95() * e.error AS low,
+        way * e.change + z95() * e.error AS high,
         way * e.change / nullif(e.baseline_sd, 0) AS gain_sd, way * e.worst_case AS worst_case
     FROM effects AS e
     JOIN metrics AS m ON m.run_id = e.run_id AND m.metric = e.metric AND m.kind = e.kind

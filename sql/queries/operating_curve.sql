@@ -52,9 +52,7 @@ with_mean AS (
 means AS (
     SELECT
         run_id, cell, metric, kind, any_value(mean) AS mean, sum(n)::BIGINT AS n, sum(lost)::BIGINT AS lost,
-        sqrt(
-            sum((total - n * mean) ** 2) * count(*) FILTER (n > 0) / nullif(count(*) FILTER (n > 0) - 1, 0)
-        ) / nullif(sum(n), 0) AS error
+        clustered_error(total - n * mean, count(*) FILTER (n > 0)) / nullif(sum(n), 0) AS error
     FROM with_mean
     GROUP BY ALL
     UNION ALL
@@ -63,9 +61,9 @@ means AS (
 SELECT
     m.run_id, m.cell, c.position::INTEGER AS position, c.knob, c.settings, m.metric, m.kind, k.higher_is_better,
     m.mean,
-    coalesce(i.low, m.mean - 1.959963984540054 * m.error) AS low,
-    coalesce(i.high, m.mean + 1.959963984540054 * m.error) AS high,
-    coalesce(i.method, CASE WHEN m.error IS NOT NULL THEN 'normal, clustered by prompt, 95%' END) AS method,
+    coalesce(i.low, m.mean - z95() * m.error) AS low,
+    coalesce(i.high, m.mean + z95() * m.error) AS high,
+    coalesce(i.method, CASE WHEN m.error IS NOT NULL THEN normal_method() END) AS method,
     m.n, t.samples, t.failed, t.blank, t.nonfinite,
     CASE WHEN m.kind <> 'cell'
         THEN (coalesce(m.mean * m.n, 0) + k.worst * m.lost) / nullif(m.n + m.lost, 0) END AS worst_case
@@ -75,5 +73,5 @@ JOIN counts AS t USING (run_id, cell)
 JOIN known AS k USING (run_id, metric, kind)
 LEFT JOIN intervals AS i
     ON i.query = 'operating_curve' AND i.statistic = 'mean' AND i.run_id = m.run_id AND i.cell = m.cell
-    AND i.metric = m.metric AND i.n = m.n AND abs(i.value - m.mean) < 1e-9
+    AND i.metric = m.metric AND i.n = m.n AND m.kind <> 'cell'
 ORDER BY m.run_id, c.position, m.kind DESC, m.metric;

@@ -88,5 +88,5 @@ LEFT JOIN dominated AS d ON d.run_id = p.run_id AND d.cell = p.cell
 LEFT JOIN areas AS a ON a.run_id = p.run_id AND a.family = p.family
 LEFT JOIN intervals AS i  -- which has the family in its column `regime`, the metrics in `metric` and `measure`
     ON i.query = 'pareto_front' AND i.statistic = 'share' AND i.run_id = p.run_id AND i.regime = p.family
-    AND i.metric = p.fidelity AND i.measure = p.diversity AND abs(i.value - a.family_area) < 1e-9
+    AND i.metric = p.fidelity AND i.measure = p.diversity AND a.family_area IS NOT NULL
 ORDER BY p.run_id, p.position;

@@ -46,7 +46,7 @@ signs(shown, regime, sign) AS (
         ('difference', 'unstable', 1), ('difference', 'stable', -1)
 ),
 errors AS (
-    SELECT run_id, cell, metric, kind, shown, sqrt(sum(pull ** 2) * count(*) / nullif(count(*) - 1, 0)) AS error
+    SELECT run_id, cell, metric, kind, shown, clustered_error(pull, count(*)) AS error
     FROM (
         SELECT run_id, cell, metric, kind, shown, prompt_id, sum(sign * pull) AS pull
         FROM pulls JOIN signs USING (regime)
@@ -68,9 +68,9 @@ answers AS (
 )
 SELECT
     a.run_id, a.cell, a.metric, a.kind, a.measure, a.regime, a.baseline, a.change,
-    coalesce(i.low, a.change - 1.959963984540054 * e.error) AS low,
-    coalesce(i.high, a.change + 1.959963984540054 * e.error) AS high,
-    coalesce(i.method, CASE WHEN a.change + e.error IS NOT NULL THEN 'normal, clustered by prompt, 95%' END) AS method,
+    coalesce(i.low, a.change - z95() * e.error) AS low,
+    coalesce(i.high, a.change + z95() * e.error) AS high,
+    coalesce(i.method, CASE WHEN a.change + e.error IS NOT NULL THEN normal_method() END) AS method,
     a.n, a.lost, a.worst_case
 FROM answers AS a
 JOIN cells AS c USING (run_id, cell)
@@ -79,7 +79,7 @@ LEFT JOIN errors AS e
 LEFT JOIN intervals AS i
     ON i.query = 'regimes' AND i.statistic = 'change' AND i.run_id = a.run_id AND i.cell = a.cell
     AND i.metric = a.metric AND i.measure = a.measure AND i.regime = a.regime
-    AND i.n = a.n AND abs(i.value - a.change) < 1e-9
+    AND i.n = a.n AND coalesce(getvariable('quantile')::DOUBLE, 0.5) = 0.5  -- the share that the analysis takes
 ORDER BY
     a.run_id, c.position, a.kind DESC, a.metric,
     list_position(['unstable', 'stable', 'difference'], a.regime);

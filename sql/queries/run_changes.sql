@@ -35,7 +35,7 @@ pulls AS (
     GROUP BY ALL
 ),
 errors AS (
-    SELECT cell, metric, kind, sqrt(sum(pull ** 2) * count(*) / nullif(count(*) - 1, 0)) AS error
+    SELECT cell, metric, kind, clustered_error(pull, count(*)) AS error
     FROM pulls GROUP BY ALL
 ),
 lost AS (
@@ -45,8 +45,8 @@ SELECT
     m.run_id, m.against, m.cell,
     k.knob = o.knob AND k.by_name = o.by_name AS same_knob,
     m.metric, m.kind, m.before, m.mean, m.change,
-    m.change - 1.959963984540054 * e.error AS low, m.change + 1.959963984540054 * e.error AS high, e.error,
-    CASE WHEN e.error IS NOT NULL THEN 'normal, clustered by prompt, 95%' END AS method,
+    m.change - z95() * e.error AS low, m.change + z95() * e.error AS high, e.error,
+    CASE WHEN e.error IS NOT NULL THEN normal_method() END AS method,
     m.n, lost.lost, before.lost AS lost_before
 FROM means AS m
 JOIN errors AS e USING (cell, metric, kind)
@@ -54,4 +54,4 @@ JOIN knobs AS k ON k.run_id = m.run_id AND k.cell = m.cell
 JOIN knobs AS o ON o.run_id = m.against AND o.cell = m.cell
 JOIN lost ON lost.run_id = m.run_id AND lost.cell = m.cell
 JOIN lost AS before ON before.run_id = m.against AND before.cell = m.cell
-ORDER BY k.position, list_position(['sample', 'prompt', 'measure'], m.kind), m.metric;
+ORDER BY k.position, kind_place(m.kind), m.metric;

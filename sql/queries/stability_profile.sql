@@ -9,29 +9,15 @@
 -- instability, alignment, symmetry, alpha_eff, beta_eff, n (samples).
 -- Source: the paper's stages of SDXL; the profile by step is not in it.
 WITH
-measured AS (
-    SELECT
-        run_id, cell, sample_id, block, block_name, stage, branch, NULL::SMALLINT AS step,
-        energy, instability, alignment, symmetry, alpha_eff, beta_eff
-    FROM stability
-    UNION ALL
-    SELECT
-        run_id, cell, sample_id, block, block_name, stage, branch, step,
-        energy, instability, alignment, symmetry, alpha_eff, beta_eff
-    FROM stability_steps
-)
+bad AS (SELECT run_id, sample_id FROM samples WHERE status <> 'ok'),
+over_steps AS (
+    SELECT *, NULL::SMALLINT AS step FROM stability ANTI JOIN bad USING (run_id, sample_id)
+),
+by_step AS (FROM stability_steps ANTI JOIN bad USING (run_id, sample_id)),
+means AS (FROM block_means('over_steps') UNION ALL FROM block_means('by_step'))
 SELECT
     m.run_id, m.cell, m.block, m.block_name, m.stage, m.step,
-    avg(energy) FILTER (isfinite(energy)) AS energy,
-    avg(instability) FILTER (isfinite(instability)) AS instability,
-    avg(alignment) FILTER (isfinite(alignment)) AS alignment,
-    avg(symmetry) FILTER (isfinite(symmetry)) AS symmetry,
-    avg(alpha_eff) FILTER (isfinite(alpha_eff)) AS alpha_eff,
-    avg(beta_eff) FILTER (isfinite(beta_eff)) AS beta_eff,
-    count(DISTINCT m.sample_id) AS n
-FROM measured AS m
-JOIN samples AS s ON s.run_id = m.run_id AND s.sample_id = m.sample_id AND s.status = 'ok'
-JOIN cells AS c ON c.run_id = m.run_id AND c.cell = m.cell
-WHERE getvariable('branch')::VARCHAR IS NULL OR m.branch = getvariable('branch')::VARCHAR
-GROUP BY m.run_id, m.cell, c.position, m.block, m.block_name, m.stage, m.step
+    m.energy, m.instability, m.alignment, m.symmetry, m.alpha_eff, m.beta_eff, m.n
+FROM means AS m
+JOIN cells AS c USING (run_id, cell)
 ORDER BY m.run_id, c.position, m.block, m.step NULLS FIRST;

@@ -17,13 +17,13 @@
 -- Source: the paper's table of the static knob.
 SELECT
     e.run_id, e.cell, k.family, k.settings, e.category, e.metric, e.kind, e.baseline, e.mean, e.change,
-    coalesce(i.low, e.change - 1.959963984540054 * e.error) AS low,
-    coalesce(i.high, e.change + 1.959963984540054 * e.error) AS high,
-    coalesce(i.method, CASE WHEN e.error IS NOT NULL THEN 'normal, clustered by prompt, 95%' END) AS method,
+    coalesce(i.low, e.change - z95() * e.error) AS low,
+    coalesce(i.high, e.change + z95() * e.error) AS high,
+    coalesce(i.method, CASE WHEN e.error IS NOT NULL THEN normal_method() END) AS method,
     e.median_change, e.baseline_sd, e.wins, e.n, e.prompts, e.lost, e.worst_case
 FROM effects AS e
 JOIN knobs AS k ON k.run_id = e.run_id AND k.cell = e.cell
 LEFT JOIN intervals AS i
     ON i.query = 'static_effect' AND i.statistic = 'change' AND i.run_id = e.run_id AND i.cell = e.cell
-    AND i.metric = e.metric AND e.category IS NULL AND i.n = e.n AND abs(i.value - e.change) < 1e-9
-ORDER BY e.run_id, k.position, e.category, list_position(['sample', 'prompt', 'measure'], e.kind), e.metric;
+    AND i.metric = e.metric AND e.category IS NULL AND i.n = e.n
+ORDER BY e.run_id, k.position, e.category, kind_place(e.kind), e.metric;

@@ -86,9 +86,9 @@ pulls AS (
 errors AS (
     SELECT
         run_id, cell, chosen_by, metric,
-        sqrt(sum(worst ** 2) * sum(in_worst::INT) / nullif(sum(in_worst::INT) - 1, 0)) AS worst_error,
-        sqrt(sum(best ** 2) * sum(in_best::INT) / nullif(sum(in_best::INT) - 1, 0)) AS best_error,
-        sqrt(sum(swap ** 2) * sum(in_swap::INT) / nullif(sum(in_swap::INT) - 1, 0)) AS swap_error
+        clustered_error(worst, sum(in_worst::INT)) AS worst_error,
+        clustered_error(best, sum(in_best::INT)) AS best_error,
+        clustered_error(swap, sum(in_swap::INT)) AS swap_error
     FROM pulls GROUP BY ALL
 ),
 answers AS (
@@ -102,9 +102,9 @@ answers AS (
 )
 SELECT
     a.run_id, a.cell, a.chosen_by, a.metric, a.regime, a.fraction, a.baseline, a.change,
-    coalesce(i.low, a.change - 1.959963984540054 * a.error) AS low,
-    coalesce(i.high, a.change + 1.959963984540054 * a.error) AS high,
-    coalesce(i.method, CASE WHEN a.error IS NOT NULL THEN 'normal, clustered by prompt, 95%' END) AS method,
+    coalesce(i.low, a.change - z95() * a.error) AS low,
+    coalesce(i.high, a.change + z95() * a.error) AS high,
+    coalesce(i.method, CASE WHEN a.error IS NOT NULL THEN normal_method() END) AS method,
     a.n, a.pairs, lost.lost
 FROM answers AS a
 JOIN cells AS c USING (run_id, cell)
@@ -112,6 +112,6 @@ JOIN lost USING (run_id, cell)
 LEFT JOIN intervals AS i  -- which has the metric that chose in its column `measure`
     ON i.query = 'worst_fraction' AND i.statistic = 'change' AND i.run_id = a.run_id AND i.cell = a.cell
     AND i.measure = a.chosen_by AND i.metric = a.metric AND i.regime = a.regime
-    AND i.n = a.n AND abs(i.value - a.change) < 1e-9
+    AND i.n = a.n AND a.fraction = 0.2  -- the share that the analysis takes
 ORDER BY
     a.run_id, c.position, a.chosen_by, a.metric, list_position(['worst', 'best', 'swap'], a.regime);

@@ -52,7 +52,7 @@ pulls AS (
 errors AS (
     SELECT
         run_id, cell, category, metric, kind, count(*) AS prompts,
-        sqrt(sum(pull ** 2) * count(*) / nullif(count(*) - 1, 0)) AS error
+        clustered_error(pull, count(*)) AS error
     FROM pulls GROUP BY ALL
 )
 SELECT m.*, e.error, coalesce(e.prompts, 0) AS prompts

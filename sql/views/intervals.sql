@@ -1,14 +1,16 @@
--- The intervals that the analysis made, one a key, for the branch that the session looks at (variable `branch`), where
--- the query depends on it.
--- Queries show one only beside the value that it was made for: the same n, and the same number to rounding.
+-- The intervals that the analysis made of the parts that the run has now (analysis.parts_digest), one a key, for the branch
+-- that the session looks at (variable `branch`) where the value depends on it. Of a run whose samples, measures or scores
+-- changed since there are none until it is analysed again; compaction changes none of them.
 CREATE OR REPLACE VIEW intervals AS
 SELECT
     run_id, query, cell, metric, stage, measure, regime, statistic, value, low, high, n,
     CASE WHEN low IS NOT NULL THEN method END AS method
 FROM analysis
+SEMI JOIN runs USING (run_id, parts_digest)
 WHERE
-    query IN ('operating_curve', 'worst_fraction', 'static_effect', 'adaptive_vs_static', 'pareto_front')
-    OR branch IS NOT DISTINCT FROM getvariable('branch')::VARCHAR
+    branch IS NOT DISTINCT FROM getvariable('branch')::VARCHAR
+    OR query IN ('operating_curve', 'worst_fraction', 'pareto_front')
+    OR query IN ('static_effect', 'adaptive_vs_static') AND metric <> 'alignment'
 QUALIFY row_number() OVER (
     PARTITION BY run_id, query, cell, metric, stage, measure, regime, statistic
     ORDER BY n DESC, value, low, high

@@ -56,9 +56,10 @@ def analyse(connection: duckdb.DuckDBPyConnection, run_id: str, resamples: int =
     branch = select_rows(
         connection, "SELECT getvariable('branch')::VARCHAR AS branch WHERE $1 IS NOT NULL", run_id
     ).item()
+    digest = select_rows(connection, "SELECT parts_digest FROM runs WHERE run_id = $1", run_id).item()
     method = f"bootstrap clustered by prompt, {resamples} resamples, 95%"
     rows = [
-        row | {"branch": branch, "method": method}
+        row | {"branch": branch, "method": method, "parts_digest": digest}
         for answers in (*_ANSWERS, static_effect, adaptive_vs_static, pareto_front)
         for row in answers(connection, run_id, drawn)
     ]

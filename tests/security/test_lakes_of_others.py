@@ -60,6 +60,13 @@ def test_parts_outside_of_the_lake_are_refused(lake: Path, path: str) -> None:
         sql.connect(lake)
 
 
+def test_parts_of_another_run_are_refused(lake: Path) -> None:
+    part = {"table": "samples", "path": "samples/run_id=victim/mine.parquet", "rows": 1, "bytes": 4, "sha256": ""}
+    run_id = _change(lake, parts=[part])
+    with pytest.raises(sql.LakeError, match=f"does not lie in a folder 'run_id={run_id}'"):
+        sql.connect(lake)
+
+
 def test_a_manifest_speaks_for_its_own_run_alone(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _change(lake, run_id="x/../../../run_id=victim")
     with pytest.raises(InputError, match="is that of run"):

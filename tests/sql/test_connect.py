@@ -51,6 +51,27 @@ def test_runs_are_chosen_by_id(tmp_path: Path) -> None:
     assert count(sql.connect(tmp_path, [first, second]), "samples") == 144
 
 
+def test_a_run_is_opened_without_the_others(tmp_path: Path) -> None:
+    first = make(tmp_path, Lake(name="first", images=False))
+    make(tmp_path, Lake(name="second", images=False, seed=1))
+    (tmp_path / "_runs" / "third.json").write_text("{")
+    assert count(sql.connect(tmp_path, first), "samples") == 72
+    with pytest.raises(sql.LakeError, match="third"):
+        sql.connect(tmp_path)
+
+
+def test_only_the_files_of_the_run_that_is_asked_for_are_opened(tmp_path: Path) -> None:
+    first = make(tmp_path, Lake(name="first", images=False))
+    second = make(tmp_path, Lake(name="second", images=False, seed=1))
+    connection = sql.connect(tmp_path)
+    for part in (tmp_path / "scores" / f"run_id={second}").iterdir():
+        part.write_bytes(b"no parquet")
+    of_first = f"FROM scores WHERE run_id = '{first}'"
+    assert sql.select(connection, f"SELECT count(*) AS n {of_first}")["n"].item() > 0
+    with pytest.raises(sql.LakeError):
+        sql.select(connection, "SELECT count(value) AS n FROM scores")
+
+
 def test_a_running_run_is_hidden_unless_asked_for(tmp_path: Path) -> None:
     done = make(tmp_path, Lake(name="done", images=False))
     running = make(tmp_path, Lake(name="busy", images=False, status="running", seed=1))

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,26 @@ def test_an_interval_is_shown_only_beside_the_value_it_was_made_for(tmp_path: Pa
     connection = sql.connect(tmp_path)
     assert sql.query(connection, "correlations", branch="cond")["low"].null_count() == 0
     assert sql.query(connection, "correlations")["low"].null_count() == 0
+
+
+def test_intervals_are_those_of_the_parts_that_were_analysed(tmp_path: Path) -> None:
+    run_id = make(tmp_path, Lake(prompts=15, images=False))
+    store(tmp_path, run_id)
+    manifest = tmp_path / "_runs" / f"{run_id}.json"
+    analysed = json.loads(manifest.read_text())
+
+    def methods(replaced: dict[str, str], renamed: str | None = None) -> set[str]:
+        """Of the answers with the same rows, one part of them under another name."""
+        parts = [part | {"path": renamed} if renamed and part == first else part for part in analysed["parts"]]
+        manifest.write_text(json.dumps(analysed | {"parts": parts, "replaced": replaced}))
+        return set(sql.query(sql.connect(tmp_path), "static_effect")["method"])
+
+    first = next(part for part in analysed["parts"] if part["table"] == "scores")
+    other = f"scores/run_id={run_id}/again-1.parquet"
+    (tmp_path / other).write_bytes((tmp_path / first["path"]).read_bytes())
+    assert methods({}) == {"bootstrap clustered by prompt, 200 resamples, 95%"}
+    assert methods({}, other) == {"normal, clustered by prompt, 95%"}  # scored again: the numbers may be others
+    assert methods({first["path"]: other}, other) == {"bootstrap clustered by prompt, 200 resamples, 95%"}  # compacted
 
 
 def test_each_measure_splits_regimes_with_its_interval(tmp_path: Path) -> None:
