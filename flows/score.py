@@ -11,10 +11,11 @@ from skewbench.flows.steps import finish, named, workers
 from skewbench.storage.lease import Lease
 from skewbench.storage.manifest import claim, find_run
 from skewbench.storage.store import open_store
+from skewbench.tasks.checks import check_metrics, expand
 from skewbench.tasks.experiment import WorkerSpec
 from skewbench.tasks.pool import Needs, Outcome
 from skewbench.tasks.run import commit_receipts
-from skewbench.tasks.scoring import check_metrics, expand, left_of_run, with_metrics
+from skewbench.tasks.scoring import left_of_run, with_metrics
 from skewbench.vocabulary.errors import RunError
 
 

@@ -9,13 +9,19 @@ Hopfield Perspective", ICML 2026. Needs torch, diffusers and pyarrow, and works 
         images = pipe(["a red fox in the snow"] * 4, guidance_scale=5.0, num_inference_steps=30).images
     stability = recorder.to_arrow()  # a row a sample, block and branch
     stability.group_by(["sample", "stage"]).aggregate([("alignment", "mean")]).to_pylist()
+
+The names below are imported when they are first used: a knob can be made and checked without torch.
 """
 
-from skewbench.stability.blocks import Block, self_attention_blocks
-from skewbench.stability.knobs import Knob, Skew, Temperature, Vanilla
-from skewbench.stability.measures import Measures, measure, symmetry_index
-from skewbench.stability.perturbation import perturb
-from skewbench.stability.recorder import Recorder
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from skewbench.stability.blocks import Block, self_attention_blocks
+    from skewbench.stability.knobs import Knob, Skew, Temperature, Vanilla
+    from skewbench.stability.measures import Measures, measure, symmetry_index
+    from skewbench.stability.perturbation import perturb
+    from skewbench.stability.recorder import Recorder
 
 __all__ = [
     "Block",
@@ -30,3 +36,17 @@ __all__ = [
     "self_attention_blocks",
     "symmetry_index",
 ]
+_MODULES = {
+    "blocks": ("Block", "self_attention_blocks"),
+    "knobs": ("Knob", "Skew", "Temperature", "Vanilla"),
+    "measures": ("Measures", "measure", "symmetry_index"),
+    "perturbation": ("perturb",),
+    "recorder": ("Recorder",),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _MODULES.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -13,13 +13,13 @@ from skewbench.eval.cpu_torchvision import define_missing_operators
 from skewbench.tasks.experiment import ModelSpec
 from skewbench.tasks.families.contract import Family
 from skewbench.tasks.families.registry import families
-from skewbench.tasks.shapes_xl import WEIGHTS
 from skewbench.vocabulary.errors import InputError, RunError
 
 if TYPE_CHECKING:
     from skewbench.stability import Block
 
-BUNDLED = {"shapes-xl": WEIGHTS}
+BUNDLED = {"shapes-xl": Path(__file__).parent / "shapes_xl" / "weights"}
+"""Folders of the models that come with the package, in the layout of a hub repository."""
 _HUB_FILES = ["*.json", "*.txt", "**/*.json", "**/*.txt"]
 
 
@@ -50,19 +50,34 @@ def resolve_model(spec: ModelSpec, download: bool = False) -> ModelSource:
         ModelNotHereError: A hub model whose files are not on this machine.
         InputError: No such model, or one of another pipeline class.
     """
+    if folder := check_model(spec):
+        return ModelSource(spec, folder.absolute(), _digest_of_files(folder))
+    snapshot = Path(_hub_snapshot(spec, download))
+    _family(spec, snapshot)
+    return ModelSource(spec, snapshot, snapshot.name)  # the hub's cache names snapshots by commit
+
+
+def check_model(spec: ModelSpec) -> Path | None:
+    """Find the folder of a bundled or local model and check its pipeline class. Reads no weights.
+
+    Returns:
+        The folder, or None for a hub model, of which nothing is checked.
+
+    Raises:
+        InputError: No such model, or one of a class that no family runs: its folder may load as another class, and
+            fail at each image.
+    """
     folder = BUNDLED.get(spec.id, Path(spec.id))
     if (folder / "model_index.json").is_file():
-        _family(spec, folder)  # a folder of another class may load as one of ours, and fail at each image
-        return ModelSource(spec, folder.absolute(), _digest_of_files(folder))
+        _family(spec, folder)
+        return folder
     if spec.id in BUNDLED:
         raise InputError(f"model.id {spec.id!r}: its weights are missing from this installation ({folder})")
     if folder.is_dir():
         raise InputError(f"model.id {spec.id!r}: this folder holds no model_index.json, so it is no diffusers model")
     if spec.id.count("/") != 1 or spec.id.startswith((".", "/", "~")):
         raise InputError(f"model.id {spec.id!r}: neither {', '.join(BUNDLED)}, nor a hub id (owner/name), nor a folder")
-    snapshot = Path(_hub_snapshot(spec, download))
-    _family(spec, snapshot)
-    return ModelSource(spec, snapshot, snapshot.name)  # the hub's cache names snapshots by commit
+    return None
 
 
 def check_source(source: ModelSource) -> None:

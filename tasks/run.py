@@ -26,6 +26,7 @@ from skewbench.storage.manifest import (
 from skewbench.storage.parts import COMPACTED, GENERATION, Part, Receipt, job_of, read_receipts
 from skewbench.storage.records import Status
 from skewbench.storage.store import Store, open_store
+from skewbench.tasks.checks import check_metrics
 from skewbench.tasks.experiment import Experiment, WorkerSpec
 from skewbench.tasks.generate import Setting
 from skewbench.tasks.identity import run_id, settings_that_decide, source_digest, versions
@@ -34,7 +35,7 @@ from skewbench.tasks.plan import Shard, plan_shards
 from skewbench.tasks.pool import Outcome
 from skewbench.tasks.prompts import load_prompts
 from skewbench.tasks.reference import check_reference
-from skewbench.tasks.scoring import check_metrics, counting, jobs_left, with_metrics
+from skewbench.tasks.scoring import counting, jobs_left, with_metrics
 from skewbench.tasks.shortfalls import shortfalls, to_retry
 from skewbench.tasks.worker import GenerateJob, Job, Needs, ScoreJob
 from skewbench.vocabulary.errors import InputError

@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from skewbench.eval.scorers import declaration, problems, stored_metrics
-from skewbench.eval.scorers import names as scorer_names
+from skewbench.eval.scorers import declaration, stored_metrics
 from skewbench.eval.weights import missing
 from skewbench.sql import connect
 from skewbench.storage.attempts import cell_unit, current, retry_of_cell
@@ -19,28 +18,6 @@ from skewbench.vocabulary.metrics import merged
 
 _WITHOUT = ".missing"
 """End of the key of a receipt for rows that are NULL for want of weights: it gives way to one with values."""
-
-
-def check_metrics(metrics: Iterable[str], required: Iterable[str] = ()) -> None:
-    """Raises `InputError` for a scorer that does not exist, or that is required and lacks its weights."""
-    required = tuple(required)
-    for name in (*metrics, *required):
-        if name not in scorer_names():
-            left_out = "".join(f"; {problem}" for problem in problems())
-            raise InputError(f"metrics {name!r}: no such scorer; there are {', '.join(scorer_names())}{left_out}")
-    for name in required:
-        if reason := missing(declaration(name).needs):
-            raise InputError(f"metric {name!r} is required: {reason}")
-
-
-def lacking(metrics: Iterable[str]) -> tuple[str, ...]:
-    """Those scorers of `metrics` whose weights or packages are not on this machine."""
-    return tuple(name for name in metrics if missing(declaration(name).needs))
-
-
-def expand(metrics: Iterable[str]) -> tuple[str, ...]:
-    """Names of scorers, each once; `all` stands for all that there are."""
-    return tuple(dict.fromkeys(name for given in metrics for name in (scorer_names() if given == "all" else (given,))))
 
 
 def with_metrics(manifest: Manifest, scorers: Iterable[str]) -> Manifest:

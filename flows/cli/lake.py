@@ -1,26 +1,20 @@
 """`skewbench runs`, `verify` and `compact`: keeping a lake."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-import yaml
 from rich.console import Console
 from rich.progress import Progress
 
 from skewbench.flows.cli.options import AnyRun, Lake, RunId
 from skewbench.flows.cli.tables import console, folding, note, plain
-from skewbench.storage.baselines import scan_baselines
-from skewbench.storage.compact import compact_run
-from skewbench.storage.lease import Lease
-from skewbench.storage.manifest import Manifest, claim, find_any, find_run, read_manifest, scan_runs
-from skewbench.storage.records import shown
-from skewbench.storage.remove import remove_run
-from skewbench.storage.repair import Repaired, rebuild
-from skewbench.storage.repair import repair as repair_run
-from skewbench.storage.scan import Manifests
-from skewbench.storage.store import Store, open_store
-from skewbench.storage.verify import all_parts, check_run
 from skewbench.vocabulary.errors import InputError, RunError
+
+if TYPE_CHECKING:
+    from skewbench.storage.manifest import Manifest
+    from skewbench.storage.repair import Repaired
+    from skewbench.storage.scan import Manifests
+    from skewbench.storage.store import Store
 
 runs = typer.Typer(no_args_is_help=True, help="List, show and remove runs.")
 
@@ -35,6 +29,9 @@ def add_to(app: typer.Typer) -> None:
 @runs.command("list")
 def list_all(lake: Lake = "lake") -> None:
     """List the runs of a lake, oldest first. Broken ones are listed too, with what to do about them."""
+    from skewbench.storage.manifest import scan_runs
+    from skewbench.storage.store import open_store
+
     found = scan_runs(open_store(lake))
     table = folding("run", "status", "samples", "cells", "MB", "created")
     for run in (*found.whole, *found.removing):
@@ -46,7 +43,7 @@ def list_all(lake: Lake = "lake") -> None:
     tell_broken(found)
 
 
-def tell_broken(found: Manifests) -> None:
+def tell_broken(found: "Manifests") -> None:
     """Notes on runs that are broken, or whose removal did not end, with what to do."""
     for run in found.broken:
         note(str(run))
@@ -57,6 +54,9 @@ def tell_broken(found: Manifests) -> None:
 @runs.command("show")
 def show(run: RunId, lake: Lake = "lake") -> None:
     """Show a run as YAML: its rows, the metrics that it lacks, what decides its numbers, and its experiment."""
+    from skewbench.storage.manifest import find_run
+    from skewbench.storage.store import open_store
+
     found = find_run(open_store(lake), run)
     tables: dict[str, int] = {}
     for part in found.parts:
@@ -81,6 +81,8 @@ def show(run: RunId, lake: Lake = "lake") -> None:
 
 def _yaml(content: dict[str, Any]) -> str:
     """YAML as experiments are written. Lakes are anybody's: characters that would steer a terminal are spelled out."""
+    import yaml
+
     style: dict[str, Any] = {"sort_keys": False, "default_flow_style": None, "width": 120}
     text: str = yaml.safe_dump(content, allow_unicode=True, **style)
     return text if text.replace("\n", "").isprintable() else yaml.safe_dump(content, **style)
@@ -93,6 +95,12 @@ def remove(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Delete a run and all its files, also one whose manifest is broken."""
+    from skewbench.storage.baselines import scan_baselines
+    from skewbench.storage.manifest import find_any
+    from skewbench.storage.records import shown
+    from skewbench.storage.remove import remove_run
+    from skewbench.storage.store import open_store
+
     store = open_store(lake)
     run_id = find_any(store, run)
     baselines, broken = scan_baselines(store)
@@ -120,6 +128,12 @@ def verify(
 
     Receipts and manifest are checked against each other.
     """
+    from skewbench.storage.manifest import find_any, find_run
+    from skewbench.storage.records import shown
+    from skewbench.storage.repair import repair as repair_run
+    from skewbench.storage.store import open_store
+    from skewbench.storage.verify import all_parts, check_run
+
     store = open_store(lake)
     run_id = find_run(store, None).run_id if run is None else find_any(store, run)
     found = _rebuilt(store, run_id) if repair else _readable(store, run_id)
@@ -137,8 +151,10 @@ def verify(
         raise RunError(f"{len(faults)} files of {run_id} are broken; `skewbench verify {run_id} --repair` repairs them")
 
 
-def _readable(store: Store, run_id: str) -> Manifest:
+def _readable(store: "Store", run_id: str) -> "Manifest":
     """The run's manifest. Raises `RunError` where it is broken, and `InputError` where the run is being removed."""
+    from skewbench.storage.manifest import read_manifest
+
     try:
         found = read_manifest(store, run_id)
     except InputError as error:
@@ -148,7 +164,9 @@ def _readable(store: Store, run_id: str) -> Manifest:
     return found
 
 
-def _rebuilt(store: Store, run_id: str) -> Manifest:
+def _rebuilt(store: "Store", run_id: str) -> "Manifest":
+    from skewbench.storage.repair import rebuild
+
     try:
         return _readable(store, run_id)
     except RunError as error:
@@ -161,7 +179,7 @@ def _rebuilt(store: Store, run_id: str) -> Manifest:
         return found
 
 
-def _tell_repaired(done: Repaired) -> None:
+def _tell_repaired(done: "Repaired") -> None:
     if done.restored:
         typer.echo(f"{len(done.restored)} receipts written anew from the manifest")
     if done.deleted:
@@ -175,6 +193,11 @@ def _tell_repaired(done: Repaired) -> None:
 
 def compact(run: AnyRun = None, lake: Lake = "lake") -> None:
     """Merge a committed run's many small files into a few large, sorted ones: queries then run faster."""
+    from skewbench.storage.compact import compact_run
+    from skewbench.storage.lease import Lease
+    from skewbench.storage.manifest import claim, find_run
+    from skewbench.storage.store import open_store
+
     store = open_store(lake)
     found = find_run(store, run)
     with Console(stderr=True).status(f"compacting {found.run_id}"), Lease(store, found.run_id, note) as lease:

@@ -10,13 +10,10 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from skewbench.sql import LakeError
-from skewbench.storage.manifest import read_manifest, report_path
-from skewbench.storage.parts import count_receipts
-from skewbench.storage.store import Store
 from skewbench.vocabulary.errors import RunError
 
 if TYPE_CHECKING:
+    from skewbench.storage.store import Store
     from skewbench.tasks.run import Run
 
 INTERVAL = 0.5
@@ -61,8 +58,11 @@ def _interruptible() -> None:
 
 
 @contextmanager
-def receipts_shown(console: Console, store: Store, run_id: str, totals: dict[str, int]) -> Iterator[None]:
+def receipts_shown(console: Console, store: "Store", run_id: str, totals: dict[str, int]) -> Iterator[None]:
     """Show a bar of receipts for each kind that `count_receipts` tells apart while the block runs."""
+    from skewbench.sql import LakeError
+    from skewbench.storage.parts import count_receipts
+
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -111,8 +111,10 @@ def scorings(metrics: Iterable[str], shards: int, cells: int, known: Iterable[di
     return sum(cells if name in of_cells else shards for name in metrics)
 
 
-def tell_missing(store: Store, run_id: str) -> None:
+def tell_missing(store: "Store", run_id: str) -> None:
     """Print the metrics that a run has nowhere, each with the reason, those of one reason in a line."""
+    from skewbench.storage.manifest import read_manifest
+
     manifest = read_manifest(store, run_id)
     by_reason: dict[str, list[str]] = {}
     for missing in manifest.missing_metrics if manifest else []:
@@ -121,8 +123,10 @@ def tell_missing(store: Store, run_id: str) -> None:
         typer.echo(f"no {', '.join(metrics)}: {reason}")
 
 
-def tell_report(store: Store, run_id: str) -> None:
+def tell_report(store: "Store", run_id: str) -> None:
     """Print where the report lies, and, where no browser gets at it, how to have it here."""
+    from skewbench.storage.manifest import report_path
+
     typer.echo(f"report: {store.address(report_path(run_id))}")
     if "://" in store.lake:
         typer.echo(f"to open it: skewbench report {run_id} --lake {store.lake}")

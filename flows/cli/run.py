@@ -18,13 +18,11 @@ from skewbench.flows.cli.progress import (
     tell_report,
 )
 from skewbench.flows.cli.tables import console, folding, note, plain, warn
-from skewbench.storage.lease import check_free, driver_notes, find_driver
-from skewbench.storage.manifest import Manifest, scan_runs
-from skewbench.storage.parts import count_receipts
-from skewbench.storage.store import Store, open_store
 from skewbench.vocabulary.errors import InputError
 
 if TYPE_CHECKING:
+    from skewbench.storage.manifest import Manifest
+    from skewbench.storage.store import Store
     from skewbench.tasks.experiment import Experiment
 
 
@@ -52,11 +50,12 @@ def run(
     """
     errors = Console(stderr=True)
     with errors.status("checking the experiment"):
-        from skewbench.tasks.run import is_finished, prepare
-
         chosen = _load(experiment, prompts)
         if repeat is not None:
             chosen = chosen.model_copy(update={"repeat": repeat})
+        from skewbench.storage.lease import check_free
+        from skewbench.tasks.run import is_finished, prepare
+
         prepared = prepare(chosen, lake, download=True)
         finished = is_finished(prepared)
     if finished:
@@ -94,9 +93,10 @@ def plan(
 ) -> None:
     """Check an experiment and show what it would do: cells, shards, samples, disk, time. Loads and writes nothing."""
     from skewbench.eval.scorers import problems
-    from skewbench.tasks.estimate import estimate
 
     chosen = _load(experiment, prompts)
+    from skewbench.tasks.estimate import estimate
+
     expected = estimate(chosen, lake, seconds)
     out = console()
     table = folding("cell", "knob", "samples", title=f"{chosen.name}: {chosen.description}")
@@ -129,6 +129,11 @@ def status(lake: Lake = "lake") -> None:
     Run a `stopped` run again to resume it. The command does not wait: of a driver on another machine the table says
     that it holds the run, not that it is alive.
     """
+    from skewbench.storage.lease import driver_notes
+    from skewbench.storage.manifest import scan_runs
+    from skewbench.storage.parts import count_receipts
+    from skewbench.storage.store import open_store
+
     store = open_store(lake)
     found = scan_runs(store)
     notes = []
@@ -150,7 +155,9 @@ def status(lake: Lake = "lake") -> None:
     tell_broken(found)
 
 
-def _status(store: Store, manifest: Manifest) -> str:
+def _status(store: "Store", manifest: "Manifest") -> str:
+    from skewbench.storage.lease import find_driver
+
     if manifest.status != "running":
         return manifest.status
     driver = find_driver(store, manifest.run_id)
@@ -160,13 +167,16 @@ def _status(store: Store, manifest: Manifest) -> str:
 
 
 def _load(experiment: str, prompts: str | None) -> "Experiment":
+    """Read an experiment and check it, before anything heavy is imported. Raises `InputError`."""
     from skewbench.flows import experiments
+    from skewbench.tasks.checks import check_experiment
     from skewbench.tasks.experiment import PromptSpec
 
     loaded = experiments.load(experiment)
-    if prompts is None:
-        return loaded
-    if not prompts:
-        raise InputError("--prompts '': a file of prompts is wanted")
-    count = loaded.prompts.count if loaded.prompts.source == "file" else None
-    return loaded.model_copy(update={"prompts": PromptSpec(source="file", path=prompts, count=count)})
+    if prompts == "":
+        raise InputError("--prompts '': name a file of prompts")
+    if prompts is not None:
+        count = loaded.prompts.count if loaded.prompts.source == "file" else None
+        loaded = loaded.model_copy(update={"prompts": PromptSpec(source="file", path=prompts, count=count)})
+    check_experiment(loaded)
+    return loaded

@@ -9,9 +9,6 @@ from rich.console import Console
 from skewbench.flows.cli.ends import raise_unless_completed
 from skewbench.flows.cli.options import AnyRun, Lake, RayAddress, WeightsFolder
 from skewbench.flows.cli.progress import prefect_server, receipts_shown, tell_missing, tell_report
-from skewbench.storage.manifest import find_run
-from skewbench.storage.parts import count_receipts
-from skewbench.storage.store import open_store
 
 
 def add_to(app: typer.Typer) -> None:
@@ -43,14 +40,20 @@ def score(
 
     Started again after a crash or a stop, it does the rest; after weights have come, what was NULL for want of them.
     """
+    from skewbench.storage.manifest import find_run
+    from skewbench.storage.parts import count_receipts
+    from skewbench.storage.store import open_store
+
     console = Console(stderr=True)
     store = open_store(lake)
     with console.status("looking what is left"):
-        from skewbench.tasks.scoring import check_metrics, expand, left_of_run
+        from skewbench.tasks.checks import check_metrics, expand
 
         chosen = expand(name.strip() for name in metrics.split(",") if name.strip())
         check_metrics(chosen)
         manifest = find_run(store, run)
+        from skewbench.tasks.scoring import left_of_run
+
         left = len(left_of_run(store, manifest, chosen, reference))
     if left:
         began = time.monotonic()

@@ -1,7 +1,5 @@
 """Prompts of a Hugging Face data set, from the Parquet files that the hub makes of each."""
 
-import polars as pl
-
 from skewbench.tasks.prompts.prompt import Prompt
 from skewbench.tasks.prompts.tables import from_table
 from skewbench.vocabulary.errors import InputError
@@ -11,6 +9,7 @@ _REVISION = "refs/convert/parquet"
 
 def hub_prompts(dataset: str, column: str | None, category: str | None) -> list[Prompt]:
     """A column of a data set, `owner/name[:subset[/split]]`; without more, `default/train`. Raises `InputError`."""
+    import polars as pl
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 

@@ -1,11 +1,13 @@
 """Prompts in files: a text file, one a line, or a table with a column of prompts."""
 
 from pathlib import Path
-
-import polars as pl
+from typing import TYPE_CHECKING
 
 from skewbench.tasks.prompts.prompt import Prompt, prompt
 from skewbench.vocabulary.errors import InputError
+
+if TYPE_CHECKING:
+    import polars as pl
 
 TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 _NO_TEXT = (".json", ".yaml", ".yml", ".xlsx", ".xls", ".ods", ".zip", ".gz")
@@ -38,8 +40,10 @@ def read_text(path: Path) -> str:
         raise InputError(f"prompts.path {str(path)!r}: not UTF-8 text (byte {error.start})") from None
 
 
-def read_table(path: Path) -> pl.DataFrame:
+def read_table(path: Path) -> "pl.DataFrame":
     """A table by its ending. Columns of a CSV or TSV file are text; a TSV file has no quotes. Raises `InputError`."""
+    import polars as pl
+
     kind = path.suffix.lower()
     try:
         if kind == ".parquet":
@@ -55,9 +59,11 @@ def read_table(path: Path) -> pl.DataFrame:
 
 
 def from_table(
-    table: pl.DataFrame, where: str, column: str | None, category: str | None, challenge: str | None = None
+    table: "pl.DataFrame", where: str, column: str | None, category: str | None, challenge: str | None = None
 ) -> list[Prompt]:
     """The prompts of a table's column; rows without one are left out. Raises `InputError`."""
+    import polars as pl
+
     column = column or next((name for name in USUAL if name in table.columns), None)
     wanted = {"column": column, "category_column": category, "challenge": challenge}
     for field, name in wanted.items():
@@ -73,7 +79,9 @@ def from_table(
     return [prompt(text.strip(), kind, hard) for text, kind, hard in rows if text and text.strip()]
 
 
-def _texts(table: pl.DataFrame, name: str | None) -> list[str | None]:
+def _texts(table: "pl.DataFrame", name: str | None) -> list[str | None]:
+    import polars as pl
+
     return [None] * table.height if name is None else table[name].cast(pl.String).to_list()
 
 

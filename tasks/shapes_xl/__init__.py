@@ -1,10 +1,5 @@
 """The bundled model `shapes-xl`: a small StableDiffusionXLPipeline trained on drawn scenes."""
 
-from pathlib import Path
-
 from skewbench.eval.cpu_torchvision import define_missing_operators
 
 define_missing_operators()
-
-WEIGHTS = Path(__file__).parent / "weights"
-"""Its folder, in the layout of a hub repository."""

@@ -17,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from skewbench.eval.scenes.vocabulary import SIZE
-from skewbench.tasks.shapes_xl import WEIGHTS
+from skewbench.tasks.models import BUNDLED
 from skewbench.tasks.shapes_xl.architecture import (
     autoencoder,
     denoiser,
@@ -28,6 +28,8 @@ from skewbench.tasks.shapes_xl.architecture import (
 )
 from skewbench.tasks.shapes_xl.data import Pool, as_model_input, captions_of, draw_pool
 from skewbench.tasks.training import begin_with, fit, load_average
+
+WEIGHTS = BUNDLED["shapes-xl"]
 
 EMPTY_CAPTIONS = 0.1
 """Share of captions dropped, for classifier-free guidance."""
@@ -126,7 +128,9 @@ def train_denoiser(
 @app.command("unpack")
 def unpack(
     folder: Folder = Path("training"),
-    source: Annotated[Path, typer.Option("--from", help="Folder of a model that `export` wrote.")] = WEIGHTS,
+    source: Annotated[Path, typer.Option("--from", help="Folder of a model that `export` wrote.")] = BUNDLED[
+        "shapes-xl"
+    ],
 ) -> None:
     """Make checkpoints of exported weights, so that both stages go on from them, with steps counted from 0."""
     whole = StableDiffusionXLPipeline.from_pretrained(source, use_safetensors=True).to(torch.float32)
@@ -139,7 +143,9 @@ def unpack(
 @app.command("export")
 def export(
     folder: Folder = Path("training"),
-    to: Annotated[Path, typer.Option(help="Where the model goes, in the layout of a hub repository.")] = WEIGHTS,
+    to: Annotated[Path, typer.Option(help="Where the model goes, in the layout of a hub repository.")] = BUNDLED[
+        "shapes-xl"
+    ],
 ) -> None:
     """Write the averaged weights as float16 safetensors, in the layout that diffusers loads."""
     tokenizer = write_tokenizer(folder / "tokenizer")

@@ -100,7 +100,7 @@ def test_what_is_broken_is_a_line_and_the_rest_works(broken: Path, example: Path
 
 
 def test_a_metric_that_is_left_out_is_an_error_that_says_why(broken: Path, python: Python, tmp_path: Path) -> None:
-    code = "from skewbench.tasks.scoring import check_metrics; check_metrics(['toy'])"
+    code = "from skewbench.tasks.checks import check_metrics; check_metrics(['toy'])"
     done = python("-c", code, packages=(broken,))
     assert "metrics 'toy': no such scorer; there are aesthetic, binding" in done.stderr
     assert "scorer 'toy' of package wrong is left out: it is no GroupScorer" in done.stderr

@@ -21,10 +21,11 @@ from skewbench.storage.manifest import Manifest, find_run, now, write_manifest
 from skewbench.storage.parts import Receipt, read_part, read_receipts, write_part, write_receipt
 from skewbench.storage.schemas import IMAGES, SAMPLES, SCORES
 from skewbench.storage.store import LocalStore
+from skewbench.tasks.checks import check_metrics, expand
 from skewbench.tasks.reference import find_reference
 from skewbench.tasks.run import commit_receipts
 from skewbench.tasks.score import score_images
-from skewbench.tasks.scoring import check_metrics, expand, left_of_run
+from skewbench.tasks.scoring import left_of_run
 from skewbench.tasks.worker import Needs, ScoreJob, Worker
 from skewbench.vocabulary.errors import InputError
 from tests.eval.scorers.registered import register

@@ -1,0 +1,40 @@
+"""Checks of what a person asks for, before anything heavy is imported: a mistake is an error within a second."""
+
+from collections.abc import Iterable
+
+from skewbench.eval.scorers import declaration, problems
+from skewbench.eval.scorers import names as scorer_names
+from skewbench.eval.weights import missing
+from skewbench.tasks.experiment import Experiment
+from skewbench.tasks.models import check_model
+from skewbench.tasks.prompts import load_prompts
+from skewbench.vocabulary.errors import InputError
+
+
+def check_experiment(experiment: Experiment) -> None:
+    """Check that prompts, scorers and model exist. Reads no weights. Raises `InputError`."""
+    load_prompts(experiment.prompts)
+    check_metrics(experiment.metrics, experiment.required)
+    check_model(experiment.model)
+
+
+def check_metrics(metrics: Iterable[str], required: Iterable[str] = ()) -> None:
+    """Raises `InputError` for a scorer that does not exist, or that is required and lacks its weights."""
+    required = tuple(required)
+    for name in (*metrics, *required):
+        if name not in scorer_names():
+            left_out = "".join(f"; {problem}" for problem in problems())
+            raise InputError(f"metrics {name!r}: no such scorer; there are {', '.join(scorer_names())}{left_out}")
+    for name in required:
+        if reason := missing(declaration(name).needs):
+            raise InputError(f"metric {name!r} is required: {reason}")
+
+
+def lacking(metrics: Iterable[str]) -> tuple[str, ...]:
+    """Those scorers of `metrics` whose weights or packages are not on this machine."""
+    return tuple(name for name in metrics if missing(declaration(name).needs))
+
+
+def expand(metrics: Iterable[str]) -> tuple[str, ...]:
+    """Names of scorers, each once; `all` stands for all that there are."""
+    return tuple(dict.fromkeys(name for given in metrics for name in (scorer_names() if given == "all" else (given,))))

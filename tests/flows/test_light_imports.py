@@ -1,0 +1,63 @@
+"""What runs before a mistake is reported imports no library that takes seconds."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HEAVY = ("torch", "diffusers", "transformers", "duckdb", "pyarrow", "polars", "ray", "prefect", "scipy", "altair")
+
+
+@pytest.mark.parametrize(
+    "module", ["flows.cli", "flows.experiments", "tasks.experiment", "tasks.checks", "tasks.models", "stability"]
+)
+def test_importing_is_light(module: str) -> None:
+    assert _heavy_after(f"import skewbench.{module}") == []
+
+
+def test_a_knob_is_made_without_torch() -> None:
+    code = "from skewbench.stability import Skew, Temperature; Skew(1.2, 5.0); Temperature(1.1)"
+    assert _heavy_after(code) == []
+
+
+@pytest.mark.parametrize(
+    ("experiment", "message"),
+    [
+        ("name: Bad", "cells: is missing"),
+        ("name: a\ncells: [{name: b, knob: {kind: vanilla}}]\nmetrics: [nonsense]", "metrics 'nonsense'"),
+        ("name: a\ncells: [{name: b, knob: {kind: vanilla}}]\nmodel: {id: ./nowhere}", "model.id './nowhere'"),
+        (
+            "name: a\ncells: [{name: b, knob: {kind: vanilla}}]\nprompts: {source: file, path: nowhere.txt}",
+            "prompts.path 'nowhere.txt'",
+        ),
+    ],
+)
+@pytest.mark.parametrize("command", ["run", "plan"])
+def test_a_mistake_is_reported_before_anything_heavy_is_imported(
+    command: str, experiment: str, message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "mistaken.yaml"
+    path.write_text(experiment)
+    code = (
+        "import sys\n"
+        f"sys.argv = ['skewbench', {command!r}, {str(path)!r}, '--lake', {str(tmp_path / 'lake')!r}]\n"
+        "from skewbench.flows.cli import main\n"
+        "try:\n    main()\nexcept SystemExit as ended:\n    assert ended.code == 2, ended.code"
+    )
+    done = _run(code)
+    assert message in done.stderr
+    assert done.stdout.split() == []
+    assert not (tmp_path / "lake").exists()
+
+
+def _heavy_after(code: str) -> list[str]:
+    return _run(code).stdout.split()
+
+
+def _run(code: str) -> subprocess.CompletedProcess[str]:
+    """Run code, then print the heavy libraries that it imported."""
+    names = f"\nimport sys\nprint(*[name for name in {HEAVY} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-P", "-c", code + names], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done
