@@ -7,7 +7,8 @@ from threading import Timer
 import pytest
 
 from skewbench import sql
-from skewbench.sql import LakeError, LakeUnreachable, bucket
+from skewbench.sql import LakeError, LakeUnreachable
+from skewbench.storage import bucket
 from skewbench.storage.bucket import Bucket, parse
 from skewbench.storage.store import open_store
 from tests.object_store import S3Server
