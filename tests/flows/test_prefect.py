@@ -58,6 +58,7 @@ def test_the_form_is_filled_in_a_browser_and_the_artifacts_are_there(server: Ser
         for name, value in {"Prompts": 1, "Seeds": 2, "Steps": 2}.items():
             page.get_by_label(f"{name} (Optional)").fill(str(value))
         page.get_by_role("button", name="Submit").click()
+        expect(page.get_by_text("scheduled to start")).to_be_visible()
 
         flow_run = wait_for("the flow run", lambda: _newest_run(server))
         assert server.end_of(flow_run) == "COMPLETED", server.log(flow_run)
