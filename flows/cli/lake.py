@@ -120,7 +120,7 @@ def verify(
     Receipts and manifest are checked against each other.
     """
     store = open_store(lake)
-    run_id = find_run(store, None).run_id if run is None else find_any(store, run)
+    run_id = find_any(store, run)
     found = _rebuilt(store, run_id) if repair else _readable(store, run_id)
     total = len(all_parts(store, found))
     with Progress(console=Console(stderr=True)) as progress:
