@@ -7,14 +7,13 @@ from prefect import flow
 from pydantic import NonNegativeFloat
 
 from skewbench.flows.cells import by_cell
-from skewbench.flows.steps import finish, named, workers
+from skewbench.flows.steps import finish, model_of, named, workers
 from skewbench.storage.lease import Lease
 from skewbench.storage.manifest import claim, find_run
 from skewbench.storage.store import open_store
 from skewbench.tasks.checks import check_metrics, expand
-from skewbench.tasks.experiment import WorkerSpec
 from skewbench.tasks.pool import Needs, Outcome
-from skewbench.tasks.run import commit_receipts
+from skewbench.tasks.run import commit_receipts, workers_of
 from skewbench.tasks.scoring import left_of_run, with_metrics
 from skewbench.vocabulary.errors import RunError
 
@@ -48,14 +47,14 @@ def score(
     with named(found), Lease(store, run_id) as lease:
         manifest = claim(store, lease)  # as the last driver left it
         jobs = left_of_run(store, manifest, chosen, reference or None)
-        spec = WorkerSpec(**manifest.experiment["workers"])
+        spec = workers_of(manifest)
         outcomes: list[Outcome] = []
         if jobs:
-            threads = manifest.experiment["generation"]["threads"]
+            threads = int(manifest.experiment.get("generation", {}).get("threads", 1))
             needs = Needs(store.lake, None, None, threads, spec.gpus if gpus is None else gpus)
-            with workers(needs, spec, found.experiment["model"]["id"], ray_address, lease) as pool:
+            with workers(needs, spec, model_of(found), ray_address, lease) as pool:
                 outcomes = by_cell("score", pool, store, run_id, jobs)
-        scored = tuple(dict.fromkeys((*manifest.experiment["metrics"], *chosen)))
+        scored = tuple(dict.fromkeys((*manifest.experiment.get("metrics", []), *chosen)))
         manifest = with_metrics(replace(manifest, experiment={**manifest.experiment, "metrics": scored}), chosen)
         finish(store, commit_receipts(store, manifest, outcomes, manifest.status), lease)
     if failed := [outcome for outcome in outcomes if outcome.error]:

@@ -53,10 +53,15 @@ def named(of: Run | Manifest | Experiment) -> Iterator[None]:
 
 def _names(of: Run | Manifest | Experiment) -> tuple[str, str, str]:
     if isinstance(of, Manifest):
-        return of.run_id, of.name, of.experiment["model"]["id"]
+        return of.run_id, of.name, model_of(of)
     if isinstance(of, Run):
         return of.id, of.experiment.name, of.experiment.model.id
     return f"{of.name} {of.repeat}", of.name, of.model.id
+
+
+def model_of(run: Manifest) -> str:
+    """The id of a run's model."""
+    return str(run.experiment.get("model", {}).get("id", "unknown"))
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from skewbench.storage.parts import COMPACTED, Part, Receipt, job_of, read_recei
 from skewbench.storage.records import parse_manifest
 from skewbench.storage.schemas import TABLES
 from skewbench.storage.store import Store
-from skewbench.vocabulary.errors import RunError
+from skewbench.vocabulary.errors import InputError, RunError
 
 
 def commit_manifest(
@@ -38,13 +38,14 @@ def commit_manifest(
 
     Raises:
         RunError: another driver took the run over. The lake is as that driver left it.
+        InputError: the manifest is broken by now.
     """
     void = list(void)
     listed = [path for table in TABLES for path in store.list(f"{table}/run_id={manifest.run_id}")]
     receipts = read_receipts(store, manifest.run_id)
     try:
         written = write_manifest(store, manifest)
-    except RunError:
+    except (InputError, RunError):
         store.delete(*(part.path for part in wrote))
         raise
     valid = [receipt for key, receipt in receipts.items() if key not in {receipt.key for receipt in void}]

@@ -75,6 +75,7 @@ def write_manifest(store: Store, manifest: Manifest) -> Manifest:
 
     Raises:
         RunError: the lake holds another manifest than that: another driver took the run over. Nothing was written.
+        InputError: what it holds is broken. Nothing was written.
     """
     stamped = replace(manifest, updated=now(), version=uuid.uuid4().hex, stored=None)
     fields = asdict(stamped)
@@ -82,6 +83,7 @@ def write_manifest(store: Store, manifest: Manifest) -> Manifest:
     path, content = manifest_path(manifest.run_id), json.dumps(fields, indent=1).encode()
     first = manifest.stored is None
     if not (store.put_new(path, content) if first else store.swap(path, manifest.stored or b"", content)):
+        read_manifest(store, manifest.run_id)
         raise taken_over(manifest.run_id)
     return replace(stamped, stored=content)
 
@@ -165,9 +167,13 @@ def find_run(store: Store, given: str | None) -> Manifest:
     return found[run_id]
 
 
-def find_any(store: Store, given: str) -> str:
-    """The id of a run by its beginning, also of one that is broken or being removed. Raises `InputError`."""
+def find_any(store: Store, given: str | None) -> str:
+    """The id of a run by its beginning, also of one that is broken or being removed; for None, of the newest, or of a
+    broken one where there is no other. Raises `InputError`.
+    """
     lake = scan_runs(store)
+    if given is None:
+        return lake.broken[0].run_id if lake.broken and not lake.whole else find_run(store, None).run_id
     readable = [run.run_id for run in (*lake.whole, *lake.removing)]
     return match_run(given, readable + [run.run_id for run in lake.broken])
 

@@ -43,6 +43,12 @@ def _experiment(fields: dict[str, Any]) -> dict[str, Any]:
     metrics = fields.get("metrics", [])
     if not isinstance(metrics, list) or not all(isinstance(metric, str) for metric in metrics):
         raise ValueError("metrics must be a list of names")
+    for name in ("model", "workers", "generation"):
+        if not isinstance(fields.get(name, {}), dict):
+            raise ValueError(f"{name} must have fields")
+    for name, text in {**fields.get("model", {}), **fields}.items():
+        if name in ("id", "name", "description", "repeat") and not isinstance(text, str):
+            raise ValueError(f"{name} must be a text")
     return fields
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import duckdb
+from pydantic import ValidationError
 
 from skewbench.eval.scorers import stored_metrics
 from skewbench.stability.blocks import Block, select
@@ -17,6 +18,7 @@ from skewbench.storage.manifest import (
     check_stays,
     claim,
     create_manifest,
+    manifest_path,
     now,
     parts_by_receipt,
     plan_path,
@@ -76,11 +78,22 @@ def prepare(experiment: Experiment, lake: str, download: bool = False) -> Run:
     size = image_size(source, experiment.generation.width, experiment.generation.height)
     begun = read_manifest(store, identity)
     # a run that was begun keeps the shards it was begun with, whatever the experiment says of them now
-    workers = WorkerSpec(**begun.experiment["workers"]) if begun else experiment.workers
+    if begun:
+        check_stays(begun)
+    workers = workers_of(begun) if begun else experiment.workers
     setting = Setting(
         identity, experiment.model, source.revision, experiment.generation, experiment.measure, size, workers.batch
     )
     return Run(experiment, store, source, setting, plan_shards(experiment, prompts, identity, size, workers.shard))
+
+
+def workers_of(manifest: Manifest) -> WorkerSpec:
+    """How a run was cut and placed. Raises `InputError` for a manifest that says what no experiment may."""
+    try:
+        return WorkerSpec.model_validate(manifest.experiment.get("workers", {}))
+    except ValidationError as error:
+        fault = error.errors()[0]
+        raise InputError(f"{manifest_path(manifest.run_id)}: experiment.workers: {fault['msg']}") from None
 
 
 def begin(run: Run) -> Manifest:
@@ -93,7 +106,7 @@ def begin(run: Run) -> Manifest:
     if begun:
         check_stays(begun)
         run.store.put_new(plan_path(run.id), begun.stored or b"")  # lakes of older versions have none
-        metrics = list(dict.fromkeys((*begun.experiment["metrics"], *run.experiment.metrics)))
+        metrics = list(dict.fromkeys((*begun.experiment.get("metrics", []), *run.experiment.metrics)))
         required = run.experiment.model_dump(mode="json", include={"required", "max_unusable"})
         manifest = replace(begun, experiment={**begun.experiment, "metrics": metrics, **required})
         return with_metrics(manifest, run.experiment.metrics)

@@ -17,6 +17,8 @@ from skewbench.tasks.run import commit_receipts
 T = TypeVar("T")
 RUN = "small-0123abcd"
 SHARDS = ("s0", "s1", "s2", "s3")
+WHOLE = {"samples": ["s0-0", "s1-0", "s2-0", "s3-0"], "images": ["s0-0", "s1-0", "s2-0", "s3-0"], "scores": ["s0-0 m"]}
+"""Its rows, by table."""
 
 
 class PausedStore:

@@ -128,14 +128,14 @@ def verify(
 
     Receipts and manifest are checked against each other.
     """
-    from skewbench.storage.manifest import find_any, find_run
+    from skewbench.storage.manifest import find_any
     from skewbench.storage.records import shown
     from skewbench.storage.repair import repair as repair_run
     from skewbench.storage.store import open_store
     from skewbench.storage.verify import all_parts, check_run
 
     store = open_store(lake)
-    run_id = find_run(store, None).run_id if run is None else find_any(store, run)
+    run_id = find_any(store, run)
     found = _rebuilt(store, run_id) if repair else _readable(store, run_id)
     total = len(all_parts(store, found))
     with Progress(console=Console(stderr=True)) as progress:

@@ -49,7 +49,7 @@ def _head(answers: Answers) -> Iterator[str]:
     run = answers.run
     yield f"## {inert(run.run_id)}"
     if run.experiment.get("description"):
-        yield inert(run.experiment["description"])
+        yield inert(run.experiment.get("description", ""))
     yield f"{run.status}, {len(answers.cells)} cells, {run.samples} samples planned"
 
 

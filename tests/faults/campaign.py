@@ -16,6 +16,7 @@ from tests.faults.compare import differences
 from tests.faults.disturbances import DURING, Moment, Scene, SmallDisk, kill_compaction
 from tests.faults.outage import StoreThatGoesAway
 from tests.faults.processes import Command
+from tests.faults.two_drivers import TWO_DRIVERS
 from tests.tiny import save_tiny_sdxl
 
 RESUMES = 5
@@ -29,6 +30,7 @@ _LASTING = ("raise always", "cuda always", "nan always")
 FILL_DISK, CUT_STORE = "fill disk", "cut store"
 FAULTS = (
     *(name for name in DURING if name != "nothing"),
+    *TWO_DRIVERS,
     "kill compaction",
     CUT_STORE,
     FILL_DISK,
@@ -124,6 +126,12 @@ class Campaign:
             return moment, self._resume(str(lake), log, None)
         total = len(list(undisturbed.glob("_receipts/*/*.json")))
         when = Moment(dice.randrange(total + 1), dice.random() * 2)
+        if fault in TWO_DRIVERS:
+            run = ["run", str(self._experiment), "--lake", str(lake)]
+            moment = TWO_DRIVERS[fault](
+                lake, lambda who, more: self._start(run, f"{log}-{who}", more=more), when, _MISBEHAVIOUR
+            )
+            return moment, 2 + self._resume(str(lake), log, None)
         if fault == CUT_STORE:
             return self._cut_off(lake, when, dice)
         disk = None

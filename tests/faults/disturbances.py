@@ -84,6 +84,16 @@ def flip_byte(scene: Scene) -> str:
     return _damage(scene, flipped)
 
 
+def break_manifest(scene: Scene) -> str:
+    """Cut the end off a manifest, or fill it with random bytes."""
+    return _break(scene, "_runs/*.json")
+
+
+def break_receipt(scene: Scene) -> str:
+    """The same of a receipt."""
+    return _break(scene, "_receipts/*/*.json")
+
+
 def nothing(scene: Scene) -> str:
     """The model's misbehaviour is all."""
     return ""
@@ -96,6 +106,8 @@ DURING: dict[str, Callable[[Scene], str]] = {
     "kill driver": kill_driver,
     "truncate part": truncate_part,
     "flip byte": flip_byte,
+    "broken manifest": break_manifest,
+    "broken receipt": break_receipt,
     "nothing": nothing,
 }
 
@@ -155,6 +167,21 @@ def _do_to_one_of(scene: Scene, name: str, what: Callable[[psutil.Process], None
             return f"after {scene.moment.receipts} receipts"
         time.sleep(0.05)
     return "came too late"
+
+
+def _break(scene: Scene, pattern: str) -> str:
+    scene.comes()
+    files = sorted(scene.lake.glob(pattern))
+    while not files and scene.command.running:
+        time.sleep(0.05)
+        files = sorted(scene.lake.glob(pattern))
+    if not files:
+        return "came too late"
+    victim = scene.dice.choice(files)
+    content = victim.read_bytes()
+    kept = content[: scene.dice.randrange(len(content))]
+    victim.write_bytes(scene.dice.choice([kept, scene.dice.randbytes(len(content))]))
+    return f"after {scene.moment.receipts} receipts"
 
 
 def _damage(scene: Scene, change: Callable[[bytes], bytes]) -> str:

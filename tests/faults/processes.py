@@ -42,6 +42,20 @@ class Command:
         self._note()
         return [process for process in self._tree.values() if name in _told(process)]
 
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        return self._process.pid
+
+    def stop(self) -> None:
+        """SIGSTOP, of this process alone."""
+        self._note()
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT."""
+        self._process.send_signal(signal.SIGCONT)
+
     def kill(self) -> None:
         """kill -9."""
         self._note()

@@ -15,7 +15,8 @@ from skewbench.flows.cli import main
 from skewbench.flows.cli.tables import print_rows
 from skewbench.sql.connect import literal
 from skewbench.storage.manifest import find_run, read_manifest
-from skewbench.storage.parts import read_receipts
+from skewbench.storage.parts import scan_receipts
+from skewbench.storage.repair import repair
 from skewbench.storage.store import LocalStore
 from skewbench.tasks.families.registry import families
 from skewbench.tasks.replay import replay_script
@@ -43,21 +44,37 @@ def _change(lake: Path, **changes: object) -> str:
     return path.stem
 
 
-@pytest.mark.parametrize("path", ["../victim.parquet", "{lake}/../victim.parquet", "samples/../../victim.parquet"])
-def test_parts_outside_of_the_lake_are_refused(lake: Path, path: str) -> None:
+PATHS = [
+    "../victim.parquet",
+    "{lake}/../victim.parquet",
+    "samples/../../victim.parquet",
+    "samples/run_id=other-1/a-1.parquet",
+    "samples/run_id={run}/../run_id=other-1/a-1.parquet",
+    "samples/run_id={run}/folder/a-1.parquet",
+    "images/run_id={run}/a-1.parquet",
+    "_runs/other-1.json",
+    "samples/run_id={run}/.parquet",
+    "samples/run_id={run}/a\n.parquet",
+    "",
+]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_parts_that_are_no_files_of_the_run_are_refused(lake: Path, path: str) -> None:
+    run_id = next((lake / "_runs").glob("*.json")).stem
     part = {
         "table": "samples",
-        "path": path.format(lake=lake),
+        "path": path.format(lake=lake, run=run_id),
         "rows": 1,
         "bytes": 4,
         "sha256": "",
         "schema_version": 1,
     }
-    run_id = _change(lake, parts=[part])
-    with pytest.raises(InputError, match="outside of the lake"):
+    _change(lake, parts=[part])
+    with pytest.raises(InputError, match=r"is no manifest: part '.*' is no file of"):
         read_manifest(LocalStore(lake), run_id)
-    with pytest.raises(sql.LakeError, match="outside of lake"):
-        sql.connect(lake)
+    with pytest.raises(sql.LakeError, match=r"is no manifest: part '.*' is no file of"):
+        sql.connect(lake, run_id)
 
 
 def test_parts_of_another_run_are_refused(lake: Path) -> None:
@@ -71,7 +88,7 @@ def test_a_manifest_speaks_for_its_own_run_alone(lake: Path, monkeypatch: pytest
     _change(lake, run_id="x/../../../run_id=victim")
     with pytest.raises(InputError, match="is that of run"):
         find_run(LocalStore(lake), None)
-    with pytest.raises(sql.LakeError, match="is that of run"):
+    with pytest.warns(sql.LakeWarning, match="is that of run"), pytest.raises(sql.LakeError, match="holds no run"):
         sql.connect(lake)
     monkeypatch.setattr(
         sys, "argv", ["skewbench", "runs", "rm", "x/../../../run_id=victim", "--yes", "--lake", str(lake)]
@@ -85,8 +102,11 @@ def test_a_manifest_speaks_for_its_own_run_alone(lake: Path, monkeypatch: pytest
     "changes",
     [
         {"key": "../../../run_id=victim/mine"},
+        {"key": "folder/x"},
         {"run_id": "x/../../../run_id=victim"},
         {"parts": [{"path": "../victim.parquet"}]},
+        {"parts": [{"path": "_runs/other-1.json"}]},
+        {"parts": [{"path": "samples/run_id=other-1/a-1.parquet"}]},
     ],
 )
 def test_a_receipt_speaks_for_its_own_shard_alone(lake: Path, changes: dict[str, object]) -> None:
@@ -98,8 +118,13 @@ def test_a_receipt_speaks_for_its_own_shard_alone(lake: Path, changes: dict[str,
     folder = lake / "_receipts" / f"run_id={run_id}"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "generation-x.json").write_text(json.dumps(receipt))
-    with pytest.raises(InputError, match="is no receipt"):
-        read_receipts(LocalStore(lake), run_id)
+    receipts, broken = scan_receipts(LocalStore(lake), run_id)
+    assert (receipts, [one.path for one in broken]) == ({}, [f"_receipts/run_id={run_id}/generation-x.json"])
+    other = lake / "_runs" / "other-1.json"
+    other.write_text("another's")
+    repair(LocalStore(lake), run_id, [])
+    assert other.read_text() == "another's"
+    assert not (folder / "generation-x.json").exists()
 
 
 @pytest.mark.parametrize("text", PROMPTS)

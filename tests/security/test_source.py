@@ -64,3 +64,21 @@ def test_source(path: Path) -> None:
 def test_each_rule_finds_its_fault(tmp_path: Path, line: str) -> None:
     (tmp_path / "bad.py").write_text(line)
     assert list(_broken_rules(tmp_path / "bad.py"))
+
+
+def test_a_manifest_is_replaced_in_one_place_alone() -> None:
+    """All other code goes through `write_manifest`, which needs the manifest that it replaces."""
+    writers = {"put", "put_new", "swap"}
+    found = {
+        path.relative_to(ROOT).as_posix()
+        for path in FILES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func).rpartition(".")[2] in writers
+        and node.args
+        and any(word in ast.unparse(node.args[0]) for word in ("_runs", "manifest_path"))
+    }
+    assert found == set()
+    text = (ROOT / "storage/manifest.py").read_text(encoding="utf-8")
+    assert text.count("store.swap(") == 1
+    assert text.count("store.put(") == 1  # of the plan

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from skewbench.storage.lease import Lease
-from skewbench.storage.manifest import Manifest, find_run, write_manifest
+from skewbench.storage.manifest import Manifest, find_run, now, write_manifest
 from skewbench.storage.parts import Part, Receipt, write_receipt
 from skewbench.tasks.run import Run, begin, caught_up, commit, generation_left, is_finished, prepare
+from skewbench.vocabulary.errors import InputError, RunError
 from tests.tasks.experiments import small
 
 
@@ -50,6 +51,19 @@ def test_a_committed_run_that_lacks_a_shard_is_not_finished(run: Run) -> None:
     assert not is_finished(run)
     _generated(run, 1)
     assert is_finished(run)
+
+
+def test_a_run_that_was_begun_with_workers_that_no_experiment_has(run: Run) -> None:
+    manifest = begin(run)
+    write_manifest(run.store, replace(manifest, experiment={**manifest.experiment, "workers": {"shard": "many"}}))
+    with pytest.raises(InputError, match=r"experiment\.workers: "):
+        prepare(run.experiment, run.store.lake)
+
+
+def test_a_run_that_is_being_removed_does_not_start(run: Run) -> None:
+    write_manifest(run.store, Manifest(run.id, run.id, "removing", now()))  # all that a broken manifest leaves
+    with pytest.raises(RunError, match=f"runs rm {run.id}"):
+        prepare(run.experiment, run.store.lake)
 
 
 def test_a_run_that_goes_on_with_other_metrics_knows_them_all(run: Run) -> None:

@@ -1,7 +1,8 @@
-"""Python imports this at its start where this folder is on PYTHONPATH: a model then misbehaves on one prompt.
+"""Python imports this at its start where this folder is on PYTHONPATH: a model misbehaves, or a clock is wrong.
 
 `MISBEHAVIOUR`: JSON of `prompt`, `how` (`raise`, `cuda`, `nan`, `hang`) and `once`, a file that is made the first
-time, after which the model behaves; null: it never does. Nothing of the product knows of it.
+time, after which the model behaves; null: it never does. `CLOCK_SHIFT`: seconds by which `time.time` is ahead. Nothing
+of the product knows of it.
 """
 
 import importlib.abc
@@ -80,3 +81,6 @@ class _AfterImport(importlib.abc.MetaPathFinder):
 
 if "MISBEHAVIOUR" in os.environ:
     sys.meta_path.insert(0, _AfterImport())
+if "CLOCK_SHIFT" in os.environ:
+    _true, _shift = time.time, float(os.environ["CLOCK_SHIFT"])
+    time.time = lambda: _true() + _shift
