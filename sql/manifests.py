@@ -76,11 +76,15 @@ def _read_runs(place: Place, names: list[str] | None, include_running: bool) -> 
     if names is not None:
         return _named_runs(place, names, paths, include_running)
     seen: list[Run] = []
+    broken = 0
     for run in iterate_manifests(place, paths.values()):
         if isinstance(run, BrokenRun):
+            broken += 1
             warnings.warn(f"left out: {run}", LakeWarning, stacklevel=6)
         elif run.status == "committed" or (include_running and run.status != "removing"):
             seen.append(_run(place, run))
+    if broken == len(paths):
+        raise LakeError(f"lake {place.lake!r} holds no run that can be read")
     if not seen:
         raise LakeError(f"lake {place.lake!r} holds no committed run; there are: {_listed(place)}")
     return sorted(seen, key=lambda run: (run.created, run.run_id))

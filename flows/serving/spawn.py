@@ -31,7 +31,7 @@ def listening_at(host: str, port: int) -> Iterator[socket.socket]:
     with socket.socket(family) as listening:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
-            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)  # :: does not stand for 0.0.0.0 too
+            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)  # :: alone, without IPv4
         try:
             listening.bind((host, port))
             listening.listen()

@@ -67,7 +67,8 @@ def test_a_model_of_another_pipeline_class(
     assert _run(monkeypatch, command, experiment, "--lake", str(lake)) == 2
     message = capsys.readouterr().err.strip().splitlines()[-1]
     assert message.startswith(f"error: model.id {str(folder)!r}: its pipeline class is 'StableDiffusionPipeline'")
-    assert "classes that work: StableDiffusionXLPipeline. Use a model of the SDXL family" in message
+    assert "classes that work: StableDiffusionXLPipeline. " in message
+    assert "Use a model such as stabilityai/stable-diffusion-xl-base-1.0" in message
     assert not lake.exists()
 
 
@@ -85,7 +86,7 @@ def test_a_lake_that_is_a_file(
     ("arguments", "said"),
     [
         (["run", "no-such.yaml"], "no such file"),
-        (["plan", "demo", "--prompts", ""], "--prompts '': a file of prompts is wanted"),
+        (["plan", "demo", "--prompts", ""], "--prompts '': name a file of prompts"),
         (["query", "corelations"], "did you mean 'correlations'"),
         (["report"], "no runs in it"),
         (["replay", "abc"], "lake"),

@@ -16,6 +16,7 @@ from skewbench.flows.steps import analyse_run
 from skewbench.storage.lease import Lease
 from skewbench.storage.manifest import find_run
 from skewbench.storage.parts import read_receipts
+from skewbench.storage.schemas import TABLES
 from skewbench.storage.store import LocalStore
 from skewbench.tasks.report import report_run
 from skewbench.vocabulary.errors import RunError
@@ -56,9 +57,7 @@ def _pictures(lake: Path) -> dict[str, bytes]:
 
 def test_the_lake_holds_the_run(lake: Path) -> None:
     with sql.connect(lake) as connection:
-        counts = {
-            table: connection.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0] for table in sql.schemas.TABLES
-        }
+        counts = {table: connection.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0] for table in TABLES}
     assert counts["samples"] == counts["images"] == 16
     assert counts["stability"] == 16 * 2 * 11
     assert counts["scores"] >= 16
@@ -88,7 +87,7 @@ def test_no_credential_is_in_the_lake_or_in_a_log(lake: Path, home: Path) -> Non
     assert any(path.suffix == ".db" for path in files)  # Prefect's records and logs are looked through too
     assert [path for path in files if SECRET.encode() in path.read_bytes()] == []
     with sql.connect(lake) as connection:  # what compression hides
-        for table in sql.schemas.TABLES:
+        for table in TABLES:
             found = connection.execute(f"SELECT count(*) FROM {table} AS t WHERE contains(t::VARCHAR, ?)", [SECRET])
             assert found.fetchall() == [(0,)], table
 

@@ -111,7 +111,7 @@ def test_a_run_that_was_stopped_is_told_what_can_be_done(
 ) -> None:
     run_id = made(tmp_path, Lake(images=False, status="running"))
     assert run(monkeypatch, "query", "correlations", "--run", run_id, "--lake", str(tmp_path)) == 2
-    assert "was stopped; `skewbench run` goes on with it" in capsys.readouterr().err
+    assert "was stopped; `skewbench run` resumes it" in capsys.readouterr().err
     assert run(monkeypatch, "report", run_id, "--lake", str(tmp_path)) == 0  # as it advises
 
 

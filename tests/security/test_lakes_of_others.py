@@ -79,9 +79,9 @@ def test_parts_that_are_no_files_of_the_run_are_refused(lake: Path, path: str) -
 
 def test_parts_of_another_run_are_refused(lake: Path) -> None:
     part = {"table": "samples", "path": "samples/run_id=victim/mine.parquet", "rows": 1, "bytes": 4, "sha256": ""}
-    run_id = _change(lake, parts=[part])
-    with pytest.raises(sql.LakeError, match=f"does not lie in a folder 'run_id={run_id}'"):
-        sql.connect(lake)
+    run_id = _change(lake, parts=[{**part, "schema_version": 1}])
+    with pytest.raises(sql.LakeError, match=f"is no file of samples/run_id={run_id}"):
+        sql.connect(lake, run_id)
 
 
 def test_a_manifest_speaks_for_its_own_run_alone(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
