@@ -17,7 +17,8 @@ SCRIPT = f"""\
 # torchvision on this machine was built for another torch: its import needs two operators to be declared
 operators = torch.library.Library("torchvision", "FRAGMENT")
 for operator in {OPERATORS}:
-    operators.define(operator + "{SIGNATURE}")
+    if not hasattr(torch.ops.torchvision, operator):
+        operators.define(operator + "{SIGNATURE}")
 """
 """The same as lines of a script that imports torch and nothing of skewbench."""
 _DECLARED: list[Any] = []
