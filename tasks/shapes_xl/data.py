@@ -24,10 +24,10 @@ class Pool:
     pixels: UInt8[Tensor, "n 64 64 3"]
 
 
-def draw_pool(size: int, seed: int, split: Split = "train") -> Pool:
-    """`size` scenes of a split with their pictures, the same for the same seed."""
+def draw_pool(size: int, seed: int, split: Split = "train", shares: tuple[float, float, float] = SHARES) -> Pool:
+    """`size` scenes of a split with their pictures, the same for the same seed and `shares` of 1, 2 and 3 objects."""
     rng = np.random.default_rng(seed)
-    counts = rng.choice([1, 2, 3], size=size, p=SHARES)
+    counts = rng.choice([1, 2, 3], size=size, p=shares)
     scenes = [sample_scene(rng, int(count), split) for count in counts]
     pixels = np.stack([np.asarray(render(scene)) for scene in track(scenes, description="drawing scenes")])
     return Pool(scenes, torch.from_numpy(pixels))

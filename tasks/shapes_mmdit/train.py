@@ -1,0 +1,136 @@
+"""Train the bundled model `shapes-mmdit` from scratch: `python -m skewbench.tasks.shapes_mmdit.train`.
+
+Three stages, each a command: `data` (renders and encodes the training set), then `denoiser`, then `export` (float16
+safetensors into the package). Autoencoder and text encoders are those of `shapes-xl`, frozen. `denoiser` resumes from
+its last checkpoint and passes through the same batches. `unpack` makes a checkpoint of the weights in the package.
+"""
+
+import filecmp
+import os
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import torch.nn.functional as F
+import typer
+from diffusers import SD3Transformer2DModel
+from torch import Tensor, nn
+
+from skewbench.tasks.models import BUNDLED
+from skewbench.tasks.shapes_mmdit import WEIGHTS
+from skewbench.tasks.shapes_mmdit.architecture import denoiser, frozen_parts, pipeline
+from skewbench.tasks.shapes_mmdit.data import embed, read_training_set, tokens, write_training_set
+from skewbench.tasks.training import begin_with, fit, load_average
+
+EMPTY_CAPTIONS = 0.1
+"""Share of captions replaced by the empty one, for classifier-free guidance."""
+LOCATION, SPREAD = 0.5, 1.2
+"""Times are logit-normal (Esser et al. 2024, arXiv 2403.03206, section 3.1), moved towards noise: large plain areas
+show layout and background through much noise, so these are decided near t = 1."""
+
+app = typer.Typer(add_completion=False, help=__doc__, pretty_exceptions_show_locals=False)
+Folder = Annotated[Path, typer.Option("--folder", help="Where the training set, checkpoints and curves are kept.")]
+Device = Annotated[str, typer.Option(help="cpu or cuda.")]
+Seed = Annotated[int, typer.Option(help="Decides scenes, captions, noise and initial weights.")]
+
+
+@app.command("data")
+def make_data(
+    folder: Folder = Path("training-mmdit"),
+    scenes: Annotated[int, typer.Option(help="How many scenes to render.")] = 20_000,
+    seed: Seed = 0,
+    device: Device = "cpu",
+) -> None:
+    """Render the training scenes, encode them, and write latents and caption tokens."""
+    write_training_set(_data(folder), frozen_parts(), scenes, seed, device)
+    typer.echo(f"{_data(folder)}: {scenes} scenes")
+
+
+@app.command("denoiser")
+def train_denoiser(
+    folder: Folder = Path("training-mmdit"),
+    steps: Annotated[int, typer.Option(help="Steps in all.")] = 12_000,
+    batch: Annotated[int, typer.Option(help="Scenes a step.")] = 16,
+    rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 1e-3,
+    seed: Seed = 0,
+    device: Device = "cpu",
+) -> None:
+    """Train the MMDiT by rectified flow: predict noise minus latents on the straight line between them."""
+    if not _data(folder).exists():
+        raise typer.BadParameter(f"no {_data(folder)}: run the command `data` first")
+    torch.manual_seed(seed)
+    parts = frozen_parts()
+    for name in ("text_encoder", "text_encoder_2"):
+        parts[name].to(device)
+    latents, words = read_training_set(_data(folder))
+    empty = tokens(parts, [""])
+    model = denoiser().to(device)
+
+    def loss_of(step: int, generator: torch.Generator) -> Tensor:
+        chosen = torch.randint(len(latents), (batch,), generator=generator)
+        phrasing = torch.randint(words.shape[1], (batch,), generator=generator)
+        dropped = torch.rand(batch, generator=generator) < EMPTY_CAPTIONS
+        noise = torch.randn((batch, *latents.shape[1:]), generator=generator).to(device)
+        times = torch.sigmoid(LOCATION + SPREAD * torch.randn(batch, generator=generator)).to(device)
+        sequence, pooled = embed(parts, torch.where(dropped[:, None], empty, words[chosen, phrasing]).to(device))
+        clean, t = latents[chosen].to(device), times.view(-1, 1, 1, 1)
+        velocity = model(
+            hidden_states=(1 - t) * clean + t * noise,
+            timestep=1000 * times,
+            encoder_hidden_states=sequence,
+            pooled_projections=pooled,
+            return_dict=False,
+        )[0]
+        return F.mse_loss(velocity, noise - clean)
+
+    fit(_trained(model), loss_of, folder / "denoiser", steps, rate, seed)
+
+
+@app.command("unpack")
+def unpack(
+    folder: Folder = Path("training-mmdit"),
+    source: Annotated[Path, typer.Option("--from", help="Folder of a model that `export` wrote.")] = WEIGHTS,
+) -> None:
+    """Make a checkpoint of exported weights, from which `denoiser` resumes, with steps counted from 0."""
+    model = SD3Transformer2DModel.from_pretrained(source, subfolder="transformer", dtype=torch.float32)
+    begin_with(_trained(model), folder / "denoiser")
+    typer.echo(f"{folder}: checkpoint of {source}")
+
+
+@app.command("export")
+def export(
+    folder: Folder = Path("training-mmdit"),
+    to: Annotated[Path, typer.Option(help="Where the model goes, in the layout of a hub repository.")] = WEIGHTS,
+) -> None:
+    """Write the averaged weights as float16 safetensors; in the package, link the files that `shapes-xl` also has."""
+    model = denoiser()
+    load_average(_trained(model), folder / "denoiser")
+    pipeline({**frozen_parts(), "transformer": model}).to(torch.float16).save_pretrained(to, safe_serialization=True)
+    if to.resolve() == WEIGHTS.resolve():
+        link_equal_files(to, BUNDLED["shapes-xl"])
+    own = sum(file.stat().st_size for file in to.rglob("*.safetensors") if not file.is_symlink())
+    typer.echo(f"{to}: {own / 1e6:.1f} MB of weights of its own")
+
+
+def link_equal_files(folder: Path, source: Path) -> None:
+    """Replace each file that `source` holds at the same path with the same bytes by a relative link to it.
+
+    Files are linked, not folders, since `Path.rglob` does not enter linked folders.
+    """
+    for file in [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]:
+        twin = source / file.relative_to(folder)
+        if twin.is_file() and filecmp.cmp(file, twin, shallow=False):
+            file.unlink()
+            file.symlink_to(os.path.relpath(twin.resolve(), file.parent.resolve()))
+
+
+def _trained(model: SD3Transformer2DModel) -> nn.ModuleDict:
+    return nn.ModuleDict({"transformer": model})
+
+
+def _data(folder: Path) -> Path:
+    return folder / "scenes.safetensors"
+
+
+if __name__ == "__main__":
+    app()
