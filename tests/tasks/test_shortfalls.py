@@ -12,14 +12,22 @@ from skewbench.flows.steps import analyse_run, raise_if_incomplete
 from skewbench.storage.compact import compact_run
 from skewbench.storage.lease import Lease
 from skewbench.storage.manifest import Manifest, find_run
-from skewbench.storage.parts import Receipt, count_receipts, read_receipts, write_receipt
+from skewbench.storage.parts import (
+    Receipt,
+    count_receipts,
+    read_receipts,
+    receipt_content,
+    receipt_path,
+    write_receipt,
+)
+from skewbench.storage.repair import repair
 from skewbench.storage.store import LocalStore
-from skewbench.storage.verify import check_parts, repair
+from skewbench.storage.verify import check_parts
 from skewbench.tasks import generate
 from skewbench.tasks.run import Run, begin, caught_up, commit, generation_left, is_finished, prepare, scoring_left
 from skewbench.tasks.shortfalls import is_generated, shortfalls, without_required
 from skewbench.tasks.worker import GenerateJob, Worker
-from skewbench.vocabulary.errors import IncompleteRunError
+from skewbench.vocabulary.errors import IncompleteRunError, RunError
 from tests.lakes import Lake, made
 from tests.tasks.experiments import small
 
@@ -54,7 +62,8 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> _Failing:
 def _start(run: Run) -> Manifest:
     """What a start does, without Ray or Prefect."""
     worker = Worker(run.needs)
-    manifest = caught_up(run)
+    with Lease(run.store, run.id) as lease:
+        manifest = caught_up(run, lease)
     for job in generation_left(run):
         worker.run(replace(job, one_by_one=True))
     manifest = commit(run, manifest, [])
@@ -147,7 +156,8 @@ def test_until_the_manifest_names_the_new_parts_the_old_ones_are_there(run: Run,
     _start(run)
     assert [row[-1] for row in _rows(run)["samples"]] == ["ok"] * 8
     late = first[GenerateJob(run.shards[0]).key]
-    assert write_receipt(run.store, late) == late
+    with pytest.raises(RunError, match="were deleted before its receipt was written"):
+        write_receipt(run.store, late)
     assert generation_left(run) == []
     again = commit(run, begin(run), [])
     assert check_parts(run.store, again) == []
@@ -161,7 +171,8 @@ def test_an_earlier_attempt_does_not_count_again_after_a_repair(run: Run, failin
     first = read_receipts(run.store, run.id)[GenerateJob(run.shards[0]).key]
     failing.samples = set()
     manifest = _start(run)
-    write_receipt(run.store, first)  # as if its driver had died before it deleted it; its parts are gone
+    # as if its driver had died before it deleted the receipt; its parts are gone
+    run.store.put(receipt_path(run.id, first.key), receipt_content(first))
     broken = next(part for part in manifest.parts if part.table == "images" and run.shards[0].id in part.path)
     run.store.put(broken.path, b"rubbish")
     repair(run.store, run.id, check_parts(run.store, manifest))
@@ -180,7 +191,8 @@ def test_a_limit_that_is_lowered_counts_for_a_committed_run(run: Run, failing: _
     compact_run(run.store, begin(lenient))
     assert generation_left(run) == []  # its rows lie in one file with those of others
     assert not is_finished(run)
-    assert caught_up(run).status == "incomplete"
+    with Lease(run.store, run.id) as lease:
+        assert caught_up(run, lease).status == "incomplete"
 
 
 def test_a_required_metric_without_any_value_in_a_cell(run: Run) -> None:
