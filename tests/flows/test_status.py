@@ -40,7 +40,7 @@ def test_what_is_late_and_what_fell_short_is_told(tmp_path: Path) -> None:
     run = find_run(store, made(tmp_path, Lake(images=False)))
     short = [{"cell": "baseline", "reason": "4 of 4 samples have no usable image\x1b[2J"}]
     write_manifest(store, replace(run, status="incomplete", shortfalls=short))
-    assert f"{run.run_id}: cell baseline: 4 of 4 samples have no usable image [2J\n" in _told(tmp_path)
+    assert f"{run.run_id}: cell baseline: 4 of 4 samples have no usable image\\x1b[2J\n" in _told(tmp_path)
     with Lease(store, run.run_id) as lease:
         lease.note(lambda: ["generation-1 of cell skew: process 7 on node-1 has been computing for 90 s"])
         store.put(f"_leases/{run.run_id}.json", lease._content())  # as the next heartbeat does
