@@ -72,7 +72,7 @@ def test_queries(tmp_path: Path, capsys: pytest.CaptureFixture[str], one_thread:
     queries.main(["--tiny", "--out", str(tmp_path)])
     assert {row[1] for row in table(tmp_path, "queries", capsys.readouterr().out)} == {
         "correlations", "analysis", "report"
-    }  # fmt: skip
+    , "profile", "no second run", "one cell"}  # fmt: skip
 
 
 @pytest.mark.timeout(1800)
