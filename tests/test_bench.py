@@ -71,8 +71,8 @@ def test_lake(tmp_path: Path, tiny_sdxl: Path, capsys: pytest.CaptureFixture[str
 def test_queries(tmp_path: Path, capsys: pytest.CaptureFixture[str], one_thread: None) -> None:
     queries.main(["--tiny", "--out", str(tmp_path)])
     assert {row[1] for row in table(tmp_path, "queries", capsys.readouterr().out)} == {
-        "correlations", "analysis", "report"
-    , "profile", "no second run", "one cell"}  # fmt: skip
+        "correlations", "analysis", "report", "profile", "no second run", "one cell"
+    }  # fmt: skip
 
 
 @pytest.mark.timeout(1800)
