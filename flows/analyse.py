@@ -6,6 +6,7 @@ from skewbench.flows.steps import analyse_run, named
 from skewbench.storage.lease import Lease
 from skewbench.storage.manifest import claim, find_run
 from skewbench.storage.store import open_store
+from skewbench.tasks.shortfalls import raise_if_still_incomplete
 
 
 @flow(name="analyse")
@@ -16,9 +17,11 @@ def analyse(run: str = "", lake: str = "lake") -> str:
         run: A run's id, or the beginning of it; empty: the newest.
         lake: Folder of the Parquet lake, on the machine that runs the flow.
 
-    Raises `InputError` for a run that is not there.
+    Raises `InputError` for a run that is not there, `IncompleteRunError` where the run is incomplete.
     """
     store = open_store(lake)
     found = find_run(store, run or None)
     with named(found), Lease(store, found.run_id) as lease:
-        return analyse_run(store, claim(store, lease), lease).run_id
+        manifest = analyse_run(store, claim(store, lease), lease)
+    raise_if_still_incomplete(manifest)
+    return manifest.run_id

@@ -3,9 +3,10 @@
 from prefect import flow
 
 from skewbench.flows.parameters import DEMO, Choice, choose
-from skewbench.flows.steps import finish, generate_left, named, raise_if_incomplete, score_left, workers
+from skewbench.flows.steps import finish, generate_left, named, score_left, workers
 from skewbench.storage.lease import Lease
 from skewbench.tasks.run import caught_up, generation_left, prepare, scoring_left
+from skewbench.tasks.shortfalls import raise_if_incomplete
 
 
 @flow(name="benchmark")

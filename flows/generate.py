@@ -3,9 +3,10 @@
 from prefect import flow
 
 from skewbench.flows.parameters import DEMO, Choice, choose
-from skewbench.flows.steps import generate_left, named, raise_if_incomplete, workers
+from skewbench.flows.steps import generate_left, named, workers
 from skewbench.storage.lease import Lease
 from skewbench.tasks.run import caught_up, generation_left, prepare
+from skewbench.tasks.shortfalls import raise_if_incomplete
 
 
 @flow(name="generate")

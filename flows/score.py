@@ -15,7 +15,7 @@ from skewbench.tasks.checks import check_metrics, expand
 from skewbench.tasks.pool import Needs, Outcome
 from skewbench.tasks.run import commit_receipts, workers_of
 from skewbench.tasks.scoring import left_of_run, with_metrics
-from skewbench.vocabulary.errors import RunError
+from skewbench.tasks.shortfalls import raise_if_still_incomplete
 
 
 @flow(name="score")
@@ -37,8 +37,8 @@ def score(
         ray_address: HOST:PORT of a Ray cluster; empty: Ray is started on the machine that runs the flow.
         gpus: GPUs a worker, fractions allowed; 0: on the CPU; left out: as many as the run was made with.
 
-    Raises `InputError` for metrics that do not exist and a run that is still generated, `RunError` where jobs were
-    set aside.
+    Raises `InputError` for metrics that do not exist and a run that is still generated, `IncompleteRunError` where
+    jobs failed or the run is incomplete.
     """
     store = open_store(lake)
     found, chosen = find_run(store, run or None), expand(metrics)
@@ -56,7 +56,6 @@ def score(
                 outcomes = by_cell("score", pool, store, run_id, jobs)
         scored = tuple(dict.fromkeys((*manifest.experiment.get("metrics", []), *chosen)))
         manifest = with_metrics(replace(manifest, experiment={**manifest.experiment, "metrics": scored}), chosen)
-        finish(store, commit_receipts(store, manifest, outcomes, manifest.status), lease)
-    if failed := [outcome for outcome in outcomes if outcome.error]:
-        raise RunError(f"{len(failed)} jobs were set aside, the first: {failed[0].job.key}: {failed[0].error}")
+        manifest = finish(store, commit_receipts(store, manifest, outcomes, manifest.status), lease)
+    raise_if_still_incomplete(manifest)
     return run_id

@@ -27,12 +27,9 @@ from skewbench.tasks.report import report_run
 from skewbench.tasks.run import Run, commit, generation_left, missing_metrics, scoring_left
 from skewbench.tasks.shortfalls import is_generated, without_required
 from skewbench.tasks.worker_log import WorkerLog
-from skewbench.vocabulary.errors import IncompleteRunError
 
 LEASE = 60.0
 """Seconds after which a killed flow's place in its model's queue is free again."""
-MOST_FAULTS = 3
-"""Jobs that were set aside which an error message names."""
 
 
 @contextmanager
@@ -140,17 +137,3 @@ def finish(store: Store, manifest: Manifest, lease: Lease) -> Manifest:
     lease.confirm()
     show(store, manifest, report_run(store, manifest.run_id))
     return manifest
-
-
-def raise_if_incomplete(manifest: Manifest) -> None:
-    """Raises `IncompleteRunError` where shards are missing, jobs were set aside, or cells fall short."""
-    if manifest.status == "committed" and not manifest.failed_jobs:
-        return
-    faults = [f"cell {shortfall['cell']}: {shortfall['reason']}" for shortfall in manifest.shortfalls]
-    faults += [f"{fault['job']}: {fault['error']}" for fault in manifest.failed_jobs[:MOST_FAULTS]]
-    if (more := len(manifest.failed_jobs) - MOST_FAULTS) > 0:
-        faults.append(f"{more} more jobs were set aside")
-    what = "\n  ".join(["", *faults]) if len(faults) > 1 else f" {faults[0] if faults else 'shards are missing'}"
-    raise IncompleteRunError(
-        f"run {manifest.run_id} is incomplete:{what}\nRun the same command again to retry.", manifest.run_id
-    )

@@ -77,11 +77,6 @@ def scan_baselines(store: Store) -> tuple[list[Baseline], list[BrokenBaseline]]:
     return whole, broken
 
 
-def list_baselines(store: Store) -> list[Baseline]:
-    """The baselines of a lake that can be read, by name."""
-    return scan_baselines(store)[0]
-
-
 def remove_baseline(store: Store, name: str) -> Baseline:
     """Forget a name, also one whose file is broken; its run stays. Raises `InputError` where there is none.
 

@@ -32,7 +32,8 @@ WATCH = 1.0
 class Lease:
     """`with Lease(store, run_id):` is the run's only driver, or raises `RunError` that names the other one.
 
-    A driver that cannot be seen from here is watched for at most `STALE` seconds; `notify` is told so in one line.
+    A driver that cannot be seen from here is watched for at most `STALE` seconds. `notify` is called with a
+    line about the wait.
     """
 
     def __init__(self, store: Store, run_id: str, notify: Callable[[str], None] = logger.warning) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from skewbench.stability import Skew, Temperature, Vanilla
-from skewbench.tasks.mistakes import CELL_NAME, RUN_NAME, told
+from skewbench.tasks.mistakes import CELL_NAME, RUN_NAME, format_errors
 from skewbench.vocabulary.errors import InputError
 
 Knob = Vanilla | Skew | Temperature
@@ -282,4 +282,4 @@ def parse_experiment(content: dict[str, object], where: str) -> Experiment:
     try:
         return Experiment.model_validate_json(json.dumps(content), strict=True)
     except ValidationError as error:
-        raise InputError(f"{where}: {told(error, Experiment)}") from None
+        raise InputError(f"{where}: {format_errors(error, Experiment)}") from None

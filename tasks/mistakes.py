@@ -16,7 +16,7 @@ _NAMES = {
 _SHOWN = 80  # characters of a value
 
 
-def told(error: ValidationError, model: type[BaseModel]) -> str:
+def format_errors(error: ValidationError, model: type[BaseModel]) -> str:
     """The mistakes in what was given for `model`, in the order of its fields: one in a line, several a line each."""
     every = [fault for fault in error.errors(include_url=False) if not _follows(fault)]
     faults = [(_place(fault["loc"], model), fault) for fault in every]
@@ -28,7 +28,7 @@ def told(error: ValidationError, model: type[BaseModel]) -> str:
 
 
 def _follows(fault: Any) -> bool:
-    """Whether a list is too short only because its items, whose mistakes are told, do not count."""
+    """Whether a list is too short only because its items, whose errors are reported, do not count."""
     return fault["type"] == "too_short" and len(fault["input"]) >= fault["ctx"]["min_length"]
 
 
@@ -51,7 +51,7 @@ def _place(loc: Sequence[int | str], model: type[BaseModel]) -> tuple[str, tuple
 
 
 def _kinds(model: type[BaseModel]) -> tuple[Any, ...]:
-    """The values of the field `kind` by which a model is told from others."""
+    """The values of the field `kind` that distinguishes a model from others."""
     return get_args(model.model_fields["kind"].annotation) if "kind" in model.model_fields else ()
 
 

@@ -9,9 +9,13 @@ from skewbench.storage.manifest import Manifest
 from skewbench.storage.parts import GENERATION, Receipt, count_receipts
 from skewbench.storage.store import Store
 from skewbench.tasks.plan import Shard
+from skewbench.vocabulary.errors import IncompleteRunError
 
 UNUSABLE = ("failed", "blank", "nonfinite")
 """Statuses of samples without a usable image."""
+MOST_FAULTS = 3
+"""Failed jobs that an error message names."""
+RUN_AGAIN = "Run the same command again to retry."
 
 
 def shortfalls(shards: Iterable[Shard], receipts: Mapping[str, Receipt], allowed: float) -> list[dict[str, str]]:
@@ -93,3 +97,29 @@ def without_required(lake: duckdb.DuckDBPyConnection, required: Iterable[str]) -
                     {"cell": cell, "metric": name, "reason": f"{why}; remove it from required, or the cause"}
                 )
     return missing
+
+
+def raise_if_incomplete(manifest: Manifest, retry: str = RUN_AGAIN) -> None:
+    """Check that a run is whole after a flow has worked on it.
+
+    Args:
+        manifest: The run's manifest.
+        retry: What a person can do about failed jobs of a run that is committed.
+
+    Raises:
+        IncompleteRunError: shards are missing, jobs failed, or cells fall short.
+    """
+    if manifest.status == "committed" and not manifest.failed_jobs:
+        return
+    faults = [f"cell {shortfall['cell']}: {shortfall['reason']}" for shortfall in manifest.shortfalls]
+    faults += [f"{fault['job']}: {fault['error']}" for fault in manifest.failed_jobs[:MOST_FAULTS]]
+    if (more := len(manifest.failed_jobs) - MOST_FAULTS) > 0:
+        faults.append(f"{more} more jobs failed")
+    what = "\n  ".join(["", *faults]) if len(faults) > 1 else f" {faults[0] if faults else 'shards are missing'}"
+    raise IncompleteRunError(f"run {manifest.run_id} is incomplete:{what}\n{retry}", manifest.run_id)
+
+
+def raise_if_still_incomplete(manifest: Manifest) -> None:
+    """Check a run after `score` or `analyse`, which cannot generate what it lacks. Raises as `raise_if_incomplete`."""
+    complete = "`skewbench run` with the run's experiment completes it."
+    raise_if_incomplete(manifest, RUN_AGAIN if manifest.status == "committed" else complete)

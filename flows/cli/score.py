@@ -53,6 +53,7 @@ def score(
         check_metrics(chosen)
         manifest = find_run(store, run)
         from skewbench.tasks.scoring import left_of_run
+        from skewbench.tasks.shortfalls import raise_if_still_incomplete
 
         left = len(left_of_run(store, manifest, chosen, reference))
     if left:
@@ -66,6 +67,7 @@ def score(
         raise_unless_completed(state)
         typer.echo(f"{manifest.run_id} is scored, in {time.monotonic() - began:.0f} s")
     else:
+        raise_if_still_incomplete(manifest)
         typer.echo(f"{manifest.run_id} has these scores already; nothing to do")
     tell_missing(store, manifest.run_id)
     tell_report(store, manifest.run_id)

@@ -121,8 +121,8 @@ def in_use() -> Iterator[None]:
     """
     process = Process.of(os.getpid())
     path = prefect_home() / f"skewbench-command-{process.pid}.json"
-    told = " ".join(["skewbench", *sys.argv[1:]])
-    write_private(path, json.dumps({"process": asdict(process), "told": told}))
+    command = " ".join(["skewbench", *sys.argv[1:]])
+    write_private(path, json.dumps({"process": asdict(process), "command": command}))
     try:
         yield
     finally:
@@ -136,7 +136,7 @@ def commands() -> list[str]:
         with suppress(OSError, ValueError, TypeError, KeyError):
             content = json.loads(path.read_text(encoding="utf-8"))
             if Process(**content["process"]).find():
-                found.append(str(content["told"]))
+                found.append(str(content["command"]))
             else:
                 path.unlink(missing_ok=True)
     return found

@@ -38,7 +38,7 @@ def deadly(error: BaseException) -> bool:
     return isinstance(error, _DEAD) or any(sign in str(error) for sign in DEVICE_ERRORS)
 
 
-def told(error: BaseException) -> str:
+def format_error(error: BaseException) -> str:
     """The error that was raised on the worker, in one line, without Ray's traceback."""
     raised = cause(error)
     return f"{type(raised).__name__}: {' '.join(str(raised).split())}"[:500]

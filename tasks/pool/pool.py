@@ -23,7 +23,7 @@ from skewbench.sql import LakeUnreachable
 from skewbench.storage.parts import Receipt
 from skewbench.tasks.generate import BrokenDeviceError
 from skewbench.tasks.pool.cluster import check_cluster, largest_node, room_to_ask, told_resources
-from skewbench.tasks.pool.failures import WorkerHungError, cause, deadly, told
+from skewbench.tasks.pool.failures import WorkerHungError, cause, deadly, format_error
 from skewbench.tasks.pool.hangs import HangWatch
 from skewbench.tasks.pool.records import Member, Outcome, Stint, Stream, Task
 from skewbench.tasks.pool.shipping import explain_unfit_node
@@ -129,7 +129,7 @@ class WorkerPool:
             self._why = error
         except Exception as error:
             logger.exception("the pool failed")
-            self._why = RunError(f"the pool of workers failed: {told(error)}")
+            self._why = RunError(f"the pool of workers failed: {format_error(error)}")
         finally:
             self._stopped.set()
             for member in self._members:
@@ -274,7 +274,7 @@ class WorkerPool:
     def _try_again(self, task: Task, error: BaseException) -> None:
         task.failures += 1
         if task.failures >= TRIES:
-            task.stream.outcomes.put(Outcome(task.job, None, told(error)))
+            task.stream.outcomes.put(Outcome(task.job, None, format_error(error)))
         else:
             task.job = replace(task.job, one_by_one=task.failures >= TRIES - 1)
             # one that kills workers is found out before the next has its turn; any other may fare better elsewhere
@@ -284,7 +284,7 @@ class WorkerPool:
         self._drop(member)
         self._deaths += 1
         if self._deaths > TRIES * self._limit:
-            raise RunError(f"workers keep dying, the last one of: {told(error)}") from None
+            raise RunError(f"workers keep dying, the last one of: {format_error(error)}") from None
 
     def _drop(self, member: Member) -> None:
         self._members.remove(member)

@@ -81,7 +81,7 @@ def _blurred(images: Float[Tensor, "n 3 h w"], deviation: float) -> Float[Tensor
     return F.conv2d(F.pad(images, (2,) * 4, mode="replicate"), kernel, groups=3)
 
 
-def told(scenes: list[Scene], wrong: int, seed: int) -> tuple[list[str], list[str]]:
+def true_and_false_captions(scenes: list[Scene], wrong: int, seed: int) -> tuple[list[str], list[str]]:
     """A random true caption for each scene, and `wrong` false ones for each: kinds in equal shares, no two alike.
 
     None has a combination of the test split: seen in false captions only, it would be learned as a mark of them.

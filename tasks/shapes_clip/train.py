@@ -30,7 +30,7 @@ from skewbench.tasks.shapes_clip.architecture import (
     read_words,
     see,
 )
-from skewbench.tasks.shapes_clip.data import disturbed, draw_scenes, sample_scenes, told
+from skewbench.tasks.shapes_clip.data import disturbed, draw_scenes, sample_scenes, true_and_false_captions
 from skewbench.tasks.shapes_clip.facts import cell_facts, scene_facts, told_facts, word_facts
 from skewbench.tasks.shapes_xl.architecture import write_tokenizer
 from skewbench.tasks.shapes_xl.data import Pool
@@ -93,7 +93,7 @@ def train_words(
 
     def loss_of(step: int, generator: torch.Generator) -> Tensor:
         chosen = torch.randint(len(untold), (batch,), generator=generator)
-        texts, _ = told([untold[i] for i in chosen], 0, seed=seed * 1_000_003 + step)
+        texts, _ = true_and_false_captions([untold[i] for i in chosen], 0, seed=seed * 1_000_003 + step)
         hidden, features = read_words(model, tokens_of(texts), end)
         return 2 * _words_loss(head, hidden, texts) + _mean_loss(heads.scene(features), told_facts(texts))
 
@@ -124,7 +124,7 @@ def train_captions(
     def loss_of(step: int, generator: torch.Generator) -> Tensor:
         chosen = torch.randint(len(pool.scenes), (batch,), generator=generator)
         facts, features = _facts_loss(model, heads, pool, chosen, generator)
-        true, false = told([pool.scenes[i] for i in chosen], wrong, seed=seed * 1_000_003 + step)
+        true, false = true_and_false_captions([pool.scenes[i] for i in chosen], wrong, seed=seed * 1_000_003 + step)
         words = read(model, tokens_of(true + false), end)
         facts = facts + _mean_loss(heads.scene(words), told_facts(true + false))
         said = (true + false)[: 2 * batch]

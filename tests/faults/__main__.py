@@ -31,13 +31,13 @@ def main() -> int:
         campaign = Campaign(folder, asked.model, asked.seed, prefect)
         over = {played.number for played in campaign.rounds_done() if played.passed or not asked.again}
         for number in sorted(set(range(asked.rounds)) - over):
-            print(told(campaign.play(number, asked.fault)), flush=True)
+            print(describe(campaign.play(number, asked.fault)), flush=True)
         rounds = campaign.rounds_done()
     print(table(rounds))
     return 0 if all(played.passed for played in rounds) else 1
 
 
-def told(played: Round) -> str:
+def describe(played: Round) -> str:
     """One round in a line."""
     outcome = played.error or ", ".join(f"{n} {what}" for what, n in played.differences.items()) or "no difference"
     hit = f"{played.fault} ({played.moment})" if played.moment else played.fault

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-LEFT_OUT = {"seconds", "peak_memory", "device"}
-"""Columns that say how it went, not what came out. (The attempt is in file names alone.)"""
+LEFT_OUT = {"seconds", "peak_memory", "device", "parts_digest"}
+"""Columns that say how the run went, not what came out. (`parts_digest` covers the bytes of the other columns here.)"""
 _KEYS = {
     "samples": ("sample_id",),
     "images": ("sample_id",),

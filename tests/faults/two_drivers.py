@@ -31,8 +31,8 @@ def pause_driver(lake: Path, start: Start, moment: Moment, misbehaving: Path) ->
         late.resume()
     code = late.wait()
     assert "Traceback" not in late.said(), late.said()[-1500:]
-    told = _TAKEN_OVER in " ".join(late.said().split())
-    assert not held or (code == 1 and told), f"exit code {code} of the late driver: {late.said()[-1500:]}"
+    says_so = _TAKEN_OVER in " ".join(late.said().split())
+    assert not held or (code == 1 and says_so), f"exit code {code} of the late driver: {late.said()[-1500:]}"
     return f"after {moment.receipts} receipts" + ("" if held else ", without a lease")
 
 

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from skewbench.flows.cli import app
 from skewbench.flows.score import score
 from skewbench.tasks.pool import Needs
+from skewbench.vocabulary.errors import IncompleteRunError
 from tests.lakes import Lake, made
 
 EXPERIMENT = {
@@ -47,3 +48,26 @@ def test_the_command_hands_them_on(
     done = CliRunner().invoke(app, ["score", run_id, "--metrics", "contrast", "--lake", str(tmp_path), *options])
     assert done.exit_code == 0, done.exception
     assert dict(zip(known, given[0], strict=True))["gpus"] == gpus
+
+
+def test_an_incomplete_run_that_is_scored_is_still_incomplete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reason = "8 of 8 samples have no usable image (8 failed)"
+    run_id = made(
+        tmp_path,
+        Lake(),
+        experiment=EXPERIMENT,
+        status="incomplete",
+        shortfalls=[{"cell": "skew-1.2", "reason": reason}],
+    )
+    monkeypatch.setattr("skewbench.tasks.scoring.left_of_run", lambda *_: [])
+    monkeypatch.setattr("skewbench.flows.score.left_of_run", lambda *_: [])
+    monkeypatch.setattr("skewbench.flows.score.finish", lambda store, manifest, lease: manifest)
+    with pytest.raises(IncompleteRunError) as raised:
+        score.fn(run_id, lake=str(tmp_path))
+    done = CliRunner().invoke(app, ["score", run_id, "--metrics", "contrast", "--lake", str(tmp_path)])
+    for error in (raised.value, done.exception):
+        assert isinstance(error, IncompleteRunError)
+        assert str(error).splitlines() == [
+            f"run {run_id} is incomplete: cell skew-1.2: {reason}",
+            "`skewbench run` with the run's experiment completes it.",
+        ]

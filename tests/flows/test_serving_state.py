@@ -83,7 +83,7 @@ def test_a_server_that_a_terminal_uses_is_ended_with_yes_alone(monkeypatch: pyte
 
 
 def test_a_killed_command_and_a_dead_server_hinder_nothing(home: Path) -> None:
-    gone = {"process": {"pid": os.getpid(), "started": 1.0}, "told": "skewbench run demo"}
+    gone = {"process": {"pid": os.getpid(), "started": 1.0}, "command": "skewbench run demo"}
     (home / "skewbench-command-1.json").write_text(json.dumps(gone))
     assert state.commands() == []
     assert not list(home.glob("skewbench-command-*"))

@@ -65,8 +65,8 @@ def _beating(store: Store, left: dict[str, Any]) -> Iterator[None]:
 
 
 def test_second_driver_is_told_who_drives(store: Store) -> None:
-    told = rf"process {os.getpid()} on .*; wait for it, or stop it$"
-    with Lease(store, RUN), pytest.raises(RunError, match=told), Lease(store, RUN):
+    message = rf"process {os.getpid()} on .*; wait for it, or stop it$"
+    with Lease(store, RUN), pytest.raises(RunError, match=message), Lease(store, RUN):
         pass
     assert store.list("_leases") == []
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from skewbench.storage.baselines import find_baseline, list_baselines, remove_baseline, set_baseline
+from skewbench.storage.baselines import find_baseline, remove_baseline, scan_baselines, set_baseline
 from skewbench.storage.manifest import find_run, list_runs
 from skewbench.storage.store import open_store
 from skewbench.tasks.experiment import MarginSpec, NightlySpec
@@ -99,7 +99,7 @@ def test_baselines_are_names_of_committed_runs(tmp_path: Path) -> None:
     assert find_baseline(store, "main") is None
     assert set_baseline(store, "main", run).run_id == run
     assert set_baseline(store, "main", other).run_id == other
-    assert [(one.name, one.run_id) for one in list_baselines(store)] == [("main", other)]
+    assert [(one.name, one.run_id) for one in scan_baselines(store)[0]] == [("main", other)]
     with pytest.raises(InputError, match=r"no baseline 'mian'; there are: main"):
         remove_baseline(store, "mian")
     with pytest.raises(InputError, match="lower-case"):
@@ -107,7 +107,7 @@ def test_baselines_are_names_of_committed_runs(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such run"):
         set_baseline(store, "main", "absent")
     assert remove_baseline(store, "main").run_id == other
-    assert list_baselines(store) == []
+    assert scan_baselines(store)[0] == []
     broken = made(tmp_path, replace(TINY, name="broken"), status="incomplete", failed_jobs=[])
     with pytest.raises(InputError, match="incomplete: a baseline is a committed run"):
         set_baseline(store, "main", broken)

@@ -9,7 +9,7 @@ from skewbench.eval.scenes.captions import caption, parse_caption
 from skewbench.eval.scenes.scene import is_held_out, sample_scene
 from skewbench.eval.scoring.clip_tower import ClipTower
 from skewbench.tasks.shapes_clip.architecture import clip, read, read_words
-from skewbench.tasks.shapes_clip.data import disturbed, draw_scenes, is_named, told
+from skewbench.tasks.shapes_clip.data import disturbed, draw_scenes, is_named, true_and_false_captions
 from skewbench.tasks.shapes_clip.evaluate import CANDIDATES, candidates
 from skewbench.tasks.shapes_clip.facts import OBJECT_FACTS, SCENE_FACTS, cell_facts, scene_facts, told_facts, word_facts
 from skewbench.tasks.shapes_clip.train import app
@@ -31,7 +31,7 @@ def test_what_a_true_caption_tells_is_so(scenes):
 
 
 def test_every_false_caption_tells_something_that_is_not_so(scenes):
-    _, false = told(scenes, 5, seed=0)
+    _, false = true_and_false_captions(scenes, 5, seed=0)
     told_of, so = told_facts(false), scene_facts(scenes).repeat_interleave(5, dim=0)
     single = torch.tensor([len(parse_caption(text).objects) == 1 for text in false])  # nothing else could make it so
     assert single.any()
@@ -57,7 +57,7 @@ def test_cells_hold_the_facts_of_their_objects(scenes):
 
 def test_nothing_of_the_test_split_is_drawn_or_told():
     pool = draw_scenes(80, seed=0)
-    true, false = told(pool.scenes, 5, seed=0)
+    true, false = true_and_false_captions(pool.scenes, 5, seed=0)
     assert len(false) == 5 * len(true)
     assert 0 < sum(map(is_named, true)) < len(true)
     objects = [thing for text in true + false for thing in (parse_caption(text) or parse_caption("a red star")).objects]

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from skewbench import sql
-from skewbench.flows.steps import analyse_run, raise_if_incomplete
+from skewbench.flows.steps import analyse_run
 from skewbench.storage.compact import compact_run
 from skewbench.storage.lease import Lease
 from skewbench.storage.manifest import Manifest, find_run
@@ -25,7 +25,7 @@ from skewbench.storage.store import LocalStore
 from skewbench.storage.verify import check_parts
 from skewbench.tasks import generate
 from skewbench.tasks.run import Run, begin, caught_up, commit, generation_left, is_finished, prepare, scoring_left
-from skewbench.tasks.shortfalls import is_generated, shortfalls, without_required
+from skewbench.tasks.shortfalls import is_generated, raise_if_incomplete, shortfalls, without_required
 from skewbench.tasks.worker import GenerateJob, Worker
 from skewbench.vocabulary.errors import IncompleteRunError, RunError
 from tests.lakes import Lake, made

@@ -41,17 +41,17 @@ class _Says:
         log_to(queue)
 
     def say(self) -> None:
-        logging.getLogger("tasks.some").info("one %d", 1)
+        logging.getLogger("skewbench.tasks.some").info("one %d", 1)
         logging.getLogger("other").info("not heard")
         try:
             raise ValueError("of some kind")
         except ValueError:
-            logging.getLogger("tasks.some").warning("it failed", exc_info=True)
+            logging.getLogger("skewbench.tasks.some").warning("it failed", exc_info=True)
 
     def die(self) -> None:
         import os
 
-        logging.getLogger("tasks.some").info("last words")
+        logging.getLogger("skewbench.tasks.some").info("last words")
         os._exit(1)
 
 
