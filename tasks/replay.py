@@ -34,7 +34,7 @@ image.save({file!r})
 def replay_script(sample: dict[str, Any], experiment: Experiment, run_id: str) -> str:
     """The script of one row of `samples`. A baseline needs diffusers alone; other cells `stability` as well."""
     cell = next(cell for cell in experiment.cells if cell.name == sample["cell"])
-    imports, image = _drawn(cell, sample["steps"])
+    imports, image = _drawn(cell, sample["steps"], experiment.generation.attention_kernel)
     model = str(BUNDLED.get(sample["model"], sample["model"]))
     copied = ("cell", "prompt_id", "seed", "prompt", "noise_seed", "steps", "guidance", "width", "height")
     return _SCRIPT.format(
@@ -57,13 +57,17 @@ def _where(revision: str | None, variant: str | None) -> str:
     return "".join(f"{name}={value!r}, " for name, value in given.items() if value)
 
 
-def _drawn(cell: Cell, steps: int) -> tuple[str, str]:
+def _drawn(cell: Cell, steps: int, attention_kernel: str) -> tuple[str, str]:
     """Imports, and the lines that make the image."""
     if cell.knob.kind == "vanilla":
         return "", "image = draw()"
-    knob = cell.knob.build()
-    name = type(knob).__name__
-    settings = ", ".join(f"{field.name}={getattr(knob, field.name)!r}" for field in fields(knob))
-    perturbed = f"with perturb(pipeline.unet, {name}({settings}), samples=1, steps=len(pipeline.scheduler.timesteps)):"
+    knob, kind = cell.knob, type(cell.knob)
+    name, module = kind.__name__, kind.__module__
+    settings = ", ".join(f"{field.name}={getattr(knob, field.name)!r}" for field in fields(knob) if field.repr)
+    kernel = "" if attention_kernel == "torch" else f", kernel={attention_kernel!r}"
+    given = f"{name}({settings}), samples=1, steps=len(pipeline.scheduler.timesteps){kernel}"
+    perturbed = f"with perturb(pipeline.unet, {given}):"
     lines = f"pipeline.scheduler.set_timesteps({steps})\n{perturbed}\n    image = draw()"
-    return f"from skewbench.stability import {name}, perturb\n", lines
+    if module.startswith("skewbench."):
+        return f"from skewbench.stability import {name}, perturb\n", lines
+    return f"from skewbench.stability import perturb\nfrom {module} import {name}\n", lines

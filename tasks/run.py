@@ -10,6 +10,7 @@ from skewbench.stability.blocks import Block, select
 from skewbench.storage.manifest import Manifest, delete_unnamed, now, parts_by_receipt, read_manifest, write_manifest
 from skewbench.storage.parts import Part, read_receipts
 from skewbench.storage.store import Store, open_store
+from skewbench.tasks.cells import cell_entry
 from skewbench.tasks.experiment import Experiment, WorkerSpec
 from skewbench.tasks.generate import Setting
 from skewbench.tasks.identity import run_id, settings_that_decide, source_digest, versions
@@ -81,7 +82,7 @@ def begin(run: Run) -> Manifest:
     decides: dict[str, Any] = {
         **settings_that_decide(experiment),
         "revision": run.setting.revision,
-        "source": source_digest(),
+        "source": source_digest(*(type(cell.knob) for cell in experiment.cells)),
         "versions": versions(),
     }
     return write_manifest(
@@ -93,7 +94,7 @@ def begin(run: Run) -> Manifest:
             created=now(),
             experiment=experiment.model_dump(mode="json"),
             identity=decides,
-            cells=[cell.model_dump(mode="json", exclude_defaults=True) for cell in experiment.cells],
+            cells=[cell_entry(cell, run.setting.generation, run.setting.size) for cell in experiment.cells],
             baseline=experiment.baseline,
             shards=len(run.shards),
             samples=sum(len(shard.samples) for shard in run.shards),

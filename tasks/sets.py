@@ -10,7 +10,7 @@ from skewbench.eval.scorers import GroupScore, SetScorer
 from skewbench.eval.scorers.distribution import Features
 from skewbench.eval.scorers.images import CorruptImage, decode, is_blank
 from skewbench.storage.parts import Part
-from skewbench.storage.schemas import GROUP_SCORES
+from skewbench.storage.schemas import GROUP_SCORES, table_of_rows
 from skewbench.storage.store import Store
 from skewbench.tasks.reference import Reference, pictures_of, stored_pictures
 
@@ -48,7 +48,7 @@ class CellScores:
             }
             for metric, score in scores.items()
         ]
-        return {"group_scores": pa.Table.from_pylist(rows, schema=GROUP_SCORES)}
+        return {"group_scores": table_of_rows(rows, GROUP_SCORES)}
 
     def _made(self, cell: str, parts: tuple[Part, ...]) -> Iterator[np.ndarray]:
         """Blank and unreadable pictures are left out, and with them out of n."""

@@ -1,7 +1,7 @@
 """Weights that scorers need: what there is, whether it is on this machine, and how to get it."""
 
-from eval.weights.catalogue import WEIGHTS, Source, Weights
-from eval.weights.find import FOLDER, BadWeights, MissingWeights, find, folder, get, missing, path_of
+from skewbench.eval.weights.catalogue import WEIGHTS, Source, Weights
+from skewbench.eval.weights.find import FOLDER, BadWeights, MissingWeights, find, folder, get, missing, path_of
 
 __all__ = [
     "FOLDER",

@@ -6,7 +6,7 @@ from hashlib import file_digest
 from importlib.util import find_spec
 from pathlib import Path
 
-from eval.weights.catalogue import PACKAGES, WEIGHTS, Weights
+from skewbench.eval.weights.catalogue import PACKAGES, WEIGHTS, Weights
 
 FOLDER = "SKEWBENCH_WEIGHTS"
 """Environment variable: the folder that holds a folder for each set of weights."""

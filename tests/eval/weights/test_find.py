@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from eval.weights import WEIGHTS, BadWeights, MissingWeights, Source, Weights, find, get, missing, path_of
-from eval.weights.catalogue import PACKAGES
+from skewbench.eval.weights import WEIGHTS, BadWeights, MissingWeights, Source, Weights, find, get, missing, path_of
+from skewbench.eval.weights.catalogue import PACKAGES
 
 CONTENT = b"numbers"
 
