@@ -84,5 +84,5 @@ def _selected(settings: dict[str, Any]) -> list[str]:
     listed = ", ".join(map(str, blocks)) if isinstance(blocks, list) else blocks
     return [
         *([f"blocks {listed}"] if blocks != "all" else []),
-        *([f"steps from {start:.0%} to {end:.0%}"] if (start, end) != (0.0, 1.0) else []),
+        *([f"steps from {100 * start:g}% to {100 * end:g}%"] if (start, end) != (0.0, 1.0) else []),
     ]

@@ -176,7 +176,7 @@ def covers(window: tuple[float, float], call: int, steps: int | None) -> bool:
 
 def _words(name: str, value: Any) -> str:
     if name == "window":
-        return f"steps from {value[0]:.0%} to {value[1]:.0%}"
+        return f"steps from {100 * value[0]:g}% to {100 * value[1]:g}%"
     if isinstance(value, tuple):
         value = ", ".join(map(str, value))
     shown = name.replace("_", " ")
