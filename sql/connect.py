@@ -14,6 +14,7 @@ from typing import Any
 import duckdb
 
 from skewbench.sql.attach import attach, shell_opening
+from skewbench.sql.cells import read_cell
 from skewbench.sql.manifests import Run, of_a_part, read_runs
 from skewbench.storage.place import Place, locate
 from skewbench.storage.schemas import TABLES
@@ -185,7 +186,18 @@ def _locks(place: Place) -> str:
     """
 
 
-_CELL_COLUMNS = ("run_id", "cell", "position DOUBLE", "baseline BOOLEAN", "knob", "settings")
+_CELL_COLUMNS = (
+    "run_id",
+    "cell",
+    "position DOUBLE",
+    "baseline BOOLEAN",
+    "knob",
+    "settings",  # JSON: the knob's fields, defaults included
+    "generation",  # JSON; NULL in runs of version 4 and before
+    "words",
+    "family",
+    "strengths",  # JSON: name, symbol, plain, value
+)
 
 
 def _run_row(run: Run) -> tuple[str | None, ...]:
@@ -196,13 +208,17 @@ def _cell_rows(run: Run) -> list[tuple[Any, ...]]:
     return [
         (
             run.run_id,
-            cell["name"],
+            cell.name,
             position,
-            cell["name"] == run.baseline,
-            cell["knob"]["kind"],
-            json.dumps({name: value for name, value in cell["knob"].items() if name != "kind"}),
+            cell.name == run.baseline,
+            cell.kind,
+            json.dumps(cell.settings),
+            None if cell.generation is None else json.dumps(cell.generation),
+            cell.words,
+            cell.family,
+            json.dumps(cell.strengths),
         )
-        for position, cell in enumerate(run.cells)
+        for position, cell in enumerate(map(read_cell, run.cells))
     ]
 
 

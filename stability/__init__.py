@@ -10,7 +10,7 @@ Hopfield Perspective", ICML 2026. Needs torch, diffusers and pyarrow, and works 
     stability = recorder.to_arrow()  # a row a sample, block and branch
     stability.group_by(["sample", "stage"]).aggregate([("alignment", "mean")]).to_pylist()
 
-The names below are imported when they are first used: a knob can be made and checked without torch.
+Each name is imported when it is first used: a knob can be declared and checked without torch.
 """
 
 from importlib import import_module
@@ -18,17 +18,30 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from skewbench.stability.blocks import Block, self_attention_blocks
-    from skewbench.stability.knobs import Knob, Skew, Temperature, Vanilla
+    from skewbench.stability.knobs import AttentionKnob, Knob, Skew, Temperature, Vanilla
     from skewbench.stability.measures import Measures, measure, symmetry_index
     from skewbench.stability.perturbation import perturb
     from skewbench.stability.recorder import Recorder
+    from skewbench.stability.softmax import SoftmaxCall
+
+_MODULES = {
+    "blocks": ("Block", "self_attention_blocks"),
+    "knobs": ("AttentionKnob", "Knob", "Skew", "Temperature", "Vanilla"),
+    "measures": ("Measures", "measure", "symmetry_index"),
+    "perturbation": ("perturb",),
+    "recorder": ("Recorder",),
+    "softmax": ("SoftmaxCall",),
+}
+_HOMES = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
+    "AttentionKnob",
     "Block",
     "Knob",
     "Measures",
     "Recorder",
     "Skew",
+    "SoftmaxCall",
     "Temperature",
     "Vanilla",
     "measure",
@@ -36,17 +49,14 @@ __all__ = [
     "self_attention_blocks",
     "symmetry_index",
 ]
-_MODULES = {
-    "blocks": ("Block", "self_attention_blocks"),
-    "knobs": ("Knob", "Skew", "Temperature", "Vanilla"),
-    "measures": ("Measures", "measure", "symmetry_index"),
-    "perturbation": ("perturb",),
-    "recorder": ("Recorder",),
-}
 
 
 def __getattr__(name: str) -> Any:
-    for module, names in _MODULES.items():
-        if name in names:
-            return getattr(import_module(f"{__name__}.{module}"), name)
+    if name in _HOMES:
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    from skewbench.stability.knobs import KNOBS
+
+    for knob in () if name.startswith("_") else KNOBS.items():  # any knob there is, by its class's name
+        if knob.__name__ == name:
+            return knob
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

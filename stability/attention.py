@@ -11,11 +11,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from skewbench.stability.blocks import Block
-from skewbench.stability.control import blend_for, count_branches
-from skewbench.stability.knobs import Knob, Skew, Temperature, Vanilla, covers
+from skewbench.stability.control import count_branches
+from skewbench.stability.knobs import AttentionKnob, covers
 from skewbench.stability.measures import symmetry_indices
 from skewbench.stability.recorder import Recorder
-from skewbench.stability.retrieval import Blend, attend, skew_heads, stability_and_heads
+from skewbench.stability.retrieval import attend, skew_heads, stability_and_heads
+from skewbench.stability.softmax import Kernel, SoftmaxCall
 from skewbench.stability.table import STABILITY
 
 
@@ -28,7 +29,7 @@ class Calls:
 
 @dataclass(frozen=True)
 class SelfAttentionProcessor:
-    """One self-attention under a knob (Vanilla: as it is), measured by a recorder where there is one.
+    """One self-attention under a knob (None: as it is), measured by a recorder where there is one.
 
     `own` is the model's own processor, which it follows in all but the attention itself. Nothing in here waits for the
     device. Raises ValueError for a mask and for cross-attention, of which the measures say nothing.
@@ -36,11 +37,12 @@ class SelfAttentionProcessor:
 
     block: Block
     own: AttnProcessor | AttnProcessor2_0
-    knob: Knob
+    knob: AttentionKnob | None
     recorder: Recorder | None
     calls: Calls
     samples: int | None
     steps: int | None
+    kernel: Kernel = "torch"
 
     def __call__(
         self,
@@ -55,27 +57,28 @@ class SelfAttentionProcessor:
         x = layer_input(attn, hidden_states, temb)
         q, k, v = projections(attn, x)
         scale = attn.scale if type(self.own) is AttnProcessor else 1 / math.sqrt(q.shape[-1])
-        if isinstance(knob, Temperature):
-            scale = scale / knob.tau
-        branches = count_branches(len(x), self.samples)
         columns = recorder.columns_of(self.block, x.device) if recorder else None
 
         with without_autocast(x.device):
-            blend = blend_for(knob, q, k, branches) if isinstance(knob, Skew) else None
-            found = stability_and_heads(q, k, x, scale, blend, columns, value_weight(attn, x))
-            if blend is None:
-                heads = attend(q, k, v, scale)
+            call = SoftmaxCall(q, k, v, x, scale, count_branches(len(x), self.samples), kernel=self.kernel)
+            if knob:
+                call = knob.act(call)
+            found = stability_and_heads(call, q, k, columns, value_weight(attn, x))
+            if call.blend is None:
+                heads = attend(call.q, call.k, call.v, call.scale, call.weights)
             elif found.heads is None:
-                heads = skew_heads(q, k, v, scale, blend, found.ratio, value_bias(attn))
+                bias = value_bias(attn)
+                heads = skew_heads(*call[:3], call.scale, call.blend, found.ratio, bias, call.weights, call.kernel)
             else:
                 heads = with_bias(found.heads, value_bias(attn))
             if recorder:
                 values = {} if found.means is None else dict(zip(STABILITY, found.means, strict=True))
                 values |= symmetries(recorder.measures, q, k)
-                recorder.write(self.block, self.calls.current, branches, values, controls(knob, blend, q))
+                controls = knob.controlled(call) if knob else unperturbed(q)
+                recorder.write(self.block, self.calls.current, call.branches, values, controls)
         return layer_output(attn, heads, hidden_states)
 
-    def _now(self) -> tuple[Knob, Recorder | None]:
+    def _now(self) -> tuple[AttentionKnob | None, Recorder | None]:
         """The knob and the recorder as far as they are due in the model's current call."""
         call = self.calls.current
         if call < 0:
@@ -83,8 +86,8 @@ class SelfAttentionProcessor:
                 f"{self.block.name} was reached past the forward of the model that perturb() was given: "
                 "give perturb() the part that is called (an AutoencoderKL's decoder, say)"
             )
-        due = isinstance(self.knob, Vanilla) or covers(self.knob.window, call, self.steps)
-        return self.knob if due else Vanilla(), self.recorder if self.recorder and self.recorder.wants(call) else None
+        due = self.knob is not None and covers(self.knob.window, call, self.steps)
+        return self.knob if due else None, self.recorder if self.recorder and self.recorder.wants(call) else None
 
     def _refuse(self, encoder_hidden_states: Tensor | None, attention_mask: Tensor | None) -> None:
         if attention_mask is not None:
@@ -161,11 +164,7 @@ def symmetries(
     return {"symmetry_raw": raw, "symmetry": without_mean}  # a recorder drops what it was not asked for
 
 
-def controls(knob: Knob, blend: Blend | None, q: Float[Tensor, "B H L d"]) -> dict[str, Float[Tensor, "B"]]:
-    """What the knob did to each row: nothing is alpha 1 and beta 0; a temperature has neither."""
-    if isinstance(knob, Temperature):
-        return {}
-    if blend is None:
-        one = torch.ones(len(q), device=q.device)
-        return {"alpha_eff": one, "beta_eff": torch.zeros_like(one)}
-    return {"alpha_eff": blend.alpha.flatten(), "beta_eff": blend.beta.flatten()}
+def unperturbed(q: Float[Tensor, "B H L d"]) -> dict[str, Float[Tensor, "B"]]:
+    """The controls of each row where no knob acts: alpha 1 and beta 0."""
+    one = torch.ones(len(q), device=q.device)
+    return {"alpha_eff": one, "beta_eff": torch.zeros_like(one)}

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from skewbench.stability.knobs import Skew
 from skewbench.stability.measures import symmetry_index, upcast
-from skewbench.stability.retrieval import Blend
+from skewbench.stability.softmax import Blend
 
 
 def count_branches(rows: int, samples: int | None) -> int:

@@ -7,18 +7,26 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-SWITCH = "SKEWBENCH_TRITON"
-"""The environment variable that asks for the kernel, by 1. Off by default: it has not been on a GPU yet."""
+from skewbench.stability.softmax import Kernel
 
 _DTYPES = (torch.float16, torch.bfloat16, torch.float32)
 
 
-def usable(q: Tensor) -> bool:
-    """Whether the kernel is asked for, and can be had for such tensors: on a GPU, or in Triton's interpreter."""
-    if os.environ.get(SWITCH) != "1":
-        return False
-    there = q.is_cuda or (q.device.type == "cpu" and os.environ.get("TRITON_INTERPRET") == "1")
-    return there and q.dtype in _DTYPES and q.shape[-1] <= 128 and find_spec("triton") is not None
+def check(kernel: Kernel, device: torch.device) -> None:
+    """Raise ValueError where a kernel is asked for that the machine does not have."""
+    if kernel == "triton" and not _is_there(device):
+        raise ValueError(f"kernel 'triton' needs a GPU and the package triton; the model is on {device.type}")
+
+
+def usable(q: Tensor, kernel: Kernel) -> bool:
+    """Whether the Triton kernel is asked for, and takes such tensors: heads of up to 128 columns, no float64."""
+    return kernel == "triton" and q.dtype in _DTYPES and q.shape[-1] <= 128 and _is_there(q.device)
+
+
+def _is_there(device: torch.device) -> bool:
+    """On a GPU, or on a CPU in Triton's interpreter, which its own environment variable turns on."""
+    interpreted = device.type == "cpu" and os.environ.get("TRITON_INTERPRET") == "1"
+    return (device.type == "cuda" or interpreted) and find_spec("triton") is not None
 
 
 def pair(

@@ -10,26 +10,41 @@ from torch import nn
 
 from skewbench.stability.attention import Calls, SelfAttentionProcessor
 from skewbench.stability.blocks import Block, numbered, select
-from skewbench.stability.knobs import Knob, Vanilla, covers
+from skewbench.stability.fused import check as check_kernel
+from skewbench.stability.knobs import AttentionKnob, Knob, covers
 from skewbench.stability.recorder import Recorder
+from skewbench.stability.softmax import Kernel
 
 
 @contextmanager
 def perturb(
-    model: nn.Module, knob: Knob, recorder: Recorder | None = None, samples: int | None = None, steps: int | None = None
+    model: nn.Module,
+    knob: Knob,
+    recorder: Recorder | None = None,
+    samples: int | None = None,
+    steps: int | None = None,
+    kernel: Kernel = "torch",
 ) -> Iterator[None]:
-    """Within it the model's self-attentions are under `knob`, all of them measured by `recorder`.
+    """Put the model's self-attentions under a knob, and measure them, within a `with` block.
 
-    `model`: any module with diffusers' `Attention` layers in it, or such a layer itself; its calls are counted from 0.
-    `samples`: how many samples the rows of a batch stand for (rows = branches x samples, uncond first, as diffusers
-    concatenates them); None: each row its own. `steps`: the number of calls, where the knob's window asks for it; the
-    call after the last is a RuntimeError, fewer are a warning. (A scheduler of second order calls twice a step: give
-    `len(scheduler.timesteps)`.) The model's processors come back whatever happens. A `perturb` within another takes its
-    place until it ends.
+    The model's processors come back whatever happens. A `perturb` within another takes its place until it ends.
 
-    Raises, before it touches the model, TypeError for what is no module, such as a whole pipeline, and ValueError for a
-    model without self-attention, blocks that do not exist, a window without `steps`, and a layer to perturb or measure
-    whose processor is not AttnProcessor or AttnProcessor2_0.
+    Args:
+        model: Any module with diffusers' `Attention` layers in it, or such a layer itself. Its calls are counted.
+        knob: What is done to them; `Vanilla()`: nothing.
+        recorder: Measures all self-attentions, also those that the knob leaves alone.
+        samples: How many samples the rows of a batch stand for (rows = branches x samples, uncond first, as diffusers
+            concatenates them); None: each row its own.
+        steps: The number of the model's calls, where the knob's window asks for it; the call after the last is a
+            RuntimeError, fewer are a warning. A scheduler of second order calls twice a step: give
+            `len(scheduler.timesteps)`.
+        kernel: `triton` computes plain and skewed softmax in one pass, on a GPU; its sums differ in the last bits.
+
+    Raises:
+        TypeError: `model` is no module, such as a whole pipeline.
+        ValueError: a model without self-attention, blocks that do not exist, a window without `steps`, a kernel that
+            this machine does not have, and a layer to perturb or measure whose processor is not AttnProcessor or
+            AttnProcessor2_0. The model is not touched then.
     """
     for name, value in (("samples", samples), ("steps", steps)):
         if value is not None and (not isinstance(value, int) or value < 1):
@@ -40,7 +55,8 @@ def perturb(
         raise ValueError(f"{type(model).__name__} has no self-attention of diffusers' class Attention")
     before = [(layer, layer.processor) for _, layer in layers]
     calls = Calls()
-    processors = _processors(layers, knob, recorder, calls, samples, steps)
+    check_kernel(kernel, next(model.parameters()).device)
+    processors = _processors(layers, knob, recorder, calls, samples, steps, kernel)
 
     def count(*_: Any) -> None:
         calls.current += 1
@@ -78,20 +94,22 @@ def _processors(
     calls: Calls,
     samples: int | None,
     steps: int | None,
+    kernel: Kernel,
 ) -> list[Any]:
     """For each layer the processor that it gets: the model's own where it is neither perturbed nor measured."""
     blocks = [block for block, _ in layers]
     perturbed: list[Block] = []
-    if not isinstance(knob, Vanilla):
-        perturbed = select(blocks, knob.blocks)
-        covers(knob.window, 0, steps)  # raises without steps
+    acting = knob if isinstance(knob, AttentionKnob) else None  # else plain attention
+    if acting:
+        perturbed = select(blocks, acting.blocks)
+        covers(acting.window, 0, steps)  # raises without steps
     processors = []
     for block, layer in layers:
         own = layer.processor.own if isinstance(layer.processor, SelfAttentionProcessor) else layer.processor
         if block in perturbed or recorder is not None:
             _check(block, layer, own)
-            block_knob = knob if block in perturbed else Vanilla()
-            processors.append(SelfAttentionProcessor(block, own, block_knob, recorder, calls, samples, steps))
+            block_knob = acting if block in perturbed else None
+            processors.append(SelfAttentionProcessor(block, own, block_knob, recorder, calls, samples, steps, kernel))
         else:
             processors.append(own)
     return processors

@@ -1,6 +1,6 @@
 """Keeps a batch's measures on the device until they are asked for."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from skewbench.stability.blocks import Block
-from skewbench.stability.table import BRANCHES, MEASURES, STABILITY, Entry, table
+from skewbench.stability.table import BRANCHES, CONTROLS, MEASURES, STABILITY, Entry, table
 
 Detail = Literal["mean", "steps", "heads"]
 
@@ -69,13 +69,16 @@ class Recorder:
         block: Block,
         call: int,
         branches: int,
-        values: dict[str, Float[Tensor, "B H"]],
-        controls: dict[str, Float[Tensor, "B"]],
+        values: Mapping[str, Float[Tensor, "B H"]],
+        controls: Mapping[str, Float[Tensor, "B"]],
     ) -> None:
         """Keeps, on its device, what one block measured in one call; measures that were not asked for are dropped.
 
-        Raises ValueError where the rows are neither samples nor two branches of them, or change in mid-batch.
+        Raises ValueError where the rows are neither samples nor two branches of them, or change in mid-batch, and for
+        a control that no column is there for.
         """
+        if unknown := sorted(set(controls) - set(CONTROLS)):
+            raise ValueError(f"control {unknown[0]!r}: a recorder knows {', '.join(CONTROLS)}")
         if branches not in BRANCHES:
             raise ValueError(f"{branches} branches: a recorder knows 1 (cond) and 2 (uncond, cond)")
         wanted = {name: value for name, value in values.items() if name in self.measures}

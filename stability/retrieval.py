@@ -21,6 +21,7 @@ from torch import Tensor
 
 from skewbench.stability import fused
 from skewbench.stability.measures import measure, upcast
+from skewbench.stability.softmax import Blend, Kernel, SoftmaxCall, Weights
 
 BUDGET = {"cpu": 2**19, "cuda": 2**25}
 """Elements of the largest temporary, by device, whatever the batch; where that is more, the L x C of one row and head.
@@ -46,17 +47,6 @@ class Retrieved(NamedTuple):
     """Xi_out Wv', without a bias; in place of the ratio."""
 
 
-class Blend(NamedTuple):
-    """What Skew asks for in this call, one value a row."""
-
-    alpha: Float[Tensor, "B 1 1 1"]
-    beta: Float[Tensor, "B 1 1 1"]
-    rescale: bool
-
-    def rows(self, rows: slice) -> "Blend":
-        return Blend(self.alpha[rows], self.beta[rows], self.rescale)
-
-
 def skewed(
     q: Float[Tensor, "B H L d"], k: Float[Tensor, "B H L d"], alpha: Float[Tensor, "B 1 1 1"]
 ) -> tuple[Float[Tensor, "B H L 2*d"], Float[Tensor, "B H L 2*d"]]:
@@ -66,9 +56,17 @@ def skewed(
 
 
 def attend(
-    q: Float[Tensor, "B H L e"], k: Float[Tensor, "B H L e"], v: Float[Tensor, "B H L d"], scale: float
+    q: Float[Tensor, "B H L e"],
+    k: Float[Tensor, "B H L e"],
+    v: Float[Tensor, "B H L d"],
+    scale: float,
+    weights: Weights | None = None,
 ) -> Float[Tensor, "B H L d"]:
-    """softmax(scale q k') v. Fused kernels want equal widths, so v is padded with zeros where e > d."""
+    """softmax(scale q k') v, or other weights of the logits. Fused kernels want equal widths: v is padded for them."""
+    if weights is not None:
+        q, k = upcast(q, k)
+        each = _budget(q) // (q.shape[0] * q.shape[1] * k.shape[2])
+        return _joined([weights(scale * q[:, :, t] @ k.mT).to(v.dtype) @ v for t in _slices(q.shape[2], each)])
     width = v.shape[-1]
     padded = F.pad(v, (0, q.shape[-1] - width)) if q.shape[-1] > width else v
     return F.scaled_dot_product_attention(q, k, padded, scale=scale)[..., :width]
@@ -82,12 +80,14 @@ def skew_heads(
     blend: Blend,
     ratio: Float[Tensor, "B H L 1"] | None,
     bias: Float[Tensor, "H 1 d"] | None,
+    weights: Weights | None = None,
+    kernel: Kernel = "torch",
 ) -> Float[Tensor, "B H L d"]:
     """Xi_out Wv' + bias, blended in float32. `v` includes the value projection's `bias`, which ratio leaves alone."""
-    if fused.usable(q):
+    if weights is None and fused.usable(q, kernel):
         plain, skew = fused.pair(q, k, v, blend.alpha, scale)
     else:
-        plain, skew = upcast(attend(q, k, v, scale), attend(*skewed(q, k, blend.alpha), v, scale))
+        plain, skew = upcast(attend(q, k, v, scale, weights), attend(*skewed(q, k, blend.alpha), v, scale, weights))
     heads = plain + blend.beta * (skew - plain)
     if ratio is not None:
         heads = ratio * heads if bias is None else ratio * (heads - bias) + bias
@@ -95,11 +95,16 @@ def skew_heads(
 
 
 def retrieve(
-    q: Float[Tensor, "B H T e"], k: Float[Tensor, "B H L e"], x: Float[Tensor, "B L C"], scale: float
+    q: Float[Tensor, "B H T e"],
+    k: Float[Tensor, "B H L e"],
+    x: Float[Tensor, "B L C"],
+    scale: float,
+    weights: Weights | None = None,
 ) -> Float[Tensor, "B H T C"]:
     """softmax(scale q k') x for T of the tokens: scores, softmax and result in float32, the product in x's dtype."""
     q, k = upcast(q, k)
-    p = (scale * q @ k.mT).softmax(dim=-1).to(x.dtype)
+    scores = scale * q @ k.mT
+    p = (scores.softmax(dim=-1) if weights is None else weights(scores)).to(x.dtype)
     xi = p.flatten(1, 2) @ x  # all heads as the rows of one product: x need not be copied for each
     return upcast(xi.unflatten(1, p.shape[1:3]))[0]
 
@@ -110,10 +115,12 @@ def retrieval(
     x: Float[Tensor, "B L C"],
     scale: float,
     blend: Blend | None = None,
+    weights: Weights | None = None,
+    kernel: Kernel = "torch",
 ) -> tuple[Float[Tensor, "B H L C"], Float[Tensor, "B H L 1"] | None]:
     """The retrieval that leaves the layer, and its ratio (None without rescale)."""
     parts, ratios = [], []
-    for xi, xi_alpha in _retrievals(q, k, x, scale, None if blend is None else blend.alpha):
+    for xi, xi_alpha in _retrievals(q, k, x, scale, None if blend is None else blend.alpha, weights, kernel):
         if blend is not None:
             xi = xi + blend.beta * (xi_alpha - xi)
             if blend.rescale:
@@ -129,17 +136,19 @@ def _retrievals(
     x: Float[Tensor, "B L C"],
     scale: float,
     alpha: Float[Tensor, "B 1 1 1"] | None,
+    weights: Weights | None,
+    kernel: Kernel,
 ) -> Iterator[tuple[Float[Tensor, "B H T C"], Float[Tensor, "B H T C"]]]:
     """Xi and Xi_alpha (Xi again where there is no alpha) in chunks of tokens, or of all of them by the kernel."""
-    if fused.usable(q):
+    if weights is None and fused.usable(q, kernel):
         yield fused.pair(q, k, x[:, None].expand(-1, q.shape[1], -1, -1), alpha, scale)
         return
     q, k = upcast(q, k)  # once for all chunks
     q, k = q.contiguous(), k.contiguous()  # heads as they come from a projection cost twice the time in products
     q_skew, k_skew = (q, k) if alpha is None else skewed(q, k, alpha)
     for tokens in _slices(q.shape[2], _budget(q) // (q.shape[0] * q.shape[1] * k.shape[2])):
-        xi = retrieve(q[:, :, tokens], k, x, scale)
-        yield xi, xi if alpha is None else retrieve(q_skew[:, :, tokens], k_skew, x, scale)
+        xi = retrieve(q[:, :, tokens], k, x, scale, weights)
+        yield xi, xi if alpha is None else retrieve(q_skew[:, :, tokens], k_skew, x, scale, weights)
 
 
 def norm_ratio(xi_alpha: Float[Tensor, "B H T C"], xi_beta: Float[Tensor, "B H T C"]) -> Float[Tensor, "B H T 1"]:
@@ -150,11 +159,9 @@ def norm_ratio(xi_alpha: Float[Tensor, "B H T C"], xi_beta: Float[Tensor, "B H T
 
 
 def stability_and_heads(
+    call: SoftmaxCall,
     q: Float[Tensor, "B H L d"],
     k: Float[Tensor, "B H L d"],
-    x: Float[Tensor, "B L C"],
-    scale: float,
-    blend: Blend | None,
     columns: Columns | None,
     weight: Float[Tensor, "H C d"] | None = None,
 ) -> Retrieved:
@@ -162,7 +169,15 @@ def stability_and_heads(
 
     That is Xi_out Wv' by the value projection's `weight`; without one, the ratio that `skew_heads` asks for instead. In
     tiles of rows and heads, so that no temporary of it has more elements than BUDGET allows.
+
+    Args:
+        call: The call whose retrieval leaves the layer.
+        q: The layer's own, whose M_sym the measures are of, whatever the call's are.
+        k: As `q`.
+        columns: Feature columns that are measured.
+        weight: The value projection by head.
     """
+    x, blend = call.x, call.blend
     rescale = blend is not None and blend.rescale
     if columns is None and not rescale:
         return Retrieved()
@@ -174,7 +189,8 @@ def stability_and_heads(
     ratio = empty(rows, heads, tokens, 1) if rescale and weight is None else None
     output = x.new_empty(rows, heads, tokens, weight.shape[-1]) if rescale and weight is not None else None
     for b, h in _tiles(rows, heads, tokens * x.shape[-1], _budget(q)):
-        xi, tile_ratio = retrieval(q[b, h], k[b, h], x[b], scale, blend.rows(b) if blend is not None else None)
+        own_blend = blend.rows(b) if blend is not None else None
+        xi, tile_ratio = retrieval(call.q[b, h], call.k[b, h], x[b], call.scale, own_blend, call.weights, call.kernel)
         if ratio is not None and tile_ratio is not None:
             ratio[b, h] = tile_ratio
         if output is not None and weight is not None:

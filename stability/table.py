@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from skewbench.stability.blocks import Block
+from skewbench.stability.knobs import CONTROLS
+from skewbench.storage.schemas import table_of_rows
 
 STABILITY = ("energy", "instability", "alignment")
 MEASURES = (*STABILITY, "symmetry", "symmetry_raw")
 """Measured for each head. `symmetry` is the centred eta, `symmetry_raw` the one that the controller uses."""
-CONTROLS = ("alpha_eff", "beta_eff")
-"""What the knob did; one value a sample and step, the same for all heads. NULL for knobs of another kind."""
 BRANCHES = {1: ("cond",), 2: ("uncond", "cond")}
 """In the order of the batch's rows, as diffusers concatenates them."""
 
@@ -57,7 +57,7 @@ def table(entries: list[Entry], detail: str) -> pa.Table:
         by_block.setdefault(entry.block, []).append((entry, values))
     rows = [row for block in sorted(by_block, key=lambda block: block.number) for row in _rows(by_block[block], detail)]
     rows.sort(key=lambda row: row["sample"])  # stable: blocks and branches keep their order
-    return pa.Table.from_pylist(rows, SCHEMA)
+    return table_of_rows(rows, SCHEMA)
 
 
 def _on_host(values: list[dict[str, Tensor]]) -> list[dict[str, np.ndarray]]:

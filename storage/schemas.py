@@ -3,6 +3,9 @@
 `run_id` is a folder of the path (`run_id=<run_id>`), and stands in each file's metadata; it is no column of the files.
 """
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import pyarrow as pa
 
 VERSION = 5
@@ -30,7 +33,7 @@ SAMPLES = pa.schema(
         pa.field("prompt_challenge", pa.string()),  # of PartiPrompts; from version 2 on
         pa.field("shard", pa.string(), nullable=False),
         # the knob, flat
-        pa.field("knob", pa.string(), nullable=False),  # vanilla, skew, temperature
+        pa.field("knob", pa.string(), nullable=False),  # its kind: vanilla, skew, temperature, ...
         pa.field("alpha", pa.float64()),
         pa.field("beta", pa.float64()),
         pa.field("adapt_alpha", pa.string()),
@@ -41,6 +44,7 @@ SAMPLES = pa.schema(
         pa.field("blocks", pa.string()),
         pa.field("window_start", pa.float64()),
         pa.field("window_end", pa.float64()),
+        pa.field("setting", pa.string()),  # JSON: the cell's knob and generation, defaults included; from version 5 on
         # how it was generated
         pa.field("model", pa.string(), nullable=False),
         pa.field("revision", pa.string()),
@@ -172,3 +176,23 @@ TABLES: dict[str, pa.Schema] = {
     "analysis": ANALYSIS,
     "regressions": REGRESSIONS,
 }
+
+KNOB_COLUMNS = tuple(
+    name for name in SAMPLES.names[SAMPLES.get_field_index("knob") + 1 : SAMPLES.get_field_index("setting")]
+)
+"""Columns of `samples` for fields that a knob may have."""
+
+
+def table_of_rows(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
+    """Rows as a table of a schema; columns that a row lacks are NULL.
+
+    Args:
+        rows: Values by column.
+        schema: Of the table.
+
+    Raises:
+        ValueError: A row has a key that is no column: pyarrow alone would drop it in silence.
+    """
+    if unknown := sorted({name for row in rows for name in row}.difference(schema.names)):
+        raise ValueError(f"rows have {', '.join(map(repr, unknown))}; the schema has no such column")
+    return pa.Table.from_pylist(list(rows), schema=schema)

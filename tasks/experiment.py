@@ -4,17 +4,20 @@ Every field is typed and has a description, so that the Prefect UI shows the sam
 """
 
 import json
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, Union
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from skewbench.stability import Skew, Temperature, Vanilla
+from skewbench.stability.knobs import KNOBS, Knob
 from skewbench.tasks.mistakes import CELL_NAME, RUN_NAME, format_errors
 from skewbench.vocabulary.errors import InputError
 
-Knob = Vanilla | Skew | Temperature
-Stage = Literal["down", "mid", "up"]
-Probability = Annotated[float, Field(ge=0, le=1)]
+if TYPE_CHECKING:
+    KnobSetting = Knob
+else:
+    _kinds = sorted(KNOBS.names(), key=lambda kind: (kind != "vanilla", kind))
+    KnobSetting = Annotated[Union[tuple(KNOBS.get(kind) for kind in _kinds)], Field(discriminator="kind")]  # noqa: UP007
+"""A setting of any knob there is: the field `kind` says which."""
 
 
 class _Strict(BaseModel):
@@ -74,71 +77,12 @@ class PromptSpec(_Strict):
         return self
 
 
-class VanillaSpec(_Strict):
-    """Plain attention."""
-
-    kind: Literal["vanilla"]
-
-    def build(self) -> Vanilla:
-        return Vanilla()
-
-
-class _Selection(_Strict):
-    blocks: str | int | tuple[str | int, ...] = "all"
-    """Self-attention blocks: `all`, a stage (`down`, `mid`, `up`), the paper's number, a regex of names, or several."""
-    window: tuple[Probability, Probability] = (0.0, 1.0)
-    """Part of the steps, as fractions [a, b)."""
-
-    @model_validator(mode="after")
-    def _knob_is_valid(self) -> "_Selection":
-        self.build()  # the knob's own checks, so that they are said here and not on a worker
-        return self
-
-    def build(self) -> Knob:
-        raise NotImplementedError
-
-
-class SkewSpec(_Selection):
-    """Scale the skew-symmetric part of q k' by alpha and blend the retrieval in by beta."""
-
-    kind: Literal["skew"]
-    alpha: float
-    """1: plain; 0: symmetric attention; above 1: amplified."""
-    beta: float = 1.0
-    """How much of the perturbed retrieval is blended in; above 1 extrapolates."""
-    adapt_alpha: Literal["off", "dev", "scale"] = "off"
-    """Adapt alpha to the symmetry index eta: `dev` 1 + (alpha - 1) eta, `scale` alpha eta."""
-    adapt_beta: bool = False
-    """Adapt beta: beta (1 - eta)."""
-    eta_scope: Literal["sample", "batch"] = "sample"
-    """Over what eta is averaged; `batch` as in the released code."""
-    rescale: Literal["norm", "off"] = "norm"
-    """Rescale each token to the norm of the perturbed retrieval, as the released code does."""
-
-    def build(self) -> Skew:
-        return Skew(**self.model_dump(exclude={"kind"}))
-
-
-class TemperatureSpec(_Selection):
-    """Attention temperature: softmax(q k' / (tau sqrt d))."""
-
-    kind: Literal["temperature"]
-    tau: float
-    """1: plain; above 1: flatter attention."""
-
-    def build(self) -> Temperature:
-        return Temperature(**self.model_dump(exclude={"kind"}))
-
-
-KnobSpec = Annotated[VanillaSpec | SkewSpec | TemperatureSpec, Field(discriminator="kind")]
-
-
 class Cell(_Strict):
     """One knob setting of a run."""
 
     name: str = Field(pattern=CELL_NAME)
     """Short name, used in tables and figures."""
-    knob: KnobSpec
+    knob: KnobSetting
 
 
 class GenerationSpec(_Strict):
@@ -154,6 +98,8 @@ class GenerationSpec(_Strict):
     """Pixels; the model's own size where it is left out."""
     threads: int = Field(default=1, ge=1)
     """CPU threads a worker computes with. Part of what decides the numbers: sums differ in the last bits."""
+    attention_kernel: Literal["torch", "triton"] = "torch"
+    """What computes attention under a knob and for the measures. `triton` needs a GPU; sums differ in the last bits."""
 
 
 class MeasureSpec(_Strict):
@@ -245,7 +191,7 @@ class Experiment(_Strict):
     them gives no value makes the run incomplete. The others are left out with the reason."""
     reference: str | None = None
     """Real pictures that `distribution` compares with: a folder, or another run's id (its baseline is taken)."""
-    max_unusable: Probability = 0.2
+    max_unusable: float = Field(default=0.2, ge=0, le=1)
     """Share of a cell's samples that may be failed, blank or non-finite. With more of them, or without any usable
     image, the run is incomplete and fails; run again, it generates the shards of these samples again."""
     workers: WorkerSpec = WorkerSpec()

@@ -1,9 +1,10 @@
 """Prompts and seeds -> images and stability: what one worker does with one shard."""
 
+import json
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cache
 from io import BytesIO
 from types import MappingProxyType
@@ -16,9 +17,10 @@ from jaxtyping import Float
 from PIL import Image
 
 from skewbench.eval.scoring.images import is_blank
-from skewbench.stability import Recorder, Skew, Temperature, Vanilla, perturb
-from skewbench.storage.schemas import IMAGES, SAMPLES, STABILITY
-from skewbench.tasks.experiment import Cell, GenerationSpec, Knob, MeasureSpec, ModelSpec
+from skewbench.stability import Recorder, perturb
+from skewbench.storage.schemas import IMAGES, SAMPLES, STABILITY, table_of_rows
+from skewbench.tasks.cells import knob_columns, whole_setting
+from skewbench.tasks.experiment import GenerationSpec, Knob, MeasureSpec, ModelSpec
 from skewbench.tasks.families.contract import Request
 from skewbench.tasks.families.registry import family_of
 from skewbench.tasks.identity import versions
@@ -70,9 +72,9 @@ class ShardRows:
     def tables(self) -> dict[str, pa.Table]:
         """One Arrow table a lake table; no table where there are no rows. Waits for the last pictures."""
         self.settle()
-        tables = {"samples": pa.Table.from_pylist(self.samples, schema=SAMPLES)}
+        tables = {"samples": table_of_rows(self.samples, SAMPLES)}
         if self.images:
-            tables["images"] = pa.Table.from_pylist(self.images, schema=IMAGES)
+            tables["images"] = table_of_rows(self.images, IMAGES)
         if self.stability:
             whole = pa.concat_tables(self.stability)
             tables["stability"] = whole.sort_by(
@@ -93,11 +95,11 @@ def generate_shard(
 
     `one_by_one`: after repeated failures; a sample that raises then becomes a row with status `failed` and its error,
     and the others go on. `given_up`: ids of samples that are not tried any more, with the reason. `batch`: what memory
-    was found to be enough for. Where eta is shared by a batch, batches stay as they are, since their members decide
+    was found to be enough for. Where a knob depends on the batch, batches stay as they are, since their members decide
     numbers. Raises `BrokenDeviceError`, and `RuntimeError` where memory is not enough for the smallest batch.
     """
-    shared_eta = getattr(shard.cell.knob, "eta_scope", "sample") == "batch"
-    rows = ShardRows(batch=setting.batch if shared_eta else 1 if one_by_one else batch or setting.batch)
+    fixed_batch = shard.cell.knob.depends_on_batch
+    rows = ShardRows(batch=setting.batch if fixed_batch else 1 if one_by_one else batch or setting.batch)
     start = 0
     encoders = ThreadPoolExecutor(ENCODERS, "png")
     try:
@@ -109,10 +111,8 @@ def generate_shard(
                 else:
                     _add_batch(rows, pipeline, setting, shard, some, encoders)
             except torch.OutOfMemoryError as error:
-                if shared_eta or len(some) == 1:
-                    why = (
-                        "eta_scope batch: workers.batch decides numbers and is not halved" if shared_eta else "no less"
-                    )
+                if fixed_batch or len(some) == 1:
+                    why = "the knob depends on the batch, so workers.batch is not halved" if fixed_batch else "no less"
                     raise RuntimeError(f"memory is not enough for a batch of {len(some)} ({why}): {error}") from error
                 rows.batch = len(some) // 2
                 continue
@@ -150,7 +150,8 @@ def generate_batch(
         size=size,
     )
     calls = family.model_calls(pipeline, generation.steps)
-    with perturb(getattr(pipeline, family.denoiser), knob, recorder, samples=len(samples), steps=calls):
+    denoiser, kernel = getattr(pipeline, family.denoiser), generation.attention_kernel
+    with perturb(denoiser, knob, recorder, samples=len(samples), steps=calls, kernel=kernel):
         return family.generate(pipeline, request)
 
 
@@ -159,18 +160,6 @@ def to_png(pixels: Float[np.ndarray, "h w 3"]) -> bytes:
     buffer = BytesIO()
     Image.fromarray((np.nan_to_num(pixels) * 255).round().astype(np.uint8)).save(buffer, "PNG")
     return buffer.getvalue()
-
-
-def knob_columns(cell: Cell) -> dict[str, Any]:
-    """A knob as the flat columns of `samples`; what a kind of knob does not have is NULL."""
-    knob = cell.knob.build()
-    kinds = {Vanilla: "vanilla", Skew: "skew", Temperature: "temperature"}
-    values: dict[str, Any] = {"knob": kinds[type(knob)], **asdict(knob)}
-    if "window" in values:
-        values["window_start"], values["window_end"] = values.pop("window")
-    if "blocks" in values:
-        values["blocks"] = str(values["blocks"])
-    return values
 
 
 def _add_batch(
@@ -188,7 +177,7 @@ def _add_batch(
     if on_gpu:
         torch.cuda.reset_peak_memory_stats(device)
     began = time.perf_counter()
-    pixels = generate_batch(pipeline, batch, shard.cell.knob.build(), setting.generation, setting.size, recorder)
+    pixels = generate_batch(pipeline, batch, shard.cell.knob, setting.generation, setting.size, recorder)
     drawn: dict[str, Any] = {
         "seconds": (time.perf_counter() - began) / len(batch),
         "peak_memory": torch.cuda.max_memory_allocated(device) if on_gpu else None,
@@ -241,6 +230,7 @@ def _sample_row(
         "prompt_challenge": sample.prompt.challenge,
         "shard": shard.id,
         **knob_columns(shard.cell),
+        "setting": json.dumps(whole_setting(shard.cell, setting.generation, setting.size)),
         "model": setting.model.id,
         "revision": setting.revision,
         "dtype": setting.model.dtype,
@@ -257,7 +247,7 @@ def _sample_row(
 
 def _stability_rows(shard: Shard, batch: Sequence[Sample], measured: pa.Table) -> pa.Table:
     """The recorder's rows, with the ids of the samples that its indices stand for."""
-    ids = pa.Table.from_pylist([_ids(shard, sample) for sample in batch], schema=pa.schema(list(STABILITY)[:5]))
+    ids = table_of_rows([_ids(shard, sample) for sample in batch], pa.schema(list(STABILITY)[:5]))
     rows = ids.take(measured["sample"])
     for name in measured.column_names:
         if name != "sample":

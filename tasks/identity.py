@@ -1,19 +1,16 @@
 """Ids: digests of what a thing is, so that the same thing has the same id on every worker, machine and day."""
 
 import json
-import os
 from functools import cache
 from hashlib import sha256
 from importlib.metadata import version
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
+from skewbench.stability.knobs import KNOBS
 from skewbench.tasks.experiment import Experiment
+from skewbench.tasks.families.registry import families
 from skewbench.tasks.prompts import Prompt
-
-_GENERATING = ("generate.py", "models.py", "identity.py")
-"""What of `tasks` makes the numbers, beside all of `stability`. (Prompts are digested themselves.)"""
+from skewbench.tasks.source import ROOTS, digest_of_source
 
 
 def digest(*parts: object) -> str:
@@ -51,24 +48,21 @@ _DECIDE_NOTHING = {"description", "metrics", "required", "reference", "max_unusa
 def settings_that_decide(experiment: Experiment) -> dict[str, Any]:
     """The experiment without what decides no numbers: description, scorers, and how the work is cut and placed."""
     settings = experiment.model_dump(mode="json", exclude=_DECIDE_NOTHING)
-    if any(getattr(cell.knob, "eta_scope", "sample") == "batch" for cell in experiment.cells):
+    if any(cell.knob.depends_on_batch for cell in experiment.cells):
         settings["batch"] = experiment.workers.batch  # there a sample's result depends on its neighbours
         settings["shard"] = experiment.workers.shard
     return settings
 
 
-@cache
-def source_digest() -> str:
-    """Digest of the source that makes the numbers, and says which pictures are blank."""
-    ours = [Path(__file__).with_name(name) for name in _GENERATING]
-    files = [*sorted(_folder("stability").glob("*.py")), *ours, _folder("eval") / "scoring" / "images.py"]
-    return digest([(f"{file.parent.name}/{file.name}", file.read_text(encoding="utf-8")) for file in files])
+def source_digest(experiment: Experiment, pipeline: str) -> str:
+    """Digest the code that makes a run's numbers: what generation imports, its knobs and its family of models.
 
-
-def _folder(package: str) -> Path:
-    """Without importing it. Packages that a driver ships do not lie side by side."""
-    (place,) = find_spec(f"skewbench.{package}").submodule_search_locations  # type: ignore[union-attr, misc]
-    return Path(place)
+    Args:
+        experiment: The experiment.
+        pipeline: The pipeline class of its model.
+    """
+    knobs = {type(cell.knob).__module__ for cell in experiment.cells}
+    return digest_of_source(*ROOTS, *sorted({*knobs, families.source(pipeline)}))
 
 
 @cache
@@ -80,19 +74,30 @@ def versions() -> dict[str, str]:
 def build() -> dict[str, str]:
     """What makes the numbers on this machine. A library's builds for CPUs ("2.13.0+cpu") and for GPUs count as one."""
     libraries = {name: number.split("+")[0] for name, number in versions().items()}
-    return {"the source": source_digest()[:8], **libraries, "the attention's kernel": _kernel()}
+    ours, others = list(ROOTS), {}
+    for registry in (KNOBS, families):
+        for name in registry.names():
+            module = registry.source(name)
+            if module.startswith("skewbench."):
+                ours.append(module)
+            else:
+                others[f"the source of {registry.kind} {name}"] = digest_of_source(module)[:8]
+    return {"the source": digest_of_source(*sorted(set(ours)))[:8], **others, **libraries}
 
 
-def _kernel() -> str:
-    """By `skewbench.stability.fused.SWITCH`; the sums of the two differ in the last bits."""
-    return "triton" if os.environ.get("SKEWBENCH_TRITON") == "1" else "torch"
+def run_id(experiment: Experiment, prompts: list[Prompt], revision: str, source: str) -> str:
+    """Name a run by a digest of all that decides its numbers. A resumed run never spans a change of them.
 
+    Args:
+        experiment: The experiment.
+        prompts: Its prompts.
+        revision: The revision of its model.
+        source: The digest of the code (`source_digest`).
 
-def run_id(experiment: Experiment, prompts: list[Prompt], revision: str) -> str:
-    """`<name>-<8 hex>` of all that decides a run's numbers. A resumed run never spans a change of them."""
+    Returns:
+        `<name>-<8 hex>`.
+    """
     libraries = {name: v for name, v in versions().items() if name != "skewbench"}
-    if _kernel() != "torch":
-        libraries["attention"] = _kernel()
     texts = [(prompt.id, prompt.text) for prompt in prompts]
-    whole = digest(settings_that_decide(experiment), texts, revision, source_digest(), libraries)
+    whole = digest(settings_that_decide(experiment), texts, revision, source, libraries)
     return f"{experiment.name}-{whole[:8]}"

@@ -6,6 +6,8 @@ from itertools import groupby
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic.dataclasses import is_pydantic_dataclass
+from pydantic.fields import FieldInfo
 
 RUN_NAME = r"^[a-z0-9][a-z0-9-]{0,39}$"
 CELL_NAME = r"^[a-z0-9][a-z0-9._-]{0,39}$"
@@ -32,9 +34,9 @@ def _follows(fault: Any) -> bool:
     return fault["type"] == "too_short" and len(fault["input"]) >= fault["ctx"]["min_length"]
 
 
-def _place(loc: Sequence[int | str], model: type[BaseModel]) -> tuple[str, tuple[type[BaseModel], ...]]:
+def _place(loc: Sequence[int | str], model: type) -> tuple[str, tuple[type, ...]]:
     """The field as a person writes it, and what it lies in: pydantic also names the branches of unions it tried."""
-    inside: tuple[type[BaseModel], ...] = (model,)
+    inside: tuple[type, ...] = (model,)
     branches, path = inside, []
     for part in loc:
         if isinstance(part, int):
@@ -44,33 +46,39 @@ def _place(loc: Sequence[int | str], model: type[BaseModel]) -> tuple[str, tuple
         elif branches or not path:
             path.append(part)
             inside = branches
-            branches = tuple(_models([one.model_fields[part].annotation for one in inside if part in one.model_fields]))
+            branches = tuple(_models([_fields(one)[part].annotation for one in inside if part in _fields(one)]))
         else:
             break
     return ".".join(path), inside
 
 
-def _kinds(model: type[BaseModel]) -> tuple[Any, ...]:
-    """The values of the field `kind` that distinguishes a model from others."""
-    return get_args(model.model_fields["kind"].annotation) if "kind" in model.model_fields else ()
+def _fields(model: type) -> dict[str, FieldInfo]:
+    """The fields of a model or of a pydantic dataclass."""
+    found: dict[str, FieldInfo] = model.__pydantic_fields__  # type: ignore[attr-defined]
+    return found
 
 
-def _models(annotations: Sequence[Any]) -> Iterator[type[BaseModel]]:
+def _kinds(model: type) -> tuple[Any, ...]:
+    """The values of the field `kind` by which a model is told from others."""
+    return get_args(_fields(model)["kind"].annotation) if "kind" in _fields(model) else ()
+
+
+def _models(annotations: Sequence[Any]) -> Iterator[type]:
     for annotation in annotations:
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        if isinstance(annotation, type) and (issubclass(annotation, BaseModel) or is_pydantic_dataclass(annotation)):
             yield annotation
         else:
             yield from _models(get_args(annotation))
 
 
-def _fault(field: str, models: Sequence[type[BaseModel]], faults: Sequence[Any]) -> str:
+def _fault(field: str, models: Sequence[type], faults: Sequence[Any]) -> str:
     first = faults[0]
     if first["type"] == "missing":
         return f"{field}: is missing"
     value = repr(first["input"])
     shown = "" if isinstance(first["input"], dict) or not field else f" {value}"
     shown = shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}..."
-    if first["type"] == "extra_forbidden":
+    if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         return f"{field}{shown}: unknown field; {_meant(field, models)}"
     if first["type"] in ("union_tag_invalid", "union_tag_not_found"):
         return f"{field}: {_without_kind(field, models, first)}"
@@ -83,21 +91,21 @@ def _message(fault: Any) -> str:
     if fault["type"] == "string_pattern_mismatch":
         pattern = fault["ctx"]["pattern"]
         return f"a name is {_NAMES[pattern]}" if pattern in _NAMES else str(fault["msg"])
-    if fault["type"] in ("model_type", "model_attributes_type"):
+    if fault["type"] in ("model_type", "model_attributes_type", "dataclass_type"):
         return "Input should be a mapping of fields"
     message = str(fault["msg"]).removeprefix("Value error, ").replace("valid tuple", "list")
     return message.replace("Tuple should", "list should").replace(" after validation", "")
 
 
-def _without_kind(field: str, models: Sequence[type[BaseModel]], fault: Any) -> str:
+def _without_kind(field: str, models: Sequence[type], fault: Any) -> str:
     name = field.rpartition(".")[2]
-    branches = _models([model.model_fields[name].annotation for model in models if name in model.model_fields])
+    branches = _models([_fields(model)[name].annotation for model in models if name in _fields(model)])
     known = ", ".join(repr(kind) for branch in branches for kind in _kinds(branch))
     tag = fault.get("ctx", {}).get("tag")
     return f"kind is missing; there are {known}" if tag is None else f"kind {tag!r} is none of {known}"
 
 
-def _meant(field: str, models: Sequence[type[BaseModel]]) -> str:
-    known = list(dict.fromkeys(name for model in models for name in model.model_fields))
+def _meant(field: str, models: Sequence[type]) -> str:
+    known = list(dict.fromkeys(name for model in models for name in _fields(model)))
     near = get_close_matches(field.rpartition(".")[2], known, n=1)
     return f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"

@@ -38,7 +38,7 @@ def replay_script(sample: dict[str, Any], experiment: Experiment, run_id: str, f
         family: the family of the run's model.
     """
     cell = next(cell for cell in experiment.cells if cell.name == sample["cell"])
-    imports, image = _drawn(cell, family, sample["steps"])
+    imports, image = _drawn(cell, family, sample["steps"], experiment.generation.attention_kernel)
     model = str(BUNDLED.get(sample["model"], sample["model"]))
     size = (sample["width"], sample["height"])
     request = Request([sample["prompt"]], [sample["noise_seed"]], sample["steps"], sample["guidance"], size)
@@ -60,14 +60,17 @@ def replay_script(sample: dict[str, Any], experiment: Experiment, run_id: str, f
     )
 
 
-def _drawn(cell: Cell, family: Family, steps: int) -> tuple[str, str]:
+def _drawn(cell: Cell, family: Family, steps: int, attention_kernel: str) -> tuple[str, str]:
     """Imports, and the lines that make the image."""
     if cell.knob.kind == "vanilla":
         return "", "image = draw()"
-    knob = cell.knob.build()
-    name = type(knob).__name__
-    settings = ", ".join(f"{field.name}={getattr(knob, field.name)!r}" for field in fields(knob))
-    calls = "len(pipeline.scheduler.timesteps)"
-    perturbed = f"with perturb(pipeline.{family.denoiser}, {name}({settings}), samples=1, steps={calls}):"
+    knob, kind = cell.knob, type(cell.knob)
+    name, module = kind.__name__, kind.__module__
+    settings = ", ".join(f"{field.name}={getattr(knob, field.name)!r}" for field in fields(knob) if field.repr)
+    kernel = "" if attention_kernel == "torch" else f", kernel={attention_kernel!r}"
+    given = f"{name}({settings}), samples=1, steps=len(pipeline.scheduler.timesteps){kernel}"
+    perturbed = f"with perturb(pipeline.{family.denoiser}, {given}):"
     lines = f"pipeline.scheduler.set_timesteps({steps})\n{perturbed}\n    image = draw()"
-    return f"from skewbench.stability import {name}, perturb\n", lines
+    if module.startswith("skewbench."):
+        return f"from skewbench.stability import {name}, perturb\n", lines
+    return f"from skewbench.stability import perturb\nfrom {module} import {name}\n", lines

@@ -28,6 +28,7 @@ from skewbench.storage.manifest import (
 from skewbench.storage.parts import COMPACTED, GENERATION, Part, Receipt, job_of, read_receipts
 from skewbench.storage.records import Status
 from skewbench.storage.store import Store, open_store
+from skewbench.tasks.cells import cell_entry
 from skewbench.tasks.checks import check_metrics
 from skewbench.tasks.experiment import Experiment, WorkerSpec
 from skewbench.tasks.generate import Setting
@@ -74,7 +75,7 @@ def prepare(experiment: Experiment, lake: str, download: bool = False) -> Run:
     store = open_store(lake)
     store.check_writable()
     check_reference(store, experiment.reference, experiment.name)  # now, not when all is drawn
-    identity = run_id(experiment, prompts, source.revision)
+    identity = run_id(experiment, prompts, source.revision, source_digest(experiment, pipeline_class(source)))
     size = image_size(source, experiment.generation.width, experiment.generation.height)
     begun = read_manifest(store, identity)
     # a run that was begun keeps the shards it was begun with, whatever the experiment says of them now
@@ -114,7 +115,7 @@ def begin(run: Run) -> Manifest:
     decides: dict[str, Any] = {
         **settings_that_decide(experiment),
         "revision": run.setting.revision,
-        "source": source_digest(),
+        "source": source_digest(experiment, pipeline_class(run.source)),
         "versions": versions(),
         "pipeline": pipeline_class(run.source),
     }
@@ -127,7 +128,7 @@ def begin(run: Run) -> Manifest:
             created=now(),
             experiment=experiment.model_dump(mode="json"),
             identity=decides,
-            cells=[cell.model_dump(mode="json", exclude_defaults=True) for cell in experiment.cells],
+            cells=[cell_entry(cell, run.setting.generation, run.setting.size) for cell in experiment.cells],
             baseline=experiment.baseline,
             shards=len(run.shards),
             samples=sum(len(shard.samples) for shard in run.shards),

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from skewbench.eval.scorers import Declaration, GroupScore, GroupScorer, ImageScorer, Score
 from skewbench.eval.scoring.images import CorruptImage, decode
 from skewbench.storage.parts import Part, read_part
-from skewbench.storage.schemas import GROUP_SCORES, SCORES
+from skewbench.storage.schemas import GROUP_SCORES, SCORES, table_of_rows
 from skewbench.storage.store import Store
 
 BATCH = 64
@@ -39,8 +39,8 @@ def score_images(
     for row in rows:
         row["picture"], row["why"] = (None, missing) if missing else _picture(row, pictures.get(row["sample_id"]))
     if isinstance(made, ImageScorer):
-        return {"scores": pa.Table.from_pylist(list(_image_rows(declared, made, rows)), schema=SCORES)}
-    return {"group_scores": pa.Table.from_pylist(list(_group_rows(declared, made, rows)), schema=GROUP_SCORES)}
+        return {"scores": table_of_rows(list(_image_rows(declared, made, rows)), SCORES)}
+    return {"group_scores": table_of_rows(list(_group_rows(declared, made, rows)), GROUP_SCORES)}
 
 
 def _rows(store: Store, shard: str, samples: tuple[Part, ...]) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from skewbench.eval.scorers import Declaration, GroupScore, SetScorer
 from skewbench.eval.scoring.distribution import Features
 from skewbench.eval.scoring.images import CorruptImage, decode, is_blank
 from skewbench.storage.parts import Part
-from skewbench.storage.schemas import GROUP_SCORES
+from skewbench.storage.schemas import GROUP_SCORES, table_of_rows
 from skewbench.storage.store import Store
 from skewbench.tasks.reference import Reference, pictures_of, stored_pictures
 from skewbench.tasks.score import score_fields
@@ -45,7 +45,7 @@ class CellScores:
             }
             for metric in self._declared.metric_names
         ]
-        return {"group_scores": pa.Table.from_pylist(rows, schema=GROUP_SCORES)}
+        return {"group_scores": table_of_rows(rows, GROUP_SCORES)}
 
     def _made(self, cell: str, parts: tuple[Part, ...]) -> Iterator[np.ndarray]:
         """Blank and unreadable pictures are left out, and with them out of n."""

@@ -136,8 +136,11 @@ class Worker:
         """Answers once the worker has a place and stands. Raises `LakeError` where it has no credentials there,
         and `RunError` where its node would make other numbers than the run's id says: by its code, or by its model.
         """
+        here = build()
         other = [
-            f"{what} is {have}, not {self._build[what]}" for what, have in build().items() if have != self._build[what]
+            f"{what} is {here.get(what, 'missing')}, not {wanted}"
+            for what, wanted in self._build.items()
+            if here.get(what) != wanted
         ]
         if other:
             raise RunError(f"another skewbench than the driver's is on {socket.gethostname()}: {', '.join(other)}")

@@ -101,9 +101,7 @@ def plan(
     out = console()
     table = folding("cell", "knob", "samples", title=f"{chosen.name}: {chosen.description}")
     for cell in chosen.cells:
-        settings = cell.knob.model_dump(exclude={"kind"}, exclude_defaults=True)
-        told = ", ".join(f"{name} {value}" for name, value in settings.items())
-        table.add_row(cell.name, f"{cell.knob.kind} {told}".strip(), str(expected.samples // len(chosen.cells)))
+        table.add_row(cell.name, cell.knob.words, str(expected.samples // len(chosen.cells)))
     out.print(table)
     out.print(f"model    {chosen.model.id}, {chosen.model.dtype}; {expected.model}")
     factors = f"{expected.prompts} prompts x {chosen.seeds} seeds x {len(chosen.cells)} cells"

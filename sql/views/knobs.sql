@@ -1,43 +1,23 @@
--- The cells with their knob's settings as columns, from the manifest: also of cells that have no sample yet.
--- family: settings that differ in strength alone (alpha and beta, or tau) are one family: baseline, static, adaptive,
--- temperature; one that leaves out the rescaling, or covers some blocks or steps alone, is a family of its own.
--- by_name: all settings, those left out with their defaults, in the order of their names: equal where knobs of a kind are.
+-- The cells with their knob's settings, from the manifest: also of cells that have no sample yet.
+-- settings (JSON): all fields of the knob; words, family, strengths: as the knob said them when the run was begun, so
+-- that a lake is read without the knob's code. family: settings that differ in strength alone, such as baseline,
+-- static, adaptive, temperature; a setting that covers some blocks or steps alone is of a family of its own.
+-- alpha to window_end: fields of the knob by name, NULL where it has none. adaptive: of kind skew alone.
+-- by_name: all settings in the order of their names: equal where knobs of a kind are.
 CREATE OR REPLACE VIEW knobs AS
-WITH whole AS (
-    SELECT
-        run_id, cell, position, baseline, knob, settings,
-        json_merge_patch(
-            '{"beta": 1.0, "adapt_alpha": "off", "adapt_beta": false, "eta_scope": "sample", "rescale": "norm",
-            "blocks": "all", "window": [0.0, 1.0]}',
-            settings
-        ) AS whole
-    FROM cells
-),
-parsed AS (
-    SELECT
-        run_id, cell, position, baseline, knob, settings,
-        list_transform(list_sort(json_keys(whole)), lambda name: name || ' ' || (whole->name)::VARCHAR) AS by_name,
-        (whole->>'alpha')::DOUBLE AS alpha,
-        CASE WHEN knob = 'skew' THEN (whole->>'beta')::DOUBLE END AS beta,
-        (whole->>'tau')::DOUBLE AS tau,
-        whole->>'adapt_alpha' AS adapt_alpha,
-        (whole->>'adapt_beta')::BOOLEAN AS adapt_beta,
-        whole->>'rescale' AS rescale,
-        whole->>'blocks' AS blocks,
-        (whole->'window'->>0)::DOUBLE AS window_start,
-        (whole->'window'->>1)::DOUBLE AS window_end
-    FROM whole
-)
 SELECT
-    *,
-    adapt_alpha <> 'off' OR adapt_beta AS adaptive,
-    concat_ws(
-        ', ',
-        CASE
-            WHEN knob = 'vanilla' THEN 'baseline' WHEN knob <> 'skew' THEN knob
-            WHEN adapt_alpha <> 'off' OR adapt_beta THEN 'adaptive' ELSE 'static' END,
-        CASE WHEN knob = 'skew' AND rescale = 'off' THEN 'no rescale' END,
-        CASE WHEN blocks <> 'all' THEN 'blocks ' || blocks END,
-        CASE WHEN window_start > 0 OR window_end < 1 THEN 'steps ' || window_start || ' to ' || window_end END
-    ) AS family
-FROM parsed;
+    run_id, cell, position, baseline, knob, settings, words, family, strengths,
+    list_transform(
+        list_sort(json_keys(settings)), lambda name: name || ' ' || json_extract(settings, '$."' || name || '"')::VARCHAR
+    ) AS by_name,
+    try_cast(settings->>'alpha' AS DOUBLE) AS alpha,
+    try_cast(settings->>'beta' AS DOUBLE) AS beta,
+    try_cast(settings->>'tau' AS DOUBLE) AS tau,
+    settings->>'adapt_alpha' AS adapt_alpha,
+    try_cast(settings->>'adapt_beta' AS BOOLEAN) AS adapt_beta,
+    settings->>'rescale' AS rescale,
+    settings->>'blocks' AS blocks,
+    try_cast(settings->'window'->>0 AS DOUBLE) AS window_start,
+    try_cast(settings->'window'->>1 AS DOUBLE) AS window_end,
+    knob = 'skew' AND (coalesce(adapt_alpha, 'off') <> 'off' OR coalesce(adapt_beta, false)) AS adaptive
+FROM cells;

@@ -12,7 +12,7 @@ import polars as pl
 import pyarrow as pa
 
 from skewbench.eval.statistics import mean_draws, resample, spearman_draws, worst_draws
-from skewbench.storage.schemas import ANALYSIS
+from skewbench.storage.schemas import ANALYSIS, table_of_rows
 from skewbench.tasks.analyse.effects import adaptive_vs_static, pareto_front, static_effect
 from skewbench.tasks.analyse.frames import (
     Resamples,
@@ -63,7 +63,7 @@ def analyse(connection: duckdb.DuckDBPyConnection, run_id: str, resamples: int =
         for answers in (*_ANSWERS, static_effect, adaptive_vs_static, pareto_front)
         for row in answers(connection, run_id, drawn)
     ]
-    return pa.Table.from_pylist(rows, ANALYSIS)
+    return table_of_rows(rows, ANALYSIS)
 
 
 def _correlations(connection: duckdb.DuckDBPyConnection, run_id: str, drawn: Resamples) -> Iterator[Row]:

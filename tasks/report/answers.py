@@ -1,8 +1,6 @@
 """What the named queries say of a run: all that the page's figures show."""
 
-import json
 from dataclasses import dataclass
-from typing import Any
 
 import duckdb
 import polars as pl
@@ -46,8 +44,8 @@ class Answers:
 
 def ask(lake: duckdb.DuckDBPyConnection, run: Manifest) -> Answers:
     """Run the named queries over a connection that sees this run alone."""
-    cells = sql.select(lake, "SELECT cell, knob, settings, baseline FROM cells ORDER BY baseline DESC, position")
-    knobs = {row["cell"]: _words(row["knob"], json.loads(row["settings"])) for row in cells.to_dicts()}
+    cells = sql.select(lake, "SELECT cell, words FROM cells ORDER BY baseline DESC, position")
+    knobs = dict(cells.select("cell", "words").iter_rows())
     main = dict(sql.select(lake, "SELECT role, metric FROM main_metrics").iter_rows())
     return Answers(
         run=run,
@@ -71,29 +69,3 @@ def ask(lake: duckdb.DuckDBPyConnection, run: Manifest) -> Answers:
         failures=sql.query(lake, "failures"),
         speed=sql.query(lake, "speed"),
     )
-
-
-def _words(kind: str, settings: dict[str, Any]) -> str:
-    """A knob in words: what differs from plain attention."""
-    given = {name: value for name, value in settings.items() if value is not None}
-    if kind == "vanilla":
-        return "plain attention"
-    words = [kind]
-    words += [f"{symbol} {given[name]:g}" for name, symbol in _SYMBOLS.items() if name in given]
-    if given.get("adapt_alpha", "off") != "off":
-        words.append(f"α adaptive ({given['adapt_alpha']})")
-    if given.get("adapt_beta"):
-        words.append("β adaptive")
-    if given.get("eta_scope") == "batch":
-        words.append("η over the batch")
-    if given.get("rescale") == "off":
-        words.append("no rescale")
-    if given.get("blocks", "all") != "all":
-        words.append(f"blocks {given['blocks']}")
-    start, end = given.get("window", (0.0, 1.0))
-    if (start, end) != (0.0, 1.0):
-        words.append(f"steps from {start:.0%} to {end:.0%}")
-    return ", ".join(words)
-
-
-_SYMBOLS = {"alpha": "α", "beta": "β", "tau": "τ"}

@@ -1,5 +1,6 @@
 """The operating-point explorer: sliders over the settings that were run, the same prompts and seeds under each."""
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,9 +12,6 @@ from skewbench.tasks.report.labels import Labels
 from skewbench.tasks.report.numbers import count, show, signed
 from skewbench.tasks.report.pictures import Group
 from skewbench.tasks.report.view import Column, Table, table
-
-_PARAMETERS = {"alpha": ("α", 1.0), "beta": ("β", None), "tau": ("τ", 1.0)}
-"""Symbol, and the value at which the knob does nothing, whatever the others are; None: there is none."""
 
 
 def _columns(labels: Labels) -> tuple[Column, ...]:
@@ -85,15 +83,18 @@ def explore(answers: Answers, groups: list[Group]) -> Explorer | None:
 
 
 def _family(answers: Answers, name: str, cells: pl.DataFrame) -> Family:
-    known = [parameter for parameter in _PARAMETERS if cells[parameter].is_not_null().any()]
-    values = {parameter: set(cells[parameter].drop_nulls().to_list()) for parameter in known}
-    rest = {parameter: _PARAMETERS[parameter][1] for parameter in known}
+    turned = {row["cell"]: {strength["name"]: strength for strength in json.loads(row["strengths"])}
+              for row in cells.to_dicts()}  # fmt: skip
+    known = {name: strength for strengths in turned.values() for name, strength in strengths.items()}
+    values = {name: {own[name]["value"] for own in turned.values() if name in own} for name in known}
+    rest = {name: strength["plain"] for name, strength in known.items()}
     if answers.baseline:
-        for parameter, at_rest in rest.items():
-            values[parameter] |= set() if at_rest is None else {at_rest}
-    sliders = tuple(Slider(_PARAMETERS[name][0], name, tuple(sorted(values[name]))) for name in known)
+        for strength, plain in rest.items():
+            values[strength] |= set() if plain is None else {plain}
+    sliders = tuple(Slider(known[name]["symbol"], name, tuple(sorted(values[name]))) for name in known)
     settings: list[tuple[tuple[int | None, ...], str]] = [
-        (tuple(slider.values.index(row[slider.name]) for slider in sliders), row["cell"]) for row in cells.to_dicts()
+        (tuple(_place(slider, own.get(slider.name, {}).get("value")) for slider in sliders), cell)
+        for cell, own in turned.items()
     ]
     if answers.baseline:
         at = tuple(_place(slider, rest[slider.name]) for slider in sliders)

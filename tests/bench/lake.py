@@ -83,7 +83,7 @@ def _draw(worker: Worker, setting: Setting, shard: Shard) -> list[Drawn]:
     drawn = []
     for start in range(0, len(shard.samples), setting.batch):
         batch, recorder = shard.samples[start : start + setting.batch], Recorder()
-        knob = shard.cell.knob.build()
+        knob = shard.cell.knob
         pixels = generate_batch(worker._pipeline, batch, knob, setting.generation, setting.size, recorder)
         recorder.to_arrow()
         drawn.append((pixels, recorder))
@@ -109,7 +109,7 @@ def _parts(
 ) -> tuple[dict[str, Times], dict[str, int]]:
     """Encoding, and writing each table, by themselves; and their bytes."""
     first = shard.samples[: setting.batch]
-    knob = shard.cell.knob.build()
+    knob = shard.cell.knob
     pixels = generate_batch(worker._pipeline, first, knob, setting.generation, setting.size)
     pictures = [pixels[i % len(pixels)] for i in range(len(shard.samples))]
     tables = generate_shard(worker._pipeline, setting, shard).tables()

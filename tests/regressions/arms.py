@@ -16,6 +16,7 @@ import torch
 from rich.progress import Progress
 
 from skewbench import stability
+from skewbench.stability import control
 from skewbench.stability.blocks import numbered
 from skewbench.tasks import generate
 from skewbench.tasks.experiment import Experiment, parse_experiment
@@ -61,12 +62,12 @@ def other_noise() -> Iterator[None]:
 @contextmanager
 def alpha_off() -> Iterator[None]:
     """Alpha is 2% too large, and recorded as if it were not."""
-    blend = stability.attention.blend_for
+    blend = control.blend_for
 
     def off(knob: Any, *rest: Any) -> Any:
         return blend(replace(knob, alpha=ALPHA_OFF * knob.alpha), *rest)
 
-    with patch.object(stability.attention, "blend_for", off):
+    with patch.object(control, "blend_for", off):
         yield
 
 

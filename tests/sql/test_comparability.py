@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -118,15 +117,3 @@ def test_the_same_knob_may_be_written_otherwise(tmp_path: Path, knob: dict[str, 
     path.write_text(json.dumps(manifest))
     found = sql.query(sql.connect(tmp_path), "run_changes")
     assert dict(found.select("cell", "same_knob").unique().iter_rows()) == {"baseline": True, "a1.05-b3": same}
-
-
-def test_defaults_of_a_knob_are_those_of_an_experiment() -> None:
-    from skewbench.tasks.experiment import SkewSpec, TemperatureSpec
-
-    text = (files("skewbench.sql") / "views" / "knobs.sql").read_text(encoding="utf-8")
-    for spec, required in (
-        (SkewSpec(kind="skew", alpha=1), "alpha"),
-        (TemperatureSpec(kind="temperature", tau=1), "tau"),
-    ):
-        for name, value in spec.model_dump(mode="json", exclude={"kind", required}).items():
-            assert f'"{name}": {json.dumps(value)}' in text

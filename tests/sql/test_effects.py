@@ -158,7 +158,7 @@ def test_parts_of_the_network_are_families_of_their_own(tmp_path: Path, monkeypa
     make(tmp_path, Lake(images=False, knobs=("baseline", "a1.20-b5", "up", "adaptive")))
     connection = sql.connect(tmp_path)
     family = dict(connection.sql("SELECT cell, family FROM knobs").fetchall())
-    assert family["up"] == "static, no rescale, blocks up, steps 0.0 to 0.5"
+    assert family["up"] == "static, no rescale, blocks up, steps from 0% to 50%"
     assert (family["a1.20-b5"], family["adaptive"], family["baseline"]) == ("static", "adaptive", "baseline")
     assert set(sql.query(connection, "adaptive_vs_static")["static_cell"]) == {"a1.20-b5"}
 

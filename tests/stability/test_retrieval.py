@@ -8,6 +8,7 @@ from torch import Tensor
 
 from skewbench.stability import Recorder, Skew, Vanilla, perturb
 from skewbench.stability.retrieval import BUDGET, Blend, attend, retrieval, skew_heads, skewed, stability_and_heads
+from skewbench.stability.softmax import SoftmaxCall
 from tests.stability.dispatch import Operations
 from tests.stability.models import heads_of, layer
 
@@ -55,7 +56,7 @@ def test_retrieval_and_heads_are_their_definitions(
     torch.testing.assert_close(xi_out, wanted)
     torch.testing.assert_close(skew_heads(q, k, v, 1 / 2, blend, ratio, bias), wanted @ weight + bias)
     if rescale:
-        heads = stability_and_heads(q, k, x, 1 / 2, blend, None, weight).heads
+        heads = stability_and_heads(SoftmaxCall(q, k, v, x, 1 / 2, blend=blend), q, k, None, weight).heads
         torch.testing.assert_close(heads, wanted @ weight)
 
 
@@ -67,12 +68,13 @@ def test_attend_pads_nothing_into_the_result() -> None:
 
 @pytest.mark.parametrize("budget", [1, 40, 200, 1000, 10**6])
 def test_tiles_change_nothing(budget: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    q, k, _, x, alpha, beta = drawn(3, 4, 11, 8, 1)
-    blend, columns = Blend(alpha, beta, True), torch.tensor([1, 4, 5])
+    q, k, v, x, alpha, beta = drawn(3, 4, 11, 8, 1)
+    call = SoftmaxCall(q, k, v, x, 0.5, blend=Blend(alpha, beta, True))
+    columns = torch.tensor([1, 4, 5])
     weight = torch.randn(4, 8, 4, dtype=x.dtype)
-    once = [stability_and_heads(q, k, x, 0.5, blend, columns, value) for value in (None, weight)]
+    once = [stability_and_heads(call, q, k, columns, value) for value in (None, weight)]
     monkeypatch.setitem(BUDGET, "cpu", budget)
-    tiled = [stability_and_heads(q, k, x, 0.5, blend, columns, value) for value in (None, weight)]
+    tiled = [stability_and_heads(call, q, k, columns, value) for value in (None, weight)]
     torch.testing.assert_close(tiled[0].means, once[0].means)
     torch.testing.assert_close(tiled[0].ratio, once[0].ratio)
     torch.testing.assert_close(tiled[1].means, once[0].means)
@@ -131,7 +133,7 @@ def test_autocast_does_not_reach_the_measures() -> None:
         cast = recorder.to_arrow()["energy"].to_pylist()
         with torch.autocast("cpu", torch.bfloat16):
             q, k = heads_of(attention, x)
-    means = stability_and_heads(q, k, x, attention.scale, None, slice(None)).means
+    means = stability_and_heads(SoftmaxCall(q, k, x, x, attention.scale), q, k, slice(None)).means
     assert means is not None
     torch.testing.assert_close(torch.tensor(cast), means[0].mean(1))
 

@@ -24,7 +24,7 @@ def _cell(**knob: Any) -> list[dict[str, Any]]:
         ({"sedes": 3}, ["sedes 3: unknown field; did you mean 'seeds'?"]),
         ({"generation": {"step": 3}}, ["generation.step 3: unknown field; did you mean 'steps'?"]),
         ({"cells": _cell(kind="skew", alpha=1.1, bata=2)}, ["cells.1.knob.bata 2: unknown", "mean 'beta'?"]),
-        ({"cells": _cell(kind="temperature", tau=1.1, alpha=2)}, ["cells.1.knob.alpha", "kind, tau"]),
+        ({"cells": _cell(kind="temperature", tau=1.1, alpha=2)}, ["cells.1.knob.alpha", "kind, blocks, window, tau"]),
         ({"seeds": "many"}, ["seeds", "'many'", "integer"]),
         ({"seeds": 0}, ["seeds", "0", "greater than or equal to 1"]),
         ({"name": "../escape"}, ["name '../escape': a name is 1 to 40 lower-case letters, digits and hyphens"]),
@@ -73,7 +73,7 @@ def test_every_knob_is_built() -> None:
         {"name": "s", "knob": {"kind": "skew", "alpha": 1.2, "beta": 3, "adapt_alpha": "dev", "blocks": ["up", 4]}},
         {"name": "t", "knob": {"kind": "temperature", "tau": 1.5, "window": [0.0, 0.5]}},
     ]
-    knobs = [cell.knob.build() for cell in small(cells=cells).cells]
+    knobs = [cell.knob for cell in small(cells=cells).cells]
     assert knobs == [
         Vanilla(),
         Skew(alpha=1.2, beta=3.0, adapt_alpha="dev", blocks=("up", 4)),

@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from skewbench.stability.fused import SWITCH
 from skewbench.tasks import identity
 from skewbench.tasks.identity import noise_seed, pair_id, run_id
 from skewbench.tasks.prompts import Prompt, load_prompts
@@ -14,7 +13,7 @@ PROMPTS = load_prompts(small().prompts)
 
 
 def _id(**changes: Any) -> str:
-    return run_id(small(**changes), PROMPTS, "revision")
+    return run_id(small(**changes), PROMPTS, "revision", "source")
 
 
 @pytest.mark.parametrize(
@@ -36,6 +35,7 @@ def test_how_work_is_placed_does_not_matter(changes: dict[str, Any]) -> None:
         {"shared_seeds": True},
         {"generation": {"steps": 3}},
         {"generation": {"steps": 2, "threads": 2}},
+        {"generation": {"steps": 2, "attention_kernel": "triton"}},
         {"cells": [BASELINE]},
         {"measure": {"every": 2}},
         {"model": {"dtype": "bfloat16"}},
@@ -47,10 +47,12 @@ def test_what_decides_numbers_matters(changes: dict[str, Any]) -> None:
 
 
 def test_prompts_revision_source_and_libraries_matter(monkeypatch: pytest.MonkeyPatch) -> None:
-    known = {_id(), run_id(small(), PROMPTS[:1], "revision"), run_id(small(), PROMPTS, "other revision")}
-    with monkeypatch.context() as patched:
-        patched.setattr(identity, "source_digest", lambda: "other source")
-        known.add(_id())
+    known = {
+        _id(),
+        run_id(small(), PROMPTS[:1], "revision", "source"),
+        run_id(small(), PROMPTS, "other revision", "source"),
+        run_id(small(), PROMPTS, "revision", "other source"),
+    }
     with monkeypatch.context() as patched:
         patched.setattr(identity, "versions", lambda: {"torch": "0", "diffusers": "0", "skewbench": "0"})
         known.add(_id())
@@ -80,11 +82,3 @@ def test_pairs_do_not_know_cell_or_run() -> None:
 def test_prompt_id_is_of_its_text() -> None:
     assert Prompt("x", "t", None) != PROMPTS[0]
     assert [p.id for p in load_prompts(small().prompts)] == [p.id for p in PROMPTS]
-
-
-def test_attention_by_another_kernel_is_another_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    own = _id()
-    monkeypatch.setenv(SWITCH, "1")
-    assert _id() != own
-    monkeypatch.setenv(SWITCH, "0")
-    assert _id() == own

@@ -188,5 +188,5 @@ def test_ids_categories_and_challenges_reach_the_run() -> None:
     mine = Prompt("coco-3-30", "a cat", "Animals", "Basic")
     (shard, *_) = plan_shards(experiment, [mine], "small-0123abcd", (64, 64), 4)
     assert {(sample.prompt.id, sample.prompt.challenge) for sample in shard.samples} == {("coco-3-30", "Basic")}
-    assert run_id(experiment, [mine], "r") != run_id(experiment, [Prompt("other", "a cat")], "r")
+    assert run_id(experiment, [mine], "r", "s") != run_id(experiment, [Prompt("other", "a cat")], "r", "s")
     assert {"prompt_id", "prompt_category", "prompt_challenge"} <= set(SAMPLES.names)

@@ -1,0 +1,133 @@
+"""Types of a knob's fields, and the one-line message for a value that they refuse."""
+
+import re
+from dataclasses import dataclass
+from inspect import signature
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+import annotated_types
+from pydantic import AfterValidator, AllowInfNan, Field, Strict, ValidationError
+from pydantic.fields import FieldInfo
+
+Number = Annotated[float, Strict(), AllowInfNan(False)]
+"""A finite number. A string that holds one, and True or False, are refused."""
+Flag = Annotated[bool, Strict()]
+"""True or False, not 1 or 0."""
+
+WHOLE = (0.0, 1.0)
+"""The window that covers every call, however many there are."""
+
+
+@dataclass(frozen=True)
+class Strength:
+    """Marks a number that says how strongly a knob acts: a slider in reports.
+
+    Args:
+        symbol: Its symbol for people, such as `α`.
+        plain: The value at which the knob does nothing whatever its other fields are; None if there is no such value.
+    """
+
+    symbol: str
+    plain: float | None = None
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """What values a field takes, for error messages, where its type does not say it well."""
+
+    text: str
+
+
+def _compiled(blocks: Any) -> Any:
+    """What a regex matches is the model's to say; that it compiles is checked here."""
+    for item in (blocks,) if isinstance(blocks, str | int) else blocks:
+        if isinstance(item, str):
+            try:
+                re.compile(item)
+            except re.error as error:
+                raise ValueError(f"must be a valid regex ({error})") from error
+    return blocks
+
+
+def _ordered(window: tuple[float, float]) -> tuple[float, float]:
+    if window[0] >= window[1]:
+        raise ValueError("must be (a, b) with 0 <= a < b <= 1")
+    return window
+
+
+_Block = Annotated[str, Strict()] | Annotated[int, Strict()]
+_Fraction = Annotated[Number, Field(ge=0, le=1)]
+
+Blocks = Annotated[
+    _Block | Annotated[tuple[_Block, ...], Field(min_length=1)],
+    AfterValidator(_compiled),
+    Allowed('"all", a stage, a number, a regex on names, or a sequence of those'),
+    Field(description="Self-attention blocks: `all`, a stage (`down`, `mid`, `up`), the paper's number, a regex of "
+    "names, or several."),
+]  # fmt: skip
+Window = Annotated[
+    tuple[_Fraction, _Fraction],
+    AfterValidator(_ordered),
+    Allowed("(a, b) with 0 <= a < b <= 1"),
+    Field(description="Part of the steps, as fractions [a, b)."),
+]
+
+
+def checked(cls: Any) -> None:
+    """Make a pydantic dataclass raise `ValueError` with one line where it is called with a value that is not allowed.
+
+    Validation within a larger model, such as an experiment, does not pass here: the larger model names the place.
+    """
+    init, parameters = cls.__init__, signature(cls)
+
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        given = parameters.bind(*args, **kwargs).arguments
+        try:
+            init(self, **given)
+        except ValidationError as error:
+            raise ValueError(_line(type(self), error, given)) from None
+
+    __init__.__qualname__, __init__.__doc__ = init.__qualname__, init.__doc__
+    cls.__init__ = __init__
+
+
+def _line(cls: type, error: ValidationError, given: dict[str, Any]) -> str:
+    fault = error.errors(include_url=False)[0]
+    name = str(fault["loc"][0])
+    if fault["type"] == "value_error":
+        reason = str(fault["msg"]).removeprefix("Value error, ")
+    else:
+        reason = f"must be {_allowed(cls.__pydantic_fields__[name], fault['msg'])}"  # type: ignore[attr-defined]
+    return f"{cls.__name__}.{name}={given.get(name)!r}: {reason}"
+
+
+_BOUNDS = ((annotated_types.Ge, "ge", ">="), (annotated_types.Gt, "gt", ">"), (annotated_types.Le, "le", "<="),
+           (annotated_types.Lt, "lt", "<"))  # fmt: skip
+
+
+def _allowed(field: FieldInfo, message: str) -> str:
+    """What values a field takes, by its declaration; pydantic's own words where that does not say."""
+    for mark in field.metadata:
+        if isinstance(mark, Allowed):
+            return mark.text
+    if get_origin(field.annotation) is Literal:
+        return "one of " + ", ".join(map(repr, get_args(field.annotation)))
+    if field.annotation is bool:
+        return "one of True, False"
+    if field.annotation in (float, int):
+        bounds = [
+            f"{sign} {getattr(mark, name):g}"
+            for mark in field.metadata
+            for kind, name, sign in _BOUNDS
+            if isinstance(mark, kind)
+        ]
+        return f"{'a finite number' if field.annotation is float else 'an integer'} {' and '.join(bounds)}".strip()
+    return message.removeprefix("Input should be ")
+
+
+def is_numeric(field: FieldInfo) -> bool:
+    """Whether a field holds a number, or a number or None."""
+    union = get_origin(field.annotation) in (Union, UnionType)
+    kinds = set(get_args(field.annotation)) if union else {field.annotation}
+    return kinds <= {float, int, type(None)} and kinds != {type(None)}

@@ -1,0 +1,119 @@
+"""Which source makes the numbers: the modules that generation imports, followed without running them."""
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from hashlib import sha256
+from importlib.util import find_spec
+from pathlib import Path
+
+ROOTS = ("skewbench.tasks.generate", "skewbench.tasks.models")
+"""What a worker calls to load a model and to generate. All else that counts, these import."""
+
+
+@cache
+def digest_of_source(*modules: str) -> str:
+    """Hex digest of the code of some modules and of all that they import, within their packages.
+
+    By the syntax tree: comments, docstrings and layout change nothing. A name that a package re-exports counts for the
+    module that defines it.
+
+    Args:
+        modules: Dotted names.
+    """
+    found = source_files(*modules)
+    code = [f"{name}\n{ast.unparse(_without_docstrings(_tree(file)))}" for name, file in sorted(found.items())]
+    return sha256("\n\n".join(code).encode()).hexdigest()
+
+
+def source_files(*modules: str) -> dict[str, Path]:
+    """The modules, and all that they import within their packages, by dotted name."""
+    packages = {module.partition(".")[0] for module in modules}
+    found: dict[str, Path] = {}
+    waiting = list(modules)
+    while waiting:
+        module = waiting.pop()
+        file = _file(module)
+        if module not in found and file is not None:
+            found[module] = file
+            waiting += [name for name in _imported(module, file) if name.partition(".")[0] in packages]
+    return found
+
+
+def _imported(module: str, file: Path) -> Iterator[str]:
+    """The modules that a module imports, also within functions; not those of its type annotations alone."""
+    package = module if file.name == "__init__.py" else module.rpartition(".")[0]
+    for node in _walk(_tree(file)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            source = _absolute(node, package)
+            yield from (_home(source, alias.name) for alias in node.names)
+
+
+def _walk(node: ast.AST) -> Iterator[ast.AST]:
+    """All nodes but those under `if TYPE_CHECKING`."""
+    yield node
+    of_types = isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
+    for child in node.orelse if of_types and isinstance(node, ast.If) else ast.iter_child_nodes(node):
+        yield from _walk(child)
+
+
+def _home(module: str, name: str) -> str:
+    """The module that `from module import name` ends at: a submodule, or where a package has the name from."""
+    if _file(f"{module}.{name}") is not None:
+        return f"{module}.{name}"
+    file = _file(module)
+    if file is not None and file.name == "__init__.py":
+        for node in ast.walk(_tree(file)):  # also imports for type checkers: a lazy package has them there
+            if isinstance(node, ast.ImportFrom) and name in [alias.asname or alias.name for alias in node.names]:
+                source = _absolute(node, module)
+                original = next(alias.name for alias in node.names if name == (alias.asname or alias.name))
+                return source if source == module else _home(source, original)
+    return module
+
+
+def _absolute(node: ast.ImportFrom, package: str) -> str:
+    if not node.level:
+        return node.module or ""
+    above = package.split(".")[: len(package.split(".")) - node.level + 1]
+    return ".".join([*above, *([node.module] if node.module else [])])
+
+
+@cache
+def _file(module: str) -> Path | None:
+    """The file of a module, or None; no part of it is imported but the top of its package."""
+    top, *rest = module.split(".")
+    if top == "skewbench" and rest:  # a namespace of folders, which need not lie side by side
+        top, rest = f"skewbench.{rest[0]}", rest[1:]
+    try:
+        spec = find_spec(top)
+    except (ImportError, ValueError):
+        return None
+    if spec is None:
+        return None
+    places = spec.submodule_search_locations
+    if not rest and not places:
+        return Path(spec.origin) if spec.origin and spec.origin.endswith(".py") else None
+    for place in places or ():
+        path = Path(place).joinpath(*rest)
+        for file in (path / "__init__.py", path.with_suffix(".py")):
+            if file.is_file():
+                return file
+    return None
+
+
+@cache
+def _tree(file: Path) -> ast.Module:
+    return ast.parse(file.read_bytes())
+
+
+def _without_docstrings(tree: ast.Module) -> ast.Module:
+    """A copy without statements that are nothing but a string: docstrings, also those of fields."""
+    return ast.fix_missing_locations(_Undocumented().visit(ast.parse(ast.unparse(tree))))
+
+
+class _Undocumented(ast.NodeTransformer):
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
+        is_text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        return ast.Pass() if is_text else node
