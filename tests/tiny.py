@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import torch
-from diffusers import AutoencoderKL, EulerDiscreteScheduler, UNet2DConditionModel
+from diffusers import AutoencoderKL, EulerDiscreteScheduler, StableDiffusionPipeline, UNet2DConditionModel
 
 from skewbench.tasks.shapes_xl.architecture import TEXT_WIDTH, pipeline, text_encoders, write_tokenizer
 
@@ -42,6 +42,44 @@ def save_tiny_sdxl(folder: Path, seed: int = 0) -> Path:
     parts = {"vae": vae, "unet": unet, "text_encoder": first, "text_encoder_2": second}
     schedule = EulerDiscreteScheduler(beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012)
     whole = pipeline({**parts, "tokenizer": tokenizer, "tokenizer_2": tokenizer}, schedule)
+    whole.save_pretrained(folder, safe_serialization=True)
+    return folder
+
+
+def save_tiny_sd1(folder: Path, seed: int = 0) -> Path:
+    """Save a tiny Stable Diffusion 1.x with random weights: one text encoder, no added conditions."""
+    torch.manual_seed(seed)
+    tokenizer = write_tokenizer(folder / "words")
+    encoder, _ = text_encoders(tokenizer)
+    unet = UNet2DConditionModel(
+        sample_size=SIZE // 2,
+        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
+        block_out_channels=(16, 32),
+        layers_per_block=1,
+        attention_head_dim=2,
+        cross_attention_dim=TEXT_WIDTH,
+        norm_num_groups=4,
+    )
+    vae = AutoencoderKL(
+        latent_channels=4,
+        down_block_types=("DownEncoderBlock2D", "DownEncoderBlock2D"),
+        up_block_types=("UpDecoderBlock2D", "UpDecoderBlock2D"),
+        block_out_channels=(8, 16),
+        norm_num_groups=4,
+        sample_size=SIZE,
+    )
+    schedule = EulerDiscreteScheduler(beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, steps_offset=1)
+    whole = StableDiffusionPipeline(
+        vae=vae,
+        unet=unet,
+        text_encoder=encoder,
+        tokenizer=tokenizer,
+        scheduler=schedule,
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
     whole.save_pretrained(folder, safe_serialization=True)
     return folder
 

@@ -1,5 +1,9 @@
-"""A small run, generated and scored in this process: `python -m tests.plugins.score_a_run LAKE MODEL METRIC...`."""
+"""A small run, generated and scored in this process: `python -m tests.plugins.score_a_run LAKE CHANGES`.
 
+CHANGES are fields of the experiment `tests.tasks.experiments.small`, as JSON.
+"""
+
+import json
 import sys
 
 import torch
@@ -9,9 +13,9 @@ from skewbench.tasks.worker import Worker
 from tests.tasks.experiments import small
 
 
-def main(lake: str, model: str, *metrics: str) -> None:
+def main(lake: str, changes: str) -> None:
     """Make the run and print its id."""
-    run = prepare(small(model={"id": model}, metrics=list(metrics)), lake)
+    run = prepare(small(**json.loads(changes)), lake)
     torch.set_num_threads(1)
     worker = Worker(run.needs)
     begin(run)

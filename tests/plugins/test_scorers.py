@@ -1,5 +1,6 @@
 """A scorer of another package goes wherever ours go; one that is broken costs a line and nothing else."""
 
+import json
 import re
 from pathlib import Path
 
@@ -57,7 +58,8 @@ def test_its_values_reach_queries_and_report_with_label_and_side(
     """Also where the package is not installed: the run keeps what it knew."""
     lake = tmp_path / "lake"
     module = ("-m", "tests.plugins.score_a_run")
-    done = python(*module, str(lake), str(tiny_sdxl), "contrast", "warmth", "vendi_score", packages=(example,))
+    changes = {"model": {"id": str(tiny_sdxl)}, "metrics": ["contrast", "warmth", "vendi_score"]}
+    done = python(*module, str(lake), json.dumps(changes), packages=(example,))
     assert done.returncode == 0, done.stderr
     run_id = done.stdout.split()[-1]
     assert "warmth" not in names()

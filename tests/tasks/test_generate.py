@@ -228,7 +228,7 @@ def test_no_memory_for_the_smallest_batch_is_an_error(pipeline: Any, tiny_sdxl: 
     shared = {"name": "shared", "knob": {**SKEW["knob"], "adapt_beta": True, "eta_scope": "batch"}}
     setting, shards = _planned(tiny_sdxl, batch=4, cells=[shared])
     limited = _Limited(pipeline, most=2)
-    with pytest.raises(RuntimeError, match="decides numbers and is not halved"):
+    with pytest.raises(RuntimeError, match=r"workers\.batch is not halved"):
         generate_shard(limited, setting, shards[0])
     assert limited.batches == [4]
 

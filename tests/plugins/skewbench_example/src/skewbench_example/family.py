@@ -1,0 +1,67 @@
+"""Stable Diffusion 1.x: a UNet on latents, one text encoder, guidance as rows of one batch."""
+
+from skewbench.tasks.families.contract import Family
+from skewbench.tasks.families.registry import register
+
+
+@register
+class StableDiffusion1(Family):
+    """StableDiffusionPipeline."""
+
+    name = "sd1"
+    pipelines = ("StableDiffusionPipeline",)
+    example = "stable-diffusion-v1-5/stable-diffusion-v1-5"
+    denoiser = "unet"
+    branches = ("uncond", "cond")
+    parts = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
+
+    def blocks(self, config):
+        import torch
+        from diffusers import UNet2DConditionModel
+
+        from skewbench.stability import self_attention_blocks
+
+        with torch.device("meta"):
+            return self_attention_blocks(UNet2DConditionModel.from_config(dict(config("unet"))))
+
+    def native_size(self, config):
+        pixels = config("unet")["sample_size"] * 2 ** (len(config("vae")["block_out_channels"]) - 1)
+        return pixels, pixels
+
+    def load(self, folder, dtype, variant):
+        from diffusers import StableDiffusionPipeline
+
+        options = {"safety_checker": None, "use_safetensors": True, "local_files_only": True}
+        return StableDiffusionPipeline.from_pretrained(str(folder), dtype=dtype, variant=variant, **options)
+
+    def model_calls(self, pipeline, steps):
+        pipeline.scheduler.set_timesteps(steps)
+        return len(pipeline.scheduler.timesteps)
+
+    def generate(self, pipeline, request):
+        import torch
+
+        return pipeline(
+            list(request.prompts),
+            generator=[torch.Generator().manual_seed(seed) for seed in request.noise_seeds],
+            num_inference_steps=request.steps,
+            guidance_scale=request.guidance,
+            width=request.size[0],
+            height=request.size[1],
+            output_type="np",
+        ).images
+
+    def replay_imports(self):
+        return "from diffusers import StableDiffusionPipeline"
+
+    def replay_load(self, model, options):
+        given = "".join(f", {name}={value}" for name, value in options.items())
+        return f"StableDiffusionPipeline.from_pretrained({model!r}{given}, safety_checker=None)"
+
+    def replay_call(self, request):
+        (prompt,), (seed,), (width, height) = request.prompts, request.noise_seeds, request.size
+        return (
+            f"pipeline({prompt!r}, generator=torch.Generator().manual_seed({seed}), "
+            f"num_inference_steps={request.steps}, guidance_scale={request.guidance}, "
+            f"width={width}, height={height}).images[0]"
+        )

@@ -1,0 +1,29 @@
+"""A knob that mixes uniform weights into attention."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from skewbench.stability.knobs import AttentionKnob, Number, Strength, knob
+
+
+@knob("uniform")
+class Uniform(AttentionKnob):
+    """Mix uniform weights into attention: P becomes (1 - share) P + share / L."""
+
+    share: Annotated[Number, Field(ge=0, le=1), Strength("σ", plain=0)]
+    """How much of the weights is uniform."""
+    ramp: Literal["flat", "squared"] = "flat"
+    """Whether the share is taken as it is or squared."""
+
+    @classmethod
+    def neutral(cls):
+        return cls(share=0.0)
+
+    @classmethod
+    def example(cls):
+        return cls(share=0.5, ramp="squared")
+
+    def act(self, call):
+        share = self.share if self.ramp == "flat" else self.share**2
+        return call._replace(weights=lambda logits: (1 - share) * logits.softmax(-1) + share / logits.shape[-1])

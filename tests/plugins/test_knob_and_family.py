@@ -1,0 +1,108 @@
+"""A knob and a family of another package go through plan, form, run, lake, queries, report and replay."""
+
+import json
+import re
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from skewbench import sql
+from skewbench.stability.knobs import KNOBS
+from skewbench.storage.manifest import find_run
+from skewbench.storage.store import LocalStore
+from skewbench.tasks.families.registry import families
+from skewbench.tasks.report import report_run
+from tests.flows.command import write_experiment
+from tests.plugins.conftest import Python
+from tests.plugins.test_scorers import CLI
+
+TESTS = Path(__file__).parents[1]
+UNIFORM = {"kind": "uniform", "share": 0.5, "ramp": "squared"}
+CELLS = [{"name": "baseline", "knob": {"kind": "vanilla"}}, {"name": "uniform-0.5", "knob": UNIFORM}]
+
+
+@pytest.fixture(scope="module")
+def tiny_sd1(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a randomly initialised Stable Diffusion 1.x."""
+    tiny = import_module("tests.tiny")
+    folder: Path = tiny.save_tiny_sd1(tmp_path_factory.mktemp("models") / "tiny-sd1")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("contract", "selected", "count"),
+    [
+        ("stability/knobs/test_knob_contract.py", "uniform", 7),
+        ("tasks/families/test_family_contract.py", "StableDiffusionPipeline", 2),
+    ],
+)
+def test_it_keeps_the_contract(example: Path, python: Python, contract: str, selected: str, count: int) -> None:
+    """The contract tests of ours run over it too."""
+    options = ("-q", "-p", "no:cacheprovider", "--rootdir", str(TESTS.parent))
+    done = python("-m", "pytest", *options, str(TESTS / contract), "-k", selected, packages=(example,))
+    assert done.returncode == 0, done.stdout
+    assert re.search(rf"\b{count} passed", done.stdout), done.stdout
+
+
+def test_the_form_shows_the_knob(example: Path, python: Python) -> None:
+    code = "from skewbench.flows.benchmark import benchmark; print(benchmark.parameters.model_dump_json())"
+    done = python("-c", code, packages=(example,))
+    assert done.returncode == 0, done.stderr
+    fields = json.loads(done.stdout)["definitions"]["Uniform"]["properties"]
+    assert fields["share"]["description"] == "How much of the weights is uniform."
+    assert fields["ramp"]["enum"] == ["flat", "squared"]
+
+
+def test_a_run_keeps_and_shows_all_that_the_knob_declares(
+    example: Path, python: Python, tmp_path: Path, tiny_sd1: Path
+) -> None:
+    """The reader has neither knob nor family: the run keeps what it knew."""
+    lake = tmp_path / "lake"
+    changes = {"model": {"id": str(tiny_sd1)}, "cells": CELLS, "metrics": ["sharpness"]}
+    done = python("-m", "tests.plugins.score_a_run", str(lake), json.dumps(changes), packages=(example,))
+    assert done.returncode == 0, done.stderr
+    run_id = done.stdout.split()[-1]
+    assert "uniform" not in KNOBS.names()
+    assert "StableDiffusionPipeline" not in families.names()
+    store = LocalStore(lake)
+    assert find_run(store, run_id).identity["pipeline"] == "StableDiffusionPipeline"
+    with sql.connect(lake) as connection:
+        kept = "SELECT DISTINCT knob, (setting::JSON)->'knob' FROM samples WHERE cell = 'uniform-0.5'"
+        ((knob, setting),) = connection.execute(kept).fetchall()
+        assert (knob, json.loads(setting)) == ("uniform", {**UNIFORM, "blocks": "all", "window": [0.0, 1.0]})
+        shown = "SELECT family, words, (settings->>'share')::DOUBLE FROM knobs WHERE cell = 'uniform-0.5'"
+        words = "uniform, σ 0.5, ramp squared"
+        assert connection.execute(shown).fetchall() == [("uniform, ramp squared", words, 0.5)]
+        changed = sql.query(connection, "static_effect").filter(metric="sharpness")
+        assert changed["n"].to_list() == [4]
+        assert changed["change"].item() != 0
+    page = Path(report_run(store, run_id)).read_text(encoding="utf-8")
+    assert words in page
+    assert "σ" in page
+    script = python(*CLI, "replay", _sample(lake), "--lake", str(lake), packages=(example,))
+    assert script.returncode == 0, script.stderr
+    assert "from skewbench_example.knob import Uniform" in script.stdout
+    assert "StableDiffusionPipeline.from_pretrained" in script.stdout
+    without = python(*CLI, "replay", _sample(lake), "--lake", str(lake), packages=())
+    assert without.returncode == 2
+    assert "no family 'StableDiffusionPipeline'" in without.stderr
+
+
+def test_plan_shows_them(example: Path, python: Python, tmp_path: Path, tiny_sd1: Path) -> None:
+    experiment = write_experiment(tmp_path, model={"id": str(tiny_sd1)}, cells=CELLS, metrics=["sharpness"])
+    planned = python(*CLI, "plan", experiment, packages=(example,))
+    assert planned.returncode == 0, planned.stderr
+    assert "uniform, σ 0.5, ramp squared" in planned.stdout
+    assert "self-attention blocks" in planned.stdout
+    without = python(*CLI, "plan", experiment, packages=())
+    assert without.returncode == 2
+    assert "kind 'uniform' is none of 'vanilla', 'skew', 'temperature'" in without.stderr
+
+
+def _sample(lake: Path) -> str:
+    with sql.connect(lake) as connection:
+        query = "SELECT sample_id FROM samples WHERE cell = 'uniform-0.5' ORDER BY sample_id LIMIT 1"
+        row = connection.execute(query).fetchone()
+    assert row is not None
+    return str(row[0])
