@@ -17,17 +17,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from skewbench.stability.blocks import Block, self_attention_blocks
+    from skewbench.stability.blocks import Block
     from skewbench.stability.knobs import AttentionKnob, Knob, Skew, Temperature, Vanilla
     from skewbench.stability.measures import Measures, measure, symmetry_index
+    from skewbench.stability.numbering import self_attention_blocks
     from skewbench.stability.perturbation import perturb
     from skewbench.stability.recorder import Recorder
     from skewbench.stability.softmax import SoftmaxCall
 
 _MODULES = {
-    "blocks": ("Block", "self_attention_blocks"),
+    "blocks": ("Block",),
     "knobs": ("AttentionKnob", "Knob", "Skew", "Temperature", "Vanilla"),
     "measures": ("Measures", "measure", "symmetry_index"),
+    "numbering": ("self_attention_blocks",),
     "perturbation": ("perturb",),
     "recorder": ("Recorder",),
     "softmax": ("SoftmaxCall",),

@@ -9,9 +9,10 @@ from diffusers.models.attention_processor import Attention, AttnProcessor, AttnP
 from torch import nn
 
 from skewbench.stability.attention import Calls, SelfAttentionProcessor
-from skewbench.stability.blocks import Block, numbered, select
+from skewbench.stability.blocks import Block, select
 from skewbench.stability.fused import check as check_kernel
 from skewbench.stability.knobs import AttentionKnob, Knob, covers
+from skewbench.stability.numbering import numbered
 from skewbench.stability.recorder import Recorder
 from skewbench.stability.softmax import Kernel
 

@@ -7,11 +7,11 @@ from skewbench.stability import Block
 from skewbench.storage.store import open_store
 from skewbench.tasks.checks import check_metrics, lacking
 from skewbench.tasks.experiment import Experiment, MeasureSpec
-from skewbench.tasks.models import ModelNotHereError, ModelSource, blocks_of, image_size, resolve_model
+from skewbench.tasks.model_blocks import blocks_of, check_blocks
+from skewbench.tasks.models import ModelNotHereError, ModelSource, image_size, resolve_model
 from skewbench.tasks.plan import plan_shards
 from skewbench.tasks.prompts import load_prompts
 from skewbench.tasks.reference import check_reference
-from skewbench.tasks.run import check_blocks
 
 PNG_BYTES_A_PIXEL = 1.4
 """Of photograph-like pictures; drawn scenes take a fifth of it."""

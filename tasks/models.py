@@ -7,16 +7,13 @@ from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from skewbench.eval.cpu_torchvision import define_missing_operators
 from skewbench.tasks.experiment import ModelSpec
 from skewbench.tasks.families.contract import Family
 from skewbench.tasks.families.registry import families
 from skewbench.vocabulary.errors import InputError, RunError
-
-if TYPE_CHECKING:
-    from skewbench.stability import Block
 
 BUNDLED = {"shapes-xl": Path(__file__).parent / "shapes_xl" / "weights"}
 """Folders of the models that come with the package, in the layout of a hub repository."""
@@ -116,14 +113,8 @@ def _folder_here(source: ModelSource) -> Path:
 
 def image_size(source: ModelSource, width: int | None, height: int | None) -> tuple[int, int]:
     """Return width and height in pixels: what is asked for, or the model's own size, from its configuration."""
-    native = family_of_source(source).native_size(partial(_config, source))
+    native = family_of_source(source).native_size(partial(part_config, source))
     return width or native[0], height or native[1]
-
-
-def blocks_of(source: ModelSource) -> "list[Block]":
-    """List the model's self-attention blocks, from its configuration alone; no weights are read."""
-    define_missing_operators()
-    return family_of_source(source).blocks(partial(_config, source))
 
 
 def family_of_source(source: ModelSource) -> Family:
@@ -155,7 +146,8 @@ def _family(spec: ModelSpec, folder: Path) -> Family:
     return families.get(found)
 
 
-def _config(source: ModelSource, part: str) -> dict[str, Any]:
+def part_config(source: ModelSource, part: str) -> dict[str, Any]:
+    """Read the configuration of a part of a model, such as `unet`. Raises `InputError` where it cannot be read."""
     path = source.folder / part / "config.json"
     try:
         return dict(json.loads(path.read_text()))

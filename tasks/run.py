@@ -8,7 +8,6 @@ import duckdb
 from pydantic import ValidationError
 
 from skewbench.eval.scorers import stored_metrics
-from skewbench.stability.blocks import Block, select
 from skewbench.storage.attempts import current
 from skewbench.storage.commit import commit_manifest
 from skewbench.storage.lease import Lease
@@ -33,7 +32,8 @@ from skewbench.tasks.checks import check_metrics
 from skewbench.tasks.experiment import Experiment, WorkerSpec
 from skewbench.tasks.generate import Setting
 from skewbench.tasks.identity import run_id, settings_that_decide, source_digest, versions
-from skewbench.tasks.models import ModelSource, blocks_of, image_size, pipeline_class, resolve_model
+from skewbench.tasks.model_blocks import blocks_of, check_blocks
+from skewbench.tasks.models import ModelSource, image_size, pipeline_class, resolve_model
 from skewbench.tasks.plan import Shard, plan_shards
 from skewbench.tasks.pool import Outcome
 from skewbench.tasks.prompts import load_prompts
@@ -247,13 +247,3 @@ def is_finished(run: Run) -> bool:
     if manifest is None or not _is_whole(run, manifest) or generation_left(run) or scoring_left(run):
         return False
     return any(part.table == "analysis" for part in manifest.parts)
-
-
-def check_blocks(experiment: Experiment, blocks: list[Block]) -> None:
-    """Raises `InputError` for a knob whose selection of blocks matches none of the model's."""
-    for cell in experiment.cells:
-        selection = getattr(cell.knob, "blocks", "all")
-        try:
-            select(blocks, selection)
-        except ValueError as error:
-            raise InputError(f"cells.{cell.name}.blocks {selection!r}: {error}") from None

@@ -104,7 +104,8 @@ def _answers(url: str) -> Finding:
 
 def _weights() -> Finding:
     from skewbench.tasks.experiment import ModelSpec
-    from skewbench.tasks.models import blocks_of, resolve_model
+    from skewbench.tasks.model_blocks import blocks_of
+    from skewbench.tasks.models import resolve_model
 
     try:
         source = resolve_model(ModelSpec(id="shapes-xl"))

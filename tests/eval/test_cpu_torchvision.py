@@ -29,8 +29,8 @@ def test_a_model_loads_in_a_process_that_imports_only_ours(module: str) -> None:
     lines = [
         f"import {module}",
         "from skewbench.tasks.experiment import ModelSpec",
-        "from skewbench.tasks.models import blocks_of, resolve_model",
-        "print(len(blocks_of(resolve_model(ModelSpec(id='shapes-xl')))))",
+        "from skewbench.tasks.model_blocks import list_blocks; from skewbench.tasks.models import resolve_model",
+        "print(len(list_blocks(resolve_model(ModelSpec(id='shapes-xl')))))",
     ]
     done = _run("; ".join(lines))
     assert done.stdout.strip().isdigit(), done.stderr

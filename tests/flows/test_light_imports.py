@@ -51,6 +51,15 @@ def test_a_mistake_is_reported_before_anything_heavy_is_imported(
     assert not (tmp_path / "lake").exists()
 
 
+def test_a_plan_imports_neither_torch_nor_diffusers(tmp_path: Path) -> None:
+    code = f"import sys; sys.argv = ['skewbench', 'plan', 'demo', '--lake', {str(tmp_path / 'lake')!r}]\n"
+    code += (
+        "from skewbench.flows.cli import main\ntry:\n    main()\nexcept SystemExit as ended:\n    assert not ended.code"
+    )
+    imported = _run(code).stdout.splitlines()[-1].split()
+    assert {"torch", "diffusers", "transformers", "ray", "prefect"}.isdisjoint(imported)
+
+
 def _heavy_after(code: str) -> list[str]:
     return _run(code).stdout.split()
 

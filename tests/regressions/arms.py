@@ -17,7 +17,7 @@ from rich.progress import Progress
 
 from skewbench import stability
 from skewbench.stability import control
-from skewbench.stability.blocks import numbered
+from skewbench.stability.numbering import numbered
 from skewbench.tasks import generate
 from skewbench.tasks.experiment import Experiment, parse_experiment
 from skewbench.tasks.run import begin, commit, generation_left, prepare, scoring_left
