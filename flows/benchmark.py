@@ -1,4 +1,4 @@
-"""The flow `benchmark`: from an experiment to a report. Started again, it goes on where it was."""
+"""The flow `benchmark`: from an experiment to a report. Started again, it resumes."""
 
 from prefect import flow
 

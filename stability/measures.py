@@ -42,10 +42,10 @@ def measure(xi: Float[Tensor, "B H L C"], q: Float[Tensor, "B H L d"], k: Float[
 
     energy = -(qs * ks).sum(dim=-2) / 2
     # NaN < 0 is False and 1 / inf is 0: this is 0 where all is finite and NaN elsewhere, so that nothing gets lost
-    spoilt = 0 * (norm_u + norm_f + energy)
-    instability = (u * f).lt_(0).mean(dim=-2) + spoilt
-    alignment = -2 * energy / norm_f.clamp(min=FLOOR) + spoilt  # |s| = 1
-    return Measures(energy + spoilt, instability, alignment)
+    nonfinite = 0 * (norm_u + norm_f + energy)
+    instability = (u * f).lt_(0).mean(dim=-2) + nonfinite
+    alignment = -2 * energy / norm_f.clamp(min=FLOOR) + nonfinite  # |s| = 1
+    return Measures(energy + nonfinite, instability, alignment)
 
 
 def symmetry_index(

@@ -83,7 +83,7 @@ class Bucket:
             lambda: sorted(meta["path"] for page in obstore.list(self._store, folder or None) for meta in page)
         )
 
-    def knock(self) -> None:
+    def check_reachable(self) -> None:
         """Ask once, briefly. Raises `LakeError` where nobody answers, or not to us: no bucket, wrong keys."""
         client = self._client(retries=1, connect=3)
         self._ask(lambda: next(iter(obstore.list(client, "_runs", chunk_size=1)), None), patience=0.0)

@@ -22,7 +22,7 @@ class BucketStore(Bucket):
 
     def check_writable(self) -> None:
         """Raises `LakeError` where nothing can be written, or not on condition: quickly, and in one line."""
-        self.knock()
+        self.check_reachable()
         path, client = f"_temporary/{uuid.uuid4().hex}", self._client(retries=1, connect=3)
         self._ask(lambda: obstore.put(client, path, b"probe", mode="create", use_multipart=False), patience=0.0)
         try:

@@ -115,10 +115,10 @@ def _fits(knob: Row, key: dict[str, Any]) -> bool:
 
 def _words(key: dict[str, Any]) -> str:
     alpha = key["alpha"]
-    said = [f"α {alpha:g}" if not isinstance(alpha, tuple) else f"α from {alpha[0]:g} to {alpha[1]:g}"]
-    said += [f"β {key['beta']:g}"] if "beta" in key else []
-    said += ["no rescale"] if key.get("rescale") == "off" else []
-    return ", ".join([*said, "adaptive" if key["adaptive"] else "static"])
+    words = [f"α {alpha:g}" if not isinstance(alpha, tuple) else f"α from {alpha[0]:g} to {alpha[1]:g}"]
+    words += [f"β {key['beta']:g}"] if "beta" in key else []
+    words += ["no rescale"] if key.get("rescale") == "off" else []
+    return ", ".join([*words, "adaptive" if key["adaptive"] else "static"])
 
 
 def _row(run: _Run, claim: Claim) -> Row:
@@ -149,16 +149,16 @@ def _metric(run: _Run, claim: Claim) -> str:
 
 
 def _why(found: Row, prompts: int, margin: float | None) -> str:
-    said = [f"query {found['query']}"]
+    words = [f"query {found['query']}"]
     if (found["n"] or 0) < LEAST:
-        said.append(f"n below {LEAST}")
+        words.append(f"n below {LEAST}")
     elif prompts < LEAST:
-        said.append(f"{prompts} prompts, fewer than {LEAST}")
+        words.append(f"{prompts} prompts, fewer than {LEAST}")
     elif found["low"] is None:
-        said.append(found.get("without", "no interval: the run was not analysed"))
+        words.append(found.get("without", "no interval: the run was not analysed"))
     if margin is not None:
-        said.append(f"harm is a change below −{margin:.3g}, {_NO_HARM:g} standard deviations")
-    return "; ".join(said)
+        words.append(f"harm is a change below −{margin:.3g}, {_NO_HARM:g} standard deviations")
+    return "; ".join(words)
 
 
 def _only(frame: pl.DataFrame, query: str, value: str, absent: str, /, **key: Any) -> Row:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Union
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from skewbench.stability.knobs import KNOBS, Knob
-from skewbench.tasks.mistakes import CELL_NAME, RUN_NAME, format_errors
+from skewbench.tasks.validation_errors import CELL_NAME, RUN_NAME, format_errors
 from skewbench.vocabulary.errors import InputError
 
 if TYPE_CHECKING:

@@ -48,7 +48,7 @@ class Setting:
 
 
 class BrokenDeviceError(Exception):
-    """A sample left the device in an unknown state: the process has to go, and the shard goes on without the sample.
+    """A sample left the device in an unknown state. The process must end, and the shard continues without the sample.
 
     Its arguments: the samples' ids, and the reason.
     """

@@ -8,7 +8,7 @@ KNOCK = 10.0
 """Seconds that a cluster has to answer."""
 
 
-def knock(address: str) -> None:
+def check_reachable(address: str) -> None:
     """Raises `InputError` where nobody answers. Ray itself tries for minutes, and then ends the process."""
     host, colon, port = address.removeprefix("ray://").rpartition(":")
     if address == "auto":

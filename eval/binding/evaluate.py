@@ -57,10 +57,10 @@ def evaluate(scenes: int, seed: int) -> Report:
         report.seen.update(_compare(scene, seen))
         report.false_alarms.update({defect.kind for defect in diagnose(image, meaning)})
         for name, (put, word) in DEFECTS.items():
-            spoilt = put(scene, rng)
-            if spoilt is None:
+            defective = put(scene, rng)
+            if defective is None:
                 continue
-            words = {defect.kind for defect in diagnose(degrade(np.asarray(render(spoilt)), rng), meaning)}
+            words = {defect.kind for defect in diagnose(degrade(np.asarray(render(defective)), rng), meaning)}
             report.named[name, word in words] += 1
             if word not in words:
                 report.instead[name, ", ".join(sorted(words)) or "nothing"] += 1

@@ -64,7 +64,7 @@ def judged(
             row["q"] = float(q)
     for row in rows:
         row["verdict"], row["reason"] = judge(_evidence(row, (lost or {}).get(row["cell"], 0)), level)
-        for name in ("obstacle", "least_p", "tests", "spoilt", "gone", "newly_lost"):
+        for name in ("obstacle", "least_p", "tests", "nonfinite", "gone", "newly_lost"):
             row.pop(name)
     cleaned = [{name: None if _is_nan(value) else value for name, value in row.items()} for row in rows]
     return pl.DataFrame(cleaned, schema=_SCHEMA, infer_schema_length=None)
@@ -100,7 +100,7 @@ def _rows(
         row |= evidence_of(found, asked, p)
         row["moved"] = None if part["moved"].null_count() else int(part["moved"].sum())
         row |= {"least_p": least_p(row["prompts"], flips), "tests": tests}
-        row["spoilt"] = int((np.isfinite(before) & ~np.isfinite(value)).sum())
+        row["nonfinite"] = int((np.isfinite(before) & ~np.isfinite(value)).sum())
         row["gone"] = int(part["gone"].sum())
         row["newly_lost"] = int(((before == 0) & (value == 1)).sum())
         row["method"] = f"sign flips by prompt, two one-sided t tests, {level:.0%} level"
@@ -129,7 +129,7 @@ def _change() -> pl.Expr:
 
 
 def _evidence(row: Row, lost: int) -> Evidence:
-    names = ("n", "least_p", "tests", "spoilt", "gone", "change", "q", "equivalence", "moved", "better", "obstacle")
+    names = ("n", "least_p", "tests", "nonfinite", "gone", "change", "q", "equivalence", "moved", "better", "obstacle")
     evidence = Evidence(**{name: row[name] for name in names})
     if row["kind"] == "lost":
         return replace(evidence, newly_lost=row["newly_lost"])
@@ -173,7 +173,7 @@ _EMPTY: Row = {
     "obstacle": "",
     "least_p": 0.0,
     "tests": 1,
-    "spoilt": 0,
+    "nonfinite": 0,
     "gone": 0,
     "newly_lost": 0,
     "method": "",

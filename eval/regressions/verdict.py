@@ -28,7 +28,7 @@ class Evidence:
     """Which side is better; None: neither."""
     tests: int = 1
     """Tests in the table: an effect that is alone among them needs a p of the level divided by so many."""
-    spoilt: int = 0
+    nonfinite: int = 0
     """Pairs whose value was finite in the earlier run and is not in the later."""
     gone: int = 0
     """Of these, how many have no value at all in the later run, though the picture is there."""
@@ -50,7 +50,7 @@ def judge(evidence: Evidence, level: float) -> tuple[Verdict, str]:
         return "not comparable", evidence.obstacle
     if not evidence.n:
         return "not comparable", "no pair of the same prompt, noise and size has a value in both runs"
-    if evidence.spoilt:
+    if evidence.nonfinite:
         return "worse" if evidence.better else "changed", _of_spoilt(evidence)
     if evidence.moved == 0:
         return "same", "equal to rounding, pair by pair"
@@ -77,7 +77,7 @@ def judge(evidence: Evidence, level: float) -> tuple[Verdict, str]:
 
 
 def _of_spoilt(evidence: Evidence) -> str:
-    broken = evidence.spoilt - evidence.gone
+    broken = evidence.nonfinite - evidence.gone
     said = [f"{broken} values are not finite any more"] if broken else []
     said += [f"{evidence.gone} of {evidence.n} pairs have no value any more"] if evidence.gone else []
     return ", ".join(said)

@@ -3,6 +3,7 @@
 from skewbench.eval.statistics.bootstrap import Interval, interval, mean_draws, median_draws, resample
 from skewbench.eval.statistics.equivalence import equivalence
 from skewbench.eval.statistics.history import against_history
+from skewbench.eval.statistics.interleaved import in_turns
 from skewbench.eval.statistics.multiple import benjamini_hochberg
 from skewbench.eval.statistics.paired import PairedChange, paired_change
 from skewbench.eval.statistics.pareto import dominated_area, on_front
@@ -10,7 +11,6 @@ from skewbench.eval.statistics.selection import worst_draws, worst_mean
 from skewbench.eval.statistics.sign_flip import FLIPS, least_p, sign_flip
 from skewbench.eval.statistics.smooth import smooth
 from skewbench.eval.statistics.spearman import Correlation, spearman, spearman_draws
-from skewbench.eval.statistics.turns import in_turns
 
 __all__ = [
     "FLIPS",

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from jaxtyping import Float, Int
 
 from skewbench.eval.statistics.bootstrap import spread
-from skewbench.eval.statistics.places import Places, complete_pairs
+from skewbench.eval.statistics.weighted_ranks import WeightedRanks, complete_pairs
 
 
 def worst_mean(chosen: npt.ArrayLike, values: npt.ArrayLike, fraction: float) -> float:
@@ -46,7 +46,7 @@ def worst_draws(
         if not spread(clusters[rows]):
             continue
         share = max(1, int(np.floor(fraction * n + 0.5))) / n
-        places = Places(chosen[rows][:, columns])
+        places = WeightedRanks(chosen[rows][:, columns])
         change = values[rows][:, measured]
         member = clusters[rows]
         for draw, count in zip(draws, counts, strict=True):

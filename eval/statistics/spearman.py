@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from scipy import stats
 
 from skewbench.eval.statistics.bootstrap import spread
-from skewbench.eval.statistics.places import Places, complete_pairs
+from skewbench.eval.statistics.weighted_ranks import WeightedRanks, complete_pairs
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def spearman_draws(
     for rows, columns_x, columns_y in complete_pairs(x, y):
         if not spread(clusters[rows]):
             continue
-        places_x, places_y = Places(x[rows][:, columns_x]), Places(y[rows][:, columns_y])
+        places_x, places_y = WeightedRanks(x[rows][:, columns_x]), WeightedRanks(y[rows][:, columns_y])
         member = clusters[rows]
         for draw, count in zip(draws, counts, strict=True):
             weights = count[member].astype(float)

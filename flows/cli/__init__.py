@@ -60,13 +60,13 @@ def main() -> None:
     try:
         app()
     except LakeUnreachable as error:
-        _end(f"{error}; the same command goes on where it was", 1)
+        _end(f"{error}; run the same command again to resume", 1)
     except (InputError, LakeError) as error:
         _end(str(error), 2)
     except RunError as error:
         _end(str(error), 1)
     except OSError as error:  # a full disk, a folder that went away
-        _end(f"{error}; when that is mended, the same command goes on where it was", 1)
+        _end(f"{error}; when that is fixed, run the same command again to resume", 1)
 
 
 def _bypass_proxies() -> None:

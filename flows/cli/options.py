@@ -5,10 +5,10 @@ from typing import Annotated, Any
 
 import typer
 
-from skewbench.tasks.ray_address import knock
+from skewbench.tasks.ray_address import check_reachable
 
 
-def _knock(lake: str) -> str:
+def _check_lake(lake: str) -> str:
     """A lake in a bucket is asked for once before anything is done: what is wrong is told in seconds."""
     if "://" in lake:
         from skewbench.storage.bucket import Bucket
@@ -16,14 +16,14 @@ def _knock(lake: str) -> str:
         from skewbench.vocabulary.errors import InputError
 
         try:
-            Bucket(lake).knock()
+            Bucket(lake).check_reachable()
         except LakeUnreachable as error:
             raise InputError(str(error)) from None
     return lake
 
 
 _LAKE: dict[str, Any] = {"envvar": "SKEWBENCH_LAKE", "help": "Folder or s3:// or gs:// URL of the Parquet lake."}
-Lake = Annotated[str, typer.Option("--lake", callback=_knock, **_LAKE)]
+Lake = Annotated[str, typer.Option("--lake", callback=_check_lake, **_LAKE)]
 AnyLake = Annotated[str, typer.Option("--lake", **_LAKE)]
 RunId = Annotated[
     str, typer.Argument(metavar="RUN", help="A run's id, or the beginning of it; see `skewbench runs list`.")
@@ -48,9 +48,9 @@ Prompts = Annotated[
 ]
 
 
-def _knock_at_cluster(address: str) -> str:
+def _check_cluster(address: str) -> str:
     if address:
-        knock(address)
+        check_reachable(address)
     return address
 
 
@@ -59,7 +59,7 @@ RayAddress = Annotated[
     typer.Option(
         "--ray-address",
         envvar="RAY_ADDRESS",
-        callback=_knock_at_cluster,
+        callback=_check_cluster,
         help="Address of a Ray cluster for the workers; without one, Ray is started on this machine.",
     ),
 ]

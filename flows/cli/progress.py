@@ -42,11 +42,11 @@ def prefect_server(console: Console) -> Iterator[None]:
         try:
             yield
         except KeyboardInterrupt:
-            raise RunError("stopped; the same command goes on where it was") from None
+            raise RunError("stopped; run the same command again to resume") from None
         except (httpx.TransportError, RuntimeError):  # the latter: Prefect's own, where it cannot reach its server
             if answers(get_current_settings().api.url or ""):
                 raise
-            raise RunError("the Prefect server went away; the same command goes on where it was") from None
+            raise RunError("the Prefect server went away; run the same command again to resume") from None
 
 
 def _interruptible() -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
-from skewbench.flows.cli.ends import raise_unless_completed
+from skewbench.flows.cli.flow_state import raise_unless_completed
 from skewbench.flows.cli.options import ExperimentName, Lake, RayAddress, RunId, WeightsFolder
 from skewbench.flows.cli.progress import prefect_server, receipts_of, receipts_shown, tell_report
 from skewbench.flows.cli.tables import console, folding, note, plain, print_rows
@@ -68,7 +68,7 @@ def compare(
     )
     for run in (earlier, later):
         if run.status != "committed":
-            told = f"{run.run_id} is {run.status}: compared is what it has; `skewbench run` goes on with it"
+            told = f"{run.run_id} is {run.status}: the comparison covers what it has; `skewbench run` resumes it"
             typer.echo(f"note: {told}", err=True)
     experiment = experiments.load(margins) if margins else parse_experiment(later.experiment, later.run_id)
     with Console(stderr=True).status(f"comparing {later.run_id} with {earlier.run_id}"):

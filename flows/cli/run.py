@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from skewbench.flows.cli.ends import raise_unless_completed
+from skewbench.flows.cli.flow_state import raise_unless_completed
 from skewbench.flows.cli.lake import tell_broken
 from skewbench.flows.cli.options import ExperimentName, Lake, Prompts, RayAddress, WeightsFolder
 from skewbench.flows.cli.progress import (
@@ -46,7 +46,7 @@ def run(
 ) -> None:
     """Run an experiment: generate, measure, score, analyse, and write the report.
 
-    Started again after a crash or a stop, it goes on where it was; when all is done, it does nothing.
+    Run the same command again to resume after a crash or a stop. When all is done, it does nothing.
     """
     errors = Console(stderr=True)
     with errors.status("checking the experiment"):

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from skewbench.flows.cli.ends import raise_unless_completed
+from skewbench.flows.cli.flow_state import raise_unless_completed
 from skewbench.flows.cli.options import AnyRun, Lake, RayAddress, WeightsFolder
 from skewbench.flows.cli.progress import prefect_server, receipts_shown, tell_missing, tell_report
 

@@ -84,7 +84,7 @@ def down(
 ) -> None:
     """End the server and the deployments that `skewbench up` started; runs that they drive are cancelled.
 
-    What was cancelled goes on where it was when it is launched again. Commands in terminals that use the server would
+    Launch a cancelled run again to resume it. Commands in terminals that use the server would
     end in an error: while there are any, --yes is needed.
     """
     from skewbench.flows.serving import launch, state

@@ -11,7 +11,7 @@ import ray
 from ray._private.state import actors
 
 from skewbench.tasks.pool.shipping import shipped_code
-from skewbench.tasks.ray_address import knock
+from skewbench.tasks.ray_address import check_reachable
 from skewbench.vocabulary.errors import InputError, RunError
 
 STARTS = 5
@@ -98,7 +98,7 @@ def check_cluster() -> None:
     """Raises `RunError` where the driver's node is dead: nothing would ever come back, and Ray waits for ever."""
     here = ray.get_runtime_context().get_node_id()
     if not any(node["NodeID"] == here for node in _alive()):
-        raise RunError("Ray's process on this machine is gone; the same command goes on where it was")
+        raise RunError("Ray's process on this machine ended; run the same command again to resume")
 
 
 def place_of(actor: Any) -> tuple[str, int] | None:
@@ -149,7 +149,7 @@ def _start() -> None:
 
 
 def _join(address: str) -> None:
-    knock(address)
+    check_reachable(address)
     try:
         with shipped_code() as code:
             ray.init(address=address, log_to_driver=False, logging_level="error", runtime_env=code)

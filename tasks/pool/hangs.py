@@ -55,7 +55,7 @@ class HangWatch:
         """Remember how long a job took. `doing`: `computing` or `writing`."""
         self._took[doing, _kind(job)].append(seconds)
 
-    def look(self, members: Iterable[Member], seconds: float) -> list[Late]:
+    def check(self, members: Iterable[Member], seconds: float) -> list[Late]:
         """Find the work that is late.
 
         Args:
@@ -72,9 +72,9 @@ class HangWatch:
                     continue
                 line = self._line(member, doing, task, stint, limit)
                 lines.append(line)
-                new = overdue or stint.waited >= 2 * stint.said
+                new = overdue or stint.waited >= 2 * stint.reported
                 if new:
-                    stint.said = stint.waited
+                    stint.reported = stint.waited
                     found.append(Late(member, task, line, overdue))
         self.lines = tuple(lines)
         return found

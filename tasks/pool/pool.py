@@ -43,7 +43,7 @@ BEHIND = 2
 SAY = 30.0
 """Seconds without any worker after which the log says what is waited for."""
 _WRITING = "writing"
-_STOPPED = "the run was stopped; the same command goes on where it was"
+_STOPPED = "the run was stopped; run the same command again to resume"
 
 logger = logging.getLogger(__name__)
 
@@ -153,7 +153,7 @@ class WorkerPool:
 
     def _replace_hung(self, watched: float) -> None:
         """Name work that takes too long in its caller's log, and replace workers that are at it beyond the limit."""
-        for late in self._watch.look(self._members, watched):
+        for late in self._watch.check(self._members, watched):
             stream = late.task.stream if late.task else next(iter(self._streams), None)
             if stream:
                 stream.outcomes.put(late.line)
@@ -258,7 +258,7 @@ class WorkerPool:
     def _failed(self, member: Member, task: Task, error: BaseException) -> None:
         raised = cause(error)
         if isinstance(raised, LakeUnreachable):  # for every job, and every worker
-            raise RunError(f"{raised}; the same command goes on where it was") from None
+            raise RunError(f"{raised}; run the same command again to resume") from None
         if deadly(error):
             for other in member.tasks:
                 self._try_again(other, error)

@@ -29,11 +29,11 @@ class Stream:
 
 @dataclass(eq=False)
 class Stint:
-    """One thing that a worker does. `waited`: its seconds that the driver watched; `said`: those when it was named."""
+    """One job on a worker. `waited`: seconds that the driver watched it; `reported`: those when it was last reported."""
 
     began: float = field(default_factory=time.monotonic)
     waited: float = 0.0
-    said: float = 0.0
+    reported: float = 0.0
 
     @property
     def seconds(self) -> float:

@@ -17,8 +17,8 @@ from skewbench.storage.manifest import Manifest, list_runs
 from skewbench.storage.schemas import REGRESSIONS
 from skewbench.storage.store import Store
 from skewbench.tasks.experiment import NightlySpec
-from skewbench.tasks.regressions.asked import margins
 from skewbench.tasks.regressions.gather import Sides, pairs, picture_pairs, sides
+from skewbench.tasks.regressions.margins import margins
 from skewbench.tasks.regressions.pictures import differences
 from skewbench.tasks.regressions.speed import runs_of_experiment, speed_rows, times, worse_nights
 from skewbench.vocabulary.errors import InputError, RunError

@@ -44,11 +44,11 @@ def _table(table: pl.DataFrame) -> list[str]:
             _number(row["q"]),
         )
         lines.append("| " + " | ".join((*cells, starts_at(row), _text(row["reason"]))) + " |")
-    said = ["\n".join(lines)] if loud.height else []
+    paragraphs = ["\n".join(lines)] if loud.height else []
     if loud.height > ROWS:
-        said.append(f"and {loud.height - ROWS} rows more: `skewbench query regressions`.")
+        paragraphs.append(f"and {loud.height - ROWS} rows more: `skewbench query regressions`.")
     rest = ", ".join(f"{count} {verdict}" for verdict, count in quiet.iter_rows())
-    return [*said, *([f"The other rows: {rest}."] if rest else []), *_reasons(table)]
+    return [*paragraphs, *([f"The other rows: {rest}."] if rest else []), *_reasons(table)]
 
 
 def _reasons(table: pl.DataFrame) -> list[str]:

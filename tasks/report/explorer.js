@@ -1,7 +1,7 @@
 // The explorer: sliders choose a setting that was run; its pictures are those of the gallery below, so none is there twice.
 (() => {
   const body = document.getElementById("explorer-body");
-  const { families, said } = JSON.parse(document.getElementById("explorer-data").textContent);
+  const { families, captions } = JSON.parse(document.getElementById("explorer-data").textContent);
   const parts = [...body.querySelectorAll("[data-family]")];
   const sliders = parts.map((part) => [...part.querySelectorAll("input[type=range]")]);
   let family = 0;
@@ -30,7 +30,7 @@
       slot.replaceChildren(...(picture ? [picture.cloneNode(true)] : []));
     }
     body.dataset.cell = setting.cell;
-    document.getElementById("explorer-said").textContent = said[setting.cell];
+    document.getElementById("explorer-caption").textContent = captions[setting.cell];
   }
 
   sliders.forEach((own) => own.forEach((slider, i) => slider.addEventListener("input", () => show(i))));

@@ -50,7 +50,7 @@ class Explorer:
 
     families: tuple[Family, ...]
     cells: tuple[str, ...]
-    said: dict[str, str]  # a cell in words, with its main metrics
+    captions: dict[str, str]  # a cell in words, with its main metrics
     tables: dict[str, Table]  # a cell's metrics
     pairs: tuple[tuple[str, str, int], ...]  # pair_id, prompt, seed: shown under each setting
 
@@ -60,7 +60,7 @@ class Explorer:
         families = [
             {"settings": [{"at": list(at), "cell": cell} for at, cell in family.settings]} for family in self.families
         ]
-        return {"families": families, "said": self.said}
+        return {"families": families, "captions": self.captions}
 
 
 def explore(answers: Answers, groups: list[Group]) -> Explorer | None:
@@ -76,7 +76,7 @@ def explore(answers: Answers, groups: list[Group]) -> Explorer | None:
     return Explorer(
         families=families,
         cells=cells,
-        said={cell: _said(answers, cell) for cell in cells},
+        captions={cell: _caption(answers, cell) for cell in cells},
         tables={cell: _metrics(answers, cell) for cell in cells},
         pairs=tuple((card.pair_id, card.prompt, card.seed) for card in groups[-1].cards),
     )
@@ -121,11 +121,11 @@ def _metrics(answers: Answers, cell: str) -> Table:
     return table(f"Query static_effect, cell {cell}.", effects, _columns(answers.labels))
 
 
-def _said(answers: Answers, cell: str) -> str:
+def _caption(answers: Answers, cell: str) -> str:
     """For people who hear the page: the setting and its main metrics."""
-    said = [f"{cell}: {answers.settings[cell]}"]
+    captions = [f"{cell}: {answers.settings[cell]}"]
     for metric in (answers.fidelity, answers.diversity):
         rows = answers.effects.filter(cell=cell, metric=metric or "").to_dicts()
         if rows:
-            said.append(f"{answers.labels.of(str(metric))} {show(rows[0]['mean'])} ({signed(rows[0]['change'])})")
-    return "; ".join(said)
+            captions.append(f"{answers.labels.of(str(metric))} {show(rows[0]['mean'])} ({signed(rows[0]['change'])})")
+    return "; ".join(captions)

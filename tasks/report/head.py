@@ -135,7 +135,7 @@ def _notices(answers: Answers, found: dict[str, Any]) -> list[str]:
         what = "is still running" if run.status == "running" else "is incomplete"
         notices.append(
             f"This run {what}: {count(found['samples'])} of {count(run.samples)} samples are there. Everything below "
-            "is of these alone, and may change. `skewbench run EXPERIMENT` goes on where it stopped."
+            "is of these alone, and may change. `skewbench run EXPERIMENT` resumes the run."
         )
     notices += [f"Cell {shortfall['cell']}: {shortfall['reason']}." for shortfall in run.shortfalls]
     if run.failed_jobs:

@@ -177,4 +177,4 @@ def test_a_comparison_names_a_run_that_is_not_whole(tmp_path: Path) -> None:
     margins = write_experiment(tmp_path)
     done = RUNNER.invoke(app, ["compare", was, now, "--lake", str(tmp_path), "--margins", margins])
     assert done.exit_code == 0, done.exception
-    assert f"note: {now} is incomplete: compared is what it has; `skewbench run` goes on with it\n" in done.stderr
+    assert f"note: {now} is incomplete: the comparison covers what it has; `skewbench run` resumes it\n" in done.stderr

@@ -12,7 +12,7 @@ from skewbench.eval.scorers import names
 from skewbench.storage.manifest import find_run
 from skewbench.storage.store import LocalStore
 from skewbench.tasks.experiment import NightlySpec
-from skewbench.tasks.regressions.asked import margins
+from skewbench.tasks.regressions.margins import margins
 from skewbench.tasks.report import report_run
 from tests.plugins.conftest import Python
 

@@ -78,11 +78,11 @@ def test_what_is_not_finite_stays_where_it_is() -> None:
     q, k, values, alpha = drawn(2, 2, 40, 16, 8)
     q[1, 0, 3, 2] = float("nan")
     plain, skew = triton_path.pair(q, k, values, alpha, 0.25)
-    spoilt = torch.zeros(2, 2, 40, dtype=torch.bool)
-    spoilt[1, 0, 3] = True
-    assert torch.equal(plain.isnan().any(-1), spoilt)  # q' k: a query's own row
-    spoilt[1, 0] = True
-    assert torch.equal(skew.isnan().any(-1), spoilt)  # k' q as well: every row of its head
+    nonfinite = torch.zeros(2, 2, 40, dtype=torch.bool)
+    nonfinite[1, 0, 3] = True
+    assert torch.equal(plain.isnan().any(-1), nonfinite)  # q' k: a query's own row
+    nonfinite[1, 0] = True
+    assert torch.equal(skew.isnan().any(-1), nonfinite)  # k' q as well: every row of its head
 
 
 def test_plain_alone() -> None:

@@ -57,8 +57,8 @@ def test_without_credentials_nobody_is_asked(monkeypatch: pytest.MonkeyPatch, ur
             opened(url)
 
 
-def _knock(lake: str) -> None:
-    Bucket(lake).knock()
+def _check_lake(lake: str) -> None:
+    Bucket(lake).check_reachable()
 
 
 def _write(lake: str) -> None:
@@ -68,10 +68,14 @@ def _write(lake: str) -> None:
 @pytest.mark.parametrize(
     ("ask", "changes", "told"),
     [
-        (_knock, {"AWS_SECRET_ACCESS_KEY": "wrong-secret"}, r"denies access \(SignatureDoesNotMatch\)"),
-        (_knock, {"AWS_ACCESS_KEY_ID": "nobody"}, r"denies access \(InvalidAccessKeyId\)"),
-        (_knock, {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"}, "http://127.0.0.1:1 does not answer"),
-        (_knock, {"AWS_ENDPOINT_URL": "http://me:writers-secret@127.0.0.1:1"}, "http://127.0.0.1:1 does not answer"),
+        (_check_lake, {"AWS_SECRET_ACCESS_KEY": "wrong-secret"}, r"denies access \(SignatureDoesNotMatch\)"),
+        (_check_lake, {"AWS_ACCESS_KEY_ID": "nobody"}, r"denies access \(InvalidAccessKeyId\)"),
+        (_check_lake, {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"}, "http://127.0.0.1:1 does not answer"),
+        (
+            _check_lake,
+            {"AWS_ENDPOINT_URL": "http://me:writers-secret@127.0.0.1:1"},
+            "http://127.0.0.1:1 does not answer",
+        ),
         (
             _write,
             {"AWS_ACCESS_KEY_ID": "reader", "AWS_SECRET_ACCESS_KEY": "readers-secret"},
@@ -95,7 +99,7 @@ def test_what_is_wrong_is_told_at_once_in_a_line(
 
 
 def test_a_bucket_that_is_not_there(bucket_lake: str) -> None:
-    for ask in (_knock, _write, lambda lake: open_store(lake).read("x"), sql.connect):
+    for ask in (_check_lake, _write, lambda lake: open_store(lake).read("x"), sql.connect):
         with pytest.raises(LakeError, match="there is no bucket 'elsewhere'"):
             ask("s3://elsewhere/x")
 

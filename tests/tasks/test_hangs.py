@@ -36,7 +36,7 @@ def _watch(limit: float | None = None, usual: float | None = None) -> HangWatch:
 
 def _named(watch: HangWatch, member: Member, looks: int, seconds: float = 10.0) -> list[int]:
     """At which seconds it is named."""
-    return [round((look + 1) * seconds) for look in range(looks) if watch.look([member], seconds)]
+    return [round((look + 1) * seconds) for look in range(looks) if watch.check([member], seconds)]
 
 
 def test_work_is_named_after_a_multiple_of_the_usual_time_and_as_time_doubles() -> None:
@@ -48,7 +48,7 @@ def test_work_is_named_after_a_multiple_of_the_usual_time_and_as_time_doubles() 
         "generation-1 of cell null: process 42 on node-1 has been computing for 700 s (usually 30.0 s)"
     )
     member.leave(member.computes)
-    assert watch.look([member], 10.0) == []
+    assert watch.check([member], 10.0) == []
     assert watch.lines == ()
 
 
@@ -65,7 +65,7 @@ def test_how_long_nothing_is_said(usual: float | None, one_by_one: bool, first: 
 )
 def test_the_limit(limit: float | None, usual: float | None, overdue: int | None) -> None:
     watch, member = _watch(limit, usual), _member(NullJob("a"))
-    late = next((ten for ten in range(1, 5000) if any(one.overdue for one in watch.look([member], 10.0))), None)
+    late = next((ten for ten in range(1, 5000) if any(one.overdue for one in watch.check([member], 10.0))), None)
     assert late == (overdue and overdue // 10)
     assert ("it is waited for" in watch.lines[0]) is (limit == 0.0)
 
@@ -73,10 +73,10 @@ def test_the_limit(limit: float | None, usual: float | None, overdue: int | None
 def test_of_several_jobs_that_are_to_be_written_the_first_is_late() -> None:
     first, second = (Task(NullJob(key), Stream()) for key in ("a", "b"))
     member = Member(None, 0.0, ready=True, place=("node-1", 42), writes=[first, second])
-    late = [one for _ in range(61) for one in _watch(usual=None).look([member], 0.0)]
+    late = [one for _ in range(61) for one in _watch(usual=None).check([member], 0.0)]
     assert late == []
     watch = _watch()
-    assert [one.task for _ in range(70) for one in watch.look([member], 10.0)] == [first]
+    assert [one.task for _ in range(70) for one in watch.check([member], 10.0)] == [first]
     assert "has been writing for" in watch.lines[0]
 
 

@@ -88,8 +88,8 @@ def test_sliders_change_pictures_and_metrics_by_keyboard(browser: Any, tmp_path:
     assert set(first[1]).isdisjoint(second[1])
     assert first[2] != second[2]
     assert (alpha.get_attribute("aria-valuetext"), beta.get_attribute("aria-valuetext")) == ("1.2", "5")
-    assert page.inner_text("#explorer-said").startswith("a1.20-b5: skew, α 1.2, β 5; Aesthetic")
-    assert page.get_attribute("#explorer-said", "aria-live") == "polite"
+    assert page.inner_text("#explorer-caption").startswith("a1.20-b5: skew, α 1.2, β 5; Aesthetic")
+    assert page.get_attribute("#explorer-caption", "aria-live") == "polite"
     page.keyboard.press("Home")  # alpha 1 is the baseline, whatever beta is
     assert seen()[0] == "baseline"
     assert alpha.get_attribute("aria-valuetext") == "1"

@@ -58,8 +58,8 @@ def test_corners() -> None:
     assert (one["verdict"], one["p"], one["low"]) == ("inconclusive", 1.0, None)
     nothing = judged(_pairs(0.0).clear(), _asked, 0.01)
     assert nothing.height == 0
-    spoilt = _pairs(0.0, metrics=1).with_columns(value=pl.lit(float("nan")), moved=pl.lit(True))
-    assert judged(spoilt, _asked, 0.01).select("verdict", "change", "p").row(0) == ("worse", None, None)
+    nonfinite = _pairs(0.0, metrics=1).with_columns(value=pl.lit(float("nan")), moved=pl.lit(True))
+    assert judged(nonfinite, _asked, 0.01).select("verdict", "change", "p").row(0) == ("worse", None, None)
     obstacle = {"cell": "c", "kind": "speed", "metric": "seconds", "obstacle": "too few nights"}
     table = judged(_pairs(0.0), _asked, 0.01, [obstacle])
     assert table.filter(metric="seconds").select("verdict", "reason").row(0) == ("not comparable", "too few nights")

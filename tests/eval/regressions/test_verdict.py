@@ -37,10 +37,14 @@ def _evidence(**known: object) -> Evidence:
         ({"q": 0.5}, "inconclusive", "none is ruled out"),
         ({"least_p": 1.0, "q": 1.0}, "inconclusive", "too few prompts"),
         ({"least_p": 5e-4, "tests": 60, "q": 0.03}, "inconclusive", "one effect to stand out alone among 60 tests"),
-        ({"spoilt": 2, "q": NAN}, "worse", "2 values are not finite"),
-        ({"spoilt": 2, "q": NAN, "better": None}, "changed", "2 values are not finite"),
-        ({"spoilt": 8, "gone": 8, "moved": 8}, "worse", "8 of 40 pairs have no value any more"),
-        ({"spoilt": 9, "gone": 8}, "worse", "1 values are not finite any more, 8 of 40 pairs have no value any more"),
+        ({"nonfinite": 2, "q": NAN}, "worse", "2 values are not finite"),
+        ({"nonfinite": 2, "q": NAN, "better": None}, "changed", "2 values are not finite"),
+        ({"nonfinite": 8, "gone": 8, "moved": 8}, "worse", "8 of 40 pairs have no value any more"),
+        (
+            {"nonfinite": 9, "gone": 8},
+            "worse",
+            "1 values are not finite any more, 8 of 40 pairs have no value any more",
+        ),
         ({"q": NAN, "change": NAN}, "inconclusive", "no test"),
         # pictures that were lost
         ({"q": 0.001, "change": 0.1, "lost": 2}, "inconclusive", "2 more were lost"),

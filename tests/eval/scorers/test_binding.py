@@ -60,8 +60,8 @@ def test_every_defect_lowers_the_score(defect):
     put, _ = DEFECTS[defect]
     rng = np.random.default_rng(1)
     scenes = [sample_scene(rng, 2 + k % 2) for k in range(60)]
-    spoilt = [(put(scene, rng), full_meaning(scene)) for scene in scenes]
-    lowered = [score_scene(picture(scene), meaning)["binding"].value < 1 for scene, meaning in spoilt if scene]
+    defective = [(put(scene, rng), full_meaning(scene)) for scene in scenes]
+    lowered = [score_scene(picture(scene), meaning)["binding"].value < 1 for scene, meaning in defective if scene]
     assert len(lowered) > 15
     assert np.mean(lowered) > 0.97
 

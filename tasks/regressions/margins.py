@@ -21,7 +21,7 @@ def margins(connection: duckdb.DuckDBPyConnection, spec: NightlySpec) -> Callabl
     sides |= dict.fromkeys(_LOWER, "lower") | dict.fromkeys(MEASURES, "neither")
     named = {margin.metric: margin for margin in spec.margins}
 
-    def asked(kind: str, metric: str, before: np.ndarray) -> Margin:
+    def margin_of(kind: str, metric: str, before: np.ndarray) -> Margin:
         finite = before[np.isfinite(before)]
         given = named.get(metric)
         if given is None:
@@ -30,8 +30,8 @@ def margins(connection: duckdb.DuckDBPyConnection, spec: NightlySpec) -> Callabl
         scale = abs(float(finite.mean())) if given.relative or metric in _RELATIVE else 1.0
         return Margin(given.margin * scale or None, _side(given.better or sides.get(metric)), given.required)
 
-    return asked
+    return margin_of
 
 
-def _side(told: str | None) -> Literal["higher", "lower"] | None:
-    return "higher" if told == "higher" else "lower" if told == "lower" else None
+def _side(better: str | None) -> Literal["higher", "lower"] | None:
+    return "higher" if better == "higher" else "lower" if better == "lower" else None

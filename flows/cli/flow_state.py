@@ -15,5 +15,5 @@ def raise_unless_completed(state: "State[Any]") -> None:
     if state.is_failed() or state.is_crashed():
         error = state.result(raise_on_failure=False)
         raise error if isinstance(error, Exception) else RunError(str(state.message))
-    told = f"{state.name}: {state.message}" if state.message else state.name
-    raise RunError(f"the flow did not complete ({told}); the same command goes on where it was")
+    outcome = f"{state.name}: {state.message}" if state.message else state.name
+    raise RunError(f"the flow did not complete ({outcome}); run the same command again to resume")

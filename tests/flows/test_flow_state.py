@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from prefect.states import Cancelled, Completed, Crashed, Failed, State, Suspended
 
-from skewbench.flows.cli.ends import raise_unless_completed
+from skewbench.flows.cli.flow_state import raise_unless_completed
 from skewbench.vocabulary.errors import InputError, RunError
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 
-class Places:
+class WeightedRanks:
     """The columns, sorted once; after that any weighting of the rows is a running sum and a look-up.
 
     For row i of column j, `first[j, i]` is the weight of all rows below its value and `last[j, i]` that of all rows up

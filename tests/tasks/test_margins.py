@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from skewbench.tasks.experiment import MarginSpec, NightlySpec
-from skewbench.tasks.regressions.asked import margins
+from skewbench.tasks.regressions.margins import margins
 
 
 @pytest.mark.parametrize(
