@@ -58,7 +58,7 @@ class Seen:
 
 
 def describe(image: UInt8[np.ndarray, "h w 3"]) -> Seen:
-    """All that the scorer knows of an image. Positions and sizes are in pixels of a scene, whatever the image's size."""
+    """What the scorer knows of an image. Positions and sizes are in pixels of a scene, whatever the image's size."""
     pixels = at_scene_size(image).astype(np.float64)
     regions = [part for region in segment(pixels) for part in _split(region)]
     regions.sort(key=lambda region: -int(region.silhouette.sum()))

@@ -29,7 +29,7 @@ class Stream:
 
 @dataclass(eq=False)
 class Stint:
-    """One job on a worker. `waited`: seconds that the driver watched it; `reported`: those when it was last reported."""
+    """A job on a worker. `waited`: seconds that the driver watched it; `reported`: those when it was reported last."""
 
     began: float = field(default_factory=time.monotonic)
     waited: float = 0.0
