@@ -1,50 +1,48 @@
 """Keeps a batch's measures on the device until they are asked for."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Literal, get_args
+from dataclasses import field
+from typing import Annotated, Literal
 
 import pyarrow as pa
 import torch
 from jaxtyping import Float
+from pydantic import ConfigDict, Field, Strict
+from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from skewbench.stability.blocks import Block
+from skewbench.stability.knobs.fields import Allowed, checked
 from skewbench.stability.table import BRANCHES, CONTROLS, MEASURES, STABILITY, Entry, table
 
 Detail = Literal["mean", "steps", "heads"]
+Measure = Literal[MEASURES]  # type: ignore[valid-type]
+Count = Annotated[int, Strict(), Field(ge=1)]
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, config=ConfigDict(extra="forbid", arbitrary_types_allowed=True))
 class Recorder:
     """Records all self-attentions of a model while `perturb` is given it; reusable, one batch at a time.
 
-    `measures`: which of energy, instability, alignment, symmetry, symmetry_raw; the others are NULL. `every`: only each
-    how many-th call of the model. `detail`: "mean" over steps and heads alone, "steps" each step's mean too, "heads"
-    each head's too. `columns`: how many feature columns stand for all; they are drawn by (seed, block) alone, so that
-    two runs compare column by column.
+    Args:
+        measures: Which of energy, instability, alignment, symmetry, symmetry_raw; the others are NULL.
+        every: Each how many-th call of the model is recorded.
+        detail: `mean` over steps and heads alone, `steps` each step's mean too, `heads` each head's too.
+        columns: How many feature columns stand for all; they are drawn by (seed, block) alone, so that two runs
+            compare column by column.
+        seed: Of that draw.
 
-    Raises ValueError for a value that is not allowed.
+    Raises:
+        ValueError: A value that is not allowed.
     """
 
-    measures: tuple[str, ...] = MEASURES
-    every: int = 1
+    measures: Annotated[tuple[Measure, ...], Field(min_length=1), Allowed(f"some of {', '.join(MEASURES)}")] = MEASURES
+    every: Count = 1
     detail: Detail = "steps"
-    columns: Literal["all"] | int = "all"
+    columns: Annotated[Literal["all"] | Count, Allowed('"all" or an integer >= 1')] = "all"
     seed: int = 0
     _entries: dict[tuple[int, int], Entry] = field(default_factory=dict, init=False, repr=False)
     _columns: dict[int, slice | Tensor] = field(default_factory=dict, init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        self.measures = tuple(self.measures)
-        if not self.measures or not set(self.measures) <= set(MEASURES):
-            raise ValueError(f"Recorder.measures={self.measures!r}: must be some of {', '.join(MEASURES)}")
-        if not isinstance(self.every, int) or self.every < 1:
-            raise ValueError(f"Recorder.every={self.every!r}: must be an integer >= 1")
-        if self.detail not in get_args(Detail):
-            raise ValueError(f"Recorder.detail={self.detail!r}: must be one of {', '.join(get_args(Detail))}")
-        if self.columns != "all" and (not isinstance(self.columns, int) or self.columns < 1):
-            raise ValueError(f'Recorder.columns={self.columns!r}: must be "all" or an integer >= 1')
 
     def start(self, blocks: Iterable[tuple[Block, torch.device]]) -> None:
         """Forgets the last batch, and draws the columns for this one onto the blocks' devices."""
@@ -103,3 +101,6 @@ class Recorder:
             return slice(None)
         generator = torch.Generator().manual_seed((self.seed << 16) + block.number)
         return torch.randperm(block.width, generator=generator)[: self.columns].sort().values.to(device)
+
+
+checked(Recorder)

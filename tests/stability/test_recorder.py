@@ -197,7 +197,7 @@ def test_opposite_infinities_have_no_mean() -> None:
         ({"measures": ("entropy",)}, "Recorder.measures=('entropy',): must be some of energy"),
         ({"measures": ()}, "Recorder.measures=(): must be some of energy"),
         ({"every": 0}, "Recorder.every=0: must be an integer >= 1"),
-        ({"detail": "all"}, "Recorder.detail='all': must be one of mean, steps, heads"),
+        ({"detail": "all"}, "Recorder.detail='all': must be one of 'mean', 'steps', 'heads'"),
         ({"columns": 0}, "Recorder.columns=0: must be"),
         ({"columns": "some"}, "Recorder.columns='some': must be"),
     ],
