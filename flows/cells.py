@@ -16,9 +16,9 @@ from prefect.tasks import Task
 
 from skewbench.storage.parts import read_receipts
 from skewbench.storage.store import Store
+from skewbench.tasks.jobs import Job
 from skewbench.tasks.pool import Outcome, WorkerPool
 from skewbench.tasks.shortfalls import UNUSABLE
-from skewbench.tasks.worker import Job
 from skewbench.vocabulary.errors import RunError
 
 RETRIES, DELAY = 2, 5.0

@@ -20,38 +20,17 @@ from skewbench.eval.scoring.images import is_blank
 from skewbench.stability import Recorder, perturb
 from skewbench.storage.schemas import IMAGES, SAMPLES, STABILITY, table_of_rows
 from skewbench.tasks.cells import knob_columns, whole_setting
-from skewbench.tasks.experiment import GenerationSpec, Knob, MeasureSpec, ModelSpec
+from skewbench.tasks.experiment import GenerationSpec, Knob
 from skewbench.tasks.families.contract import Request
 from skewbench.tasks.families.registry import family_of
 from skewbench.tasks.identity import versions
 from skewbench.tasks.plan import Sample, Shard
+from skewbench.tasks.setting import DEVICE_ERRORS, BrokenDeviceError, Setting
 
 Pixels = Float[np.ndarray, "n h w 3"]
 
 ENCODERS = 4
 """Threads that turn pictures into PNG beside the next batch; of the last one of a shard, that many at once."""
-DEVICE_ERRORS = ("CUDA error", "AcceleratorError", "device-side assert")
-"""Signs in an error's text that the process can't use its device any more."""
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What all samples of a run share."""
-
-    run_id: str
-    model: ModelSpec
-    revision: str
-    generation: GenerationSpec
-    measure: MeasureSpec
-    size: tuple[int, int]
-    batch: int
-
-
-class BrokenDeviceError(Exception):
-    """A sample left the device in an unknown state. The process must end, and the shard continues without the sample.
-
-    Its arguments: the samples' ids, and the reason.
-    """
 
 
 @dataclass

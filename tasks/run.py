@@ -30,8 +30,8 @@ from skewbench.storage.store import Store, open_store
 from skewbench.tasks.cells import cell_entry
 from skewbench.tasks.checks import check_metrics
 from skewbench.tasks.experiment import Experiment, WorkerSpec
-from skewbench.tasks.generate import Setting
 from skewbench.tasks.identity import run_id, settings_that_decide, source_digest, versions
+from skewbench.tasks.jobs import GenerateJob, Job, Needs, ScoreJob
 from skewbench.tasks.model_blocks import blocks_of, check_blocks
 from skewbench.tasks.models import ModelSource, image_size, pipeline_class, resolve_model
 from skewbench.tasks.plan import Shard, plan_shards
@@ -39,8 +39,8 @@ from skewbench.tasks.pool import Outcome
 from skewbench.tasks.prompts import load_prompts
 from skewbench.tasks.reference import check_reference
 from skewbench.tasks.scoring import counting, jobs_left, with_metrics
+from skewbench.tasks.setting import Setting
 from skewbench.tasks.shortfalls import shortfalls, to_retry
-from skewbench.tasks.worker import GenerateJob, Job, Needs, ScoreJob
 from skewbench.vocabulary.errors import InputError
 
 

@@ -10,9 +10,9 @@ from skewbench.storage.attempts import cell_unit, current, retry_of_cell
 from skewbench.storage.manifest import Manifest, parts_by_receipt, receipts_of
 from skewbench.storage.parts import GENERATION, Receipt
 from skewbench.storage.store import Store
+from skewbench.tasks.jobs import ScoreJob
 from skewbench.tasks.reference import NONE, find_reference
 from skewbench.tasks.shortfalls import is_generated
-from skewbench.tasks.worker import ScoreJob
 from skewbench.vocabulary.errors import InputError
 from skewbench.vocabulary.metrics import merged
 

@@ -1,4 +1,4 @@
-"""What lives in a Ray actor: models that are loaded once, and the two kinds of job. Knows nothing of Ray.
+"""What lives in a Ray actor: models that are loaded once. Knows nothing of Ray.
 
 A job has two halves, so that a device does not wait for the disk: while one is written the next is computed.
 """
@@ -8,7 +8,7 @@ import socket
 import sys
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -16,84 +16,21 @@ import pyarrow as pa
 import torch
 
 from skewbench.eval.scorers import Scorers, SetScorer, declaration
-from skewbench.storage.parts import GENERATION, Part, Receipt, new_attempt, write_part, write_receipt
+from skewbench.storage.parts import Part, Receipt, new_attempt, write_part, write_receipt
 from skewbench.storage.store import Store, open_store
-from skewbench.tasks.generate import Setting, ShardRows, generate_shard
+from skewbench.tasks.generate import ShardRows, generate_shard
 from skewbench.tasks.identity import build
-from skewbench.tasks.models import ModelSource, check_source, load_pipeline
-from skewbench.tasks.plan import Shard
-from skewbench.tasks.reference import Reference
+from skewbench.tasks.jobs import GenerateJob, Job, Needs, ScoreJob
+from skewbench.tasks.models import check_source, load_pipeline
 from skewbench.tasks.score import score_images
 from skewbench.tasks.sets import CellScores
+from skewbench.tasks.setting import Setting
 from skewbench.vocabulary.errors import RunError
 
 REASONS, LONGEST_REASON = 5, 300
 """Reasons that a receipt names, and characters of each."""
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class GenerateJob:
-    """Generate a shard."""
-
-    shard: Shard
-    one_by_one: bool = False
-    given_up: tuple[tuple[str, str], ...] = ()
-    """Samples that broke their device, and the reason."""
-    retry: int = 0
-    """How often the shard was generated before."""
-
-    @property
-    def key(self) -> str:
-        """Key of its receipt."""
-        return f"{GENERATION}-{self.name}"
-
-    @property
-    def name(self) -> str:
-        """Its key without its kind: the beginning of its files' names."""
-        return f"{self.shard.id}{_retried(self.retry)}"
-
-    @property
-    def cell(self) -> str:
-        """The cell that it belongs to."""
-        return self.shard.cell.name
-
-
-@dataclass(frozen=True)
-class ScoreJob:
-    """Score a committed shard with one scorer. `missing`: why it can only have NULLs."""
-
-    run_id: str
-    shard: str
-    cell: str
-    scorer: str
-    version: int
-    samples: tuple[Part, ...]
-    images: tuple[Part, ...]
-    missing: str | None = None
-    reference: Reference | None = None  # what a cell as a whole is compared with
-    one_by_one: bool = False
-    retry: int = 0  # of the attempt at the shard whose images are scored
-
-    @property
-    def key(self) -> str:
-        """Key of its receipt. One without weights does not stand for one with them."""
-        return f"scores-{self.name}"
-
-    @property
-    def name(self) -> str:
-        """Its key without its kind: the beginning of its files' names."""
-        against = f"-{self.reference.key}" if self.reference else ""
-        ending = f"{_retried(self.retry)}{against}{'.missing' if self.missing else ''}"
-        return f"{self.shard}-{self.scorer}.v{self.version}{ending}"
-
-
-def _retried(retry: int) -> str:
-    return f".retry{retry}" if retry else ""
-
-
-Job = GenerateJob | ScoreJob
 
 
 @dataclass(frozen=True)
@@ -105,18 +42,6 @@ class _Computed:
     name: str
     rows: ShardRows | dict[str, pa.Table]
     seconds: float
-
-
-@dataclass(frozen=True)
-class Needs:
-    """What one worker needs. `setting` and `source`: None where it only scores. `build`: the driver's, and its own."""
-
-    lake: str
-    setting: Setting | None
-    source: ModelSource | None
-    threads: int
-    gpus: float
-    build: dict[str, str] = field(default_factory=build)
 
 
 class Worker:

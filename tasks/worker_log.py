@@ -17,7 +17,8 @@ import ray
 from ray.exceptions import RayError
 from ray.util.queue import Full, Queue
 
-from skewbench.tasks.worker import Needs, Worker
+from skewbench.tasks.jobs import Needs
+from skewbench.tasks.pool.actor import Actor
 
 LINES, MINUTE = 60, 60.0
 """Lines that a worker may say in so many seconds."""
@@ -43,11 +44,11 @@ class WorkerLog:
         return self
 
     @property
-    def worker(self) -> type[Worker]:
+    def worker(self) -> type[Actor]:
         """A worker that logs to the driver, for the pool."""
         log = self.queue
 
-        class LoggingWorker(Worker):
+        class LoggingWorker(Actor):
             def __init__(self, needs: Needs) -> None:
                 log_to(log)
                 super().__init__(needs)

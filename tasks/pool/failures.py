@@ -10,7 +10,7 @@ from ray.exceptions import (
     WorkerCrashedError,
 )
 
-from skewbench.tasks.generate import DEVICE_ERRORS
+from skewbench.tasks.setting import DEVICE_ERRORS
 
 
 class WorkerHungError(Exception):

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from statistics import median
 
+from skewbench.tasks.jobs import Job
 from skewbench.tasks.pool.cluster import place_of
 from skewbench.tasks.pool.records import Member, Stint, Task
-from skewbench.tasks.worker import Job
 
 MULTIPLE, FLOOR = 5.0, 60.0
 """Times the usual that work may take before it is named, and the least number of seconds. Shards of one run differ by

@@ -21,13 +21,14 @@ import ray
 
 from skewbench.sql import LakeUnreachable
 from skewbench.storage.parts import Receipt
-from skewbench.tasks.generate import BrokenDeviceError
+from skewbench.tasks.jobs import GenerateJob, Job, Needs
+from skewbench.tasks.pool.actor import Actor
 from skewbench.tasks.pool.cluster import check_cluster, largest_node, room_to_ask, told_resources
 from skewbench.tasks.pool.failures import WorkerHungError, cause, deadly, format_error
 from skewbench.tasks.pool.hangs import HangWatch
 from skewbench.tasks.pool.records import Member, Outcome, Stint, Stream, Task
 from skewbench.tasks.pool.shipping import explain_unfit_node
-from skewbench.tasks.worker import GenerateJob, Job, Needs, Worker
+from skewbench.tasks.setting import BrokenDeviceError
 from skewbench.vocabulary.errors import RunError
 
 TRIES = 3
@@ -59,7 +60,7 @@ class WorkerPool:
         hang_limit: Seconds after which a worker that does not answer is replaced (`WorkerSpec.hang_limit`).
     """
 
-    def __init__(self, needs: Needs, count: int | None, worker: type = Worker, hang_limit: float | None = None) -> None:
+    def __init__(self, needs: Needs, count: int | None, worker: type = Actor, hang_limit: float | None = None) -> None:
         self._needs, self._count, self._worker = needs, count, worker
         self._events: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._stopped = threading.Event()

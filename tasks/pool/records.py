@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from skewbench.storage.parts import Receipt
-from skewbench.tasks.worker import Job
+from skewbench.tasks.jobs import Job
 
 
 @dataclass(frozen=True)

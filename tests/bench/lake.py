@@ -15,11 +15,13 @@ from skewbench.stability import Recorder
 from skewbench.storage.parts import write_part
 from skewbench.storage.store import open_store
 from skewbench.tasks.experiment import Cell, GenerationSpec, MeasureSpec, ModelSpec
-from skewbench.tasks.generate import Pixels, Setting, generate_batch, generate_shard, to_png
+from skewbench.tasks.generate import Pixels, generate_batch, generate_shard, to_png
+from skewbench.tasks.jobs import GenerateJob, Needs
 from skewbench.tasks.models import image_size, resolve_model
 from skewbench.tasks.plan import Sample, Shard
 from skewbench.tasks.prompts import Prompt
-from skewbench.tasks.worker import GenerateJob, Needs, Worker
+from skewbench.tasks.setting import Setting
+from skewbench.tasks.worker import Worker
 from tests.bench.rounds import Times, alternate, spread
 from tests.bench.tables import arguments, show
 from tests.bench.workloads import CAPTION

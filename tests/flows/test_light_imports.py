@@ -16,6 +16,11 @@ def test_importing_is_light(module: str) -> None:
     assert _heavy_after(f"import skewbench.{module}") == []
 
 
+def test_a_driver_needs_no_torch() -> None:
+    """The worker's code is imported in the workers' processes alone."""
+    assert {"torch", "diffusers", "transformers"}.isdisjoint(_heavy_after("import skewbench.flows.serving.deployments"))
+
+
 def test_a_knob_is_made_without_torch() -> None:
     code = "from skewbench.stability import Skew, Temperature; Skew(1.2, 5.0); Temperature(1.1)"
     assert _heavy_after(code) == []

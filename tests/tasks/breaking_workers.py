@@ -1,7 +1,7 @@
 """A worker whose device breaks at every sample, as after a CUDA error."""
 
-from skewbench.tasks.generate import BrokenDeviceError
-from skewbench.tasks.worker import GenerateJob
+from skewbench.tasks.jobs import GenerateJob
+from skewbench.tasks.setting import BrokenDeviceError
 from tests.null_workers import Done, NullWorker
 
 

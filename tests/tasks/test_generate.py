@@ -15,10 +15,11 @@ from skewbench.stability import Recorder, Skew
 from skewbench.storage.schemas import TABLES
 from skewbench.tasks import generate
 from skewbench.tasks.experiment import Experiment, ModelSpec
-from skewbench.tasks.generate import BrokenDeviceError, Setting, generate_shard, knob_columns
+from skewbench.tasks.generate import generate_shard, knob_columns
 from skewbench.tasks.models import image_size, load_pipeline, resolve_model
 from skewbench.tasks.plan import Shard, plan_shards
 from skewbench.tasks.prompts import load_prompts
+from skewbench.tasks.setting import BrokenDeviceError, Setting
 from tests.tasks.experiments import SKEW, small
 
 

@@ -17,11 +17,12 @@ from ray._raylet import AuthenticationTokenLoader
 from skewbench.storage.parts import read_receipts
 from skewbench.tasks.experiment import Cell
 from skewbench.tasks.identity import build
+from skewbench.tasks.jobs import GenerateJob, Needs, ScoreJob
 from skewbench.tasks.plan import Sample, Shard
 from skewbench.tasks.pool import WorkerPool, cluster, connect_ray, pool
 from skewbench.tasks.prompts import Prompt
 from skewbench.tasks.run import Run, generation_left, prepare, scoring_left
-from skewbench.tasks.worker import GenerateJob, Needs, ScoreJob, Worker
+from skewbench.tasks.worker import Worker
 from skewbench.vocabulary.errors import InputError, RunError
 from tests.null_workers import NullJob, NullNeeds, NullWorker, jobs
 from tests.tasks.breaking_workers import BreakingWorker

@@ -22,11 +22,12 @@ from skewbench.storage.parts import Receipt, read_part, read_receipts, write_par
 from skewbench.storage.schemas import IMAGES, SAMPLES, SCORES
 from skewbench.storage.store import LocalStore
 from skewbench.tasks.checks import check_metrics, expand
+from skewbench.tasks.jobs import Needs, ScoreJob
 from skewbench.tasks.reference import find_reference
 from skewbench.tasks.run import commit_receipts
 from skewbench.tasks.score import score_images
 from skewbench.tasks.scoring import left_of_run
-from skewbench.tasks.worker import Needs, ScoreJob, Worker
+from skewbench.tasks.worker import Worker
 from skewbench.vocabulary.errors import InputError
 from tests.eval.scorers.registered import register
 from tests.eval.scorers.tiny_clip import save_tiny_clip

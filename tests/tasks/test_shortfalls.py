@@ -24,9 +24,10 @@ from skewbench.storage.repair import repair
 from skewbench.storage.store import LocalStore
 from skewbench.storage.verify import check_parts
 from skewbench.tasks import generate
+from skewbench.tasks.jobs import GenerateJob
 from skewbench.tasks.run import Run, begin, caught_up, commit, generation_left, is_finished, prepare, scoring_left
 from skewbench.tasks.shortfalls import is_generated, raise_if_incomplete, shortfalls, without_required
-from skewbench.tasks.worker import GenerateJob, Worker
+from skewbench.tasks.worker import Worker
 from skewbench.vocabulary.errors import IncompleteRunError, RunError
 from tests.lakes import Lake, made
 from tests.tasks.experiments import small

@@ -1,0 +1,28 @@
+"""What all samples of a run share, and how a device fails. Imports neither torch nor diffusers."""
+
+from dataclasses import dataclass
+
+from skewbench.tasks.experiment import GenerationSpec, MeasureSpec, ModelSpec
+
+DEVICE_ERRORS = ("CUDA error", "AcceleratorError", "device-side assert")
+"""Signs in an error's text that the process can't use its device any more."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all samples of a run share."""
+
+    run_id: str
+    model: ModelSpec
+    revision: str
+    generation: GenerationSpec
+    measure: MeasureSpec
+    size: tuple[int, int]
+    batch: int
+
+
+class BrokenDeviceError(Exception):
+    """A sample left the device in an unknown state. The process must end, and the shard continues without the sample.
+
+    Its arguments: the samples' ids, and the reason.
+    """
