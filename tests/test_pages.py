@@ -20,6 +20,13 @@ def test_the_table_of_metrics_is_what_scorers_declare() -> None:
     assert runpy.run_path(str(ROOT / "docs/metrics_table.py"))["table"]() in METRICS
 
 
+def test_the_pages_of_queries_are_what_queries_declare() -> None:
+    """After a change: python docs/queries_table.py."""
+    made = runpy.run_path(str(ROOT / "docs/queries_table.py"))
+    assert made["table"]() in (ROOT / "docs/answers.md").read_text(encoding="utf-8")
+    assert (ROOT / "docs/queries.md").read_text(encoding="utf-8") == made["page"]()
+
+
 @pytest.mark.parametrize("experiment", bundled())
 def test_every_experiment_is_in_the_readme(experiment: str) -> None:
     assert f"`{experiment}`" in README

@@ -2,14 +2,12 @@
 
 from skewbench.eval.regressions.rounding import PICTURE_LEVELS, beyond_rounding, tolerance
 from skewbench.eval.regressions.table import Margin, judged
-from skewbench.eval.regressions.verdict import VERDICTS, Evidence, Verdict, judge
+from skewbench.eval.regressions.verdict import Evidence, judge
 
 __all__ = [
     "PICTURE_LEVELS",
-    "VERDICTS",
     "Evidence",
     "Margin",
-    "Verdict",
     "beyond_rounding",
     "judge",
     "judged",

@@ -2,10 +2,9 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
-Verdict = Literal["same", "better", "worse", "changed", "inconclusive", "not comparable"]
-VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+from skewbench.vocabulary.verdicts import Verdict
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from skewbench.flows.cli.options import AnyRun, Lake
-from skewbench.flows.cli.tables import Format, console, folding, print_rows
+from skewbench.flows.cli.tables import Format, console, folding, print_rows, warn
 from skewbench.vocabulary.errors import InputError
 
 if TYPE_CHECKING:
@@ -38,6 +38,9 @@ def query(
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the query, such as fraction=0.1."),
     ] = None,
+    columns: Annotated[
+        bool, typer.Option("--columns", help="Describe the query's parameters and columns; needs no lake.")
+    ] = False,
     format: Format = "table",
 ) -> None:
     """Answer a named question about the runs of a lake, such as `correlations`."""
@@ -45,18 +48,23 @@ def query(
     from skewbench.storage.manifest import find_run
     from skewbench.storage.store import open_store
 
+    warn(sql.problems())
     if name is None:
         table = folding("query", "question")
-        for known in sql.queries():
-            table.add_row(known.name, known.description)
+        for known in sql.named_queries():
+            table.add_row(known.name, known.question)
         console().print(table)
         return
-    about = _find_query(name)
+    about = sql.find(name)  # before the lake is opened: an unknown name is an error whatever the lake holds
+    if columns:
+        _describe(about)
+        return
     given = dict(map(_setting, settings or []))
     store = open_store(lake)
-    given |= {name: find_run(store, given[name]).run_id for name in ("run", "against") if given.get(name)}
+    of_runs = [parameter.name for parameter in about.parameters if parameter.kind == "run"]
+    given |= {name: find_run(store, given[name]).run_id for name in of_runs if given.get(name)}
     runs: list[str] | None = [find_run(store, run).run_id] if run else None
-    if runs and "against" in about.parameters:  # of two runs, `--run` is the later one
+    if runs and {"run", "against"} <= set(of_runs):  # of two runs, `--run` is the later one
         given.setdefault("run", runs[0])
         runs = [*runs, given["against"]] if "against" in given else None
     with sql.connect(lake, runs, branch=branch) as connection:
@@ -96,18 +104,24 @@ def _interval(rows: "pl.DataFrame") -> "pl.Series":
     return pl.Series([f"[{low:.3g}, {high:.3g}]" if low is not None else None for low, high in ends], dtype=pl.String)
 
 
-def _find_query(name: str) -> "Query":
-    """Find a query before the lake is opened: an unknown name is an error whatever the lake holds."""
-    from skewbench import sql
+def _describe(about: "Query") -> None:
+    """Print what a query declares."""
+    out = console()
+    out.print(f"{about.name}: {about.question}", highlight=False)
+    if about.method:
+        out.print(f"\n{about.method}", highlight=False, markup=False)
+    if about.parameters:
+        table = folding("--set", "kind", "what it chooses")
+        for parameter in about.parameters:
+            table.add_row(parameter.name, parameter.kind, parameter.meaning)
+        out.print(table)
+    table = folding("column", "type", "meaning")
+    for column in about.columns:
+        table.add_row(column.name, column.type, column.meaning)
+    out.print(table)
+    out.print(f"Source: {about.source}", highlight=False, markup=False)
 
-    try:
-        return sql.find(name)
-    except ValueError as error:
-        raise InputError(str(error)) from None
 
-
-_CHOOSING = {"metric", "fidelity", "diversity"}
-"""Parameters that choose the metrics that a query is about."""
 _MISSING = """
     SELECT metric, min(reason) FROM missing_metrics AS missing
     WHERE ($runs IS NULL OR list_contains($runs, run_id)) AND NOT list_contains($there, metric) AND (
@@ -124,15 +138,15 @@ def _note_missing(
 ) -> None:
     """Beside rows: why some metrics, or all of them, are not among them."""
     scored = connection.execute("SELECT count(*) FROM metrics").fetchall()[0][0]
-    chooses = about is not None and _CHOOSING & about.parameters.keys()
+    choosing = [one.name for one in about.parameters if one.kind == "metric"] if about else []
     said = []
-    if chooses or "metric" in rows.columns:
+    if choosing or "metric" in rows.columns:
         there = [str(metric) for metric in rows["metric"].unique()] if "metric" in rows.columns else []
         runs = [str(run) for run in rows["run_id"].unique()] if "run_id" in rows.columns and rows.height else None
         kinds = connection.execute(
             "SELECT DISTINCT kind FROM metrics WHERE list_contains(?, metric)", [there]
         ).fetchall()
-        asked = [given[name] for name in _CHOOSING if name in given] if chooses else None
+        asked = [given[name] for name in choosing if name in given] if choosing else None
         parameters = {"runs": runs, "there": there, "kinds": [kind for (kind,) in kinds], "asked": asked}
         said = _told(connection.execute(_MISSING, parameters).fetchall())
     if not scored and ("metric" in rows.columns or rows.is_empty()):

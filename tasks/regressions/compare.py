@@ -10,9 +10,8 @@ import polars as pl
 import pyarrow as pa
 
 from skewbench import sql
-from skewbench.eval.regressions import VERDICTS, Margin, judged, tolerance
+from skewbench.eval.regressions import Margin, judged, tolerance
 from skewbench.eval.regressions.table import KEY, Row
-from skewbench.sql.named import VERDICTS as URGENCY
 from skewbench.storage.manifest import Manifest, list_runs
 from skewbench.storage.schemas import REGRESSIONS
 from skewbench.storage.store import Store
@@ -22,6 +21,7 @@ from skewbench.tasks.regressions.margins import margins
 from skewbench.tasks.regressions.pictures import differences
 from skewbench.tasks.regressions.speed import runs_of_experiment, speed_rows, times, worse_nights
 from skewbench.vocabulary.errors import InputError, RunError
+from skewbench.vocabulary.verdicts import VERDICTS
 
 _NOT = "not comparable"
 _SINGLE = 4
@@ -132,7 +132,7 @@ def summary(comparison: Comparison) -> str:
     """One line: how many rows have which verdict, and what is required and worse, or not comparable, by name."""
     counts = comparison.table["verdict"].value_counts()
     by_verdict = dict(counts.iter_rows())
-    told = ", ".join(f"{by_verdict[verdict]} {verdict}" for verdict in URGENCY if verdict in by_verdict)
+    told = ", ".join(f"{by_verdict[verdict]} {verdict}" for verdict in VERDICTS if verdict in by_verdict)
     worse = comparison.worse
     names = [
         f"{row['metric']} of {row['cell']}" for row in worse.unique(["metric", "cell"], maintain_order=True).to_dicts()
@@ -230,8 +230,7 @@ def _nowhere() -> list[pl.Expr]:
 
 def _sorted(table: pl.DataFrame, cells: list[str]) -> pl.DataFrame:
     """What is required and worse first, then by verdict, then in the order of the cells."""
-    assert set(URGENCY) == set(VERDICTS)  # noqa: S101
-    by = [_place("verdict", URGENCY), ~pl.col("required"), _place("cell", cells), _place("kind", _KINDS)]
+    by = [_place("verdict", VERDICTS), ~pl.col("required"), _place("cell", cells), _place("kind", _KINDS)]
     return table.sort(*by, maintain_order=True)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from skewbench import sql
 from skewbench.flows.cli import main
 from tests.lakes import Lake, drop_table, made
 
@@ -32,6 +33,20 @@ def test_rows_as_parquet(
     assert run(monkeypatch, "query", "static_effect", "--lake", lake, "--format", "parquet") == 0
     rows = pl.read_parquet(io.BytesIO(capsysbinary.readouterr().out))
     assert set(rows["metric"]) == {"aesthetic", "scene", "diversity", "alignment"}
+
+
+def test_a_query_is_described_without_a_lake(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    assert run(monkeypatch, "query", "worst_fraction", "--columns", "--lake", str(tmp_path / "none")) == 0
+    printed = capsys.readouterr().out
+    query = sql.find("worst_fraction")
+    for text in (query.question, *query.method.splitlines(), query.source):
+        assert text in printed
+    for one in (*query.columns, *query.parameters):
+        assert one.name in printed
+        assert one.meaning in printed
 
 
 def test_parquet_is_not_for_a_terminal(

@@ -105,7 +105,9 @@ def test_the_same_rows_and_pictures(runs: dict[str, Run], bucket: Run) -> None:
 
 def test_the_same_answers(runs: dict[str, Run], bucket: Run) -> None:
     with sql.connect(runs["folder"].store.lake) as here, sql.connect(bucket.store.lake) as there:
-        for name in (known.name for known in sql.queries() if known.name != "speed" and "run" not in known.parameters):
+        for name in (
+            known.name for known in sql.named_queries() if known.name != "speed" and not known.parameter("run")
+        ):
             assert_frame_equal(
                 sql.query(here, name), sql.query(there, name), check_exact=False, check_row_order=False, rel_tol=1e-9
             )

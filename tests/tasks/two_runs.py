@@ -55,7 +55,7 @@ def add_regressions(folder: Path, run_id: str, against: str = "toy-earlier", **c
         "method": "t prediction",
         **columns,
     }
-    path = folder / "regressions" / f"run_id={run_id}" / "regressions-0.parquet"
+    path = folder / "regressions" / f"run_id={run_id}" / f"regressions-{row['verdict'].replace(' ', '-')}.parquet"
     path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.Table.from_pylist([row], REGRESSIONS), path)
     manifest = folder / "_runs" / f"{run_id}.json"

@@ -1,17 +1,10 @@
--- Does the knob repair the worst pictures? Paired change on the baseline's worst and best share, with a control.
+-- Does the knob repair the worst images? Paired change on the baseline's worst and best share, with a control.
 --
 -- Samples are chosen by one metric of the baseline, changes are shown in every metric. Choosing the worst and measuring
 -- again drifts toward the mean by itself; swap is the control: the change from baseline to knob on the baseline's worst,
 -- less the change from knob to baseline on the knob's worst, halved. It is zero where the two are exchangeable, and the
 -- repair where there is one. Samples that are equal at the edge of the share are counted in part, all alike.
 -- Pairs need both metrics on both sides; lost counts those of the cell that the knob lost.
---
--- parameter fraction: the share, more than 0 and at most 0.5; default: 0.2
---
--- Columns: run_id, cell, chosen_by (metric), metric, regime (worst, best, swap), fraction, baseline (mean at baseline of
--- those chosen), change, low, high (95%: the run's bootstrap where it was analysed, which chooses anew in each resample;
--- else normal, clustered by prompt, for the choice as it is), method, n (samples chosen), pairs (chosen from), lost.
--- Source: the paper's table of the worst 20%; the control is not in it.
 WITH
 settings AS (SELECT coalesce(getvariable('fraction')::DOUBLE, 0.2) AS fraction),
 checked AS (

@@ -6,15 +6,6 @@
 -- a run alone, and one cell that is very bad in one metric stretches it for all. Means that differ by less than 1e-9 of
 -- the size of their values (the largest mean of them without sign) are equal: the order of a sum moves less than that,
 -- and is no setting's merit. Where all cells are equal in a metric there is no box, and no area.
---
--- parameter fidelity: a metric of a picture that has a better side; default: the run's main one
--- parameter diversity: a metric of a set of pictures; default: the run's main one
---
--- Columns: run_id, family, cell, settings (JSON), fidelity, diversity (names of the metrics), fidelity_mean,
--- diversity_mean, fidelity_n, diversity_n (samples, and prompts or pictures), on_front, dominated_by (a cell that
--- dominates it), family_area (share of the box, 0 to 1), low, high (95%, the run's bootstrap where it was analysed; each
--- resample has the box of its own means, so that they too are 0 to 1), method, reason (why a family has no area).
--- Source: the project's; the paper shows the settings one by one.
 WITH
 means AS (
     SELECT v.run_id, v.cell, m.role, m.metric, m.higher_is_better, avg(v.value) AS mean, avg(abs(v.value)) AS size,

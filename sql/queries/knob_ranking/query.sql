@@ -1,17 +1,8 @@
 -- Which setting should I ship? Cells ranked by their paired change in each metric, and by their mean rank over all.
 --
 -- The baseline takes part with a gain of 0: a setting that ranks below it is worse than none. Ranks go by worst_case, so
--- that a setting that loses pictures does not rank higher for it. Metrics count alike in the mean rank; those that have
+-- that a setting that loses images does not rank higher for it. Metrics count alike in the mean rank; those that have
 -- no better side, such as sharpness, are not here. Pairs are those of static_effect.
---
--- parameter category: a category of prompts, '*' for each; default: all prompts together
---
--- Columns: run_id, category (NULL: all prompts), cell, family (of knobs), settings (JSON), metric, kind (sample, prompt),
--- rank (1: best, among the run's cells, ties by average), mean_rank (over the metrics), better, worse (in how many of
--- the metrics the interval lies wholly on that side of 0), gain (change with its sign turned where less is better), low,
--- high (95% of gain, normal, clustered by prompt), gain_sd (gain in standard deviations of the baseline), wins (share of
--- pairs that got better, ties half), n (pairs), lost, worst_case (gain, each lost picture as the worst value in the run).
--- Source: the project's; the paper compares settings metric by metric.
 WITH
 gains AS (
     SELECT

@@ -3,19 +3,8 @@
 -- unstable: the samples (for diversity: prompts) whose baseline is least stable over all blocks; stable: the most
 -- stable ones. difference: unstable less stable. Changes are paired by prompt, seed and size; a pair with a side that
 -- is lost or has no score drops out of its own row alone, and is counted in lost if the knob lost it. So does a pair that
--- was scored by different versions, and one of a metric that grows with the pictures in the set (as Vendi), of sets
+-- was scored by different versions, and one of a metric that grows with the images in the set (as Vendi), of sets
 -- that are not of the same size. Where all of a regime were lost, change is NULL and worst_case is there.
---
--- parameter quantile: the share in each regime, more than 0 and at most 0.5; default: 0.5, a split at the median
--- parameter measure: what stable means: alignment, neg_energy or instability (low is stable); default: alignment
--- parameter branch: cond or uncond; default: the session's, else the mean of both
---
--- Columns: run_id, cell, metric, kind (sample, prompt), measure, regime (unstable, stable, difference), baseline (mean
--- of the regime at baseline), change (mean of cell less baseline), low, high (95%: the run's bootstrap where it was
--- analysed, else normal, clustered by prompt), method, n (pairs), lost (pairs whose picture the knob lost; of prompts:
--- whose value it has not, since it lost a picture), worst_case (change, with the worst value of the metric seen in the
--- run for each of the lost; NULL for a metric that has no better side).
--- Source: the paper's regimes; unstable is low Align at baseline.
 WITH
 pairs AS (
     SELECT

@@ -2,12 +2,6 @@
 --
 -- Rows with step NULL are means over the steps, and are there for every run; rows by step need a recorder that kept
 -- the steps (detail "steps" or "heads"). Samples that are not ok, and values that are not finite, are left out.
---
--- parameter branch: cond or uncond; default: the session's, else the mean of both
---
--- Columns: run_id, cell, block (the paper's number), block_name, stage, step (the model's call, from 0), energy,
--- instability, alignment, symmetry, alpha_eff, beta_eff, n (samples).
--- Source: the paper's stages of SDXL; the profile by step is not in it.
 WITH
 bad AS (SELECT run_id, sample_id FROM samples WHERE status <> 'ok'),
 over_steps AS (

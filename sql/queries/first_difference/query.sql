@@ -1,18 +1,9 @@
 -- Where do two runs part? For each cell, measure and stage, the first step and block whose values differ, beyond rounding.
 --
--- The same pictures of both runs (prompt, noise and size), step by step in the order in which the model computes: steps,
+-- The same images of both runs (prompt, noise and size), step by step in the order in which the model computes: steps,
 -- then blocks. Where one of the runs kept no steps the means over them are compared, and give the first block alone. Without
 -- a difference there is no row. Instability counts signs, which rounding can turn: ten times as much is allowed of it. A
 -- value that is finite in one run alone is a difference, and so is NaN beside an infinity, or one infinity beside the other.
---
--- parameter run: the run; default: the newest that the connection shows
--- parameter against: the run before it that it is compared with; default: the newest other one
--- parameter tolerance: differences up to this share of the value, or of the measure's size in the block, are rounding; default 1e-3
---
--- Columns: run_id, against (run ids), cell, stage (down, mid, up), measure, step (from 0; NULL where a run kept none),
--- block, block_name, n (samples and branches that differ there), largest (difference there, absolute; not finite where a
--- value is not).
--- Source: the project's.
 WITH
 -- none without a second run: then nothing else is read
 compared AS (

@@ -1,10 +1,6 @@
--- How fast is it, and what memory does it take? Seconds and peak memory per picture, by cell and device.
+-- How fast is it, and what memory does it take? Seconds and peak memory per image, by cell and device.
 --
 -- seconds: of a batch, divided by its size. slowdown: against the run's baseline cell on the same device.
---
--- Columns: run_id, cell, device, dtype, width, height, steps, seconds (mean), median_seconds, images_per_minute,
--- slowdown (NULL without a baseline there), peak_memory (bytes on the device, the largest; NULL on a CPU), n (samples).
--- Source: the project's.
 WITH timed AS (
     SELECT
         run_id, cell, device, dtype, width, height, steps,

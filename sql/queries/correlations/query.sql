@@ -1,16 +1,8 @@
 -- Does stability go with quality? Spearman correlation of each measure with each metric, by stage.
 --
--- Image metrics are correlated over samples, metrics of a prompt's pictures (diversity) over prompts, each against the
+-- Image metrics are correlated over samples, metrics of a prompt's images (diversity) over prompts, each against the
 -- prompt's mean measure. Samples that are not ok, NULL and non-finite values drop out of their own pair alone; n says so.
 -- Ties get average ranks, as in scipy.stats.spearmanr.
---
--- parameter cell: which cell; default: the run's baseline (every cell where there is none); '*': each cell
--- parameter branch: cond or uncond; default: the session's, else the mean of both
---
--- Columns: run_id, cell, metric, kind (sample, prompt), stage (down, mid, up, all), measure (neg_energy: -E,
--- instability: r, alignment: Align, symmetry: eta), rho (NULL where one side is constant), n (samples or prompts),
--- low, high (bootstrap clustered by prompt, where the run was analysed), method.
--- Source: Cho, Han, Jin (arXiv 2605.27476), Table 1; eta is not in it.
 WITH
 chosen AS (
     SELECT run_id, cell

@@ -1,8 +1,4 @@
 -- What was lost, and why? Samples of each cell by status and reason.
---
--- Columns: run_id, cell, status (ok, nonfinite, blank, failed; NULL for a cell without samples), reason, samples, share
--- (of the cell's samples), prompts (how many prompts they are of), example (a sample_id).
--- Source: the project's; the paper does not count them.
 SELECT
     c.run_id, c.cell, s.status, s.reason,
     count(s.sample_id) AS samples,

@@ -1,19 +1,10 @@
 -- Did last night's build change anything? Each cell's metrics, and Align, in one run against another, paired.
 --
--- Cells are matched by name, pictures by prompt, noise and size, so builds, models and knobs may differ: same_knob says
+-- Cells are matched by name, images by prompt, noise and size, so builds, models and knobs may differ: same_knob says
 -- whether the setting is the same, whatever the order in which it is written, with its defaults or without. A cell or
 -- metric that only one of the runs has is not here. Nor is a pair that different scorers or versions of one scored (score
--- the older run anew), or one of a metric that grows with the pictures in the set (as Vendi), whose sets are not of the same
+-- the older run anew), or one of a metric that grows with the images in the set (as Vendi), whose sets are not of the same
 -- size.
---
--- parameter run: the run; default: the newest that the connection shows
--- parameter against: the run before it that it is compared with; default: the newest other one
---
--- Columns: run_id, against (run ids), cell, same_knob, metric (alignment: Align), kind (sample, prompt; measure: Align),
--- before, mean (of the other run and of this one, over the pairs), change (this less other), low, high (95%, normal,
--- clustered by prompt), error (standard error of change), method, n (pairs), lost, lost_before (samples of the cell that
--- are not ok, in this run and in the other).
--- Source: the project's.
 WITH
 pairs AS MATERIALIZED (
     SELECT

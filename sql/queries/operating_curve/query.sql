@@ -1,15 +1,9 @@
 -- What does each knob setting cost and bring? The mean of each metric by cell, a point of the operating curve.
 --
 -- Means are over what is ok and was scored; beside each stand the samples that were lost, and worst_case: the mean with
--- the worst value of the metric seen in the run for each of the lost, so that a knob that destroys pictures does not
+-- the worst value of the metric seen in the run for each of the lost, so that a knob that destroys images does not
 -- look better for it. Metrics of whole cells are against one reference, which the view cell_values names. Metrics that
 -- have no value in the run are not here: see the table missing_metrics.
---
--- Columns: run_id, cell, position (of the cell in the experiment), knob, settings (JSON), metric, kind (sample, prompt,
--- cell: what the metric is of), higher_is_better (NULL: no side is), mean, low, high (95%: the run's bootstrap where it was analysed, else
--- normal, clustered by prompt; none for a metric of the whole cell), method, n (samples, prompts or, for a cell's
--- metric, pictures that the mean is over), samples (in the cell), failed, blank, nonfinite (samples lost), worst_case.
--- Source: the paper's table of the static knob.
 WITH
 counts AS (
     SELECT

@@ -1,12 +1,6 @@
 -- How does the change depend on how stable the baseline was? Each pair's change beside the baseline's Align.
 --
--- parameter metric: a metric of a picture; default: the run's main one
--- parameter branch: of Align: cond or uncond; default: the session's, else the mean of both
---
--- Columns: run_id, cell, metric, pair_id, prompt_id, alignment (of the baseline's picture, over all blocks), baseline,
--- change (cell less baseline).
 -- Pairs that were scored by different versions are not here.
--- Source: the paper's regimes, without the split in two.
 WITH
 asked AS (
     SELECT run_id, metric FROM metrics

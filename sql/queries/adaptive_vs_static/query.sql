@@ -1,16 +1,8 @@
 -- Does the adaptive rule beat the static knob of the same strength? Paired difference, adaptive less static.
 --
 -- An adaptive cell is matched with the static one of the same base alpha and beta, blocks, steps and rescaling; pairs
--- are the pictures of the same prompt, seed and size (for diversity: a prompt's pictures) that have a value in both,
--- scored by the same version; of a metric that grows with the pictures in the set (as Vendi), also of as many pictures.
---
--- parameter branch: of Align: cond or uncond; default: the session's, else the mean of both
---
--- Columns: run_id, cell (the adaptive one), static_cell, alpha, beta (the base), adapt_alpha (off, dev, scale),
--- adapt_beta, metric (alignment: Align), kind (sample, prompt; measure: Align), static, adaptive (means over the pairs),
--- change (adaptive less static), low, high (95%: the run's bootstrap where it was analysed, else normal, clustered by
--- prompt), method, n (pairs), static_lost, adaptive_lost (samples of each cell that are not ok).
--- Source: the paper's table of the adaptive rule.
+-- are the images of the same prompt, seed and size (for diversity: a prompt's images) that have a value in both,
+-- scored by the same version; of a metric that grows with the images in the set (as Vendi), also of as many images.
 WITH
 pairs AS MATERIALIZED (FROM rule_pairs),
 means AS (

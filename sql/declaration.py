@@ -1,0 +1,118 @@
+"""What a named query declares: its columns and parameters, and what is made of its answer. Imports nothing heavy."""
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.resources import files
+from typing import Literal
+
+Kind = Literal["number", "text", "cell", "branch", "verdict", "run", "metric"]
+"""What a parameter's value is."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a query's answer.
+
+    Args:
+        name: In the answer.
+        type: DuckDB's name of its type, such as `DOUBLE`.
+        meaning: What a value says, in one line.
+        label: Heading in the report's tables; by default the name in words.
+        signed: Whether values are changes or correlations, which the report writes with their sign.
+    """
+
+    name: str
+    type: str
+    meaning: str
+    label: str = ""
+    signed: bool = False
+
+    @property
+    def heading(self) -> str:
+        """The heading of the column in a table for people."""
+        return self.label or self.name.replace("_", " ")
+
+
+@dataclass(frozen=True)
+class WhichMetrics:
+    """The metrics that a parameter accepts.
+
+    Args:
+        words: After `metric`, such as `of an image`.
+        condition: SQL over the view `metrics`.
+    """
+
+    words: str
+    condition: str
+
+
+OF_AN_IMAGE = WhichMetrics("of an image", "kind = 'sample'")
+OF_AN_IMAGE_WITH_A_SIDE = WhichMetrics(
+    "of an image that has a better side", "kind = 'sample' AND higher_is_better IS NOT NULL"
+)
+OF_A_SET = WhichMetrics("of a set of images", "kind <> 'sample'")
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of a query: a session variable that its SQL reads. Unset it is NULL, and each has a default.
+
+    Args:
+        name: Of the session variable.
+        kind: What its values are, which `skewbench.sql.query` checks.
+        meaning: What it chooses, and its default, in one line.
+        metrics: Which metrics it accepts, for the kind `metric` alone.
+    """
+
+    name: str
+    kind: Kind
+    meaning: str
+    metrics: WhichMetrics | None = None
+
+
+@dataclass(frozen=True)
+class Query:
+    """A named query: a package that holds `query.sql` and declares one of these as `QUERY`.
+
+    The opening comment of `query.sql` has the question in its first line, then the method. `interval` names a
+    function `module:function` of the package, which is imported when it is needed, so that a declaration costs nothing.
+
+    Args:
+        package: The package itself, `__name__`.
+        name: Of the query.
+        source: Where the question comes from, such as a table of a paper.
+        columns: Of the answer, in its order.
+        parameters: That a caller may set.
+    """
+
+    package: str
+    name: str
+    source: str
+    columns: tuple[Column, ...]
+    parameters: tuple[Parameter, ...] = ()
+
+    @cached_property
+    def text(self) -> str:
+        """The SQL, with its comments."""
+        return (files(self.package) / "query.sql").read_text(encoding="utf-8")
+
+    @property
+    def question(self) -> str:
+        """What the query answers, in one line."""
+        return self._comment[0]
+
+    @property
+    def method(self) -> str:
+        """How the query answers it; lines of at most 120 letters, and empty lines between paragraphs."""
+        return "\n".join(self._comment[1:]).strip()
+
+    def parameter(self, name: str) -> Parameter | None:
+        """The parameter of a name, or None."""
+        return next((parameter for parameter in self.parameters if parameter.name == name), None)
+
+    @cached_property
+    def _comment(self) -> list[str]:
+        opening = re.match(r"(?:--.*\n)+", self.text)
+        lines = opening[0].splitlines() if opening else []
+        return [line.removeprefix("--").removeprefix(" ") for line in lines] or [""]

@@ -1,0 +1,1 @@
+"""The named queries, a package each: `query.sql` and its declaration `QUERY`, with what is made of its answer."""

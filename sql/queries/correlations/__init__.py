@@ -1,0 +1,31 @@
+"""Does stability go with quality?"""
+
+from skewbench.sql.columns import BRANCH, CELL, HIGH, METHOD, METRIC, RUN_ID
+from skewbench.sql.declaration import Column, Parameter, Query
+
+QUERY = Query(
+    package=__name__,
+    name="correlations",
+    source="Cho, Han, Jin (arXiv 2605.27476), Table 1; eta is not in it.",
+    columns=(
+        RUN_ID,
+        CELL,
+        METRIC,
+        Column("kind", "VARCHAR", "what n counts: sample or prompt"),
+        Column("stage", "VARCHAR", "the stage of the network: down, mid, up, or all"),
+        Column("measure", "VARCHAR", "neg_energy (−E), instability (r), alignment (Align) or symmetry (η)"),
+        Column("rho", "DOUBLE", "Spearman's correlation; NULL where one side is constant", label="ρ", signed=True),
+        Column("n", "BIGINT", "samples or prompts"),
+        Column("low", "DOUBLE", "95% interval, from: bootstrap clustered by prompt, where the run was analysed"),
+        HIGH,
+        METHOD,
+    ),
+    parameters=(
+        Parameter(
+            "cell",
+            "cell",
+            "which cell; default: the run's baseline (every cell where there is none); '*': each cell",
+        ),
+        BRANCH,
+    ),
+)

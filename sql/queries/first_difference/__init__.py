@@ -1,0 +1,31 @@
+"""Where do two runs part?"""
+
+from skewbench.sql.columns import AGAINST, CELL, EARLIER_RUN, RUN, RUN_ID, STAGE
+from skewbench.sql.declaration import Column, Parameter, Query
+
+QUERY = Query(
+    package=__name__,
+    name="first_difference",
+    source="The project's.",
+    columns=(
+        RUN_ID,
+        AGAINST,
+        CELL,
+        STAGE,
+        Column("measure", "VARCHAR", "the stability measure"),
+        Column("step", "SMALLINT", "the first step that differs, from 0; NULL where a run kept none"),
+        Column("block", "SMALLINT", "the first block that differs in it"),
+        Column("block_name", "VARCHAR", "the block's name in the model"),
+        Column("n", "BIGINT", "samples and branches that differ there"),
+        Column("largest", "DOUBLE", "the largest absolute difference there; not finite where a value is not"),
+    ),
+    parameters=(
+        RUN,
+        EARLIER_RUN,
+        Parameter(
+            "tolerance",
+            "number",
+            "differences up to this share of the value, or of the block's typical one, are rounding; default: 1e-3",
+        ),
+    ),
+)

@@ -1,0 +1,42 @@
+"""Which settings are worth a look?"""
+
+from skewbench.sql.columns import CELL, FAMILY, HIGH, METHOD, RUN_ID, SETTINGS
+from skewbench.sql.declaration import OF_A_SET, OF_AN_IMAGE_WITH_A_SIDE, Column, Parameter, Query
+
+QUERY = Query(
+    package=__name__,
+    name="pareto_front",
+    source="The project's; the paper shows the settings one by one.",
+    columns=(
+        RUN_ID,
+        FAMILY,
+        CELL,
+        SETTINGS,
+        Column("fidelity", "VARCHAR", "the metric of fidelity"),
+        Column("diversity", "VARCHAR", "the metric of diversity"),
+        Column("fidelity_mean", "DOUBLE", "the cell's mean in it"),
+        Column("diversity_mean", "DOUBLE", "the cell's mean in it"),
+        Column("fidelity_n", "BIGINT", "samples"),
+        Column("diversity_n", "BIGINT", "prompts, or images for a metric of the cell"),
+        Column("on_front", "BOOLEAN", "whether no other cell dominates this one"),
+        Column("dominated_by", "VARCHAR", "a cell that dominates it"),
+        Column("family_area", "DOUBLE", "share of the box that the family dominates, 0 to 1"),
+        Column(
+            "low",
+            "DOUBLE",
+            "95% interval of the share, from: bootstrap, where the run was analysed, with each resample's own box",
+        ),
+        HIGH,
+        METHOD,
+        Column("reason", "VARCHAR", "why a family has no area"),
+    ),
+    parameters=(
+        Parameter(
+            "fidelity",
+            "metric",
+            "a metric of an image that has a better side; default: the run's main one",
+            OF_AN_IMAGE_WITH_A_SIDE,
+        ),
+        Parameter("diversity", "metric", "a metric of a set of images; default: the run's main one", OF_A_SET),
+    ),
+)

@@ -1,0 +1,51 @@
+"""Does the knob help where the baseline is unstable, and leave alone what is stable?"""
+
+from skewbench.sql.columns import (
+    BOOTSTRAP_LOW,
+    BRANCH,
+    CELL,
+    HIGH,
+    KIND,
+    LOST,
+    METHOD,
+    METRIC,
+    PAIRS,
+    RUN_ID,
+    WORST_CASE,
+)
+from skewbench.sql.declaration import Column, Parameter, Query
+
+QUERY = Query(
+    package=__name__,
+    name="regimes",
+    source="The paper's regimes; unstable is low Align at baseline.",
+    columns=(
+        RUN_ID,
+        CELL,
+        METRIC,
+        KIND,
+        Column("measure", "VARCHAR", "the measure that splits"),
+        Column("regime", "VARCHAR", "unstable, stable, or difference: unstable less stable"),
+        Column("baseline", "DOUBLE", "mean of the regime at baseline"),
+        Column("change", "DOUBLE", "mean of cell less baseline", signed=True),
+        BOOTSTRAP_LOW,
+        HIGH,
+        METHOD,
+        PAIRS,
+        LOST,
+        WORST_CASE,
+    ),
+    parameters=(
+        Parameter(
+            "quantile",
+            "number",
+            "the share in each regime, more than 0 and at most 0.5; default: 0.5, a split at the median",
+        ),
+        Parameter(
+            "measure",
+            "text",
+            "what stable means: alignment, neg_energy or instability (low is stable); default: alignment",
+        ),
+        BRANCH,
+    ),
+)

@@ -1,0 +1,45 @@
+"""Did a build change anything?"""
+
+from skewbench.sql.columns import AGAINST, CELL, HIGH, RUN_ID
+from skewbench.sql.declaration import Column, Parameter, Query
+
+QUERY = Query(
+    package=__name__,
+    name="regressions",
+    source="The project's.",
+    columns=(
+        RUN_ID,
+        AGAINST,
+        Column("baseline", "VARCHAR", "name of the baseline"),
+        Column("night", "VARCHAR", "scheduled time of the night"),
+        Column("verdict", "VARCHAR", "worse, changed, better, inconclusive, not comparable or same"),
+        Column("reason", "VARCHAR", "why"),
+        Column("required", "BOOLEAN", "whether the night fails for it"),
+        CELL,
+        Column("kind", "VARCHAR", "what is compared: sample, prompt, cell, measure, picture, lost, memory or speed"),
+        Column("metric", "VARCHAR", "the metric or measure"),
+        Column("stage", "VARCHAR", "of a measure: down, mid, up or all"),
+        Column("set", "VARCHAR", "of a metric of a set: its definition, with the reference"),
+        Column("before", "DOUBLE", "mean of the earlier run"),
+        Column("mean", "DOUBLE", "mean of this run"),
+        Column("change", "DOUBLE", "this run less the earlier one", signed=True),
+        Column("low", "DOUBLE", "95% interval of the change, from"),
+        HIGH,
+        Column("p", "DOUBLE", "p-value of no change"),
+        Column("q", "DOUBLE", "p, adjusted over the table"),
+        Column("margin", "DOUBLE", "change that is allowed"),
+        Column("equivalence", "DOUBLE", "p-value of the change lying within the margin"),
+        Column("n", "BIGINT", "pairs; of speed: nights or interleaved runs"),
+        Column("prompts", "BIGINT", "prompts that the pairs are of"),
+        Column("moved", "BIGINT", "pairs that differ beyond rounding"),
+        Column("step", "INTEGER", "the first step that differs"),
+        Column("block", "INTEGER", "the first block that differs"),
+        Column("block_name", "VARCHAR", "the block's name in the model"),
+        Column("better", "VARCHAR", "the better side: higher or lower"),
+        Column("method", "VARCHAR", "how it was tested"),
+    ),
+    parameters=(
+        Parameter("verdict", "verdict", "rows of one verdict, such as worse; default: all"),
+        Parameter("cell", "cell", "rows of one cell; default: all"),
+    ),
+)

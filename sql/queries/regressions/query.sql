@@ -1,0 +1,17 @@
+-- Did a build change anything? The verdicts of the last comparison with a baseline of each night, what matters first.
+--
+-- As the nightly flow wrote them; `skewbench compare` makes such a table for any two runs. docs/nightly.md says how a
+-- verdict is found.
+SELECT
+    r.run_id, r.against, r.baseline, r.night, r.verdict, r.reason, r.required, r.cell, r.kind, r.metric, r.stage, r."set",
+    r.before, r.mean, r.change, r.low, r.high, r.p, r.q, r.margin, r.equivalence, r.n, r.prompts, r.moved,
+    r.step, r.block, r.block_name, r.better, r.method
+FROM regressions AS r
+JOIN runs USING (run_id)
+WHERE (getvariable('verdict')::VARCHAR IS NULL OR r.verdict = getvariable('verdict')::VARCHAR)
+    AND (getvariable('cell')::VARCHAR IS NULL OR getvariable('cell')::VARCHAR = '*' OR r.cell = getvariable('cell')::VARCHAR)
+ORDER BY
+    runs.created DESC, r.run_id,
+    verdict_place(r.verdict),
+    NOT r.required, r.cell, r.kind, r.metric, list_position(['all', 'down', 'mid', 'up'], r.stage),
+    r."set";

@@ -1,0 +1,25 @@
+"""How fast is it, and what memory does it take?"""
+
+from skewbench.sql.columns import CELL, RUN_ID
+from skewbench.sql.declaration import Column, Query
+
+QUERY = Query(
+    package=__name__,
+    name="speed",
+    source="The project's.",
+    columns=(
+        RUN_ID,
+        CELL,
+        Column("device", "VARCHAR", "the device"),
+        Column("dtype", "VARCHAR", "the model's dtype"),
+        Column("width", "INTEGER", "of the image, in pixels"),
+        Column("height", "INTEGER", "of the image, in pixels"),
+        Column("steps", "INTEGER", "denoising steps"),
+        Column("seconds", "DOUBLE", "mean seconds an image: those of a batch by its size"),
+        Column("median_seconds", "DOUBLE", "median of the same"),
+        Column("images_per_minute", "DOUBLE", "60 by seconds"),
+        Column("slowdown", "DOUBLE", "seconds by those of the baseline on the same device; NULL without one"),
+        Column("peak_memory", "BIGINT", "largest memory on the device, in bytes; NULL on a CPU"),
+        Column("n", "BIGINT", "samples"),
+    ),
+)

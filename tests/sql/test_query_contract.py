@@ -1,0 +1,95 @@
+"""Every registered query, ours or another package's, keeps the contract: its answer is what it declares."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from skewbench import sql
+from skewbench.sql.declaration import Query
+from tests.lakes import KNOBS, Lake, make
+from tests.tasks.two_runs import add_regressions, alter, with_column
+
+NAMES = [query.name for query in sql.named_queries()]
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two runs of the same images, with rows for every query, also those that compare runs."""
+    folder = tmp_path_factory.mktemp("lake")
+    make(folder, Lake(knobs=tuple(KNOBS)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Lake, "run_id", property(lambda lake: "toy-later"))
+        make(folder, Lake(knobs=tuple(KNOBS)))
+    alter(folder, "toy-later", "stability", with_column("energy_steps", lambda row: [9.0] * 4))
+    add_regressions(folder, "toy-later")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def connection(lake: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    with sql.connect(lake) as opened:
+        yield opened
+
+
+def answered(connection: duckdb.DuckDBPyConnection, query: Query) -> list[tuple[str, str]]:
+    """Names and types of the answer's columns, as DuckDB has them."""
+    relation = connection.sql(query.text)
+    return list(zip(relation.columns, map(str, relation.types), strict=True))
+
+
+def declared(query: Query) -> list[tuple[str, str]]:
+    return [(column.name, column.type) for column in query.columns]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_answer_has_the_declared_columns_and_types(connection: duckdb.DuckDBPyConnection, name: str) -> None:
+    query = sql.find(name)
+    assert answered(connection, query) == declared(query)
+    answer = sql.query(connection, name)
+    assert answer.height > 0
+    assert answer.columns == [column.name for column in query.columns]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_declaration_is_for_people_too(name: str) -> None:
+    query = sql.find(name)
+    assert "?" in query.question
+    assert query.source.strip()
+    assert all("picture" not in column.meaning for column in query.columns if column.name != "kind")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_run_without_scores_stability_or_failures_gives_no_error(tmp_path: Path, name: str) -> None:
+    make(tmp_path, Lake(prompts=1, seeds=1, steps=0, images=False, missing=(), knobs=("baseline",), lost=False))
+    with sql.connect(tmp_path) as opened:
+        assert answered(opened, sql.find(name)) == declared(sql.find(name))
+        sql.query(opened, name)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_parameter_is_taken_and_put_back(connection: duckdb.DuckDBPyConnection, name: str) -> None:
+    query = sql.find(name)
+    for parameter in query.parameters:
+        sql.query(connection, name, **{parameter.name: None})
+        with pytest.raises(ValueError, match=f"{parameter.name}|no cell") as refused:
+            sql.query(connection, name, **{parameter.name: "no such thing"})
+        assert "no parameter" not in str(refused.value)
+        assert connection.execute(f"SELECT getvariable('{parameter.name}')").fetchall() == [(None,)]
+
+
+def test_declarations_import_nothing_heavy() -> None:
+    """Charts and statistics are imported when they are needed."""
+    code = (
+        "import sys\nfrom skewbench import sql\nassert len(sql.named_queries()) >= 15\n"
+        "print(*[name for name in ('altair', 'scipy', 'torch') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout.split() == []
+
+
+def test_nothing_is_left_out() -> None:
+    assert sql.problems() == []
