@@ -1,10 +1,12 @@
 """What a named query declares: its columns and parameters, and what is made of its answer. Imports nothing heavy."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from importlib import import_module
 from importlib.resources import files
-from typing import Literal
+from typing import Any, Literal
 
 Kind = Literal["number", "text", "cell", "branch", "verdict", "run", "metric"]
 """What a parameter's value is."""
@@ -75,8 +77,8 @@ class Parameter:
 class Query:
     """A named query: a package that holds `query.sql` and declares one of these as `QUERY`.
 
-    The opening comment of `query.sql` has the question in its first line, then the method. `interval` names a
-    function `module:function` of the package, which is imported when it is needed, so that a declaration costs nothing.
+    The opening comment of `query.sql` has the question in its first line, then the method. Functions are named
+    `module:function` within the package and imported when they are needed, so that a declaration imports nothing heavy.
 
     Args:
         package: The package itself, `__name__`.
@@ -84,6 +86,9 @@ class Query:
         source: Where the question comes from, such as a table of a paper.
         columns: Of the answer, in its order.
         parameters: That a caller may set.
+        interval: Function that yields the `Draws` of the answer's values over resamples of whole prompts, for the
+            table `analysis`: `(connection, run_id, resamples) -> Iterator[Draws]` (`skewbench.sql.resampling`). The SQL
+            joins the view `intervals` to show them. Empty: none.
     """
 
     package: str
@@ -91,6 +96,7 @@ class Query:
     source: str
     columns: tuple[Column, ...]
     parameters: tuple[Parameter, ...] = ()
+    interval: str = ""
 
     @cached_property
     def text(self) -> str:
@@ -110,6 +116,12 @@ class Query:
     def parameter(self, name: str) -> Parameter | None:
         """The parameter of a name, or None."""
         return next((parameter for parameter in self.parameters if parameter.name == name), None)
+
+    def load(self, function: str) -> Callable[..., Any]:
+        """A function of the package by `module:function`; imports the module."""
+        module, _, name = function.partition(":")
+        loaded: Callable[..., Any] = getattr(import_module(f"{self.package}.{module}"), name)
+        return loaded
 
     @cached_property
     def _comment(self) -> list[str]:

@@ -5,6 +5,7 @@ import re
 from functools import cache
 from importlib import import_module
 from importlib.resources import files
+from importlib.util import find_spec
 from typing import Any, get_args
 
 import duckdb
@@ -59,11 +60,12 @@ def _check(name: str, query: Query) -> None:
         raise ValueError("a name of lower-case letters, digits and underscores is needed")
     try:
         text = query.text
-    except OSError as error:
+    except (OSError, ImportError) as error:
         raise ValueError(f"its package holds no query.sql: {error}") from None
     if not query.question:
         raise ValueError("query.sql does not open with a comment that has the question")
     _check_columns(query)
+    _check_functions(query)
     _check_parameters(query)
     _check_statement(text)
 
@@ -75,6 +77,14 @@ def _check_columns(query: Query) -> None:
     for column in query.columns:
         if not column.meaning.strip() or "\n" in column.meaning:
             raise ValueError(f"column {column.name!r}: meaning is one line of text")
+
+
+def _check_functions(query: Query) -> None:
+    """The modules are there; they are imported, and their functions found, when they are needed."""
+    for field in ("interval",):
+        module, _, function = getattr(query, field).partition(":")
+        if (module or function) and not (function and find_spec(f"{query.package}.{module}")):
+            raise ValueError(f"{field} is {getattr(query, field)!r}; `module:function` of its package is needed")
 
 
 def _check_parameters(query: Query) -> None:
@@ -129,7 +139,7 @@ def _variables_of_views(text: str) -> dict[str, set[str]]:
 @cache
 def _views() -> dict[str, str]:
     """The SQL of each view and macro of `sql/views`, by its name."""
-    found = {}
+    found: dict[str, str] = {}
     for file in (files("skewbench.sql") / "views").iterdir():
         parts = re.split(r"CREATE OR REPLACE (?:VIEW|MACRO) (\w+)", file.read_text(encoding="utf-8"))
         found |= dict(zip(parts[1::2], parts[2::2], strict=True))

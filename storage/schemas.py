@@ -119,7 +119,7 @@ ANALYSIS = pa.schema(
         pa.field("stage", pa.string()),
         pa.field("measure", pa.string()),
         pa.field("regime", pa.string()),
-        pa.field("branch", pa.string()),
+        pa.field("branch", pa.string()),  # NULL: the mean of all; '*': the value does not depend on it
         # the answer
         pa.field("statistic", pa.string(), nullable=False),  # rho, mean, change, ...
         pa.field("value", pa.float64()),

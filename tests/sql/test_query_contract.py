@@ -9,7 +9,9 @@ import duckdb
 import pytest
 
 from skewbench import sql
+from skewbench.eval.statistics import resample
 from skewbench.sql.declaration import Query
+from skewbench.sql.resampling import Resamples
 from tests.lakes import KNOBS, Lake, make
 from tests.tasks.two_runs import add_regressions, alter, with_column
 
@@ -79,6 +81,26 @@ def test_each_parameter_is_taken_and_put_back(connection: duckdb.DuckDBPyConnect
             sql.query(connection, name, **{parameter.name: "no such thing"})
         assert "no parameter" not in str(refused.value)
         assert connection.execute(f"SELECT getvariable('{parameter.name}')").fetchall() == [(None,)]
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if sql.find(name).interval])
+def test_an_interval_belongs_to_a_row_of_the_answer(lake: Path, name: str) -> None:
+    """Its value and n are those of the row with its key, whose columns the SQL joins it by."""
+    query = sql.find(name)
+    columns = {column.name for column in query.columns}
+    assert {"low", "high", "method"} <= columns
+    with sql.connect(lake, "toy-later") as opened:
+        prompts = opened.execute("SELECT DISTINCT prompt_id FROM samples ORDER BY 1").pl()["prompt_id"].to_list()
+        drawn = Resamples({prompt: at for at, prompt in enumerate(prompts)}, resample(len(prompts), 20))
+        answer = sql.query(opened, name)
+        found = list(query.load(query.interval)(opened, "toy-later", drawn))
+    assert found
+    for one in found:
+        assert one.draws.shape == (20,)
+        assert isinstance(one.row["n"], int)
+    for statistic in columns & {one.statistic for one in found}:
+        values = {one.value for one in found if one.statistic == statistic}
+        assert set(answer.drop_nulls("low")[statistic]) <= values
 
 
 def test_declarations_import_nothing_heavy() -> None:

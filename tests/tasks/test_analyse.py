@@ -62,6 +62,15 @@ def test_an_interval_is_shown_only_beside_the_value_it_was_made_for(tmp_path: Pa
     assert sql.query(connection, "correlations")["low"].null_count() == 0
 
 
+def test_an_interval_depends_on_the_branch_only_where_its_value_does(tmp_path: Path) -> None:
+    answers = store(tmp_path, make(tmp_path, Lake(prompts=15, images=False)), branch="uncond")
+    free = answers.filter(branch="*")
+    assert set(free["query"]) == {"operating_curve", "worst_fraction", "static_effect", "pareto_front"}
+    assert set(answers.filter(branch="uncond")["query"]) == {"correlations", "regimes", "static_effect"}
+    methods = dict(sql.query(sql.connect(tmp_path), "static_effect").select("metric", "method").iter_rows())
+    assert {metric for metric, method in methods.items() if method.startswith("normal")} == {"alignment"}
+
+
 def test_intervals_are_those_of_the_parts_that_were_analysed(tmp_path: Path) -> None:
     run_id = make(tmp_path, Lake(prompts=15, images=False))
     store(tmp_path, run_id)

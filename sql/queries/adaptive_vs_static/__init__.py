@@ -37,4 +37,5 @@ QUERY = Query(
         Column("adaptive_lost", "BIGINT", "samples of the adaptive cell that are not ok"),
     ),
     parameters=(BRANCH_OF_ALIGN,),
+    interval="interval:intervals",
 )

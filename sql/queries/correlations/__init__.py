@@ -28,4 +28,5 @@ QUERY = Query(
         ),
         BRANCH,
     ),
+    interval="interval:intervals",
 )

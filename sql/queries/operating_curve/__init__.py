@@ -33,4 +33,5 @@ QUERY = Query(
             "worst_case", "DOUBLE", "mean, with the worst value of the metric in the run for each sample that is not ok"
         ),
     ),
+    interval="interval:intervals",
 )

@@ -39,4 +39,5 @@ QUERY = Query(
         ),
         Parameter("diversity", "metric", "a metric of a set of images; default: the run's main one", OF_A_SET),
     ),
+    interval="interval:intervals",
 )

@@ -48,4 +48,5 @@ QUERY = Query(
         ),
         BRANCH,
     ),
+    interval="interval:intervals",
 )

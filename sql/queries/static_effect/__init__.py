@@ -48,4 +48,5 @@ QUERY = Query(
         CATEGORY,
         BRANCH_OF_ALIGN,
     ),
+    interval="interval:intervals",
 )

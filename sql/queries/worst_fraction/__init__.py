@@ -28,4 +28,5 @@ QUERY = Query(
         Column("lost", "BIGINT", "pairs whose image failed in the cell"),
     ),
     parameters=(Parameter("fraction", "number", "the share, more than 0 and at most 0.5; default: 0.2"),),
+    interval="interval:intervals",
 )

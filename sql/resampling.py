@@ -1,4 +1,4 @@
-"""What the answers share: resamples of a run's prompts, and rows of the lake as matrices."""
+"""What the intervals of queries share: resamples of a run's prompts, and rows of the lake as matrices."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from skewbench import sql
-from skewbench.eval.statistics import interval
 from skewbench.sql.connect import literal
+from skewbench.sql.named import query
+from skewbench.sql.parameters import Value
 
 Values = npt.NDArray[np.float64]
 Row = dict[str, Any]
@@ -30,29 +30,30 @@ class Resamples:
         return np.array([self.prompts[prompt] for prompt in wide["prompt_id"]], dtype=np.intp)
 
 
-def answer(query: str, statistic: str, row: Row, draws: Values, value: str | None = None) -> Row:
-    """A row of `analysis` from a row of the query and the draws of its value.
+@dataclass(frozen=True)
+class Draws:
+    """The draws of one value of an answer, from which its interval is made.
 
     Args:
-        value: the query's column, where it is not named as the statistic.
+        statistic: Which value it is, as `intervals.statistic` in the query's SQL.
+        row: The row of the answer: its columns `cell`, `metric`, `stage`, `measure` and `regime`, as far as it has
+            them, are the key of the interval, beside `n`.
+        value: The value.
+        draws: The value in each resample, NaN where it has none; shape (resamples).
+        any_branch: Whether the value does not depend on the branch of guidance whose measures the session reads. It
+            never does for a query without a parameter of the kind `branch`.
     """
-    key = {name: row.get(name) for name in ("cell", "metric", "stage", "measure", "regime")}
-    found = row[value or statistic]
-    spread = interval(draws)
-    finite = found is not None and np.isfinite(spread.low)
-    return key | {
-        "query": query,
-        "statistic": statistic,
-        "value": found,
-        "low": spread.low if finite else None,
-        "high": spread.high if finite else None,
-        "n": row["n"],
-    }
+
+    statistic: str
+    row: Row
+    value: float | None
+    draws: Values
+    any_branch: bool = False
 
 
-def query_run(connection: duckdb.DuckDBPyConnection, name: str, run_id: str, **parameters: str | float) -> pl.DataFrame:
-    """A named query's rows of one run."""
-    return sql.query(connection, name, **parameters).filter(run_id=run_id)
+def query_run(connection: duckdb.DuckDBPyConnection, name: str, run_id: str, **parameters: Value) -> pl.DataFrame:
+    """The rows of a named query that belong to one run."""
+    return query(connection, name, **parameters).filter(run_id=run_id)
 
 
 def select_rows(connection: duckdb.DuckDBPyConnection, text: str, run_id: str) -> pl.DataFrame:
@@ -85,3 +86,24 @@ def widen(long: pl.DataFrame, on: str, values: str = "value") -> pl.DataFrame:
 def as_matrix(frame: pl.DataFrame, columns: list[str]) -> Values:
     """(units, columns); NaN where there is no value."""
     return frame.select(pl.col(columns).cast(pl.Float64).fill_null(float("nan"))).to_numpy()
+
+
+def metric_values_of(connection: duckdb.DuckDBPyConnection, run_id: str, kind: str) -> pl.DataFrame:
+    """The finite values of the metrics of a kind: cell, prompt_id, unit, metric, value.
+
+    Args:
+        connection: Shows the run.
+        run_id: The run.
+        kind: `sample`, whose unit is a sample_id, or `prompt`, whose unit is a prompt_id.
+    """
+    if kind == "sample":
+        text = """
+            SELECT cell, prompt_id, sample_id AS unit, metric, value FROM metric_values
+            WHERE run_id = $1 AND status = 'ok' AND isfinite(value)
+        """
+    else:
+        text = """
+            SELECT cell, prompt_id, prompt_id AS unit, metric, value FROM prompt_metric_values
+            WHERE run_id = $1 AND isfinite(value)
+        """
+    return select_rows(connection, text, run_id)

@@ -1,0 +1,65 @@
+"""Draws of each correlation, and of its differences between stages, over resamples of whole prompts."""
+
+from collections.abc import Iterator
+from itertools import combinations
+
+import duckdb
+import polars as pl
+
+from skewbench.eval.statistics import spearman_draws
+from skewbench.sql.resampling import (
+    Draws,
+    Resamples,
+    Row,
+    Values,
+    as_matrix,
+    metric_values_of,
+    query_run,
+    select_rows,
+    split,
+    widen,
+)
+
+MEASURES = ("neg_energy", "instability", "alignment", "symmetry")
+
+
+def intervals(connection: duckdb.DuckDBPyConnection, run_id: str, drawn: Resamples) -> Iterator[Draws]:
+    """Each correlation (statistic `rho`) and, for each two stages, the later less the earlier (`difference`)."""
+    answers = query_run(connection, "correlations", run_id, cell="*")
+    stability = select_rows(
+        connection,
+        """
+        SELECT cell, prompt_id, sample_id AS unit, stage, -energy AS neg_energy, instability, alignment, symmetry
+        FROM stage_stability SEMI JOIN (SELECT sample_id FROM samples WHERE status = 'ok') USING (sample_id)
+        WHERE run_id = $1
+        """,
+        run_id,
+    )
+    long = stability.unpivot(on=MEASURES, index=["cell", "prompt_id", "unit", "stage"], variable_name="measure")
+    long = long.filter(pl.col("value").is_finite()).with_columns(key=pl.concat_str("stage", "measure", separator=" "))
+    by_prompt = long.group_by("cell", "prompt_id", pl.col("prompt_id").alias("unit"), "key").agg(pl.col("value").mean())
+    for kind, measures in (("sample", long), ("prompt", by_prompt)):
+        values = metric_values_of(connection, run_id, kind)
+        for cell, some in split(answers.filter(kind=kind), "cell"):
+            keys = sorted(some.select(pl.concat_str("stage", "measure", separator=" ")).to_series().unique())
+            metrics = sorted(some["metric"].unique())
+            x = widen(measures.filter(cell=cell), "key")
+            joined = x.join(widen(values.filter(cell=cell), "metric"), on=["prompt_id", "unit"], how="inner")
+            draws = spearman_draws(
+                as_matrix(joined, keys), as_matrix(joined, metrics), drawn.clusters(joined), drawn.counts
+            )
+            for row in some.iter_rows(named=True):
+                draw = draws[:, keys.index(f"{row['stage']} {row['measure']}"), metrics.index(row["metric"])]
+                yield Draws("rho", row, row["rho"], draw)
+            for (_, _), stages in some.group_by(["metric", "measure"], maintain_order=True):
+                for one, other in combinations(stages.filter(pl.col("stage") != "all").to_dicts(), 2):
+                    metric = metrics.index(one["metric"])
+                    first, second = (keys.index(f"{row['stage']} {row['measure']}") for row in (one, other))
+                    yield _difference(one, other, draws[:, second, metric] - draws[:, first, metric])
+
+
+def _difference(one: Row, other: Row, draws: Values) -> Draws:
+    """How much stronger the later stage's correlation is, with its sign."""
+    known = one["rho"] is not None and other["rho"] is not None
+    row = one | {"stage": f"{other['stage']} - {one['stage']}", "n": min(one["n"], other["n"])}
+    return Draws("difference", row, other["rho"] - one["rho"] if known else None, draws)

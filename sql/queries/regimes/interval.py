@@ -1,0 +1,44 @@
+"""Draws of the change in each regime, by each measure, over resamples of whole prompts."""
+
+from collections.abc import Iterator
+
+import duckdb
+import polars as pl
+
+from skewbench.eval.statistics import mean_draws
+from skewbench.sql.resampling import Draws, Resamples, as_matrix, query_run, select_rows, split, variable, widen
+
+MEASURES = ("alignment", "neg_energy", "instability")
+"""The measures that the query splits by."""
+
+
+def intervals(connection: duckdb.DuckDBPyConnection, run_id: str, drawn: Resamples) -> Iterator[Draws]:
+    """The change in each regime, split by each measure."""
+    for measure in MEASURES:
+        with variable(connection, "measure", measure):
+            yield from _regimes_by(connection, run_id, drawn)
+
+
+def _regimes_by(connection: duckdb.DuckDBPyConnection, run_id: str, drawn: Resamples) -> Iterator[Draws]:
+    answers = query_run(connection, "regimes", run_id).filter(pl.col("change").is_not_null())
+    changes = select_rows(
+        connection,
+        """
+        SELECT kind, cell, prompt_id, unit, metric || ' ' || regime AS key, change AS value
+        FROM unit_changes JOIN baseline_regimes USING (run_id, kind, unit)
+        WHERE run_id = $1 AND change IS NOT NULL AND regime IS NOT NULL
+        """,
+        run_id,
+    )
+    for kind in ("sample", "prompt"):
+        for cell, some in split(answers.filter(kind=kind), "cell"):
+            wide = widen(changes.filter(kind=kind, cell=cell), "key")
+            keys = [name for name in wide.columns if name not in ("prompt_id", "unit")]
+            drawn_means = mean_draws(as_matrix(wide, keys), drawn.clusters(wide), drawn.counts)
+            draws = dict(zip(keys, drawn_means.T, strict=True))
+            for row in some.iter_rows(named=True):
+                metric, regime = row["metric"], row["regime"]
+                if regime == "difference":
+                    yield Draws("change", row, row["change"], draws[f"{metric} unstable"] - draws[f"{metric} stable"])
+                else:
+                    yield Draws("change", row, row["change"], draws[f"{metric} {regime}"])

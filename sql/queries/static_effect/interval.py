@@ -1,0 +1,28 @@
+"""Draws of the mean and median of the paired changes over resamples of whole prompts."""
+
+from collections.abc import Iterator
+
+import duckdb
+import polars as pl
+
+from skewbench.eval.statistics import mean_draws, median_draws
+from skewbench.sql.resampling import Draws, Resamples, as_matrix, query_run, select_rows, widen
+
+
+def intervals(connection: duckdb.DuckDBPyConnection, run_id: str, drawn: Resamples) -> Iterator[Draws]:
+    """Mean and median of the paired change, by cell and metric."""
+    answers = query_run(connection, "static_effect", run_id).filter(pl.col("n") > 0)
+    changes = select_rows(
+        connection,
+        "SELECT cell, kind, prompt_id, unit, metric, change FROM unit_changes WHERE run_id = $1 AND change IS NOT NULL",
+        run_id,
+    )
+    for (cell, kind), some in answers.group_by(["cell", "kind"], maintain_order=True):
+        wide = widen(changes.filter(cell=cell, kind=kind), "metric", "change")
+        metrics = some["metric"].to_list()
+        values, clusters = as_matrix(wide, metrics), drawn.clusters(wide)
+        means, medians = (draws(values, clusters, drawn.counts) for draws in (mean_draws, median_draws))
+        for column, row in enumerate(some.to_dicts()):
+            free = row["metric"] != "alignment"
+            yield Draws("change", row, row["change"], means[:, column], any_branch=free)
+            yield Draws("median_change", row, row["median_change"], medians[:, column], any_branch=free)

@@ -1,0 +1,40 @@
+"""Draws of the change on the worst and best share over resamples of whole prompts, each of which chooses anew."""
+
+from collections.abc import Iterator
+
+import duckdb
+
+from skewbench.eval.statistics import worst_draws
+from skewbench.sql.resampling import Draws, Resamples, as_matrix, query_run, select_rows, split, widen
+
+FRACTION = 0.2
+"""The default of the query's parameter."""
+
+
+def intervals(connection: duckdb.DuckDBPyConnection, run_id: str, drawn: Resamples) -> Iterator[Draws]:
+    """The change on each share; the metric that chose is the row's `measure`."""
+    answers = query_run(connection, "worst_fraction", run_id, fraction=FRACTION)
+    pairs = select_rows(
+        connection,
+        """
+        SELECT cell, prompt_id, pair_id AS unit, metric, change,
+            CASE WHEN higher_is_better THEN baseline ELSE -baseline END AS baseline,
+            CASE WHEN higher_is_better THEN p.value ELSE -p.value END AS knob
+        FROM paired AS p JOIN metrics USING (run_id, metric)
+        WHERE run_id = $1 AND kind = 'sample' AND change IS NOT NULL
+        """,
+        run_id,
+    )
+    for cell, some in split(answers, "cell"):
+        metrics = sorted(some["metric"].unique())
+        here = pairs.filter(cell=cell).sort("unit")
+        wide = widen(here, "metric", "change")
+        baseline, knob = (as_matrix(widen(here, "metric", column), metrics) for column in ("baseline", "knob"))
+        change, clusters = as_matrix(wide, metrics), drawn.clusters(wide)
+        worst, best, knob_worst = (
+            worst_draws(chosen, change, clusters, drawn.counts, FRACTION) for chosen in (baseline, -baseline, knob)
+        )
+        draws = {"worst": worst, "best": best, "swap": (worst + knob_worst) / 2}
+        for row in some.iter_rows(named=True):
+            draw = draws[row["regime"]][:, metrics.index(row["chosen_by"]), metrics.index(row["metric"])]
+            yield Draws("change", row | {"measure": row["chosen_by"]}, row["change"], draw)
