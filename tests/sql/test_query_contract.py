@@ -99,8 +99,8 @@ def test_an_interval_belongs_to_a_row_of_the_answer(lake: Path, name: str) -> No
         assert one.draws.shape == (20,)
         assert isinstance(one.row["n"], int)
     for statistic in columns & {one.statistic for one in found}:
-        values = {one.value for one in found if one.statistic == statistic}
-        assert set(answer.drop_nulls("low")[statistic]) <= values
+        values = {round(one.value, 9) for one in found if one.statistic == statistic and one.value is not None}
+        assert set(answer.drop_nulls("low")[statistic].round(9)) <= values  # the order of a sum moves the last digits
 
 
 def test_declarations_import_nothing_heavy() -> None:
