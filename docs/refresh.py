@@ -8,9 +8,10 @@ A page holds blocks, whose content is made anew each time:
     ...
     <!-- end -->
 
-The first line names a named query, or `figure` and a chart, and an experiment, of which the newest committed run is
-asked; `name=value` after it are the query's parameters. What follows is SQL over the `answer` (and `row`, its
-order); it chooses and rounds, and computes nothing. A chart becomes a file beside the page.
+The first line names a named query and an experiment, of which the newest committed run is asked; `name=value` after
+them are the query's parameters. `figure` draws the figure that the query declares, or `curve`, which is made here. What
+follows is SQL over the `answer` (and `row`, its order); it chooses and rounds, and computes nothing. A chart becomes a
+file beside the page.
 """
 
 import re
@@ -21,11 +22,9 @@ import altair as alt
 import duckdb
 import polars as pl
 import typer
-import vl_convert
 
-from skewbench.eval.figures import config, correlations
-from skewbench.eval.figures.theme import rows
-from skewbench.sql import connect, query
+from skewbench.eval.figures import draw, rows
+from skewbench.sql import Context, connect, find, query, read_context
 
 BLOCK = re.compile(r"<!-- (table|figure) (\S+) (\S+)([^\n]*)\n(.*?)-->\n.*?<!-- end -->", re.DOTALL)
 MACROS = """
@@ -33,7 +32,7 @@ CREATE MACRO within(value, low, high) AS format('{:+.3f} [{:+.3f}, {:+.3f}]', va
 CREATE MACRO mean(value, low, high) AS format('{:.3f} [{:.3f}, {:.3f}]', value, low, high);
 CREATE MACRO clear(low, high) AS low > 0 OR high < 0;
 """
-WIDTH, ZOOM = 760, 1.5
+WIDTH = 760
 
 
 def main(
@@ -53,11 +52,13 @@ def _block(block: re.Match[str], lake: Path, page: Path) -> str:
     run = _newest(lake, experiment)
     with connect(lake, run) as opened:
         answer = query(opened, "operating_curve" if name == "curve" else name, **settings).with_row_index("row")
+        context = read_context(opened)
     with duckdb.connect() as session:
         session.execute(MACROS)
         session.register("answer", answer)
         chosen = session.execute(statement).pl()
-    shown = _table(chosen) if kind == "table" else _figure(name, chosen, page, f"{page.stem}-{name}-{experiment}.png")
+    file = page.with_name(f"{page.stem}-{name}-{experiment}.png")
+    shown = _table(chosen) if kind == "table" else _figure(name, chosen, context, file)
     head = block[0].split("-->\n", 1)[0]
     return f"{head}-->\n{shown}\n<!-- end -->"
 
@@ -84,11 +85,11 @@ def _word(value: Any) -> str:
     return "–" if value is None else str(value)
 
 
-def _figure(name: str, chosen: pl.DataFrame, page: Path, file: str) -> str:
-    chart = _curve(chosen) if name == "curve" else correlations(chosen)
-    specification = {**chart.to_dict(), "config": {**config(), "background": "white"}}
-    (page.parent / file).write_bytes(vl_convert.vegalite_to_png(specification, scale=ZOOM))
-    return f"![{name}]({file})"
+def _figure(name: str, chosen: pl.DataFrame, context: Context, file: Path) -> str:
+    """The figure that the query declares; `curve` is this page's own."""
+    chart = _curve(chosen) if name == "curve" else find(name).draw(chosen, context)[0].chart
+    file.write_bytes(draw(chart.to_dict()))
+    return f"![{name}]({file.name})"
 
 
 def _curve(chosen: pl.DataFrame) -> alt.LayerChart:

@@ -2,7 +2,8 @@
 
 from skewbench.sql.attach import reader
 from skewbench.sql.connect import connect, script
-from skewbench.sql.declaration import Column, Parameter, Query
+from skewbench.sql.context import Context, read_context
+from skewbench.sql.declaration import Column, Drawing, Parameter, Query, Section
 from skewbench.sql.named import query
 from skewbench.sql.pictures import pictures
 from skewbench.sql.registry import find, named_queries, problems
@@ -11,11 +12,14 @@ from skewbench.storage.place import LakeError, LakeUnreachable, LakeWarning, loc
 
 __all__ = [
     "Column",
+    "Context",
+    "Drawing",
     "LakeError",
     "LakeUnreachable",
     "LakeWarning",
     "Parameter",
     "Query",
+    "Section",
     "connect",
     "find",
     "locate",
@@ -23,6 +27,7 @@ __all__ = [
     "pictures",
     "problems",
     "query",
+    "read_context",
     "reader",
     "script",
     "select",

@@ -1,12 +1,17 @@
 """What a named query declares: its columns and parameters, and what is made of its answer. Imports nothing heavy."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
 from importlib.resources import files
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from skewbench.sql.context import Context
 
 Kind = Literal["number", "text", "cell", "branch", "verdict", "run", "metric"]
 """What a parameter's value is."""
@@ -74,6 +79,46 @@ class Parameter:
 
 
 @dataclass(frozen=True)
+class Drawing:
+    """One of the charts of a figure.
+
+    Args:
+        chart: Of altair.
+        label: What a screen reader says of it; by default the title of the section or the question.
+        title: Above the chart, where a figure has several.
+        layout: `wide` or `narrow` for one of two that stand for each other, by the width of the screen.
+    """
+
+    chart: Any
+    label: str = ""
+    title: str = ""
+    layout: Literal["", "wide", "narrow"] = ""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section of the report that is made of one query: its figure, and a table of its columns.
+
+    Args:
+        title: Of the section, such as a question.
+        explanation: Under the title.
+        after: The section of the report, or the query, that it follows; by default the last of them.
+        heading: Of the figure; by default the query's question.
+        meaning: What the figure shows.
+        by: Column whose values have a figure each, such as `cell`.
+        needs: What the run lacks where the answer is empty, the first that it does lack.
+    """
+
+    title: str
+    explanation: str
+    after: str = ""
+    heading: str = ""
+    meaning: str = ""
+    by: str = ""
+    needs: tuple[Literal["stability", "baseline", "metric"], ...] = ()
+
+
+@dataclass(frozen=True)
 class Query:
     """A named query: a package that holds `query.sql` and declares one of these as `QUERY`.
 
@@ -89,6 +134,9 @@ class Query:
         interval: Function that yields the `Draws` of the answer's values over resamples of whole prompts, for the
             table `analysis`: `(connection, run_id, resamples) -> Iterator[Draws]` (`skewbench.sql.resampling`). The SQL
             joins the view `intervals` to show them. Empty: none.
+        figure: Function that draws an answer which has rows: `(answer, context) -> chart` or a sequence of `Drawing`,
+            with a `skewbench.sql.context.Context`. Empty: none.
+        section: Its section of the report, or None.
     """
 
     package: str
@@ -97,6 +145,8 @@ class Query:
     columns: tuple[Column, ...]
     parameters: tuple[Parameter, ...] = ()
     interval: str = ""
+    figure: str = ""
+    section: Section | None = None
 
     @cached_property
     def text(self) -> str:
@@ -122,6 +172,13 @@ class Query:
         module, _, name = function.partition(":")
         loaded: Callable[..., Any] = getattr(import_module(f"{self.package}.{module}"), name)
         return loaded
+
+    def draw(self, answer: "pl.DataFrame", context: "Context") -> list[Drawing]:
+        """The charts of an answer; none where the query declares no figure or the answer has no rows."""
+        if not self.figure or answer.is_empty():
+            return []
+        drawn = self.load(self.figure)(answer, context)
+        return list(drawn) if isinstance(drawn, Sequence) else [Drawing(drawn)]
 
     @cached_property
     def _comment(self) -> list[str]:

@@ -81,7 +81,7 @@ def _check_columns(query: Query) -> None:
 
 def _check_functions(query: Query) -> None:
     """The modules are there; they are imported, and their functions found, when they are needed."""
-    for field in ("interval",):
+    for field in ("interval", "figure"):
         module, _, function = getattr(query, field).partition(":")
         if (module or function) and not (function and find_spec(f"{query.package}.{module}")):
             raise ValueError(f"{field} is {getattr(query, field)!r}; `module:function` of its package is needed")

@@ -1,19 +1,20 @@
 """`skewbench query` and `claims`: named questions about the runs of a lake."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from skewbench.flows.cli.options import AnyRun, Lake
 from skewbench.flows.cli.tables import Format, console, folding, print_rows, warn
-from skewbench.vocabulary.errors import InputError
+from skewbench.vocabulary.errors import InputError, RunError
 
 if TYPE_CHECKING:
     import duckdb
     import polars as pl
 
-    from skewbench.sql import Query
+    from skewbench.sql import Context, Query
 
 Branch = Annotated[
     Literal["cond", "uncond"] | None,
@@ -41,6 +42,10 @@ def query(
     columns: Annotated[
         bool, typer.Option("--columns", help="Describe the query's parameters and columns; needs no lake.")
     ] = False,
+    figure: Annotated[
+        Path | None,
+        typer.Option("--figure", metavar="FILE", help="Draw the query's figure into a .png or .svg file instead."),
+    ] = None,
     format: Format = "table",
 ) -> None:
     """Answer a named question about the runs of a lake, such as `correlations`."""
@@ -59,6 +64,8 @@ def query(
     if columns:
         _describe(about)
         return
+    if figure is not None:
+        _check_figure(about, figure)
     given = dict(map(_setting, settings or []))
     store = open_store(lake)
     of_runs = [parameter.name for parameter in about.parameters if parameter.kind == "run"]
@@ -73,7 +80,10 @@ def query(
         except ValueError as error:
             raise InputError(str(error)) from None
         _note_missing(connection, rows, about, given)
-        print_rows(rows, format, shared_once=True)
+        if figure is None:
+            print_rows(rows, format, shared_once=True)
+        else:
+            _draw(about, rows, sql.read_context(connection), figure)
 
 
 def claims(run: AnyRun = None, lake: Lake = "lake", branch: Branch = None, format: Format = "table") -> None:
@@ -120,6 +130,29 @@ def _describe(about: "Query") -> None:
         table.add_row(column.name, column.type, column.meaning)
     out.print(table)
     out.print(f"Source: {about.source}", highlight=False, markup=False)
+
+
+def _check_figure(about: "Query", figure: Path) -> None:
+    from skewbench import sql
+
+    if figure.suffix not in (".png", ".svg"):
+        raise InputError(f"--figure {str(figure)!r}: a name that ends in .png or .svg is needed")
+    if not about.figure:
+        having = ", ".join(query.name for query in sql.named_queries() if query.figure)
+        raise InputError(f"query {about.name!r} declares no figure; those that do: {having}")
+
+
+def _draw(about: "Query", rows: "pl.DataFrame", context: "Context", figure: Path) -> None:
+    """Draw the charts of the figure into a file each, the first under the name that was given."""
+    from skewbench.eval.figures import draw
+
+    drawings = [drawing for drawing in about.draw(rows, context) if drawing.layout != "narrow"]
+    if not drawings:
+        raise RunError(f"query {about.name!r} has nothing to draw for these runs")
+    for number, drawing in enumerate(drawings, 1):
+        path = figure if number == 1 else figure.with_stem(f"{figure.stem}-{number}")
+        path.write_bytes(draw(drawing.chart.to_dict(), "svg" if figure.suffix == ".svg" else "png"))
+        typer.echo(f"{path}: {drawing.label or about.question}")
 
 
 _MISSING = """

@@ -1,11 +1,12 @@
 """What the named queries say of a run: all that the page's figures show."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import duckdb
 import polars as pl
 
 from skewbench import sql
+from skewbench.sql import Context
 from skewbench.storage.manifest import Manifest
 from skewbench.tasks.claims import claims
 from skewbench.tasks.report.labels import Labels, read_labels
@@ -21,6 +22,7 @@ class Answers:
     baseline: str | None
     settings: dict[str, str]
     labels: Labels
+    context: Context
     metrics: pl.DataFrame  # metric, kind, higher_is_better
     fidelity: str | None  # the metric that stands for fidelity: a score of a picture, if there is one
     diversity: str | None  # the metric that stands for diversity: of a set of pictures
@@ -35,6 +37,13 @@ class Answers:
     claims: pl.DataFrame
     failures: pl.DataFrame
     speed: pl.DataFrame
+    known: dict[str, pl.DataFrame] = field(default_factory=dict)
+
+    def of(self, query: str) -> pl.DataFrame:
+        """The answer of a named query at its defaults; each is asked once."""
+        if query not in self.known:
+            self.known[query] = sql.query(self.lake, query)
+        return self.known[query]
 
     @property
     def others(self) -> list[str]:
@@ -44,28 +53,44 @@ class Answers:
 
 def ask(lake: duckdb.DuckDBPyConnection, run: Manifest) -> Answers:
     """Run the named queries over a connection that sees this run alone."""
-    cells = sql.select(lake, "SELECT cell, words FROM cells ORDER BY baseline DESC, position")
-    knobs = dict(cells.select("cell", "words").iter_rows())
-    main = dict(sql.select(lake, "SELECT role, metric FROM main_metrics").iter_rows())
+    context = sql.read_context(lake)
+    known = {name: sql.query(lake, name) for name in _ASKED}
     return Answers(
         run=run,
         lake=lake,
-        cells=cells["cell"].to_list(),
-        baseline=run.baseline if run.baseline in knobs else None,
-        settings=knobs,
+        cells=list(context.cells),
+        baseline=context.baseline,
+        settings=dict(context.words),
         labels=read_labels(lake),
+        context=context,
         metrics=sql.select(lake, "SELECT metric, kind, higher_is_better FROM metrics ORDER BY kind DESC, metric"),
-        fidelity=main.get("fidelity"),
-        diversity=main.get("diversity"),
-        correlations=sql.query(lake, "correlations"),
-        curve=sql.query(lake, "operating_curve"),
-        regimes=sql.query(lake, "regimes"),
-        worst=sql.query(lake, "worst_fraction"),
-        profile=sql.query(lake, "stability_profile"),
-        effects=sql.query(lake, "static_effect"),
-        front=sql.query(lake, "pareto_front"),
-        scatter=sql.query(lake, "change_by_alignment"),
+        fidelity=context.fidelity,
+        diversity=context.diversity,
+        correlations=known["correlations"],
+        curve=known["operating_curve"],
+        regimes=known["regimes"],
+        worst=known["worst_fraction"],
+        profile=known["stability_profile"],
+        effects=known["static_effect"],
+        front=known["pareto_front"],
+        scatter=known["change_by_alignment"],
         claims=claims(lake, run.run_id),
-        failures=sql.query(lake, "failures"),
-        speed=sql.query(lake, "speed"),
+        failures=known["failures"],
+        speed=known["speed"],
+        known=known,
     )
+
+
+_ASKED = (
+    "correlations",
+    "operating_curve",
+    "regimes",
+    "worst_fraction",
+    "stability_profile",
+    "static_effect",
+    "pareto_front",
+    "change_by_alignment",
+    "failures",
+    "speed",
+)
+"""Queries that the page's own sections show."""

@@ -14,8 +14,8 @@ from skewbench.tasks.report.page import Page, render
 from skewbench.tasks.report.pictures import choose_pictures
 from skewbench.tasks.report.sections.against import Comparison, against_section
 from skewbench.tasks.report.sections.claims import claims_section
-from skewbench.tasks.report.sections.correlations import correlation_section
 from skewbench.tasks.report.sections.curve import curve_section
+from skewbench.tasks.report.sections.of_query import with_queries
 from skewbench.tasks.report.sections.regimes import regime_section
 from skewbench.tasks.report.sections.stability import stability_section
 from skewbench.tasks.report.sections.worst import worst_section
@@ -50,14 +50,16 @@ def _page(store: Store, run: Manifest, comparison: Comparison | None) -> Page:
         return Page(
             head=read_head(answers),
             findings=find(answers),
-            sections=(
-                *((against_section(answers, comparison),) if comparison else ()),
-                curve_section(answers),
-                correlation_section(answers),
-                regime_section(answers),
-                worst_section(answers),
-                stability_section(answers),
-                claims_section(answers),
+            sections=with_queries(
+                (
+                    *((against_section(answers, comparison),) if comparison else ()),
+                    curve_section(answers),
+                    regime_section(answers),
+                    worst_section(answers),
+                    stability_section(answers),
+                    claims_section(answers),
+                ),
+                answers,
             ),
             explorer=explore(answers, groups),
             groups=tuple(groups),

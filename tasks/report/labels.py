@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import duckdb
 
-from skewbench.eval.figures import measure_label
+from skewbench.vocabulary.measures import measure_label
 
 
 @dataclass(frozen=True)

@@ -6,23 +6,17 @@ import re
 from collections.abc import Iterator
 from contextlib import closing
 
-import vl_convert
-
 from skewbench import sql
-from skewbench.eval.figures import config
+from skewbench.eval.figures import draw
 from skewbench.storage.manifest import find_run
 from skewbench.storage.store import Store
 from skewbench.tasks.report.answers import Answers, ask
 from skewbench.tasks.report.findings import find
-from skewbench.tasks.report.sections.correlations import correlation_section
 from skewbench.tasks.report.sections.curve import curve_section
+from skewbench.tasks.report.sections.of_query import query_section
 from skewbench.tasks.report.sections.stability import stability_section
 from skewbench.tasks.report.view import Chart, Figure
 
-WIDTH = 640
-"""Pixels of a chart that would be as wide as its container."""
-SCALE = 1.5
-"""Pixels of the picture a pixel of the chart."""
 LARGEST = 300_000
 """Characters of a figure; a larger one is left to the report."""
 _FAULTS = 5
@@ -63,7 +57,8 @@ def _findings(answers: Answers) -> Iterator[str]:
 
 
 def _figures(answers: Answers) -> Iterator[str]:
-    for section in (curve_section(answers), correlation_section(answers), stability_section(answers)):
+    correlations = query_section(answers, sql.find("correlations"))
+    for section in (curve_section(answers), correlations, stability_section(answers)):
         for figure in section.figures[:1]:
             yield from _figure(figure)
         yield from (inert(missing) for missing in section.missing)
@@ -79,10 +74,8 @@ def _figure(figure: Figure) -> Iterator[str]:
 
 
 def _picture(chart: Chart) -> str | None:
-    spec = chart.spec | ({"width": WIDTH} if chart.spec.get("width") == "container" else {})
     # PNG: an SVG's words would be set in the reader's fonts, and cut off where these are wider
-    drawn = vl_convert.vegalite_to_png(spec, scale=SCALE, config=config() | {"background": "white", "padding": 12})
-    encoded = base64.b64encode(drawn).decode()
+    encoded = base64.b64encode(draw(chart.spec)).decode()
     return f"![{inert(chart.label)}](data:image/png;base64,{encoded})" if len(encoded) <= LARGEST else None
 
 

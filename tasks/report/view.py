@@ -7,6 +7,8 @@ from typing import Any
 import altair as alt
 import polars as pl
 
+from skewbench.sql import Drawing
+
 
 @dataclass(frozen=True)
 class Chart:
@@ -27,6 +29,7 @@ class Column:
     number: bool = True
     cell: bool = False  # the name of a cell, shown with its colour
     wrap: bool = False  # a sentence, which may take several lines
+    meaning: str = ""  # what it says, below the table; empty where its name says it
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,11 @@ def chart(drawn: alt.TopLevelMixin, label: str, title: str = "", layout: str = "
     spec = drawn.to_dict(validate=False, context={"pre_transform": False})
     spec.pop("config", None)  # the page's own configuration counts
     return Chart(spec | {"description": label}, label, title, layout)
+
+
+def charts(drawings: Iterable[Drawing], label: str = "") -> tuple[Chart, ...]:
+    """The charts of a query's figure as the page embeds them. `label`: of those that have none."""
+    return tuple(chart(one.chart, one.label or label, one.title, one.layout) for one in drawings)
 
 
 def table(caption: str, frame: pl.DataFrame, columns: Sequence[Column]) -> Table:

@@ -49,6 +49,25 @@ def test_a_query_is_described_without_a_lake(
         assert one.meaning in printed
 
 
+def test_the_figure_of_a_query_becomes_files(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], lake: str, tmp_path: Path
+) -> None:
+    drawn = tmp_path / "regimes.svg"
+    assert run(monkeypatch, "query", "regimes", "--lake", lake, "--figure", str(drawn)) == 0
+    printed = capsys.readouterr().out
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["regimes-2.svg", "regimes-3.svg", "regimes.svg"]
+    assert "regimes-2.svg: Change of" in printed
+    assert "<svg" in drawn.read_text()
+    assert run(monkeypatch, "query", "correlations", "--lake", lake, "--figure", str(tmp_path / "heatmap.png")) == 0
+    assert (tmp_path / "heatmap.png").read_bytes().startswith(b"\x89PNG")
+    assert not (tmp_path / "heatmap-2.png").exists()  # the narrow one is for phones
+    capsys.readouterr()
+    assert run(monkeypatch, "query", "speed", "--lake", lake, "--figure", str(drawn)) == 2
+    assert "query 'speed' declares no figure; those that do: change_by_alignment, " in capsys.readouterr().err
+    assert run(monkeypatch, "query", "regimes", "--lake", lake, "--figure", "x.jpg") == 2
+    assert "a name that ends in .png or .svg is needed" in capsys.readouterr().err
+
+
 def test_parquet_is_not_for_a_terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], lake: str
 ) -> None:

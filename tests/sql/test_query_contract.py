@@ -9,6 +9,7 @@ import duckdb
 import pytest
 
 from skewbench import sql
+from skewbench.eval.figures import draw
 from skewbench.eval.statistics import resample
 from skewbench.sql.declaration import Query
 from skewbench.sql.resampling import Resamples
@@ -101,6 +102,33 @@ def test_an_interval_belongs_to_a_row_of_the_answer(lake: Path, name: str) -> No
     for statistic in columns & {one.statistic for one in found}:
         values = {round(one.value, 9) for one in found if one.statistic == statistic and one.value is not None}
         assert set(answer.drop_nulls("low")[statistic].round(9)) <= values  # the order of a sum moves the last digits
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if sql.find(name).figure])
+def test_a_figure_draws_the_answer(lake: Path, name: str) -> None:
+    """Each chart compiles, holds rows, and says what it shows."""
+    query = sql.find(name)
+    runs = None if query.parameter("run") else "toy-later"
+    with sql.connect(lake, runs) as opened:
+        answer, context = sql.query(opened, name), sql.read_context(opened)
+    drawings = query.draw(answer, context)
+    assert drawings
+    for drawing in drawings:
+        svg = draw(drawing.chart.to_dict(), "svg").decode()
+        assert svg.count("<path") + svg.count("<text") > 4
+        assert "NaN" not in svg
+        assert "undefined" not in svg
+    assert len(drawings) == 1 or all(drawing.title or drawing.label for drawing in drawings)
+    assert query.draw(answer.clear(), context) == []
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if sql.find(name).section])
+def test_a_section_names_columns_of_its_query(name: str) -> None:
+    query = sql.find(name)
+    assert query.section is not None
+    assert query.section.title.strip()
+    assert query.section.explanation.strip()
+    assert query.section.by in ("", *(column.name for column in query.columns))
 
 
 def test_declarations_import_nothing_heavy() -> None:

@@ -21,4 +21,5 @@ QUERY = Query(
         Parameter("metric", "metric", "a metric of an image; default: the run's main one", OF_AN_IMAGE),
         BRANCH_OF_ALIGN,
     ),
+    figure="figure:figure",
 )

@@ -1,7 +1,8 @@
 """Does stability go with quality?"""
 
 from skewbench.sql.columns import BRANCH, CELL, HIGH, METHOD, METRIC, RUN_ID
-from skewbench.sql.declaration import Column, Parameter, Query
+from skewbench.sql.declaration import Column, Parameter, Query, Section
+from skewbench.vocabulary.measures import MEASURES
 
 QUERY = Query(
     package=__name__,
@@ -29,4 +30,17 @@ QUERY = Query(
         BRANCH,
     ),
     interval="interval:intervals",
+    figure="figure:figure",
+    section=Section(
+        title="Does stability predict quality?",
+        explanation="Measures are means over a stage's self-attention blocks and over steps: "
+        + ", ".join(f"{symbol} ({meaning})" for symbol, meaning in MEASURES.values())
+        + ".",
+        after="curve",
+        heading="Stability against quality",
+        meaning="Each number says whether images with a higher measure also have a higher metric: +1 always, 0 no "
+        "relation, −1 the reverse. Bold: the 95% interval does not contain 0.",
+        by="cell",
+        needs=("stability", "metric"),
+    ),
 )

@@ -34,4 +34,5 @@ QUERY = Query(
         ),
     ),
     interval="interval:intervals",
+    figure="figure:figure",
 )

@@ -49,4 +49,5 @@ QUERY = Query(
         BRANCH,
     ),
     interval="interval:intervals",
+    figure="figure:figure",
 )

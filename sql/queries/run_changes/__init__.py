@@ -41,4 +41,5 @@ QUERY = Query(
         RUN,
         EARLIER_RUN,
     ),
+    figure="figure:figure",
 )

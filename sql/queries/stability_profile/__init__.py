@@ -23,4 +23,5 @@ QUERY = Query(
         Column("n", "BIGINT", "samples"),
     ),
     parameters=(BRANCH,),
+    figure="figure:figure",
 )

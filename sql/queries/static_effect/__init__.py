@@ -49,4 +49,5 @@ QUERY = Query(
         BRANCH_OF_ALIGN,
     ),
     interval="interval:intervals",
+    figure="figure:figure",
 )

@@ -29,4 +29,5 @@ QUERY = Query(
     ),
     parameters=(Parameter("fraction", "number", "the share, more than 0 and at most 0.5; default: 0.2"),),
     interval="interval:intervals",
+    figure="figure:figure",
 )

@@ -7,14 +7,14 @@ import numpy as np
 import polars as pl
 from scipy import stats
 
-from skewbench.eval.figures import change_by_regime
+from skewbench import sql
 from skewbench.eval.statistics import benjamini_hochberg
 from skewbench.storage.manifest import Manifest
 from skewbench.tasks.report.answers import Answers
 from skewbench.tasks.report.columns import CELL, intervals, metric_column, numbers
 from skewbench.tasks.report.labels import Labels
 from skewbench.tasks.report.numbers import count, show, signed, span
-from skewbench.tasks.report.view import Column, Figure, Panel, Section, chart, table
+from skewbench.tasks.report.view import Column, Figure, Panel, Section, charts, table
 
 
 @dataclass(frozen=True)
@@ -73,20 +73,14 @@ def _q_values(frame: pl.DataFrame) -> list[float | None]:
 
 def _figure(answers: Answers, frame: pl.DataFrame, other: str) -> Figure:
     moved = frame.filter(pl.col("q") < 0.05)
-    metrics = [metric for metric in (answers.fidelity, answers.diversity) if metric and metric in set(frame["metric"])]
-    charts = []
-    for metric in metrics:
-        shown = frame.filter(metric=metric).with_columns(regime=pl.lit("all"))
-        drawn = change_by_regime(shown, answers.labels.of(metric), answers.cells, ["all"])
-        label = f"Change of {answers.labels.of(metric)} against {other}, by cell, with 95% intervals"
-        charts.append(chart(drawn, label))
+    drawn = charts(sql.find("run_changes").draw(frame, answers.context))
     changed = frame.filter(~pl.col("same_knob"))["cell"].unique().sort().to_list()
     knobs = f" The knob of {', '.join(changed)} is not the same in both." if changed else ""
     found = f"{moved.height} of {frame.height} changes" if moved.height else f"None of {frame.height} changes"
     return Figure(
         title="Change against the other run",
         meaning=f"{found} stand out at a false discovery rate of 5% over the table (q, Benjamini and Hochberg).{knobs}",
-        panels=(Panel(tuple(charts), "pair"),) if charts else (),
+        panels=(Panel(drawn, "pair"),) if drawn else (),
         query="run_changes",
         n=f"n = {span(frame['n'])} pairs",
         shown=(table(f"This run against {other}.", frame, _columns(answers.labels)),),

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from skewbench.eval.figures import Axis, operating_curve
+from skewbench.sql.queries.operating_curve.figure import Axis, curve_points, operating_curve
 from skewbench.tasks.report.answers import Answers
 from skewbench.tasks.report.columns import CELL, intervals, metric_column, numbers, words
 from skewbench.tasks.report.hints import no_metric
@@ -64,19 +64,8 @@ def curve_section(answers: Answers) -> Section:
 
 def _curve(answers: Answers, fidelity: str, diversity: str, behind: tuple[Table, ...]) -> Figure:
     kind = answers.metrics.filter(metric=diversity)["kind"].to_list()
-    sets = "prompt" if "prompt" in kind else "cell"
-    across = _axis(answers.curve.filter(metric=diversity, kind=sets), "diversity")
-    up = _axis(answers.curve.filter(metric=fidelity, kind="sample"), "fidelity")
-    front = answers.front.select("cell", "on_front")
-    points = (
-        across.join(up, on="cell")
-        .join(front, on="cell", how="left", maintain_order="left")
-        .with_columns(
-            pl.col("cell").replace_strict(answers.settings, default="").alias("settings"),
-            pl.col("on_front").fill_null(False),
-        )
-    )
-    counted = "prompts" if sets == "prompt" else "pictures"
+    counted = "prompts" if "prompt" in kind else "images"
+    points = curve_points(answers.curve, answers.context, answers.front)
     names = f"{answers.labels.of(fidelity)} against {answers.labels.of(diversity)}"
     label = f"Scatter of {names}, one point a cell, with 95% intervals"
     axes = (_described(answers, diversity), _described(answers, fidelity))
@@ -88,7 +77,7 @@ def _curve(answers: Answers, fidelity: str, diversity: str, behind: tuple[Table,
         ),
         panels=(Panel((chart(operating_curve(points, *axes, answers.cells), label),)),),
         query="operating_curve",
-        n=f"n = {span(up['fidelity_n'])} samples and {span(across['diversity_n'])} {counted} a cell",
+        n=f"n = {span(points['fidelity_n'])} samples and {span(points['diversity_n'])} {counted} a cell",
         tables=behind,
         shown=(_areas(answers),) if answers.front.filter(_OF_A_FAMILY).height else (),
         legend=True,
@@ -111,11 +100,6 @@ def _areas(answers: Answers) -> Table:
         "of knobs dominates; the baseline counts in each."
     )
     return table(caption, families, _AREAS)
-
-
-def _axis(frame: pl.DataFrame, name: str) -> pl.DataFrame:
-    values = {"mean": name, "low": f"{name}_low", "high": f"{name}_high", "n": f"{name}_n"}
-    return frame.select("cell", *(pl.col(column).alias(to) for column, to in values.items()))
 
 
 def _described(answers: Answers, metric: str) -> Axis:

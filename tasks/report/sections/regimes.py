@@ -2,14 +2,14 @@
 
 import polars as pl
 
-from skewbench.eval.figures import change_by_regime
+from skewbench import sql
 from skewbench.tasks.report.answers import Answers
 from skewbench.tasks.report.columns import CELL, intervals, metric_column, numbers, words
 from skewbench.tasks.report.hints import no_baseline, no_metric
 from skewbench.tasks.report.labels import Labels
 from skewbench.tasks.report.numbers import count, show, signed, span
 from skewbench.tasks.report.sections.scatter import scatter_figure
-from skewbench.tasks.report.view import Chart, Column, Figure, Panel, Section, chart, listing, table
+from skewbench.tasks.report.view import Column, Figure, Panel, Section, charts, listing, table
 
 
 def _columns(labels: Labels) -> tuple[Column, ...]:
@@ -43,17 +43,13 @@ def regime_section(answers: Answers) -> Section:
 
 def _figure(answers: Answers, frame: pl.DataFrame) -> Figure:
     shown = frame.filter(pl.col("regime").is_in(["unstable", "stable"]))
-    first = [metric for metric in (answers.fidelity, answers.diversity) if metric]
-    metrics = [*first, *(m for m in shown["metric"].unique(maintain_order=True) if m not in first)]
-    charts = tuple(
-        _chart(answers, shown.filter(metric=metric), metric) for metric in metrics if metric in set(shown["metric"])
-    )
+    drawn = charts(sql.find("regimes").draw(frame, answers.context))
     pairs = [f"{span(of_kind['n'])} {kind} pairs" for (kind,), of_kind in shown.group_by(["kind"], maintain_order=True)]
     return Figure(
         title="Paired change by regime",
         meaning="The change against the baseline's picture of the same prompt and noise. Filled: unstable samples; "
         "hollow: stable ones. Bars are 95% intervals; one that crosses the dashed line shows no change.",
-        panels=(Panel(charts, "pair"),),
+        panels=(Panel(drawn, "pair"),),
         query="regimes",
         n=f"n = {listing(pairs)} a cell and regime",
         tables=(
@@ -64,9 +60,3 @@ def _figure(answers: Answers, frame: pl.DataFrame) -> Figure:
             ),
         ),
     )
-
-
-def _chart(answers: Answers, frame: pl.DataFrame, metric: str) -> Chart:
-    name = answers.labels.of(metric)
-    label = f"Change of {name} against the baseline, by cell, for unstable and stable samples, with 95% intervals"
-    return chart(change_by_regime(frame, name, answers.cells), label)

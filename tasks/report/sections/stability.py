@@ -2,12 +2,15 @@
 
 import polars as pl
 
-from skewbench.eval.figures import blocks_by_steps, extent, measure_label, profile, symmetric
+from skewbench.eval.figures import extent, symmetric
+from skewbench.sql.queries.stability_profile.figure import lines
+from skewbench.sql.queries.stability_profile.heatmap import blocks_by_steps
 from skewbench.tasks.report.answers import Answers
 from skewbench.tasks.report.columns import CELL, numbers, words
 from skewbench.tasks.report.hints import no_stability
 from skewbench.tasks.report.numbers import count, show, span
-from skewbench.tasks.report.view import Chart, Figure, Panel, Section, chart, table
+from skewbench.tasks.report.view import Chart, Figure, Panel, Section, chart, charts, table
+from skewbench.vocabulary.measures import measure_label
 
 _SHOWN = {"alignment": "alignment", "instability": "instability", "neg_energy": "minus energy"}
 """The measures in the order in which a reader may choose, and their names."""
@@ -42,7 +45,8 @@ def stability_section(answers: Answers) -> Section:
 def _figure(answers: Answers, by_block: pl.DataFrame, by_step: pl.DataFrame) -> Figure:
     panels: list[Panel] = []
     for measure in _SHOWN:
-        panels.append(Panel(tuple(_lines(answers, by_block, by_step, measure)), "pair", measure))
+        drawn = charts(lines(pl.concat([by_block, by_step]), measure, answers.cells))
+        panels.append(Panel(drawn, "pair", measure))
         if by_step.height:
             heading = f"{measure_label(measure)} by block and step"
             arrangement = "pair" if len(answers.cells) in (2, 4) else "many"
@@ -61,23 +65,6 @@ def _figure(answers: Answers, by_block: pl.DataFrame, by_step: pl.DataFrame) -> 
         choice=tuple((measure, f"{measure_label(measure)}: {name}") for measure, name in _SHOWN.items()),
         choice_label="Measure",
     )
-
-
-def _lines(answers: Answers, by_block: pl.DataFrame, by_step: pl.DataFrame, measure: str) -> list[Chart]:
-    name = measure_label(measure)
-    stages = by_block.group_by("stage", maintain_order=True).agg(
-        pl.col("block").min().alias("first"), pl.col("block").max().alias("last")
-    )
-    blocks = by_block.select("cell", "block", pl.col(measure).alias("value"), "n")
-    drawn = profile(blocks, "block", "block", name, answers.cells, stages)
-    lines = [chart(drawn, f"{name} by block, a line a cell", f"{name} by block")]
-    if by_step.height:
-        steps = by_step.group_by("cell", "step", maintain_order=True).agg(
-            pl.col(measure).mean().alias("value"), pl.col("n").min()
-        )
-        drawn = profile(steps.sort("cell", "step"), "step", "step", name, answers.cells)
-        lines.append(chart(drawn, f"{name} by step, a line a cell", f"{name} by step, mean over blocks"))
-    return lines
 
 
 def _heatmaps(answers: Answers, by_step: pl.DataFrame, measure: str) -> list[Chart]:

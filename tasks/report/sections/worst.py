@@ -2,13 +2,13 @@
 
 import polars as pl
 
-from skewbench.eval.figures import change_by_regime
+from skewbench import sql
 from skewbench.tasks.report.answers import Answers
 from skewbench.tasks.report.columns import CELL, intervals, metric_column, numbers, words
 from skewbench.tasks.report.hints import no_baseline, no_metric
 from skewbench.tasks.report.labels import Labels
 from skewbench.tasks.report.numbers import count, percent, show, signed, span
-from skewbench.tasks.report.view import Column, Figure, Panel, Section, chart, table
+from skewbench.tasks.report.view import Column, Figure, Panel, Section, charts, table
 
 
 def _beside(labels: Labels) -> tuple[Column, ...]:
@@ -66,18 +66,12 @@ def beside_control(frame: pl.DataFrame) -> pl.DataFrame:
 def _figure(answers: Answers, frame: pl.DataFrame) -> Figure:
     share = percent(frame["fraction"][0])
     first = frame.sort(pl.col("metric") != (answers.fidelity or ""), "metric", maintain_order=True)
-    panels: tuple[Panel, ...] = ()
-    if answers.fidelity and answers.fidelity in set(frame["metric"]):
-        name = answers.labels.of(answers.fidelity)
-        own = frame.filter(metric=answers.fidelity, chosen_by=answers.fidelity).filter(pl.col("regime") != "best")
-        drawn = change_by_regime(own, name, answers.cells, ["worst", "swap"])
-        label = f"Change of {name} on the worst {share} of baseline pictures, by cell, beside the swap control"
-        panels = (Panel((chart(drawn, label),)),)
+    drawn = charts(sql.find("worst_fraction").draw(frame, answers.context))
     return Figure(
         title=f"The worst {share} of baseline pictures",
         meaning="Filled: the change as measured, which contains the drift toward the mean. Hollow: the swap control, "
         "which does not.",
-        panels=panels,
+        panels=(Panel(drawn),) if drawn else (),
         query="worst_fraction",
         n=f"n = {span(frame['n'])} samples chosen",
         shown=(

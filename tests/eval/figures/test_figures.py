@@ -9,19 +9,11 @@ import polars as pl
 import pytest
 import vl_convert
 
-from skewbench.eval.figures import (
-    Axis,
-    Colours,
-    blocks_by_steps,
-    change_by_regime,
-    config,
-    correlations,
-    correlations_narrow,
-    extent,
-    operating_curve,
-    profile,
-    symmetric,
-)
+from skewbench.eval.figures import Colours, change_by_regime, config, draw, extent, symmetric
+from skewbench.sql.queries.correlations.figure import correlations, correlations_narrow
+from skewbench.sql.queries.operating_curve.figure import Axis, operating_curve
+from skewbench.sql.queries.stability_profile.figure import profile
+from skewbench.sql.queries.stability_profile.heatmap import blocks_by_steps
 
 CELLS = ["baseline", "a1.05-b3", "a1.20-b5"]
 
@@ -178,3 +170,9 @@ def test_colours_are_the_page_s_own() -> None:
     assert made["axis"]["labelColor"] == "var(--ink)"
     assert made["range"]["category"] == ["var(--a)"]
     assert made["legend"]["disable"]
+
+
+def test_a_chart_becomes_a_file() -> None:
+    spec = CHARTS["profile"].to_dict()
+    assert draw(spec).startswith(b"\x89PNG")
+    assert b"<svg" in draw(spec, "svg")

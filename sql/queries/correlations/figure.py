@@ -6,14 +6,27 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from skewbench.eval.figures.theme import rows, symmetric
-from skewbench.eval.figures.words import MEASURES, measure_label
+from skewbench.eval.figures import rows, symmetric
+from skewbench.sql.context import Context
+from skewbench.sql.declaration import Drawing
+from skewbench.vocabulary.measures import MEASURES, measure_label
 
 STAGES = ["down", "mid", "up", "all"]
 _FEW = 4
 """So many metrics have room for their names upright on a phone."""
 _LEAST = 0.3
 """The colours reach at least to this |rho|, or noise around 0 would look like something."""
+
+
+def figure(answer: pl.DataFrame, context: Context) -> list[Drawing]:
+    """The heatmap, for a wide and for a narrow screen."""
+    label = "Heatmap of Spearman correlations between stability measures and metrics"
+    if answer["cell"].n_unique() == 1:
+        label += f", cell {answer['cell'][0]}"
+    return [
+        Drawing(correlations(answer, context.labels), label, layout="wide"),
+        Drawing(correlations_narrow(answer, context.labels), label, layout="narrow"),
+    ]
 
 
 def correlations(frame: pl.DataFrame, labels: Mapping[str, str] | None = None) -> alt.FacetChart:

@@ -6,7 +6,9 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from skewbench.eval.figures.theme import cell_colour, cell_shape, extent, rows
+from skewbench.eval.figures import cell_colour, cell_shape, extent, rows
+from skewbench.sql.context import Context
+from skewbench.sql.declaration import Drawing
 
 _PLACES: tuple[dict[str, Any], ...] = (
     {"align": "left", "dx": 9, "dy": -9},
@@ -32,6 +34,43 @@ class Axis:
         if self.higher_is_better is None:
             return self.label
         return f"{self.label} (better {'→' if self.higher_is_better else '←'})"
+
+
+def figure(answer: pl.DataFrame, context: Context) -> list[Drawing]:
+    """The run's main metrics against each other; nothing where one of them is missing."""
+    if context.fidelity is None or context.diversity is None:
+        return []
+    points = curve_points(answer, context)
+    axes = [Axis(context.label(metric), context.better.get(metric)) for metric in (context.diversity, context.fidelity)]
+    label = f"Scatter of {axes[1].label} against {axes[0].label}, one point a cell, with 95% intervals"
+    return [Drawing(operating_curve(points, axes[0], axes[1], list(context.cells)), label)]
+
+
+def curve_points(answer: pl.DataFrame, context: Context, front: pl.DataFrame | None = None) -> pl.DataFrame:
+    """A row a cell that has a mean of both main metrics, with the columns that `operating_curve` draws.
+
+    Args:
+        answer: Of the query.
+        context: Names the main metrics.
+        front: cell, on_front, of the query `pareto_front`; by default no cell is on the front.
+    """
+    sets = answer.filter(pl.col("kind") != "sample", metric=context.diversity)
+    sets = sets.filter(pl.col("kind") == sets["kind"].max())  # prompts, which have an interval, before cells
+    across, up = _side(sets, "diversity"), _side(answer.filter(kind="sample", metric=context.fidelity), "fidelity")
+    known = front if front is not None else pl.DataFrame(schema={"cell": pl.String, "on_front": pl.Boolean})
+    return (
+        across.join(up, on="cell")
+        .join(known.select("cell", "on_front"), on="cell", how="left", maintain_order="left")
+        .with_columns(
+            pl.col("cell").replace_strict(context.words, default="", return_dtype=pl.String).alias("settings"),
+            pl.col("on_front").fill_null(False),
+        )
+    )
+
+
+def _side(answer: pl.DataFrame, name: str) -> pl.DataFrame:
+    values = {"mean": name, "low": f"{name}_low", "high": f"{name}_high", "n": f"{name}_n"}
+    return answer.select("cell", *(pl.col(column).alias(to) for column, to in values.items()))
 
 
 def operating_curve(frame: pl.DataFrame, diversity: Axis, fidelity: Axis, cells: list[str]) -> alt.LayerChart:

@@ -5,7 +5,7 @@ from math import floor, log10
 import altair as alt
 import polars as pl
 
-from skewbench.eval.figures.theme import rows
+from skewbench.eval.figures import rows
 
 
 def blocks_by_steps(frame: pl.DataFrame, measure: str, domain: list[float], change: bool = False) -> alt.Chart:

@@ -1,4 +1,4 @@
-"""What measures are called in figures, and what each says in one line."""
+"""What stability measures are called, and what each says in one line."""
 
 MEASURES = {
     "neg_energy": ("−E", "minus the retrieval's energy: how deep in a minimum the block settles"),

@@ -3,7 +3,43 @@
 import altair as alt
 import polars as pl
 
-from skewbench.eval.figures.theme import cell_colour, cell_shape, rows
+from skewbench.eval.figures import cell_colour, cell_shape, rows
+from skewbench.sql.context import Context
+from skewbench.sql.declaration import Drawing
+from skewbench.vocabulary.measures import measure_label
+
+_SHOWN = ("alignment", "instability", "neg_energy")
+
+
+def figure(answer: pl.DataFrame, context: Context) -> list[Drawing]:
+    """Lines by block and, where steps were kept, by step, for each measure."""
+    frame = answer.with_columns((-pl.col("energy")).alias("neg_energy"))
+    return [drawing for measure in _SHOWN for drawing in lines(frame, measure, list(context.cells))]
+
+
+def lines(frame: pl.DataFrame, measure: str, cells: list[str]) -> list[Drawing]:
+    """A measure by block and, where steps were kept, by step.
+
+    Args:
+        frame: The answer, with a column of the measure.
+        measure: Such as `alignment`.
+        cells: All cells of the run, the baseline first.
+    """
+    by_block, by_step = frame.filter(pl.col("step").is_null()), frame.filter(pl.col("step").is_not_null())
+    name = measure_label(measure)
+    stages = by_block.group_by("stage", maintain_order=True).agg(
+        pl.col("block").min().alias("first"), pl.col("block").max().alias("last")
+    )
+    blocks = by_block.select("cell", "block", pl.col(measure).alias("value"), "n")
+    drawn = profile(blocks, "block", "block", name, cells, stages)
+    found = [Drawing(drawn, f"{name} by block, a line a cell", f"{name} by block")]
+    if by_step.height:
+        steps = by_step.group_by("cell", "step", maintain_order=True).agg(
+            pl.col(measure).mean().alias("value"), pl.col("n").min()
+        )
+        drawn = profile(steps.sort("cell", "step"), "step", "step", name, cells)
+        found.append(Drawing(drawn, f"{name} by step, a line a cell", f"{name} by step, mean over blocks"))
+    return found
 
 
 def profile(
