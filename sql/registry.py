@@ -106,13 +106,18 @@ def _check_parameters(query: Query) -> None:
 
 
 def _check_statement(text: str) -> None:
-    with duckdb.connect(":memory:") as connection:
-        try:
-            statements = connection.extract_statements(text)
-        except duckdb.Error as error:
-            raise ValueError(f"query.sql is no SQL: {error}") from None
+    try:
+        statements = _parser().extract_statements(text)
+    except duckdb.Error as error:
+        raise ValueError(f"query.sql is no SQL: {error}") from None
     if [statement.type for statement in statements] != [duckdb.StatementType.SELECT]:
         raise ValueError("query.sql is not one SELECT statement")
+
+
+@cache
+def _parser() -> duckdb.DuckDBPyConnection:
+    """One connection for all, since to open one costs more than to parse. Registration holds a lock."""
+    return duckdb.connect(":memory:")
 
 
 def _variables(text: str) -> dict[str, set[str]]:

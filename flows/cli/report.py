@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 
 from skewbench.flows.cli.options import AnyRun, Lake
+from skewbench.flows.cli.tables import warn
 from skewbench.vocabulary.errors import InputError
 
 
@@ -27,10 +28,12 @@ def report(
 
     For a lake in a bucket a copy is kept in the current folder, for a browser to open.
     """
+    from skewbench import sql
     from skewbench.storage.manifest import find_run, report_path
     from skewbench.storage.store import open_store
     from skewbench.tasks.report import report_run
 
+    warn(sql.problems())
     store = open_store(lake)
     found = find_run(store, run)
     with Console(stderr=True).status(f"writing the report of {found.run_id}"):

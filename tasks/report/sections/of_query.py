@@ -26,7 +26,7 @@ _COUNTED = {"sample": "samples", "prompt": "prompts for diversity", "cell": "ima
 def with_queries(own: Iterable[Section], answers: Answers) -> tuple[Section, ...]:
     """The page's own sections with those of the queries, each after the section that it names."""
     sections = list(own)
-    left = [query for query in sql.named_queries() if query.section]
+    left = [query for query in reversed(sql.named_queries()) if query.section]
     while left:
         places = {section.id: at for at, section in enumerate(sections)}
         query = next((query for query in left if query.section and query.section.after in places), left[0])
