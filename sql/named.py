@@ -29,10 +29,16 @@ def query(connection: duckdb.DuckDBPyConnection, name: str, **parameters: Value)
     try:
         for parameter, value in given.items():
             connection.execute(f"SET VARIABLE {parameter} = {literal(value)}")
-        return fetch(connection, named.text)
+        answer = fetch(connection, named.text)
     finally:
         for parameter, value in before.items():
             connection.execute(f"SET VARIABLE {parameter} = {literal(value)}")
+    if answer.columns != (columns := [column.name for column in named.columns]):
+        raise ValueError(
+            f"query {name!r} of {named.package} breaks its contract: its answer has the columns "
+            f"{', '.join(answer.columns)}; it declares {', '.join(columns)}"
+        )
+    return answer
 
 
 def _variable(connection: duckdb.DuckDBPyConnection, name: str) -> Value:

@@ -104,6 +104,15 @@ def test_it_is_analysed_and_has_a_section_of_the_report(example: Path, python: P
     assert 'href="#above_median"' in page
 
 
+def test_an_answer_with_other_columns_is_refused(broken: Path, python: Python, lake: tuple[Path, str]) -> None:
+    text = broken / "draws_query" / "query.sql"
+    text.write_text(SELECT.replace("run_id FROM", "run_id, name FROM"))
+    done = python(*CLI, "query", "draws", "--lake", str(lake[0]), packages=(broken,))
+    text.write_text(SELECT)
+    assert done.returncode == 2
+    assert "its answer has the columns run_id, name; it declares run_id" in done.stderr
+
+
 def test_what_is_broken_is_a_line_and_the_rest_works(
     broken: Path, example: Path, python: Python, lake: tuple[Path, str]
 ) -> None:

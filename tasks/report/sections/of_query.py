@@ -55,8 +55,6 @@ def query_section(answers: Answers, query: sql.Query) -> Section:
 
 def _section(answers: Answers, query: sql.Query, about: sql.Section) -> Section:
     frame = answers.of(query.name)
-    if frame.columns != [column.name for column in query.columns]:
-        raise ValueError(f"the answer has the columns {', '.join(frame.columns)}, not those that it declares")
     figures = tuple(_figure(answers, query, about, *part) for part in _parts(answers, frame, about.by))
     hints = (hint for need in about.needs if (hint := _HINTS[need](answers)))
     missing = () if figures else (next(hints, "The query has no rows for this run."),)
