@@ -100,5 +100,5 @@ def test_what_has_no_better_side_is_shown_and_judged_by_nobody(tmp_path: Path) -
     assert set(sql.query(connection, "worst_fraction")["chosen_by"]) == {"scene"}
     assert "contrast" in set(sql.query(connection, "worst_fraction")["metric"])
     assert connection.sql("SELECT metric FROM main_metrics WHERE role = 'fidelity'").fetchall() == [("scene",)]
-    with pytest.raises(ValueError, match="fidelity 'contrast': no metric of a picture that has a better side"):
+    with pytest.raises(ValueError, match="fidelity 'contrast': no metric of an image that has a better side"):
         sql.query(connection, "pareto_front", fidelity="contrast")
