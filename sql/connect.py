@@ -18,6 +18,7 @@ from skewbench.sql.cells import read_cell
 from skewbench.sql.manifests import Run, of_a_part, read_runs
 from skewbench.storage.place import Place, locate
 from skewbench.storage.schemas import TABLES
+from skewbench.vocabulary.measures import ANSWERS, CONTROLS, MEASURES, NAMES
 from skewbench.vocabulary.verdicts import VERDICTS
 
 BRANCHES = ("cond", "uncond")
@@ -116,18 +117,39 @@ def _views(place: Place, seen: list[Run], branch: str | None) -> str:
     # DuckDB binds a view when it is created and again in each query that names it. The derived views are created over
     # empty tables, so that opening a lake does not bind its parts once for each mention of a table.
     statements += [_empty(table) for table in TABLES]
-    statements.append(_order("verdict", VERDICTS))
+    statements += [_order("verdict", VERDICTS), *_measure_statements()]
     statements += [(files("skewbench.sql") / "views" / f"{name}.sql").read_text(encoding="utf-8") for name in VIEWS]
     statements += [_view(place, table, seen) for table in TABLES if any(run.parts[table] for run in seen)]
     statements.append(f"SET VARIABLE branch = {literal(branch)};")
     return "\n".join(statement.rstrip() + "\n" for statement in statements)
 
 
+def _measure_statements() -> list[str]:
+    """The table `measures`, and macros with the lists of columns that views take by name."""
+    names = ("name", "answer", "sign INTEGER", "stable", "symbol", "meaning")
+    rows = ((m.name, m.answer, m.sign, m.stable, m.symbol, m.meaning) for m in MEASURES)
+    answered = [measure.name for measure in MEASURES if measure.answer]
+    lists = {
+        "recorded_columns": (*NAMES, *CONTROLS),
+        "answered_measures": answered,
+        "answered_columns": (*answered, *CONTROLS),
+    }
+    signs = _list(measure.name for measure in MEASURES if measure.counts_signs)
+    return [
+        _table("measures", names, rows),
+        _order("measure", ANSWERS),
+        *(f"CREATE OR REPLACE MACRO {name}() AS {_list(values)};" for name, values in lists.items()),
+        f"CREATE OR REPLACE MACRO counts_signs(measure) AS list_contains({signs}, measure);",
+    ]
+
+
+def _list(values: Iterable[str]) -> str:
+    return f"[{', '.join(map(literal, values))}]"
+
+
 def _order(name: str, values: Iterable[str]) -> str:
     """A macro that has the place of a word in the order of a vocabulary."""
-    return (
-        f"CREATE OR REPLACE MACRO {name}_place({name}) AS list_position([{', '.join(map(literal, values))}], {name});"
-    )
+    return f"CREATE OR REPLACE MACRO {name}_place({name}) AS list_position({_list(values)}, {name});"
 
 
 def literal(value: str | float | bool | None) -> str:

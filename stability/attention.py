@@ -17,7 +17,7 @@ from skewbench.stability.measures import symmetry_indices
 from skewbench.stability.recorder import Recorder
 from skewbench.stability.retrieval import attend, skew_heads, stability_and_heads
 from skewbench.stability.softmax import Kernel, SoftmaxCall
-from skewbench.stability.table import STABILITY
+from skewbench.vocabulary.measures import RETRIEVAL_MEASURES
 
 
 @dataclass
@@ -72,7 +72,7 @@ class SelfAttentionProcessor:
             else:
                 heads = with_bias(found.heads, value_bias(attn))
             if recorder:
-                values = {} if found.means is None else dict(zip(STABILITY, found.means, strict=True))
+                values = {} if found.means is None else dict(zip(RETRIEVAL_MEASURES, found.means, strict=True))
                 values |= symmetries(recorder.measures, q, k)
                 controls = knob.controlled(call) if knob else unperturbed(q)
                 recorder.write(self.block, self.calls.current, call.branches, values, controls)

@@ -13,10 +13,11 @@ from torch import Tensor
 
 from skewbench.stability.blocks import Block
 from skewbench.stability.knobs.fields import Allowed, checked
-from skewbench.stability.table import BRANCHES, CONTROLS, MEASURES, STABILITY, Entry, table
+from skewbench.stability.table import BRANCHES, Entry, table
+from skewbench.vocabulary.measures import CONTROLS, NAMES, RETRIEVAL_MEASURES
 
 Detail = Literal["mean", "steps", "heads"]
-Measure = Literal[MEASURES]  # type: ignore[valid-type]
+Measure = Literal[NAMES]  # type: ignore[valid-type]
 Count = Annotated[int, Strict(), Field(ge=1)]
 
 
@@ -36,7 +37,7 @@ class Recorder:
         ValueError: A value that is not allowed.
     """
 
-    measures: Annotated[tuple[Measure, ...], Field(min_length=1), Allowed(f"some of {', '.join(MEASURES)}")] = MEASURES
+    measures: Annotated[tuple[Measure, ...], Field(min_length=1), Allowed(f"some of {', '.join(NAMES)}")] = NAMES
     every: Count = 1
     detail: Detail = "steps"
     columns: Annotated[Literal["all"] | Count, Allowed('"all" or an integer >= 1')] = "all"
@@ -55,7 +56,7 @@ class Recorder:
 
     def columns_of(self, block: Block, device: torch.device) -> slice | Tensor | None:
         """The feature columns on which the block's stability is measured; None where only its symmetry is."""
-        if not set(self.measures) & set(STABILITY):
+        if not set(self.measures) & set(RETRIEVAL_MEASURES):
             return None
         columns = self._columns[block.number]
         if isinstance(columns, Tensor) and columns.device != device:  # the model has moved since (offloading)

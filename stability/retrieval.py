@@ -20,7 +20,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from skewbench.stability import fused
-from skewbench.stability.measures import measure, upcast
+from skewbench.stability.measures import Measures, measure, upcast
 from skewbench.stability.softmax import Blend, Kernel, SoftmaxCall, Weights
 
 BUDGET = {"cpu": 2**19, "cuda": 2**25}
@@ -40,8 +40,8 @@ Columns = slice | Tensor
 class Retrieved(NamedTuple):
     """What is had from the C-wide retrieval that leaves the layer, as far as it was asked for."""
 
-    means: Float[Tensor, "3 B H"] | None = None
-    """Energy, instability and alignment, means over the columns."""
+    means: Float[Tensor, "measures B H"] | None = None
+    """The fields of `Measures`, means over the columns."""
     ratio: Float[Tensor, "B H L 1"] | None = None
     heads: Float[Tensor, "B H L d"] | None = None
     """Xi_out Wv', without a bias; in place of the ratio."""
@@ -185,7 +185,7 @@ def stability_and_heads(
         x, columns = x[..., columns], slice(None)  # only a ratio needs all the features
     rows, heads, tokens = q.shape[:3]
     empty = upcast(q.new_empty(0))[0].new_empty
-    means = None if columns is None else empty(3, rows, heads)
+    means = None if columns is None else empty(len(Measures._fields), rows, heads)
     ratio = empty(rows, heads, tokens, 1) if rescale and weight is None else None
     output = x.new_empty(rows, heads, tokens, weight.shape[-1]) if rescale and weight is not None else None
     for b, h in _tiles(rows, heads, tokens * x.shape[-1], _budget(q)):

@@ -8,12 +8,9 @@ import torch
 from torch import Tensor
 
 from skewbench.stability.blocks import Block
-from skewbench.stability.knobs import CONTROLS
-from skewbench.storage.schemas import table_of_rows
+from skewbench.storage.schemas import MEASURE_FIELDS, table_of_rows
+from skewbench.vocabulary.measures import CONTROLS, NAMES
 
-STABILITY = ("energy", "instability", "alignment")
-MEASURES = (*STABILITY, "symmetry", "symmetry_raw")
-"""Measured for each head. `symmetry` is the centred eta, `symmetry_raw` the one that the controller uses."""
 BRANCHES = {1: ("cond",), 2: ("uncond", "cond")}
 """In the order of the batch's rows, as diffusers concatenates them."""
 
@@ -24,10 +21,7 @@ SCHEMA = pa.schema(
         pa.field("block_name", pa.string(), nullable=False),
         pa.field("stage", pa.string(), nullable=False),
         pa.field("branch", pa.string(), nullable=False),
-        *(pa.field(name, pa.float32()) for name in (*MEASURES, *CONTROLS)),  # means over steps, heads, columns
-        pa.field("steps", pa.list_(pa.int16())),  # the recorded calls, from 0
-        *(pa.field(f"{name}_steps", pa.list_(pa.float32())) for name in (*MEASURES, *CONTROLS)),
-        *(pa.field(f"{name}_heads", pa.list_(pa.list_(pa.float32()))) for name in MEASURES),  # steps x heads
+        *MEASURE_FIELDS,
     ]
 )
 
@@ -39,7 +33,7 @@ class Entry(NamedTuple):
     call: int
     branches: int
     values: dict[str, Tensor]
-    """MEASURES (B, H) and CONTROLS (B,), as far as there are any; B = branches x samples, branch by branch."""
+    """Measures (B, H) and controls (B,), as far as there are any; B = branches x samples, branch by branch."""
 
     @property
     def rows(self) -> int:
@@ -92,7 +86,7 @@ def _rows(written: list[tuple[Entry, dict[str, np.ndarray]]], detail: str) -> li
 def _columns(steps: list[dict[str, np.ndarray]], detail: str) -> dict[str, Any]:
     """For each measure and control its mean, and the series behind it; each indexed by row first."""
     columns: dict[str, Any] = {}
-    for name in (*MEASURES, *CONTROLS):
+    for name in (*NAMES, *CONTROLS):
         by_step = [step.get(name) for step in steps]
         present = [values for values in by_step if values is not None]
         if not present:
@@ -105,7 +99,7 @@ def _columns(steps: list[dict[str, np.ndarray]], detail: str) -> dict[str, Any]:
             columns[name] = mean.astype(np.float32)
         if detail != "mean":
             columns[f"{name}_steps"] = _with_gaps(over_heads.astype(np.float32), [v is None for v in by_step])
-        if detail == "heads" and name in MEASURES:
+        if detail == "heads" and name in NAMES:
             columns[f"{name}_heads"] = [list(row) for row in series]
     return columns
 

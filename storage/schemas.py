@@ -8,13 +8,18 @@ from typing import Any
 
 import pyarrow as pa
 
-VERSION = 5
+from skewbench.vocabulary.measures import CONTROLS, MEASURES, NAMES
+
+VERSION = max(5, *(measure.since for measure in MEASURES))
 """Stored in each receipt and manifest part, and in each file's metadata."""
 
-MEASURES = ("energy", "instability", "alignment", "symmetry", "symmetry_raw")
-"""Measured for each head. `symmetry` is the centred eta, `symmetry_raw` the one that the controller uses."""
-CONTROLS = ("alpha_eff", "beta_eff")
-"""What the knob did; one value a sample and step, the same for all heads. NULL for knobs of another kind."""
+MEASURE_FIELDS = [
+    *(pa.field(name, pa.float32()) for name in (*NAMES, *CONTROLS)),  # means over steps, heads, columns
+    pa.field("steps", pa.list_(pa.int16())),  # the recorded calls, from 0
+    *(pa.field(f"{name}_steps", pa.list_(pa.float32())) for name in (*NAMES, *CONTROLS)),
+    *(pa.field(f"{name}_heads", pa.list_(pa.list_(pa.float32()))) for name in NAMES),  # steps x heads
+]
+"""Columns of what a recorder keeps of a block: by measure, and of `CONTROLS` by sample and step."""
 
 _IDS = [
     pa.field("sample_id", pa.string(), nullable=False),
@@ -78,10 +83,7 @@ STABILITY = pa.schema(
         pa.field("block_name", pa.string(), nullable=False),
         pa.field("stage", pa.string(), nullable=False),  # down, mid, up
         pa.field("branch", pa.string(), nullable=False),  # cond, uncond
-        *(pa.field(name, pa.float32()) for name in (*MEASURES, *CONTROLS)),
-        pa.field("steps", pa.list_(pa.int16())),  # the recorded calls, from 0
-        *(pa.field(f"{name}_steps", pa.list_(pa.float32())) for name in (*MEASURES, *CONTROLS)),
-        *(pa.field(f"{name}_heads", pa.list_(pa.list_(pa.float32()))) for name in MEASURES),  # steps x heads
+        *MEASURE_FIELDS,
     ]
 )
 

@@ -1,14 +1,99 @@
-"""What stability measures are called, and what each says in one line."""
+"""The stability measures: one declaration each. What computes them is in `skewbench.stability.measures`.
 
-MEASURES = {
-    "neg_energy": ("−E", "minus the retrieval's energy: how deep in a minimum the block settles"),
-    "instability": ("r", "the share of tokens that the block's own field would flip"),
-    "alignment": ("Align", "how far the retrieval points along its own field; 1 is a fixed point"),
-    "symmetry": ("η", "how symmetric the attention is, from −1 to 1"),
-}
-"""A measure's symbol in the paper, and what it says."""
+To add one, declare it here and compute it there. The lake, the SQL views, figures and tests read it from here.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Source = Literal["retrieval", "coupling"]
+"""What a measure is computed from: the retrieval's feature columns, or q and k of a head."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measure:
+    """A number of each self-attention block, head and step.
+
+    Args:
+        name: Its column in the table `stability`.
+        symbol: Its symbol in the paper, as answers show it.
+        meaning: What it says in answers, in one line.
+        source: What it is computed from.
+        answer: Its name in answers: another than `name` where answers show it with another sign. None: only the table
+            has it.
+        sign: Factor from the table's value to the answer's.
+        stable: Which side of the answer's value means a more stable block. None: neither.
+        counts_signs: Whether it counts signs, which rounding can turn, so that builds may differ more in it.
+        since: The schema version that added its columns.
+    """
+
+    name: str
+    symbol: str
+    meaning: str
+    source: Source
+    answer: str | None
+    sign: Literal[-1, 1] = 1
+    stable: Literal["high", "low"] | None = None
+    counts_signs: bool = False
+    since: int = 1
+
+
+MEASURES = (
+    Measure(
+        name="energy",
+        symbol="−E",
+        meaning="minus the retrieval's energy: how deep in a minimum the block settles",
+        source="retrieval",
+        answer="neg_energy",
+        sign=-1,
+        stable="high",
+    ),
+    Measure(
+        name="instability",
+        symbol="r",
+        meaning="the share of tokens that the block's own field would flip",
+        source="retrieval",
+        answer="instability",
+        stable="low",
+        counts_signs=True,
+    ),
+    Measure(
+        name="alignment",
+        symbol="Align",
+        meaning="how far the retrieval points along its own field; 1 is a fixed point",
+        source="retrieval",
+        answer="alignment",
+        stable="high",
+    ),
+    Measure(
+        name="symmetry",
+        symbol="η",
+        meaning="how symmetric the attention is, from −1 to 1",
+        source="coupling",
+        answer="symmetry",
+    ),
+    Measure(
+        name="symmetry_raw",
+        symbol="η with the token mean",
+        meaning="how symmetric the attention is with the token mean, as the adaptive knob's controller sees it",
+        source="coupling",
+        answer=None,
+    ),
+)
+"""All measures, in the order of the lake's columns and of answers."""
+
+NAMES = tuple(measure.name for measure in MEASURES)
+"""Their columns."""
+RETRIEVAL_MEASURES = tuple(measure.name for measure in MEASURES if measure.source == "retrieval")
+"""Those of the retrieval's feature columns."""
+CONTROLS = ("alpha_eff", "beta_eff")
+"""Columns for what a knob did to a sample in a step. NULL for knobs that do not declare them."""
+ANSWERS = {measure.answer: measure for measure in MEASURES if measure.answer}
+"""Measures by their names in answers."""
+REGIME_MEASURES = tuple(name for name, measure in ANSWERS.items() if measure.stable)
+"""Names in answers of the measures that have a stable side, by which regimes are split."""
 
 
 def measure_label(measure: str) -> str:
-    """A measure's symbol in the paper."""
-    return MEASURES[measure][0] if measure in MEASURES else measure
+    """A measure's symbol, by its name in answers; another name stays as it is."""
+    return ANSWERS[measure].symbol if measure in ANSWERS else measure

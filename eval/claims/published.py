@@ -8,7 +8,9 @@ from typing import Any, Literal
 
 import yaml
 
-MEASURES = {"neg_energy": "−E", "instability": "r", "alignment": "Align"}
+from skewbench.vocabulary.measures import ANSWERS
+
+MEASURES = {name: ANSWERS[name].symbol for name in ("neg_energy", "instability", "alignment")}
 """The measures in the order of Table 1, with the paper's symbols."""
 STAGES = ("down", "mid", "up", "all")
 _NOTABLE = 0.1

@@ -8,16 +8,19 @@ import numpy as np
 import numpy.typing as npt
 from jaxtyping import Bool, Float
 
+from skewbench.vocabulary.measures import MEASURES
+
 PICTURE_LEVELS = 2
 """Pixels may differ by so many of 255 levels: 1 where a value lies on an edge of rounding, 2 for good measure."""
 _TOLERANCE = {"float32": 3e-4, "float16": 1e-2, "bfloat16": 5e-2}
 _SIGNS = 2e-3
-"""Instability counts signs: a token whose product is zero but for rounding falls on either side."""
+"""Of measures that count signs: a token whose product is zero but for rounding falls on either side."""
+_COUNT_SIGNS = {measure.name for measure in MEASURES if measure.counts_signs}
 
 
 def tolerance(dtype: str, measure: str = "") -> float:
     """The share of a value, or of the typical size of its measure, that is rounding."""
-    return max(_TOLERANCE[dtype], _SIGNS if measure == "instability" else 0.0)
+    return max(_TOLERANCE[dtype], _SIGNS if measure in _COUNT_SIGNS else 0.0)
 
 
 def beyond_rounding(

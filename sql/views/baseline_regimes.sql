@@ -1,7 +1,7 @@
 -- The regime of each sample (kind sample, unit its pair_id) and prompt (kind prompt, unit its prompt_id), by the
 -- stability of the baseline over all blocks: unstable for the share `quantile` of the lowest, stable for the highest.
--- Session variables: quantile (default 0.5, a split at the median), measure (alignment, the default; neg_energy;
--- instability, whose sign is turned so that low is unstable for each of them), branch.
+-- Session variables: quantile (default 0.5, a split at the median), measure (one that has a stable side; default:
+-- alignment; the sign is turned where low is stable, so that low is unstable for each of them), branch.
 -- place: the share of the units that are as unstable or more so. Units between the regimes have regime NULL, and so do
 -- those that are alike at the edge of one: none of them is less stable than the rest.
 CREATE OR REPLACE VIEW baseline_regimes AS
@@ -15,19 +15,20 @@ checked AS (
     SELECT
         CASE WHEN q > 0 AND q <= 0.5 THEN q
             ELSE error('quantile ' || q || ': more than 0 and at most 0.5') END AS q,
-        CASE WHEN measure IN ('alignment', 'neg_energy', 'instability') THEN measure
-            ELSE error('measure ''' || measure || ''': one of alignment, neg_energy, instability') END AS measure
+        CASE WHEN measure IN (SELECT answer FROM measures WHERE stable IS NOT NULL) THEN measure
+            ELSE error('measure ''' || measure || ''': one of '
+                || (SELECT string_agg(answer, ', ') FROM measures WHERE stable IS NOT NULL)) END AS measure
     FROM settings
 ),
 samples_of AS (
     SELECT
         s.run_id, s.prompt_id, s.pair_id, checked.q, checked.measure,
-        CASE checked.measure
-            WHEN 'alignment' THEN s.alignment WHEN 'neg_energy' THEN -s.energy ELSE -s.instability END AS stability
-    FROM stage_stability AS s
+        CASE WHEN m.stable = 'low' THEN -s.value ELSE s.value END AS stability
+    FROM long_measures('stage_stability') AS s
+    JOIN measures AS m ON m.answer = s.measure
     JOIN runs ON runs.run_id = s.run_id AND runs.baseline = s.cell
     JOIN samples AS ok ON ok.run_id = s.run_id AND ok.sample_id = s.sample_id AND ok.status = 'ok'
-    CROSS JOIN checked
+    JOIN checked ON checked.measure = s.measure
     WHERE s.stage = 'all' AND isfinite(stability)
 ),
 units AS (

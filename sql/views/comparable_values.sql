@@ -23,7 +23,7 @@ UNION ALL
 SELECT run_id, cell, 'measure', stage, measure, pair_id, prompt_id, value::DOUBLE, NULL, NULL, NULL
 FROM (
     UNPIVOT (SELECT s.* FROM stage_stability AS s SEMI JOIN ok ON ok.run_id = s.run_id AND ok.sample_id = s.sample_id)
-    ON energy, instability, alignment, symmetry, symmetry_raw, alpha_eff, beta_eff
+    ON COLUMNS(lambda name: list_contains(recorded_columns(), name))
     INTO NAME measure VALUE value
 )
 UNION ALL

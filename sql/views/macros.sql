@@ -7,8 +7,6 @@ CREATE OR REPLACE MACRO normal_method() AS 'normal, clustered by prompt, 95%';
 CREATE OR REPLACE MACRO clustered_error(pull, clusters) AS sqrt(sum(pull ** 2) * clusters / nullif(clusters - 1, 0));
 -- The order in which rows are shown.
 CREATE OR REPLACE MACRO stage_place(stage) AS list_position(['down', 'mid', 'up', 'all'], stage);
-CREATE OR REPLACE MACRO measure_place(measure) AS
-    list_position(['neg_energy', 'instability', 'alignment', 'symmetry'], measure);
 CREATE OR REPLACE MACRO kind_place(kind) AS list_position(['sample', 'prompt', 'measure'], kind);
 -- centred_rank: the average rank of a value less the mean of all n ranks, (n + 1) / 2. The average rank is the mean of the
 -- first place among equals, rank(), and of the last, the running count: ties as in scipy.stats.rankdata.
@@ -17,42 +15,41 @@ CREATE OR REPLACE MACRO centred_rank(first, last, n) AS (first + last - n - 1) /
 CREATE OR REPLACE MACRO unit_set(unit) AS {
     n: count(*), one: bit_xor(hash(unit)), other: bit_xor(hash(unit || ' '))
 };
+-- finite: a value, or NULL where it is not finite. It takes COLUMNS too, which an expression may name once alone.
+CREATE OR REPLACE MACRO finite(value) AS CASE WHEN isfinite(value) THEN value END;
+-- pooled_mean: the mean of values that were summed and counted in several groups.
+CREATE OR REPLACE MACRO sum_and_count(value) AS {total: sum(value), n: count(value)};
+CREATE OR REPLACE MACRO pooled_mean(sums) AS sum(sums.total) / nullif(sum(sums.n), 0);
+-- long_measures: rows with a column a measure (by the name of a table expression that holds them) as a row a measure:
+-- measure and value are those of answers, so that energy is neg_energy with the other sign.
+CREATE OR REPLACE MACRO long_measures(rows) AS TABLE
+SELECT long.* EXCLUDE (measure_column, raw), measures.answer AS measure, measures.sign * raw AS value
+FROM (
+    UNPIVOT (FROM query_table(rows))
+    ON COLUMNS(lambda name: list_contains(answered_measures(), name)) INTO NAME measure_column VALUE raw
+) AS long
+JOIN measures ON measures.name = measure_column;
 -- block_means: the mean of each measure's finite values by cell, block and step, of rows of `stability` with a step.
 -- n: samples. A sample has a row a branch, so n is the largest count of a branch (to count ids takes several times as long).
 CREATE OR REPLACE MACRO block_means(rows) AS TABLE
 WITH
-finite AS (
+finite_rows AS (
     SELECT
         run_id, cell, block, block_name, stage, step, branch,
-        CASE WHEN isfinite(energy) THEN energy END AS energy,
-        CASE WHEN isfinite(instability) THEN instability END AS instability,
-        CASE WHEN isfinite(alignment) THEN alignment END AS alignment,
-        CASE WHEN isfinite(symmetry) THEN symmetry END AS symmetry,
-        CASE WHEN isfinite(alpha_eff) THEN alpha_eff END AS alpha_eff,
-        CASE WHEN isfinite(beta_eff) THEN beta_eff END AS beta_eff
+        finite(COLUMNS(lambda name: list_contains(answered_columns(), name)))
     FROM query_table(rows)
     WHERE getvariable('branch')::VARCHAR IS NULL OR branch = getvariable('branch')::VARCHAR
 ),
 by_branch AS (
     SELECT
         run_id, cell, block, step, branch, any_value(block_name) AS block_name, any_value(stage) AS stage, count(*) AS n,
-        avg(energy) AS energy, count(energy) AS energy_n,
-        avg(instability) AS instability, count(instability) AS instability_n,
-        avg(alignment) AS alignment, count(alignment) AS alignment_n,
-        avg(symmetry) AS symmetry, count(symmetry) AS symmetry_n,
-        avg(alpha_eff) AS alpha_eff, count(alpha_eff) AS alpha_eff_n,
-        avg(beta_eff) AS beta_eff, count(beta_eff) AS beta_eff_n
-    FROM finite
+        sum_and_count(COLUMNS(lambda name: list_contains(answered_columns(), name)))
+    FROM finite_rows
     GROUP BY run_id, cell, block, step, branch
 )
 SELECT
     run_id, cell, block, any_value(block_name) AS block_name, any_value(stage) AS stage, step,
-    sum(energy * energy_n) / nullif(sum(energy_n), 0) AS energy,
-    sum(instability * instability_n) / nullif(sum(instability_n), 0) AS instability,
-    sum(alignment * alignment_n) / nullif(sum(alignment_n), 0) AS alignment,
-    sum(symmetry * symmetry_n) / nullif(sum(symmetry_n), 0) AS symmetry,
-    sum(alpha_eff * alpha_eff_n) / nullif(sum(alpha_eff_n), 0) AS alpha_eff,
-    sum(beta_eff * beta_eff_n) / nullif(sum(beta_eff_n), 0) AS beta_eff,
+    pooled_mean(COLUMNS(lambda name: list_contains(answered_columns(), name))),
     max(n) AS n
 FROM by_branch
 GROUP BY run_id, cell, block, step;

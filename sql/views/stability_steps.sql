@@ -5,20 +5,7 @@ CREATE OR REPLACE MACRO steps_of(rows) AS TABLE
 SELECT
     run_id, cell, prompt_id, seed, pair_id, sample_id, block, block_name, stage, branch,
     unnest(steps) AS step,
-    unnest(energy_steps) AS energy,
-    unnest(instability_steps) AS instability,
-    unnest(alignment_steps) AS alignment,
-    unnest(symmetry_steps) AS symmetry,
-    unnest(symmetry_raw_steps) AS symmetry_raw,
-    unnest(alpha_eff_steps) AS alpha_eff,
-    unnest(beta_eff_steps) AS beta_eff
+    unnest(COLUMNS('^(.+)_steps$')) AS '\1'
 FROM query_table(rows)
-WHERE
-    energy_steps IS NOT NULL
-    OR instability_steps IS NOT NULL
-    OR alignment_steps IS NOT NULL
-    OR symmetry_steps IS NOT NULL
-    OR symmetry_raw_steps IS NOT NULL
-    OR alpha_eff_steps IS NOT NULL
-    OR beta_eff_steps IS NOT NULL;
+WHERE len(coalesce(*COLUMNS('^.+_steps$')));  -- NULL where no measure kept its steps
 CREATE OR REPLACE VIEW stability_steps AS FROM steps_of('stability');

@@ -7,9 +7,7 @@ CREATE OR REPLACE MACRO stages_of(rows) AS TABLE
 SELECT
     run_id, any_value(cell) AS cell, any_value(prompt_id) AS prompt_id, any_value(seed) AS seed,
     any_value(pair_id) AS pair_id, sample_id, coalesce(stage, 'all') AS stage,
-    avg(energy) AS energy, avg(instability) AS instability, avg(alignment) AS alignment,
-    avg(symmetry) AS symmetry, avg(symmetry_raw) AS symmetry_raw,
-    avg(alpha_eff) AS alpha_eff, avg(beta_eff) AS beta_eff
+    avg(COLUMNS(lambda name: list_contains(recorded_columns(), name)))
 FROM query_table(rows)
 WHERE getvariable('branch')::VARCHAR IS NULL OR branch = getvariable('branch')::VARCHAR
 GROUP BY GROUPING SETS ((run_id, sample_id, stage), (run_id, sample_id));

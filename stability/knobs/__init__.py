@@ -5,7 +5,7 @@ points, group `skewbench.knobs`. What the file declares is all there is to do: e
 reports and the tests of all knobs read it from there.
 """
 
-from skewbench.stability.knobs.base import CONTROLS, AttentionKnob, Knob, SetStrength, covers, declared
+from skewbench.stability.knobs.base import AttentionKnob, Knob, SetStrength, covers, declared
 from skewbench.stability.knobs.fields import WHOLE, Blocks, Flag, Number, Strength, Window
 from skewbench.stability.knobs.registry import KNOBS, knob
 from skewbench.stability.knobs.skew import Skew
@@ -13,7 +13,6 @@ from skewbench.stability.knobs.temperature import Temperature
 from skewbench.stability.knobs.vanilla import Vanilla
 
 __all__ = [
-    "CONTROLS",
     "KNOBS",
     "WHOLE",
     "AttentionKnob",

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from skewbench.stability.softmax import SoftmaxCall
 
 Place = Literal["attention", "predictions", "condition"]
-CONTROLS = ("alpha_eff", "beta_eff")
-"""Columns of the lake for what a knob did to a sample in a step. NULL for knobs that do not declare them."""
 
 
 def _require_kind(schema: dict[str, Any]) -> None:
@@ -66,7 +64,7 @@ class Knob:
     """Its name in experiments and in the lake; the decorator makes it a field."""
     place: ClassVar[Place] = "attention"
     controls: ClassVar[tuple[str, ...]] = ()
-    """Those of `CONTROLS` that the knob reports."""
+    """Those of `skewbench.vocabulary.measures.CONTROLS` that the knob reports."""
 
     @classmethod
     def neutral(cls) -> Self:

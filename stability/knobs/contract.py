@@ -5,8 +5,9 @@ from dataclasses import is_dataclass
 
 from pydantic import TypeAdapter
 
-from skewbench.stability.knobs.base import CONTROLS, AttentionKnob, Knob, declared
+from skewbench.stability.knobs.base import AttentionKnob, Knob, declared
 from skewbench.stability.knobs.fields import Strength, is_numeric
+from skewbench.vocabulary.measures import CONTROLS
 
 _KIND = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 

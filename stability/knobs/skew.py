@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
 
-from skewbench.stability.knobs.base import CONTROLS, AttentionKnob
+from skewbench.stability.knobs.base import AttentionKnob
 from skewbench.stability.knobs.fields import Flag, Number, Strength
 from skewbench.stability.knobs.registry import knob
+from skewbench.vocabulary.measures import CONTROLS
 
 if TYPE_CHECKING:
     from torch import Tensor

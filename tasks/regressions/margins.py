@@ -7,8 +7,8 @@ import duckdb
 import numpy as np
 
 from skewbench.eval.regressions import Margin
-from skewbench.storage.schemas import MEASURES
 from skewbench.tasks.experiment import NightlySpec
+from skewbench.vocabulary.measures import NAMES
 
 _LOWER = ("lost", "peak_memory", "seconds")
 _RELATIVE = ("peak_memory", "seconds")
@@ -18,7 +18,7 @@ def margins(connection: duckdb.DuckDBPyConnection, spec: NightlySpec) -> Callabl
     """From kind, metric and the earlier run's values to the margin, in the metric's unit, and the better side."""
     newest_last = "SELECT metric, better FROM metrics JOIN runs USING (run_id) ORDER BY created, run_id"
     sides = dict(connection.execute(newest_last).fetchall())
-    sides |= dict.fromkeys(_LOWER, "lower") | dict.fromkeys(MEASURES, "neither")
+    sides |= dict.fromkeys(_LOWER, "lower") | dict.fromkeys(NAMES, "neither")
     named = {margin.metric: margin for margin in spec.margins}
 
     def margin_of(kind: str, metric: str, before: np.ndarray) -> Margin:

@@ -10,7 +10,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from skewbench.stability import Knob, Recorder, Skew, Vanilla, perturb
-from skewbench.stability.table import MEASURES
+from skewbench.vocabulary.measures import NAMES
 
 PLAIN = "plain"
 
@@ -21,7 +21,7 @@ class State:
 
     knob: Knob | None
     columns: Any = None
-    measures: tuple[str, ...] = MEASURES
+    measures: tuple[str, ...] = NAMES
 
     def recorder(self) -> Recorder | None:
         return None if self.columns is None else Recorder(self.measures, columns=self.columns)

@@ -71,7 +71,7 @@ def test_other_measures_and_quantiles(tmp_path: Path, measure: str) -> None:
     assert worst["baseline"] < best["baseline"]
     with pytest.raises(ValueError, match=r"quantile 0.7: more than 0 and at most 0.5"):
         sql.query(connection, "regimes", quantile=0.7)
-    with pytest.raises(ValueError, match=r"measure 'mood': one of alignment"):
+    with pytest.raises(ValueError, match=r"measure 'mood': one of neg_energy, instability, alignment"):
         sql.query(connection, "regimes", measure="mood")
 
 

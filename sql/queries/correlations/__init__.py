@@ -2,7 +2,7 @@
 
 from skewbench.sql.columns import BRANCH, CELL, HIGH, METHOD, METRIC, RUN_ID
 from skewbench.sql.declaration import Column, Parameter, Query, Section
-from skewbench.vocabulary.measures import MEASURES
+from skewbench.vocabulary.measures import ANSWERS
 
 QUERY = Query(
     package=__name__,
@@ -14,7 +14,7 @@ QUERY = Query(
         METRIC,
         Column("kind", "VARCHAR", "what n counts: sample or prompt"),
         Column("stage", "VARCHAR", "the stage of the network: down, mid, up, or all"),
-        Column("measure", "VARCHAR", "neg_energy (−E), instability (r), alignment (Align) or symmetry (η)"),
+        Column("measure", "VARCHAR", ", ".join(f"{name} ({measure.symbol})" for name, measure in ANSWERS.items())),
         Column("rho", "DOUBLE", "Spearman's correlation; NULL where one side is constant", label="ρ", signed=True),
         Column("n", "BIGINT", "samples or prompts"),
         Column("low", "DOUBLE", "95% interval, from: bootstrap clustered by prompt, where the run was analysed"),
@@ -34,7 +34,7 @@ QUERY = Query(
     section=Section(
         title="Does stability predict quality?",
         explanation="Measures are means over a stage's self-attention blocks and over steps: "
-        + ", ".join(f"{symbol} ({meaning})" for symbol, meaning in MEASURES.values())
+        + ", ".join(f"{measure.symbol} ({measure.meaning})" for measure in ANSWERS.values())
         + ".",
         after="curve",
         heading="Stability against quality",

@@ -9,7 +9,7 @@ import polars as pl
 from skewbench.eval.figures import rows, symmetric
 from skewbench.sql.context import Context
 from skewbench.sql.declaration import Drawing
-from skewbench.vocabulary.measures import MEASURES, measure_label
+from skewbench.vocabulary.measures import ANSWERS, measure_label
 
 STAGES = ["down", "mid", "up", "all"]
 _FEW = 4
@@ -72,7 +72,7 @@ def correlations_narrow(frame: pl.DataFrame, labels: Mapping[str, str] | None = 
 
 
 def _described(frame: pl.DataFrame, labels: Mapping[str, str] | None) -> pl.DataFrame:
-    known = [measure for measure in MEASURES if measure in set(frame["measure"])]
+    known = [measure for measure in ANSWERS if measure in set(frame["measure"])]
     return (
         frame.select("metric", "stage", "measure", "rho", "low", "high", "n")
         .with_columns(

@@ -20,8 +20,6 @@ from skewbench.sql.resampling import (
     widen,
 )
 
-MEASURES = ("neg_energy", "instability", "alignment", "symmetry")
-
 
 def intervals(connection: duckdb.DuckDBPyConnection, run_id: str, drawn: Resamples) -> Iterator[Draws]:
     """Each correlation (statistic `rho`) and, for each two stages, the later less the earlier (`difference`)."""
@@ -29,14 +27,14 @@ def intervals(connection: duckdb.DuckDBPyConnection, run_id: str, drawn: Resampl
     stability = select_rows(
         connection,
         """
-        SELECT cell, prompt_id, sample_id AS unit, stage, -energy AS neg_energy, instability, alignment, symmetry
-        FROM stage_stability SEMI JOIN (SELECT sample_id FROM samples WHERE status = 'ok') USING (sample_id)
-        WHERE run_id = $1
+        SELECT cell, prompt_id, sample_id AS unit, stage, measure, value
+        FROM long_measures('stage_stability')
+        SEMI JOIN (SELECT sample_id FROM samples WHERE status = 'ok') USING (sample_id)
+        WHERE run_id = $1 AND isfinite(value)
         """,
         run_id,
     )
-    long = stability.unpivot(on=MEASURES, index=["cell", "prompt_id", "unit", "stage"], variable_name="measure")
-    long = long.filter(pl.col("value").is_finite()).with_columns(key=pl.concat_str("stage", "measure", separator=" "))
+    long = stability.with_columns(key=pl.concat_str("stage", "measure", separator=" "))
     by_prompt = long.group_by("cell", "prompt_id", pl.col("prompt_id").alias("unit"), "key").agg(pl.col("value").mean())
     for kind, measures in (("sample", long), ("prompt", by_prompt)):
         values = metric_values_of(connection, run_id, kind)

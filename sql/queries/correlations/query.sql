@@ -24,14 +24,13 @@ scores_of_chosen AS (
 ),
 ok AS (SELECT run_id, sample_id FROM samples WHERE status = 'ok'),
 sample_measures AS (
-    SELECT run_id, cell, prompt_id, sample_id, stage, -energy AS neg_energy, instability, alignment, symmetry
     FROM stages_of('of_chosen')
     SEMI JOIN ok USING (run_id, sample_id)
 ),
-long_measures AS (
-    UNPIVOT sample_measures ON neg_energy, instability, alignment, symmetry INTO NAME measure VALUE x
+finite_measures AS MATERIALIZED (
+    SELECT run_id, cell, prompt_id, sample_id, stage, measure, value AS x
+    FROM long_measures('sample_measures') WHERE isfinite(value)
 ),
-finite_measures AS MATERIALIZED (FROM long_measures WHERE isfinite(x)),
 -- the columns of each kind: x is a measure of a stage, y a metric; a unit is a sample or a prompt
 xs AS MATERIALIZED (
     SELECT run_id, cell, 'sample' AS kind, sample_id AS unit, stage, measure, x FROM finite_measures

@@ -13,17 +13,17 @@ of_both AS (SELECT stability.* FROM stability SEMI JOIN compared USING (run_id))
 kept AS (
     SELECT
         run_id, cell, pair_id, branch, block, block_name, stage, step,
-        energy, instability, alignment, symmetry, symmetry_raw, alpha_eff, beta_eff
+        COLUMNS(lambda name: list_contains(recorded_columns(), name))
     FROM steps_of('of_both')
     UNION ALL
     SELECT
         run_id, cell, pair_id, branch, block, block_name, stage, NULL,
-        energy, instability, alignment, symmetry, symmetry_raw, alpha_eff, beta_eff
+        COLUMNS(lambda name: list_contains(recorded_columns(), name))
     FROM of_both
 ),
 long AS MATERIALIZED (
     UNPIVOT kept
-    ON energy, instability, alignment, symmetry, symmetry_raw, alpha_eff, beta_eff
+    ON COLUMNS(lambda name: list_contains(recorded_columns(), name))
     INTO NAME measure VALUE value
 ),
 -- means, whose step is NULL, join as -1
@@ -52,7 +52,7 @@ differ AS (
     LEFT JOIN by_step AS b ON b.cell = p.cell AND b.measure = p.measure AND b.block = p.block
     WHERE (p.place >= 0 OR b.block IS NULL) AND value <> before
         AND CASE WHEN isfinite(value) AND isfinite(before) THEN abs(value - before)
-            > coalesce(getvariable('tolerance')::DOUBLE, 1e-3) * CASE WHEN p.measure = 'instability' THEN 10 ELSE 1 END
+            > coalesce(getvariable('tolerance')::DOUBLE, 1e-3) * CASE WHEN counts_signs(p.measure) THEN 10 ELSE 1 END
             * greatest(abs(value), abs(before), coalesce(size, 0))
             ELSE true END
 ),

@@ -14,6 +14,7 @@ from skewbench.sql.columns import (
     WORST_CASE,
 )
 from skewbench.sql.declaration import Column, Parameter, Query
+from skewbench.vocabulary.measures import REGIME_MEASURES
 
 QUERY = Query(
     package=__name__,
@@ -44,7 +45,7 @@ QUERY = Query(
         Parameter(
             "measure",
             "text",
-            "what stable means: alignment, neg_energy or instability (low is stable); default: alignment",
+            f"what stable means: {', '.join(REGIME_MEASURES)}; default: alignment",
         ),
         BRANCH,
     ),

@@ -7,14 +7,12 @@ import polars as pl
 
 from skewbench.eval.statistics import mean_draws
 from skewbench.sql.resampling import Draws, Resamples, as_matrix, query_run, select_rows, split, variable, widen
-
-MEASURES = ("alignment", "neg_energy", "instability")
-"""The measures that the query splits by."""
+from skewbench.vocabulary.measures import REGIME_MEASURES
 
 
 def intervals(connection: duckdb.DuckDBPyConnection, run_id: str, drawn: Resamples) -> Iterator[Draws]:
     """The change in each regime, split by each measure."""
-    for measure in MEASURES:
+    for measure in REGIME_MEASURES:
         with variable(connection, "measure", measure):
             yield from _regimes_by(connection, run_id, drawn)
 

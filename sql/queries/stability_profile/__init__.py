@@ -2,6 +2,7 @@
 
 from skewbench.sql.columns import BRANCH, CELL, RUN_ID, STAGE
 from skewbench.sql.declaration import Column, Query
+from skewbench.vocabulary.measures import CONTROLS, MEASURES
 
 QUERY = Query(
     package=__name__,
@@ -14,12 +15,8 @@ QUERY = Query(
         Column("block_name", "VARCHAR", "the block's name in the model"),
         STAGE,
         Column("step", "SMALLINT", "the model's call, from 0; NULL: the mean over the steps"),
-        Column("energy", "DOUBLE", "mean energy E"),
-        Column("instability", "DOUBLE", "mean instability r"),
-        Column("alignment", "DOUBLE", "mean Align"),
-        Column("symmetry", "DOUBLE", "mean η"),
-        Column("alpha_eff", "DOUBLE", "mean α that was applied"),
-        Column("beta_eff", "DOUBLE", "mean β that was applied"),
+        *(Column(measure.name, "DOUBLE", f"mean {measure.name}") for measure in MEASURES if measure.answer),
+        *(Column(control, "DOUBLE", f"mean {control}, as it was applied") for control in CONTROLS),
         Column("n", "BIGINT", "samples"),
     ),
     parameters=(BRANCH,),

@@ -11,7 +11,7 @@ by_step AS (FROM stability_steps ANTI JOIN bad USING (run_id, sample_id)),
 means AS (FROM block_means('over_steps') UNION ALL FROM block_means('by_step'))
 SELECT
     m.run_id, m.cell, m.block, m.block_name, m.stage, m.step,
-    m.energy, m.instability, m.alignment, m.symmetry, m.alpha_eff, m.beta_eff, m.n
+    m.* EXCLUDE (run_id, cell, block, block_name, stage, step)
 FROM means AS m
 JOIN cells AS c USING (run_id, cell)
 ORDER BY m.run_id, c.position, m.block, m.step NULLS FIRST;

@@ -10,7 +10,7 @@ from skewbench.tasks.report.columns import CELL, numbers, words
 from skewbench.tasks.report.hints import no_stability
 from skewbench.tasks.report.numbers import count, show, span
 from skewbench.tasks.report.view import Chart, Figure, Panel, Section, chart, charts, table
-from skewbench.vocabulary.measures import measure_label
+from skewbench.vocabulary.measures import ANSWERS, measure_label
 
 _SHOWN = {"alignment": "alignment", "instability": "instability", "neg_energy": "minus energy"}
 """The measures in the order in which a reader may choose, and their names."""
@@ -19,7 +19,7 @@ _COLUMNS = (
     CELL,
     numbers("block", "block", count),
     words("stage", "stage"),
-    *(numbers(measure_label(m), m, show) for m in ("neg_energy", "instability", "alignment", "symmetry")),
+    *(numbers(measure_label(m), m, show) for m in ANSWERS),
     numbers("n", "n", count),
 )
 
