@@ -5,7 +5,9 @@ from collections.abc import Iterable
 from skewbench.eval.scorers import declaration, problems
 from skewbench.eval.scorers import names as scorer_names
 from skewbench.eval.weights import missing
+from skewbench.stability.knobs import KNOBS
 from skewbench.tasks.experiment import Experiment
+from skewbench.tasks.families.registry import families
 from skewbench.tasks.models import check_model
 from skewbench.tasks.prompts import load_prompts
 from skewbench.vocabulary.errors import InputError
@@ -33,6 +35,11 @@ def check_metrics(metrics: Iterable[str], required: Iterable[str] = ()) -> None:
 def lacking(metrics: Iterable[str]) -> tuple[str, ...]:
     """Those scorers of `metrics` whose weights or packages are not on this machine."""
     return tuple(name for name in metrics if missing(declaration(name).needs))
+
+
+def plugin_problems() -> list[str]:
+    """A line for each scorer, knob and family of another package that cannot be used, with the reason."""
+    return [*problems(), *KNOBS.problems(), *families.problems()]
 
 
 def expand(metrics: Iterable[str]) -> tuple[str, ...]:

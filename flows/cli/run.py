@@ -92,8 +92,6 @@ def plan(
     ] = None,
 ) -> None:
     """Check an experiment and show what it would do: cells, shards, samples, disk, time. Loads and writes nothing."""
-    from skewbench.eval.scorers import problems
-
     chosen = _load(experiment, prompts)
     from skewbench.tasks.estimate import estimate
 
@@ -108,7 +106,6 @@ def plan(
     if expected.lacking:
         named = ", ".join(expected.lacking)
         out.print(f"metrics  {named} would have no values: what they need is not here; see `skewbench weights`")
-    warn(problems())
     out.print(f"samples  {factors} = {expected.samples}")
     out.print(f"shards   {expected.shards}, of {expected.per_shard} samples at most")
     if chosen.baseline is None:
@@ -167,9 +164,10 @@ def _status(store: "Store", manifest: "Manifest") -> str:
 def _load(experiment: str, prompts: str | None) -> "Experiment":
     """Read an experiment and check it, before anything heavy is imported. Raises `InputError`."""
     from skewbench.flows import experiments
-    from skewbench.tasks.checks import check_experiment
+    from skewbench.tasks.checks import check_experiment, plugin_problems
     from skewbench.tasks.experiment import PromptSpec
 
+    warn(plugin_problems())
     loaded = experiments.load(experiment)
     if prompts == "":
         raise InputError("--prompts '': name a file of prompts")

@@ -52,6 +52,8 @@ def _settings(cls: type[Knob]) -> list[Knob]:
     for name in ("neutral", "example"):
         try:
             setting = getattr(cls, name)()
+        except NotImplementedError:
+            raise ValueError(f"it does not define {name}()") from None
         except Exception as error:
             raise ValueError(f"{name}() fails: {type(error).__name__}: {error}") from error
         if not isinstance(setting, cls):

@@ -100,6 +100,39 @@ def test_plan_shows_them(example: Path, python: Python, tmp_path: Path, tiny_sd1
     assert "kind 'uniform' is none of 'vanilla', 'skew', 'temperature'" in without.stderr
 
 
+@pytest.fixture(scope="module")
+def broken(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Installed packages: a knob that fails to import, one of a taken name, one that breaks the contract, a family."""
+    folder = tmp_path_factory.mktemp("broken")
+    start = "from skewbench.stability.knobs import AttentionKnob, knob\n"
+    family = "from skewbench.tasks.families.registry import register\n"
+    modules = {
+        "fails": ("knobs", "raise RuntimeError('no licence')\n"),
+        "takes": ("knobs", f'{start}@knob("skew")\nclass Mine(AttentionKnob):\n    """Mine."""\n'),
+        "wrong": ("knobs", f'{start}@knob("mute")\nclass Mute(AttentionKnob):\n    """Mute."""\n'),
+        "half": ("families", f'{family}@register\nclass Half:\n    pipelines = ("HalfPipeline",)\n'),
+    }
+    for name, (group, text) in modules.items():
+        (folder / f"{name}.py").write_text(text)
+        about = folder / f"{name}-1.dist-info"
+        about.mkdir()
+        (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n")
+        (about / "entry_points.txt").write_text(f"[skewbench.{group}]\nit = {name}\n")
+    return folder
+
+
+def test_what_is_broken_is_a_line_and_the_rest_works(broken: Path, example: Path, python: Python) -> None:
+    done = python(*CLI, "plan", "demo", packages=(broken, example))
+    assert done.returncode == 0, done.stderr
+    assert [line for line in done.stderr.splitlines() if line.startswith("warning: ")] == [
+        "warning: knob 'it' of package fails is left out: RuntimeError: no licence",
+        "warning: knob 'skew' of package takes is left out: the name is taken by skewbench.stability.knobs.skew",
+        "warning: knob 'mute' of package wrong is left out: it does not define neutral()",
+        "warning: family 'HalfPipeline' of package half is left out: it declares no name, example, denoiser, branches, "
+        "parts",
+    ]
+
+
 def _sample(lake: Path) -> str:
     with sql.connect(lake) as connection:
         query = "SELECT sample_id FROM samples WHERE cell = 'uniform-0.5' ORDER BY sample_id LIMIT 1"
