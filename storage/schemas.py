@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-VERSION = 5
+VERSION = 6
 """Stored in each receipt and manifest part, and in each file's metadata."""
 
 MEASURES = ("energy", "instability", "alignment", "symmetry", "symmetry_raw")
