@@ -5,6 +5,7 @@ from prefect import flow
 from skewbench.flows.steps import analyse_run, named
 from skewbench.storage.lease import Lease
 from skewbench.storage.manifest import claim, find_run
+from skewbench.storage.state import read_state
 from skewbench.storage.store import open_store
 from skewbench.tasks.shortfalls import raise_if_still_incomplete
 
@@ -22,6 +23,6 @@ def analyse(run: str = "", lake: str = "lake") -> str:
     store = open_store(lake)
     found = find_run(store, run or None)
     with named(found), Lease(store, found.run_id) as lease:
-        manifest = analyse_run(store, claim(store, lease), lease)
+        manifest = analyse_run(store, read_state(store, claim(store, lease)), lease)
     raise_if_still_incomplete(manifest)
     return manifest.run_id

@@ -6,7 +6,7 @@ from prefect.artifacts import create_link_artifact, create_markdown_artifact, cr
 
 from skewbench.flows.serving.reports import report_url
 from skewbench.sql import connect, query
-from skewbench.storage.manifest import Manifest
+from skewbench.storage.records import Manifest
 from skewbench.storage.store import Store
 from skewbench.tasks.report.summary import inert, summarise
 

@@ -26,11 +26,11 @@ def benchmark(experiment: Choice = DEMO, lake: str = "lake", ray_address: str = 
     chosen = choose(experiment)
     run = prepare(chosen, lake, download=True)
     with named(run), Lease(run.store, run.id) as lease:
-        manifest = caught_up(run, lease)
-        if generation_left(run) or scoring_left(run):
+        state = caught_up(run, lease)
+        if generation_left(run, state) or scoring_left(run, state):
             with workers(run.needs, chosen.workers, chosen.model.id, ray_address, lease) as pool:
-                manifest, outcomes = generate_left(run, pool, manifest)
-                manifest = score_left(run, pool, manifest, outcomes)
-        manifest = finish(run.store, manifest, lease)
+                outcomes = generate_left(run, pool, state)
+                score_left(run, pool, state, outcomes)
+        manifest = finish(run.store, state, lease)
     raise_if_incomplete(manifest)
     return run.id

@@ -1,6 +1,7 @@
 """Driving jobs through the pool, a Prefect task a cell: the UI shows cells, how far they are, and what was retried."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import groupby
 from typing import Any
 from uuid import UUID
@@ -14,7 +15,7 @@ from prefect.runtime import task_run
 from prefect.states import State
 from prefect.tasks import Task
 
-from skewbench.storage.parts import read_receipts
+from skewbench.storage.receipts import scan_receipts
 from skewbench.storage.store import Store
 from skewbench.tasks.jobs import Job
 from skewbench.tasks.pool import Outcome, WorkerPool
@@ -24,6 +25,19 @@ from skewbench.vocabulary.errors import RunError
 RETRIES, DELAY = 2, 5.0
 """Times that a cell's task is tried again, and seconds before each. The pool itself tries jobs again and replaces
 workers that die; what gets here is a server or a file system that was away for a moment."""
+
+
+_observers: list[Callable[[Outcome], None]] = []
+
+
+@contextmanager
+def observed(observe: Callable[[Outcome], None]) -> Iterator[None]:
+    """Within: what the pool of this process reports is passed on, from the thread of each cell's task."""
+    _observers.append(observe)
+    try:
+        yield
+    finally:
+        _observers.remove(observe)
 
 
 def _may_pass(_task: "Task[..., Any]", _run: TaskRun, state: "State[Any]") -> bool:
@@ -41,13 +55,15 @@ def _may_pass(_task: "Task[..., Any]", _run: TaskRun, state: "State[Any]") -> bo
 def do_cell(kind: str, cell: str, pool: WorkerPool, store: Store, run_id: str, jobs: Sequence[Job]) -> list[Outcome]:
     """Drive one cell's jobs through the shared pool. A retry does those that have no receipt yet."""
     logger = get_run_logger()
-    done = read_receipts(store, run_id) if task_run.run_count > 1 else {}
+    done = {one.key: one for one in scan_receipts(store, run_id)[0]} if task_run.run_count > 1 else {}
     outcomes = [Outcome(job, done[job.key]) for job in jobs if job.key in done]
     progress: UUID = create_progress_artifact(  # type: ignore[assignment]
         100.0 * len(outcomes) / len(jobs), description=f"{kind} {cell}"
     )
     for outcome in pool.run([job for job in jobs if job.key not in done]):
         outcomes.append(outcome)
+        for observe in _observers:
+            observe(outcome)
         if outcome.error:
             logger.error("%s is set aside: %s", outcome.job.key, outcome.error)
         update_progress_artifact(progress, 100.0 * len(outcomes) / len(jobs))

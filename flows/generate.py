@@ -24,9 +24,9 @@ def generate(experiment: Choice = DEMO, lake: str = "lake", ray_address: str = "
     chosen = choose(experiment)
     run = prepare(chosen, lake, download=True)
     with named(run), Lease(run.store, run.id) as lease:
-        manifest = caught_up(run, lease)
-        if generation_left(run):
+        state = caught_up(run, lease)
+        if generation_left(run, state):
             with workers(run.needs, chosen.workers, chosen.model.id, ray_address, lease) as pool:
-                manifest, _ = generate_left(run, pool, manifest)
-    raise_if_incomplete(manifest)
+                generate_left(run, pool, state)
+    raise_if_incomplete(state.manifest)
     return run.id

@@ -16,6 +16,7 @@ from skewbench.storage.baselines import find_baseline
 from skewbench.storage.lease import Lease
 from skewbench.storage.manifest import claim, find_run, read_manifest
 from skewbench.storage.parts import new_attempt, write_part
+from skewbench.storage.state import read_state
 from skewbench.storage.store import Store, open_store
 from skewbench.tasks.experiment import Experiment
 from skewbench.tasks.regressions import Comparison, compare, summary
@@ -101,9 +102,9 @@ def keep(store: Store, comparison: Comparison) -> None:
     """Write a comparison into the lake, in place of an earlier one of the same run."""
     run_id = comparison.run.run_id
     with Lease(store, run_id) as lease:
-        manifest = claim(store, lease)
+        state = read_state(store, claim(store, lease))
         part = write_part(store, "regressions", run_id, "regressions", new_attempt(), comparison.to_arrow())
-        commit_receipts(store, manifest, [], manifest.status, [part])
+        commit_receipts(store, state, [], state.manifest.status, [part])
 
 
 def _ended(message: str) -> State:

@@ -10,6 +10,7 @@ from skewbench.flows.cells import by_cell
 from skewbench.flows.steps import finish, model_of, named, workers
 from skewbench.storage.lease import Lease
 from skewbench.storage.manifest import claim, find_run
+from skewbench.storage.state import read_state
 from skewbench.storage.store import open_store
 from skewbench.tasks.checks import check_metrics, expand
 from skewbench.tasks.pool import Needs, Outcome
@@ -46,7 +47,8 @@ def score(
     run_id = found.run_id
     with named(found), Lease(store, run_id) as lease:
         manifest = claim(store, lease)  # as the last driver left it
-        jobs = left_of_run(store, manifest, chosen, reference or None)
+        state = read_state(store, manifest)
+        jobs = left_of_run(store, state, chosen, reference or None)
         spec = workers_of(manifest)
         outcomes: list[Outcome] = []
         if jobs:
@@ -55,7 +57,9 @@ def score(
             with workers(needs, spec, model_of(found), ray_address, lease) as pool:
                 outcomes = by_cell("score", pool, store, run_id, jobs)
         scored = tuple(dict.fromkeys((*manifest.experiment.get("metrics", []), *chosen)))
-        manifest = with_metrics(replace(manifest, experiment={**manifest.experiment, "metrics": scored}), chosen)
-        manifest = finish(store, commit_receipts(store, manifest, outcomes, manifest.status), lease)
+        state.fold(outcome.receipt for outcome in outcomes)
+        state.manifest = with_metrics(replace(manifest, experiment={**manifest.experiment, "metrics": scored}), chosen)
+        commit_receipts(store, state, outcomes, manifest.status)
+        manifest = finish(store, state, lease)
     raise_if_still_incomplete(manifest)
     return run_id

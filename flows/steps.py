@@ -15,9 +15,9 @@ from skewbench.flows.cells import by_cell
 from skewbench.sql import connect
 from skewbench.storage.commit import commit_manifest
 from skewbench.storage.lease import Lease
-from skewbench.storage.manifest import Manifest
 from skewbench.storage.parts import new_attempt, write_part
-from skewbench.storage.records import Status
+from skewbench.storage.records import Manifest, Status
+from skewbench.storage.state import RunState
 from skewbench.storage.store import Store
 from skewbench.storage.verify import broken_parts_told
 from skewbench.tasks.analyse import analyse
@@ -99,25 +99,29 @@ def _turn(model: str) -> Iterator[None]:
             logger.info("gives its turn back")
 
 
-def generate_left(run: Run, pool: WorkerPool, manifest: Manifest) -> tuple[Manifest, list[Outcome]]:
+def generate_left(run: Run, pool: WorkerPool, state: RunState) -> list[Outcome]:
     """Generate and measure the shards without a receipt and those to be tried again, and commit."""
-    jobs = generation_left(run)
+    jobs = generation_left(run, state)
     if again := sum(bool(job.retry) for job in jobs):
         get_run_logger().warning("%d shards are generated again: too many of their samples had no usable image", again)
     outcomes = by_cell("generate", pool, run.store, run.id, jobs)
-    return commit(run, manifest, outcomes), outcomes
+    state.fold(outcome.receipt for outcome in outcomes)
+    commit(run, state, outcomes)
+    return outcomes
 
 
-def score_left(run: Run, pool: WorkerPool, manifest: Manifest, before: Sequence[Outcome]) -> Manifest:
+def score_left(run: Run, pool: WorkerPool, state: RunState, before: Sequence[Outcome]) -> None:
     """Score what has no score yet, and commit. `before`: outcomes of this start, whose failures stay named."""
-    outcomes = by_cell("score", pool, run.store, run.id, scoring_left(run))
-    return commit(run, manifest, [*before, *outcomes])
+    outcomes = by_cell("score", pool, run.store, run.id, scoring_left(run, state))
+    state.fold(outcome.receipt for outcome in outcomes)
+    commit(run, state, [*before, *outcomes])
 
 
-def analyse_run(store: Store, manifest: Manifest, lease: Lease) -> Manifest:
+def analyse_run(store: Store, state: RunState, lease: Lease) -> Manifest:
     """Write the answers with their intervals, in place of earlier ones; the manifest names metrics without values, and
     is incomplete where a required one has none in a cell.
     """
+    manifest = state.manifest
     with broken_parts_told(store, manifest), connect(store.lake, manifest.run_id) as lake:
         answers = analyse(lake, manifest.run_id)
         missing = missing_metrics(lake)
@@ -126,14 +130,14 @@ def analyse_run(store: Store, manifest: Manifest, lease: Lease) -> Manifest:
     part = write_part(store, "analysis", manifest.run_id, "analysis", new_attempt(), answers)
     others = tuple(other for other in manifest.parts if other.table != "analysis")
     of_cells = [shortfall for shortfall in manifest.shortfalls if "metric" not in shortfall]
-    status: Status = "committed" if is_generated(store, manifest) and not without else "incomplete"
+    status: Status = "committed" if is_generated(state) and not without else "incomplete"
     judged = replace(manifest, status=status, shortfalls=[*of_cells, *without], missing_metrics=missing)
-    return commit_manifest(store, replace(judged, parts=(*others, part)), wrote=[part])
+    return commit_manifest(store, replace(judged, parts=(*others, part)), wrote=[part], state=state)
 
 
-def finish(store: Store, manifest: Manifest, lease: Lease) -> Manifest:
+def finish(store: Store, state: RunState, lease: Lease) -> Manifest:
     """Analyse, write the report, and show both in the UI."""
-    manifest = analyse_run(store, manifest, lease)
+    manifest = analyse_run(store, state, lease)
     lease.confirm()
     show(store, manifest, report_run(store, manifest.run_id))
     return manifest

@@ -36,10 +36,10 @@ def read_cell(entry: dict[str, Any]) -> CellEntry:
             entry["name"], kind, settings, entry.get("generation"), str(entry["words"]), str(entry["family"]),
             [strength for strength in entry["strengths"] if isinstance(strength["value"], int | float)],
         )  # fmt: skip
-    return _before_version_5(entry["name"], kind, settings)
+    return _before_version_6(entry["name"], kind, settings)
 
 
-# What follows reads manifests of version 4 and before, which kept only the fields that somebody gave. It is frozen:
+# What follows reads manifests of version 5 and before, which kept only the fields that somebody gave. It is frozen:
 # what today's knobs say does not change it.
 
 _SELECTION = {"blocks": "all", "window": [0.0, 1.0]}
@@ -51,7 +51,7 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
 _SYMBOLS: dict[str, tuple[str, float | None]] = {"alpha": ("α", 1.0), "beta": ("β", None), "tau": ("τ", 1.0)}
 
 
-def _before_version_5(name: str, kind: str, given: dict[str, Any]) -> CellEntry:
+def _before_version_6(name: str, kind: str, given: dict[str, Any]) -> CellEntry:
     settings = _DEFAULTS.get(kind, {}) | given
     strengths = [
         {"name": field, "symbol": symbol, "plain": plain, "value": settings[field]}

@@ -224,7 +224,7 @@ _CELL_COLUMNS = (
     "baseline BOOLEAN",
     "knob",
     "settings",  # JSON: the knob's fields, defaults included
-    "generation",  # JSON; NULL in runs of version 4 and before
+    "generation",  # JSON; NULL in runs of version 5 and before
     "words",
     "family",
     "strengths",  # JSON: name, symbol, plain, value

@@ -11,7 +11,8 @@ from typing import Any
 import duckdb
 
 from skewbench.storage.place import LakeError, LakeUnreachable, LakeWarning, Place
-from skewbench.storage.records import Manifest, Part, parse_receipt, shown
+from skewbench.storage.receipts import parse_receipt
+from skewbench.storage.records import Manifest, Part, shown
 from skewbench.storage.scan import BrokenRun, iterate_manifests, manifest_paths, read_manifests, without_removals
 from skewbench.storage.schemas import TABLES
 

@@ -1,16 +1,19 @@
-"""Which receipts count, where a shard was generated more than once.
+"""Which receipts count, where a job was done more than once.
 
 A shard that is generated again gets a receipt of its own, numbered by `retry`, beside the one that it may replace: the
-earlier attempt stays whole until the manifest names the later one. Pure functions of receipts.
+earlier attempt stays whole until the manifest names the later one. Pure functions of receipts, linear in their number.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
-from skewbench.storage.parts import GENERATION, Receipt
+from skewbench.storage.keys import GENERATION, SCORES, JobKey
+from skewbench.storage.receipts import Receipt
 
 
-def current(receipts: Mapping[str, Receipt]) -> dict[str, Receipt]:
-    """Select the receipts that count.
+def current(receipts: Mapping[JobKey, Receipt]) -> dict[JobKey, Receipt]:
+    """Select the receipts of the attempts that count.
 
     Of several attempts at a shard the one with the most usable samples counts, and among equals the latest: trying
     again never makes a run worse. Scores count only if they were made from the attempts that count.
@@ -22,31 +25,70 @@ def current(receipts: Mapping[str, Receipt]) -> dict[str, Receipt]:
         Those that count, by key.
     """
     made: dict[str, Receipt] = {}
-    for receipt in (one for one in receipts.values() if one.kind == GENERATION):
-        held = made.setdefault(receipt.shard, receipt)
-        made[receipt.shard] = max(held, receipt, key=lambda one: (one.counts.get("ok", 0), one.retry))
+    for key, receipt in receipts.items():
+        if key.kind == GENERATION:
+            held = made.setdefault(key.shard, receipt)
+            made[key.shard] = max(held, receipt, key=lambda one: (one.counts.get("ok", 0), one.key.retry))
+    retries = retries_of_cells(made.values())
 
-    def counts(receipt: Receipt) -> bool:
-        if receipt.kind == GENERATION:
-            return made[receipt.shard] is receipt
-        return receipt.retry == _retry_of(receipt, made)
+    def counts(key: JobKey, receipt: Receipt) -> bool:
+        if key.kind == GENERATION:
+            return made[key.shard] is receipt
+        # of what is to be generated first nothing is known
+        attempt = made[key.shard].key.retry if key.shard in made else retries.get(key.cell, key.retry)
+        return key.retry == attempt
 
-    return {key: receipt for key, receipt in receipts.items() if counts(receipt)}
-
-
-def _retry_of(score: Receipt, made: Mapping[str, Receipt]) -> int:
-    if score.shard in made:
-        return made[score.shard].retry
-    if score.shard == cell_unit(score.cell):
-        return retry_of_cell(score.cell, made.values())
-    return score.retry  # of a shard that is to be generated first; nothing is known of it
+    return {key: receipt for key, receipt in receipts.items() if counts(key, receipt)}
 
 
-def cell_unit(cell: str) -> str:
-    """Name of a whole cell in place of a shard, where a scorer scores the cell as a set."""
-    return f"cell.{cell}"
+def counting(receipts: Mapping[JobKey, Receipt]) -> dict[JobKey, Receipt]:
+    """Select the receipts that count: of the attempts that count, and no NULLs that a later receipt has values for."""
+    attempts = current(receipts)
+    scored = Scored(attempts)
+    return {key: receipt for key, receipt in attempts.items() if not (key.missing and scored.has(key))}
 
 
-def retry_of_cell(cell: str, made: Iterable[Receipt]) -> int:
-    """Number of times that shards of a cell were generated again. It grows whenever one of them is replaced."""
-    return sum(receipt.retry for receipt in made if receipt.cell == cell)
+class Scored:
+    """The scores with values among receipts.
+
+    Args:
+        keys: Keys of the receipts that count.
+    """
+
+    def __init__(self, keys: Iterable[JobKey]) -> None:
+        valued = {key for key in keys if key.kind == SCORES and not key.missing}
+        self._valued = valued | {replace(key, reference="") for key in valued if key.reference}
+
+    def has(self, key: JobKey) -> bool:
+        """Whether there are values for a job; NULLs for want of a reference give way to any reference's."""
+        return replace(key, missing=False) in self._valued
+
+
+def retries_of_cells(made: Iterable[Receipt]) -> Counter[str]:
+    """Number of times that shards of each cell were generated again. It grows whenever one of them is replaced."""
+    retries: Counter[str] = Counter()
+    for receipt in made:
+        if receipt.cell:
+            retries[receipt.cell] += receipt.key.retry
+    return retries
+
+
+@dataclass(frozen=True)
+class JobCounts:
+    """How far a run is.
+
+    `generated`: shards, of which attempts count once; `scores`: receipts of scores; `scored`: of these, those of one
+    scorer's older versions, attempts and several references counted once.
+    """
+
+    generated: int
+    scores: int
+    scored: int
+
+
+def count_jobs(keys: Iterable[JobKey]) -> JobCounts:
+    """Count the jobs that are done."""
+    keys = list(keys)
+    scores = [key for key in keys if key.kind == SCORES]
+    generated = {key.shard for key in keys if key.kind == GENERATION}
+    return JobCounts(len(generated), len(scores), len({(key.shard, key.cell, key.scorer) for key in scores}))

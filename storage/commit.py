@@ -2,16 +2,22 @@
 
 from collections.abc import Iterable
 
-from skewbench.storage.manifest import DERIVED, Manifest, write_manifest
-from skewbench.storage.parts import COMPACTED, Part, Receipt, job_of, read_receipts, receipt_path
-from skewbench.storage.records import parse_manifest
-from skewbench.storage.schemas import TABLES
+from skewbench.storage import legacy
+from skewbench.storage.manifest import DERIVED, write_manifest
+from skewbench.storage.parts import read_origin
+from skewbench.storage.receipts import Receipt
+from skewbench.storage.records import Manifest, Part, parse_manifest
+from skewbench.storage.state import RunState
 from skewbench.storage.store import Store
 from skewbench.vocabulary.errors import InputError, RunError
 
 
 def commit_manifest(
-    store: Store, manifest: Manifest, wrote: Iterable[Part] = (), void: Iterable[Receipt] = ()
+    store: Store,
+    manifest: Manifest,
+    wrote: Iterable[Part] = (),
+    void: Iterable[Receipt] = (),
+    state: RunState | None = None,
 ) -> Manifest:
     """Replace a manifest, then delete what it makes superfluous.
 
@@ -24,14 +30,17 @@ def commit_manifest(
     - what another attempt at a job wrote that has its receipt: the first receipt wins, so that a later one names
       nothing.
 
-    Files were listed before the manifest was replaced. So nothing that a driver after this one wrote is among them. A
-    part of a job without a receipt stays: its worker may be alive, and its receipt is still to come.
+    Files are listed here, however well the state knows the run: what is deleted must have been there before the
+    manifest was replaced, so that nothing that a driver after this one wrote is among it, and receipts may have come
+    from workers that nobody waits for any more. A part of a job without a receipt stays: its worker may be alive, and
+    its receipt is still to come.
 
     Args:
         store: The lake.
         manifest: The new manifest, made from one that was read or claimed.
         wrote: Parts that this driver wrote for it. They are deleted if the manifest is another driver's by now.
         void: Receipts that no longer count.
+        state: The run's state, which takes in the commit; surveyed already where the new manifest was made of that.
 
     Returns:
         The manifest as it was written.
@@ -41,41 +50,53 @@ def commit_manifest(
         InputError: the manifest is broken by now.
     """
     void = list(void)
-    listed = [path for table in TABLES for path in store.list(f"{table}/run_id={manifest.run_id}")]
-    receipts = read_receipts(store, manifest.run_id)
+    before = state.manifest.parts if state else _parts_before(manifest)
+    state = state or RunState(manifest)
+    files = state.files if state.files is not None else state.survey(store).files or []
     try:
         written = write_manifest(store, manifest)
     except (InputError, RunError):
         store.delete(*(part.path for part in wrote))
         raise
-    valid = [receipt for key, receipt in receipts.items() if key not in {receipt.key for receipt in void}]
-    superfluous = _named_before(manifest) | {part.path for receipt in void for part in receipt.parts}
-    superfluous |= _abandoned(written, listed, valid)
-    store.delete(*(receipt_path(manifest.run_id, receipt.key) for receipt in void))
-    store.delete(*sorted(superfluous - {part.path for part in written.parts}))
+    state.committed(written, void)
+    gone = {part.path for part in (*before, *(part for one in void for part in one.parts))}
+    gone |= _abandoned(store, state, [path for path in files if path not in gone])
+    store.delete(*(receipt.path for receipt in void if receipt.path))
+    store.delete(*sorted(gone - {part.path for part in written.parts}))
     return written
 
 
-def _named_before(manifest: Manifest) -> set[str]:
+def _parts_before(manifest: Manifest) -> tuple[Part, ...]:
     if manifest.stored is None:
-        return set()
+        return ()
     try:
-        return {part.path for part in parse_manifest(manifest.run_id, manifest.stored).parts}
+        return parse_manifest(manifest.run_id, manifest.stored).parts
     except ValueError:  # a broken manifest that was rebuilt
-        return set()
+        return ()
 
 
-def _abandoned(manifest: Manifest, listed: list[str], receipts: list[Receipt]) -> set[str]:
+def _abandoned(store: Store, state: RunState, listed: Iterable[str]) -> set[str]:
     """Of the listed files: those that no driver and no worker can ever name in this run."""
-    vouched = {part.path for receipt in receipts for part in receipt.parts}
-    done = {_job(path) for path in (*vouched, *manifest.replaced, *(part.path for part in manifest.parts))}
+    manifest, receipts = state.manifest, state.receipts
+    named = {part.path for receipt in (*receipts.values(), *state.duplicates) for part in receipt.parts}
+    named |= {part.path for part in manifest.parts}
+    digests = {key.digest for key in receipts}
+    cells = [cell["name"] for cell in manifest.cells]
+    shards = {key.shard for key in receipts}
 
     def is_abandoned(path: str) -> bool:
-        table, job = _job(path)
-        return path not in vouched and (table in DERIVED or job == COMPACTED or (table, job) in done)
+        if path.partition("/")[0] in DERIVED:
+            return True
+        origin = read_origin(store, path)
+        if origin is None:
+            return False
+        return bool(origin.merged) or (origin.job or _old_job(path, shards, cells)) in digests
 
-    return set(filter(is_abandoned, listed))
+    return {path for path in listed if path not in named and is_abandoned(path)}
 
 
-def _job(path: str) -> tuple[str, str]:
-    return path.partition("/")[0], job_of(path)
+def _old_job(path: str, shards: set[str], cells: list[str]) -> str:
+    """Digest of the job that wrote a part before parts said so themselves."""
+    name = legacy.receipt_name(path)
+    key = legacy.typed_key(name, shards, cells) if name else None
+    return key.digest if key else ""

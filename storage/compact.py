@@ -11,8 +11,8 @@ from dataclasses import replace
 import pyarrow as pa
 
 from skewbench.storage.commit import commit_manifest
-from skewbench.storage.manifest import Manifest
-from skewbench.storage.parts import COMPACTED, Part, new_attempt, read_part, write_part
+from skewbench.storage.parts import new_attempt, read_part, write_part
+from skewbench.storage.records import Manifest, Part
 from skewbench.storage.schemas import TABLES
 from skewbench.storage.store import Store
 from skewbench.vocabulary.errors import InputError
@@ -45,14 +45,15 @@ def compact_run(store: Store, manifest: Manifest, target: int = TARGET) -> Manif
 
 def _groups(parts: list[Part], target: int) -> Iterator[list[Part]]:
     """Parts that go together: in order, while they fit into the target; one by itself stays as it is."""
-    group: list[Part] = []
+    group, size = list[Part](), 0
     for part in [*parts, None]:
-        if part is None or sum(member.bytes for member in group) + part.bytes > target:
+        if part is None or size + part.bytes > target:
             if len(group) > 1:
                 yield group
-            group = []
+            group, size = [], 0
         if part is not None:
             group.append(part)
+            size += part.bytes
 
 
 def _merge(store: Store, run_id: str, group: list[Part], sources: list[str]) -> Part:
@@ -62,4 +63,4 @@ def _merge(store: Store, run_id: str, group: list[Part], sources: list[str]) -> 
         if name not in rows.column_names:
             rows = rows.append_column(name, pa.nulls(rows.num_rows, schema.field(name).type))
     order = [(name, "ascending") for name in _ORDER if name in schema.names]
-    return write_part(store, group[0].table, run_id, COMPACTED, new_attempt(), rows.sort_by(order), sources)
+    return write_part(store, group[0].table, run_id, "compacted", new_attempt(), rows.sort_by(order), sources)

@@ -4,46 +4,20 @@ The fence: a manifest carries the bytes that it was read from, and replaces only
 another took over holds bytes that are no longer there, so it can replace nothing, whatever any clock says.
 """
 
-import json
-import re
 import uuid
-from collections.abc import Mapping
-from dataclasses import asdict, replace
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from skewbench.storage.lease import Lease, taken_over
-from skewbench.storage.parts import COMPACTED, Part, Receipt, job_of, read_receipts
-from skewbench.storage.records import Manifest, Status, parse_manifest, shown
+from skewbench.storage.records import Manifest, NewerSchemaError, manifest_content, parse_manifest, shown
 from skewbench.storage.scan import Manifests, read_manifests
+from skewbench.storage.schemas import VERSION
 from skewbench.storage.store import Store
 from skewbench.vocabulary.errors import InputError, RunError
 
-__all__ = [
-    "DERIVED",
-    "Manifest",
-    "Manifests",
-    "Status",
-    "check_stays",
-    "claim",
-    "create_manifest",
-    "find_any",
-    "find_run",
-    "list_runs",
-    "manifest_path",
-    "match_run",
-    "now",
-    "parts_by_receipt",
-    "plan_path",
-    "read_manifest",
-    "receipts_of",
-    "report_path",
-    "scan_runs",
-    "vouched",
-    "write_manifest",
-]
 DERIVED = ("analysis", "regressions")
 """Tables that no receipt vouches for: their parts are written by the driver, and stay until newer ones replace them."""
-_RETRY = re.compile(r"\.retry(\d+)(?=[-.]|$)")
 _CLAIMS = 5
 """Times that a manifest is claimed again, where a late driver replaced it in the same moment."""
 
@@ -77,10 +51,8 @@ def write_manifest(store: Store, manifest: Manifest) -> Manifest:
         RunError: the lake holds another manifest than that: another driver took the run over. Nothing was written.
         InputError: what it holds is broken. Nothing was written.
     """
-    stamped = replace(manifest, updated=now(), version=uuid.uuid4().hex, stored=None)
-    fields = asdict(stamped)
-    del fields["stored"]
-    path, content = manifest_path(manifest.run_id), json.dumps(fields, indent=1).encode()
+    stamped = replace(manifest, updated=now(), version=uuid.uuid4().hex, schema_version=VERSION, stored=None)
+    path, content = manifest_path(manifest.run_id), manifest_content(stamped)
     first = manifest.stored is None
     if not (store.put_new(path, content) if first else store.swap(path, manifest.stored or b"", content)):
         read_manifest(store, manifest.run_id)
@@ -95,24 +67,33 @@ def create_manifest(store: Store, manifest: Manifest) -> Manifest:
     return written
 
 
-def claim(store: Store, lease: Lease) -> Manifest:
+def claim(store: Store, lease: Lease, first: Callable[[], Manifest] | None = None) -> Manifest:
     """The manifest of a lease's run, written anew as this driver's: no driver before it can replace it any more.
 
     The lease is confirmed after the manifest was read. So a driver that is paused here, and late when it wakes, finds
     another manifest than it read.
 
+    Args:
+        store: The lake.
+        lease: The run's lease, held by this driver.
+        first: Makes the manifest of a run that has none yet.
+
     Raises:
-        InputError: no such run, or a broken manifest.
+        InputError: no such run, and no `first`; or a broken manifest.
         RunError: the lease is another driver's by now, or the run is being removed.
     """
     for _ in range(_CLAIMS):
         found = read_manifest(store, lease.run_id)
-        if found is None:
+        if found is None and first is None:
             raise InputError(f"run {lease.run_id!r}: no such run; it has been removed")
-        check_stays(found)
+        if found:
+            check_stays(found)
         lease.confirm()
         try:
-            return write_manifest(store, found)
+            if found:
+                return write_manifest(store, found)
+            if first:
+                return create_manifest(store, first())
         except RunError:  # a driver that is late by now wrote between the two, for the last time
             continue
     raise taken_over(lease.run_id)
@@ -133,6 +114,8 @@ def read_manifest(store: Store, run_id: str) -> Manifest | None:
         return parse_manifest(run_id, store.read(path))
     except FileNotFoundError:
         return None
+    except NewerSchemaError as error:
+        raise InputError(f"{path} was {error}") from None
     except ValueError as error:
         raise InputError(
             f"{path} is no manifest: {error}; `skewbench verify {run_id} --repair` rebuilds it, "
@@ -187,56 +170,3 @@ def match_run(given: str, run_ids: list[str]) -> str:
         return matching[0]
     known = ", ".join(map(shown, run_ids[-8:])) or "none"
     raise InputError(f"run {given!r}: {'matches several' if matching else 'no such run'}; there are {known}")
-
-
-def parts_by_receipt(manifest: Manifest, receipts: Mapping[str, Receipt]) -> dict[str, tuple[Part, ...]]:
-    """For each receipt the parts that hold its rows now: as it names them, or as compaction merged them."""
-    named = {part.path: part for part in manifest.parts}
-
-    def now_in(part: Part) -> Part:
-        return named.get(manifest.replaced.get(part.path, part.path), part)
-
-    return {key: tuple(now_in(part) for part in receipt.parts) for key, receipt in receipts.items()}
-
-
-def receipts_of(store: Store, manifest: Manifest) -> dict[str, Receipt]:
-    """All receipts of a run, by key. The manifest outranks them: the job of a part that it names has a receipt here,
-    though its file is broken or gone.
-    """
-    return vouched(manifest) | read_receipts(store, manifest.run_id)
-
-
-def vouched(manifest: Manifest) -> dict[str, Receipt]:
-    """Receipts as the manifest alone would write them, for the jobs whose parts it names."""
-    named = {part.path: part for part in manifest.parts}
-    now_in = {path: part for path, part in named.items() if part.table not in DERIVED and job_of(path) != COMPACTED}
-    now_in |= {old: named[new] for old, new in manifest.replaced.items() if new in named and job_of(old) != COMPACTED}
-    jobs: dict[str, list[Part]] = {}
-    for path, part in now_in.items():
-        kind = "scores" if part.table in ("scores", "group_scores") else "generation"
-        jobs.setdefault(f"{kind}-{job_of(path)}", []).append(part)
-    shards = sorted({_attempt(key)[0] for key in jobs if key.startswith("generation-")})
-    units = [*shards, *(f"cell.{cell['name']}" for cell in manifest.cells)]
-    return {
-        key: Receipt(key, manifest.run_id, _unit(key, units), tuple(parts), 0.0, _counts(parts), retry=_attempt(key)[1])
-        for key, parts in jobs.items()
-    }
-
-
-def _unit(key: str, units: list[str]) -> str:
-    """The shard, or the cell, that a job is of."""
-    job = _attempt(key)[0]
-    if key.startswith("generation-"):
-        return job
-    return max((unit for unit in units if job.startswith(f"{unit}-")), key=len, default=job)
-
-
-def _attempt(key: str) -> tuple[str, int]:
-    """The job of a receipt's key without its kind and without the attempt, and which attempt it is."""
-    job = key.partition("-")[2]
-    found = _RETRY.search(job)
-    return (_RETRY.sub("", job), int(found[1])) if found else (job, 0)
-
-
-def _counts(parts: list[Part]) -> dict[str, int]:
-    return {part.table: part.rows for part in parts}

@@ -1,71 +1,32 @@
-"""Parts (Parquet files) and receipts: what a worker writes, and nothing else does."""
+"""Parts: the Parquet files of a lake. Each says in its metadata which job wrote it, or which parts it was merged of."""
 
 import io
 import json
-import logging
-import re
 import uuid
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from hashlib import sha256
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from pydantic import TypeAdapter, ValidationError
 
-from skewbench.storage.records import Part, Receipt, parse_manifest, parse_receipt, receipt_path, shown
+from skewbench.storage.records import Part
 from skewbench.storage.schemas import TABLES, VERSION
 from skewbench.storage.store import Store
-from skewbench.vocabulary.errors import RunError
 
-__all__ = [
-    "COMPACTED",
-    "GENERATION",
-    "MERGED",
-    "BrokenReceipt",
-    "Part",
-    "Receipt",
-    "count_receipts",
-    "job_of",
-    "new_attempt",
-    "read_part",
-    "read_receipts",
-    "receipt_content",
-    "receipt_path",
-    "scan_receipts",
-    "write_part",
-    "write_receipt",
-]
-logger = logging.getLogger(__name__)
-
-GENERATION = "generation"
-"""Kind of the receipts of generated shards; the others are of scores."""
-COMPACTED = "compacted"
-"""What compaction writes, in place of a job."""
 MERGED = b"skewbench.merged"
 """Key of a file's metadata: the parts whose rows it holds."""
+_JOB = b"skewbench.job"
+_SOURCES = TypeAdapter(list[str])
 _ROW_GROUP = {"images": 100}
 """Rows a row group: pictures are large, and a reader fetches few."""
-
-
-@dataclass(frozen=True)
-class BrokenReceipt:
-    """A file among a run's receipts that is none."""
-
-    key: str
-    path: str
-    content: bytes
-    why: str
 
 
 def new_attempt() -> str:
     """Name of one try at a shard: a late zombie never writes over what another try wrote."""
     return uuid.uuid4().hex[:8]
-
-
-def job_of(path: str) -> str:
-    """The job that wrote a part, by the part's name: `<job>-<attempt>.parquet`. A receipt's key ends in it."""
-    return path.rpartition("/")[2].rpartition("-")[0]
 
 
 def write_part(
@@ -77,7 +38,7 @@ def write_part(
         store: The lake.
         table: The rows' table; they are cast to its schema, which is checked.
         run_id: The run.
-        job: The key of the job's receipt without its kind, or what the driver writes.
+        job: The digest of the job's key, or what the driver writes.
         attempt: Tells this attempt at the job from others.
         rows: The rows.
         merged: Paths of the parts whose rows these are, where compaction merged them; kept in the file's metadata.
@@ -85,7 +46,7 @@ def write_part(
     Returns:
         The part.
     """
-    schema = TABLES[table].with_metadata(_metadata(table, run_id, list(merged)))
+    schema = TABLES[table].with_metadata(_metadata(table, run_id, job, list(merged)))
     buffer = io.BytesIO()
     pq.write_table(
         rows.select(schema.names).cast(schema),
@@ -110,89 +71,34 @@ def read_part(
         return pq.read_table(file, columns=columns, filters=where)
 
 
-def write_receipt(store: Store, receipt: Receipt) -> Receipt:
-    """Write a receipt, or, where an earlier attempt's stands already, delete this attempt's parts and return that one.
+@dataclass(frozen=True)
+class Origin:
+    """What a part's own metadata says of it.
 
-    A file that is no receipt is replaced.
-
-    Raises:
-        RunError: this attempt's parts were deleted before the receipt was written, since another driver took the run
-            over or removed it. The receipt is withdrawn then: none may name a part that is not there.
+    `job`: digest of the key of the job that wrote it, empty before schema 6; `merged`: the parts that compaction
+    merged into it, empty for any other part.
     """
-    path, content = receipt_path(receipt.run_id, receipt.key), receipt_content(receipt)
-    while not store.put_new(path, content):
-        try:
-            there = store.read(path)
-            first = parse_receipt(path, there)
-        except FileNotFoundError:  # sent back in this moment
-            continue
-        except ValueError as error:
-            logger.warning("%s is no receipt (%s); it is replaced", path, error)
-            if store.swap(path, there, content):
-                break
-            continue
-        named = {part.path for part in first.parts}
-        store.delete(*(part.path for part in receipt.parts if part.path not in named))
-        return first
-    if not all(store.exists(part.path) for part in receipt.parts) and not _is_merged(store, receipt):
-        store.remove(path, content)
-        raise RunError(f"parts of {receipt.key} of run {receipt.run_id} were deleted before its receipt was written")
-    return receipt
+
+    rows: int
+    job: str
+    merged: tuple[str, ...]
 
 
-def _is_merged(store: Store, receipt: Receipt) -> bool:
-    """Whether the run was committed and compacted between the receipt and now, so that its rows lie elsewhere."""
+def read_origin(store: Store, path: str) -> Origin | None:
+    """Where a file among the parts comes from; None where it is gone, or no part."""
     try:
-        manifest = parse_manifest(receipt.run_id, store.read(f"_runs/{receipt.run_id}.json"))
-    except (FileNotFoundError, ValueError):
-        return False
-    return all(part.path in manifest.replaced for part in receipt.parts)
+        with store.open(path) as file:
+            footer = pq.read_metadata(file)
+        metadata = footer.metadata or {}
+        merged = _SOURCES.validate_json(metadata.get(MERGED, b"[]"))
+        return Origin(footer.num_rows, metadata.get(_JOB, b"").decode(), tuple(merged))
+    except (FileNotFoundError, pa.ArrowException, ValidationError, UnicodeDecodeError):
+        return None
 
 
-def receipt_content(receipt: Receipt) -> bytes:
-    """The bytes of a receipt's file."""
-    return json.dumps(asdict(receipt), indent=1).encode()
-
-
-def scan_receipts(store: Store, run_id: str) -> tuple[dict[str, Receipt], list[BrokenReceipt]]:
-    """All receipts of a run, by key, and the files among them that are none."""
-    folder = f"_receipts/run_id={run_id}"
-    paths = [path for path in store.list(folder) if path.endswith(".json")]
-    receipts, broken = dict[str, Receipt](), list[BrokenReceipt]()
-    for path, content in zip(paths, store.read_all(paths), strict=True):
-        try:
-            receipt = parse_receipt(path, content)
-        except ValueError as error:
-            key = path.removeprefix(f"{folder}/").removesuffix(".json")
-            broken.append(BrokenReceipt(key, path, content, str(error)))
-        else:
-            receipts[receipt.key] = receipt
-    return receipts, broken
-
-
-def read_receipts(store: Store, run_id: str) -> dict[str, Receipt]:
-    """All receipts of a run, by key. A file that is none counts as absent, with a warning: its job is done again."""
-    receipts, broken = scan_receipts(store, run_id)
-    for one in broken:
-        logger.warning("%s is no receipt: %s; `skewbench verify %s --repair`", shown(one.path), one.why, run_id)
-    return receipts
-
-
-def count_receipts(store: Store, run_id: str) -> dict[str, int]:
-    """Number of receipts by kind of job (`generation`, `scores`), from their names alone.
-
-    Attempts at one shard count once. `scored`: of the scores, those of one scorer's older versions and of several
-    references counted once.
-    """
-    keys = [path.rsplit("/", 1)[-1].removesuffix(".json") for path in store.list(f"_receipts/run_id={run_id}")]
-    generation, scores = ([key for key in keys if key.startswith(f"{kind}-")] for kind in ("generation", "scores"))
-    generated = {re.sub(r"\.retry\d+$", "", key) for key in generation}
-    scored = {re.sub(r"\.v\d+(\.retry\d+)?(-[^-]+)?(\.missing)?$", "", key) for key in scores}
-    return {"generation": len(generated), "scores": len(scores), "scored": len(scored)}
-
-
-def _metadata(table: str, run_id: str, merged: list[str]) -> dict[bytes, bytes]:
+def _metadata(table: str, run_id: str, job: str, merged: list[str]) -> dict[bytes, bytes]:
     metadata = {b"skewbench.run_id": run_id.encode(), b"skewbench.schema_version": str(VERSION).encode()}
+    metadata[_JOB] = job.encode()
     if merged:
         metadata[MERGED] = json.dumps(merged).encode()
     if table == "images":  # what makes `datasets.load_dataset("parquet", ...)` show pictures

@@ -1,4 +1,4 @@
-"""Manifests and receipts of a lake, and the parts that they name: the one parser for these files.
+"""Manifests of a lake and the parts that they name: the one parser for these files. Receipts: `storage.receipts`.
 
 A lake may come from somebody else. A file is accepted only if every field has its type and every part is a file of
 the record's own run: `<table>/run_id=<run>/<name>.parquet`.
@@ -11,7 +11,10 @@ from functools import cache
 from typing import Annotated, Any, Literal, TypeVar, cast
 
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic_core import from_json
 
+from skewbench.storage import legacy
+from skewbench.storage.keys import FailedJob, JobRecord
 from skewbench.storage.schemas import TABLES, VERSION
 
 T = TypeVar("T")
@@ -67,31 +70,6 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Receipt:
-    """States that a shard's parts are whole. Written after them, and only if there is none: the first attempt wins."""
-
-    __pydantic_config__ = ConfigDict(strict=True, extra="forbid")
-
-    key: str
-    run_id: str
-    shard: str
-    parts: tuple[Part, ...]
-    seconds: float
-    counts: dict[str, int]
-    cell: str = ""
-    retry: int = 0
-    """How often the shard had been generated again by then, since too many of its cell's samples were unusable. Of
-    scores: the attempt that they were made from; of a whole cell: the sum over its shards."""
-    reasons: dict[str, int] = field(default_factory=dict)
-    """Why samples have no usable image, with the number of samples; the commonest reasons."""
-
-    @property
-    def kind(self) -> str:
-        """`generation` or `scores`."""
-        return self.key.partition("-")[0]
-
-
-@dataclass(frozen=True)
 class Manifest:
     """One run.
 
@@ -114,7 +92,9 @@ class Manifest:
     updated: str = ""
     schema_version: int = VERSION
     parts: tuple[Part, ...] = ()
-    failed_jobs: Annotated[list[dict[str, str]], _with_texts("job", "error")] = field(default_factory=list)
+    jobs: tuple[JobRecord, ...] = ()
+    """The jobs whose parts it names, with what their receipts say."""
+    failed_jobs: list[FailedJob] = field(default_factory=list)
     missing_metrics: Annotated[list[dict[str, str]], _with_texts("metric", "reason")] = field(default_factory=list)
     metrics: list[dict[str, Any]] = field(default_factory=list)
     """What the run knows of its metrics (`skewbench.vocabulary.metrics.stored`): its readers need no scorer for it."""
@@ -129,7 +109,8 @@ class Manifest:
 
 
 @cache
-def _adapter(kind: Any) -> TypeAdapter[Any]:
+def adapter(kind: Any) -> TypeAdapter[Any]:
+    """What parses and writes the files of a dataclass."""
     return TypeAdapter(kind)
 
 
@@ -143,38 +124,35 @@ def parse_manifest(run_id: str, content: bytes) -> Manifest:
     Raises:
         ValueError: in one line, what is wrong with it.
     """
-    found = parse_fields(Manifest, content)
+    found = parse_versioned(Manifest, content)
     if found.run_id != run_id:  # the id names folders
-        raise ValueError(f"it is that of run {_quoted(found.run_id)}")
-    _check_parts(found.run_id, found.parts)
-    for path in (*found.replaced, *found.replaced.values()):
+        raise ValueError(f"it is that of run {quoted(found.run_id)}")
+    check_parts(found.run_id, found.parts)
+    paths = [*found.replaced, *found.replaced.values(), *(path for job in found.jobs for path in job.parts)]
+    for path in paths:
         check_path(run_id, path.partition("/")[0], path)
+    if found.schema_version < legacy.TYPED:
+        found = _typed(found)
     return replace(found, stored=content)
 
 
-def receipt_path(run_id: str, key: str) -> str:
-    """Where a receipt lies. `key` is `<kind of job>-<shard>[-<scorer>]`."""
-    return f"_receipts/run_id={run_id}/{key}.json"
+def manifest_content(manifest: Manifest) -> bytes:
+    """The bytes of a manifest's file."""
+    content: bytes = adapter(Manifest).dump_json(manifest, indent=1, exclude={"stored"})
+    return content
 
 
-def parse_receipt(path: str, content: bytes) -> Receipt:
-    """The receipt that a file holds.
-
-    Args:
-        path: The file's path in the lake, which names run and key.
-        content: The file's bytes.
-
-    Raises:
-        ValueError: in one line, what is wrong with it.
-    """
-    found = parse_fields(Receipt, content)
-    if "/" in found.key or receipt_path(found.run_id, found.key) != path:  # both name files
-        raise ValueError(f"it is that of {_quoted(found.key)} of run {_quoted(found.run_id)}")
-    _check_parts(found.run_id, found.parts)
-    return found
+def _typed(manifest: Manifest) -> Manifest:
+    """A manifest of an older schema with the typed keys that its names stand for."""
+    cells = [cell["name"] for cell in manifest.cells]
+    jobs = legacy.typed_jobs((part.path for part in manifest.parts), manifest.replaced, cells)
+    shards = {job.key.shard for job in jobs}
+    failed = [replace(one, key=legacy.typed_key(one.job, shards, cells)) for one in manifest.failed_jobs]
+    return replace(manifest, jobs=jobs, failed_jobs=failed)
 
 
-def _check_parts(run_id: str, parts: Iterable[Part]) -> None:
+def check_parts(run_id: str, parts: Iterable[Part]) -> None:
+    """Raises `ValueError` for a part that is no file of this run."""
     for part in parts:
         check_path(run_id, part.table, part.path)
 
@@ -182,16 +160,54 @@ def _check_parts(run_id: str, parts: Iterable[Part]) -> None:
 def check_path(run_id: str, table: str, path: str) -> None:
     """Raises `ValueError` for a path that is not of a file of this run in a table of the lake."""
     if table not in TABLES:
-        raise ValueError(f"part {_quoted(path)} is of no known table")
+        raise ValueError(f"part {quoted(path)} is of no known table")
     folder, _, name = path.rpartition("/")
     if folder != f"{table}/run_id={run_id}" or not _PART_NAME.fullmatch(name):
-        raise ValueError(f"part {_quoted(path)} is no file of {table}/run_id={shown(run_id)}")
+        raise ValueError(f"part {quoted(path)} is no file of {table}/run_id={shown(run_id)}")
+
+
+class NewerSchemaError(ValueError):
+    """A file of a newer schema than this skewbench reads. As text: what reads it."""
+
+    def __init__(self, version: int) -> None:
+        super().__init__(
+            f"written with lake schema {version}; this skewbench reads schemas up to {VERSION}: "
+            f"use one that reads schema {version}"
+        )
+
+
+def parse_versioned(kind: type[T], content: bytes) -> T:
+    """As `parse_fields`, for files that hold their `schema_version`.
+
+    Raises:
+        NewerSchemaError: a newer version than ours, whatever else is new in the file.
+        ValueError: any other content that cannot be parsed.
+    """
+    try:
+        found = parse_fields(kind, content)
+    except ValueError:
+        check_version(content)
+        raise
+    if getattr(found, "schema_version", VERSION) > VERSION:
+        check_version(content)
+    return found
+
+
+def check_version(content: bytes) -> None:
+    """Raises `NewerSchemaError` for a JSON object whose `schema_version` is newer than ours."""
+    try:
+        fields = from_json(content)
+    except ValueError:
+        return
+    version = fields.get("schema_version") if isinstance(fields, dict) else None
+    if isinstance(version, int) and version > VERSION:
+        raise NewerSchemaError(version)
 
 
 def parse_fields(kind: type[T], content: bytes) -> T:
     """An object of a dataclass from JSON. Raises `ValueError`, in one line, for any other content."""
     try:
-        parsed: T = _adapter(cast(Any, kind)).validate_json(content)
+        parsed: T = adapter(cast(Any, kind)).validate_json(content)
         return parsed
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
@@ -200,7 +216,8 @@ def parse_fields(kind: type[T], content: bytes) -> T:
         raise ValueError(shown(f"{where}: {message}" if where else message)) from None
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """A text of a lake in quotes, as `shown`."""
     return f"'{shown(text)}'"
 
 

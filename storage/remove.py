@@ -5,9 +5,10 @@ from dataclasses import replace
 
 from skewbench.storage.lease import Lease, logger, taken_over
 from skewbench.storage.manifest import manifest_path, now, plan_path, report_path, write_manifest
-from skewbench.storage.records import Manifest, parse_manifest
+from skewbench.storage.records import Manifest, NewerSchemaError, parse_manifest
 from skewbench.storage.schemas import TABLES
 from skewbench.storage.store import Store
+from skewbench.vocabulary.errors import InputError
 
 
 def remove_run(store: Store, run_id: str, notify: Callable[[str], None] = logger.warning) -> int:
@@ -27,13 +28,14 @@ def remove_run(store: Store, run_id: str, notify: Callable[[str], None] = logger
         Number of files deleted.
 
     Raises:
+        InputError: the run is of a newer schema than this skewbench reads.
         RunError: another process drives the run, or took it over meanwhile.
     """
     with Lease(store, run_id, notify) as lease:
         found = _manifest(store, run_id)
         lease.confirm()
         parts = _parts(store, run_id)
-        mark = replace(found, status="removing", parts=(), replaced={})
+        mark = replace(found, status="removing", parts=(), jobs=(), replaced={})
         if (marked := write_manifest(store, mark).stored) is None:
             raise taken_over(run_id)
         receipts = _receipts(store, run_id)
@@ -54,6 +56,8 @@ def _manifest(store: Store, run_id: str) -> Manifest:
     try:
         stored = store.read(manifest_path(run_id))
         return parse_manifest(run_id, stored)
+    except NewerSchemaError as error:  # it may have files that this skewbench does not know
+        raise InputError(f"{manifest_path(run_id)} was {error}") from None
     except (FileNotFoundError, ValueError):
         return Manifest(run_id, run_id, "removing", now(), stored=stored)
 

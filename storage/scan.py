@@ -6,7 +6,7 @@ from itertools import islice
 from typing import TypeVar
 
 from skewbench.storage.place import LakeError, Place
-from skewbench.storage.records import Manifest, parse_manifest, shown
+from skewbench.storage.records import Manifest, NewerSchemaError, parse_manifest, shown
 
 T = TypeVar("T")
 _AT_ONCE = 256
@@ -17,14 +17,20 @@ _LOOKS = 5
 
 @dataclass(frozen=True)
 class BrokenRun:
-    """A run whose manifest cannot be parsed. As text: the file, what is wrong with it, and what to do."""
+    """A run whose manifest cannot be parsed. As text: the file, what is wrong with it, and what to do.
+
+    `newer`: nothing is wrong with it, but it is of a newer schema than this skewbench reads.
+    """
 
     run_id: str
     path: str
     why: str
+    newer: bool = False
 
     def __str__(self) -> str:
         name = shown(self.run_id)
+        if self.newer:
+            return f"{shown(self.path)} was {self.why}"
         return (
             f"{shown(self.path)} is no manifest: {self.why}; `skewbench verify {name} --repair` rebuilds it, "
             f"`skewbench runs rm {name}` removes the run"
@@ -107,7 +113,7 @@ def _parsed(path: str, content: bytes | OSError) -> Manifest | BrokenRun:
             raise ValueError(f"it cannot be read ({content.strerror or content})")
         return parse_manifest(run_id, content)
     except ValueError as error:
-        return BrokenRun(run_id, path, str(error))
+        return BrokenRun(run_id, path, str(error), isinstance(error, NewerSchemaError))
 
 
 def _sorted(runs: Iterable[Manifest | BrokenRun]) -> Manifests:

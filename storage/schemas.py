@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from skewbench.vocabulary.measures import CONTROLS, MEASURES, NAMES
 
-VERSION = max(5, *(measure.since for measure in MEASURES))
+VERSION = max(6, *(measure.since for measure in MEASURES))
 """Stored in each receipt and manifest part, and in each file's metadata."""
 
 MEASURE_FIELDS = [
@@ -49,7 +49,7 @@ SAMPLES = pa.schema(
         pa.field("blocks", pa.string()),
         pa.field("window_start", pa.float64()),
         pa.field("window_end", pa.float64()),
-        pa.field("setting", pa.string()),  # JSON: the cell's knob and generation, defaults included; from version 5 on
+        pa.field("setting", pa.string()),  # JSON: the cell's knob and generation, defaults included; from version 6 on
         # how it was generated
         pa.field("model", pa.string(), nullable=False),
         pa.field("revision", pa.string()),

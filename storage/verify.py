@@ -1,7 +1,7 @@
 """Checks that a lake still holds what was written: parts against the manifest, and that against the receipts."""
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -9,9 +9,11 @@ from hashlib import sha256
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from skewbench.storage.manifest import Manifest, vouched
-from skewbench.storage.parts import Part, Receipt, receipt_path, scan_receipts
+from skewbench.storage.keys import JobKey
 from skewbench.storage.place import LakeUnreachable
+from skewbench.storage.receipts import Receipt, receipt_path, scan_receipts
+from skewbench.storage.records import Manifest, Part
+from skewbench.storage.state import vouched
 from skewbench.storage.store import Store
 from skewbench.vocabulary.errors import RunError
 
@@ -48,7 +50,7 @@ def all_parts(store: Store, manifest: Manifest) -> list[Part]:
     """The parts that the manifest names, and those of receipts that no commit has seen yet."""
     receipts, _ = scan_receipts(store, manifest.run_id)
     known = {*manifest.replaced, *(part.path for part in manifest.parts)}
-    uncommitted = [part for receipt in receipts.values() for part in receipt.parts if part.path not in known]
+    uncommitted = [part for receipt in receipts for part in receipt.parts if part.path not in known]
     return [*manifest.parts, *dict.fromkeys(uncommitted)]
 
 
@@ -56,31 +58,22 @@ def check_receipts(store: Store, manifest: Manifest) -> list[Fault]:
     """Receipts that are none, that are missing, or that disagree with the manifest."""
     receipts, broken = scan_receipts(store, manifest.run_id)
     faults = [Fault(one.path, f"is no receipt: {one.why}") for one in broken]
-    faults += [
-        Fault(receipt_path(manifest.run_id, key), "disagrees with the manifest")
-        for key, receipt in receipts.items()
-        if disagrees(receipt, manifest)
-    ]
+    faults += [Fault(receipt.path, "disagrees with the manifest") for receipt in disagreeing(receipts, manifest)]
     files = {one.path for one in broken}
     missing = [receipt_path(manifest.run_id, key) for key in missing_receipts(manifest, receipts)]
     return faults + [Fault(path, "is gone") for path in missing if path not in files]
 
 
-def disagrees(receipt: Receipt, manifest: Manifest) -> bool:
-    """Whether a receipt says something else of a part that the manifest names."""
+def disagreeing(receipts: Iterable[Receipt], manifest: Manifest) -> list[Receipt]:
+    """The receipts that say something else of a part that the manifest names."""
     named = {part.path: part for part in manifest.parts}
-    return any(named.get(part.path, part) != part for part in receipt.parts)
+    return [one for one in receipts if any(named.get(part.path, part) != part for part in one.parts)]
 
 
-def missing_receipts(manifest: Manifest, receipts: dict[str, Receipt]) -> dict[str, Receipt]:
+def missing_receipts(manifest: Manifest, receipts: Iterable[Receipt]) -> dict[JobKey, Receipt]:
     """What the receipts would be of jobs whose parts the manifest names and no receipt does."""
-    by_receipts = {part.path for receipt in receipts.values() for part in receipt.parts}
-    by_receipts |= {manifest.replaced[path] for path in by_receipts if path in manifest.replaced}
-    return {
-        key: receipt
-        for key, receipt in vouched(manifest).items()
-        if key not in receipts and not {part.path for part in receipt.parts} <= by_receipts
-    }
+    there = {receipt.key for receipt in receipts}
+    return {key: receipt for key, receipt in vouched(manifest).items() if key not in there and receipt.parts}
 
 
 @contextmanager
@@ -115,7 +108,7 @@ def fault_of(store: Store, part: Part) -> str | None:
     return None if rows == part.rows else f"has {rows} rows, not {part.rows}"
 
 
-def _check(store: Store, parts: "list[Part] | tuple[Part, ...]", seen: Callable[[], None]) -> list[Fault]:
+def _check(store: Store, parts: Iterable[Part], seen: Callable[[], None]) -> list[Fault]:
     faults = []
     for part in parts:
         what = fault_of(store, part)

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from skewbench.storage.parts import GENERATION, Part
+from skewbench.storage.keys import GENERATION, JobKey
+from skewbench.storage.records import Part
 from skewbench.tasks.identity import build
 from skewbench.tasks.models import ModelSource
 from skewbench.tasks.plan import Shard
@@ -22,14 +23,9 @@ class GenerateJob:
     """How often the shard was generated before."""
 
     @property
-    def key(self) -> str:
+    def key(self) -> JobKey:
         """Key of its receipt."""
-        return f"{GENERATION}-{self.name}"
-
-    @property
-    def name(self) -> str:
-        """Its key without its kind: the beginning of its files' names."""
-        return f"{self.shard.id}{_retried(self.retry)}"
+        return JobKey(GENERATION, shard=self.shard.id, retry=self.retry)
 
     @property
     def cell(self) -> str:
@@ -39,35 +35,32 @@ class GenerateJob:
 
 @dataclass(frozen=True)
 class ScoreJob:
-    """Score a committed shard with one scorer. `missing`: why it can only have NULLs."""
+    """Score a committed shard, or a cell as a set, with one scorer.
+
+    Args:
+        run_id: The run.
+        key: Key of its receipt. One without what the scorer needs does not stand for one with it.
+        cell: The cell that it belongs to.
+        samples: Parts that hold the rows of `samples`, among others' where the run was compacted.
+        images: Parts that hold the images.
+        missing: Why it can only have NULLs.
+        reference: What a cell as a set is compared with.
+        one_by_one: Its last try; scorers have no other way to do it.
+    """
 
     run_id: str
-    shard: str
+    key: JobKey
     cell: str
-    scorer: str
-    version: int
     samples: tuple[Part, ...]
     images: tuple[Part, ...]
     missing: str | None = None
-    reference: Reference | None = None  # what a cell as a whole is compared with
+    reference: Reference | None = None
     one_by_one: bool = False
-    retry: int = 0  # of the attempt at the shard whose images are scored
 
     @property
-    def key(self) -> str:
-        """Key of its receipt. One without weights does not stand for one with them."""
-        return f"scores-{self.name}"
-
-    @property
-    def name(self) -> str:
-        """Its key without its kind: the beginning of its files' names."""
-        against = f"-{self.reference.key}" if self.reference else ""
-        ending = f"{_retried(self.retry)}{against}{'.missing' if self.missing else ''}"
-        return f"{self.shard}-{self.scorer}.v{self.version}{ending}"
-
-
-def _retried(retry: int) -> str:
-    return f".retry{retry}" if retry else ""
+    def scorer(self) -> str:
+        """The scorer's name."""
+        return self.key.scorer
 
 
 Job = GenerateJob | ScoreJob

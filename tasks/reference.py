@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 
 from skewbench.eval.scoring.images import CorruptImage, decode
 from skewbench.storage.manifest import find_run
-from skewbench.storage.parts import Part, read_part
+from skewbench.storage.parts import read_part
+from skewbench.storage.records import Part
 from skewbench.storage.store import Store
 from skewbench.vocabulary.errors import InputError
 

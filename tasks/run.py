@@ -1,5 +1,6 @@
 """A run, as its driver sees it: validated, planned, and brought from receipts to a manifest."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -8,24 +9,14 @@ import duckdb
 from pydantic import ValidationError
 
 from skewbench.eval.scorers import stored_metrics
-from skewbench.storage.attempts import current
+from skewbench.storage.attempts import counting, current
 from skewbench.storage.commit import commit_manifest
+from skewbench.storage.keys import GENERATION, FailedJob
 from skewbench.storage.lease import Lease
-from skewbench.storage.manifest import (
-    DERIVED,
-    Manifest,
-    check_stays,
-    claim,
-    create_manifest,
-    manifest_path,
-    now,
-    parts_by_receipt,
-    plan_path,
-    read_manifest,
-    receipts_of,
-)
-from skewbench.storage.parts import COMPACTED, GENERATION, Part, Receipt, job_of, read_receipts
-from skewbench.storage.records import Status
+from skewbench.storage.manifest import check_stays, claim, manifest_path, now, plan_path, read_manifest
+from skewbench.storage.receipts import Receipt
+from skewbench.storage.records import Manifest, Part, Status
+from skewbench.storage.state import RunState, parts_by_receipt, read_state, records_of
 from skewbench.storage.store import Store, open_store
 from skewbench.tasks.cells import cell_entry
 from skewbench.tasks.checks import check_metrics
@@ -38,7 +29,7 @@ from skewbench.tasks.plan import Shard, plan_shards
 from skewbench.tasks.pool import Outcome
 from skewbench.tasks.prompts import load_prompts
 from skewbench.tasks.reference import check_reference
-from skewbench.tasks.scoring import counting, jobs_left, with_metrics
+from skewbench.tasks.scoring import jobs_left, with_metrics
 from skewbench.tasks.setting import Setting
 from skewbench.tasks.shortfalls import shortfalls, to_retry
 from skewbench.vocabulary.errors import InputError
@@ -53,6 +44,8 @@ class Run:
     source: ModelSource
     setting: Setting
     shards: list[Shard]
+    begun: Manifest | None
+    """Its manifest where it was begun before, as it was then: whoever drives the run claims it anew."""
 
     @property
     def id(self) -> str:
@@ -85,7 +78,8 @@ def prepare(experiment: Experiment, lake: str, download: bool = False) -> Run:
     setting = Setting(
         identity, experiment.model, source.revision, experiment.generation, experiment.measure, size, workers.batch
     )
-    return Run(experiment, store, source, setting, plan_shards(experiment, prompts, identity, size, workers.shard))
+    shards = plan_shards(experiment, prompts, identity, size, workers.shard)
+    return Run(experiment, store, source, setting, shards, begun)
 
 
 def workers_of(manifest: Manifest) -> WorkerSpec:
@@ -97,20 +91,24 @@ def workers_of(manifest: Manifest) -> WorkerSpec:
         raise InputError(f"{manifest_path(manifest.run_id)}: experiment.workers: {fault['msg']}") from None
 
 
-def begin(run: Run) -> Manifest:
-    """The run's manifest; a new one, with status `running`, where there is none.
+def start(run: Run, lease: Lease) -> RunState:
+    """Claim a run for this driver, and read its receipts; begin it, with status `running`, where it has no manifest.
 
     To the metrics of one that was begun come those that the experiment has now, and what it requires now replaces what
     it required; they are written at commit.
+
+    Raises:
+        RunError: the lease is another driver's by now, or the run is being removed.
     """
-    begun = read_manifest(run.store, run.id)
-    if begun:
-        check_stays(begun)
-        run.store.put_new(plan_path(run.id), begun.stored or b"")  # lakes of older versions have none
-        metrics = list(dict.fromkeys((*begun.experiment.get("metrics", []), *run.experiment.metrics)))
-        required = run.experiment.model_dump(mode="json", include={"required", "max_unusable"})
-        manifest = replace(begun, experiment={**begun.experiment, "metrics": metrics, **required})
-        return with_metrics(manifest, run.experiment.metrics)
+    manifest = claim(run.store, lease, lambda: _first_manifest(run))
+    run.store.put_new(plan_path(run.id), manifest.stored or b"")  # lakes of older versions have none
+    metrics = list(dict.fromkeys((*manifest.experiment.get("metrics", []), *run.experiment.metrics)))
+    required = run.experiment.model_dump(mode="json", include={"required", "max_unusable"})
+    manifest = replace(manifest, experiment={**manifest.experiment, "metrics": metrics, **required})
+    return read_state(run.store, with_metrics(manifest, run.experiment.metrics))
+
+
+def _first_manifest(run: Run) -> Manifest:
     experiment = run.experiment
     decides: dict[str, Any] = {
         **settings_that_decide(experiment),
@@ -119,60 +117,68 @@ def begin(run: Run) -> Manifest:
         "versions": versions(),
         "pipeline": pipeline_class(run.source),
     }
-    return create_manifest(
-        run.store,
-        Manifest(
-            run_id=run.id,
-            name=experiment.name,
-            status="running",
-            created=now(),
-            experiment=experiment.model_dump(mode="json"),
-            identity=decides,
-            cells=[cell_entry(cell, run.setting.generation, run.setting.size) for cell in experiment.cells],
-            baseline=experiment.baseline,
-            shards=len(run.shards),
-            samples=sum(len(shard.samples) for shard in run.shards),
-            metrics=stored_metrics(experiment.metrics),
-        ),
+    return Manifest(
+        run_id=run.id,
+        name=experiment.name,
+        status="running",
+        created=now(),
+        experiment=experiment.model_dump(mode="json"),
+        identity=decides,
+        cells=[cell_entry(cell, run.setting.generation, run.setting.size) for cell in experiment.cells],
+        baseline=experiment.baseline,
+        shards=len(run.shards),
+        samples=sum(len(shard.samples) for shard in run.shards),
+        metrics=stored_metrics(experiment.metrics),
     )
 
 
-def generation_left(run: Run) -> list[GenerateJob]:
+def caught_up(run: Run, lease: Lease) -> RunState:
+    """As `start`; the manifest is brought up to the receipts if all is generated but not committed."""
+    state = start(run, lease)
+    if not generation_left(run, state) and not _is_whole(run, state):
+        commit(run, state, [])
+    return state
+
+
+def generation_left(run: Run, state: RunState) -> list[GenerateJob]:
     """Select what is to be generated: shards without a receipt, and shards that are tried again.
 
     Tried again are, where an earlier start ended the run, shards with unusable samples, in cells that have too many of
     them. A run that never ended has no attempt to replace: its readers see what its receipts name. A shard whose rows
     compaction has merged with those of others stays as it is.
     """
-    manifest, receipts = _known(run)
-    done = {receipt.shard for receipt in receipts.values() if receipt.kind == GENERATION}
-    jobs = [GenerateJob(shard) for shard in run.shards if shard.id not in done]
-    if manifest and manifest.status != "running":
-        for shard in to_retry(run.shards, current(receipts), run.experiment.max_unusable):
-            attempts = [one for one in receipts.values() if one.kind == GENERATION and one.shard == shard.id]
-            if not any(part.path in manifest.replaced for one in attempts for part in one.parts):
-                jobs.append(GenerateJob(shard, retry=1 + max(one.retry for one in attempts)))
+    attempts: dict[str, list[Receipt]] = defaultdict(list)
+    for key, receipt in state.receipts.items():
+        if key.kind == GENERATION:
+            attempts[key.shard].append(receipt)
+    jobs = [GenerateJob(shard) for shard in run.shards if shard.id not in attempts]
+    if state.manifest.status == "running":
+        return jobs
+    for shard in to_retry(run.shards, current(state.receipts), run.experiment.max_unusable):
+        earlier = attempts[shard.id]
+        if not any(part.path in state.manifest.replaced for one in earlier for part in one.parts):
+            jobs.append(GenerateJob(shard, retry=1 + max(one.key.retry for one in earlier)))
     return jobs
 
 
-def scoring_left(run: Run) -> list[ScoreJob]:
+def scoring_left(run: Run, state: RunState) -> list[ScoreJob]:
     """Committed shards that some scorer has not scored yet."""
     cells = {shard.id: shard.cell.name for shard in run.shards}
-    return jobs_left(run.store, begin(run), run.experiment.metrics, cells, run.experiment.reference)
+    return jobs_left(run.store, state, run.experiment.metrics, cells, run.experiment.reference)
 
 
-def commit(run: Run, manifest: Manifest, outcomes: Iterable[Outcome]) -> Manifest:
+def commit(run: Run, state: RunState, outcomes: Iterable[Outcome]) -> Manifest:
     """Bring the manifest up to what receipts say, and delete parts that it does not name.
 
     `outcomes`: those of this start, of which the failed ones are named. The status is `incomplete` while a shard is
     without a receipt, a cell has too few usable images, or a required metric has no value in a cell.
     """
-    receipts = current(receipts_of(run.store, manifest))
-    done = {receipt.shard for receipt in receipts.values() if receipt.kind == GENERATION}
-    of_cells = shortfalls(run.shards, receipts, run.experiment.max_unusable)
-    of_metrics = [one for one in manifest.shortfalls if "metric" in one]  # until the values are looked at again
-    manifest = replace(manifest, shortfalls=[*of_cells, *of_metrics])
-    complete = all(shard.id in done for shard in run.shards) and not manifest.shortfalls
+    receipts = current(state.survey(run.store).receipts)
+    done = {key.shard for key in receipts if key.kind == GENERATION}
+    of_cells = shortfalls(run.shards, receipts, run.experiment.max_unusable, state.manifest.replaced)
+    of_metrics = [one for one in state.manifest.shortfalls if "metric" in one]  # until the values are looked at again
+    state.manifest = replace(state.manifest, shortfalls=[*of_cells, *of_metrics])
+    complete = all(shard.id in done for shard in run.shards) and not state.manifest.shortfalls
     short = {one["cell"] for one in of_cells}
 
     def is_missed(job: Job) -> bool:
@@ -180,56 +186,43 @@ def commit(run: Run, manifest: Manifest, outcomes: Iterable[Outcome]) -> Manifes
         return not isinstance(job, GenerateJob) or not job.retry or job.cell in short
 
     outcomes = [outcome for outcome in outcomes if outcome.receipt or is_missed(outcome.job)]
-    return commit_receipts(run.store, manifest, outcomes, "committed" if complete else "incomplete")
-
-
-def _known(run: Run) -> tuple[Manifest | None, dict[str, Receipt]]:
-    """The run's manifest, if it has one, and its receipts by key."""
-    manifest = read_manifest(run.store, run.id)
-    return manifest, receipts_of(run.store, manifest) if manifest else read_receipts(run.store, run.id)
+    return commit_receipts(run.store, state, outcomes, "committed" if complete else "incomplete")
 
 
 def commit_receipts(
-    store: Store, manifest: Manifest, outcomes: Iterable[Outcome], status: Status, derived: Iterable[Part] = ()
+    store: Store, state: RunState, outcomes: Iterable[Outcome], status: Status, derived: Iterable[Part] = ()
 ) -> Manifest:
     """Write a manifest that names the parts of all receipts that count, and delete what it makes superfluous.
 
     `derived`: new parts of `analysis` or `regressions`, in place of the table's older ones. Raises `RunError` if
     another driver has taken the run over: it leaves the lake as that driver made it.
     """
-    known = receipts_of(store, manifest)
-    receipts = counting(known)
-    void = [receipt for key, receipt in known.items() if key not in receipts]
-    failed = [{"job": o.job.key, "error": o.error or ""} for o in outcomes if o.receipt is None]
+    if state.files is None:
+        state.survey(store)
+    manifest = state.manifest
+    receipts = counting(state.receipts)
+    void = [receipt for key, receipt in state.receipts.items() if key not in receipts] + state.duplicates
+    failed = [FailedJob(str(o.job.key), o.error or "", o.job.key) for o in outcomes if o.receipt is None]
     # shards that an earlier start set aside, and this one, which only scored, did not try
-    tried = {f"{GENERATION}-{receipt.shard}" for receipt in receipts.values() if receipt.kind == GENERATION}
-    tried |= {fault["job"] for fault in failed}
-    earlier = [fault for fault in manifest.failed_jobs if fault["job"].startswith(f"{GENERATION}-")]
-    failed += [fault for fault in earlier if {fault["job"], fault["job"].partition(".retry")[0]}.isdisjoint(tried)]
+    tried = {key.shard for key in (*receipts, *(one.key for one in failed if one.key)) if key.kind == GENERATION}
+    failed += [
+        one for one in manifest.failed_jobs if one.key and one.key.kind == GENERATION and one.key.shard not in tried
+    ]
     derived = list(derived)
-    kept = [part for part in manifest.parts if part.table in set(DERIVED) - {new.table for new in derived}]
-    gone = {part.path for receipt in void for part in receipt.parts if job_of(part.path) != COMPACTED}
+    gone = {part.path for receipt in void for part in receipt.parts} - set(manifest.replaced.values())
+    gone -= {part.path for receipt in receipts.values() for part in receipt.parts}
     held = dict.fromkeys(part for parts in parts_by_receipt(manifest, receipts).values() for part in parts)
-    parts = (*(part for part in held if part.path not in gone), *kept, *derived)
-    return commit_manifest(
-        store, replace(manifest, status=status, parts=parts, failed_jobs=failed), wrote=derived, void=void
-    )
+    # what no receipt vouches for stays too, until newer answers replace it
+    kept = [part for part in manifest.parts if part.table not in {new.table for new in derived}]
+    parts = (*(part for part in dict.fromkeys((*held, *kept)) if part.path not in gone), *derived)
+    named = replace(manifest, status=status, parts=parts, jobs=records_of(receipts, manifest), failed_jobs=failed)
+    return commit_manifest(store, named, wrote=derived, void=void, state=state)
 
 
-def caught_up(run: Run, lease: Lease) -> Manifest:
-    """The run's manifest, claimed for this driver; brought up to the receipts if all is generated but not committed.
-
-    Raises `RunError` if the lease is another driver's by now, or the run is being removed.
-    """
-    begun = begin(run)
-    manifest = replace(claim(run.store, lease), experiment=begun.experiment, metrics=begun.metrics)
-    return manifest if generation_left(run) or _is_whole(run, manifest) else commit(run, manifest, [])
-
-
-def _is_whole(run: Run, manifest: Manifest) -> bool:
+def _is_whole(run: Run, state: RunState) -> bool:
     """Whether it is committed, and its cells have as many usable images as the experiment asks for now."""
-    receipts = current(receipts_of(run.store, manifest))
-    return manifest.status == "committed" and not shortfalls(run.shards, receipts, run.experiment.max_unusable)
+    receipts = current(state.receipts)
+    return state.manifest.status == "committed" and not shortfalls(run.shards, receipts, run.experiment.max_unusable)
 
 
 def missing_metrics(lake: duckdb.DuckDBPyConnection) -> list[dict[str, str]]:
@@ -241,9 +234,8 @@ def missing_metrics(lake: duckdb.DuckDBPyConnection) -> list[dict[str, str]]:
     return [{"metric": metric, "reason": reason} for metric, reason in rows]
 
 
-def is_finished(run: Run) -> bool:
+def is_finished(run: Run, state: RunState) -> bool:
     """Whether there is nothing left to do: everything generated, scored and analysed."""
-    manifest = read_manifest(run.store, run.id)
-    if manifest is None or not _is_whole(run, manifest) or generation_left(run) or scoring_left(run):
+    if not _is_whole(run, state) or generation_left(run, state) or scoring_left(run, state):
         return False
-    return any(part.table == "analysis" for part in manifest.parts)
+    return any(part.table == "analysis" for part in state.manifest.parts)

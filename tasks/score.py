@@ -10,7 +10,8 @@ import pyarrow.compute as pc
 
 from skewbench.eval.scorers import Declaration, GroupScore, GroupScorer, ImageScorer, Score
 from skewbench.eval.scoring.images import CorruptImage, decode
-from skewbench.storage.parts import Part, read_part
+from skewbench.storage.parts import read_part
+from skewbench.storage.records import Part
 from skewbench.storage.schemas import GROUP_SCORES, SCORES, table_of_rows
 from skewbench.storage.store import Store
 

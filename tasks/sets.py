@@ -9,7 +9,7 @@ import pyarrow as pa
 from skewbench.eval.scorers import Declaration, GroupScore, SetScorer
 from skewbench.eval.scoring.distribution import Features
 from skewbench.eval.scoring.images import CorruptImage, decode, is_blank
-from skewbench.storage.parts import Part
+from skewbench.storage.records import Part
 from skewbench.storage.schemas import GROUP_SCORES, table_of_rows
 from skewbench.storage.store import Store
 from skewbench.tasks.reference import Reference, pictures_of, stored_pictures

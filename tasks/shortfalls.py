@@ -1,13 +1,15 @@
 """Which cells of a run have too few usable images, or no value of a required metric, and what is tried again."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import duckdb
 
-from skewbench.storage.manifest import Manifest
-from skewbench.storage.parts import GENERATION, Receipt, count_receipts
-from skewbench.storage.store import Store
+from skewbench.storage.attempts import count_jobs
+from skewbench.storage.keys import GENERATION, JobKey
+from skewbench.storage.receipts import Receipt
+from skewbench.storage.records import Manifest
+from skewbench.storage.state import RunState
 from skewbench.tasks.plan import Shard
 from skewbench.vocabulary.errors import IncompleteRunError
 
@@ -15,21 +17,28 @@ UNUSABLE = ("failed", "blank", "nonfinite")
 """Statuses of samples without a usable image."""
 MOST_FAULTS = 3
 """Failed jobs that an error message names."""
+_STUCK = (
+    "; {} of its shards were compacted with others and cannot be generated again: raise max_unusable, or measure the "
+    "experiment anew with another `repeat`"
+)
 RUN_AGAIN = "Run the same command again to retry."
 
 
-def shortfalls(shards: Iterable[Shard], receipts: Mapping[str, Receipt], allowed: float) -> list[dict[str, str]]:
+def shortfalls(
+    shards: Iterable[Shard], receipts: Mapping[JobKey, Receipt], allowed: float, merged: Collection[str] = ()
+) -> list[dict[str, str]]:
     """Find the cells that have no usable image, or too many unusable samples.
 
     Args:
         shards: All shards of the run.
         receipts: The receipts that count, by key.
         allowed: Share of a cell's samples that may be unusable.
+        merged: Paths of parts that compaction has merged into others. Shards of these cannot be generated again.
 
     Returns:
         `cell` and `reason` of each: how many samples of how many, by status, and the commonest error message.
     """
-    made = {receipt.shard: receipt for receipt in receipts.values() if receipt.kind == GENERATION}
+    made = _generated(receipts)
     planned: Counter[str] = Counter()
     by_cell: dict[str, list[Receipt]] = defaultdict(list)
     for shard in shards:
@@ -45,28 +54,34 @@ def shortfalls(shards: Iterable[Shard], receipts: Mapping[str, Receipt], allowed
             reasons = sum((Counter(one.reasons) for one in of_cell), Counter())
             commonest = f"; most often: {reasons.most_common(1)[0][0]}" if reasons else ""
             reason = f"{unusable} of {planned[cell]} samples have no usable image ({kinds}{commonest})"
-            found.append({"cell": cell, "reason": reason})
+            stuck = sum(_is_short(one) and any(part.path in merged for part in one.parts) for one in of_cell)
+            found.append({"cell": cell, "reason": reason + (_STUCK.format(stuck) if stuck else "")})
     return found
 
 
-def to_retry(shards: Iterable[Shard], receipts: Mapping[str, Receipt], allowed: float) -> list[Shard]:
+def to_retry(shards: Iterable[Shard], receipts: Mapping[JobKey, Receipt], allowed: float) -> list[Shard]:
     """Select the shards with unusable samples, of the cells that have too many of them."""
     shards = list(shards)
     cells = {shortfall["cell"] for shortfall in shortfalls(shards, receipts, allowed)}
-    made = {receipt.shard: receipt for receipt in receipts.values() if receipt.kind == GENERATION}
-    return [
-        shard
-        for shard in shards
-        if shard.cell.name in cells and shard.id in made and any(made[shard.id].counts.get(name) for name in UNUSABLE)
-    ]
+    made = _generated(receipts)
+    return [shard for shard in shards if shard.cell.name in cells and shard.id in made and _is_short(made[shard.id])]
 
 
-def is_generated(store: Store, manifest: Manifest) -> bool:
+def _generated(receipts: Mapping[JobKey, Receipt]) -> dict[str, Receipt]:
+    return {key.shard: receipt for key, receipt in receipts.items() if key.kind == GENERATION}
+
+
+def _is_short(receipt: Receipt) -> bool:
+    return any(receipt.counts.get(name) for name in UNUSABLE)
+
+
+def is_generated(state: RunState) -> bool:
     """Whether all images are there that a run needs: it is committed, or lacks nothing but values of metrics."""
+    manifest = state.manifest
     if manifest.status == "committed":
         return True
     of_metrics = bool(manifest.shortfalls) and all("metric" in one for one in manifest.shortfalls)
-    return of_metrics and count_receipts(store, manifest.run_id)[GENERATION] == manifest.shards
+    return of_metrics and count_jobs(state.receipts).generated == manifest.shards
 
 
 def without_required(lake: duckdb.DuckDBPyConnection, required: Iterable[str]) -> list[dict[str, str]]:
@@ -112,7 +127,7 @@ def raise_if_incomplete(manifest: Manifest, retry: str = RUN_AGAIN) -> None:
     if manifest.status == "committed" and not manifest.failed_jobs:
         return
     faults = [f"cell {shortfall['cell']}: {shortfall['reason']}" for shortfall in manifest.shortfalls]
-    faults += [f"{fault['job']}: {fault['error']}" for fault in manifest.failed_jobs[:MOST_FAULTS]]
+    faults += [f"{fault.job}: {fault.error}" for fault in manifest.failed_jobs[:MOST_FAULTS]]
     if (more := len(manifest.failed_jobs) - MOST_FAULTS) > 0:
         faults.append(f"{more} more jobs failed")
     what = "\n  ".join(["", *faults]) if len(faults) > 1 else f" {faults[0] if faults else 'shards are missing'}"

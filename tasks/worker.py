@@ -16,7 +16,10 @@ import pyarrow as pa
 import torch
 
 from skewbench.eval.scorers import Scorers, SetScorer, declaration
-from skewbench.storage.parts import Part, Receipt, new_attempt, write_part, write_receipt
+from skewbench.storage.keys import JobKey
+from skewbench.storage.parts import new_attempt, write_part
+from skewbench.storage.receipts import Receipt, write_receipt
+from skewbench.storage.records import Part
 from skewbench.storage.store import Store, open_store
 from skewbench.tasks.generate import ShardRows, generate_shard
 from skewbench.tasks.identity import build
@@ -35,11 +38,9 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class _Computed:
-    """What came of a job, before it is written. `name`: its key without its kind, as its files are named."""
+    """What came of a job, before it is written."""
 
     run_id: str
-    shard: str
-    name: str
     rows: ShardRows | dict[str, pa.Table]
     seconds: float
 
@@ -53,7 +54,7 @@ class Worker:
         self._lake, self._setting, self._source = needs.lake, needs.setting, needs.source
         self._device = "cuda" if needs.gpus else "cpu"
         self._cells: dict[str, CellScores] = {}
-        self._held: dict[str, _Computed] = {}
+        self._held: dict[JobKey, _Computed] = {}
         self._batch = sys.maxsize
         logger.info("started, %s, %d threads", self._device, needs.threads)
 
@@ -91,12 +92,10 @@ class Worker:
         began, computed = time.perf_counter(), self._held.pop(job.key)
         try:
             tables, counts = _tables(computed.rows)
-            parts = self._write(computed.run_id, computed.name, tables)
+            parts = self._write(computed.run_id, job.key.digest, tables)
             seconds = computed.seconds + time.perf_counter() - began
             reasons = _reasons(computed.rows)
-            made = Receipt(
-                job.key, computed.run_id, computed.shard, parts, seconds, counts, job.cell, job.retry, reasons
-            )
+            made = Receipt(job.key, computed.run_id, parts, seconds, counts, job.cell, reasons)
             receipt = write_receipt(self._store, made)
         except Exception:
             logger.warning("%s of %s is not written", job.key, job.cell, exc_info=True)
@@ -109,11 +108,11 @@ class Worker:
         began = time.perf_counter()
         if isinstance(job, ScoreJob):
             scores = self._score(job)
-            return _Computed(job.run_id, job.shard, job.name, scores, time.perf_counter() - began)
+            return _Computed(job.run_id, scores, time.perf_counter() - began)
         if self._setting is None:
             raise ValueError("a worker without a setting only scores")
         rows = self._generate(self._setting, job)
-        return _Computed(self._setting.run_id, job.shard.id, job.name, rows, time.perf_counter() - began)
+        return _Computed(self._setting.run_id, rows, time.perf_counter() - began)
 
     def _generate(self, setting: Setting, job: GenerateJob) -> ShardRows:
         """The batch that memory was once enough for is the next one's: a worker has one device."""
@@ -141,7 +140,7 @@ class Worker:
         if isinstance(made, SetScorer):
             cells = self._cells.setdefault(job.scorer, CellScores(self._store, declared, made))
             return cells.table(job.cell, (*job.samples, *job.images), job.reference, job.missing)
-        return score_images(self._store, declared, made, job.shard, job.samples, job.images, job.missing)
+        return score_images(self._store, declared, made, job.key.shard, job.samples, job.images, job.missing)
 
     @cached_property
     def _scorers(self) -> Scorers:

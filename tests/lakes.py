@@ -6,6 +6,7 @@ What is in them: tests/lake_rows.py.
 import argparse
 import hashlib
 import json
+from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from skewbench.storage.keys import GENERATION, JobKey
 from skewbench.storage.schemas import TABLES, VERSION
 from tests import lake_rows
 from tests.lake_rows import FEW, KNOBS, Lake
@@ -95,9 +97,9 @@ def _manifest(folder: Path, lake: Lake, parts: list[dict[str, Any]]) -> None:
         receipts = folder / "_receipts" / f"run_id={lake.run_id}"
         receipts.mkdir(parents=True, exist_ok=True)
         for number, part in enumerate(parts):
-            key = f"{part['table']}-{number}"
-            receipt = {"key": key, "run_id": lake.run_id, "shard": str(number), "parts": [part]}
-            (receipts / f"{key}.json").write_text(json.dumps(receipt | {"seconds": 1.0, "counts": {}}))
+            key = JobKey(GENERATION, shard=f"{part['table']}-{number}")
+            receipt = {"key": asdict(key), "run_id": lake.run_id, "parts": [part], "seconds": 1.0, "counts": {}}
+            (receipts / f"{key.digest}.json").write_text(json.dumps(receipt))
         parts = []
     content = {
         "run_id": lake.run_id,

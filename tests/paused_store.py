@@ -7,10 +7,14 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
+from skewbench.storage.keys import GENERATION, SCORES, JobKey
 from skewbench.storage.lease import Lease
-from skewbench.storage.manifest import Manifest, claim, create_manifest, now, read_manifest
-from skewbench.storage.parts import Part, Receipt, new_attempt, read_part, write_part, write_receipt
+from skewbench.storage.manifest import claim, create_manifest, now, read_manifest
+from skewbench.storage.parts import new_attempt, read_part, write_part
+from skewbench.storage.receipts import Receipt, scan_receipts, write_receipt
+from skewbench.storage.records import Manifest, Part
 from skewbench.storage.schemas import TABLES
+from skewbench.storage.state import RunState
 from skewbench.storage.store import Store
 from skewbench.tasks.run import commit_receipts
 
@@ -53,25 +57,47 @@ def begin_run(store: Store, **changes: Any) -> Manifest:
     for shard in SHARDS:
         generate(store, shard)
     score(store, "s0")
-    return commit_receipts(store, created, [], "committed")
+    return commit_all(store, created)
+
+
+def commit_all(store: Store, manifest: Manifest) -> Manifest:
+    """What a driver does that was started after all the receipts were written."""
+    return commit_receipts(store, RunState(manifest), [], "committed")
+
+
+def generation(shard: str) -> JobKey:
+    """The key of the job that generates a shard."""
+    return JobKey(GENERATION, shard=shard)
+
+
+def scores(shard: str, metric: str = "m") -> JobKey:
+    """The key of the job that scores a shard."""
+    return JobKey(SCORES, shard=shard, scorer=metric, version=1)
+
+
+def receipts_of(store: Store) -> dict[JobKey, Receipt]:
+    """The receipts in the lake, by key."""
+    return {receipt.key: receipt for receipt in scan_receipts(store, RUN)[0]}
 
 
 def generate(store: Store, shard: str) -> Receipt:
     """What a worker does that generates a shard of one sample."""
     rows = {table: [{"sample_id": f"{shard}-0", "shard": shard, "cell": "a"}] for table in ("samples", "images")}
-    return _write(store, "generation", shard, shard, rows)
+    return _write(store, generation(shard), rows)
 
 
 def score(store: Store, shard: str, metric: str = "m") -> Receipt:
     """What a worker does that scores one."""
     row = {"sample_id": f"{shard}-0", "metric": metric, "cell": "a", "value": 1.0}
-    return _write(store, "scores", f"{shard}-{metric}.v1", shard, {"scores": [row]})
+    return _write(store, scores(shard, metric), {"scores": [row]})
 
 
-def _write(store: Store, kind: str, job: str, shard: str, rows: dict[str, list[dict[str, Any]]]) -> Receipt:
+def _write(store: Store, key: JobKey, rows: dict[str, list[dict[str, Any]]]) -> Receipt:
     attempt = new_attempt()
-    parts = tuple(write_part(store, table, RUN, job, attempt, _table(table, some)) for table, some in rows.items())
-    return write_receipt(store, Receipt(f"{kind}-{job}", RUN, shard, parts, 1.0, {}))
+    parts = tuple(
+        write_part(store, table, RUN, key.digest, attempt, _table(table, some)) for table, some in rows.items()
+    )
+    return write_receipt(store, Receipt(key, RUN, parts, 1.0, {}, "a"))
 
 
 def _table(table: str, rows: list[dict[str, Any]]) -> pa.Table:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from skewbench.storage.manifest import Manifest
+from skewbench.storage.records import Manifest
 from skewbench.tasks.regressions.speed import Times
 from tests.regressions import __main__ as trials
 from tests.regressions.speed import speed_lines

@@ -11,7 +11,7 @@ from skewbench.flows.cli.tables import console, folding, note, plain
 from skewbench.vocabulary.errors import InputError, RunError
 
 if TYPE_CHECKING:
-    from skewbench.storage.manifest import Manifest
+    from skewbench.storage.records import Manifest
     from skewbench.storage.repair import Repaired
     from skewbench.storage.scan import Manifests
     from skewbench.storage.store import Store
@@ -68,7 +68,7 @@ def show(run: RunId, lake: Lake = "lake") -> None:
             {
                 **about,
                 "rows": tables,
-                "failed_jobs": found.failed_jobs,
+                "failed_jobs": {failed.job: failed.error for failed in found.failed_jobs},
                 "shortfalls": found.shortfalls,
                 "missing_metrics": {missing["metric"]: missing["reason"] for missing in found.missing_metrics},
                 "identity": decided,

@@ -1,4 +1,4 @@
-"""A run's progress on the terminal, read off the lake's receipts: right for workers anywhere, and after a resume."""
+"""A run's progress on the terminal: what was done before it started, and what its pool of workers reports since."""
 
 import signal
 import threading
@@ -13,13 +13,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from skewbench.vocabulary.errors import RunError
 
 if TYPE_CHECKING:
+    from skewbench.storage.keys import JobKey, Kind
     from skewbench.storage.store import Store
+    from skewbench.tasks.pool import Outcome
     from skewbench.tasks.run import Run
 
-INTERVAL = 0.5
-"""Seconds between two looks."""
-_INTERVAL_OF_BUCKETS = 3.0
-_NAMES = {"generation": "generating", "scores": "scoring", "scored": "scoring"}
+_NAMES = {"generation": "generating", "scores": "scoring"}
 
 
 @contextmanager
@@ -58,10 +57,15 @@ def _interruptible() -> None:
 
 
 @contextmanager
-def receipts_shown(console: Console, store: "Store", run_id: str, totals: dict[str, int]) -> Iterator[None]:
-    """Show a bar of receipts for each kind that `count_receipts` tells apart while the block runs."""
-    from skewbench.sql import LakeError
-    from skewbench.storage.parts import count_receipts
+def progress_shown(console: Console, done: Iterable["JobKey"], totals: dict["Kind", int]) -> Iterator[None]:
+    """Show a bar for each kind of job while the block runs, which must be a flow of this process.
+
+    Args:
+        console: Where the bars are shown.
+        done: Keys of the jobs that are done already.
+        totals: Number of jobs by kind. Attempts at a shard, and versions and references of a scorer, count once.
+    """
+    from skewbench.flows.cells import observed
 
     columns = (
         TextColumn("{task.description}"),
@@ -70,36 +74,31 @@ def receipts_shown(console: Console, store: "Store", run_id: str, totals: dict[s
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    done = threading.Event()
+    keys = {(key.kind, key.shard, key.cell, key.scorer) for key in done}
+    lock = threading.Lock()
     with Progress(*columns, console=console) as progress:
         bars = {kind: progress.add_task(_NAMES[kind], total=total) for kind, total in totals.items()}
 
-        def look() -> None:
-            try:
-                counts = count_receipts(store, run_id)
-            except LakeError:  # the run itself tells what is wrong with its lake
+        def count(outcome: "Outcome") -> None:
+            if outcome.receipt is None:
                 return
-            for kind, bar in bars.items():
-                progress.update(bar, completed=counts[kind])
+            key = outcome.receipt.key
+            with lock:
+                counted = (key.kind, key.shard, key.cell, key.scorer)
+                if key.kind in bars and counted not in keys:
+                    keys.add(counted)
+                    progress.advance(bars[key.kind])
 
-        def keep_looking() -> None:
-            while not done.wait(_INTERVAL_OF_BUCKETS if "://" in store.lake else INTERVAL):
-                look()
-
-        watcher = threading.Thread(target=keep_looking, daemon=True)
-        watcher.start()
-        try:
+        for kind, bar in bars.items():
+            progress.update(bar, completed=sum(key[0] == kind for key in keys))
+        with observed(count):
             yield
-        finally:
-            done.set()
-            watcher.join()
-            look()
 
 
-def receipts_of(run: "Run") -> dict[str, int]:
-    """How many receipts of each kind a run has when it is done."""
+def totals_of(run: "Run") -> dict["Kind", int]:
+    """Number of jobs of each kind that a run has when it is done."""
     shards, cells = len(run.shards), len(run.experiment.cells)
-    return {"generation": shards, "scored": scorings(run.experiment.metrics, shards, cells)}
+    return {"generation": shards, "scores": scorings(run.experiment.metrics, shards, cells)}
 
 
 def scorings(metrics: Iterable[str], shards: int, cells: int, known: Iterable[dict[str, Any]] = ()) -> int:

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from skewbench.flows.cli.flow_state import raise_unless_completed
 from skewbench.flows.cli.options import ExperimentName, Lake, RayAddress, RunId, WeightsFolder
-from skewbench.flows.cli.progress import prefect_server, receipts_of, receipts_shown, tell_report
+from skewbench.flows.cli.progress import prefect_server, progress_shown, tell_report, totals_of
 from skewbench.flows.cli.tables import console, folding, note, plain, print_rows
 from skewbench.vocabulary.errors import InputError, RunError
 
@@ -146,12 +146,14 @@ def nightly(
     with errors.status("checking the experiment"):
         from skewbench.storage.baselines import find_baseline
         from skewbench.storage.manifest import read_manifest
+        from skewbench.storage.state import keys_of
         from skewbench.tasks.regressions.nights import as_night
         from skewbench.tasks.run import prepare
 
         tonight = prepare(as_night(chosen, when), lake, download=True)
+        done = keys_of(tonight.store, tonight.begun) if tonight.begun else []
     errors.print(f"[bold]{tonight.id}[/bold]: the night of {tonight.experiment.repeat}, lake {lake}")
-    with prefect_server(errors), receipts_shown(errors, tonight.store, tonight.id, receipts_of(tonight)):
+    with prefect_server(errors), progress_shown(errors, done, totals_of(tonight)):
         from skewbench.flows.nightly import nightly as flow
 
         state = flow(chosen, lake, ray_address, when, return_state=True)

@@ -11,17 +11,17 @@ from skewbench.flows.cli.lake import tell_broken
 from skewbench.flows.cli.options import ExperimentName, Lake, Prompts, RayAddress, WeightsFolder
 from skewbench.flows.cli.progress import (
     prefect_server,
-    receipts_of,
-    receipts_shown,
+    progress_shown,
     scorings,
     tell_missing,
     tell_report,
+    totals_of,
 )
 from skewbench.flows.cli.tables import console, folding, note, plain, warn
 from skewbench.vocabulary.errors import InputError
 
 if TYPE_CHECKING:
-    from skewbench.storage.manifest import Manifest
+    from skewbench.storage.records import Manifest
     from skewbench.storage.store import Store
     from skewbench.tasks.experiment import Experiment
 
@@ -54,10 +54,12 @@ def run(
         if repeat is not None:
             chosen = chosen.model_copy(update={"repeat": repeat})
         from skewbench.storage.lease import check_free
+        from skewbench.storage.state import read_state
         from skewbench.tasks.run import is_finished, prepare
 
         prepared = prepare(chosen, lake, download=True)
-        finished = is_finished(prepared)
+        known = read_state(prepared.store, prepared.begun) if prepared.begun else None
+        finished = known is not None and is_finished(prepared, known)
     if finished:
         typer.echo(f"{prepared.id} is done already; nothing to do")
         tell_report(prepared.store, prepared.id)
@@ -69,7 +71,7 @@ def run(
     with prefect_server(errors):
         from skewbench.flows.benchmark import benchmark
 
-        with receipts_shown(errors, prepared.store, prepared.id, receipts_of(prepared)):
+        with progress_shown(errors, known.receipts if known else (), totals_of(prepared)):
             state = benchmark(chosen, lake, ray_address, return_state=True)
     raise_unless_completed(state)
     typer.echo(f"{prepared.id} is done, in {time.monotonic() - began:.0f} s")
@@ -124,9 +126,10 @@ def status(lake: Lake = "lake") -> None:
     Run a `stopped` run again to resume it. The command does not wait: of a driver on another machine the table says
     that it holds the run, not that it is alive.
     """
+    from skewbench.storage.attempts import count_jobs
     from skewbench.storage.lease import driver_notes
     from skewbench.storage.manifest import scan_runs
-    from skewbench.storage.parts import count_receipts
+    from skewbench.storage.state import keys_of
     from skewbench.storage.store import open_store
 
     store = open_store(lake)
@@ -134,10 +137,10 @@ def status(lake: Lake = "lake") -> None:
     notes = []
     table = folding("run", "status", "generated", "scored", "updated")
     for manifest in found.whole:
-        counts = count_receipts(store, manifest.run_id)
+        counts = count_jobs(keys_of(store, manifest))
         metrics = manifest.experiment.get("metrics", [])
         scored = scorings(metrics, manifest.shards, len(manifest.cells), manifest.metrics)
-        generated, scores = f"{counts['generation']} of {manifest.shards} shards", f"{counts['scored']} of {scored}"
+        generated, scores = f"{counts.generated} of {manifest.shards} shards", f"{counts.scored} of {scored}"
         row = (manifest.run_id, _status(store, manifest), generated, scores, manifest.updated)
         table.add_row(*map(plain, row))
         short = [f"cell {shortfall['cell']}: {shortfall['reason']}" for shortfall in manifest.shortfalls]

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from skewbench.flows.cli.flow_state import raise_unless_completed
 from skewbench.flows.cli.options import AnyRun, Lake, RayAddress, WeightsFolder
-from skewbench.flows.cli.progress import prefect_server, receipts_shown, tell_missing, tell_report
+from skewbench.flows.cli.progress import prefect_server, progress_shown, tell_missing, tell_report
 
 
 def add_to(app: typer.Typer) -> None:
@@ -41,7 +41,7 @@ def score(
     Started again after a crash or a stop, it does the rest; after weights have come, what was NULL for want of them.
     """
     from skewbench.storage.manifest import find_run
-    from skewbench.storage.parts import count_receipts
+    from skewbench.storage.state import read_state
     from skewbench.storage.store import open_store
 
     console = Console(stderr=True)
@@ -55,14 +55,13 @@ def score(
         from skewbench.tasks.scoring import left_of_run
         from skewbench.tasks.shortfalls import raise_if_still_incomplete
 
-        left = len(left_of_run(store, manifest, chosen, reference))
+        left = len(left_of_run(store, read_state(store, manifest), chosen, reference))
     if left:
         began = time.monotonic()
-        totals = {"scores": count_receipts(store, manifest.run_id)["scores"] + left}
         with prefect_server(console):
             from skewbench.flows.score import score as flow
 
-            with receipts_shown(console, store, manifest.run_id, totals):
+            with progress_shown(console, (), {"scores": left}):
                 state = flow(manifest.run_id, chosen, reference or "", lake, ray_address, gpus, return_state=True)
         raise_unless_completed(state)
         typer.echo(f"{manifest.run_id} is scored, in {time.monotonic() - began:.0f} s")

@@ -1,6 +1,6 @@
 """A worker as Ray holds it."""
 
-from skewbench.storage.parts import Receipt
+from skewbench.storage.receipts import Receipt
 from skewbench.tasks.jobs import Job, Needs
 
 

@@ -20,7 +20,7 @@ from typing import Any
 import ray
 
 from skewbench.sql import LakeUnreachable
-from skewbench.storage.parts import Receipt
+from skewbench.storage.receipts import Receipt
 from skewbench.tasks.jobs import GenerateJob, Job, Needs
 from skewbench.tasks.pool.actor import Actor
 from skewbench.tasks.pool.cluster import check_cluster, largest_node, room_to_ask, told_resources

@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
-from skewbench.storage.parts import Receipt
+from skewbench.storage.receipts import Receipt
 from skewbench.tasks.jobs import Job
 
 

@@ -12,7 +12,8 @@ import pyarrow as pa
 from skewbench import sql
 from skewbench.eval.regressions import Margin, judged, tolerance
 from skewbench.eval.regressions.table import KEY, Row
-from skewbench.storage.manifest import Manifest, list_runs
+from skewbench.storage.manifest import list_runs
+from skewbench.storage.records import Manifest
 from skewbench.storage.schemas import REGRESSIONS
 from skewbench.storage.store import Store
 from skewbench.tasks.experiment import NightlySpec

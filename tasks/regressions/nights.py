@@ -5,7 +5,8 @@ import re
 from datetime import UTC, datetime
 
 from skewbench.storage.baselines import scan_baselines
-from skewbench.storage.manifest import Manifest, scan_runs
+from skewbench.storage.manifest import scan_runs
+from skewbench.storage.records import Manifest
 from skewbench.storage.remove import remove_run
 from skewbench.storage.store import Store
 from skewbench.tasks.experiment import Experiment

@@ -14,7 +14,7 @@ import numpy as np
 from skewbench.eval.regressions import Margin
 from skewbench.eval.regressions.table import Row, evidence_of
 from skewbench.eval.statistics import PairedChange, against_history, in_turns
-from skewbench.storage.manifest import Manifest
+from skewbench.storage.records import Manifest
 
 LEAST = 5
 """Earlier nights, or turns of two builds, that a comparison of speed needs."""

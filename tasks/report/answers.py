@@ -7,7 +7,7 @@ import polars as pl
 
 from skewbench import sql
 from skewbench.sql import Context
-from skewbench.storage.manifest import Manifest
+from skewbench.storage.records import Manifest
 from skewbench.tasks.claims import claims
 from skewbench.tasks.report.labels import Labels, read_labels
 

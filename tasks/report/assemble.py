@@ -3,7 +3,8 @@
 from contextlib import closing
 
 from skewbench import sql
-from skewbench.storage.manifest import Manifest, find_run, report_path
+from skewbench.storage.manifest import find_run, report_path
+from skewbench.storage.records import Manifest
 from skewbench.storage.store import Store
 from skewbench.storage.verify import broken_parts_told
 from skewbench.tasks.report.answers import ask

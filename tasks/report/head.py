@@ -141,7 +141,7 @@ def _notices(answers: Answers, found: dict[str, Any]) -> list[str]:
     if run.failed_jobs:
         first = run.failed_jobs[0]
         jobs = "1 job was" if len(run.failed_jobs) == 1 else f"{count(len(run.failed_jobs))} jobs were"
-        notices.append(f"{jobs} set aside. The first, {first['job']}: {first['error']}")
+        notices.append(f"{jobs} set aside. The first, {first.job}: {first.error}")
     if found["lost"]:
         lost = pl.col("samples").filter(pl.col("status") != "ok").sum().alias("lost")
         by_cell = answers.failures.group_by("cell", maintain_order=True).agg(lost, pl.col("samples").sum())

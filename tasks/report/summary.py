@@ -83,4 +83,4 @@ def _faults(answers: Answers) -> Iterator[str]:
     faults = answers.run.failed_jobs
     if faults:
         yield f"### {len(faults)} jobs were set aside"
-        yield "\n".join(f"- {inert(fault['job'])}: {inert(fault['error'])}" for fault in faults[:_FAULTS])
+        yield "\n".join(f"- {inert(fault.job)}: {inert(fault.error)}" for fault in faults[:_FAULTS])

@@ -15,7 +15,7 @@ from skewbench import sql
 from skewbench.flows.steps import analyse_run
 from skewbench.storage.lease import Lease
 from skewbench.storage.manifest import find_run
-from skewbench.storage.parts import read_receipts
+from skewbench.storage.receipts import list_receipts
 from skewbench.storage.schemas import TABLES
 from skewbench.storage.store import LocalStore
 from skewbench.tasks.report import report_run
@@ -65,7 +65,7 @@ def test_the_lake_holds_the_run(lake: Path) -> None:
     assert counts["analysis"] > 0
     manifest = find_run(LocalStore(lake), None)
     assert manifest.status == "committed"
-    assert len(read_receipts(LocalStore(lake), manifest.run_id)) == 4 + 2 * 4
+    assert len(list_receipts(LocalStore(lake), manifest.run_id)) == 4 + 2 * 4
 
 
 def test_a_plain_glob_is_right_too(lake: Path) -> None:

@@ -15,9 +15,10 @@ from skewbench import sql
 from skewbench.flows import experiments, nightly
 from skewbench.flows.cli import app
 from skewbench.storage.baselines import set_baseline
+from skewbench.storage.keys import GENERATION, JobKey
 from skewbench.storage.lease import Lease
 from skewbench.storage.manifest import find_run, list_runs, write_manifest
-from skewbench.storage.parts import Receipt, write_receipt
+from skewbench.storage.receipts import Receipt, write_receipt
 from skewbench.storage.store import LocalStore
 from skewbench.tasks.experiment import parse_experiment
 from skewbench.vocabulary.errors import IncompleteRunError, RunError
@@ -107,7 +108,7 @@ def test_what_is_worse_ends_the_night_failed_and_is_kept(tmp_path: Path, monkeyp
     )
     store = LocalStore(tmp_path)
     parts = find_run(store, now).parts
-    write_receipt(store, Receipt("generation-all", now, "all", parts, 1.0, {}))
+    write_receipt(store, Receipt(JobKey(GENERATION, shard="all"), now, parts, 1.0, {}))
     set_baseline(store, "main", was)
     shown: dict[str, str] = {}
     monkeypatch.setattr(nightly, "create_markdown_artifact", lambda markdown, **about: shown.update(page=markdown))
@@ -126,7 +127,7 @@ def test_an_incomplete_night_fails_with_its_comparison(tmp_path: Path, monkeypat
     was, now = two_runs(tmp_path, Lake(prompts=12, images=False, knobs=("baseline",), lost=False))
     store = LocalStore(tmp_path)
     parts = find_run(store, now).parts
-    write_receipt(store, Receipt("generation-all", now, "all", parts, 1.0, {}))
+    write_receipt(store, Receipt(JobKey(GENERATION, shard="all"), now, parts, 1.0, {}))
     set_baseline(store, "main", was)
 
     def incomplete(*_: Any) -> str:
@@ -152,9 +153,8 @@ def test_where_nothing_can_be_compared_no_gate_lets_pass(tmp_path: Path, monkeyp
         assert isinstance(gated.exception, RunError)
         assert str(gated.exception).startswith("nothing could be compared (steps differs: 1 and 7)")
     set_baseline(LocalStore(tmp_path), "main", was)
-    write_receipt(
-        LocalStore(tmp_path), Receipt("generation-all", now, "all", find_run(LocalStore(tmp_path), now).parts, 1.0, {})
-    )
+    parts = find_run(LocalStore(tmp_path), now).parts
+    write_receipt(LocalStore(tmp_path), Receipt(JobKey(GENERATION, shard="all"), now, parts, 1.0, {}))
     monkeypatch.setattr(nightly, "create_markdown_artifact", lambda markdown, **about: None)
     with pytest.raises(RunError, match=f"nothing could be compared.*`skewbench baseline set main {now}`"):
         nightly._judge(LocalStore(tmp_path), now, parse_experiment({**SMALL, "nightly": {"baseline": "main"}}, "test"))

@@ -222,5 +222,6 @@ def _artifact(server: Server, key: str) -> str:
 
 
 def _receipts(server: Server) -> dict[str, str]:
-    paths = server.lake.glob("_receipts/run_id=cancelled-*/generation-*.json")
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+    paths = server.lake.glob("_receipts/run_id=cancelled-*/*.json")
+    found = {path.name: path.read_bytes() for path in paths}
+    return {name: hashlib.sha256(content).hexdigest() for name, content in found.items() if b"generation" in content}

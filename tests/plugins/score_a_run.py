@@ -8,7 +8,8 @@ import sys
 
 import torch
 
-from skewbench.tasks.run import begin, commit, generation_left, prepare, scoring_left
+from skewbench.storage.lease import Lease
+from skewbench.tasks.run import commit, generation_left, prepare, scoring_left, start
 from skewbench.tasks.worker import Worker
 from tests.tasks.experiments import small
 
@@ -18,13 +19,12 @@ def main(lake: str, changes: str) -> None:
     run = prepare(small(**json.loads(changes)), lake)
     torch.set_num_threads(1)
     worker = Worker(run.needs)
-    begin(run)
-    for job in generation_left(run):
-        worker.run(job)
-    commit(run, begin(run), [])
-    for score in scoring_left(run):
-        worker.run(score)
-    commit(run, begin(run), [])
+    with Lease(run.store, run.id) as lease:
+        state = start(run, lease)
+        state.fold([worker.run(job) for job in generation_left(run, state)])
+        commit(run, state, [])
+        state.fold([worker.run(score) for score in scoring_left(run, state)])
+        commit(run, state, [])
     print(run.id)
 
 

@@ -18,9 +18,10 @@ from rich.progress import Progress
 from skewbench import stability
 from skewbench.stability import control
 from skewbench.stability.numbering import numbered
+from skewbench.storage.lease import Lease
 from skewbench.tasks import generate
 from skewbench.tasks.experiment import Experiment, parse_experiment
-from skewbench.tasks.run import begin, commit, generation_left, prepare, scoring_left
+from skewbench.tasks.run import commit, generation_left, prepare, scoring_left, start
 from skewbench.tasks.worker import Worker
 
 WIDE_SCALE = 0.5**0.5
@@ -121,17 +122,18 @@ def make(lake: str, arm: str, prompts: int, metrics: tuple[str, ...]) -> str:
 def generated(lake: str, chosen: Experiment, spoil: Callable[[Any], None] | None = None) -> str:
     """Generate and score a run, as far as it is not there yet; its id. Its seconds are the processor's."""
     run = prepare(chosen, lake)
-    manifest = begin(run)
+    with Lease(run.store, run.id) as lease:
+        state = start(run, lease)
     worker = Worker(run.needs)
     # what else the machine does takes less of the processor's seconds than of the clock's
     with patch.object(time, "perf_counter", time.process_time), Progress() as progress:
-        jobs = generation_left(run)
+        jobs = generation_left(run, state)
         if jobs and spoil:
             spoil(worker._pipeline)
         for job in progress.track(jobs, description=f"{chosen.repeat}: generating"):
             worker.run(job)
-    manifest = commit(run, manifest, [])
+    commit(run, state, [])
     with Progress() as progress:
-        for job in progress.track(scoring_left(run), description=f"{chosen.repeat}: scoring"):
+        for job in progress.track(scoring_left(run, state), description=f"{chosen.repeat}: scoring"):
             worker.run(job)
-    return commit(run, manifest, []).run_id
+    return commit(run, state, []).run_id

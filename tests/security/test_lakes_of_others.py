@@ -4,6 +4,7 @@ import ast
 import json
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import duckdb
@@ -14,8 +15,9 @@ from skewbench import sql
 from skewbench.flows.cli import main
 from skewbench.flows.cli.tables import print_rows
 from skewbench.sql.connect import literal
+from skewbench.storage.keys import GENERATION, JobKey
 from skewbench.storage.manifest import find_run, read_manifest
-from skewbench.storage.parts import scan_receipts
+from skewbench.storage.receipts import scan_receipts
 from skewbench.storage.repair import repair
 from skewbench.storage.store import LocalStore
 from skewbench.tasks.families.registry import families
@@ -103,28 +105,34 @@ def test_a_manifest_speaks_for_its_own_run_alone(lake: Path, monkeypatch: pytest
     [
         {"key": "../../../run_id=victim/mine"},
         {"key": "folder/x"},
+        {"key": {"kind": "generation", "shard": "other"}},
         {"run_id": "x/../../../run_id=victim"},
         {"parts": [{"path": "../victim.parquet"}]},
         {"parts": [{"path": "_runs/other-1.json"}]},
         {"parts": [{"path": "samples/run_id=other-1/a-1.parquet"}]},
     ],
 )
-def test_a_receipt_speaks_for_its_own_shard_alone(lake: Path, changes: dict[str, object]) -> None:
+@pytest.mark.parametrize("old", [False, True], ids=["typed", "old"])
+def test_a_receipt_speaks_for_its_own_shard_alone(lake: Path, changes: dict[str, object], old: bool) -> None:
     run_id = next((lake / "_runs").glob("*.json")).stem
     rest = {"table": "samples", "rows": 1, "bytes": 4, "sha256": "", "schema_version": 1}
-    receipt = {"key": "generation-x", "run_id": run_id, "shard": "x", "parts": [], "seconds": 1.0, "counts": {}}
+    key = JobKey(GENERATION, shard="x")
+    receipt = {"key": asdict(key), "run_id": run_id, "parts": [], "seconds": 1.0, "counts": {}}
+    if old:
+        receipt |= {"key": "generation-x", "shard": "x"}
     receipt |= changes
     receipt["parts"] = [rest | part for part in receipt["parts"]]
     folder = lake / "_receipts" / f"run_id={run_id}"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "generation-x.json").write_text(json.dumps(receipt))
+    file = folder / ("generation-x.json" if old else f"{key.digest}.json")
+    file.write_text(json.dumps(receipt))
     receipts, broken = scan_receipts(LocalStore(lake), run_id)
-    assert (receipts, [one.path for one in broken]) == ({}, [f"_receipts/run_id={run_id}/generation-x.json"])
+    assert (receipts, [one.path for one in broken]) == ([], [f"_receipts/run_id={run_id}/{file.name}"])
     other = lake / "_runs" / "other-1.json"
     other.write_text("another's")
     repair(LocalStore(lake), run_id, [])
     assert other.read_text() == "another's"
-    assert not (folder / "generation-x.json").exists()
+    assert not file.exists()
 
 
 @pytest.mark.parametrize("text", PROMPTS)

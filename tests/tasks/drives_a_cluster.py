@@ -10,11 +10,12 @@ import tempfile
 import ray
 
 from skewbench.tasks.pool import WorkerPool, connect_ray
-from skewbench.tasks.run import generation_left, prepare
+from skewbench.tasks.run import prepare
 from skewbench.vocabulary.errors import RunError
 from tests import null_workers
 from tests.null_workers import NullNeeds, NullWorker, jobs
 from tests.tasks.experiments import small
+from tests.tasks.starts import to_generate
 
 
 def main(address: str) -> None:
@@ -45,8 +46,8 @@ def generate() -> list[str | None]:
     """What came of each shard: no error, where it is well."""
     run = prepare(small(seeds=1), tempfile.mkdtemp())
     with WorkerPool(run.needs, 1) as workers:
-        errors = [outcome.error for outcome in workers.run(generation_left(run))]
-    return errors + ["no receipt" for _ in generation_left(run)]
+        errors = [outcome.error for outcome in workers.run(to_generate(run))]
+    return errors + ["no receipt" for _ in to_generate(run)]
 
 
 if __name__ == "__main__":

@@ -16,11 +16,12 @@ from skewbench.storage.repair import send_back
 from skewbench.storage.verify import check_parts
 from skewbench.tasks.analyse import analyse
 from skewbench.tasks.report import report_run
-from skewbench.tasks.run import Run, begin, commit, commit_receipts, generation_left, prepare, scoring_left
+from skewbench.tasks.run import Run, commit, commit_receipts, generation_left, prepare, scoring_left
 from skewbench.tasks.worker import Worker
 from tests.google_store import GoogleStore
 from tests.object_store import S3Server
 from tests.tasks.experiments import small
+from tests.tasks.starts import started, to_generate
 
 TABLES = ("samples", "images", "stability", "scores", "group_scores")
 OF_THE_MACHINE = ("seconds", "peak_memory_bytes", "peak_memory", "device")
@@ -35,20 +36,20 @@ def _prepared(lake: str, tiny_sdxl: Path) -> Run:
 def _work(run: Run, jobs: int | None = None) -> None:
     """A driver and a worker in one process: generate some or all shards that are left; then score, and commit."""
     torch.set_num_threads(1)
-    begin(run)
+    state = started(run)
     worker = Worker(run.needs)
-    for job in generation_left(run)[:jobs]:
+    for job in generation_left(run, state)[:jobs]:
         worker.run(job)
-    if generation_left(run):
+    if to_generate(run):
         return
-    commit(run, begin(run), [])
-    for score in scoring_left(run):
+    commit(run, state, [])
+    for score in scoring_left(run, state):
         worker.run(score)
-    manifest = commit(run, begin(run), [])
+    commit(run, state, [])
     with sql.connect(run.store.lake, run.id) as lake:
         answers = analyse(lake, run.id)
     part = write_part(run.store, "analysis", run.id, "analysis", new_attempt(), answers)
-    commit_receipts(run.store, manifest, [], manifest.status, [part])
+    commit_receipts(run.store, state, [], state.manifest.status, [part])
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +66,7 @@ def runs(
         for scheme, lake in {"s3": s3_server.lake("same"), "gs": google_store.lake("same")}.items():
             _work(_prepared(lake, tiny_sdxl), jobs=1)
             done[scheme] = _prepared(lake, tiny_sdxl)
-            assert len(generation_left(done[scheme])) == 3
+            assert len(to_generate(done[scheme])) == 3
             _work(done[scheme])
         yield done
 
@@ -153,12 +154,12 @@ def test_report_and_script_hold_no_keys_and_neither_does_the_lake(runs: dict[str
 def test_broken_objects_are_made_again(s3_server: S3Server, bucket_lake: str, tiny_sdxl: Path) -> None:
     run = _prepared(bucket_lake, tiny_sdxl)
     _work(run)
-    before, manifest = _rows(bucket_lake), begin(run)
+    before, manifest = _rows(bucket_lake), started(run).manifest
     flipped, gone = [part for part in manifest.parts if part.table == "images"][:2]
     run.store.put(flipped.path, run.store.read(flipped.path)[::-1])
     run.store.delete(gone.path)
     send_back(run.store, manifest, check_parts(run.store, manifest))
-    assert len(generation_left(run)) == 2
+    assert len(to_generate(run)) == 2
     _work(run)
     after = _rows(bucket_lake)
     for table in TABLES:

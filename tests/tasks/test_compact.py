@@ -9,30 +9,32 @@ import torch
 
 from skewbench import sql
 from skewbench.storage.compact import compact_run
-from skewbench.storage.manifest import Manifest, write_manifest
-from skewbench.storage.parts import Receipt, read_receipts, write_receipt
+from skewbench.storage.manifest import write_manifest
+from skewbench.storage.receipts import scan_receipts, write_receipt
+from skewbench.storage.records import Manifest
 from skewbench.storage.repair import send_back
 from skewbench.storage.store import Store
 from skewbench.storage.verify import check_parts
-from skewbench.tasks.run import Run, begin, commit, generation_left, prepare, scoring_left
+from skewbench.tasks.run import Run, prepare
 from skewbench.tasks.worker import Worker
 from skewbench.vocabulary.errors import InputError
 from tests.tasks.experiments import small
+from tests.tasks.starts import committed, started, to_generate, to_score
 
 
 @pytest.fixture
 def run(store: Store, tiny_sdxl: Path) -> Run:
     """A committed run of four shards, scored by one of two scorers."""
     run = prepare(small(model={"id": str(tiny_sdxl)}), store.lake)
-    begin(run)
+    started(run)
     torch.set_num_threads(1)
     worker = Worker(run.needs)
-    for job in generation_left(run):
+    for job in to_generate(run):
         worker.run(job)
-    for score in scoring_left(run):
+    for score in to_score(run):
         if score.scorer == "binding":
             worker.run(score)
-    commit(run, begin(run), [])
+    committed(run)
     return run
 
 
@@ -49,7 +51,7 @@ def _rows(store: Store) -> dict[str, list[dict[str, Any]]]:
 
 def test_same_rows_in_fewer_files(run: Run) -> None:
     before = _rows(run.store)
-    compacted = compact_run(run.store, begin(run))
+    compacted = compact_run(run.store, started(run).manifest)
     assert _rows(run.store) == before
     assert sorted(part.table for part in compacted.parts) == ["images", "samples", "scores", "stability"]
     assert sorted(path for path in run.store.list("") if path.endswith(".parquet")) == sorted(
@@ -60,9 +62,9 @@ def test_same_rows_in_fewer_files(run: Run) -> None:
 
 
 def test_target_bounds_a_file(run: Run) -> None:
-    images = [part for part in begin(run).parts if part.table == "images"]
+    images = [part for part in started(run).manifest.parts if part.table == "images"]
     two = sum(sorted(part.bytes for part in images)[-2:]) + 10  # any two fit, and no three
-    compacted = compact_run(run.store, begin(run), target=two)
+    compacted = compact_run(run.store, started(run).manifest, target=two)
     assert len([part for part in compacted.parts if part.table == "images"]) == 2
 
 
@@ -108,25 +110,25 @@ def test_killed_anywhere_nothing_is_lost(run: Run) -> None:
         for path, content in files.items():
             run.store.put(path, content)
         try:
-            compact_run(_DiesAfter(run.store, deaths), begin(run))
+            compact_run(_DiesAfter(run.store, deaths), started(run).manifest)
             break
         except _Killed:
             deaths += 1
         assert _rows(run.store) == before
-        assert compact_run(run.store, begin(run)).status == "committed"
+        assert compact_run(run.store, started(run).manifest).status == "committed"
         assert _rows(run.store) == before
     assert deaths > 10
 
 
 def test_scoring_goes_on_after_compaction(run: Run) -> None:
-    compact_run(run.store, begin(run))
-    left = scoring_left(run)
+    compact_run(run.store, started(run).manifest)
+    left = to_score(run)
     assert {job.scorer for job in left} == {"msssim_diversity"}
     worker = Worker(run.needs)
     for job in left:
         worker.run(job)
     before = _rows(run.store)["samples"]
-    commit(run, begin(run), [])
+    committed(run)
     rows = _rows(run.store)
     assert len(rows["group_scores"]) == 4
     assert rows["samples"] == before
@@ -134,34 +136,34 @@ def test_scoring_goes_on_after_compaction(run: Run) -> None:
 
 def test_a_broken_large_file_sends_its_shards_back_and_no_row_is_doubled(run: Run) -> None:
     before = _rows(run.store)
-    manifest = compact_run(run.store, begin(run))
+    manifest = compact_run(run.store, started(run).manifest)
     broken = next(part for part in manifest.parts if part.table == "images")
     run.store.put(broken.path, b"rubbish")
     send_back(run.store, manifest, check_parts(run.store, manifest))
-    assert len(generation_left(run)) == 4
+    assert len(to_generate(run)) == 4
     worker = Worker(run.needs)
-    for job in generation_left(run):
+    for job in to_generate(run):
         worker.run(job)
-    assert commit(run, begin(run), []).status == "committed"
-    again = [job for job in scoring_left(run) if job.scorer == "binding"]
+    assert committed(run).status == "committed"
+    again = [job for job in to_score(run) if job.scorer == "binding"]
     assert len(again) == 4  # their scores were read off what is broken
     for score in again:
         worker.run(score)
-    commit(run, begin(run), [])
+    committed(run)
     after = _rows(run.store)
     for table in ("images", "scores", "stability"):
         assert after[table] == before[table]
 
 
 def test_only_committed_runs(run: Run) -> None:
-    manifest = write_manifest(run.store, Manifest(**{**vars(begin(run)), "status": "incomplete"}))
+    manifest = write_manifest(run.store, Manifest(**{**vars(started(run).manifest), "status": "incomplete"}))
     with pytest.raises(InputError, match="incomplete: only committed"):
         compact_run(run.store, manifest)
 
 
 def test_late_receipt_of_a_compacted_shard_is_refused(run: Run) -> None:
     """A zombie worker that ends after compaction finds the first receipt, and deletes its own parts alone."""
-    compacted = compact_run(run.store, begin(run))
-    receipt: Receipt = next(iter(read_receipts(run.store, run.id).values()))
+    compacted = compact_run(run.store, started(run).manifest)
+    receipt = scan_receipts(run.store, run.id)[0][0]
     assert write_receipt(run.store, receipt) == receipt
     assert check_parts(run.store, compacted) == []

@@ -12,17 +12,29 @@ import pytest
 from skewbench.storage.commit import commit_manifest
 from skewbench.storage.compact import compact_run
 from skewbench.storage.lease import Lease
-from skewbench.storage.manifest import Manifest, claim, create_manifest, now, read_manifest, write_manifest
-from skewbench.storage.parts import new_attempt, read_receipts, write_part
+from skewbench.storage.manifest import claim, create_manifest, now, read_manifest, write_manifest
+from skewbench.storage.parts import new_attempt, write_part
+from skewbench.storage.records import Manifest
 from skewbench.storage.remove import remove_run
 from skewbench.storage.repair import repair
 from skewbench.storage.schemas import TABLES
 from skewbench.storage.store import Store, open_store
 from skewbench.storage.verify import check_run
 from skewbench.tasks.regressions.nights import remove_old
-from skewbench.tasks.run import commit_receipts
 from skewbench.vocabulary.errors import InputError, RunError
-from tests.paused_store import RUN, SHARDS, PausedStore, begin_run, generate, rows_of, score, take_over
+from tests.paused_store import (
+    RUN,
+    SHARDS,
+    PausedStore,
+    begin_run,
+    commit_all,
+    generate,
+    generation,
+    receipts_of,
+    rows_of,
+    score,
+    take_over,
+)
 
 Driver = Callable[[Store], object]
 LATE = f"run {RUN} has been taken over by another driver"
@@ -38,7 +50,7 @@ def _scores(store: Store) -> None:
     with Lease(store, RUN) as lease:
         manifest = claim(store, lease)
         score(store, "s1")
-        commit_receipts(store, manifest, [], "committed")
+        commit_all(store, manifest)
 
 
 def _compacts(store: Store) -> None:
@@ -78,7 +90,7 @@ def _keeps_one_night(store: Store) -> None:
 
 def _scores_and_compacts(store: Store, manifest: Manifest) -> None:
     score(store, "s2")
-    compact_run(store, commit_receipts(store, manifest, [], "committed"))
+    compact_run(store, commit_all(store, manifest))
 
 
 def _at_each_change(store: Store, driver: Driver, meanwhile: Driver, check: Callable[[Exception | None], None]) -> int:
@@ -149,10 +161,10 @@ def test_a_repair_paused_at_any_change_sends_back_only_what_is_broken(store: Sto
 
     def _makes_again(store: Store, manifest: Manifest) -> None:
         for shard in SHARDS:
-            if f"generation-{shard}" not in read_receipts(store, RUN):
+            if generation(shard) not in receipts_of(store):
                 generate(store, shard)
         score(store, "s0")
-        commit_receipts(store, manifest, [], "committed")
+        commit_all(store, manifest)
 
     def driver(paused: Store) -> None:
         manifest = read_manifest(store, RUN)
@@ -188,7 +200,7 @@ def test_a_removal_paused_at_any_change_spares_a_run_that_was_made_again(store: 
         found = rows_of(store)
         assert found["samples"] == found["images"] == [f"{shard}-0" for shard in SHARDS]
         assert found["scores"] == ["s0-0 m"]
-        take_over(store, lambda store, manifest: commit_receipts(store, manifest, [], "committed"))
+        take_over(store, lambda store, manifest: commit_all(store, manifest))
         assert rows_of(store) == found  # also where receipts of the new run went: its manifest outranks them
 
     assert _at_each_change(store, driver, meanwhile, check) >= 4
@@ -232,7 +244,7 @@ def test_a_driver_that_wakes_after_its_run_was_removed_does_not_bring_it_back(st
     manifest = begin_run(store)
     remove_run(store, RUN)
     with pytest.raises(RunError, match=LATE):
-        commit_receipts(store, manifest, [], "committed")
+        commit_all(store, manifest)
     assert read_manifest(store, RUN) is None
 
 
@@ -262,8 +274,8 @@ def test_whoever_claims_last_is_the_one_who_can_write(store: Store) -> None:
             with pytest.raises(RunError, match=LATE):
                 claim(store, lease)  # the lease is confirmed
             with pytest.raises(RunError, match=LATE):
-                commit_receipts(store, late, [], "committed")
-            assert commit_receipts(store, own, [], "committed").status == "committed"
+                commit_all(store, late)
+            assert commit_all(store, own).status == "committed"
 
 
 @pytest.mark.parametrize("shift", [-3600.0, 3600.0])
@@ -283,14 +295,14 @@ def test_receipts_that_are_not_committed_survive_a_compaction(store: Store) -> N
     late = score(store, "s3")  # of a driver that was killed before it could commit
     _compacts(store)
     assert all(store.exists(part.path) for part in late.parts)
-    take_over(store, lambda store, manifest: commit_receipts(store, manifest, [], "committed"))
+    take_over(store, lambda store, manifest: commit_all(store, manifest))
     assert rows_of(store)["scores"] == ["s0-0 m", "s3-0 m"]
 
 
 def test_a_receipt_that_is_gone_takes_no_committed_row_with_it(store: Store) -> None:
     manifest = begin_run(store)
     store.delete(*store.list("_receipts"))
-    commit_receipts(store, manifest, [], "committed")
+    commit_all(store, manifest)
     assert rows_of(store) == {
         "samples": [f"{shard}-0" for shard in SHARDS],
         "images": [f"{shard}-0" for shard in SHARDS],

@@ -14,17 +14,13 @@ import pytest
 
 from skewbench.storage import store as store_module
 from skewbench.storage.commit import commit_manifest
-from skewbench.storage.manifest import (
-    Manifest,
-    Status,
-    find_run,
-    list_runs,
-    now,
-    read_manifest,
-    write_manifest,
-)
-from skewbench.storage.parts import Part, Receipt, read_part, read_receipts, write_part, write_receipt
+from skewbench.storage.keys import SCORES as SCORES_OF
+from skewbench.storage.keys import JobKey, JobRecord
+from skewbench.storage.manifest import find_run, list_runs, now, read_manifest, write_manifest
+from skewbench.storage.parts import read_part, write_part
 from skewbench.storage.place import LakeUnreachable
+from skewbench.storage.receipts import Receipt, scan_receipts, write_receipt
+from skewbench.storage.records import Manifest, Part, Status
 from skewbench.storage.remove import remove_run
 from skewbench.storage.repair import repair, send_back
 from skewbench.storage.schemas import SCORES
@@ -42,16 +38,21 @@ def _rows(value: float) -> pa.Table:
 
 
 def _part(store: Store, attempt: str, value: float = 1.0) -> Part:
-    return write_part(store, "scores", RUN, "shard", attempt, _rows(value))
+    return write_part(store, "scores", RUN, _key().digest, attempt, _rows(value))
+
+
+def _key(shard: str = "shard") -> JobKey:
+    return JobKey(SCORES_OF, shard=shard, scorer="m", version=1)
 
 
 def _receipt(part: Part) -> Receipt:
-    return Receipt("scores-shard-m.v1", RUN, "shard", (part,), 1.0, {"scores": 1})
+    return Receipt(_key(), RUN, (part,), 1.0, {"scores": 1})
 
 
 def _manifest(*parts: Part, status: Status = "committed") -> Manifest:
     empty: dict[str, object] = {}
-    return Manifest(RUN, "small", status, now(), empty, empty, [], None, 1, 1, parts=parts)
+    jobs = tuple(JobRecord(_key(), parts=(part.path,)) for part in parts)
+    return Manifest(RUN, "small", status, now(), empty, empty, [], None, 1, 1, parts=parts, jobs=jobs)
 
 
 def _files(store: Store) -> list[str]:
@@ -78,7 +79,7 @@ def test_first_receipt_wins_and_the_late_one_cleans_up(store: Store) -> None:
     assert write_receipt(store, first) == first
     assert write_receipt(store, late) == first
     assert store.list("scores") == [first.parts[0].path]
-    assert read_receipts(store, RUN) == {first.key: first}
+    assert scan_receipts(store, RUN) == ([first], [])
 
 
 def test_of_writers_that_race_for_a_receipt_one_succeeds_and_all_return_its(store: Store) -> None:
@@ -190,13 +191,13 @@ def test_commit_leaves_what_the_manifest_names(store: Store) -> None:
 
 def test_a_part_of_a_job_without_a_receipt_stays(store: Store) -> None:
     """Its worker may be alive: its receipt is still to come."""
-    kept, young = _part(store, "kept"), write_part(store, "scores", RUN, "other-m.v1", "a", _rows(2.0))
+    kept, young = _part(store, "kept"), write_part(store, "scores", RUN, _key("other").digest, "a", _rows(2.0))
     commit_manifest(store, _manifest(kept))
     assert store.list("scores") == sorted([kept.path, young.path])
-    written = write_receipt(store, Receipt("scores-other-m.v1", RUN, "other", (young,), 1.0, {}))
+    written = write_receipt(store, Receipt(_key("other"), RUN, (young,), 1.0, {}))
     commit_manifest(store, read_manifest(store, RUN) or _manifest())
     assert store.exists(young.path)
-    assert read_receipts(store, RUN) == {written.key: written}
+    assert scan_receipts(store, RUN) == ([written], [])
 
 
 def test_a_run_that_goes_while_runs_are_listed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,10 +214,12 @@ def test_a_run_that_goes_while_runs_are_listed(store: Store, monkeypatch: pytest
 
 
 def test_verify_names_each_kind_of_fault_and_repair_sends_it_back(store: Store) -> None:
-    parts = [write_part(store, "scores", RUN, f"s{i}", "a", _rows(i)) for i in range(4)]
-    for i, part in enumerate(parts):
-        write_receipt(store, Receipt(f"scores-s{i}-m.v1", RUN, f"s{i}", (part,), 1.0, {}))
-    manifest = write_manifest(store, _manifest(*parts))
+    keys = [_key(f"s{i}") for i in range(4)]
+    parts = [write_part(store, "scores", RUN, key.digest, "a", _rows(i)) for i, key in enumerate(keys)]
+    for key, part in zip(keys, parts, strict=True):
+        write_receipt(store, Receipt(key, RUN, (part,), 1.0, {}))
+    jobs = tuple(JobRecord(key, parts=(part.path,)) for key, part in zip(keys, parts, strict=True))
+    manifest = write_manifest(store, replace(_manifest(*parts), jobs=jobs))
     assert check_parts(store, manifest) == []
     gone, short, flipped, _ = (part.path for part in parts)
     store.delete(gone)
@@ -229,7 +232,7 @@ def test_verify_names_each_kind_of_fault_and_repair_sends_it_back(store: Store) 
     assert [fault.what.split()[0] for fault in faults] == ["is", "has", "has"]
     repaired = send_back(store, manifest, faults)
     assert (repaired.status, repaired.parts) == ("committed", (parts[3],))  # scores alone
-    assert list(read_receipts(store, RUN)) == ["scores-s3-m.v1"]
+    assert [one.key for one in scan_receipts(store, RUN)[0]] == [_key("s3")]
     assert store.list("scores") == [parts[3].path]
 
 
@@ -251,7 +254,7 @@ def test_a_killed_removal_leaves_no_receipt_of_a_lost_part(store: Store, monkeyp
             remove_run(store, RUN)
         monkeypatch.setattr(store, "delete", delete)
         store.delete(f"_leases/{RUN}.json")  # of the dead
-        assert all(store.exists(part.path) for receipt in read_receipts(store, RUN).values() for part in receipt.parts)
+        assert all(store.exists(part.path) for receipt in scan_receipts(store, RUN)[0] for part in receipt.parts)
     remove_run(store, RUN)
     assert _files(store) == []
 

@@ -14,19 +14,19 @@ import pytest
 import ray
 from ray._raylet import AuthenticationTokenLoader
 
-from skewbench.storage.parts import read_receipts
 from skewbench.tasks.experiment import Cell
 from skewbench.tasks.identity import build
 from skewbench.tasks.jobs import GenerateJob, Needs, ScoreJob
 from skewbench.tasks.plan import Sample, Shard
 from skewbench.tasks.pool import WorkerPool, cluster, connect_ray, pool
 from skewbench.tasks.prompts import Prompt
-from skewbench.tasks.run import Run, generation_left, prepare, scoring_left
+from skewbench.tasks.run import Run, prepare
 from skewbench.tasks.worker import Worker
 from skewbench.vocabulary.errors import InputError, RunError
 from tests.null_workers import NullJob, NullNeeds, NullWorker, jobs
 from tests.tasks.breaking_workers import BreakingWorker
 from tests.tasks.experiments import small
+from tests.tasks.starts import state_of, to_generate, to_score
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's own, of sockets and processes it leaves to exit handlers
 
@@ -65,12 +65,12 @@ def test_a_local_ray_asks_for_a_token() -> None:
 
 def test_shards_are_generated_and_scored_once(run: Run) -> None:
     with WorkerPool(run.needs, 1) as workers:
-        assert [outcome.error for outcome in workers.run(generation_left(run))] == [None] * 4
-        assert generation_left(run) == []
-        scored = list(workers.run(scoring_left(run)))
+        assert [outcome.error for outcome in workers.run(to_generate(run))] == [None] * 4
+        assert to_generate(run) == []
+        scored = list(workers.run(to_score(run)))
     assert all(outcome.receipt for outcome in scored)
-    assert scoring_left(run) == []
-    receipts = read_receipts(run.store, run.id)
+    assert to_score(run) == []
+    receipts = state_of(run).receipts
     assert sum(receipt.counts.get("ok", 0) for receipt in receipts.values()) == 8
     parts = [part.path for receipt in receipts.values() for part in receipt.parts]
     assert sorted(parts) == [path for path in run.store.list("") if path.endswith(".parquet")]
@@ -78,8 +78,8 @@ def test_shards_are_generated_and_scored_once(run: Run) -> None:
 
 def test_what_always_fails_is_set_aside_and_the_rest_goes_on(run: Run) -> None:
     with WorkerPool(run.needs, 1) as workers:
-        list(workers.run(generation_left(run)))
-        left = scoring_left(run)
+        list(workers.run(to_generate(run)))
+        left = to_score(run)
         broken: ScoreJob = replace(left[0], samples=(replace(left[0].samples[0], path="samples/gone.parquet"),))
         nowhere = replace(run.source, folder=Path("/no/such/model"))
         outcomes = {outcome.job.key: outcome for outcome in workers.run([broken, *left[1:]])}
@@ -87,8 +87,9 @@ def test_what_always_fails_is_set_aside_and_the_rest_goes_on(run: Run) -> None:
     assert failed.receipt is None
     assert "gone.parquet" in str(failed.error)
     assert sum(outcome.receipt is not None for outcome in outcomes.values()) == len(left) - 1
+    again = to_generate(prepare(run.experiment, f"{run.store.root}-other"))
     with WorkerPool(replace(run.needs, source=nowhere), 1) as workers, pytest.raises(RunError, match="is none, not"):
-        list(workers.run(generation_left(prepare(run.experiment, f"{run.store.root}-other"))[:1]))
+        list(workers.run(again[:1]))
 
 
 def test_workers_that_are_killed_are_replaced() -> None:

@@ -11,7 +11,8 @@ import pyarrow as pa
 import pytest
 
 from skewbench import sql
-from skewbench.storage.manifest import Manifest, find_run
+from skewbench.storage.manifest import find_run
+from skewbench.storage.records import Manifest
 from skewbench.storage.store import open_store
 from skewbench.tasks.experiment import MarginSpec, NightlySpec
 from skewbench.tasks.regressions import Comparison, compare, summary

@@ -1,21 +1,32 @@
 """Repairing a run: a receipt from the manifest, a manifest from receipts, a part by making it again."""
 
-import json
 import logging
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
 from skewbench.storage.compact import compact_run
+from skewbench.storage.keys import JobKey
 from skewbench.storage.manifest import find_run, manifest_path, plan_path, read_manifest
-from skewbench.storage.parts import read_receipts, receipt_path
+from skewbench.storage.receipts import receipt_content, receipt_path
 from skewbench.storage.repair import rebuild, repair
 from skewbench.storage.store import Store
 from skewbench.storage.verify import check_run
-from skewbench.tasks.run import commit_receipts
 from skewbench.vocabulary.errors import InputError
-from tests.paused_store import RUN, SHARDS, WHOLE, begin_run, generate, rows_of, score, take_over
+from tests.paused_store import (
+    RUN,
+    SHARDS,
+    WHOLE,
+    begin_run,
+    commit_all,
+    generate,
+    generation,
+    receipts_of,
+    rows_of,
+    score,
+    scores,
+    take_over,
+)
 
 
 def test_a_manifest_is_rebuilt_after_compactions(store: Store) -> None:
@@ -23,7 +34,7 @@ def test_a_manifest_is_rebuilt_after_compactions(store: Store) -> None:
     begin_run(store)
     take_over(store, compact_run)
     score(store, "s1")
-    take_over(store, lambda store, manifest: compact_run(store, commit_receipts(store, manifest, [], "committed")))
+    take_over(store, lambda store, manifest: compact_run(store, commit_all(store, manifest)))
     manifest = read_manifest(store, RUN)
     assert manifest
     before = rows_of(store)
@@ -49,7 +60,7 @@ def test_a_compaction_that_was_killed_is_no_source_of_a_rebuilt_manifest(store: 
 
 def test_a_run_of_which_shards_are_left_is_rebuilt_as_incomplete(store: Store) -> None:
     begin_run(store)
-    gone = read_receipts(store, RUN)["generation-s3"]
+    gone = receipts_of(store)[generation("s3")]
     store.delete(receipt_path(RUN, gone.key), *(part.path for part in gone.parts))
     store.put(manifest_path(RUN), b"broken")
     assert rebuild(store, RUN).status == "incomplete"
@@ -72,23 +83,23 @@ RECEIPTS = {"truncated": None, "bytes": b"\xff\x00", "null": b"null", "nested": 
 
 
 @pytest.mark.parametrize("content", RECEIPTS.values(), ids=RECEIPTS.keys())
-@pytest.mark.parametrize("key", ["generation-s1", "scores-s0-m.v1"])
+@pytest.mark.parametrize("key", [generation("s1"), scores("s0")], ids=str)
 def test_a_broken_receipt_is_found_and_written_anew_from_the_manifest(
-    store: Store, caplog: pytest.LogCaptureFixture, key: str, content: bytes | None
+    store: Store, caplog: pytest.LogCaptureFixture, key: JobKey, content: bytes | None
 ) -> None:
     manifest, path = begin_run(store), receipt_path(RUN, key)
-    before = read_receipts(store, RUN)
+    before = receipts_of(store)
     store.put(path, store.read(path)[:-20] if content is None else content)
     faults = check_run(store, manifest)
     assert [(fault.path, fault.what.split(":")[0]) for fault in faults] == [(path, "is no receipt")]
     with caplog.at_level(logging.WARNING):
-        committed = take_over(store, lambda store, manifest: commit_receipts(store, manifest, [], "committed"))
+        committed = take_over(store, lambda store, manifest: commit_all(store, manifest))
     assert set(committed.parts) == set(manifest.parts)  # nothing is blocked by it, and nothing lost
     assert f"{path} is no receipt" in caplog.text
     assert repair(store, RUN, faults).restored == (path,)
-    after = read_receipts(store, RUN)
+    after = receipts_of(store)
     assert set(after[key].parts) == set(before[key].parts)
-    assert (after.keys(), after[key].shard) == (before.keys(), before[key].shard)
+    assert (after.keys(), after[key].cell) == (before.keys(), before[key].cell)
     assert check_run(store, committed) == []
 
 
@@ -100,31 +111,27 @@ def test_a_broken_receipt_that_is_not_committed_is_deleted_or_replaced_by_its_jo
     assert repair(store, RUN, check_run(store, manifest)).deleted == (path,)
     store.put(path, b"{")
     again = score(store, "s2")  # a worker that does the job again
-    assert read_receipts(store, RUN)[late.key] == again
+    assert receipts_of(store)[late.key] == again
 
 
 def test_a_receipt_that_is_gone_or_lies_is_written_anew(store: Store) -> None:
     manifest = begin_run(store)
-    right = read_receipts(store, RUN)
-    part = replace(right["generation-s2"].parts[0], rows=7)
-    lie = replace(right["generation-s2"], parts=(part, *right["generation-s2"].parts[1:]))
-    store.delete(receipt_path(RUN, "generation-s1"))
-    store.put(receipt_path(RUN, "generation-s2"), json.dumps(_fields(lie)).encode())
+    right = receipts_of(store)
+    part = replace(right[generation("s2")].parts[0], rows=7)
+    lie = replace(right[generation("s2")], parts=(part, *right[generation("s2")].parts[1:]))
+    store.delete(receipt_path(RUN, generation("s1")))
+    store.put(receipt_path(RUN, generation("s2")), receipt_content(lie))
     faults = check_run(store, manifest)
-    assert [(fault.path[-len("generation-s1.json") :], fault.what) for fault in faults] == [
-        ("generation-s2.json", "disagrees with the manifest"),
-        ("generation-s1.json", "is gone"),
+    assert [(fault.path, fault.what) for fault in faults] == [
+        (receipt_path(RUN, generation("s2")), "disagrees with the manifest"),
+        (receipt_path(RUN, generation("s1")), "is gone"),
     ]
     assert len(repair(store, RUN, faults).restored) == 2
-    after = read_receipts(store, RUN)
+    after = receipts_of(store)
     assert {key: set(receipt.parts) for key, receipt in after.items()} == {
         key: set(receipt.parts) for key, receipt in right.items()
     }
     assert check_run(store, manifest) == []
-
-
-def _fields(receipt: Any) -> dict[str, Any]:
-    return vars(receipt) | {"parts": [vars(part) for part in receipt.parts]}
 
 
 def test_receipts_that_are_gone_come_back_also_after_a_compaction(store: Store) -> None:
@@ -136,7 +143,7 @@ def test_receipts_that_are_gone_come_back_also_after_a_compaction(store: Store) 
     assert manifest
     faults = check_run(store, manifest)
     assert len(repair(store, RUN, faults).restored) == len(faults) == 5
-    take_over(store, lambda store, manifest: commit_receipts(store, manifest, [], "committed"))
+    take_over(store, lambda store, manifest: commit_all(store, manifest))
     assert rows_of(store) == before
 
 
@@ -161,29 +168,29 @@ def test_a_receipt_that_vouches_for_a_lost_part_is_found_before_it_is_committed(
     faults = check_run(store, manifest)
     assert [fault.part for fault in faults] == list(late.parts)
     assert repair(store, RUN, faults).parts == late.parts
-    assert late.key not in read_receipts(store, RUN)
+    assert late.key not in receipts_of(store)
     assert rows_of(store) == WHOLE
 
 
 def test_a_shard_whose_part_is_broken_is_made_again(store: Store) -> None:
     manifest = begin_run(store)
-    broken = next(part for part in manifest.parts if part.table == "images")
+    broken = next(part for part in receipts_of(store)[generation("s0")].parts if part.table == "images")
     store.put(broken.path, b"broken")
     repair(store, RUN, check_run(store, manifest))
     left = read_manifest(store, RUN)
     assert left
     assert (left.status, len(left.parts)) == ("incomplete", 6)
-    (shard,) = [shard for shard in SHARDS if f"generation-{shard}" not in read_receipts(store, RUN)]
+    (shard,) = [shard for shard in SHARDS if generation(shard) not in receipts_of(store)]
     generate(store, shard)
-    take_over(store, lambda store, manifest: commit_receipts(store, manifest, [], "committed"))
+    take_over(store, lambda store, manifest: commit_all(store, manifest))
     assert rows_of(store)["images"] == [f"{shard}-0" for shard in SHARDS]
 
 
-def test_a_part_of_another_attempt_at_a_job_is_known_by_its_name(store: Store) -> None:
+def test_a_part_of_another_attempt_at_a_job_is_known(store: Store) -> None:
     begin_run(store)
-    zombie = read_receipts(store, RUN)["generation-s1"].parts[0]
+    zombie = receipts_of(store)[generation("s1")].parts[0]
     rows = store.read(zombie.path)
     store.put(zombie.path.replace(".parquet", "0.parquet"), rows)
-    take_over(store, lambda store, manifest: commit_receipts(store, manifest, [], "committed"))
+    take_over(store, lambda store, manifest: commit_all(store, manifest))
     named = {part.path for part in find_run(store, RUN).parts}
     assert {path for path in store.list("") if path.endswith(".parquet")} == named

@@ -17,9 +17,13 @@ from skewbench.eval.scorers import declaration, make
 from skewbench.eval.scorers.clip_score import ClipScore
 from skewbench.eval.scoring.clip_tower import ClipTower
 from skewbench.eval.weights import WEIGHTS, Source, Weights
-from skewbench.storage.manifest import Manifest, find_run, now, write_manifest
-from skewbench.storage.parts import Receipt, read_part, read_receipts, write_part, write_receipt
+from skewbench.storage.keys import GENERATION, FailedJob, JobKey
+from skewbench.storage.manifest import find_run, now, write_manifest
+from skewbench.storage.parts import read_part, write_part
+from skewbench.storage.receipts import Receipt, scan_receipts, write_receipt
+from skewbench.storage.records import Manifest
 from skewbench.storage.schemas import IMAGES, SAMPLES, SCORES
+from skewbench.storage.state import read_state, records_of
 from skewbench.storage.store import LocalStore
 from skewbench.tasks.checks import check_metrics, expand
 from skewbench.tasks.jobs import Needs, ScoreJob
@@ -69,28 +73,29 @@ def lake(store: LocalStore) -> Callable[..., Manifest]:
             {"sample_id": key, **by_id[key], "image": content and {"bytes": content, "path": None}}
             for key, content in pictures.items()
         ]
+        key = JobKey(GENERATION, shard="shard")
         tables = {"samples": (samples, SAMPLES), "images": (rows, IMAGES)}
         parts = tuple(
-            write_part(store, name, RUN, "shard", "a", pa.Table.from_pylist(content, schema=schema))
+            write_part(store, name, RUN, key.digest, "a", pa.Table.from_pylist(content, schema=schema))
             for name, (content, schema) in tables.items()
         )
-        write_receipt(store, Receipt("generation-shard", RUN, "shard", parts, 1.0, {}))
+        made = write_receipt(store, Receipt(key, RUN, parts, 1.0, {}, "baseline"))
         experiment = small().model_dump(mode="json")
         cells = [{"name": "baseline", "knob": {"kind": "vanilla"}}]
         manifest = Manifest(RUN, "small", "committed", now(), experiment, {}, cells, "baseline", 1, len(samples))
-        return write_manifest(store, replace(manifest, parts=parts))
+        return write_manifest(store, replace(manifest, parts=parts, jobs=records_of({key: made}, manifest)))
 
     return write
 
 
 def _score(store: LocalStore, metrics: list[str], reference: str | None = None) -> list[ScoreJob]:
     """What a flow does, without Ray."""
-    manifest = find_run(store, None)
-    jobs = left_of_run(store, manifest, expand(metrics), reference)
+    state = read_state(store, find_run(store, None))
+    jobs = left_of_run(store, state, expand(metrics), reference)
     worker = Worker(Needs(str(store.root), None, None, threads=1, gpus=0))
     for job in jobs:
         worker.run(job)
-    commit_receipts(store, manifest, [], manifest.status)
+    commit_receipts(store, state, [], state.manifest.status)
     return jobs
 
 
@@ -158,7 +163,7 @@ def test_missing_weights_give_null_until_they_are_there(
     assert (none, reason) == (None, "the prompt is empty")
     assert _score(store, metrics) == []
     # nothing is left of the first time
-    assert not [key for key in read_receipts(store, RUN) if key.endswith(".missing")]
+    assert not [one for one in scan_receipts(store, RUN)[0] if one.key.missing]
     assert len(list(store.list(f"scores/run_id={RUN}"))) == 2
     assert all(len(read_part(store, part)) == 2 for part in find_run(store, None).parts if part.table == "scores")
 
@@ -166,9 +171,9 @@ def test_missing_weights_give_null_until_they_are_there(
 def test_killed_half_way_only_the_rest_is_computed(store: LocalStore, lake: Callable[..., Manifest]) -> None:
     lake([_sample(0), _sample(1)], {"s0": _png(), "s1": _png(seed=1)})
     metrics = ["contrast", "sharpness", "binding"]
-    first, second, _ = left_of_run(store, find_run(store, None), metrics)
+    first, second, _ = left_of_run(store, read_state(store, find_run(store, None)), metrics)
     Worker(Needs(str(store.root), None, None, threads=1, gpus=0)).run(first)  # and no manifest names what it wrote
-    orphan = write_part(store, "scores", RUN, second.name, "dead", SCORES.empty_table())
+    orphan = write_part(store, "scores", RUN, second.key.digest, "dead", SCORES.empty_table())
     assert [job.scorer for job in _score(store, metrics)] == ["sharpness", "binding"]
     assert _score(store, metrics) == []
     assert not store.exists(orphan.path)
@@ -176,7 +181,7 @@ def test_killed_half_way_only_the_rest_is_computed(store: LocalStore, lake: Call
 
 
 def test_shards_that_were_set_aside_stay_named(store: LocalStore, lake: Callable[..., Manifest]) -> None:
-    fault = {"job": "generation-other", "error": "out of memory"}
+    fault = FailedJob("generation of shard other", "out of memory", JobKey(GENERATION, shard="other"))
     write_manifest(store, replace(lake([_sample(0)], {"s0": _png()}), status="incomplete", failed_jobs=[fault]))
     _score(store, ["contrast"])
     after = find_run(store, None)
@@ -268,4 +273,4 @@ def test_required_metrics_fail_before_anything_is_generated(tiny: Path) -> None:
 def test_a_run_that_is_generated_is_not_scored(store: LocalStore, lake: Callable[..., Manifest]) -> None:
     write_manifest(store, replace(lake([_sample(0)], {"s0": _png()}), status="running"))
     with pytest.raises(InputError, match="not committed yet"):
-        left_of_run(store, find_run(store, None), ["contrast"])
+        left_of_run(store, read_state(store, find_run(store, None)), ["contrast"])

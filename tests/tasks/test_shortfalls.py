@@ -9,28 +9,26 @@ import torch
 
 from skewbench import sql
 from skewbench.flows.steps import analyse_run
+from skewbench.storage.attempts import JobCounts, count_jobs
 from skewbench.storage.compact import compact_run
+from skewbench.storage.keys import GENERATION, JobKey
 from skewbench.storage.lease import Lease
-from skewbench.storage.manifest import Manifest, find_run
-from skewbench.storage.parts import (
-    Receipt,
-    count_receipts,
-    read_receipts,
-    receipt_content,
-    receipt_path,
-    write_receipt,
-)
+from skewbench.storage.manifest import find_run
+from skewbench.storage.receipts import Receipt, receipt_content, receipt_path, write_receipt
+from skewbench.storage.records import Manifest
 from skewbench.storage.repair import repair
+from skewbench.storage.state import keys_of, read_state
 from skewbench.storage.store import LocalStore
 from skewbench.storage.verify import check_parts
 from skewbench.tasks import generate
 from skewbench.tasks.jobs import GenerateJob
-from skewbench.tasks.run import Run, begin, caught_up, commit, generation_left, is_finished, prepare, scoring_left
+from skewbench.tasks.run import Run, caught_up, commit, generation_left, prepare, scoring_left
 from skewbench.tasks.shortfalls import is_generated, raise_if_incomplete, shortfalls, without_required
 from skewbench.tasks.worker import Worker
 from skewbench.vocabulary.errors import IncompleteRunError, RunError
 from tests.lakes import Lake, made
 from tests.tasks.experiments import small
+from tests.tasks.starts import committed, finished, started, state_of, to_generate
 
 
 @pytest.fixture
@@ -64,13 +62,11 @@ def _start(run: Run) -> Manifest:
     """What a start does, without Ray or Prefect."""
     worker = Worker(run.needs)
     with Lease(run.store, run.id) as lease:
-        manifest = caught_up(run, lease)
-    for job in generation_left(run):
-        worker.run(replace(job, one_by_one=True))
-    manifest = commit(run, manifest, [])
-    for score in scoring_left(run):
-        worker.run(score)
-    return commit(run, manifest, [])
+        state = caught_up(run, lease)
+    state.fold([worker.run(replace(job, one_by_one=True)) for job in generation_left(run, state)])
+    commit(run, state, [])
+    state.fold([worker.run(score) for score in scoring_left(run, state)])
+    return commit(run, state, [])
 
 
 def _rows(run: Run) -> dict[str, list[Any]]:
@@ -91,24 +87,24 @@ def test_a_run_of_which_every_image_failed_is_incomplete_and_tried_again(run: Ru
     said = []
     for _ in range(3):  # each start tries once, and says the same
         manifest = _start(run)
-        assert (manifest.status, is_finished(run)) == ("incomplete", False)
+        assert (manifest.status, finished(run)) == ("incomplete", False)
         with pytest.raises(IncompleteRunError) as raised:
             raise_if_incomplete(manifest)
         said.append(str(raised.value))
-        assert len(generation_left(run)) == 4
+        assert len(to_generate(run)) == 4
     reason = "4 of 4 samples have no usable image (4 failed; most often: ValueError: no such thing)"
     assert f"\n  cell baseline: {reason}\n  cell skew: {reason}\nRun the same command again" in said[0]
     assert said == [said[0]] * 3
     failing.samples = set()
     manifest = _start(run)
     raise_if_incomplete(manifest)
-    assert (manifest.status, manifest.shortfalls, generation_left(run)) == ("committed", [], [])
+    assert (manifest.status, manifest.shortfalls, to_generate(run)) == ("committed", [], [])
     rows = _rows(run)
     assert [row[-1] for row in rows["samples"]] == ["ok"] * 8
     assert len(rows["scores"]) == 8
     assert all(row[-1] is not None for row in rows["scores"])
     assert check_parts(run.store, manifest) == []
-    assert count_receipts(run.store, run.id) == {"generation": 4, "scores": 4, "scored": 4}
+    assert count_jobs(keys_of(run.store, manifest)) == JobCounts(generated=4, scores=4, scored=4)
 
 
 @pytest.mark.parametrize(("failed", "short"), [(1, False), (20, False), (21, True), (99, True), (100, True)])
@@ -116,7 +112,8 @@ def test_how_many_samples_may_fail(run: Run, failed: int, short: bool) -> None:
     """One bad sample in a hundred leaves a run complete."""
     shard = replace(run.shards[0], samples=run.shards[0].samples * 50)
     counts = {"ok": 100 - failed, "blank": failed - 1, "nonfinite": 1}
-    receipts = {"generation-x": Receipt("generation-x", run.id, shard.id, (), 1.0, counts, "baseline")}
+    key = JobKey(GENERATION, shard=shard.id)
+    receipts = {key: Receipt(key, run.id, (), 1.0, counts, "baseline")}
     assert bool(shortfalls([shard], receipts, 0.2)) is short
     assert bool(shortfalls([shard], receipts, 1.0)) is (failed == 100)  # a cell without any usable image always is
 
@@ -125,11 +122,13 @@ def test_only_shards_with_bad_samples_of_short_cells_are_tried_again(run: Run, f
     failing.samples = _ids(run, 1)
     before = _start(run)
     assert [shortfall["cell"] for shortfall in before.shortfalls] == ["baseline"]
-    (left,) = generation_left(run)
-    assert (left.shard, left.retry, left.key) == (run.shards[1], 1, f"generation-{run.shards[1].id}.retry1")
+    (left,) = to_generate(run)
+    key = JobKey(GENERATION, shard=run.shards[1].id, retry=1)
+    assert (left.shard, left.retry, left.key) == (run.shards[1], 1, key)
+    before_of = {part for one in state_of(run).receipts.values() if one.key.shard == key.shard for part in one.parts}
     failing.samples = set()
     after = _start(run)
-    kept = {part for part in before.parts if run.shards[1].id not in part.path}
+    kept = set(before.parts) - before_of
     assert kept < set(after.parts)
     assert {part.table for part in set(after.parts) - kept} == {"samples", "images", "stability", "scores"}
 
@@ -140,44 +139,45 @@ def test_a_worse_attempt_replaces_nothing(run: Run, failing: _Failing) -> None:
     failing.samples = _ids(run, 0)
     after = _start(run)
     assert (set(after.parts), after.shortfalls) == (set(before.parts), before.shortfalls)
-    assert [job.retry for job in generation_left(run)] == [1]
+    assert [job.retry for job in to_generate(run)] == [1]
 
 
 def test_until_the_manifest_names_the_new_parts_the_old_ones_are_there(run: Run, failing: _Failing) -> None:
     """A driver that dies in the second attempt, and a late worker of the first one."""
     failing.samples = _ids(run, 0, 1)
     _start(run)
-    first = dict(read_receipts(run.store, run.id))
+    first = state_of(run).receipts
     failing.samples = set()
     worker = Worker(run.needs)
-    for job in generation_left(run):
+    for job in to_generate(run):
         worker.run(job)
     assert check_parts(run.store, find_run(run.store, run.id)) == []  # nothing that it names is gone
-    assert generation_left(run) == []
+    assert to_generate(run) == []
     _start(run)
     assert [row[-1] for row in _rows(run)["samples"]] == ["ok"] * 8
     late = first[GenerateJob(run.shards[0]).key]
     with pytest.raises(RunError, match="were deleted before its receipt was written"):
         write_receipt(run.store, late)
-    assert generation_left(run) == []
-    again = commit(run, begin(run), [])
+    assert to_generate(run) == []
+    again = committed(run)
     assert check_parts(run.store, again) == []
-    assert late.key not in read_receipts(run.store, run.id)
+    assert late.key not in state_of(run).receipts
     assert [row[-1] for row in _rows(run)["samples"]] == ["ok"] * 8
 
 
 def test_an_earlier_attempt_does_not_count_again_after_a_repair(run: Run, failing: _Failing) -> None:
     failing.samples = _ids(run, 0, 1)
     _start(run)
-    first = read_receipts(run.store, run.id)[GenerateJob(run.shards[0]).key]
+    first = state_of(run).receipts[GenerateJob(run.shards[0]).key]
     failing.samples = set()
     manifest = _start(run)
     # as if its driver had died before it deleted the receipt; its parts are gone
     run.store.put(receipt_path(run.id, first.key), receipt_content(first))
-    broken = next(part for part in manifest.parts if part.table == "images" and run.shards[0].id in part.path)
+    of_shard = next(one for one in state_of(run).receipts.values() if one.key == replace(first.key, retry=1))
+    broken = next(part for part in of_shard.parts if part.table == "images")
     run.store.put(broken.path, b"rubbish")
     repair(run.store, run.id, check_parts(run.store, manifest))
-    assert [(job.shard, job.retry) for job in generation_left(run)] == [(run.shards[0], 0)]
+    assert [(job.shard, job.retry) for job in to_generate(run)] == [(run.shards[0], 0)]
     again = _start(run)
     assert (again.status, check_parts(run.store, again)) == ("committed", [])
     assert len(_rows(run)["scores"]) == 8
@@ -187,13 +187,17 @@ def test_a_limit_that_is_lowered_counts_for_a_committed_run(run: Run, failing: _
     failing.samples = {run.shards[0].samples[0].sample_id}
     lenient = replace(run, experiment=run.experiment.model_copy(update={"max_unusable": 0.5}))
     assert _start(lenient).status == "committed"
-    assert generation_left(lenient) == []
-    assert len(generation_left(run)) == 1
-    compact_run(run.store, begin(lenient))
-    assert generation_left(run) == []  # its rows lie in one file with those of others
-    assert not is_finished(run)
+    assert to_generate(lenient) == []
+    assert len(to_generate(run)) == 1
+    compact_run(run.store, started(lenient).manifest)
+    assert to_generate(run) == []  # its rows lie in one file with those of others
+    assert not finished(run)
     with Lease(run.store, run.id) as lease:
-        assert caught_up(run, lease).status == "incomplete"
+        manifest = caught_up(run, lease).manifest
+    assert manifest.status == "incomplete"
+    assert (
+        "1 of its shards were compacted with others and cannot be generated again" in manifest.shortfalls[0]["reason"]
+    )
 
 
 def test_a_required_metric_without_any_value_in_a_cell(run: Run) -> None:
@@ -211,17 +215,18 @@ def test_a_required_metric_without_any_value_in_a_cell(run: Run) -> None:
         assert [one["cell"] for one in without_required(lake, ["contrast"])] == ["baseline", "skew"]
         assert "(most often: no)" in without_required(lake, ["contrast"])[0]["reason"]
     short = replace(manifest, status="incomplete", shortfalls=[first])
-    assert is_generated(run.store, short)  # so that sets are scored, and it can become whole
-    assert not is_generated(run.store, replace(short, shards=5))
-    assert not is_generated(run.store, replace(short, shortfalls=[{"cell": "skew", "reason": "blank"}]))
-    assert commit(run, short, []).status == "incomplete"
+    assert is_generated(read_state(run.store, short))  # so that sets are scored, and it can become whole
+    assert not is_generated(read_state(run.store, replace(short, shards=5)))
+    blank = [{"cell": "skew", "reason": "blank"}]
+    assert not is_generated(read_state(run.store, replace(short, shortfalls=blank)))
+    assert commit(run, read_state(run.store, short), []).status == "incomplete"
 
 
 def test_analysis_calls_a_run_without_a_required_metric_incomplete(tmp_path: Path) -> None:
     asked = {"name": "toy", "description": "", "metrics": ["scene"], "required": ["aesthetics"]}
     store = LocalStore(tmp_path)
     run_id = made(tmp_path, Lake(prompts=3, images=False), experiment=asked)
-    judged = analyse_run(store, find_run(store, run_id), Lease(store, run_id))
+    judged = analyse_run(store, read_state(store, find_run(store, run_id)), Lease(store, run_id))
     assert find_run(store, run_id).status == judged.status == "incomplete"
     assert {one["metric"] for one in judged.shortfalls} == {"aesthetics"}
     with pytest.raises(IncompleteRunError, match="the required metric aesthetics has no value"):

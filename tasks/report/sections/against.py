@@ -9,7 +9,7 @@ from scipy import stats
 
 from skewbench import sql
 from skewbench.eval.statistics import benjamini_hochberg
-from skewbench.storage.manifest import Manifest
+from skewbench.storage.records import Manifest
 from skewbench.tasks.report.answers import Answers
 from skewbench.tasks.report.columns import CELL, intervals, metric_column, numbers
 from skewbench.tasks.report.labels import Labels

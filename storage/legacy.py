@@ -1,0 +1,95 @@
+"""Names of receipts and parts in lakes of schema 5 and older, which encoded the job. Nothing else takes names apart.
+
+A receipt was named `generation-<shard>[.retry<n>]` or `scores-<unit>-<scorer>.v<version>[.retry<n>][-<reference>]
+[.missing]`, where a unit is a shard or `cell.<cell>`; a part `<the receipt's name without its kind>-<attempt>.parquet`.
+"""
+
+import re
+from collections.abc import Collection, Iterable
+from dataclasses import asdict, replace
+from typing import Any
+
+from skewbench.storage.keys import GENERATION, SCORES, JobKey, JobRecord
+
+TYPED = 6
+"""The schema version from which on keys are typed."""
+_COMPACTED = "compacted"
+_GENERATED = re.compile(r"(?P<shard>.+?)(?:\.retry(?P<retry>\d+))?")
+_SCORED = re.compile(
+    r"(?P<scorer>[^-.]+)\.v(?P<version>\d+)(?:\.retry(?P<retry>\d+))?(?:-(?P<reference>[0-9a-f]{8}))?(?P<missing>\.missing)?"
+)
+
+
+def typed_key(name: str, shards: Collection[str], cells: Iterable[str]) -> JobKey | None:
+    """The key that a receipt's old name stands for.
+
+    Args:
+        name: The receipt's name without `.json`.
+        shards: The run's shards, as far as they are known. Their ids hold neither dots nor hyphens.
+        cells: The run's cells. No name is of two of them: a scorer's name holds neither dots nor hyphens.
+
+    Returns:
+        The key; None for the name of a score of an unknown shard or cell.
+    """
+    kind, _, job = name.partition("-")
+    if kind == GENERATION and (found := _GENERATED.fullmatch(job)):
+        return JobKey(GENERATION, shard=found["shard"], retry=int(found["retry"] or 0))
+    if kind != SCORES:
+        return None
+    head = job.partition("-")[0]
+    units = [(head, JobKey(SCORES, shard=head))] if head in shards else []
+    units += [(f"cell.{cell}", JobKey(SCORES, cell=cell)) for cell in cells]
+    for prefix, unit in units:
+        if job.startswith(f"{prefix}-") and (found := _SCORED.fullmatch(job[len(prefix) + 1 :])):
+            return replace(
+                unit,
+                scorer=found["scorer"],
+                version=int(found["version"]),
+                reference=found["reference"] or "",
+                missing=bool(found["missing"]),
+                retry=int(found["retry"] or 0),
+            )
+    return None
+
+
+def typed_receipt(fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a receipt from those of an old one. Raises `ValueError` for a key that is none."""
+    fields = dict(fields)
+    name, unit, cell = str(fields.pop("key")), str(fields.pop("shard", "")), str(fields.get("cell", ""))
+    retry = fields.pop("retry", 0)
+    cells = [unit.removeprefix("cell.")] if unit == f"cell.{cell}" or (not cell and unit.startswith("cell.")) else []
+    key = typed_key(name, () if cells else (unit,), cells)
+    if key is None or key.retry != retry or (key.shard and key.shard != unit):
+        raise ValueError("its key is of no job")
+    return {**fields, "key": asdict(key), "schema_version": TYPED - 1}
+
+
+def typed_jobs(parts: Iterable[str], replaced: Iterable[str], cells: Iterable[str]) -> tuple[JobRecord, ...]:
+    """The jobs of an old manifest, by the names of the parts that it knows.
+
+    Args:
+        parts: Paths that it names.
+        replaced: Paths that compaction has replaced.
+        cells: Its cells.
+    """
+    names: dict[str, list[str]] = {}
+    for path in (*parts, *replaced):
+        if name := receipt_name(path):
+            names.setdefault(name, []).append(path)
+    generated = {name: typed_key(name, (), ()) for name in names if name.startswith(f"{GENERATION}-")}
+    shards, cells = {key.shard for key in generated.values() if key}, list(cells)
+    jobs = {}
+    for name, paths in names.items():
+        # a name of no job that is known keeps its rows, and stands for no job that is to be done
+        key = typed_key(name, shards, cells) or JobKey(SCORES, shard=name.partition("-")[2])
+        jobs[key] = JobRecord(key, key.cell, tuple(paths))
+    return tuple(jobs.values())
+
+
+def receipt_name(path: str) -> str | None:
+    """The old name of the receipt that would vouch for a part; None for parts that the driver wrote."""
+    table, _, file = path.partition("/")
+    job = file.rpartition("/")[2].rpartition("-")[0]
+    if table in ("analysis", "regressions") or job == _COMPACTED:
+        return None
+    return f"{SCORES if table in ('scores', 'group_scores') else GENERATION}-{job}"
