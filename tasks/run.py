@@ -154,11 +154,17 @@ def generation_left(run: Run, state: RunState) -> list[GenerateJob]:
     jobs = [GenerateJob(shard) for shard in run.shards if shard.id not in attempts]
     if state.manifest.status == "running":
         return jobs
+    merged = _merged(state.manifest)
     for shard in to_retry(run.shards, current(state.receipts), run.experiment.max_unusable):
         earlier = attempts[shard.id]
-        if not any(part.path in state.manifest.replaced for one in earlier for part in one.parts):
+        if not any(part.path in merged for one in earlier for part in one.parts):
             jobs.append(GenerateJob(shard, retry=1 + max(one.key.retry for one in earlier)))
     return jobs
+
+
+def _merged(manifest: Manifest) -> set[str]:
+    """Paths of parts that compaction merged, and of what it made of them: a repaired receipt may name the latter."""
+    return {*manifest.replaced, *manifest.replaced.values()}
 
 
 def scoring_left(run: Run, state: RunState) -> list[ScoreJob]:
@@ -175,7 +181,7 @@ def commit(run: Run, state: RunState, outcomes: Iterable[Outcome]) -> Manifest:
     """
     receipts = current(state.survey(run.store).receipts)
     done = {key.shard for key in receipts if key.kind == GENERATION}
-    of_cells = shortfalls(run.shards, receipts, run.experiment.max_unusable, state.manifest.replaced)
+    of_cells = shortfalls(run.shards, receipts, run.experiment.max_unusable, _merged(state.manifest))
     of_metrics = [one for one in state.manifest.shortfalls if "metric" in one]  # until the values are looked at again
     state.manifest = replace(state.manifest, shortfalls=[*of_cells, *of_metrics])
     complete = all(shard.id in done for shard in run.shards) and not state.manifest.shortfalls

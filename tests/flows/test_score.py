@@ -61,7 +61,7 @@ def test_an_incomplete_run_that_is_scored_is_still_incomplete(tmp_path: Path, mo
     )
     monkeypatch.setattr("skewbench.tasks.scoring.left_of_run", lambda *_: [])
     monkeypatch.setattr("skewbench.flows.score.left_of_run", lambda *_: [])
-    monkeypatch.setattr("skewbench.flows.score.finish", lambda store, manifest, lease: manifest)
+    monkeypatch.setattr("skewbench.flows.score.finish", lambda store, state, lease: state.manifest)
     with pytest.raises(IncompleteRunError) as raised:
         score.fn(run_id, lake=str(tmp_path))
     done = CliRunner().invoke(app, ["score", run_id, "--metrics", "contrast", "--lake", str(tmp_path)])
