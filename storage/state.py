@@ -83,16 +83,22 @@ class RunState:
                 del self.receipts[receipt.key]
 
     def _index(self) -> None:
+        """Choose a receipt a job. Where the manifest names parts of another attempt, it outranks the file."""
         records = {job.key: job for job in self.manifest.jobs}
         self.receipts, self.duplicates = {}, []
         for receipt in self._on_file.values():
-            held = self.receipts.setdefault(receipt.key, receipt)
-            if held is receipt:
-                continue
-            if receipt.key in records and set(records[receipt.key].parts) == {part.path for part in receipt.parts}:
-                self.receipts[receipt.key], receipt = receipt, held
-            self.duplicates.append(receipt)
+            record = records.get(receipt.key)
+            named = record is None or set(record.parts) == {part.path for part in receipt.parts}
+            if named and receipt.key not in self.receipts:
+                self.receipts[receipt.key] = receipt
+            else:
+                self.duplicates.append(receipt)
         self.receipts |= vouched(self.manifest, [job for key, job in records.items() if key not in self.receipts])
+        for receipt in list(self.duplicates):
+            if receipt.key not in self.receipts:  # the manifest names no part of the job any more
+                self.receipts[receipt.key] = receipt
+                self.duplicates.remove(receipt)
+
 
 
 def read_state(store: Store, manifest: Manifest) -> RunState:
