@@ -100,7 +100,6 @@ class RunState:
                 self.duplicates.remove(receipt)
 
 
-
 def read_state(store: Store, manifest: Manifest) -> RunState:
     """The state of a run: all its receipts are read."""
     return RunState(manifest).refresh(store)
