@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.bench import lake, layer, model, peer, pool, queries
+from tests.bench import lake, layer, model, peer, pool, queries, receipts
 from tests.bench.rounds import alternate, ratios, spread
 from tests.bench.states import PLAIN, STATES
 
@@ -98,3 +98,8 @@ def test_spreads() -> None:
     assert str(spread([0.00123, 123.4, 1e5])) == "123 [61.7, 50062]"
     times = alternate({"a": lambda: sum(range(10**5)), "b": lambda: sum(range(10**5))}, rounds=3)
     assert 0 < ratios(times, "a", "b").median < 100
+
+
+def test_receipts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    receipts.main(["--tiny", "--rounds", "1", "--out", str(tmp_path)])
+    assert [row[0] for row in table(tmp_path, "receipts", capsys.readouterr().out)] == ["20", "40"]
