@@ -53,7 +53,7 @@ lint: install
 	$(BIN)/lint-imports
 
 test: lint
-	$(BIN)/python -m pytest -n $(TESTERS) --dist loadfile
+	$(BIN)/python -m pytest -n $(TESTERS) --dist loadfile --no-loadscope-reorder --durations=10
 
 bench: install
 	$(BIN)/python -m tests.bench --out "$(BENCH)" $(if $(RELEASED),--released "$(RELEASED)")

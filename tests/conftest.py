@@ -31,6 +31,44 @@ os.environ.update(
 )
 
 
+LONGEST = (
+    "flows/test_prefect",
+    "test_installed",
+    "faults/test_campaign",
+    "flows/test_incomplete",
+    "tasks/test_nodes",
+    "tasks/test_pool",
+    "security/test_attacks",
+    "flows/test_nightly",
+    "flows/test_end_to_end",
+    "flows/test_bucket_lake",
+    "tasks/test_bucket_run",
+    "plugins/test_knob_and_family",
+    "tasks/test_hangs",
+    "test_trials",
+    "test_bench",
+    "flows/test_reports",
+    "flows/test_schedule",
+    "flows/test_deployments",
+    "plugins/test_queries",
+    "plugins/test_scorers",
+    "tasks/test_broken_files",
+    "tasks/test_report",
+    "tasks/test_shortfalls",
+)
+"""The files that take longest. They come first, so that no core is idle at the end while another is at one of them."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first; the others keep their order."""
+
+    def place(item: pytest.Item) -> int:
+        name = item.path.relative_to(Path(__file__).parent).with_suffix("").as_posix()
+        return LONGEST.index(name) if name in LONGEST else len(LONGEST)
+
+    items.sort(key=place)
+
+
 @pytest.fixture(scope="session")
 def tiny_sdxl(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a randomly initialised SDXL: three levels, attention at two, in the hub's layout."""

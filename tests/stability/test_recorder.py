@@ -18,10 +18,9 @@ from skewbench.stability import (
 )
 from skewbench.stability.retrieval import retrieval
 from skewbench.storage.schemas import STABILITY as LAKE
+from skewbench.vocabulary.measures import NAMES
 from tests.stability.dispatch import Operations
 from tests.stability.models import call, heads_of, layer, tiny_unet
-
-MEASURES = ("energy", "instability", "alignment", "symmetry", "symmetry_raw")
 
 
 def test_columns_are_the_lakes() -> None:
@@ -60,7 +59,7 @@ def test_values_are_the_direct_ones() -> None:
             attention(x)
     by_branch = {row["branch"]: row for row in recorder.to_arrow().to_pylist()}
     for row, branch in enumerate(("uncond", "cond")):
-        direct = {name: [] for name in MEASURES}
+        direct = {name: [] for name in NAMES}
         for x in xs:
             q, k = (heads[row : row + 1] for heads in heads_of(attention, x))
             measures = measure(retrieval(q, k, x[row : row + 1], attention.scale)[0], q, k)
@@ -68,7 +67,7 @@ def test_values_are_the_direct_ones() -> None:
                 direct[name].append(values.mean(-1)[0])
             direct["symmetry"].append(symmetry_index(q, k, center=True)[0])
             direct["symmetry_raw"].append(symmetry_index(q, k)[0])
-        for name in MEASURES:
+        for name in NAMES:
             heads = torch.stack(direct[name])
             for column, wanted in ((f"{name}_heads", heads), (f"{name}_steps", heads.mean(1)), (name, heads.mean())):
                 torch.testing.assert_close(torch.tensor(by_branch[branch][column]), wanted, rtol=1e-5, atol=1e-5)
@@ -176,7 +175,7 @@ def test_infinities_and_nan_are_values_not_null() -> None:
     with perturb(attention, Vanilla(), recorder):
         attention(x)
     row = recorder.to_arrow().to_pylist()[0]
-    for name in MEASURES:
+    for name in NAMES:
         assert not math.isfinite(row[name])
         assert not any(map(math.isfinite, row[f"{name}_heads"][0]))
 
