@@ -111,7 +111,7 @@ def test_a_plan_without_a_baseline_says_so(
 ) -> None:
     lake = str(tmp_path / "lake")
     assert _run(monkeypatch, "plan", write_experiment(tmp_path), "--lake", lake) == 0
-    assert "plain attention" not in capsys.readouterr().out
+    assert "no cell has plain attention" not in capsys.readouterr().out
     path = write_experiment(tmp_path, cells=SMALL["cells"][1:])
     assert _run(monkeypatch, "plan", path, "--lake", lake) == 0
     assert "note     no cell has plain attention (kind: vanilla)" in capsys.readouterr().out
