@@ -17,6 +17,7 @@ from skewbench.storage.lease import Lease
 from skewbench.storage.manifest import find_run
 from skewbench.storage.receipts import list_receipts
 from skewbench.storage.schemas import TABLES
+from skewbench.storage.state import read_state
 from skewbench.storage.store import LocalStore
 from skewbench.tasks.report import report_run
 from skewbench.vocabulary.errors import RunError
@@ -134,7 +135,7 @@ def test_what_a_reader_stumbles_over_is_named(lake: Path) -> None:
     try:
         said = f"1 parts are broken .{victim.relative_to(lake)} has other content.*verify --repair"
         with pytest.raises(RunError, match=said):
-            analyse_run(store, manifest, Lease(store, run_id))
+            analyse_run(store, read_state(store, manifest), Lease(store, run_id))
         with pytest.raises(RunError, match=said):
             report_run(store, run_id)
     finally:
