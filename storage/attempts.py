@@ -60,7 +60,7 @@ class Scored:
         self._valued = valued | {replace(key, reference="") for key in valued if key.reference}
 
     def has(self, key: JobKey) -> bool:
-        """Whether there are values for a job; NULLs for want of a reference give way to any reference's."""
+        """Whether there are values for a job. Values against any reference replace NULLs that lack one."""
         return replace(key, missing=False) in self._valued
 
 

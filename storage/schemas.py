@@ -193,7 +193,7 @@ def table_of_rows(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Ta
         schema: Of the table.
 
     Raises:
-        ValueError: A row has a key that is no column: pyarrow alone would drop it in silence.
+        ValueError: A row has a key that is no column. pyarrow would drop it without an error.
     """
     if unknown := sorted({name for row in rows for name in row}.difference(schema.names)):
         raise ValueError(f"rows have {', '.join(map(repr, unknown))}; the schema has no such column")

@@ -94,10 +94,8 @@ class RunState:
             else:
                 self.duplicates.append(receipt)
         self.receipts |= vouched(self.manifest, [job for key, job in records.items() if key not in self.receipts])
-        for receipt in list(self.duplicates):
-            if receipt.key not in self.receipts:  # the manifest names no part of the job any more
-                self.receipts[receipt.key] = receipt
-                self.duplicates.remove(receipt)
+        # Where the manifest names no part of a job any more, the file counts after all.
+        self.duplicates = [one for one in self.duplicates if self.receipts.setdefault(one.key, one) is not one]
 
 
 def read_state(store: Store, manifest: Manifest) -> RunState:

@@ -31,7 +31,16 @@ def save_tiny_sdxl(folder: Path, seed: int = 0) -> Path:
         projection_class_embeddings_input_dim=TEXT_WIDTH + 6 * 8,
         norm_num_groups=4,
     )
-    vae = AutoencoderKL(
+    vae = _autoencoder()
+    parts = {"vae": vae, "unet": unet, "text_encoder": first, "text_encoder_2": second}
+    schedule = EulerDiscreteScheduler(beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012)
+    whole = pipeline({**parts, "tokenizer": tokenizer, "tokenizer_2": tokenizer}, schedule)
+    whole.save_pretrained(folder, safe_serialization=True)
+    return folder
+
+
+def _autoencoder() -> AutoencoderKL:
+    return AutoencoderKL(
         latent_channels=4,
         down_block_types=("DownEncoderBlock2D", "DownEncoderBlock2D"),
         up_block_types=("UpDecoderBlock2D", "UpDecoderBlock2D"),
@@ -39,11 +48,6 @@ def save_tiny_sdxl(folder: Path, seed: int = 0) -> Path:
         norm_num_groups=4,
         sample_size=SIZE,
     )
-    parts = {"vae": vae, "unet": unet, "text_encoder": first, "text_encoder_2": second}
-    schedule = EulerDiscreteScheduler(beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012)
-    whole = pipeline({**parts, "tokenizer": tokenizer, "tokenizer_2": tokenizer}, schedule)
-    whole.save_pretrained(folder, safe_serialization=True)
-    return folder
 
 
 def save_tiny_sd1(folder: Path, seed: int = 0) -> Path:
@@ -61,14 +65,7 @@ def save_tiny_sd1(folder: Path, seed: int = 0) -> Path:
         cross_attention_dim=TEXT_WIDTH,
         norm_num_groups=4,
     )
-    vae = AutoencoderKL(
-        latent_channels=4,
-        down_block_types=("DownEncoderBlock2D", "DownEncoderBlock2D"),
-        up_block_types=("UpDecoderBlock2D", "UpDecoderBlock2D"),
-        block_out_channels=(8, 16),
-        norm_num_groups=4,
-        sample_size=SIZE,
-    )
+    vae = _autoencoder()
     schedule = EulerDiscreteScheduler(beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, steps_offset=1)
     whole = StableDiffusionPipeline(
         vae=vae,

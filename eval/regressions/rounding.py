@@ -14,7 +14,7 @@ PICTURE_LEVELS = 2
 """Pixels may differ by so many of 255 levels: 1 where a value lies on an edge of rounding, 2 for good measure."""
 _TOLERANCE = {"float32": 3e-4, "float16": 1e-2, "bfloat16": 5e-2}
 _SIGNS = 2e-3
-"""Of measures that count signs: a token whose product is zero but for rounding falls on either side."""
+"""Share for measures that count signs. Rounding can turn the sign of a product that is almost zero."""
 _COUNT_SIGNS = {measure.name for measure in MEASURES if measure.counts_signs}
 
 

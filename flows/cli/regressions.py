@@ -68,8 +68,8 @@ def compare(
     )
     for run in (earlier, later):
         if run.status != "committed":
-            told = f"{run.run_id} is {run.status}: the comparison covers what it has; `skewbench run` resumes it"
-            typer.echo(f"note: {told}", err=True)
+            message = f"{run.run_id} is {run.status}: the comparison covers what it has; `skewbench run` resumes it"
+            typer.echo(f"note: {message}", err=True)
     experiment = experiments.load(margins) if margins else parse_experiment(later.experiment, later.run_id)
     with Console(stderr=True).status(f"comparing {later.run_id} with {earlier.run_id}"):
         found = held_against(store, later, earlier, experiment.nightly, named[0].name if named[0] else None)

@@ -49,7 +49,7 @@ class Knob:
     `place` says where it turns, and thereby which method acts:
 
     - `attention`: `act(call)`, a function from one softmax call of a self-attention to another (`AttentionKnob`). It
-      is told neither the layer nor the model, so that it can act directly or as the weak branch of guidance, in any
+      does not know the layer or the model, so that it can act directly or as the weak branch of guidance, in any
       model.
     - `predictions`: a function from the predictions of guidance's branches to the guided one, with the step's number
       and the count of steps: `act(predictions: Mapping[branch, Tensor (n, ...)], step, steps) -> Tensor`.

@@ -20,7 +20,7 @@ def check(kind: str, cls: type[Knob]) -> None:
         cls: The knob.
 
     Raises:
-        ValueError: What is wrong, and what is wanted.
+        ValueError: The declaration breaks the contract. The message says how.
     """
     if not _KIND.fullmatch(kind):
         raise ValueError("a kind is 1 to 40 lower-case letters, digits, hyphens and underscores, the first a letter")
@@ -30,7 +30,7 @@ def check(kind: str, cls: type[Knob]) -> None:
         raise ValueError(f"it turns {cls.place}; this version has knobs on attention alone")
     if not issubclass(cls, AttentionKnob) and kind != "vanilla":
         raise ValueError("a knob on attention is an AttentionKnob")
-    if not cls.__doc__ or cls.__doc__.startswith(f"{cls.__name__}("):  # what a dataclass writes for want of one
+    if not cls.__doc__ or cls.__doc__.startswith(f"{cls.__name__}("):  # a dataclass without a docstring gets this one
         raise ValueError("it has no docstring")
     for name, field in declared(cls).items():
         if not field.description:

@@ -94,8 +94,8 @@ def _pictures(comparison: Comparison, lake: str) -> list[str]:
     now = sql.pictures(lake, comparison.run.run_id, most["sample"])
     lines = ["| before | now | |", "|---|---|---|"]
     for row in most.to_dicts():
-        told = f"{row['prompt']} ({row['cell']}, seed {row['seed']}; {row['mean']:.1f} of 255 levels a pixel)"
-        lines.append(f"| {_image(before[row['sample_before']])} | {_image(now[row['sample']])} | {_text(told)} |")
+        caption = f"{row['prompt']} ({row['cell']}, seed {row['seed']}; {row['mean']:.1f} of 255 levels a pixel)"
+        lines.append(f"| {_image(before[row['sample_before']])} | {_image(now[row['sample']])} | {_text(caption)} |")
     return ["Pictures that changed most:", "\n".join(lines)]
 
 
