@@ -96,7 +96,7 @@ def test_a_killed_command_and_a_dead_server_hinder_nothing(home: Path) -> None:
 def test_a_command_whose_server_went_away_says_so(monkeypatch: pytest.MonkeyPatch, lost: Exception) -> None:
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:1/api")
     monkeypatch.setattr(client, "server_for_a_command", nullcontext)
-    told = "the Prefect server went away; the same command goes on"
+    told = "the Prefect server went away; run the same command again to resume"
     with pytest.raises(RunError, match=told), prefect_server(Console(stderr=True)):
         raise lost
     monkeypatch.setattr(state, "answers", lambda api: True)
