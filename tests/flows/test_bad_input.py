@@ -148,5 +148,7 @@ def test_a_full_disk_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch, capsys: 
     monkeypatch.setattr("skewbench.flows.cli.app", full)
     assert _run(monkeypatch, "run", "demo") == 1
     told = capsys.readouterr().err
-    assert "No space left on device: 'lake/samples/part'; when that is fixed, run the same command again to resume" in told
+    assert (
+        "No space left on device: 'lake/samples/part'; when that is fixed, run the same command again to resume" in told
+    )
     assert "Traceback" not in told
