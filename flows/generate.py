@@ -1,4 +1,4 @@
-"""The flow `generate`: pictures and measures alone; `score`, `analyse` and `report` do the rest, then or later."""
+"""The flow `generate`: images and measures alone; `score`, `analyse` and `report` do the rest, then or later."""
 
 from prefect import flow
 

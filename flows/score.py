@@ -28,12 +28,12 @@ def score(
     ray_address: str = "",
     gpus: NonNegativeFloat | None = None,
 ) -> str:
-    """Score the committed pictures of a run, then analyse and report anew. Returns the run's id.
+    """Score the committed images of a run, then analyse and report anew. Returns the run's id.
 
     Args:
         run: A run's id, or the beginning of it; empty: the newest.
         metrics: Scorers by name, or all.
-        reference: What cells are compared with as sets: a folder of pictures, or a run's id; empty: not compared.
+        reference: What cells are compared with as sets: a folder of images, or a run's id; empty: not compared.
         lake: Folder of the Parquet lake, on the machine that runs the flow.
         ray_address: HOST:PORT of a Ray cluster; empty: Ray is started on the machine that runs the flow.
         gpus: GPUs a worker, fractions allowed; 0: on the CPU; left out: as many as the run was made with.

@@ -4,8 +4,8 @@ from skewbench.sql.attach import reader
 from skewbench.sql.connect import connect, script
 from skewbench.sql.context import Context, read_context
 from skewbench.sql.declaration import Column, Drawing, Parameter, Query, Section
+from skewbench.sql.images import encoded_images
 from skewbench.sql.named import query
-from skewbench.sql.pictures import pictures
 from skewbench.sql.registry import find, named_queries, problems
 from skewbench.sql.select import select
 from skewbench.storage.place import LakeError, LakeUnreachable, LakeWarning, locate
@@ -21,10 +21,10 @@ __all__ = [
     "Query",
     "Section",
     "connect",
+    "encoded_images",
     "find",
     "locate",
     "named_queries",
-    "pictures",
     "problems",
     "query",
     "read_context",

@@ -21,7 +21,7 @@ MERGED = b"skewbench.merged"
 _JOB = b"skewbench.job"
 _SOURCES = TypeAdapter(list[str])
 _ROW_GROUP = {"images": 100}
-"""Rows a row group: pictures are large, and a reader fetches few."""
+"""Rows a row group: images are large, and a reader fetches few."""
 
 
 def new_attempt() -> str:
@@ -54,7 +54,7 @@ def write_part(
         compression="zstd",
         write_page_index=True,
         row_group_size=_ROW_GROUP.get(table, 100_000),
-        # pictures are compressed already, and each is different
+        # images are compressed already, and each is different
         use_dictionary=table != "images",
     )
     content = buffer.getvalue()
@@ -101,7 +101,7 @@ def _metadata(table: str, run_id: str, job: str, merged: list[str]) -> dict[byte
     metadata[_JOB] = job.encode()
     if merged:
         metadata[MERGED] = json.dumps(merged).encode()
-    if table == "images":  # what makes `datasets.load_dataset("parquet", ...)` show pictures
+    if table == "images":  # what makes `datasets.load_dataset("parquet", ...)` show images
         metadata[b"huggingface"] = json.dumps({"info": {"features": _image_features()}}).encode()
     return metadata
 

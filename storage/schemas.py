@@ -140,7 +140,7 @@ REGRESSIONS = pa.schema(  # a run against an earlier one; from version 3 on
         pa.field("night", pa.string()),  # the scheduled time of a nightly run
         # the key of a row
         pa.field("cell", pa.string(), nullable=False),
-        pa.field("kind", pa.string(), nullable=False),  # sample, prompt, cell, measure, picture, lost, memory, speed
+        pa.field("kind", pa.string(), nullable=False),  # sample, prompt, cell, measure, image, lost, memory, speed
         pa.field("metric", pa.string(), nullable=False),  # or measure
         pa.field("stage", pa.string()),  # of a measure: down, mid, up, all
         pa.field("set", pa.string()),  # of a metric of a set: its definition, with the reference; from version 4 on

@@ -191,7 +191,7 @@ def _median(run: _Run, claim: Claim, metric: str) -> Row:
     effect = _effect(run, claim, metric)
     key = {"query": "static_effect", "statistic": "median_change", "cell": effect["cell"], "metric": metric}
     made_for = (pl.col("n") == effect["n"]) & ((pl.col("value") - effect["median_change"]).abs() < 1e-9)
-    spread = run.intervals.filter(made_for, **key).to_dicts()  # not one of an earlier score of the same pictures
+    spread = run.intervals.filter(made_for, **key).to_dicts()  # not one of an earlier score of the same images
     ends = {name: spread[0][name] if spread else None for name in ("low", "high")}
     return effect | {"ours": effect["median_change"]} | ends
 
@@ -243,7 +243,7 @@ def _area(run: _Run, claim: Claim, metric: str) -> Row:
 def _pearson(run: _Run, claim: Claim, metric: str) -> Row:
     baseline = [knob["cell"] for knob in run.knobs if knob["baseline"]]
     if not baseline or run.values.filter(metric=metric, kind="prompt").is_empty():
-        raise _Absent("it is no metric of a prompt's pictures: too few values for a correlation")
+        raise _Absent("it is no metric of a prompt's images: too few values for a correlation")
     of_baseline = run.values.filter(cell=baseline[0])
     stability = of_baseline.filter(metric="alignment").group_by("prompt_id").agg(pl.col("value").mean())
     pairs = of_baseline.filter(metric=metric).join(stability, on="prompt_id")

@@ -14,7 +14,7 @@ from skewbench.tasks.prompts import load_prompts
 from skewbench.tasks.reference import check_reference
 
 PNG_BYTES_A_PIXEL = 1.4
-"""Of photograph-like pictures; drawn scenes take a fifth of it."""
+"""Of photograph-like images; drawn scenes take a fifth of it."""
 ROW_BYTES, VALUE_BYTES = 60, 3.5
 """Of a compressed row of `stability` without lists, and of each value in its lists."""
 _SDXL_BLOCKS = [
@@ -63,10 +63,8 @@ def estimate(experiment: Experiment, lake: str, seconds: float | None = None) ->
     samples = sum(len(shard.samples) for shard in shards)
     branches = 2 if experiment.generation.guidance > 1 else 1
     rows = samples * branches * len(blocks)
-    pictures = samples * width * height * PNG_BYTES_A_PIXEL
-    disk = pictures + rows * (
-        ROW_BYTES + VALUE_BYTES * _listed(experiment.measure, experiment.generation.steps, blocks)
-    )
+    images = samples * width * height * PNG_BYTES_A_PIXEL
+    disk = images + rows * (ROW_BYTES + VALUE_BYTES * _listed(experiment.measure, experiment.generation.steps, blocks))
     largest = max(len(shard.samples) for shard in shards)
     pace = Pace(seconds, "this, as assumed") if seconds else measured_pace(experiment, lake)
     hours = samples * pace.seconds / 3600 if pace else None

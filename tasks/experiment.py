@@ -158,7 +158,7 @@ class NightlySpec(_Strict):
     margins: tuple[MarginSpec, ...] = ()
     """What is asked of metrics and measures; one that is not named has no margin and is not required."""
     measures_margin: float = Field(default=0.2, gt=0, allow_inf_nan=False)
-    """Margin of measures that are not named, in standard deviations between the earlier run's pictures."""
+    """Margin of measures that are not named, in standard deviations between the earlier run's images."""
 
     @model_validator(mode="after")
     def _metrics_are_distinct(self) -> "NightlySpec":
@@ -190,7 +190,7 @@ class Experiment(_Strict):
     """Scorers among `metrics` that the run needs. Without their weights nothing is generated; a cell for which one of
     them gives no value makes the run incomplete. The others are left out with the reason."""
     reference: str | None = None
-    """Real pictures that `distribution` compares with: a folder, or another run's id (its baseline is taken)."""
+    """Real images that `distribution` compares with: a folder, or another run's id (its baseline is taken)."""
     max_unusable: float = Field(default=0.2, ge=0, le=1)
     """Share of a cell's samples that may be failed, blank or non-finite. With more of them, or without any usable
     image, the run is incomplete and fails; run again, it generates the shards of these samples again."""

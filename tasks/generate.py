@@ -30,7 +30,7 @@ from skewbench.tasks.setting import DEVICE_ERRORS, BrokenDeviceError, Setting
 Pixels = Float[np.ndarray, "n h w 3"]
 
 ENCODERS = 4
-"""Threads that turn pictures into PNG beside the next batch; of the last one of a shard, that many at once."""
+"""Threads that turn images into PNG beside the next batch; of the last one of a shard, that many at once."""
 
 
 @dataclass
@@ -43,13 +43,13 @@ class ShardRows:
     batch: int = 0
 
     def settle(self) -> None:
-        """Wait for the pictures that are still being encoded."""
-        for picture in (row["image"] for row in self.images):
-            if isinstance(picture["bytes"], Future):
-                picture["bytes"] = picture["bytes"].result()
+        """Wait for the images that are still being encoded."""
+        for encoded in (row["image"] for row in self.images):
+            if isinstance(encoded["bytes"], Future):
+                encoded["bytes"] = encoded["bytes"].result()
 
     def tables(self) -> dict[str, pa.Table]:
-        """One Arrow table a lake table; no table where there are no rows. Waits for the last pictures."""
+        """One Arrow table a lake table; no table where there are no rows. Waits for the last images."""
         self.settle()
         tables = {"samples": table_of_rows(self.samples, SAMPLES)}
         if self.images:
@@ -104,7 +104,7 @@ def generate_shard(
                 rows.samples += _failed_rows(setting, shard, some, reason)
             start += len(some)
     finally:
-        encoders.shutdown(wait=False)  # the last pictures are awaited by who wants them
+        encoders.shutdown(wait=False)  # the last images are awaited by who wants them
     return rows
 
 
@@ -149,7 +149,7 @@ def _add_batch(
     batch: Sequence[Sample],
     encoders: ThreadPoolExecutor,
 ) -> None:
-    """Draw a batch, and leave its pictures to the encoders; those of the batch before it are done by then."""
+    """Draw a batch, and leave its images to the encoders; those of the batch before it are done by then."""
     measure, device = setting.measure, pipeline.device
     recorder = Recorder(every=measure.every, detail=measure.detail, columns=measure.columns)
     on_gpu = device.type == "cuda"
@@ -168,7 +168,7 @@ def _add_batch(
         _sample_row(setting, shard, sample, *_judge(image), **drawn)
         for sample, image in zip(batch, pixels, strict=True)
     ]
-    rows.settle()  # so that no more than one batch of pictures waits, however slow encoding is
+    rows.settle()  # so that no more than one batch of images waits, however slow encoding is
     rows.stability.append(stability)
     rows.samples += samples
     for sample, image in zip(batch, pixels, strict=True):

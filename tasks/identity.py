@@ -19,7 +19,7 @@ def digest(*parts: object) -> str:
 
 
 def noise_seed(prompt_id: str, seed: int, shared: bool) -> int:
-    """Seed of a sample's noise: `torch.Generator().manual_seed(it)` in plain diffusers gives the picture back.
+    """Seed of a sample's noise: `torch.Generator().manual_seed(it)` in plain diffusers gives the image back.
 
     63 bits, so that it fits the lake's signed column. `shared`: the same for all prompts, as in the paper.
     """

@@ -1,4 +1,4 @@
-"""What a cell's pictures are compared with as a set: a folder of images, or the baseline of another run of the lake."""
+"""What a cell's images are compared with as a set: a folder of images, or the baseline of another run of the lake."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ NONE = "nothing to compare with; name a folder of images or a run: `skewbench sc
 
 @dataclass(frozen=True)
 class Reference:
-    """A set of pictures. `name`: for people; `key`: a digest of what is in it."""
+    """A set of images. `name`: for people; `key`: a digest of what is in it."""
 
     name: str
     key: str
@@ -53,12 +53,12 @@ def check_reference(store: Store, given: str | None, name: str) -> None:
         find_reference(store, given)
 
 
-def pictures_of(store: Store, reference: Reference) -> Iterator[np.ndarray]:
-    """Its pictures. What is no readable image, such as a text file among them, is left out."""
+def images_of(store: Store, reference: Reference) -> Iterator[np.ndarray]:
+    """Its images. What is no readable image, such as a text file among them, is left out."""
     stored = (
         (Path(file).read_bytes() for file in _files(Path(reference.folder)))
         if reference.folder
-        else stored_pictures(store, reference.parts, reference.cell)
+        else stored_images(store, reference.parts, reference.cell)
     )
     for content in stored:
         try:
@@ -67,8 +67,8 @@ def pictures_of(store: Store, reference: Reference) -> Iterator[np.ndarray]:
             continue
 
 
-def stored_pictures(store: Store, parts: tuple[Part, ...], cell: str | None) -> Iterator[bytes]:
-    """Encoded pictures of a cell's samples (None: of all) that are `ok`, each once; a few in memory at a time."""
+def stored_images(store: Store, parts: tuple[Part, ...], cell: str | None) -> Iterator[bytes]:
+    """Encoded images of a cell's samples (None: of all) that are `ok`, each once; a few in memory at a time."""
     good = pc.field("status") == "ok"
     where = good if cell is None else good & (pc.field("cell") == cell)
     samples = (read_part(store, part, ["sample_id"], where) for part in parts if part.table == "samples")

@@ -1,4 +1,4 @@
-"""A sample of the lake as a script of plain diffusers that draws the same picture."""
+"""A sample of the lake as a script of plain diffusers that draws the same image."""
 
 from dataclasses import fields
 from typing import Any

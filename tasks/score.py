@@ -36,9 +36,9 @@ def score_images(
     with the reason where weights are `missing`.
     """
     rows = _rows(store, shard, samples)
-    pictures = {} if missing else _pictures(store, rows, images)
+    encoded = {} if missing else _encoded_images(store, rows, images)
     for row in rows:
-        row["picture"], row["why"] = (None, missing) if missing else _picture(row, pictures.get(row["sample_id"]))
+        row["pixels"], row["why"] = (None, missing) if missing else _decoded(row, encoded.get(row["sample_id"]))
     if isinstance(made, ImageScorer):
         return {"scores": table_of_rows(list(_image_rows(declared, made, rows)), SCORES)}
     return {"group_scores": table_of_rows(list(_group_rows(declared, made, rows)), GROUP_SCORES)}
@@ -51,15 +51,15 @@ def _rows(store: Store, shard: str, samples: tuple[Part, ...]) -> list[dict[str,
     return list({row["sample_id"]: row for part in read for row in part}.values())
 
 
-def _pictures(store: Store, rows: list[dict[str, Any]], images: tuple[Part, ...]) -> dict[str, bytes | None]:
-    """The stored pictures of these samples, encoded."""
+def _encoded_images(store: Store, rows: list[dict[str, Any]], images: tuple[Part, ...]) -> dict[str, bytes | None]:
+    """The stored images of these samples, encoded."""
     cells, prompts = ({row[name] for row in rows} for name in ("cell", "prompt_id"))
     wanted = pc.field("cell").isin(list(cells)) & pc.field("prompt_id").isin(list(prompts))
     read = [read_part(store, part, ["sample_id", "image"], where=wanted).to_pylist() for part in images]
     return {row["sample_id"]: row["image"] and row["image"]["bytes"] for part in read for row in part}
 
 
-def _picture(row: dict[str, Any], content: bytes | None) -> tuple[np.ndarray | None, str | None]:
+def _decoded(row: dict[str, Any], content: bytes | None) -> tuple[np.ndarray | None, str | None]:
     """The decoded image, or the reason why there is none to score."""
     if row["status"] != "ok":
         return None, f"the sample is {row['status']}: {row['reason']}"
@@ -74,10 +74,10 @@ def _picture(row: dict[str, Any], content: bytes | None) -> tuple[np.ndarray | N
 def _image_rows(declared: Declaration, made: ImageScorer, rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     for start in range(0, len(rows), BATCH):
         batch = rows[start : start + BATCH]
-        good = [row for row in batch if row["picture"] is not None]
+        good = [row for row in batch if row["pixels"] is not None]
         scores: dict[str, list[Score]] = {metric: [] for metric in declared.metric_names}
         if good:
-            scores = made.score(np.stack([row["picture"] for row in good]), [row["prompt"] for row in good])
+            scores = made.score(np.stack([row["pixels"] for row in good]), [row["prompt"] for row in good])
         for metric in declared.metric_names:
             by_sample = dict(zip((row["sample_id"] for row in good), scores[metric], strict=True))
             for row in batch:
@@ -97,7 +97,7 @@ def _group_rows(declared: Declaration, made: GroupScorer, rows: list[dict[str, A
 
 
 def _group_scores(declared: Declaration, made: GroupScorer, members: list[dict[str, Any]]) -> dict[str, GroupScore]:
-    good = [row["picture"] for row in members if row["picture"] is not None]
+    good = [row["pixels"] for row in members if row["pixels"] is not None]
     if not good:
         return dict.fromkeys(declared.metric_names, GroupScore(None, members[0]["why"]))
     return made.score_group(np.stack(good), members[0]["prompt"])

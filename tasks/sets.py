@@ -1,4 +1,4 @@
-"""A cell's pictures as a set -> scores against a reference. Pictures are read a few at a time; features stay."""
+"""A cell's images as a set -> scores against a reference. Images are read a few at a time; features stay."""
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -12,7 +12,7 @@ from skewbench.eval.scoring.images import CorruptImage, decode, is_blank
 from skewbench.storage.records import Part
 from skewbench.storage.schemas import GROUP_SCORES, table_of_rows
 from skewbench.storage.store import Store
-from skewbench.tasks.reference import Reference, pictures_of, stored_pictures
+from skewbench.tasks.reference import Reference, images_of, stored_images
 from skewbench.tasks.score import score_fields
 
 _AT_ONCE = 64
@@ -48,23 +48,23 @@ class CellScores:
         return {"group_scores": table_of_rows(rows, GROUP_SCORES)}
 
     def _made(self, cell: str, parts: tuple[Part, ...]) -> Iterator[np.ndarray]:
-        """Blank and unreadable pictures are left out, and with them out of n."""
-        for content in stored_pictures(self._store, parts, cell):
+        """Blank and unreadable images are left out, and with them out of n."""
+        for content in stored_images(self._store, parts, cell):
             try:
-                picture = decode(content)
+                image = decode(content)
             except CorruptImage:
                 continue
-            if not is_blank(picture):
-                yield picture
+            if not is_blank(image):
+                yield image
 
     def _real_features(self, reference: Reference) -> Features:
         if reference.key not in self._real:
-            self._real[reference.key] = self._features(pictures_of(self._store, reference))
+            self._real[reference.key] = self._features(images_of(self._store, reference))
         return self._real[reference.key]
 
-    def _features(self, pictures: Iterable[np.ndarray]) -> Features:
-        pictures = iter(pictures)
+    def _features(self, images: Iterable[np.ndarray]) -> Features:
+        images = iter(images)
         found = []
-        while batch := list(islice(pictures, _AT_ONCE)):
+        while batch := list(islice(images, _AT_ONCE)):
             found.append(self._scorer.features(batch))
         return np.concatenate(found) if found else self._scorer.features([])

@@ -1,7 +1,7 @@
 """What is in a toy lake: the rows of its tables, with known answers.
 
-Each picture has a latent quality q, and each block is stable with it: -E, Align and the picture metrics grow with q, r
-and the prompt's diversity fall with it. A knob cell repairs: it adds to the picture metrics the more, the worse it is.
+Each image has a latent quality q, and each block is stable with it: -E, Align and the image metrics grow with q, r
+and the prompt's diversity fall with it. A knob cell repairs: it adds to the image metrics the more, the worse it is.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ LOST = ("failed", "blank", "nonfinite")
 
 @dataclass(frozen=True)
 class Lake:
-    """What to make. The default is 3 cells of 8 prompts and 3 seeds; the last cell loses a picture of each kind."""
+    """What to make. The default is 3 cells of 8 prompts and 3 seeds; the last cell loses an image of each kind."""
 
     name: str = "toy"
     prompts: int = 8
@@ -45,7 +45,7 @@ class Lake:
     lost: bool = True
     status: str = "committed"
     missing: tuple[str, ...] = ("image_reward",)  # scored NULL, for want of weights
-    more: int = 0  # further picture metrics, each as aesthetic with more noise
+    more: int = 0  # further image metrics, each as aesthetic with more noise
     repair: float = 0.3
     seed: int = 0
     drop: tuple[str, ...] = ()  # columns left out of every part, as an older schema would
@@ -187,12 +187,12 @@ def group_scores(lake: Lake, cell: str, quality: np.ndarray, rng: np.random.Gene
         | {"prompt_id": f"p{p:05d}", "set": "seeds of a prompt", "n": lake.seeds, "metric": "diversity", "value": v}
         for p, v in enumerate(diversity.tolist())
     ]
-    whole = {"prompt_id": None, "set": "all pictures", "n": len(quality), "metric": "vendi", "value": 3 + quality.std()}
+    whole = {"prompt_id": None, "set": "all images", "n": len(quality), "metric": "vendi", "value": 3 + quality.std()}
     return pa.Table.from_pylist([*rows, common | whole], TABLES["group_scores"])
 
 
 def images(rows: list[dict[str, Any]], quality: np.ndarray, rng: np.random.Generator) -> pa.Table:
-    """Plain colour with a little noise, so that large ones are as large as pictures are."""
+    """Plain colour with a little noise, so that large ones are as large as images are."""
     content = []
     for row, value in zip(rows, quality, strict=True):
         if row["status"] == "failed":

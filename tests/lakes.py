@@ -29,7 +29,7 @@ def make(folder: Path, lake: Lake | None = None) -> str:
     rng = np.random.default_rng(lake.seed)
     samples = lake_rows.samples(lake)
     n = lake.prompts * lake.seeds
-    easy = np.repeat(rng.normal(size=lake.prompts), lake.seeds)  # what a prompt's pictures share
+    easy = np.repeat(rng.normal(size=lake.prompts), lake.seeds)  # what a prompt's images share
     quality = np.tanh((easy + rng.normal(size=n)) / 2)
     parts: list[dict[str, Any]] = []
     for index, cell in enumerate(lake.knobs):

@@ -1,7 +1,7 @@
 """How long answers take on large runs: `python -m tests.scale`, or `--samples 10000 100000`.
 
-For each size a synthetic lake: 4 cells, 10 seeds a prompt, 70 blocks x 2 branches a sample (140 rows), 6 picture
-metrics, and pictures. Each measurement is a process of its own, and prints its seconds and its largest memory.
+For each size a synthetic lake: 4 cells, 10 seeds a prompt, 70 blocks x 2 branches a sample (140 rows), 6 image
+metrics, and images. Each measurement is a process of its own, and prints its seconds and its largest memory.
 """
 
 import argparse
@@ -115,7 +115,7 @@ def main(sizes: list[int], pixels: int) -> list[dict[str, float]]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--samples", type=int, nargs="+", default=[10_000, 100_000])
-    parser.add_argument("--pixels", type=int, default=64, help="of a picture's side")
+    parser.add_argument("--pixels", type=int, default=64, help="of an image's side")
     parser.add_argument("--measure", choices=list(MEASURED), help=argparse.SUPPRESS)
     parser.add_argument("--lake", type=Path, help=argparse.SUPPRESS)
     asked = parser.parse_args()

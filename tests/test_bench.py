@@ -44,7 +44,7 @@ def test_a_gpus_table_without_one(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 
 def test_model(tmp_path: Path, tiny_sdxl: Path, capsys: pytest.CaptureFixture[str], one_thread: None) -> None:
-    options = ["--tiny", "--rounds", "1", "--steps", "1", "--pictures", "1", "--model", str(tiny_sdxl)]
+    options = ["--tiny", "--rounds", "1", "--steps", "1", "--images", "1", "--model", str(tiny_sdxl)]
     model.main([*options, "--out", str(tmp_path)])
     rows = table(tmp_path, "model-cpu", capsys.readouterr().out)
     assert [row[0] for row in rows] == list(STATES)

@@ -33,5 +33,5 @@ def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert isinstance(chart, alt.LayerChart)
     assert "change of Aesthetic" in chart.to_json()
     assert isinstance(counts, pl.DataFrame)
-    assert counts["pictures"].to_list() == [24, 24, 24]
+    assert counts["images"].to_list() == [24, 24, 24]
     assert len([line for line in code[0].splitlines() if line.strip()]) <= 10

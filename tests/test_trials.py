@@ -16,9 +16,9 @@ from tests.regressions.trials import FAULTS, FIRST, JUDGED, NULLS
 def test_every_arm_and_the_turns(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Four pictures an arm: the first layer sees each fault at once, and nothing else."""
+    """Four images an arm: the first layer sees each fault at once, and nothing else."""
     monkeypatch.setattr(trials, "METRICS", ("contrast",))
-    asked = {"cache": tmp_path, "pool": 1, "prompts": 1, "trials": 1, "turns": 2, "pictures": 4}
+    asked = {"cache": tmp_path, "pool": 1, "prompts": 1, "trials": 1, "turns": 2, "images": 4}
     trials.main([word for name, value in asked.items() for word in (f"--{name}", str(value))])
     printed = capsys.readouterr().out
     alarms = {
@@ -29,7 +29,7 @@ def test_every_arm_and_the_turns(
     assert alarms[NULLS["rebuild"], FIRST] == alarms[NULLS["rebatched"], FIRST] == 0
     assert alarms[FAULTS["half"], JUDGED] == 1  # energies that are not finite any more
     assert alarms[NULLS["noise"], JUDGED] == 0
-    assert re.search(r"4 runs of 4 pictures: seconds spread by \d", printed)
+    assert re.search(r"4 runs of 4 images: seconds spread by \d", printed)
 
 
 def test_trials_of_speed_on_times_that_are_known() -> None:

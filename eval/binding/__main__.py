@@ -14,14 +14,14 @@ def main(
     scenes: Annotated[int, typer.Option(min=1, help="How many scenes to draw.")] = 2000,
     seed: Annotated[int, typer.Option(help="Seed of scenes and damage.")] = 0,
 ) -> None:
-    """Draw scenes, damage their pictures, and print where the binding scorer is wrong."""
+    """Draw scenes, damage their images, and print where the binding scorer is wrong."""
     report = evaluate(scenes, seed)
     console = Console()
     console.print(attribute_table(report), defect_table(report))
     console.print(
         f"{report.images} scenes, {report.seconds / report.images * 1e3:.2f} ms an image; "
         f"all attributes right: {report.accuracy():.4f}; "
-        f"defects named in faithful pictures: {dict(report.false_alarms) or 'none'}"
+        f"defects named in faithful images: {dict(report.false_alarms) or 'none'}"
     )
 
 

@@ -1,4 +1,4 @@
-"""Mild damage to a rendered picture, as a generative model does it: blur, noise, colours somewhat off."""
+"""Mild damage to a rendered image, as a generative model does it: blur, noise, colours somewhat off."""
 
 import numpy as np
 from jaxtyping import UInt8

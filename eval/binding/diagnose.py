@@ -1,4 +1,4 @@
-"""What is wrong with a picture, in words."""
+"""What is wrong with an image, in words."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -28,8 +28,8 @@ class Defect:
 def diagnose(image: UInt8[np.ndarray, "h w 3"], meaning: CaptionMeaning) -> list[Defect]:
     """All defects of an image against what its prompt says; none for a faithful one.
 
-    Of an absent object nothing else is said, and nothing of the background of a picture with no object. An object is
-    called fused, and not missing, where another one has the outline of no one shape: sure in drawn pictures, a guess in
+    Of an absent object nothing else is said, and nothing of the background of an image with no object. An object is
+    called fused, and not missing, where another one has the outline of no one shape: sure in drawn images, a guess in
     badly generated ones. The scores do not tell the two apart.
     """
     seen = describe(image)

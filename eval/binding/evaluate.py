@@ -38,12 +38,12 @@ class Report:
         return sum(n for (_, true, seen), n in counts.items() if true == seen) / max(1, sum(counts.values()))
 
     def share_named(self, defect: str) -> float:
-        """Share of the pictures with a defect in which it was named."""
+        """Share of the images with a defect in which it was named."""
         return self.named[defect, True] / max(1, self.named[defect, True] + self.named[defect, False])
 
 
 def evaluate(scenes: int, seed: int) -> Report:
-    """Draws scenes of both splits, damages their pictures, and looks at them; then once more for each defect."""
+    """Draws scenes of both splits, damages their images, and looks at them; then once more for each defect."""
     rng = np.random.default_rng(seed)
     report = Report()
     for k in range(scenes):

@@ -106,7 +106,7 @@ def _worst(table: dict[str, Any], near: dict[str, str]) -> Iterator[Claim]:
         beyond = f"{said} repairs the worst 20% beyond the drift toward the mean (not tested there)"
         own = key | {"chosen_by": metric}
         yield Claim("Worst 20%", "paper", beyond, "worst_control", metric, 1, None, own, near.get(metric))
-        median = f"{said} does not harm the median picture"
+        median = f"{said} does not harm the median image"
         yield Claim("Median", "paper", median, "median", metric, 1, None, key, near.get(metric), no_harm=True)
 
 

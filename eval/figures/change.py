@@ -13,7 +13,7 @@ REGIMES = ["unstable", "stable"]
 def change_by_regime(
     frame: pl.DataFrame, metric: str, cells: list[str], regimes: list[str] | None = None
 ) -> alt.LayerChart:
-    """Change against the baseline's picture of the same prompt and seed, with its interval; as wide as its container.
+    """Change against the baseline's image of the same prompt and seed, with its interval; as wide as its container.
 
     Args:
         frame: cell, regime, change, low, high, n.

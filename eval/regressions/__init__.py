@@ -1,11 +1,11 @@
 """Did a build change anything, and for the worse? Pairs of two runs -> evidence -> verdicts, row by row."""
 
-from skewbench.eval.regressions.rounding import PICTURE_LEVELS, beyond_rounding, tolerance
+from skewbench.eval.regressions.rounding import IMAGE_LEVELS, beyond_rounding, tolerance
 from skewbench.eval.regressions.table import Margin, judged
 from skewbench.eval.regressions.verdict import Evidence, judge
 
 __all__ = [
-    "PICTURE_LEVELS",
+    "IMAGE_LEVELS",
     "Evidence",
     "Margin",
     "beyond_rounding",

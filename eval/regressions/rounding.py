@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 
 from skewbench.vocabulary.measures import MEASURES
 
-PICTURE_LEVELS = 2
+IMAGE_LEVELS = 2
 """Pixels may differ by so many of 255 levels: 1 where a value lies on an edge of rounding, 2 for good measure."""
 _TOLERANCE = {"float32": 3e-4, "float16": 1e-2, "bfloat16": 5e-2}
 _SIGNS = 2e-3

@@ -50,9 +50,9 @@ def judged(
             the later run has no value where it should (`value` is NaN).
         margin_of: from kind, metric and the values of the earlier run to what is asked of it.
         level: of every test, after Benjamini and Hochberg over all rows with one. Those of speed are a family of their
-            own: another question, of other data. Beside a hundred rows of equal pictures three of them would drown.
+            own: another question, of other data. Beside a hundred rows of equal images three of them would drown.
         others: rows that have evidence already (speed), or an `obstacle`.
-        lost: by cell, how many more pictures the later run lost.
+        lost: by cell, how many more images the later run lost.
     """
     tests = 0 if pairs.is_empty() else pairs.filter(_TESTED).select(KEY).n_unique()
     parts = pairs.partition_by("cell", "kind", maintain_order=True)

@@ -30,11 +30,11 @@ class Evidence:
     nonfinite: int = 0
     """Pairs whose value was finite in the earlier run and is not in the later."""
     gone: int = 0
-    """Of these, how many have no value at all in the later run, though the picture is there."""
+    """Of these, how many have no value at all in the later run, though the image is there."""
     lost: int = 0
-    """Pictures that the later run lost, beyond those that the earlier one did."""
+    """Images that the later run lost, beyond those that the earlier one did."""
     newly_lost: int | None = None
-    """Pairs that are lost in the later run alone: any counts. None: the row is not of lost pictures."""
+    """Pairs that are lost in the later run alone: any counts. None: the row is not of lost images."""
     obstacle: str = ""
     """Why the row cannot be compared at all."""
 
@@ -59,7 +59,7 @@ def judge(evidence: Evidence, level: float) -> tuple[Verdict, str]:
     if evidence.q <= level and not equivalent:
         verdict = _side(evidence)
         if verdict == "better" and evidence.lost > 0:
-            return "inconclusive", f"better over the pictures that are left, but {evidence.lost} more were lost"
+            return "inconclusive", f"better over the images that are left, but {evidence.lost} more were lost"
         return verdict, "the effect stands out" + ("" if evidence.better else "; neither side of it is better")
     if evidence.moved:
         small = ", the effect is within the margin" if equivalent else ", no effect stands out"

@@ -1,4 +1,4 @@
-"""The scorer `distribution`: a cell's pictures against real ones, on torch-fidelity's Inception features."""
+"""The scorer `distribution`: a cell's images against real ones, on torch-fidelity's Inception features."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ METRICS = (
     unit="cell",
     medium="image",
     needs=["inception-2015-12-05", "torch_fidelity"],
-    set="all pictures of the cell that are not blank",
+    set="all images of the cell that are not blank",
     metrics=METRICS,
 )
 def distribution(scorers: Scorers) -> Distribution:

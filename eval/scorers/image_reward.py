@@ -1,7 +1,7 @@
-"""ImageReward v1.0: how people would rank this picture for this prompt, about −2 to 2; SDXL is at 0.5.
+"""ImageReward v1.0: how people would rank this image for this prompt, about −2 to 2; SDXL is at 0.5.
 
 Xu et al., "ImageReward: learning and evaluating human preferences for text-to-image generation", NeurIPS 2023: a BLIP
-whose text encoder looks at the picture, and a small network on its first token. The authors' package wants libraries of
+whose text encoder looks at the image, and a small network on its first token. The authors' package wants libraries of
 2022; BLIP is in transformers under the same names, so that their checkpoint is loaded into that.
 """
 
@@ -29,7 +29,7 @@ _BATCH = 16
 
 
 class ImageReward:
-    """Reward of picture and prompt. An empty prompt has none.
+    """Reward of image and prompt. An empty prompt has none.
 
     Args:
         weights: Folder with `ImageReward.pt` and BERT's tokenizer, or a function that finds it when it is needed.
@@ -63,8 +63,8 @@ class ImageReward:
     def _rewards(self, images: Images, prompts: Sequence[str]) -> Tensor:
         from PIL import Image
 
-        model, pictures, tokens = self._loaded
-        pixels = pictures(images=[Image.fromarray(image) for image in images], return_tensors="pt")["pixel_values"]
+        model, processor, tokens = self._loaded
+        pixels = processor(images=[Image.fromarray(image) for image in images], return_tensors="pt")["pixel_values"]
         read = tokens(list(prompts), padding="max_length", truncation=True, max_length=LONGEST, return_tensors="pt")
         inputs = (pixels, read["input_ids"], read["attention_mask"])
         return model(*(tensor.to(self._device) for tensor in inputs)).cpu()
@@ -88,8 +88,8 @@ class ImageReward:
             raise BadWeights(f"{folder} holds no tokenizer: {' '.join(str(error).split())[:200]}") from error
         size = vision["image_size"]
         square = {"height": size, "width": size}
-        pictures = CLIPImageProcessorPil(size={"shortest_edge": size}, crop_size=square)  # CLIP's mean and deviation
-        return model.to(self._device), pictures, tokens
+        processor = CLIPImageProcessorPil(size={"shortest_edge": size}, crop_size=square)  # CLIP's mean and deviation
+        return model.to(self._device), processor, tokens
 
 
 @scorer(

@@ -1,4 +1,4 @@
-"""PickScore v1: which of two pictures of a prompt people pick; SDXL is at about 22.
+"""PickScore v1: which of two images of a prompt people pick; SDXL is at about 22.
 
 Kirstain et al., "Pick-a-Pic: an open dataset of user preferences for text-to-image generation", NeurIPS 2023: the
 scaled cosine of a fine-tuned CLIP ViT-H/14, in transformers.
@@ -26,7 +26,7 @@ _BATCH = 32
 
 
 class PickScore:
-    """exp(logit scale) x cosine of picture and prompt. An empty prompt has no score; a long one is cut.
+    """exp(logit scale) x cosine of image and prompt. An empty prompt has no score; a long one is cut.
 
     Args:
         weights: Folder of the model with its processor, or a function that finds it when it is needed.
@@ -52,8 +52,8 @@ class PickScore:
     def _values(self, images: Images, prompts: Sequence[str]) -> Tensor:
         from PIL import Image
 
-        model, pictures, tokens = self._loaded
-        pixels = pictures(images=[Image.fromarray(image) for image in images], return_tensors="pt")["pixel_values"]
+        model, processor, tokens = self._loaded
+        pixels = processor(images=[Image.fromarray(image) for image in images], return_tensors="pt")["pixel_values"]
         words = tokens(list(prompts), padding="max_length", truncation=True, max_length=77, return_tensors="pt")
         outputs = model(
             input_ids=words["input_ids"].to(self._device),
@@ -78,13 +78,13 @@ class PickScore:
                 folder, use_safetensors=True, local_files_only=True, dtype=torch.float32, output_loading_info=True
             )
             # Pillow's resizing, as of the published numbers
-            pictures = CLIPImageProcessorPil.from_pretrained(folder, local_files_only=True)
+            processor = CLIPImageProcessorPil.from_pretrained(folder, local_files_only=True)
             tokens = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
         except (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
             raise BadWeights(f"{folder} holds no PickScore: {' '.join(str(error).split())[:300]}") from error
         if lacking := sorted(told["missing_keys"]):
             raise BadWeights(f"{folder} holds no PickScore: {lacking[0]} is missing")
-        return model.to(self._device).eval(), pictures, tokens
+        return model.to(self._device).eval(), processor, tokens
 
 
 @scorer(

@@ -1,4 +1,4 @@
-"""How far pictures are from real ones, as distributions: FID, KID, precision, recall, density, coverage.
+"""How far images are from real ones, as distributions: FID, KID, precision, recall, density, coverage.
 
 On features (n images, d numbers each) of any network; published numbers are of Inception's 2048 (`InceptionFeatures`).
 """

@@ -5,7 +5,7 @@ from jaxtyping import Bool, Float
 
 ROUNDING = 1e-9
 """Means that differ by less than this share of the values' size are equal. A sum of n doubles depends on its order by
-up to n x 1.1e-16 of their size: 1e-10 for a million pictures, and nobody tells settings that close apart."""
+up to n x 1.1e-16 of their size: 1e-10 for a million images, and nobody tells settings that close apart."""
 
 
 def on_front(points: Float[np.ndarray, "n 2"], size: Float[np.ndarray, "2"]) -> Bool[np.ndarray, "n"]:

@@ -183,7 +183,7 @@ def _note_missing(
         parameters = {"runs": runs, "there": there, "kinds": [kind for (kind,) in kinds], "asked": asked}
         said = _told(connection.execute(_MISSING, parameters).fetchall())
     if not scored and ("metric" in rows.columns or rows.is_empty()):
-        said.append("no metric has a value; `skewbench score RUN` scores the pictures that are there")
+        said.append("no metric has a value; `skewbench score RUN` scores the images that are there")
     elif rows.is_empty():
         said.append("no rows: the runs have nothing that this query asks about, or no baseline to compare with")
     for line in said:

@@ -37,7 +37,7 @@ def compare(
     ] = None,
     format: Annotated[
         Literal["table", "csv", "json", "markdown", "parquet"],
-        typer.Option("--format", help="markdown: a page with the pictures that changed most; the others: rows."),
+        typer.Option("--format", help="markdown: a page with the images that changed most; the others: rows."),
     ] = "table",
     everything: Annotated[bool, typer.Option("--all", help="Also the rows of the table that are the same.")] = False,
     fail_on: Annotated[

@@ -23,7 +23,7 @@ def score(
     ] = "all",
     reference: Annotated[
         str | None,
-        typer.Option(help="Real pictures for FID and its like: a folder, or another run, whose baseline is taken."),
+        typer.Option(help="Real images for FID and its like: a folder, or another run, whose baseline is taken."),
     ] = None,
     lake: Lake = "lake",
     ray_address: RayAddress = "",
@@ -36,7 +36,7 @@ def score(
     ] = None,
     weights: WeightsFolder = None,
 ) -> None:
-    """Score a run's pictures. What is scored already stays; what lacks its weights is NULL with the reason.
+    """Score a run's images. What is scored already stays; what lacks its weights is NULL with the reason.
 
     Started again after a crash or a stop, it does the rest; after weights have come, what was NULL for want of them.
     """

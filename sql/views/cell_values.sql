@@ -1,4 +1,4 @@
--- A row a cell and metric of all pictures of a cell. Where cells were scored against several references, those are
+-- A row a cell and metric of all images of a cell. Where cells were scored against several references, those are
 -- here against which most cells were, of equals the last by name: values against different sets compare with nothing.
 CREATE OR REPLACE VIEW cell_values AS
 WITH

@@ -2,7 +2,7 @@
 -- Session variable category: a category of prompts, '*' for each; default: all prompts together, category NULL.
 -- baseline, mean, change over the pairs; error: of the change, clustered by prompt (Liang-Zeger, with the factor
 -- G / (G - 1)); baseline_sd: the spread of the baseline's values; wins: share of pairs that got better, ties half;
--- lost: pairs whose picture the cell lost, or, of a prompt's set, a picture without which there is no value to pair;
+-- lost: pairs whose image the cell lost, or, of a prompt's set, an image without which there is no value to pair;
 -- worst_case: change, with the worst value of the metric in the run for each. Where all were lost change is NULL, and
 -- worst_case is there. Metrics that have no better side (metrics.higher_is_better NULL) have no wins and no worst_case.
 CREATE OR REPLACE VIEW effects AS

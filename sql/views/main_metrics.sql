@@ -1,7 +1,7 @@
--- The two metrics that stand for fidelity (of a picture) and for diversity (of a set of pictures) in each run.
+-- The two metrics that stand for fidelity (of an image) and for diversity (of a set of images) in each run.
 -- role: fidelity, diversity. Session variables fidelity and diversity name others; by default the metric of the lowest rank
 -- that the run has (see metric_declarations), else any, one with a better side before one without. A metric of a prompt's
--- pictures, which has an interval, comes before one of a cell's.
+-- images, which has an interval, comes before one of a cell's.
 CREATE OR REPLACE VIEW main_metrics AS
 WITH candidates AS (
     SELECT

@@ -1,4 +1,4 @@
--- A row a sample and metric of a picture. `value` as it was scored, NULL with a reason where it could not be had;
+-- A row a sample and metric of an image. `value` as it was scored, NULL with a reason where it could not be had;
 -- `status` is the sample's: queries take means over those that are ok, and count the rest.
 -- comparability: the scorer and its version; only values of one key are comparable.
 CREATE OR REPLACE VIEW metric_values AS

@@ -1,5 +1,5 @@
 -- The metrics of a run that have a value anywhere in it, with what the run knows of each (see metric_declarations).
--- kind: sample (a picture), prompt (the pictures of a prompt), cell (all pictures of a cell).
+-- kind: sample (an image), prompt (the images of a prompt), cell (all images of a cell).
 -- label: for people; of a metric that nobody declared, its name. better: the better side, higher, lower or neither, which
 -- is also that of a metric that nobody declared; higher_is_better: the same, NULL for neither.
 -- worst, best: the worst and best value seen in the run, NULL where there is no better side.

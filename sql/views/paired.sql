@@ -1,7 +1,7 @@
--- A row a perturbed sample and metric of a picture, beside the baseline's picture of the same prompt, seed and size.
+-- A row a perturbed sample and metric of an image, beside the baseline's image of the same prompt, seed and size.
 -- baseline, value: NULL where that sample is not ok or has no finite score; change: value - baseline, NULL also where
 -- the two were scored by different scorers or versions.
--- baseline_status, status: of the two samples, so that a picture that the knob destroyed is seen.
+-- baseline_status, status: of the two samples, so that an image that the knob destroyed is seen.
 CREATE OR REPLACE VIEW paired AS
 WITH ok AS (
     SELECT run_id, sample_id, metric, value, comparability FROM metric_values WHERE status = 'ok' AND isfinite(value)

@@ -1,6 +1,6 @@
--- A row a cell, prompt and metric of the set of a prompt's pictures (diversity). n: the pictures in the set.
+-- A row a cell, prompt and metric of the set of a prompt's images (diversity). n: the images in the set.
 -- comparability: the scorer and its version, and n where the value grows with it (metric_declarations.grows_with_n): only
--- values of one key are comparable. Means over pairs of pictures are comparable at any n.
+-- values of one key are comparable. Means over pairs of images are comparable at any n.
 CREATE OR REPLACE VIEW prompt_metric_values AS
 SELECT
     g.run_id, g.cell, g.prompt_id, g.metric, g.value, g.reason, g."set", g.n,

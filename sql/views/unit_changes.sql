@@ -1,7 +1,7 @@
 -- Each value of the baseline beside that of each other cell for the same unit (see unit_values).
--- value, change: NULL where the cell has none that compares. lost: because its picture was not ok; of a prompt's set:
--- because one of the set's pictures was not, and so there is no value, or none of as many pictures as it takes.
--- Joins are on equal keys alone (hence `picture` and `set`): with another condition DuckDB pairs all units of a cell with
+-- value, change: NULL where the cell has none that compares. lost: because its image was not ok; of a prompt's set:
+-- because one of the set's images was not, and so there is no value, or none of as many images as it takes.
+-- Joins are on equal keys alone (hence `image` and `set`): with another condition DuckDB pairs all units of a cell with
 -- each other.
 CREATE OR REPLACE VIEW unit_changes AS
 WITH
@@ -10,7 +10,7 @@ expected AS MATERIALIZED (
     SELECT
         base.run_id, cells.cell, base.metric, base.kind, base.unit, base.prompt_id, base.value AS baseline,
         base.comparability,
-        CASE WHEN base.kind <> 'prompt' THEN base.unit END AS picture,
+        CASE WHEN base.kind <> 'prompt' THEN base.unit END AS image,
         CASE WHEN base.kind = 'prompt' THEN base.unit END AS "set"
     FROM known AS base
     JOIN runs ON runs.run_id = base.run_id AND runs.baseline = base.cell
@@ -28,6 +28,6 @@ FROM expected AS e
 LEFT JOIN known AS knob
     ON knob.run_id = e.run_id AND knob.cell = e.cell AND knob.metric = e.metric AND knob.kind = e.kind
     AND knob.unit = e.unit AND knob.comparability = e.comparability
-LEFT JOIN samples AS made ON made.run_id = e.run_id AND made.cell = e.cell AND made.pair_id = e.picture
+LEFT JOIN samples AS made ON made.run_id = e.run_id AND made.cell = e.cell AND made.pair_id = e.image
 LEFT JOIN incomplete
     ON incomplete.run_id = e.run_id AND incomplete.cell = e.cell AND incomplete.prompt_id = e."set";

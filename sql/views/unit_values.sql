@@ -1,6 +1,6 @@
 -- What can be compared between cells, in one long table: a row a cell, metric and unit.
--- kind sample: a metric of a picture, unit its pair_id; prompt: a metric of a prompt's pictures, unit the prompt_id;
--- measure: the picture's Align over all blocks, under the metric name alignment. Finite values of samples that are ok.
+-- kind sample: a metric of an image, unit its pair_id; prompt: a metric of a prompt's images, unit the prompt_id;
+-- measure: the image's Align over all blocks, under the metric name alignment. Finite values of samples that are ok.
 -- comparability: the key of what can be compared with what (see metric_values, prompt_metric_values).
 CREATE OR REPLACE VIEW unit_values AS
 SELECT run_id, cell, metric, 'sample' AS kind, pair_id AS unit, prompt_id, value, comparability

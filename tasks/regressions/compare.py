@@ -17,9 +17,9 @@ from skewbench.storage.records import Manifest
 from skewbench.storage.schemas import REGRESSIONS
 from skewbench.storage.store import Store
 from skewbench.tasks.experiment import NightlySpec
-from skewbench.tasks.regressions.gather import Sides, pairs, picture_pairs, sides
+from skewbench.tasks.regressions.gather import Sides, image_pairs, pairs, sides
+from skewbench.tasks.regressions.image_differences import differences
 from skewbench.tasks.regressions.margins import margins
-from skewbench.tasks.regressions.pictures import differences
 from skewbench.tasks.regressions.speed import runs_of_experiment, speed_rows, times, worse_nights
 from skewbench.vocabulary.errors import InputError, RunError
 from skewbench.vocabulary.verdicts import VERDICTS
@@ -39,8 +39,8 @@ class Comparison:
     run: Manifest
     against: Manifest
     table: pl.DataFrame
-    pictures: pl.DataFrame
-    """A row a pair of pictures that both runs have, with how far they are apart (`pictures.differences`)."""
+    images: pl.DataFrame
+    """A row a pair of images that both runs have, with how far they are apart (`images.differences`)."""
     platform: str
     """What differs of device and versions; empty where nothing does."""
 
@@ -98,9 +98,7 @@ def compare(
         night=pl.lit(run.experiment.get("repeat") or None, pl.String),
     )
     platform = next((cell.platform for cell in known.cells.values() if cell.platform and not cell.obstacle), "")
-    return Comparison(
-        run, against, _sorted(table, list(known.cells)).select(REGRESSIONS.names), known.pictures, platform
-    )
+    return Comparison(run, against, _sorted(table, list(known.cells)).select(REGRESSIONS.names), known.images, platform)
 
 
 @dataclass(frozen=True)
@@ -112,7 +110,7 @@ class Gathered:
     """As `skewbench.eval.regressions.judged` wants them."""
     hindered: list[Row]
     """Rows that cannot be compared."""
-    pictures: pl.DataFrame
+    images: pl.DataFrame
     asked: Callable[[str, str, np.ndarray], Margin]
 
 
@@ -121,12 +119,12 @@ def gather(
 ) -> Gathered:
     """All pairs of two runs, but for their times."""
     cells = sides(connection, run.run_id, against.run_id)
-    pictures = differences(connection, store.lake, run.run_id, against.run_id)
-    known, hindered = _comparable(pairs(connection, run.run_id, against.run_id, cells, pictures), cells)
+    images = differences(connection, store.lake, run.run_id, against.run_id)
+    known, hindered = _comparable(pairs(connection, run.run_id, against.run_id, cells, images), cells)
     hindered += list(_missing(connection, run.run_id, against.run_id))
     alike = [cell.cell for cell in cells.values() if cell.alike and not cell.obstacle]
-    seen = picture_pairs(pictures.filter(pl.col("cell").is_in(alike)))
-    return Gathered(cells, pl.concat([known, seen], how="diagonal"), hindered, pictures, margins(connection, spec))
+    seen = image_pairs(images.filter(pl.col("cell").is_in(alike)))
+    return Gathered(cells, pl.concat([known, seen], how="diagonal"), hindered, images, margins(connection, spec))
 
 
 def summary(comparison: Comparison) -> str:
@@ -177,7 +175,7 @@ def _why_not(part: pl.DataFrame, complete: pl.DataFrame, cell: Sides) -> str:
         return f"memory is of a device and its software: {cell.platform or 'several devices'}"
     if complete.filter(_SAME_SIZE).is_empty():
         sizes = [", ".join(map(str, sorted(set(complete[name])))) for name in ("n_before", "n")]
-        return f"sets of {sizes[0]} and of {sizes[1]} pictures"
+        return f"sets of {sizes[0]} and of {sizes[1]} images"
     versions = [sorted(set(part[name].drop_nulls())) for name in ("scorer_before", "scorer")]
     if all(versions) and versions[0] != versions[1]:
         return f"scored by {', '.join(versions[0])} and by {', '.join(versions[1])}: score both anew"

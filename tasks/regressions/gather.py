@@ -43,7 +43,7 @@ class Sides:
     alike: bool
     """On the same one device and versions, as far as a run tells its device."""
     unknown: bool
-    """Whether a run tells no device at all, as where every picture of it failed."""
+    """Whether a run tells no device at all, as where every image of it failed."""
     obstacle: str
     dtype: str
     platform: str
@@ -83,7 +83,7 @@ def sides(connection: duckdb.DuckDBPyConnection, now: str, was: str) -> dict[str
 
 
 def _told(rows: list[dict[str, object]]) -> set[tuple[object, ...]]:
-    """Devices and versions. A picture that failed names no device: it is that of the others, of its cell or its run."""
+    """Devices and versions. An image that failed names no device: it is that of the others, of its cell or its run."""
     return {tuple(row[name] for name in _PLATFORM) for row in rows if row["device"] is not None}
 
 
@@ -117,13 +117,13 @@ def _platforms(was: set[tuple[object, ...]], now: set[tuple[object, ...]]) -> st
 
 
 def pairs(
-    connection: duckdb.DuckDBPyConnection, now: str, was: str, cells: dict[str, Sides], pictures: pl.DataFrame
+    connection: duckdb.DuckDBPyConnection, now: str, was: str, cells: dict[str, Sides], images: pl.DataFrame
 ) -> pl.DataFrame:
     """All values of both runs side by side, NULL where one has none, with `moved` where that can be said.
 
-    `gone`: the value that the later run lacks is of a picture that it has, or of as large a set, and it has the metric
+    `gone`: the value that the later run lacks is of an image that it has, or of as large a set, and it has the metric
     elsewhere.
-    `pictures`: cell, unit, prompt_id, levels (largest difference of a pixel), mean (of all pixels), of `differences`.
+    `images`: cell, unit, prompt_id, levels (largest difference of a pixel), mean (of all pixels), of `differences`.
     """
     frame = connection.execute(_PAIRS, {"now": now, "was": was}).pl()
     frame = frame.sort(*KEY, "unit", nulls_last=True)
@@ -132,11 +132,11 @@ def pairs(
     elsewhere = pl.col("value").is_not_null().any().over(KEY[1:])
     frame = frame.with_columns(gone=pl.col("gone") & elsewhere & ~pl.col("metric").is_in(may_be_absent))
     parts = frame.partition_by(KEY, maintain_order=True)
-    moved = [_moved(part, cells[str(part["cell"][0])], pictures) for part in parts]
+    moved = [_moved(part, cells[str(part["cell"][0])], images) for part in parts]
     return pl.concat(moved) if moved else frame.with_columns(moved=pl.lit(None, pl.Boolean))
 
 
-def _moved(part: pl.DataFrame, cell: Sides, pictures: pl.DataFrame) -> pl.DataFrame:
+def _moved(part: pl.DataFrame, cell: Sides, images: pl.DataFrame) -> pl.DataFrame:
     """The rows of one metric of a cell, with `moved`."""
     kind, metric = part["kind"][0], part["metric"][0]
     if not cell.alike and not (cell.unknown and kind == "lost"):
@@ -146,15 +146,15 @@ def _moved(part: pl.DataFrame, cell: Sides, pictures: pl.DataFrame) -> pl.DataFr
     before, value = (part[name].fill_null(float("nan")).to_numpy() for name in ("before", "value"))
     moved = pl.Series("moved", beyond_rounding(before, value, share), pl.Boolean)
     part = part.with_columns(moved=pl.when(both).then(moved))
-    return _excuse(part, pictures) if kind in _SCORES else part
+    return _excuse(part, images) if kind in _SCORES else part
 
 
-def _excuse(part: pl.DataFrame, pictures: pl.DataFrame) -> pl.DataFrame:
-    """A score that moves since its pictures differ by rounding is rounding; on pictures that are equal it is not."""
+def _excuse(part: pl.DataFrame, images: pl.DataFrame) -> pl.DataFrame:
+    """A score that moves since its images differ by rounding is rounding; on images that are equal it is not."""
     of = {"sample": "unit", "prompt": "prompt_id", "cell": "cell"}[part["kind"][0]]
     key = "unit" if of == "cell" else of
     rounded = (
-        pictures.filter(cell=part["cell"][0])
+        images.filter(cell=part["cell"][0])
         .group_by(pl.col(of).alias(key))
         .agg(rounded=(pl.col("moved").any().not_() & (pl.col("levels") > 0).any()))
     )
@@ -162,9 +162,9 @@ def _excuse(part: pl.DataFrame, pictures: pl.DataFrame) -> pl.DataFrame:
     return joined.with_columns(moved=pl.col("moved") & pl.col("rounded").fill_null(False).not_()).drop("rounded")
 
 
-def picture_pairs(pictures: pl.DataFrame) -> pl.DataFrame:
-    """The pictures' own differences as pairs: from nothing to the mean difference of a pixel, in levels of 255."""
-    return pictures.select(
+def image_pairs(images: pl.DataFrame) -> pl.DataFrame:
+    """The images' own differences as pairs: from nothing to the mean difference of a pixel, in levels of 255."""
+    return images.select(
         "cell",
         pl.lit("picture").alias("kind"),
         pl.lit(None, pl.String).alias("stage"),

@@ -1,4 +1,4 @@
-"""A comparison as Markdown, for the Prefect UI or a file: summary, rows that matter, pictures that changed most."""
+"""A comparison as Markdown, for the Prefect UI or a file: summary, rows that matter, images that changed most."""
 
 import re
 
@@ -9,8 +9,8 @@ from skewbench.tasks.regressions.compare import Comparison, summary
 from skewbench.tasks.report.numbers import show, signed
 from skewbench.tasks.report.thumbnails import thumbnail
 
-PICTURES = 6
-"""Pairs of pictures that are shown."""
+IMAGES = 6
+"""Pairs of images that are shown."""
 ROWS = 40
 _SHOWN = (
     *("verdict", "cell", "metric", "stage", "set", "n", "before", "mean", "change"),
@@ -20,8 +20,8 @@ _QUIET = ("same", "inconclusive", "not comparable")
 
 
 def markdown(comparison: Comparison, lake: str) -> str:
-    """The page; pictures are part of it."""
-    parts = [f"**{summary(comparison)}**", *_table(comparison.table), *_pictures(comparison, lake)]
+    """The page; images are part of it."""
+    parts = [f"**{summary(comparison)}**", *_table(comparison.table), *_images(comparison, lake)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -86,17 +86,17 @@ def starts_at(row: dict[str, object]) -> str:
     return f"{step}block {row['block']}"
 
 
-def _pictures(comparison: Comparison, lake: str) -> list[str]:
-    most = comparison.pictures.filter("moved").sort("mean", "unit", descending=[True, False]).head(PICTURES)
+def _images(comparison: Comparison, lake: str) -> list[str]:
+    most = comparison.images.filter("moved").sort("mean", "unit", descending=[True, False]).head(IMAGES)
     if most.is_empty():
         return []
-    before = sql.pictures(lake, comparison.against.run_id, most["sample_before"])
-    now = sql.pictures(lake, comparison.run.run_id, most["sample"])
+    before = sql.encoded_images(lake, comparison.against.run_id, most["sample_before"])
+    now = sql.encoded_images(lake, comparison.run.run_id, most["sample"])
     lines = ["| before | now | |", "|---|---|---|"]
     for row in most.to_dicts():
         caption = f"{row['prompt']} ({row['cell']}, seed {row['seed']}; {row['mean']:.1f} of 255 levels a pixel)"
         lines.append(f"| {_image(before[row['sample_before']])} | {_image(now[row['sample']])} | {_text(caption)} |")
-    return ["Pictures that changed most:", "\n".join(lines)]
+    return ["Images that changed most:", "\n".join(lines)]
 
 
 def _text(given: str) -> str:
@@ -107,7 +107,7 @@ def _text(given: str) -> str:
 
 def _image(content: bytes) -> str:
     small = thumbnail(content)
-    return f"![picture]({small.source})" if small else f"({len(content)} bytes, no picture)"
+    return f"![image]({small.source})" if small else f"({len(content)} bytes, no image)"
 
 
 def _number(value: float | None) -> str:

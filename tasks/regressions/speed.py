@@ -1,4 +1,4 @@
-"""Seconds a picture: against earlier nights on the same device, or in runs of two builds that took turns.
+"""Seconds an image: against earlier nights on the same device, or in runs of two builds that took turns.
 
 What else a machine does moves its times by more than a build does, so that one run beside another says nothing.
 """
@@ -25,7 +25,7 @@ _BUILD = ("source", "versions", "revision")
 
 @dataclass(frozen=True)
 class Times:
-    """One run's median seconds a picture, by cell and device."""
+    """One run's median seconds an image, by cell and device."""
 
     run: Manifest
     seconds: dict[tuple[str, str], float]
@@ -46,7 +46,7 @@ def _same(one: Manifest, other: Manifest) -> bool:
 
 
 def times(connection: duckdb.DuckDBPyConnection, runs: list[Manifest]) -> list[Times]:
-    """Medians, since the first pictures of a worker and whatever else the machine did are no property of the build."""
+    """Medians, since the first images of a worker and whatever else the machine did are no property of the build."""
     found: dict[str, dict[tuple[str, str], float]] = {run.run_id: {} for run in runs}
     for run_id, cell, device, seconds in connection.execute(
         "SELECT run_id, cell, device, median(seconds) FROM samples "

@@ -24,8 +24,8 @@ class Answers:
     labels: Labels
     context: Context
     metrics: pl.DataFrame  # metric, kind, higher_is_better
-    fidelity: str | None  # the metric that stands for fidelity: a score of a picture, if there is one
-    diversity: str | None  # the metric that stands for diversity: of a set of pictures
+    fidelity: str | None  # the metric that stands for fidelity: a score of an image, if there is one
+    diversity: str | None  # the metric that stands for diversity: of a set of images
     correlations: pl.DataFrame
     curve: pl.DataFrame
     regimes: pl.DataFrame

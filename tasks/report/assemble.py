@@ -10,9 +10,9 @@ from skewbench.storage.verify import broken_parts_told
 from skewbench.tasks.report.answers import ask
 from skewbench.tasks.report.explorer import explore
 from skewbench.tasks.report.findings import find
+from skewbench.tasks.report.gallery import choose_images
 from skewbench.tasks.report.head import read_head, run_tables
 from skewbench.tasks.report.page import Page, render
-from skewbench.tasks.report.pictures import choose_pictures
 from skewbench.tasks.report.sections.against import Comparison, against_section
 from skewbench.tasks.report.sections.claims import claims_section
 from skewbench.tasks.report.sections.curve import curve_section
@@ -47,7 +47,7 @@ def report_run(store: Store, run_id: str, against: str | None = None) -> str:
 def _page(store: Store, run: Manifest, comparison: Comparison | None) -> Page:
     with closing(sql.connect(store.lake, run.run_id, include_running=True)) as lake:
         answers = ask(lake, run)
-        groups = choose_pictures(answers, store.lake)
+        groups = choose_images(answers, store.lake)
         return Page(
             head=read_head(answers),
             findings=find(answers),

@@ -1,4 +1,4 @@
-// The explorer: sliders choose a setting that was run; its pictures are those of the gallery below, so none is there twice.
+// The explorer: sliders choose a setting that was run; its images are those of the gallery below, so none is there twice.
 (() => {
   const body = document.getElementById("explorer-body");
   const { families, captions } = JSON.parse(document.getElementById("explorer-data").textContent);
@@ -25,9 +25,9 @@
     for (const part of parts) part.hidden = part !== parts[family];
     for (const table of body.querySelectorAll("[data-effects]")) table.hidden = table.dataset.effects !== setting.cell;
     for (const slot of body.querySelectorAll("[data-slot]")) {
-      const of = `.gallery .picture[data-pair="${slot.dataset.slot}"][data-cell="${CSS.escape(setting.cell)}"]`;
-      const picture = document.querySelector(`#pictures ${of}`);
-      slot.replaceChildren(...(picture ? [picture.cloneNode(true)] : []));
+      const of = `.gallery .image[data-pair="${slot.dataset.slot}"][data-cell="${CSS.escape(setting.cell)}"]`;
+      const image = document.querySelector(`#images ${of}`);
+      slot.replaceChildren(...(image ? [image.cloneNode(true)] : []));
     }
     body.dataset.cell = setting.cell;
     document.getElementById("explorer-caption").textContent = captions[setting.cell];

@@ -8,9 +8,9 @@ import polars as pl
 
 from skewbench.tasks.report.answers import Answers
 from skewbench.tasks.report.columns import intervals, metric_column, numbers
+from skewbench.tasks.report.gallery import Group
 from skewbench.tasks.report.labels import Labels
 from skewbench.tasks.report.numbers import count, show, signed
-from skewbench.tasks.report.pictures import Group
 from skewbench.tasks.report.view import Column, Table, table
 
 
@@ -64,7 +64,7 @@ class Explorer:
 
 
 def explore(answers: Answers, groups: list[Group]) -> Explorer | None:
-    """The explorer of a run; None where there is no knob to turn, or no picture."""
+    """The explorer of a run; None where there is no knob to turn, or no image."""
     knobs = answers.lake.execute("FROM knobs ORDER BY position").pl()
     families = tuple(
         _family(answers, str(name), some)

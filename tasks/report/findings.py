@@ -89,7 +89,7 @@ def _worst(answers: Answers, cell: str) -> Iterator[_Statement]:
     own = answers.worst.filter(cell=cell, regime="swap").filter(pl.col("metric") == pl.col("chosen_by"))
     for row in own.filter(metric=answers.fidelity or "").to_dicts():
         verb = "Raises" if row["change"] > 0 else "Lowers"
-        worst = f"the worst {percent(row['fraction'])} of baseline pictures"
+        worst = f"the worst {percent(row['fraction'])} of baseline images"
         yield (
             _holds(row),
             f"{verb} {answers.labels.of(row['metric'])} of {worst} beyond the drift toward the mean: {_number(row)}, "

@@ -72,7 +72,7 @@ _FAILURES = (
 _SPEED = (
     CELL,
     words("device", "device"),
-    numbers("seconds a picture", "seconds", show),
+    numbers("seconds an image", "seconds", show),
     numbers("against baseline", "slowdown", lambda times: f"{times:.2f} ×"),
     numbers("peak memory, GB", "peak_memory", lambda size: f"{size / 1e9:.2f}"),
     numbers("n", "n", count),
@@ -119,10 +119,10 @@ def _facts(answers: Answers, found: dict[str, Any]) -> list[tuple[str, str]]:
         ("prompts × seeds", f"{count(found['prompts'])} × {count(found['seeds'])}"),
         ("cells", count(len(answers.cells))),
         ("steps, guidance", f"{_all(found['steps'])}, {_all(found['guidance'])}" if found["steps"] else ""),
-        ("picture", _all(found["size"])),
+        ("image", _all(found["size"])),
         ("precision", _all(found["dtype"])),
         ("device", _all(found["device"])),
-        ("seconds a picture", "" if found["seconds"] is None else show(found["seconds"])),
+        ("seconds an image", "" if found["seconds"] is None else show(found["seconds"])),
         ("versions", ", ".join(versions)),
         ("begun", answers.run.created.replace("T", " ").replace("+00:00", " UTC")),
     ]

@@ -9,7 +9,7 @@ def no_metric(answers: Answers, what: str = "score") -> str:
     named = f"asks for {', '.join(asked)}" if asked else "asks for no metric"
     return (
         f"There is no {what} in this run; the experiment {named}. `skewbench score {answers.run.run_id}` scores the "
-        "pictures that are there."
+        "images that are there."
     )
 
 
@@ -24,7 +24,7 @@ def no_baseline(answers: Answers) -> str | None:
     """Nothing to compare with; None where there is."""
     if answers.baseline is None:
         return (
-            "There is no baseline in this run, so no picture has a partner. Add a cell with `knob: {kind: vanilla}` to "
+            "There is no baseline in this run, so no image has a partner. Add a cell with `knob: {kind: vanilla}` to "
             "the experiment and start `skewbench run EXPERIMENT`."
         )
     if len(answers.cells) == 1:

@@ -17,8 +17,8 @@ from markupsafe import Markup, escape
 from skewbench.eval.figures import Colours, config
 from skewbench.tasks.report.explorer import Explorer
 from skewbench.tasks.report.findings import Findings
+from skewbench.tasks.report.gallery import Group
 from skewbench.tasks.report.head import Head
-from skewbench.tasks.report.pictures import Group
 from skewbench.tasks.report.view import Section, Table
 
 LIGHT = Colours()
@@ -51,7 +51,7 @@ class Page:
     groups: tuple[Group, ...]
     tables: tuple[tuple[str, Table], ...]  # with what was run: heading, table
     cells: tuple[str, ...]
-    scored_by: str  # the metric beside the pictures; empty where there is none
+    scored_by: str  # the metric beside the images; empty where there is none
 
 
 def render(page: Page) -> str:

@@ -1,4 +1,4 @@
-"""A run in a page of Markdown, for where no HTML file can be shown: findings, figures as inline pictures, faults."""
+"""A run in a page of Markdown, for where no HTML file can be shown: findings, figures as inline images, faults."""
 
 import base64
 import html
@@ -66,14 +66,14 @@ def _figures(answers: Answers) -> Iterator[str]:
 
 def _figure(figure: Figure) -> Iterator[str]:
     charts = [chart for panel in figure.panels[:1] for chart in panel.charts if chart.layout != "narrow"]
-    drawn = [picture for chart in charts if (picture := _picture(chart))]
+    drawn = [image for chart in charts if (image := _image(chart))]
     if drawn:
         yield f"### {inert(figure.title)}"
         yield from drawn
         yield f"{inert(figure.meaning)} Query `{figure.query}`; {inert(figure.n)}."
 
 
-def _picture(chart: Chart) -> str | None:
+def _image(chart: Chart) -> str | None:
     # PNG: an SVG's words would be set in the reader's fonts, and cut off where these are wider
     encoded = base64.b64encode(draw(chart.spec)).decode()
     return f"![{inert(chart.label)}](data:image/png;base64,{encoded})" if len(encoded) <= LARGEST else None

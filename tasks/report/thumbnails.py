@@ -1,4 +1,4 @@
-"""Pictures of the lake as thumbnails that a page can hold."""
+"""Images of the lake as thumbnails that a page can hold."""
 
 import base64
 import io
@@ -9,12 +9,12 @@ from PIL import Image, UnidentifiedImageError
 LARGEST = 256
 """Pixels of a thumbnail's longer side."""
 SMALL = 128
-"""Up to so many pixels a picture is embedded as it is, and shown enlarged with its pixels visible."""
+"""Up to so many pixels an image is embedded as it is, and shown enlarged with its pixels visible."""
 
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """A picture as a data URI. `small`: it is the picture itself, not a scaled one."""
+    """An image as a data URI. `small`: it is the image itself, not a scaled one."""
 
     source: str
     width: int
@@ -23,16 +23,16 @@ class Thumbnail:
 
 
 def thumbnail(content: bytes) -> Thumbnail | None:
-    """A picture's thumbnail; None where the bytes are no picture."""
+    """An image's thumbnail; None where the bytes are no image."""
     try:
         with Image.open(io.BytesIO(content)) as opened:
-            picture = opened.convert("RGB")
+            image = opened.convert("RGB")
     except (UnidentifiedImageError, OSError):
         return None
-    small = max(picture.size) <= SMALL
-    if max(picture.size) > LARGEST:
-        picture.thumbnail((LARGEST, LARGEST), Image.Resampling.LANCZOS)
+    small = max(image.size) <= SMALL
+    if max(image.size) > LARGEST:
+        image.thumbnail((LARGEST, LARGEST), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
-    picture.save(buffer, format="WEBP", lossless=small, quality=80, method=4)
+    image.save(buffer, format="WEBP", lossless=small, quality=80, method=4)
     source = f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"
-    return Thumbnail(source, *picture.size, small)
+    return Thumbnail(source, *image.size, small)

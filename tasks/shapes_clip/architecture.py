@@ -1,6 +1,6 @@
 """The parts of `shapes-clip`: open_clip's own CLIP, small, and the heads that only training has.
 
-A ResNet sees the picture: on this little data, transformers of the same cost learned colours in the time in which it
+A ResNet sees the image: on this little data, transformers of the same cost learned colours in the time in which it
 had learned shapes too.
 """
 
@@ -44,7 +44,7 @@ def clip(vocabulary: int) -> CLIP:
 
 
 class Heads(nn.Module):
-    """Read facts off the towers while they learn: off the picture's map of 4 x 4 cells, and off features.
+    """Read facts off the towers while they learn: off the image's map of 4 x 4 cells, and off features.
 
     One head reads the features of both towers, which so begin in one set of coordinates.
     """

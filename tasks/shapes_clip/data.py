@@ -1,4 +1,4 @@
-"""Training pictures, a little disturbed, and captions with wrong ones beside them."""
+"""Training images, a little disturbed, and captions with wrong ones beside them."""
 
 from dataclasses import replace
 
@@ -20,15 +20,15 @@ _LETTERS = frozenset(word for words in _NAMELESS.values() for word in words)
 NAMELESS_SCENES, NAMELESS_OBJECTS = 0.5, 0.7
 """Share of scenes that may have objects with a nameless attribute, and share of such objects in them."""
 SHIFT = 2
-"""Most pixels that a picture is moved; objects keep that distance from its border."""
+"""Most pixels that an image is moved; objects keep that distance from its border."""
 BLUR = (0.3, 1.0)
-"""Range of the blur's deviation, in pixels, of the half of the batches that is blurred: generated pictures are soft."""
+"""Range of the blur's deviation, in pixels, of the half of the batches that is blurred: generated images are soft."""
 NOISE, GAIN = 0.06, 0.08
-"""Most noise, as a deviation, and most change of a channel, of pictures in -1..1."""
+"""Most noise, as a deviation, and most change of a channel, of images in -1..1."""
 
 
 def draw_scenes(size: int, seed: int) -> Pool:
-    """Scenes of `sample_scenes` with their pictures."""
+    """Scenes of `sample_scenes` with their images."""
     scenes = sample_scenes(size, seed)
     return Pool(scenes, torch.from_numpy(np.stack([np.asarray(render(scene)) for scene in scenes])))
 
@@ -62,7 +62,7 @@ def is_named(text: str) -> bool:
 
 
 def disturbed(pixels: UInt8[Tensor, "n h w 3"], generator: torch.Generator) -> Float[Tensor, "n 3 h w"]:
-    """Pictures as the model sees them: moved, blurred, noisy, with their colours a little off."""
+    """Images as the model sees them: moved, blurred, noisy, with their colours a little off."""
     images = as_model_input(pixels)
     count, _, height, width = images.shape
     padded = F.pad(images, (SHIFT,) * 4, mode="replicate")

@@ -1,9 +1,9 @@
-"""How often `shapes-clip` finds a picture's caption among a hundred: `python -m skewbench.tasks.shapes_clip.evaluate`.
+"""How often `shapes-clip` finds an image's caption among a hundred: `python -m skewbench.tasks.shapes_clip.evaluate`.
 
-Pictures are of the test split, so none of their colour x shape x texture combinations was in training. A picture's
+Images are of the test split, so none of their colour x shape x texture combinations was in training. An image's
 hundred captions: a true one; all that differ from it in one attribute (12 to 60 of them); as many with two attributes
 of different kinds changed as are wanted; and, where a short caption has too few of those, true captions of other
-pictures, those with as many objects first.
+images, those with as many objects first.
 """
 
 from collections import Counter
@@ -33,7 +33,7 @@ TWO_CHANGES, OTHER_SCENE = "two changes", "other scene"
 
 @dataclass(frozen=True)
 class Found:
-    """One picture's retrieval. `kinds`: of each kind among its false captions, whether the true one beats them all."""
+    """One image's retrieval. `kinds`: of each kind among its false captions, whether the true one beats them all."""
 
     objects: int
     kinds: dict[str, bool]
@@ -79,8 +79,8 @@ def _objects(text: str) -> list[tuple[str, str]]:
 
 
 def _find(tower: ClipTower, scene: Scene, text: str, others: list[tuple[str, str]]) -> Found:
-    picture = tower.images(np.asarray(render(scene))[None])[0]
-    true, *false = (tower.texts([text, *(other for _, other in others)]) @ picture).tolist()
+    image = tower.images(np.asarray(render(scene))[None])[0]
+    true, *false = (tower.texts([text, *(other for _, other in others)]) @ image).tolist()
     kinds: dict[str, bool] = {}
     for (kind, _), cosine in zip(others, false, strict=True):
         kinds[kind] = kinds.get(kind, True) and true > cosine
@@ -88,14 +88,14 @@ def _find(tower: ClipTower, scene: Scene, text: str, others: list[tuple[str, str
 
 
 def main(
-    count: Annotated[int, typer.Option(help="Pictures.")] = 600,
-    seed: Annotated[int, typer.Option(help="Decides pictures and captions.")] = 0,
+    count: Annotated[int, typer.Option(help="Images.")] = 600,
+    seed: Annotated[int, typer.Option(help="Decides images and captions.")] = 0,
     split: Annotated[str, typer.Option(help="`test`, or `train` for combinations that training had.")] = "test",
 ) -> None:
-    """Print the share of pictures whose true caption comes first, by kind of change and by number of objects."""
+    """Print the share of images whose true caption comes first, by kind of change and by number of objects."""
     chosen: Split = "train" if split == "train" else "test"
     found = list(track(retrieval(ClipTower(WEIGHTS), count, seed, chosen), "retrieval", total=count))
-    table = Table("true caption beats", "pictures", "first", "95% interval", title=f"shapes-clip, {chosen} split")
+    table = Table("true caption beats", "images", "first", "95% interval", title=f"shapes-clip, {chosen} split")
     of_kind = [(kind, [one.kinds[kind] for one in found if kind in one.kinds]) for kind in KINDS]
     of_count = [
         (f"all 99, {n} object{'s' * (n > 1)}", [one.first for one in found if one.objects == n]) for n in OBJECTS

@@ -1,6 +1,6 @@
 """Train the bundled CLIP `shapes-clip` from scratch: `python -m skewbench.tasks.shapes_clip.train`.
 
-Four stages, each a command: `pictures` teaches the image tower the facts of scenes, `words` teaches the text tower to
+Four stages, each a command: `images` teaches the image tower the facts of scenes, `words` teaches the text tower to
 tell them from captions, `captions` trains both towers together, `export` writes float16 safetensors into the package. A
 stage started again goes on from its last checkpoint.
 """
@@ -50,8 +50,8 @@ Batch = Annotated[int, typer.Option(help="Scenes a step.")]
 Rate = Annotated[float, typer.Option(help="Peak learning rate.")]
 
 
-@app.command("pictures")
-def train_pictures(
+@app.command("images")
+def train_images(
     folder: Folder = Path("training/shapes-clip"),
     steps: Steps = 4000,
     batch: Batch = 64,
@@ -68,7 +68,7 @@ def train_pictures(
         chosen = torch.randint(len(pool.scenes), (batch,), generator=generator)
         return _facts_loss(model, heads, pool, chosen, generator)[0]
 
-    fit(nn.ModuleDict({"visual": model.visual, "heads": heads}), loss_of, folder / "pictures", steps, rate, seed)
+    fit(nn.ModuleDict({"visual": model.visual, "heads": heads}), loss_of, folder / "images", steps, rate, seed)
 
 
 @app.command("words")
@@ -83,7 +83,7 @@ def train_words(
     """Train the text tower to tell what captions say, by word and as a whole, in the image tower's coordinates."""
     torch.manual_seed(seed)
     model, heads = _parts(folder)
-    load_average(nn.ModuleDict({"visual": model.visual, "heads": heads}), folder / "pictures")
+    load_average(nn.ModuleDict({"visual": model.visual, "heads": heads}), folder / "images")
     heads.requires_grad_(False)
     head = WordHead(model)
     untold = sample_scenes(scenes, seed)
@@ -110,13 +110,13 @@ def train_captions(
     rate: Rate = 1e-3,
     seed: Seed = 1,
 ) -> None:
-    """Train both towers: CLIP's loss with false captions of each picture's own; and the facts, told and seen."""
+    """Train both towers: CLIP's loss with false captions of each image's own; and the facts, told and seen."""
     torch.manual_seed(seed)
     model, heads = _parts(folder)
     visual, model.visual, head = model.visual, nn.Identity(), WordHead(model)
     load_average(nn.ModuleDict({"text": model, "head": head}), folder / "words")
     model.visual = visual
-    load_average(nn.ModuleDict({"visual": visual, "heads": heads}), folder / "pictures")
+    load_average(nn.ModuleDict({"visual": visual, "heads": heads}), folder / "images")
     pool = draw_scenes(scenes, seed)
     tokens_of = _tokens_of(folder)
     end = model.vocab_size - 1

@@ -18,14 +18,14 @@ SHARES = (0.35, 0.45, 0.20)
 
 @dataclass(frozen=True)
 class Pool:
-    """Scenes and their pictures."""
+    """Scenes and their images."""
 
     scenes: list[Scene]
     pixels: UInt8[Tensor, "n 64 64 3"]
 
 
 def draw_pool(size: int, seed: int, split: Split = "train", shares: tuple[float, float, float] = SHARES) -> Pool:
-    """`size` scenes of a split with their pictures, the same for the same seed and `shares` of 1, 2 and 3 objects."""
+    """`size` scenes of a split with their images, the same for the same seed and `shares` of 1, 2 and 3 objects."""
     rng = np.random.default_rng(seed)
     counts = rng.choice([1, 2, 3], size=size, p=shares)
     scenes = [sample_scene(rng, int(count), split) for count in counts]

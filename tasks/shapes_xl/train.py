@@ -162,7 +162,7 @@ def export(
 
 
 def _encode(vae: AutoencoderKL, pool: Pool, device: str) -> Float[Tensor, "n c h w"]:
-    """The mean latents of every picture: sharper targets than samples, and the decoder forgives either."""
+    """The mean latents of every image: sharper targets than samples, and the decoder forgives either."""
     with torch.inference_mode():
         means = [vae.encode(as_model_input(p).to(device)).latent_dist.mean.cpu() for p in pool.pixels.split(250)]
     return torch.cat(means).clone()  # an inference tensor could not take part in training

@@ -2,7 +2,7 @@
 
     python -m tests.bench                 # all tables of this machine, as `make bench`
     python -m tests.bench.layer           # one self-attention under each state
-    python -m tests.bench.model           # whole models: seconds and peak memory a picture
+    python -m tests.bench.model           # whole models: seconds and peak memory an image
     python -m tests.bench.peer --released PATH   # the paper's released code, from a checkout of yours
     python -m tests.bench.lake            # what writing costs
     python -m tests.bench.queries         # what asking costs

@@ -1,7 +1,7 @@
 """What writing the lake costs beside making what is written: `python -m tests.bench.lake`.
 
-A shard of the bundled model's pictures is drawn and measured alone. Then a worker does the rest of its job on them:
-rows, pictures judged and encoded as PNG, Parquet written with fsync, receipt. That is what the lake adds. (The
+A shard of the bundled model's images is drawn and measured alone. Then a worker does the rest of its job on them:
+rows, images judged and encoded as PNG, Parquet written with fsync, receipt. That is what the lake adds. (The
 difference of two whole jobs, one with it and one without, drowns in the drawing's own spread.)
 """
 
@@ -36,16 +36,16 @@ Drawn = tuple[Pixels, Recorder]
 def main(argv: Sequence[str] | None = None) -> None:
     parser = arguments(__doc__)
     parser.add_argument("--model", type=Path, help="another folder in the hub's layout")
-    parser.add_argument("--pictures", type=int, default=16, help="of the shard, in batches of 4")
+    parser.add_argument("--images", type=int, default=16, help="of the shard, in batches of 4")
     parser.add_argument("--steps", type=int, default=20)
     asked = parser.parse_args(argv)
-    pictures, steps = (4, 1) if asked.tiny else (asked.pictures, asked.steps)
+    images, steps = (4, 1) if asked.tiny else (asked.images, asked.steps)
     spec = ModelSpec() if asked.model is None else ModelSpec(id=str(asked.model))
     source = resolve_model(spec)
     setting = Setting(
         RUN, spec, source.revision, GenerationSpec(steps=steps), MeasureSpec(), image_size(source, None, None), 4
     )
-    shard = _shard(pictures)
+    shard = _shard(images)
     with tempfile.TemporaryDirectory() as folder:
         worker = Worker(Needs(folder, setting, source, asked.threads, 0.0))
         parts, sizes = _parts(worker, setting, shard, Path(folder), asked.rounds)
@@ -60,28 +60,28 @@ def main(argv: Sequence[str] | None = None) -> None:
         rows.append([NAMES.get(name, name), took, rate, _percent([used / alone for used in times.processor])])
     show(
         "lake",
-        f"Writing the lake: a shard of {pictures} pictures, {steps} steps, all blocks measured at every step",
+        f"Writing the lake: a shard of {images} images, {steps} steps, all blocks measured at every step",
         ["work", "seconds", "MB/s", "share of drawing and measuring"],
         rows,
         device="cpu",
         notes=[
             f"Drawing and measuring alone: {spread(drawing['drawing'].seconds)} s. Shares are of processor time, so "
             "what the disk takes beside the next batch counts where it uses the processor. The first row is a worker's "
-            "whole job on pictures and measures that are given to it; below it its largest parts, each by itself."
+            "whole job on images and measures that are given to it; below it its largest parts, each by itself."
         ],
         raw={**drawing, **job, "parts": parts, "bytes": sizes},
         out=asked.out,
     )
 
 
-def _shard(pictures: int) -> Shard:
+def _shard(images: int) -> Shard:
     cell = Cell.model_validate({"name": "baseline", "knob": {"kind": "vanilla"}})
     prompt = Prompt("p0", CAPTION)
-    return Shard("bench", cell, tuple(Sample(f"{i:016x}", f"{i:016x}", prompt, i, i) for i in range(pictures)))
+    return Shard("bench", cell, tuple(Sample(f"{i:016x}", f"{i:016x}", prompt, i, i) for i in range(images)))
 
 
 def _draw(worker: Worker, setting: Setting, shard: Shard) -> list[Drawn]:
-    """A shard's batches: pictures, and a recorder with their measures."""
+    """A shard's batches: images, and a recorder with their measures."""
     drawn = []
     for start in range(0, len(shard.samples), setting.batch):
         batch, recorder = shard.samples[start : start + setting.batch], Recorder()
@@ -113,10 +113,10 @@ def _parts(
     first = shard.samples[: setting.batch]
     knob = shard.cell.knob
     pixels = generate_batch(worker._pipeline, first, knob, setting.generation, setting.size)
-    pictures = [pixels[i % len(pixels)] for i in range(len(shard.samples))]
+    images = [pixels[i % len(pixels)] for i in range(len(shard.samples))]
     tables = generate_shard(worker._pipeline, setting, shard).tables()
     store = open_store(folder)
-    work: dict[str, Callable[[], int]] = {"PNG": lambda: sum(len(to_png(picture)) for picture in pictures)}
+    work: dict[str, Callable[[], int]] = {"PNG": lambda: sum(len(to_png(image)) for image in images)}
     for name, table in tables.items():
         work[f"Parquet: {name}"] = lambda name=name, table=table: (
             write_part(store, name, RUN, "parts", "0", table).bytes

@@ -17,8 +17,8 @@ Shape = tuple[int, int, int, int]
 SHAPES: dict[str, Shape] = {
     "SDXL, 1024 px, outer level": (2, 10, 4096, 640),  # of the two rows of guidance a CPU is given one
     "SDXL, 1024 px, inner level": (2, 20, 1024, 1280),
-    "shapes-xl, 8 pictures, outer level": (16, 4, 256, 64),
-    "shapes-xl, 8 pictures, inner level": (16, 6, 64, 96),
+    "shapes-xl, 8 images, outer level": (16, 4, 256, 64),
+    "shapes-xl, 8 images, inner level": (16, 6, 64, 96),
 }
 LONG = 1024
 """Tokens from which a call takes seconds on a CPU."""

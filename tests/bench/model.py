@@ -1,6 +1,6 @@
-"""Whole models under each state, seconds and peak memory a picture: `python -m tests.bench.model`.
+"""Whole models under each state, seconds and peak memory an image: `python -m tests.bench.model`.
 
-On a CPU the bundled model, 20 steps, guidance 5, 64 x 64, eight pictures at once; with `--device cuda` SDXL's UNet at
+On a CPU the bundled model, 20 steps, guidance 5, 64 x 64, eight images at once; with `--device cuda` SDXL's UNet at
 full size with seeded random weights, 30 steps, 1024 px. The work of both is counted on any machine.
 """
 
@@ -21,13 +21,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--model", type=Path, help="another folder in the hub's layout, on the CPU")
     parser.add_argument("--steps", type=int)
-    parser.add_argument("--pictures", type=int, default=8, help="at once, on the CPU")
+    parser.add_argument("--images", type=int, default=8, help="at once, on the CPU")
     parser.add_argument("--dtype", default="float16", choices=["float16", "bfloat16"], help="on a GPU")
     asked = parser.parse_args(argv)
     torch.set_num_threads(asked.threads)
     if asked.device == "cpu":
         table(
-            bundled(asked.pictures, asked.steps or (2 if asked.tiny else 20), asked.model),
+            bundled(asked.images, asked.steps or (2 if asked.tiny else 20), asked.model),
             "cpu",
             asked.rounds,
             asked.out,
@@ -47,8 +47,8 @@ def table(workload: Workload, device: str, rounds: int, out: Path | None) -> Non
     times = {} if device == "meta" else alternate(sides, device, rounds, warm=True)
     rows = []
     for name in STATES:
-        seconds = spread([t / workload.pictures for t in times[name].seconds]) if times else NOT_MEASURED
-        worked = spread([t / workload.pictures for t in times[name].processor]) if times else NOT_MEASURED
+        seconds = spread([t / workload.images for t in times[name].seconds]) if times else NOT_MEASURED
+        worked = spread([t / workload.images for t in times[name].processor]) if times else NOT_MEASURED
         ratio = ratios(times, name, PLAIN, device) if times else NOT_MEASURED
         memory = f"{most / 1e9:.3f}" if (most := peaks.get(name)) else NOT_MEASURED
         rows.append([name, seconds, worked, ratio, memory, f"{flops[name] / flops[PLAIN]:.2f}"])
@@ -62,7 +62,7 @@ def table(workload: Workload, device: str, rounds: int, out: Path | None) -> Non
     show(
         f"model-{'cuda' if device == 'meta' else device}",
         f"Whole model: {workload.name}",
-        ["state", "seconds a picture", "processor seconds", "/ plain", "peak memory, GB", "FLOP / plain"],
+        ["state", "seconds an image", "processor seconds", "/ plain", "peak memory, GB", "FLOP / plain"],
         rows,
         device="cpu" if device == "meta" else device,
         notes=notes,

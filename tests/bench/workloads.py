@@ -18,10 +18,10 @@ GUIDANCE = 5.0
 
 @dataclass(frozen=True)
 class Workload:
-    """Something that draws `pictures` pictures a call, through `unet`."""
+    """Something that draws `images` images a call, through `unet`."""
 
     name: str
-    pictures: int
+    images: int
     unet: Any
     draw: Callable[[], Any]
     meta_call: Callable[[UNet2DConditionModel], Any]
@@ -31,7 +31,7 @@ class Workload:
 
         def drawn() -> None:
             recorder = state.recorder()
-            with state.on(self.unet, self.pictures, recorder), torch.no_grad():
+            with state.on(self.unet, self.images, recorder), torch.no_grad():
                 self.draw()
             if recorder is not None:
                 recorder.to_arrow()
@@ -40,7 +40,7 @@ class Workload:
 
     def flops(self, state: State) -> int:
         """Of one call of the UNet; counted on the meta device, where nothing is computed for it."""
-        with state.on(self._on_meta, self.pictures, state.recorder()):
+        with state.on(self._on_meta, self.images, state.recorder()):
             return work(lambda: self.meta_call(self._on_meta))
 
     @cached_property
@@ -49,21 +49,21 @@ class Workload:
             return UNet2DConditionModel.from_config(self.unet.config).eval()
 
 
-def bundled(pictures: int, steps: int, folder: Path | None = None) -> Workload:
+def bundled(images: int, steps: int, folder: Path | None = None) -> Workload:
     """The bundled model's pipeline, float32 on the CPU, at guidance 5. `folder`: another model's."""
     pipeline = load(folder)
     side = pipeline.unet.config.sample_size * pipeline.vae_scale_factor
 
     def draw(pipe: Any = pipeline, **options: Any) -> Any:
-        noise = [torch.Generator().manual_seed(seed) for seed in range(pictures)]
+        noise = [torch.Generator().manual_seed(seed) for seed in range(images)]
         size = {"width": side, "height": side}
         return pipe(
-            [CAPTION] * pictures, generator=noise, num_inference_steps=steps, guidance_scale=GUIDANCE, output_type="np",
+            [CAPTION] * images, generator=noise, num_inference_steps=steps, guidance_scale=GUIDANCE, output_type="np",
             **size, **options,
         ).images  # fmt: skip
 
-    name = f"{'shapes-xl' if folder is None else folder.name}, {pictures} pictures, {steps} steps"
-    return Workload(name, pictures, pipeline.unet, draw, lambda unet: _meta_call(unet, 2 * pictures))
+    name = f"{'shapes-xl' if folder is None else folder.name}, {images} images, {steps} steps"
+    return Workload(name, images, pipeline.unet, draw, lambda unet: _meta_call(unet, 2 * images))
 
 
 @cache
@@ -76,7 +76,7 @@ def load(folder: Path | None = None) -> Any:
 
 
 def sdxl_sized(steps: int, dtype: torch.dtype, device: str = "cuda") -> Workload:
-    """SDXL's UNet with seeded random weights: the denoising loop of one picture at 1024 px, without text and VAE.
+    """SDXL's UNet with seeded random weights: the denoising loop of one image at 1024 px, without text and VAE.
 
     Random weights are as much work as trained ones. What they draw is noise, or not finite.
     """

@@ -21,7 +21,7 @@ _KEYS = {
     "group_scores": ("cell", "prompt_id", "set", "metric"),
 }
 ROUNDING = 1e-4
-"""Relative: what another size of batch may change in float32. Pictures: two levels of 255."""
+"""Relative: what another size of batch may change in float32. Images: two levels of 255."""
 
 
 def rows(lake: Path) -> dict[str, list[dict[str, Any]]]:
@@ -92,13 +92,13 @@ def _values_close(one: Any, other: Any) -> bool:
         return bool(np.isclose(one, other, rtol=ROUNDING, atol=1e-6, equal_nan=True))
     if isinstance(one, dict) and isinstance(other, dict):
         if one.keys() == other.keys() == {"bytes", "path"}:
-            return one["path"] == other["path"] and _pictures_close(one["bytes"], other["bytes"])
+            return one["path"] == other["path"] and _images_close(one["bytes"], other["bytes"])
         return one.keys() == other.keys() and all(_values_close(one[name], other[name]) for name in one)
     if isinstance(one, list) and isinstance(other, list):
         return len(one) == len(other) and all(_values_close(a, b) for a, b in zip(one, other, strict=True))
     return bool(one == other)
 
 
-def _pictures_close(one: str, other: str) -> bool:
-    first, second = (np.asarray(Image.open(io.BytesIO(bytes.fromhex(picture)))).astype(int) for picture in (one, other))
+def _images_close(one: str, other: str) -> bool:
+    first, second = (np.asarray(Image.open(io.BytesIO(bytes.fromhex(image)))).astype(int) for image in (one, other))
     return first.shape == second.shape and int(np.abs(first - second).max()) <= 2

@@ -1,4 +1,4 @@
-"""The main job on the bundled model: from an experiment file to pictures, scores, answers and a report."""
+"""The main job on the bundled model: from an experiment file to images, scores, answers and a report."""
 
 import hashlib
 import json
@@ -51,7 +51,7 @@ def _files(lake: Path) -> dict[str, str]:
     return {path.relative_to(lake).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
 
 
-def _pictures(lake: Path) -> dict[str, bytes]:
+def _images(lake: Path) -> dict[str, bytes]:
     with sql.connect(lake) as connection:
         return dict(connection.execute("SELECT sample_id, image.bytes FROM images").fetchall())
 
@@ -76,7 +76,7 @@ def test_a_plain_glob_is_right_too(lake: Path) -> None:
     assert globbed == through_views
 
 
-def test_pictures_are_marked_as_such_for_datasets(lake: Path) -> None:
+def test_images_are_marked_as_such_for_datasets(lake: Path) -> None:
     part = next((lake / "images").rglob("*.parquet"))
     features = json.loads(pq.read_schema(part).metadata[b"huggingface"])["info"]["features"]
     assert features["image"] == {"_type": "Image"}
@@ -101,18 +101,18 @@ def test_second_time_does_no_work(lake: Path, home: Path) -> None:
     assert _files(lake) == before
 
 
-def test_the_same_experiment_gives_the_same_pictures(lake: Path, home: Path) -> None:
+def test_the_same_experiment_gives_the_same_images(lake: Path, home: Path) -> None:
     """Bit by bit, in another lake, cut into other shards."""
     workers = {"count": 2, "batch": 4, "shard": 8}
     (lake.parent / "again").mkdir()
     experiment = write_experiment(lake.parent / "again", workers=workers)
     done = skewbench("run", experiment, "--lake", str(lake.parent / "again/lake"), home=home)
     assert done.returncode == 0, done.stderr
-    assert _pictures(lake.parent / "again/lake") == _pictures(lake)
+    assert _images(lake.parent / "again/lake") == _images(lake)
 
 
 def test_broken_parts_are_found_sent_back_and_made_again(lake: Path, home: Path) -> None:
-    before = _pictures(lake)
+    before = _images(lake)
     victim = sorted((lake / "images").rglob("*.parquet"))[0]
     victim.write_bytes(victim.read_bytes()[:-100])
     found = skewbench("verify", "--lake", str(lake), home=home)
@@ -121,7 +121,7 @@ def test_broken_parts_are_found_sent_back_and_made_again(lake: Path, home: Path)
     kept = {path for path in _files(lake) if "/images/" in path}
     assert skewbench("run", str(lake.parent / "small.yaml"), "--lake", str(lake), home=home).returncode == 0
     assert kept <= set(_files(lake))
-    assert _pictures(lake) == before
+    assert _images(lake) == before
     assert skewbench("verify", "--lake", str(lake), home=home).returncode == 0
 
 
@@ -143,7 +143,7 @@ def test_what_a_reader_stumbles_over_is_named(lake: Path) -> None:
 
 
 @pytest.mark.parametrize("cell", ["baseline", "skew"])
-def test_replay_draws_the_picture_again(
+def test_replay_draws_the_image_again(
     lake: Path, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cell: str
 ) -> None:
     with sql.connect(lake) as connection:
@@ -155,7 +155,7 @@ def test_replay_draws_the_picture_again(
     monkeypatch.chdir(tmp_path)
     runpy.run_path("script.py")
     drawn = np.asarray(Image.open(tmp_path / f"{sample}.png")).astype(int)
-    (tmp_path / "stored.png").write_bytes(_pictures(lake)[sample])
+    (tmp_path / "stored.png").write_bytes(_images(lake)[sample])
     # the lake's was drawn in a batch: the same to rounding
     assert np.abs(drawn - np.asarray(Image.open(tmp_path / "stored.png")).astype(int)).max() <= 2
 
@@ -182,10 +182,10 @@ def test_commands_on_the_lake(lake: Path, home: Path, arguments: list[str], said
 
 
 def test_compacted_run_is_still_done(lake: Path, home: Path) -> None:
-    before = _pictures(lake)
+    before = _images(lake)
     assert skewbench("compact", "--lake", str(lake), home=home).returncode == 0
     assert len(list((lake / "samples").rglob("*.parquet"))) == 1
-    assert _pictures(lake) == before
+    assert _images(lake) == before
     again = skewbench("run", str(lake.parent / "small.yaml"), "--lake", str(lake), home=home)
     assert (again.returncode, "nothing to do" in again.stdout) == (0, True)
     assert skewbench("verify", "--lake", str(lake), home=home).returncode == 0

@@ -38,7 +38,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def experiment(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The file of an experiment of 4 pictures."""
+    """The file of an experiment of 4 images."""
     path = tmp_path_factory.mktemp("nights") / "small.yaml"
     fields = {
         **SMALL,
@@ -99,10 +99,10 @@ def test_what_is_worse_ends_the_night_failed_and_is_kept(tmp_path: Path, monkeyp
         return row["value"] - 0.5 if row["metric"] == "aesthetic" else row["value"]
 
     def recolour(row: dict[str, Any]) -> dict[str, Any]:
-        return {"bytes": pictures["later" if row["seed"] else "same"], "path": None}
+        return {"bytes": encoded["later" if row["seed"] else "same"], "path": None}
 
     lake = Lake(prompts=16, seeds=2, blocks=3, steps=0, knobs=("baseline",), lost=False)
-    pictures = {"later": _png(200), "same": _png(90)}
+    encoded = {"later": _png(200), "same": _png(90)}
     was, now = two_runs(
         tmp_path, lake, {"scores": with_column("value", lower), "images": with_column("image", recolour)}
     )

@@ -113,9 +113,9 @@ def test_a_missing_metric_is_told_beside_the_rows(
 def test_many_missing_metrics_are_a_line_and_only_where_a_query_is_about_them(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, asked: list[str], noted: str
 ) -> None:
-    pictures = ("image_reward", "hps", "pickscore")
-    reasons = [{"metric": metric, "reason": "weights missing"} for metric in (*pictures, "fid")]
-    made(tmp_path, Lake(images=False, missing=pictures), missing_metrics=reasons)
+    preference = ("image_reward", "hps", "pickscore")
+    reasons = [{"metric": metric, "reason": "weights missing"} for metric in (*preference, "fid")]
+    made(tmp_path, Lake(images=False, missing=preference), missing_metrics=reasons)
     assert run(monkeypatch, "query", *asked, "--lake", str(tmp_path)) == 0
     told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note") and "no rows" not in line]
     assert len(told) == bool(noted)

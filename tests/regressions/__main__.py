@@ -26,7 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--prompts", type=int, default=30, help="prompts a trial")
     parser.add_argument("--trials", type=int, default=100)
     parser.add_argument("--turns", type=int, default=20, help="of two builds, a run of each, for the trials of speed")
-    parser.add_argument("--pictures", type=int, default=20, help="a run of a turn")
+    parser.add_argument("--images", type=int, default=20, help="a run of a turn")
     asked = parser.parse_args(arguments)
     asked.cache.mkdir(parents=True, exist_ok=True)
     lake = str(asked.cache)
@@ -38,10 +38,10 @@ def main(arguments: list[str] | None = None) -> int:
     )
     lines = list(trial_lines(evidence(lake, runs), asked.trials, asked.prompts))
     if asked.turns:
-        turns = make_turns(lake, asked.turns, asked.pictures // 4)
+        turns = make_turns(lake, asked.turns, asked.images // 4)
         lines += speed_lines(turns, asked.trials)
         nights, ratios = spread(turns)
-        print(f"{2 * asked.turns} runs of {asked.pictures} pictures: seconds spread by {nights:.1%}, the ratios of "
+        print(f"{2 * asked.turns} runs of {asked.images} images: seconds spread by {nights:.1%}, the ratios of "
               f"neighbours by {ratios:.1%} (standard deviations)\n")  # fmt: skip
     for kind in ("power", "false alarms"):
         print(f"{kind}\n" + "\n".join(f"  {line}" for of, line in lines if of == kind) + "\n")

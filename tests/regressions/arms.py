@@ -50,7 +50,7 @@ def experiment(repeat: str, batch: int, prompts: int, metrics: tuple[str, ...]) 
 
 @contextmanager
 def other_noise() -> Iterator[None]:
-    """The same build on other noise, under the pair's id: what chance alone does to a picture."""
+    """The same build on other noise, under the pair's id: what chance alone does to an image."""
     make = generate.generate_batch
 
     def on_other_noise(pipeline: Any, samples: Any, *rest: Any) -> Any:

@@ -26,7 +26,7 @@ NIGHTS = (5, 13)
 """Earlier nights: as few as are compared, and as many as `nightly` keeps."""
 TURNS = (5, 10)
 BATCH = 5
-"""Pictures a batch: of some batches the median leaves out the first, in which a worker still warms up."""
+"""Images a batch: of some batches the median leaves out the first, in which a worker still warms up."""
 SHARE = 0.1
 """The margin of seconds in the experiment `nightly`."""
 _NO_PAIRS = pl.DataFrame(schema=dict.fromkeys(("cell", "kind", "metric", "stage", "unit", "prompt_id"), pl.String))

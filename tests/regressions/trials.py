@@ -66,7 +66,7 @@ def trial_lines(arms: dict[str, Gathered], trials: int, prompts: int) -> Iterato
         pool = known.pairs["prompt_id"].unique().sort().to_list()
         draws = [np.random.default_rng(trial).choice(pool, prompts, replace=False).tolist() for trial in range(trials)]
         chosen = [known.pairs.filter(pl.col("prompt_id").is_in(draw)) for draw in draws]
-        if arm != "noise":  # other noise is other pictures: that the first layer sees it is no alarm
+        if arm != "noise":  # other noise is other images: that the first layer sees it is no alarm
             moved = sum(bool(part["moved"].any()) for part in chosen)
             yield kind, Line(what, FIRST, moved, trials)
         # as on another device: nothing is known of rounding, and the tests have to find it

@@ -1,4 +1,4 @@
-"""The queries run_changes and change_by_alignment, and pictures by sample."""
+"""The queries run_changes and change_by_alignment, and images by sample."""
 
 from pathlib import Path
 
@@ -56,20 +56,20 @@ def test_change_beside_the_baselines_alignment(tmp_path: Path) -> None:
     assert set(sql.query(connection, "change_by_alignment", metric="scene")["metric"]) == {"scene"}
 
 
-def test_pictures_by_sample(tmp_path: Path) -> None:
+def test_images_by_sample(tmp_path: Path) -> None:
     run_id = make(tmp_path, Lake())
     connection = sql.connect(tmp_path)
     rows = connection.sql("SELECT sample_id, image.bytes FROM images ORDER BY 1 LIMIT 5").fetchall()
-    found = sql.pictures(tmp_path, run_id, [row[0] for row in rows])
+    found = sql.encoded_images(tmp_path, run_id, [row[0] for row in rows])
     assert found == dict(rows)
-    assert sql.pictures(tmp_path, run_id, ["none"]) == {}
+    assert sql.encoded_images(tmp_path, run_id, ["none"]) == {}
     for part in (tmp_path / "images").rglob("*.parquet"):
         part.write_bytes(b"broken")
     with pytest.raises(sql.LakeError, match="verify the run"):
-        sql.pictures(tmp_path, run_id, ["none"])
+        sql.encoded_images(tmp_path, run_id, ["none"])
 
 
-def test_row_groups_without_a_wanted_picture_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_row_groups_without_a_wanted_image_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import pyarrow.parquet as pq
 
     run_id = make(tmp_path, Lake(prompts=50, seeds=5, shards=1, blocks=3, steps=0, lost=False))  # 3 parts of 3 groups
@@ -82,6 +82,6 @@ def test_row_groups_without_a_wanted_picture_are_not_read(tmp_path: Path, monkey
 
     monkeypatch.setattr(pq.ParquetFile, "read_row_group", counted)
     (wanted,) = sql.connect(tmp_path).sql("SELECT sample_id FROM samples WHERE cell = 'baseline' LIMIT 1").fetchone()
-    assert set(sql.pictures(tmp_path, run_id, [wanted])) == {wanted}
+    assert set(sql.encoded_images(tmp_path, run_id, [wanted])) == {wanted}
     assert read.count("image.bytes") == 1
     assert 1 <= read.count("sample_id") <= 9

@@ -19,7 +19,7 @@ def test_every_table_is_a_view_with_all_its_columns(tmp_path: Path) -> None:
     for table, schema in TABLES.items():
         assert connection.sql(f"FROM {table}").columns == ["run_id", *schema.names]
     assert count(connection, "samples") == 3 * 8 * 3
-    assert count(connection, "images") == 3 * 8 * 3 - 1  # the failed sample has no picture
+    assert count(connection, "images") == 3 * 8 * 3 - 1  # the failed sample has no image
     assert count(connection, "analysis") == 0
     assert connection.sql("SELECT DISTINCT run_id FROM stability").fetchall() == [(run_id,)]
     assert connection.sql("SELECT run_id, status, baseline FROM runs").fetchall() == [(run_id, "committed", "baseline")]

@@ -1,4 +1,4 @@
-"""Sets of pictures that a knob lost, and metrics that have no better side, in the queries over paired changes."""
+"""Sets of images that a knob lost, and metrics that have no better side, in the queries over paired changes."""
 
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ DIVERSITY = {"cell": CELL, "metric": "diversity"}
 
 
 def losing(folder: Path, lost: int) -> tuple[duckdb.DuckDBPyConnection, str]:
-    """A lake whose last cell loses all pictures of the first prompts; the sets that are left are very diverse."""
+    """A lake whose last cell loses all images of the first prompts; the sets that are left are very diverse."""
     run_id = make(folder, Lake(prompts=10, seeds=2, images=False, lost=False, blocks=3, steps=0))
 
     def is_lost(row: dict[str, Any]) -> bool:

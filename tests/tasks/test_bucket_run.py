@@ -1,4 +1,4 @@
-"""One experiment in a folder and in buckets: the same rows, pictures and answers, whichever way DuckDB reads them."""
+"""One experiment in a folder and in buckets: the same rows, images and answers, whichever way DuckDB reads them."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -92,16 +92,16 @@ def _rows(lake: str) -> dict[str, pl.DataFrame]:
     }
 
 
-def test_the_same_rows_and_pictures(runs: dict[str, Run], bucket: Run) -> None:
+def test_the_same_rows_and_images(runs: dict[str, Run], bucket: Run) -> None:
     folder = runs["folder"]
     here, there = _rows(folder.store.lake), _rows(bucket.store.lake)
     for table in TABLES:
         assert here[table].height > 0
         assert_frame_equal(here[table], there[table], check_exact=True)
     ids = here["samples"]["sample_id"].to_list()
-    pictures = sql.pictures(bucket.store.lake, bucket.id, ids)
-    assert len(pictures) == len(ids)
-    assert pictures == sql.pictures(folder.store.lake, folder.id, ids)
+    images = sql.encoded_images(bucket.store.lake, bucket.id, ids)
+    assert len(images) == len(ids)
+    assert images == sql.encoded_images(folder.store.lake, folder.id, ids)
 
 
 def test_the_same_answers(runs: dict[str, Run], bucket: Run) -> None:

@@ -53,7 +53,7 @@ def test_claims_of_a_run(lake: tuple[Path, str]) -> None:
     beyond = one(found, "beyond the drift toward the mean")
     assert (beyond["verdict"], beyond["published"]) == ("confirmed", None)
     assert beyond["ours"] < one(found, "raises it on the worst 20% by aesthetic")["ours"]
-    median = one(found, "does not harm the median picture")
+    median = one(found, "does not harm the median image")
     assert median["verdict"] == "confirmed"
     assert "standard deviations" in median["why"]
     assert one(found, "static α 1.2, β 5 collapses")["verdict"] == "contradicted"  # the toy's knob repairs

@@ -38,7 +38,7 @@ def _planned(tiny_sdxl: Path, batch: int = 4, **changes: Any) -> tuple[Setting, 
     return Setting("run", experiment.model, source.revision, spec, experiment.measure, size, batch), shards
 
 
-def _pictures(rows: generate.ShardRows) -> list[np.ndarray]:
+def _images(rows: generate.ShardRows) -> list[np.ndarray]:
     rows.settle()
     return [np.asarray(Image.open(BytesIO(row["image"]["bytes"]))) for row in rows.images]
 
@@ -62,7 +62,7 @@ def test_baseline_is_what_plain_diffusers_draws(pipeline: Any, tiny_sdxl: Path) 
         num_inference_steps=setting.generation.steps,
         guidance_scale=setting.generation.guidance,
     ).images[0]
-    assert np.array_equal(_pictures(generate_shard(pipeline, setting, shards[0]))[0], np.asarray(plain))
+    assert np.array_equal(_images(generate_shard(pipeline, setting, shards[0]))[0], np.asarray(plain))
 
 
 @pytest.mark.parametrize("knob", ["baseline", "skew", "adaptive"])
@@ -74,7 +74,7 @@ def test_a_sample_does_not_depend_on_its_neighbours(pipeline: Any, tiny_sdxl: Pa
         setting, shards = _planned(tiny_sdxl, batch=batch, cells=cells)
         found.append(generate_shard(pipeline, setting, next(s for s in shards if s.cell.name == knob)))
     for other in found[1:]:
-        for one, two in zip(_pictures(found[0]), _pictures(other), strict=True):
+        for one, two in zip(_images(found[0]), _images(other), strict=True):
             assert np.abs(one.astype(int) - two.astype(int)).max() <= 1
         first, second = (rows.tables()["stability"] for rows in (found[0], other))
         for name in ("sample_id", "block", "branch"):
@@ -113,7 +113,7 @@ def test_one_bad_prompt_costs_one_sample(pipeline: Any, tiny_sdxl: Path, monkeyp
     assert bad.sample_id not in rows.tables()["stability"].column("sample_id").to_pylist()
 
 
-def test_pictures_are_encoded_beside_the_next_batch(
+def test_images_are_encoded_beside_the_next_batch(
     pipeline: Any, tiny_sdxl: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first batch's wait here until the second is drawn, and the second's until the shard is returned."""
@@ -131,7 +131,7 @@ def test_pictures_are_encoded_beside_the_next_batch(
     def wait_and_encode(pixels: np.ndarray) -> bytes:
         assert second.wait(120), "the second batch was not drawn"
         assert any(np.shares_memory(pixels, one) for one in drawn[0]) or returned.wait(120), (
-            "the last pictures are waited for"
+            "the last images are waited for"
         )
         return encode(pixels)
 
@@ -144,7 +144,7 @@ def test_pictures_are_encoded_beside_the_next_batch(
 
 
 @pytest.mark.parametrize(("value", "status"), [(np.nan, "nonfinite"), (0.0, "blank")])
-def test_broken_pictures_are_told(
+def test_broken_images_are_told(
     pipeline: Any, tiny_sdxl: Path, monkeypatch: pytest.MonkeyPatch, value: float, status: str
 ) -> None:
     setting, shards = _planned(tiny_sdxl)
@@ -171,7 +171,7 @@ def test_knob_columns_are_flat() -> None:
 
 
 class _Limited:
-    """A pipeline with memory for so many pictures at once, or on which a prompt breaks the device."""
+    """A pipeline with memory for so many images at once, or on which a prompt breaks the device."""
 
     def __init__(self, pipeline: Any, most: int = 99, breaks: str = "") -> None:
         self._pipeline, self._most, self._breaks, self.batches = pipeline, most, breaks, []
@@ -198,13 +198,13 @@ def test_the_batch_is_halved_where_memory_runs_out(pipeline: Any, tiny_sdxl: Pat
     rows = generate_shard(limited, setting, shards[1])
     assert (limited.batches, rows.batch) == ([4, 2, 1, 1, 1, 1], 1)
     assert [row["status"] for row in rows.samples] == ["ok"] * 4
-    for ours, whole in zip(_pictures(rows), _pictures(generate_shard(pipeline, setting, shards[1])), strict=True):
+    for ours, whole in zip(_images(rows), _images(generate_shard(pipeline, setting, shards[1])), strict=True):
         assert np.abs(ours.astype(int) - whole).max() <= 2  # to rounding
     generate_shard(limited, setting, shards[1], batch=rows.batch)
     assert limited.batches[6:] == [1, 1, 1, 1]
 
 
-def test_memory_that_runs_out_after_the_pictures_doubles_none(
+def test_memory_that_runs_out_after_the_images_doubles_none(
     pipeline: Any, tiny_sdxl: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Measures are put together on the device too."""

@@ -114,7 +114,7 @@ def test_tables_that_cannot_be_read(tmp_path: Path) -> None:
 def _coco(path: Path) -> Path:
     """Three images with two captions each, as COCO orders them: not at all."""
     notes = [
-        {"image_id": image, "id": 10 * image + note, "caption": f"Picture {image},\n told {note}. "}
+        {"image_id": image, "id": 10 * image + note, "caption": f"Image {image},\n told {note}. "}
         for note in (1, 0)
         for image in (7, 3, 5)
     ]
@@ -128,7 +128,7 @@ def test_coco_gives_one_caption_an_image_by_the_seed(tmp_path: Path) -> None:
     assert [prompt.id.split("-")[:2] for prompt in prompts] == [["coco", "3"], ["coco", "5"], ["coco", "7"]]
     for prompt in prompts:
         _, image, caption = prompt.id.split("-")
-        assert prompt.text == f"Picture {image}, told {int(caption) % 10}."
+        assert prompt.text == f"Image {image}, told {int(caption) % 10}."
     drawn = {seed: load_prompts(PromptSpec(source="coco", path=path, seed=seed, count=2)) for seed in range(12)}
     assert load_prompts(PromptSpec(source="coco", path=path, seed=3, count=2)) == drawn[3]
     assert len({tuple(prompt.id for prompt in two) for two in drawn.values()}) > 3

@@ -53,7 +53,7 @@ def _against(*references: str) -> Change:
         rows = table.to_pylist()
         whole = [row for row in rows if row["prompt_id"] is None]
         new = [
-            row | {"set": f"all pictures, against {name}", "value": row["value"] + at}
+            row | {"set": f"all images, against {name}", "value": row["value"] + at}
             for at, name in enumerate(references)
             for row in whole
         ]
@@ -69,8 +69,8 @@ def test_two_references_are_two_rows(tmp_path: Path) -> None:
     found = _compared(tmp_path, was, now)
     rows = found.table.filter(metric="vendi", cell="baseline")
     assert rows.select("set", "verdict", "n").rows() == [
-        ("all pictures, against A", "same", 1),
-        ("all pictures, against B", "same", 1),
+        ("all images, against A", "same", 1),
+        ("all images, against B", "same", 1),
     ]
     assert rows["mean"][1] - rows["mean"][0] == pytest.approx(1)
     shown = rows_for_people(found.table)
@@ -86,15 +86,15 @@ def test_values_against_other_references_are_not_compared(tmp_path: Path) -> Non
     found = _compared(tmp_path, was, now)
     rows = found.table.filter(metric="vendi", cell="baseline")
     assert rows.select("verdict", "reason").rows() == [
-        ("not comparable", "only the earlier run has it of all pictures, against A"),
-        ("not comparable", "only the later run has it of all pictures, against B"),
+        ("not comparable", "only the earlier run has it of all images, against A"),
+        ("not comparable", "only the later run has it of all images, against B"),
     ]
-    assert "it of all pictures, against B" in markdown(found, str(tmp_path))
+    assert "it of all images, against B" in markdown(found, str(tmp_path))
 
 
 @pytest.mark.parametrize("device", ["cpu", "gpu"])
 def test_values_that_are_gone_are_told(tmp_path: Path, device: str) -> None:
-    """Of pictures that are there: eight of 32 as NULL, four without a row, and all of another cell."""
+    """Of images that are there: eight of 32 as NULL, four without a row, and all of another cell."""
     was, now = two_runs(tmp_path, SMALL)
 
     def lose(table: pa.Table) -> pa.Table:
@@ -120,14 +120,14 @@ def test_values_that_are_gone_are_told(tmp_path: Path, device: str) -> None:
     for run in (was, now):
         alter(tmp_path, run, "scores", with_column("metric", lambda row: row["metric"].replace("scene", "leak")))
     leaked = _compared(tmp_path, was, now).table.filter(metric="leak", cell="baseline").row(0, named=True)
-    assert (leaked["n"], "no value" in leaked["reason"]) == (28, False)  # it says nothing of some pictures
+    assert (leaked["n"], "no value" in leaked["reason"]) == (28, False)  # it says nothing of some images
 
 
 def _third(row: dict[str, Any]) -> bool:
     return (row["cell"], row["prompt_id"]) == ("baseline", "p00003")
 
 
-def test_pictures_that_are_lost_have_no_value_that_is_gone(tmp_path: Path) -> None:
+def test_images_that_are_lost_have_no_value_that_is_gone(tmp_path: Path) -> None:
     lost = with_column("status", lambda row: "blank" if _third(row) else "ok")
     smaller = with_column("n", lambda row: row["n"] - _third(row))
     nothing = with_column("value", lambda row: None if _third(row) else row["value"])
@@ -139,7 +139,7 @@ def test_pictures_that_are_lost_have_no_value_that_is_gone(tmp_path: Path) -> No
 
 
 def test_sets_of_another_size_are_not_compared(tmp_path: Path) -> None:
-    """One that a lost picture left smaller is left out, beside others; where all are, the row says so."""
+    """One that a lost image left smaller is left out, beside others; where all are, the row says so."""
     was, now = two_runs(tmp_path, SMALL)
     alter(tmp_path, now, "group_scores", with_column("n", lambda row: row["n"] - _third(row)))
     row = _compared(tmp_path, was, now).table.filter(metric="diversity", cell="baseline").row(0, named=True)
@@ -147,5 +147,5 @@ def test_sets_of_another_size_are_not_compared(tmp_path: Path) -> None:
     alter(tmp_path, now, "group_scores", with_column("n", lambda row: 1))
     table = _compared(tmp_path, was, now).table
     rows = table.filter(metric="diversity").select("verdict", "reason").rows()
-    assert rows == [("not comparable", "sets of 2 and of 1 pictures")] * 2
-    assert table.filter(metric="vendi")["reason"].to_list() == ["sets of 32 and of 1 pictures"] * 2
+    assert rows == [("not comparable", "sets of 2 and of 1 images")] * 2
+    assert table.filter(metric="vendi")["reason"].to_list() == ["sets of 32 and of 1 images"] * 2

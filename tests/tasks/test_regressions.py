@@ -55,7 +55,7 @@ def test_the_same_build_is_the_same_in_every_row(tmp_path: Path) -> None:
 
 
 def test_a_measure_that_changes_is_located(tmp_path: Path) -> None:
-    """One step of one block of one picture: which one."""
+    """One step of one block of one image: which one."""
 
     def energy(row: dict[str, Any]) -> list[float]:
         off = 0.01 if (row["block"], row["cell"], row["prompt_id"]) == (1, "a1.20-b5", "p00003") else 0.0
@@ -94,7 +94,7 @@ def test_a_metric_that_falls_is_worse_and_fails_the_night(tmp_path: Path) -> Non
     assert _row(found, metric="scene", cell="baseline")["verdict"] == "same"
 
 
-def test_scores_that_move_with_the_rounding_of_pictures_are_rounding(tmp_path: Path) -> None:
+def test_scores_that_move_with_the_rounding_of_images_are_rounding(tmp_path: Path) -> None:
     def jump(row: dict[str, Any]) -> float | None:
         return row["value"] if row["value"] is None else row["value"] + 0.1
 
@@ -126,8 +126,8 @@ def test_on_another_device_only_effects_count(tmp_path: Path) -> None:
     assert "device cpu and gpu" in summary(found)
 
 
-def test_lost_pictures_are_worse(tmp_path: Path) -> None:
-    """A build that destroys pictures does not look better for it."""
+def test_lost_images_are_worse(tmp_path: Path) -> None:
+    """A build that destroys images does not look better for it."""
 
     def blank(row: dict[str, Any]) -> str:
         return "blank" if row["cell"] == "baseline" and row["prompt_id"] < "p00002" else "ok"
@@ -155,7 +155,7 @@ def test_a_cell_that_failed_completely_is_worse(tmp_path: Path, cells: tuple[str
     assert (told in summary(found)) == (len(cells) == 2)
 
 
-def test_a_picture_that_is_lost_is_not_made_up_for_by_one_that_is_back(tmp_path: Path) -> None:
+def test_an_image_that_is_lost_is_not_made_up_for_by_one_that_is_back(tmp_path: Path) -> None:
     was, now = two_runs(tmp_path, SMALL)
     for run, seed in ((was, 0), (now, 1)):
         lose = with_column("status", lambda row, seed=seed: "blank" if row["seed"] == seed and _fourth(row) else "ok")
@@ -189,7 +189,7 @@ def test_what_cannot_be_compared_says_why(tmp_path: Path) -> None:
     assert _row(found, metric="more-0")["reason"] == "only the later run has it"
 
 
-def test_only_pictures_of_both_runs_pair(tmp_path: Path) -> None:
+def test_only_images_of_both_runs_pair(tmp_path: Path) -> None:
     found = _compare(tmp_path / "fewer", prompts=6)
     assert _row(found, metric="aesthetic", cell="baseline")["n"] == 12
     found = _compare(tmp_path / "others", seed=1)

@@ -36,7 +36,7 @@ def test_the_report_lies_in_the_lake_and_nothing_else_is_left(normal: Path) -> N
 
 def test_it_says_what_was_run(normal: Path) -> None:
     text = words(normal.read_text(encoding="utf-8"))
-    for said in ("A toy.", "192 of 192 planned", "16 × 4", "skew, α 1.05, β 3", "plain attention", "seconds a picture"):
+    for said in ("A toy.", "192 of 192 planned", "16 × 4", "skew, α 1.05, β 3", "plain attention", "seconds an image"):
         assert said in text, said
 
 
@@ -78,7 +78,7 @@ def test_findings_have_an_interval_without_zero_and_an_n(normal: Path) -> None:
         assert "n\xa0=\xa0" in sentence
 
 
-def test_pictures_are_in_three_groups_and_not_only_the_best(normal: Path) -> None:
+def test_images_are_in_three_groups_and_not_only_the_best(normal: Path) -> None:
     html = normal.read_text(encoding="utf-8")
     for group in ("Unstable samples that gained most", "Unstable samples that lost most", "Random samples"):
         assert f"<h3>{group}</h3>" in html
@@ -202,14 +202,14 @@ def test_prompts_and_errors_are_inert(tmp_path: Path, monkeypatch: pytest.Monkey
     assert "{{7*7}}" in html
 
 
-def test_pictures_that_are_none_are_told(tmp_path: Path) -> None:
+def test_images_that_are_none_are_told(tmp_path: Path) -> None:
     run_id = made(tmp_path, Lake(lost=False))
     for part in (tmp_path / "images").rglob("*.parquet"):
         rows = pq.read_table(part).to_pylist()
-        broken = [row | {"image": {"bytes": b"no picture", "path": None}} for row in rows]
+        broken = [row | {"image": {"bytes": b"no image", "path": None}} for row in rows]
         pq.write_table(pa.Table.from_pylist(broken, IMAGES), part)
     html = reported(tmp_path, run_id)
-    assert "no picture</div>" in html
+    assert "no image</div>" in html
     assert "data:image" not in html
 
 
@@ -246,10 +246,10 @@ def test_against_another_run(tmp_path: Path) -> None:
         report_run(LocalStore(tmp_path), second, against="other")
 
 
-def test_against_a_run_of_other_pictures(tmp_path: Path) -> None:
+def test_against_a_run_of_other_images(tmp_path: Path) -> None:
     first, second = made(tmp_path, Lake()), made(tmp_path, Lake(name="other", knobs=("warm",)))
     text = words(Path(report_run(LocalStore(tmp_path), second, against=first)).read_text(encoding="utf-8"))
-    assert "The runs share no picture" in text
+    assert "The runs share no image" in text
 
 
 def test_claims_are_told(normal: Path) -> None:

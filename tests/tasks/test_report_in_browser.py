@@ -61,7 +61,7 @@ def test_in_a_browser(browser: Any, normal: Path, scheme: str, width: int) -> No
     context.close()
 
 
-def test_sliders_change_pictures_and_metrics_by_keyboard(browser: Any, tmp_path: Path) -> None:
+def test_sliders_change_images_and_metrics_by_keyboard(browser: Any, tmp_path: Path) -> None:
     knobs = ("baseline", "a1.05-b3", "a1.20-b5", "adaptive", "warm")
     path = Path(report_run(LocalStore(tmp_path), made(tmp_path, Lake(knobs=knobs))))
     context = browser.new_context(viewport={"width": 1280, "height": 900})
@@ -73,9 +73,9 @@ def test_sliders_change_pictures_and_metrics_by_keyboard(browser: Any, tmp_path:
     page.wait_for_selector("html[data-ready]", timeout=30_000)
 
     def seen() -> tuple[str, list[str], str]:
-        pictures = page.eval_on_selector_all("#explorer-pictures img", "images => images.map(image => image.src)")
+        images = page.eval_on_selector_all("#explorer-images img", "images => images.map(image => image.src)")
         table = page.inner_text("[data-effects]:not([hidden])")
-        return page.get_attribute("#explorer-body", "data-cell") or "", pictures, table
+        return page.get_attribute("#explorer-body", "data-cell") or "", images, table
 
     alpha, beta = (page.get_by_label(f"{name} of the static knob") for name in ("alpha", "beta"))
     first = seen()

@@ -66,12 +66,12 @@ def store(tmp_path: Path) -> LocalStore:
 def lake(store: LocalStore) -> Callable[..., Manifest]:
     """Writes a committed run of one shard."""
 
-    def write(samples: list[dict[str, Any]], pictures: dict[str, bytes | None]) -> Manifest:
+    def write(samples: list[dict[str, Any]], contents: dict[str, bytes | None]) -> Manifest:
         ids = ("pair_id", "cell", "prompt_id", "seed")
         by_id = {sample["sample_id"]: {name: sample[name] for name in ids} for sample in samples}
         rows = [
             {"sample_id": key, **by_id[key], "image": content and {"bytes": content, "path": None}}
-            for key, content in pictures.items()
+            for key, content in contents.items()
         ]
         key = JobKey(GENERATION, shard="shard")
         tables = {"samples": (samples, SAMPLES), "images": (rows, IMAGES)}
@@ -116,7 +116,7 @@ def test_what_cannot_be_scored_is_named(store: LocalStore, lake: Callable[..., M
 
 
 @pytest.mark.parametrize("mode", ["L", "RGBA", "P", "1", "CMYK"])
-def test_pictures_of_other_modes_are_read_as_rgb(store: LocalStore, lake: Callable[..., Manifest], mode: str) -> None:
+def test_images_of_other_modes_are_read_as_rgb(store: LocalStore, lake: Callable[..., Manifest], mode: str) -> None:
     buffer = BytesIO()
     Image.open(BytesIO(_png())).convert(mode).save(buffer, "TIFF")
     lake([_sample(0)], {"s0": buffer.getvalue()})
@@ -214,14 +214,14 @@ def _sets(store: LocalStore) -> dict[str, tuple[float | None, str | None, int, s
 def test_cells_are_compared_with_a_folder(
     store: LocalStore, lake: Callable[..., Manifest], inception: Path, tmp_path: Path
 ) -> None:
-    """What is no picture is left out of the folder; without weights, and without a reference, the rows are NULL."""
+    """What is no image is left out of the folder; without weights, and without a reference, the rows are NULL."""
     samples = [*(_sample(seed) for seed in range(7)), _sample(7, "nonfinite"), _sample(8)]
     lake(samples, {**{f"s{seed}": _png(seed=seed) for seed in range(8)}, "s8": b"broken"})
     folder = tmp_path / "real"
     folder.mkdir()
     for seed in range(8):
         (folder / f"{seed}.png").write_bytes(_png("L" if seed == 3 else "RGB", seed + 100))
-    (folder / "readme.txt").write_text("pictures")
+    (folder / "readme.txt").write_text("images")
     assert len(_score(store, ["distribution"])) == 1
     assert "nothing to compare with" in str(_sets(store)["kid"][1])
     assert _score(store, ["distribution"]) == []

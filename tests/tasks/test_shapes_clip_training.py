@@ -102,9 +102,9 @@ def test_training_goes_on_where_it_was_and_ends_in_a_folder_that_open_clip_reads
         assert result.exit_code == 0, result.output
 
     small = ("--scenes", "6", "--batch", "4")
-    run("pictures", "--steps", "1", *small)
-    run("pictures", "--steps", "2", *small)
-    curve = (tmp_path / "training" / "pictures" / "curve.csv").read_text().splitlines()
+    run("images", "--steps", "1", *small)
+    run("images", "--steps", "2", *small)
+    curve = (tmp_path / "training" / "images" / "curve.csv").read_text().splitlines()
     assert [line.split(",")[0] for line in curve] == ["step", "1", "2"]
     run("words", "--steps", "1", *small)
     run("captions", "--steps", "1", *small)

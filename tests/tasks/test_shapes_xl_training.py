@@ -39,8 +39,8 @@ def test_the_curve_is_written_and_the_model_draws(trained: Path) -> None:
     assert [step for step, _ in _curve(trained / "denoiser")] == [2]
     pipeline = load_pipeline(resolve_model(ModelSpec(id=str(trained / "weights"))), "cpu")
     noise = torch.Generator().manual_seed(0)
-    picture = pipeline("a red star", num_inference_steps=1, generator=noise, output_type="np").images[0]
-    assert picture.shape == (64, 64, 3)
+    image = pipeline("a red star", num_inference_steps=1, generator=noise, output_type="np").images[0]
+    assert image.shape == (64, 64, 3)
 
 
 def test_a_stopped_training_passes_through_the_same_batches(trained: Path, tmp_path: Path) -> None:

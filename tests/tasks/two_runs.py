@@ -1,4 +1,4 @@
-"""Two runs of the same pictures in one synthetic lake, the later with changes of our own."""
+"""Two runs of the same images in one synthetic lake, the later with changes of our own."""
 
 import hashlib
 import json

@@ -81,7 +81,7 @@ def change_by_alignment(
     title = f"change of {metric}"
     x = alt.X(
         "alignment:Q",
-        title="Align of the baseline's picture",
+        title="Align of the baseline's image",
         scale=alt.Scale(domain=alignment, nice=False, clamp=True),
         axis=alt.Axis(tickCount=4, grid=False),
     )

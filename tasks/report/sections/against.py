@@ -1,4 +1,4 @@
-"""Did anything change against another run? The same pictures of both, paired."""
+"""Did anything change against another run? The same images of both, paired."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -47,7 +47,7 @@ def against_section(answers: Answers, comparison: Comparison) -> Section:
         ()
         if frame.height
         else (
-            f"The runs share no picture of a cell of the same name, prompt, noise and size: nothing of {other} pairs "
+            f"The runs share no image of a cell of the same name, prompt, noise and size: nothing of {other} pairs "
             "with this run.",
         )
     )

@@ -45,7 +45,7 @@ def curve_section(answers: Answers) -> Section:
         figures.append(_curve(answers, fidelity, diversity, behind))
     else:
         lacks = [
-            what for what, there in (("score of a picture", fidelity), ("diversity metric", diversity)) if not there
+            what for what, there in (("score of an image", fidelity), ("diversity metric", diversity)) if not there
         ]
         missing += [no_metric(answers, what) for what in lacks]
         if behind:
@@ -109,6 +109,6 @@ def _described(answers: Answers, metric: str) -> Axis:
 def _means(answers: Answers) -> Table:
     caption = (
         "Mean of each metric over what was finished and scored. Worst case: each lost sample counts as the worst value "
-        "seen in the run, so that a knob that destroys pictures does not look better for it."
+        "seen in the run, so that a knob that destroys images does not look better for it."
     )
     return table(caption, answers.curve.sort("metric", "kind", "position"), _columns(answers.labels))

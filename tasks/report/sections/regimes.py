@@ -34,7 +34,7 @@ def regime_section(answers: Answers) -> Section:
     return Section(
         "regimes",
         "Does the knob help where it should?",
-        "Unstable samples are the half whose baseline picture has the lower Align over all blocks; stable ones are the "
+        "Unstable samples are the half whose baseline image has the lower Align over all blocks; stable ones are the "
         "other half. A good knob repairs the unstable and leaves the stable alone.",
         tuple(figure for figure in figures if figure),
         missing,
@@ -47,14 +47,14 @@ def _figure(answers: Answers, frame: pl.DataFrame) -> Figure:
     pairs = [f"{span(of_kind['n'])} {kind} pairs" for (kind,), of_kind in shown.group_by(["kind"], maintain_order=True)]
     return Figure(
         title="Paired change by regime",
-        meaning="The change against the baseline's picture of the same prompt and noise. Filled: unstable samples; "
+        meaning="The change against the baseline's image of the same prompt and noise. Filled: unstable samples; "
         "hollow: stable ones. Bars are 95% intervals; one that crosses the dashed line shows no change.",
         panels=(Panel(drawn, "pair"),),
         query="regimes",
         n=f"n = {listing(pairs)} a cell and regime",
         tables=(
             table(
-                "Difference: unstable less stable. Worst case: each lost picture as the worst value seen.",
+                "Difference: unstable less stable. Worst case: each lost image as the worst value seen.",
                 frame,
                 _columns(answers.labels),
             ),

@@ -28,7 +28,7 @@ def scatter_figure(answers: Answers) -> Figure | None:
     return Figure(
         title=f"Change of {name} by the baseline's Align",
         meaning="Each dot is a prompt and noise; the line is a local mean with its 95% band. Where it lies above the "
-        "dashed line, pictures as stable as these get better. It falls by itself to some extent: what was bad by bad "
+        "dashed line, images as stable as these get better. It falls by itself to some extent: what was bad by bad "
         "luck gets better when drawn again.",
         panels=(Panel(drawn, "pair" if len(drawn) in (2, 4) else "many" if len(drawn) > 1 else ""),),
         query="change_by_alignment",

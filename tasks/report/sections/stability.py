@@ -36,7 +36,7 @@ def stability_section(answers: Answers) -> Section:
         "stability",
         "Where and when is the model stable?",
         "Blocks are self-attention layers by the paper's numbers, from the network's input to its output; steps run "
-        "from noise to picture.",
+        "from noise to image.",
         figures,
         tuple(missing),
     )

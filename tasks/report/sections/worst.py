@@ -1,4 +1,4 @@
-"""Does the knob repair the worst pictures, beyond what a second draw would?"""
+"""Does the knob repair the worst images, beyond what a second draw would?"""
 
 import polars as pl
 
@@ -42,8 +42,8 @@ def worst_section(answers: Answers) -> Section:
     frame = answers.worst
     return Section(
         "worst",
-        "Does it repair the worst pictures?",
-        "Pictures that were chosen for being bad get better when drawn again, whatever was done: luck does not last. "
+        "Does it repair the worst images?",
+        "Images that were chosen for being bad get better when drawn again, whatever was done: luck does not last. "
         "The swap control takes that out, by choosing from the other side too; it is 0 where the knob does nothing.",
         (_figure(answers, frame),) if frame.height else (),
         () if frame.height else (no_baseline(answers) or no_metric(answers),),
@@ -68,7 +68,7 @@ def _figure(answers: Answers, frame: pl.DataFrame) -> Figure:
     first = frame.sort(pl.col("metric") != (answers.fidelity or ""), "metric", maintain_order=True)
     drawn = charts(sql.find("worst_fraction").draw(frame, answers.context))
     return Figure(
-        title=f"The worst {share} of baseline pictures",
+        title=f"The worst {share} of baseline images",
         meaning="Filled: the change as measured, which contains the drift toward the mean. Hollow: the swap control, "
         "which does not.",
         panels=(Panel(drawn),) if drawn else (),

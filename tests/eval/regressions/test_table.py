@@ -24,10 +24,10 @@ def _pairs(
     for metric in ("score", *(f"other-{at}" for at in range(metrics - 1))):
         for prompt in range(prompts):
             shared = rng.normal(0, noise)
-            for picture in range(2):
+            for image in range(2):
                 before = easy[prompt] + rng.normal(0, 0.3)
                 change = (effect if metric == "score" else 0.0) + shared + rng.normal(0, noise / 2)
-                key = {"cell": "c", "kind": "sample", "metric": metric, "stage": None, "unit": f"{prompt}-{picture}"}
+                key = {"cell": "c", "kind": "sample", "metric": metric, "stage": None, "unit": f"{prompt}-{image}"}
                 rows.append(key | {"prompt_id": f"p{prompt}", "before": before, "value": before + change})
     frame = pl.DataFrame(rows, schema_overrides={"stage": pl.String})
     return frame.with_columns(moved=pl.lit(moved, pl.Boolean), gone=pl.lit(False), set=pl.lit(None, pl.String))
@@ -46,7 +46,7 @@ def test_numbers_are_those_of_the_statistics() -> None:
 
 
 def test_differences_that_are_rounding_are_no_effect() -> None:
-    """Each picture 1e-7 higher: on the same device nothing, whatever a test would say of so regular a shift."""
+    """Each image 1e-7 higher: on the same device nothing, whatever a test would say of so regular a shift."""
     pairs = _pairs(1e-7, noise=0.0, metrics=1, moved=False)
     assert judged(pairs, _asked, 0.01).select("verdict", "p", "moved").row(0) == ("same", 1.0, 0)
     elsewhere = judged(pairs.with_columns(moved=pl.lit(None, pl.Boolean)), _asked, 0.01)
@@ -66,7 +66,7 @@ def test_corners() -> None:
 
 
 def test_speed_is_a_family_of_its_own() -> None:
-    """A hundred rows of equal pictures do not hide that all cells became slower."""
+    """A hundred rows of equal images do not hide that all cells became slower."""
     slower = {"kind": "speed", "metric": "seconds", "n": 6, "prompts": 6, "better": "lower", "change": 0.1, "p": 0.004}
     table = judged(_pairs(0.0, metrics=100), _asked, 0.01, [slower | {"cell": cell} for cell in "abc"])
     assert table.filter(kind="speed").select("q", "verdict").rows() == [(pytest.approx(0.004), "worse")] * 3

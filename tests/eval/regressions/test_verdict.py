@@ -46,7 +46,7 @@ def _evidence(**known: object) -> Evidence:
             "1 values are not finite any more, 8 of 40 pairs have no value any more",
         ),
         ({"q": NAN, "change": NAN}, "inconclusive", "no test"),
-        # pictures that were lost
+        # images that were lost
         ({"q": 0.001, "change": 0.1, "lost": 2}, "inconclusive", "2 more were lost"),
         ({"q": 0.001, "lost": 2}, "worse", "stands out"),
         (LOST | {"moved": 1, "newly_lost": 1, "change": 0.01}, "worse", "lost in the later run alone: 1"),

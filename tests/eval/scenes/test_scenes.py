@@ -1,4 +1,4 @@
-"""Scenes, their captions and their pictures agree with each other."""
+"""Scenes, their captions and their images agree with each other."""
 
 from itertools import combinations, product
 
@@ -95,25 +95,25 @@ def test_a_scene_has_one_to_three_objects(count):
         sample_scene(np.random.default_rng(0), count)
 
 
-def test_a_seed_gives_one_scene_one_caption_and_one_picture():
+def test_a_seed_gives_one_scene_one_caption_and_one_image():
     def draw(seed):
         rng = np.random.default_rng(seed)
         scene = sample_scene(rng, 3)
         return scene, caption(scene, rng), np.asarray(render(scene))
 
-    (scene, text, picture), (again, same_text, same_picture) = draw(5), draw(5)
+    (scene, text, image), (again, same_text, same_image) = draw(5), draw(5)
     assert (scene, text) == (again, same_text)
-    assert np.array_equal(picture, same_picture)
-    assert picture.shape == (SIZE, SIZE, 3)
-    assert picture.dtype == np.uint8
+    assert np.array_equal(image, same_image)
+    assert image.shape == (SIZE, SIZE, 3)
+    assert image.dtype == np.uint8
 
 
 def test_objects_are_saturated_and_backgrounds_grey():
     rng = np.random.default_rng(6)
     for _ in range(50):
         scene = sample_scene(rng, 1)
-        picture = np.asarray(render(scene)).astype(int)
-        chroma = picture.max(axis=2) - picture.min(axis=2)
+        image = np.asarray(render(scene)).astype(int)
+        chroma = image.max(axis=2) - image.min(axis=2)
         rows, columns = np.mgrid[:SIZE, :SIZE] + 0.5
         far = np.hypot(columns - scene.objects[0].x, rows - scene.objects[0].y) > 1.5 * scene.objects[0].radius
         assert chroma[far].max() == 0

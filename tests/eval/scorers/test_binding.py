@@ -1,4 +1,4 @@
-"""The binding scorer: faithful pictures score 1, every defect lowers the score and is named, nothing crashes it."""
+"""The binding scorer: faithful images score 1, every defect lowers the score and is named, nothing crashes it."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -28,12 +28,12 @@ BLUE = Object("blue", "square", "striped", "small", 48.0, 32.0, 9.0)
 SCENE = Scene((RED, BLUE), "white")
 
 
-def picture(scene):
+def rendered(scene):
     return np.asarray(render(scene))
 
 
 def of(*objects, background="white"):
-    return picture(Scene(objects, background))
+    return rendered(Scene(objects, background))
 
 
 def score(image, prompt=TWO):
@@ -45,11 +45,11 @@ def kinds(image, prompt=TWO):
     return {defect.kind for defect in diagnose(image, parse_caption(prompt))}
 
 
-def test_faithful_pictures_score_one():
+def test_faithful_images_score_one():
     rng = np.random.default_rng(0)
     scenes = [sample_scene(rng, int(rng.integers(1, 4)), "test") for _ in range(200)]
     scores = make("binding").score(
-        np.stack([picture(scene) for scene in scenes]), [caption(scene, rng) for scene in scenes]
+        np.stack([rendered(scene) for scene in scenes]), [caption(scene, rng) for scene in scenes]
     )
     for metric, column in scores.items():
         assert {s.value for s in column} - {None} == {0.0 if metric == "leak" else 1.0}, metric
@@ -61,7 +61,7 @@ def test_every_defect_lowers_the_score(defect):
     rng = np.random.default_rng(1)
     scenes = [sample_scene(rng, 2 + k % 2) for k in range(60)]
     defective = [(put(scene, rng), full_meaning(scene)) for scene in scenes]
-    lowered = [score_scene(picture(scene), meaning)["binding"].value < 1 for scene, meaning in defective if scene]
+    lowered = [score_scene(rendered(scene), meaning)["binding"].value < 1 for scene, meaning in defective if scene]
     assert len(lowered) > 15
     assert np.mean(lowered) > 0.97
 
@@ -101,12 +101,12 @@ def test_an_absent_object_makes_all_that_is_said_of_it_wrong():
 
 def test_an_extra_object_lowers_the_score_alone():
     extra = score(of(RED, BLUE, Object("green", "star", "solid", "small", 50.0, 11.0, 8.5)))
-    assert extra == {**score(picture(SCENE)), "binding": pytest.approx(10 / 11)}
+    assert extra == {**score(rendered(SCENE)), "binding": pytest.approx(10 / 11)}
 
 
 def test_more_defects_score_lower():
     steps = [
-        picture(SCENE),
+        rendered(SCENE),
         of(replace(RED, colour="green"), BLUE),
         of(replace(RED, colour="green"), BLUE, background="black"),
         of(replace(RED, colour="green", texture="dotted"), BLUE, background="black"),
@@ -180,15 +180,15 @@ def test_every_caption_can_be_read():
 
 
 @pytest.mark.parametrize("background", ["black", "white", "grey", "checkered"])
-def test_an_empty_picture_wins_nothing(background):
+def test_an_empty_image_wins_nothing(background):
     scores = score(of(background=background), f"a red circle above a blue star on a {background} background")
     assert scores["binding"] == scores["binding_presence"] == scores["binding_relation"] == 0
     assert scores["leak"] is None
 
 
-def test_larger_pictures_are_scored_at_scene_size():
-    large = picture(SCENE).repeat(4, axis=0).repeat(4, axis=1)
-    assert score(large) == score(picture(SCENE))
+def test_larger_images_are_scored_at_scene_size():
+    large = rendered(SCENE).repeat(4, axis=0).repeat(4, axis=1)
+    assert score(large) == score(rendered(SCENE))
 
 
 def check_bounds(image):
@@ -206,9 +206,9 @@ def test_any_image_is_scored_within_bounds(image):
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.floats(0, 20), st.floats(0, 120), st.floats(0, 3))
-def test_any_ruined_picture_is_scored_within_bounds(seed, blur, noise, gain):
+def test_any_ruined_image_is_scored_within_bounds(seed, blur, noise, gain):
     rng = np.random.default_rng(seed)
-    image = picture(sample_scene(rng, int(rng.integers(1, 4)))).astype(float)
+    image = rendered(sample_scene(rng, int(rng.integers(1, 4)))).astype(float)
     image = ndimage.gaussian_filter(image, (blur, blur, 0)) * gain + rng.normal(size=image.shape) * noise
     check_bounds(image.clip(0, 255).astype(np.uint8))
 
@@ -221,7 +221,7 @@ def test_any_patchwork_is_scored_within_bounds(seed, patch):
 
 
 def test_scoring_leaves_the_image_as_it_was():
-    image = picture(SCENE)
+    image = rendered(SCENE)
     before = image.copy()
     image.flags.writeable = False
     score(image)
@@ -229,7 +229,7 @@ def test_scoring_leaves_the_image_as_it_was():
 
 
 def test_damage_is_the_same_for_a_seed_and_keeps_attributes():
-    image = picture(SCENE)
+    image = rendered(SCENE)
     first, again = (degrade(image, np.random.default_rng(3)) for _ in range(2))
     assert np.array_equal(first, again)
     assert not np.array_equal(first, image)
@@ -240,7 +240,7 @@ def test_places_are_those_of_the_renderer():
     rng = np.random.default_rng(4)
     for _ in range(100):
         scene = sample_scene(rng, 1)
-        (seen,), (drawn,) = describe(picture(scene)).objects, scene.objects
+        (seen,), (drawn,) = describe(rendered(scene)).objects, scene.objects
         assert np.hypot(seen.x - drawn.x, seen.y - drawn.y) < 1
         assert abs(seen.radius - drawn.radius) < 1
         assert relation(drawn, replace(drawn, x=drawn.x + 30)) == "left of"

@@ -16,7 +16,7 @@ def report():
 
 
 @pytest.mark.parametrize("attribute", ["count", "background", "colour", "shape", "texture", "size", "relation"])
-def test_attributes_of_damaged_pictures_are_right(report, attribute):
+def test_attributes_of_damaged_images_are_right(report, attribute):
     assert sum(n for key, n in report.seen.items() if key[0] == attribute) >= SCENES
     assert report.accuracy(attribute) >= 0.98
 
@@ -31,7 +31,7 @@ def test_defects_are_named(report, defect):
     assert report.share_named(defect) >= 0.95
 
 
-def test_faithful_pictures_have_no_defects(report):
+def test_faithful_images_have_no_defects(report):
     assert report.false_alarms.total() <= 0.02 * SCENES
 
 

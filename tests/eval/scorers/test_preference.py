@@ -86,8 +86,8 @@ def test_pickscore_is_what_the_model_card_computes(pick: Path, images: np.ndarra
     np.testing.assert_allclose(_values(PickScore(pick), images, PROMPTS), expected, rtol=1e-4)
 
 
-def test_hps_pads_pictures_that_are_not_square(clip: Path) -> None:
-    """A picture with black bars scores as the same picture without: the model sees the same pixels."""
+def test_hps_pads_images_that_are_not_square(clip: Path) -> None:
+    """An image with black bars scores as the same image without: the model sees the same pixels."""
     wide = np.random.default_rng(1).integers(0, 256, (1, 16, 32, 3), dtype=np.uint8)
     barred = np.zeros((1, 32, 32, 3), np.uint8)
     barred[:, 8:24] = wide

@@ -1,4 +1,4 @@
-"""The bundled CLIP: it loads, tells pictures from almost right captions, and does not answer what it cannot know."""
+"""The bundled CLIP: it loads, tells images from almost right captions, and does not answer what it cannot know."""
 
 from collections import Counter
 
@@ -66,13 +66,13 @@ def test_case_does_not_matter(tower):
     torch.testing.assert_close(upper, lower)
 
 
-def test_its_own_caption_fits_a_picture_best(tower, described):
+def test_its_own_caption_fits_an_image_best(tower, described):
     images, prompts = described
     assert (tower.images(images) @ tower.texts(prompts).T).argmax(dim=1).tolist() == list(range(len(images)))
 
 
 def test_retrieval_among_a_hundred_hard_captions(tower):
-    """On 60 pictures of held-out combinations; the measured shares are in docs/shapes-clip.md."""
+    """On 60 images of held-out combinations; the measured shares are in docs/shapes-clip.md."""
     found = list(retrieval(tower, 60, seed=5))
     assert Counter(one.objects for one in found) == {1: 20, 2: 20, 3: 20}
     assert np.mean([one.first for one in found]) >= 0.85
@@ -98,7 +98,7 @@ def test_prompts_outside_of_the_grammar_have_no_score(described, prompt, reason)
     assert known.value == pytest.approx(scores(images[1:2], prompts[1:2])[0].value, abs=1e-5)
 
 
-def test_pictures_of_other_sizes_are_scored(described):
+def test_images_of_other_sizes_are_scored(described):
     images, prompts = described
     large = images[:1].repeat(4, axis=1).repeat(4, axis=2)
     assert scores(large, prompts[:1])[0].value == pytest.approx(scores(images[:1], prompts[:1])[0].value, abs=0.1)
@@ -116,13 +116,13 @@ def test_diversity_is_least_for_copies_and_leaves_blank_images_out(described, na
 
 
 @pytest.mark.parametrize("name", ["shapes_clip_diversity", "vendi_score"])
-def test_diversity_needs_two_pictures(described, name):
+def test_diversity_needs_two_images(described, name):
     images, _ = described
     score = group(name, np.concatenate([images[:1], np.zeros_like(images[:3])]))
     assert (score.value, score.n) == (None, 1)
 
 
-def test_vendi_counts_at_most_the_pictures(described):
+def test_vendi_counts_at_most_the_images(described):
     images, _ = described
     assert 1 < group("vendi_score", images).value < len(images)
     assert "cosine kernel on shapes-clip features" in declaration("vendi_score").set

@@ -14,7 +14,7 @@ from skewbench.eval.scoring.images import CorruptImage, decode, is_blank
 
 
 @pytest.fixture(scope="module")
-def pictures():
+def rendered():
     rng = np.random.default_rng(0)
     return np.stack([np.asarray(render(sample_scene(rng, 2))) for _ in range(6)])
 
@@ -27,9 +27,9 @@ def diversity(images):
     return make("msssim_diversity").score_group(images, "a prompt")["msssim_diversity"]
 
 
-def test_blur_takes_sharpness(pictures):
-    blurred = np.stack([ndimage.gaussian_filter(p, (1, 1, 0)) for p in pictures])
-    assert all(a > 2 * b for a, b in zip(values("sharpness", pictures), values("sharpness", blurred), strict=True))
+def test_blur_takes_sharpness(rendered):
+    blurred = np.stack([ndimage.gaussian_filter(p, (1, 1, 0)) for p in rendered])
+    assert all(a > 2 * b for a, b in zip(values("sharpness", rendered), values("sharpness", blurred), strict=True))
 
 
 def test_sharpness_of_a_known_image():
@@ -45,8 +45,8 @@ def test_contrast_of_known_images():
     assert values("contrast", halves) == pytest.approx([0.5, 0.0])
 
 
-def test_a_blank_image_wins_nothing(pictures):
-    black = np.zeros_like(pictures)
+def test_a_blank_image_wins_nothing(rendered):
+    black = np.zeros_like(rendered)
     assert max(values("sharpness", black)) == max(values("contrast", black)) == 0
     assert diversity(black).value is None
     assert "not blank" in diversity(black).reason
@@ -57,25 +57,25 @@ def test_constant_images_are_blank(level):
     assert is_blank(np.full((64, 64, 3), level, np.uint8))
 
 
-def test_pictures_are_not_blank(pictures):
-    assert not any(is_blank(picture) for picture in pictures)
+def test_images_are_not_blank(rendered):
+    assert not any(is_blank(image) for image in rendered)
 
 
-def test_diversity_is_nought_for_copies_and_grows_with_difference(pictures):
-    copies = np.repeat(pictures[:1], 4, axis=0)
+def test_diversity_is_nought_for_copies_and_grows_with_difference(rendered):
+    copies = np.repeat(rendered[:1], 4, axis=0)
     noisy = (copies + np.random.default_rng(0).normal(0, 6, copies.shape)).round().clip(0, 255).astype(np.uint8)
     assert diversity(copies).value == pytest.approx(0, abs=1e-6)
-    assert 0 < diversity(noisy).value < 0.1 < diversity(pictures).value < 1
+    assert 0 < diversity(noisy).value < 0.1 < diversity(rendered).value < 1
 
 
-def test_diversity_is_of_unordered_pairs(pictures):
-    assert diversity(pictures[::-1]).value == pytest.approx(diversity(pictures).value, abs=1e-6)
-    assert diversity(pictures).n == len(pictures)
+def test_diversity_is_of_unordered_pairs(rendered):
+    assert diversity(rendered[::-1]).value == pytest.approx(diversity(rendered).value, abs=1e-6)
+    assert diversity(rendered).n == len(rendered)
 
 
-def test_diversity_leaves_blank_images_out(pictures):
-    with_blank = np.concatenate([pictures, np.zeros_like(pictures[:2])])
-    assert diversity(with_blank) == diversity(pictures)
+def test_diversity_leaves_blank_images_out(rendered):
+    with_blank = np.concatenate([rendered, np.zeros_like(rendered[:2])])
+    assert diversity(with_blank) == diversity(rendered)
 
 
 @pytest.mark.parametrize(("side", "scored"), [(32, False), (33, True), (64, True), (160, True), (161, True)])
@@ -86,9 +86,9 @@ def test_diversity_by_size(side, scored):
     assert score.n == 2
 
 
-def test_diversity_needs_two(pictures):
-    assert diversity(pictures[:1]).value is None
-    assert diversity(pictures[:1]).n == 1
+def test_diversity_needs_two(rendered):
+    assert diversity(rendered[:1]).value is None
+    assert diversity(rendered[:1]).n == 1
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P"])
@@ -98,15 +98,15 @@ def test_decoding_gives_rgb(mode):
     assert decode(stream.getvalue()).shape == (4, 5, 3)
 
 
-def test_decoding_gives_the_pixels_back(pictures):
+def test_decoding_gives_the_pixels_back(rendered):
     stream = BytesIO()
-    Image.fromarray(pictures[0]).save(stream, "PNG")
-    assert np.array_equal(decode(stream.getvalue()), pictures[0])
+    Image.fromarray(rendered[0]).save(stream, "PNG")
+    assert np.array_equal(decode(stream.getvalue()), rendered[0])
 
 
-def test_corrupt_bytes_are_a_clear_error(pictures):
+def test_corrupt_bytes_are_a_clear_error(rendered):
     stream = BytesIO()
-    Image.fromarray(pictures[0]).save(stream, "PNG")
+    Image.fromarray(rendered[0]).save(stream, "PNG")
     png = stream.getvalue()
     for data in (b"", b"no image", png[: len(png) // 2], png[:-30]):
         with pytest.raises(CorruptImage, match=f"{len(data)} bytes are no readable image"):

@@ -1,4 +1,4 @@
-"""Pictures by sample: of a lake that may hold far more of them than anyone wants to read."""
+"""Images by sample: of a lake that may hold far more of them than anyone wants to read."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -11,10 +11,10 @@ from skewbench.sql.manifests import read_runs, unreadable
 from skewbench.storage.place import LakeError, Place, locate
 
 
-def pictures(lake: str | Path, run_id: str, sample_ids: Collection[str]) -> dict[str, bytes]:
-    """The encoded pictures of these samples; a sample without one is left out.
+def encoded_images(lake: str | Path, run_id: str, sample_ids: Collection[str]) -> dict[str, bytes]:
+    """The encoded images of these samples; a sample without one is left out.
 
-    SQL would read every picture of a row group, and of each file that it cannot rule out, to filter by an id. Here the
+    SQL would read every image of a row group, and of each file that it cannot rule out, to filter by an id. Here the
     ids are read first, and then the row groups that hold one that is wanted.
 
     Raises:

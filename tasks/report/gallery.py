@@ -1,4 +1,4 @@
-"""Which pictures the page shows: unstable samples that gained most, those that lost most, and random ones."""
+"""Which images the page shows: unstable samples that gained most, those that lost most, and random ones."""
 
 from dataclasses import dataclass
 from hashlib import sha256
@@ -14,11 +14,11 @@ from skewbench.tasks.report.thumbnails import Thumbnail, thumbnail
 CARDS = 6
 """Prompts and seeds a group."""
 BUDGET = 240
-"""Pictures on the page at most: it is to stay small however many cells a run has."""
+"""Images on the page at most: it is to stay small however many cells a run has."""
 
 _PAIRED = """
     SELECT p.pair_id, p.cell, p.baseline, p.value, p.change,
-        -- a picture that the knob destroyed counts as the worst seen, not as absent
+        -- an image that the knob destroyed counts as the worst seen, not as absent
         CASE WHEN p.status <> 'ok' THEN m.worst - p.baseline ELSE p.change END AS felt,
         m.higher_is_better
     FROM paired AS p JOIN metrics AS m ON m.run_id = p.run_id AND m.metric = p.metric AND m.kind = 'sample'
@@ -30,11 +30,11 @@ _SAMPLES = "SELECT sample_id, pair_id, cell, prompt, seed, status, reason FROM s
 
 
 @dataclass(frozen=True)
-class Picture:
-    """One sample as it is shown. `image`: None for a sample without a picture."""
+class Tile:
+    """One sample as it is shown. `thumbnail`: None for a sample without an image."""
 
     cell: str
-    image: Thumbnail | None
+    thumbnail: Thumbnail | None
     alt: str
     score: str
     lost: str
@@ -42,12 +42,12 @@ class Picture:
 
 @dataclass(frozen=True)
 class Card:
-    """One prompt and seed: the baseline's picture, then each other cell's."""
+    """One prompt and seed: the baseline's image, then each other cell's."""
 
     pair_id: str
     prompt: str
     seed: int
-    pictures: tuple[Picture, ...]
+    tiles: tuple[Tile, ...]
 
 
 @dataclass(frozen=True)
@@ -59,15 +59,15 @@ class Group:
     cards: tuple[Card, ...]
 
 
-def choose_pictures(answers: Answers, lake: str) -> list[Group]:
-    """The page's pictures. Which samples are chosen follows from the lake alone: the same page each time."""
+def choose_images(answers: Answers, lake: str) -> list[Group]:
+    """The page's images. Which samples are chosen follows from the lake alone: the same page each time."""
     samples = answers.lake.execute(_SAMPLES).pl()
     most = max(2, min(CARDS, BUDGET // (3 * max(len(answers.cells), 1))))
     chosen = [(title, meaning, pairs[:most]) for title, meaning, pairs in _groups(answers, samples) if pairs]
     wanted = samples.filter(pl.col("pair_id").is_in([pair for *_, pairs in chosen for pair in pairs]))
     if wanted.is_empty():
         return []
-    contents = sql.pictures(lake, answers.run.run_id, wanted["sample_id"].to_list())
+    contents = sql.encoded_images(lake, answers.run.run_id, wanted["sample_id"].to_list())
     scores = _scores(answers)
     cards = {
         pair: _card(answers, rows.to_dicts(), contents, scores)
@@ -88,7 +88,7 @@ def _groups(answers: Answers, samples: pl.DataFrame) -> list[tuple[str, str, lis
             ("Unstable samples that gained most", f"By {of}.", gained["pair_id"].to_list()),
             (
                 "Unstable samples that lost most",
-                f"By {of}; a lost picture counts as the worst.",
+                f"By {of}; a lost image counts as the worst.",
                 lost["pair_id"].to_list(),
             ),
         ]
@@ -121,15 +121,13 @@ def _card(answers: Answers, rows: list[dict[str, Any]], contents: dict[str, byte
     by_cell = {row["cell"]: row for row in rows}
     base = scores.get(by_cell[answers.baseline]["sample_id"]) if answers.baseline in by_cell else None
     shown = [by_cell[cell] for cell in answers.cells if cell in by_cell]
-    pictures = (
-        _picture(answers, row, contents.get(row["sample_id"]), scores.get(row["sample_id"]), base) for row in shown
-    )
-    return Card(rows[0]["pair_id"], rows[0]["prompt"], rows[0]["seed"], tuple(pictures))
+    tiles = (_image(answers, row, contents.get(row["sample_id"]), scores.get(row["sample_id"]), base) for row in shown)
+    return Card(rows[0]["pair_id"], rows[0]["prompt"], rows[0]["seed"], tuple(tiles))
 
 
-def _picture(
+def _image(
     answers: Answers, row: dict[str, Any], content: bytes | None, score: float | None, base: float | None
-) -> Picture:
+) -> Tile:
     text = ""
     if answers.fidelity and score is not None:
         text = show(score)
@@ -137,4 +135,4 @@ def _picture(
             text += f" ({signed(score - base)})"
     lost = "" if row["status"] == "ok" else str(row["status"])
     alt = f"{row['cell']}: {row['prompt']}" + (f" ({lost})" if lost else "")
-    return Picture(row["cell"], thumbnail(content) if content else None, alt, text, lost)
+    return Tile(row["cell"], thumbnail(content) if content else None, alt, text, lost)

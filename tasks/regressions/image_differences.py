@@ -1,4 +1,4 @@
-"""The pictures of two runs: by how much each pair differs."""
+"""The images of two runs: by how much each pair differs."""
 
 from collections.abc import Iterator
 
@@ -7,11 +7,11 @@ import numpy as np
 import polars as pl
 
 from skewbench import sql
-from skewbench.eval.regressions import PICTURE_LEVELS
+from skewbench.eval.regressions import IMAGE_LEVELS
 from skewbench.eval.scoring.images import CorruptImage, decode
 
 _AT_ONCE = 512
-"""Pairs of pictures that are held at a time."""
+"""Pairs of images that are held at a time."""
 SCHEMA = {
     "cell": pl.String,
     "unit": pl.String,
@@ -35,24 +35,27 @@ _PAIRED = """
 
 
 def differences(connection: duckdb.DuckDBPyConnection, lake: str, now: str, was: str) -> pl.DataFrame:
-    """A row a pair of pictures that are both ok: the largest and the mean difference of a pixel, in levels of 255."""
+    """A row a pair of images that are both ok: the largest and the mean difference of a pixel, in levels of 255."""
     paired = connection.execute(_PAIRED, {"now": now, "was": was}).pl()
     parts = [paired[start : start + _AT_ONCE] for start in range(0, len(paired), _AT_ONCE)]
     return pl.DataFrame([row for part in parts for row in _some(lake, now, was, part)], schema=SCHEMA)
 
 
 def _some(lake: str, now: str, was: str, paired: pl.DataFrame) -> Iterator[dict[str, object]]:
-    ours, theirs = sql.pictures(lake, now, paired["sample"]), sql.pictures(lake, was, paired["sample_before"])
+    ours, theirs = (
+        sql.encoded_images(lake, now, paired["sample"]),
+        sql.encoded_images(lake, was, paired["sample_before"]),
+    )
     for row in paired.to_dicts():
         one, other = ours.get(row["sample"]), theirs.get(row["sample_before"])
         if one is None or other is None:
             continue
         levels, mean = (0.0, 0.0) if one == other else _apart(one, other)
-        yield row | {"levels": levels, "mean": mean, "moved": levels > PICTURE_LEVELS}
+        yield row | {"levels": levels, "mean": mean, "moved": levels > IMAGE_LEVELS}
 
 
 def _apart(one: bytes, other: bytes) -> tuple[float, float]:
-    """Largest and mean difference; the largest there is where a picture cannot be read."""
+    """Largest and mean difference; the largest there is where an image cannot be read."""
     try:
         difference = np.abs(decode(one).astype(int) - decode(other).astype(int))
     except CorruptImage:
