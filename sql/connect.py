@@ -17,7 +17,7 @@ from skewbench.sql.attach import attach, shell_opening
 from skewbench.sql.cells import read_cell
 from skewbench.sql.manifests import Run, of_a_part, read_runs
 from skewbench.storage.place import Place, locate
-from skewbench.storage.schemas import TABLES
+from skewbench.storage.tables import TABLES
 from skewbench.vocabulary.measures import ANSWERS, CONTROLS, MEASURES, NAMES
 from skewbench.vocabulary.verdicts import VERDICTS
 
@@ -58,7 +58,7 @@ def connect(
 ) -> duckdb.DuckDBPyConnection:
     """An in-memory DuckDB with the lake's tables and derived views.
 
-    The tables (`storage.schemas.TABLES`) are views over the parts that the manifests name, with a `run_id`; `runs`,
+    The tables (`skewbench.storage.tables`) are views over the parts that the manifests name, with a `run_id`; `runs`,
     `cells` and `missing_metrics` are what the manifests say; the rest is in `sql/views/`. Nothing outside of the lake
     can be read or written through the connection, no extension loaded, no setting changed. For SQL that somebody typed
     use `skewbench.sql.select`, which also keeps it from writing into the lake.
@@ -167,7 +167,7 @@ def literal(value: str | float | bool | None) -> str:
 def columns(table: str) -> dict[str, str]:
     """The columns of a table of the lake and their DuckDB types."""
     with duckdb.connect(":memory:") as connection:
-        relation = connection.from_arrow(TABLES[table].empty_table())
+        relation = connection.from_arrow(TABLES[table].schema.empty_table())
         return {name: str(kind) for name, kind in zip(relation.columns, relation.types, strict=True)}
 
 
@@ -196,8 +196,8 @@ def _view(place: Place, table: str, runs: list[Run]) -> str:
 
 
 def _name(table: str) -> str:
-    """The view over a table's parts. views/scores.sql and views/group_scores.sql keep the newest score of each."""
-    return f"all_{table}" if table in ("scores", "group_scores") else table
+    """The view over a table's parts. A view of the table's own name is made from it where views/ has one."""
+    return f"all_{table}" if table in VIEWS else table
 
 
 def _escaped(path: str) -> str:

@@ -14,11 +14,10 @@ from skewbench.storage.place import LakeError, LakeUnreachable, LakeWarning, Pla
 from skewbench.storage.receipts import parse_receipt
 from skewbench.storage.records import Manifest, Part, shown
 from skewbench.storage.scan import BrokenRun, iterate_manifests, manifest_paths, read_manifests, without_removals
-from skewbench.storage.schemas import TABLES
+from skewbench.storage.tables import TABLES
+from skewbench.storage.tables.analysis import ANALYSIS
 
 _BROKEN_PART = re.compile(r"\.parquet\b|Invalid unicode")
-_ANSWERED = ("samples", "stability", "scores", "group_scores")
-"""Tables that the named queries with intervals read."""
 _OF_OURS = re.compile(r"(LakeError|LakeUnreachable|FileNotFoundError|OSError): (.*)")
 
 
@@ -151,7 +150,7 @@ def _digest(parts: Mapping[str, list[str]], replaced: Mapping[str, str]) -> str:
         replaced: by compaction: path of a part that a worker wrote -> path of the part that holds its rows now.
     """
     merged = set(replaced.values())
-    now = {path for table in _ANSWERED for path in parts[table]}
+    now = {path for table in ANALYSIS.derived_from for path in parts[table]}
     written = [*(path for path in now if path not in merged), *(old for old, new in replaced.items() if new in now)]
     return sha256("\n".join(sorted(written)).encode()).hexdigest()[:32]
 

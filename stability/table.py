@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from skewbench.stability.blocks import Block
-from skewbench.storage.schemas import MEASURE_FIELDS, table_of_rows
+from skewbench.storage.columns import MEASURE_FIELDS, table_of_rows
 from skewbench.vocabulary.measures import CONTROLS, NAMES
 
 BRANCHES = {1: ("cond",), 2: ("uncond", "cond")}

@@ -3,12 +3,13 @@
 from collections.abc import Iterable
 
 from skewbench.storage import legacy
-from skewbench.storage.manifest import DERIVED, write_manifest
+from skewbench.storage.manifest import write_manifest
 from skewbench.storage.parts import read_origin
 from skewbench.storage.receipts import Receipt
 from skewbench.storage.records import Manifest, Part, parse_manifest
 from skewbench.storage.state import RunState
 from skewbench.storage.store import Store
+from skewbench.storage.tables import TABLES
 from skewbench.vocabulary.errors import InputError, RunError
 
 
@@ -85,7 +86,7 @@ def _abandoned(store: Store, state: RunState, listed: Iterable[str]) -> set[str]
     shards = {key.shard for key in receipts}
 
     def is_abandoned(path: str) -> bool:
-        if path.partition("/")[0] in DERIVED:
+        if TABLES[path.partition("/")[0]].written_by is None:
             return True
         origin = read_origin(store, path)
         if origin is None:

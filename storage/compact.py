@@ -13,13 +13,12 @@ import pyarrow as pa
 from skewbench.storage.commit import commit_manifest
 from skewbench.storage.parts import new_attempt, read_part, write_part
 from skewbench.storage.records import Manifest, Part
-from skewbench.storage.schemas import TABLES
 from skewbench.storage.store import Store
+from skewbench.storage.tables import TABLES
 from skewbench.vocabulary.errors import InputError
 
 TARGET = 256 * 2**20
 """Bytes of small parts that are merged into one."""
-_ORDER = ("cell", "prompt_id", "seed", "block", "branch", "metric")
 
 
 def compact_run(store: Store, manifest: Manifest, target: int = TARGET) -> Manifest:
@@ -57,10 +56,6 @@ def _groups(parts: list[Part], target: int) -> Iterator[list[Part]]:
 
 
 def _merge(store: Store, run_id: str, group: list[Part], sources: list[str]) -> Part:
-    schema = TABLES[group[0].table]
+    table = TABLES[group[0].table]
     rows = pa.concat_tables([read_part(store, part) for part in group], promote_options="default")
-    for name in schema.names:  # parts of an older schema lack the newer columns
-        if name not in rows.column_names:
-            rows = rows.append_column(name, pa.nulls(rows.num_rows, schema.field(name).type))
-    order = [(name, "ascending") for name in _ORDER if name in schema.names]
-    return write_part(store, group[0].table, run_id, "compacted", new_attempt(), rows.sort_by(order), sources)
+    return write_part(store, table.name, run_id, "compacted", new_attempt(), table.completed(rows), sources)

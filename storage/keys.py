@@ -11,6 +11,8 @@ from pydantic import ConfigDict, Field
 Kind = Literal["generation", "scores"]
 GENERATION: Kind = "generation"
 SCORES: Kind = "scores"
+TYPED = 6
+"""The version of the lake's schema from which on keys are typed."""
 
 
 @dataclass(frozen=True)

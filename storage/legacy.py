@@ -9,10 +9,9 @@ from collections.abc import Collection, Iterable
 from dataclasses import asdict, replace
 from typing import Any
 
-from skewbench.storage.keys import GENERATION, SCORES, JobKey, JobRecord
+from skewbench.storage.keys import GENERATION, SCORES, TYPED, JobKey, JobRecord
+from skewbench.storage.tables import TABLES
 
-TYPED = 6
-"""The schema version from which on keys are typed."""
 _COMPACTED = "compacted"
 _GENERATED = re.compile(r"(?P<shard>.+?)(?:\.retry(?P<retry>\d+))?")
 _SCORED = re.compile(
@@ -90,6 +89,5 @@ def receipt_name(path: str) -> str | None:
     """The old name of the receipt that would vouch for a part; None for parts that the driver wrote."""
     table, _, file = path.partition("/")
     job = file.rpartition("/")[2].rpartition("-")[0]
-    if table in ("analysis", "regressions") or job == _COMPACTED:
-        return None
-    return f"{SCORES if table in ('scores', 'group_scores') else GENERATION}-{job}"
+    kind = TABLES[table].written_by
+    return None if kind is None or job == _COMPACTED else f"{kind}-{job}"

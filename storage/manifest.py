@@ -12,12 +12,10 @@ from datetime import UTC, datetime
 from skewbench.storage.lease import Lease, taken_over
 from skewbench.storage.records import Manifest, NewerSchemaError, manifest_content, parse_manifest, shown
 from skewbench.storage.scan import Manifests, read_manifests
-from skewbench.storage.schemas import VERSION
 from skewbench.storage.store import Store
+from skewbench.storage.tables import VERSION
 from skewbench.vocabulary.errors import InputError, RunError
 
-DERIVED = ("analysis", "regressions")
-"""Tables that no receipt vouches for: their parts are written by the driver, and stay until newer ones replace them."""
 _CLAIMS = 5
 """Times that a manifest is claimed again, where a late driver replaced it in the same moment."""
 

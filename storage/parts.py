@@ -13,15 +13,14 @@ import pyarrow.parquet as pq
 from pydantic import TypeAdapter, ValidationError
 
 from skewbench.storage.records import Part
-from skewbench.storage.schemas import TABLES, VERSION
 from skewbench.storage.store import Store
+from skewbench.storage.table import Table
+from skewbench.storage.tables import TABLES, VERSION
 
 MERGED = b"skewbench.merged"
 """Key of a file's metadata: the parts whose rows it holds."""
 _JOB = b"skewbench.job"
 _SOURCES = TypeAdapter(list[str])
-_ROW_GROUP = {"images": 100}
-"""Rows a row group: images are large, and a reader fetches few."""
 
 
 def new_attempt() -> str:
@@ -36,29 +35,35 @@ def write_part(
 
     Args:
         store: The lake.
-        table: The rows' table; they are cast to its schema, which is checked.
+        table: The name of the rows' table. They are cast to its schema, sorted by its order and checked.
         run_id: The run.
         job: The digest of the job's key, or what the driver writes.
         attempt: Tells this attempt at the job from others.
-        rows: The rows.
+        rows: The rows, in any order.
         merged: Paths of the parts whose rows these are, where compaction merged them; kept in the file's metadata.
 
     Returns:
         The part.
+
+    Raises:
+        KeyError: The rows lack a column.
+        ValueError: A value is not among the words of its column.
     """
-    schema = TABLES[table].with_metadata(_metadata(table, run_id, job, list(merged)))
+    declared, merged = TABLES[table], list(merged)
+    if not merged:  # those are of parts that an older skewbench may have written, with words of its own
+        declared.check_words(rows)
+    schema = declared.schema.with_metadata(_metadata(declared, run_id, job, merged))
     buffer = io.BytesIO()
     pq.write_table(
-        rows.select(schema.names).cast(schema),
+        declared.sorted(rows.select(schema.names)).cast(schema),
         buffer,
         compression="zstd",
         write_page_index=True,
-        row_group_size=_ROW_GROUP.get(table, 100_000),
-        # images are compressed already, and each is different
-        use_dictionary=table != "images",
+        row_group_size=declared.row_group,
+        use_dictionary=declared.dictionary,
     )
     content = buffer.getvalue()
-    path = f"{table}/run_id={run_id}/{job}-{attempt}.parquet"
+    path = f"{declared.folder(run_id)}/{job}-{attempt}.parquet"
     store.put(path, content)
     return Part(table, path, rows.num_rows, len(content), sha256(content).hexdigest(), VERSION)
 
@@ -96,19 +101,14 @@ def read_origin(store: Store, path: str) -> Origin | None:
         return None
 
 
-def _metadata(table: str, run_id: str, job: str, merged: list[str]) -> dict[bytes, bytes]:
-    metadata = {b"skewbench.run_id": run_id.encode(), b"skewbench.schema_version": str(VERSION).encode()}
-    metadata[_JOB] = job.encode()
+def list_parts(store: Store, run_id: str) -> list[str]:
+    """List the files of a run in all tables, also those that its manifest does not name."""
+    return [path for table in TABLES.values() for path in store.list(table.folder(run_id))]
+
+
+def _metadata(table: Table, run_id: str, job: str, merged: list[str]) -> dict[bytes, bytes]:
+    metadata = {**table.metadata, b"skewbench.run_id": run_id.encode(), _JOB: job.encode()}
+    metadata[b"skewbench.schema_version"] = str(VERSION).encode()
     if merged:
         metadata[MERGED] = json.dumps(merged).encode()
-    if table == "images":  # what makes `datasets.load_dataset("parquet", ...)` show images
-        metadata[b"huggingface"] = json.dumps({"info": {"features": _image_features()}}).encode()
     return metadata
-
-
-def _image_features() -> dict[str, dict[str, str]]:
-    names = {pa.string(): "string", pa.int32(): "int32"}
-    return {
-        field.name: {"_type": "Image"} if field.name == "image" else {"dtype": names[field.type], "_type": "Value"}
-        for field in TABLES["images"]
-    }

@@ -21,8 +21,8 @@ from skewbench.storage.records import (
     quoted,
     shown,
 )
-from skewbench.storage.schemas import VERSION
 from skewbench.storage.store import Store
+from skewbench.storage.tables import TABLES, VERSION
 from skewbench.vocabulary.errors import InputError, RunError
 
 logger = logging.getLogger(__name__)
@@ -95,6 +95,9 @@ def parse_receipt(path: str, content: bytes) -> Receipt:
     if expected != path:  # both name files
         raise ValueError(f"it is that of {quoted(str(found.key))} of run {quoted(found.run_id)}")
     check_parts(found.run_id, found.parts)
+    for part in found.parts:
+        if TABLES[part.table].written_by != found.key.kind:
+            raise ValueError(f"part {quoted(part.path)} is of a table that no job of kind {found.key.kind} writes")
     return replace(found, path=path)
 
 

@@ -14,8 +14,8 @@ from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationE
 from pydantic_core import from_json
 
 from skewbench.storage import legacy
-from skewbench.storage.keys import FailedJob, JobRecord
-from skewbench.storage.schemas import TABLES, VERSION
+from skewbench.storage.keys import TYPED, FailedJob, JobRecord
+from skewbench.storage.tables import TABLES, VERSION
 
 T = TypeVar("T")
 Status = Literal["running", "committed", "incomplete", "removing"]
@@ -131,7 +131,7 @@ def parse_manifest(run_id: str, content: bytes) -> Manifest:
     paths = [*found.replaced, *found.replaced.values(), *(path for job in found.jobs for path in job.parts)]
     for path in paths:
         check_path(run_id, path.partition("/")[0], path)
-    if found.schema_version < legacy.TYPED:
+    if found.schema_version < TYPED:
         found = _typed(found)
     return replace(found, stored=content)
 
@@ -162,7 +162,7 @@ def check_path(run_id: str, table: str, path: str) -> None:
     if table not in TABLES:
         raise ValueError(f"part {quoted(path)} is of no known table")
     folder, _, name = path.rpartition("/")
-    if folder != f"{table}/run_id={run_id}" or not _PART_NAME.fullmatch(name):
+    if folder != TABLES[table].folder(run_id) or not _PART_NAME.fullmatch(name):
         raise ValueError(f"part {quoted(path)} is no file of {table}/run_id={shown(run_id)}")
 
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from skewbench.storage.lease import Lease, logger, taken_over
 from skewbench.storage.manifest import manifest_path, now, plan_path, report_path, write_manifest
+from skewbench.storage.parts import list_parts
 from skewbench.storage.records import Manifest, NewerSchemaError, parse_manifest
-from skewbench.storage.schemas import TABLES
 from skewbench.storage.store import Store
 from skewbench.vocabulary.errors import InputError
 
@@ -34,14 +34,14 @@ def remove_run(store: Store, run_id: str, notify: Callable[[str], None] = logger
     with Lease(store, run_id, notify) as lease:
         found = _manifest(store, run_id)
         lease.confirm()
-        parts = _parts(store, run_id)
+        parts = list_parts(store, run_id)
         mark = replace(found, status="removing", parts=(), jobs=(), replaced={})
         if (marked := write_manifest(store, mark).stored) is None:
             raise taken_over(run_id)
         receipts = _receipts(store, run_id)
         store.delete(*receipts)  # before what they vouch for: whoever is killed here leaves no receipt of a lost part
         store.delete(*parts, report_path(run_id), plan_path(run_id))
-        late = [*_receipts(store, run_id), *_parts(store, run_id)]  # of a worker that did not know yet
+        late = [*_receipts(store, run_id), *list_parts(store, run_id)]  # of a worker that did not know yet
         if not _is_marked(store, run_id, marked):
             raise taken_over(run_id)
         store.delete(*late)
@@ -71,7 +71,3 @@ def _is_marked(store: Store, run_id: str, marked: bytes) -> bool:
 
 def _receipts(store: Store, run_id: str) -> list[str]:
     return store.list(f"_receipts/run_id={run_id}")
-
-
-def _parts(store: Store, run_id: str) -> list[str]:
-    return [path for table in TABLES for path in store.list(f"{table}/run_id={run_id}")]

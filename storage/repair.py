@@ -9,7 +9,7 @@ from skewbench.storage.commit import commit_manifest
 from skewbench.storage.keys import GENERATION, SCORES, JobKey
 from skewbench.storage.lease import Lease, logger
 from skewbench.storage.manifest import claim, manifest_path, plan_path, write_manifest
-from skewbench.storage.parts import read_origin
+from skewbench.storage.parts import list_parts, read_origin
 from skewbench.storage.receipts import Receipt, receipt_content, receipt_path, scan_receipts
 from skewbench.storage.records import (
     Manifest,
@@ -20,14 +20,11 @@ from skewbench.storage.records import (
     check_version,
     parse_manifest,
 )
-from skewbench.storage.schemas import TABLES, VERSION
 from skewbench.storage.state import RunState, parts_by_receipt, read_state, records_of
 from skewbench.storage.store import Store
+from skewbench.storage.tables import TABLES, VERSION
 from skewbench.storage.verify import Fault, all_parts, disagreeing, fault_of, missing_receipts
 from skewbench.vocabulary.errors import InputError
-
-GENERATED = ("samples", "images", "stability")
-"""Tables of what was generated and measured; the others are made from them."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +71,7 @@ def send_back(store: Store, manifest: Manifest, faults: list[Fault]) -> Manifest
     dropped = [part for part in manifest.parts if part.path in broken]
     parts = tuple(part for part in manifest.parts if part.path not in broken)
     replaced = {old: new for old, new in manifest.replaced.items() if new not in broken}
-    made_again = manifest.status != "running" and any(part.table in GENERATED for part in dropped)
+    made_again = manifest.status != "running" and any(TABLES[part.table].written_by == GENERATION for part in dropped)
     status: Status = "incomplete" if made_again else manifest.status
     jobs = tuple(job for job in manifest.jobs if job.key not in lost)
     changed = replace(manifest, status=status, parts=parts, jobs=jobs, replaced=replaced)
@@ -148,7 +145,7 @@ def _parts_now(
     store: Store, run_id: str, receipts: Mapping[JobKey, Receipt]
 ) -> tuple[tuple[Part, ...], dict[str, str]]:
     """Where the rows of receipts lie: in the parts that they name, or in the files that compaction merged them into."""
-    there = {path for table in TABLES for path in store.list(f"{table}/run_id={run_id}")}
+    there = set(list_parts(store, run_id))
     named = [part for receipt in receipts.values() for part in receipt.parts]
     replaced: dict[str, str] = {}
     large: dict[str, Part] = {}

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from skewbench.storage.keys import JobKey, JobRecord
+from skewbench.storage.parts import list_parts
 from skewbench.storage.receipts import (
     BrokenReceipt,
     Receipt,
@@ -13,7 +14,6 @@ from skewbench.storage.receipts import (
     receipt_path,
 )
 from skewbench.storage.records import Manifest, Part, shown
-from skewbench.storage.schemas import TABLES
 from skewbench.storage.store import Store
 
 logger = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ class RunState:
 
         Parts come first: whoever wrote a listed part has written its receipt already, or has yet to.
         """
-        self.files = [path for table in TABLES for path in store.list(f"{table}/run_id={self.manifest.run_id}")]
+        self.files = list_parts(store, self.manifest.run_id)
         return self.refresh(store)
 
     def fold(self, receipts: Iterable[Receipt | None]) -> None:

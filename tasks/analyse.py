@@ -16,7 +16,7 @@ from skewbench import sql
 from skewbench.eval.statistics import interval, resample
 from skewbench.sql.registry import is_ours
 from skewbench.sql.resampling import Draws, Resamples, select_rows
-from skewbench.storage.schemas import ANALYSIS, table_of_rows
+from skewbench.storage.tables.analysis import ANALYSIS
 
 _KEY = ("cell", "metric", "stage", "measure", "regime")
 
@@ -66,7 +66,7 @@ def _rows(
             {"query": query.name} | about | _row(one) | ({} if by_branch and not one.any_branch else _OF_ANY_BRANCH)
             for one in draws
         ]
-        return table_of_rows(rows, ANALYSIS)
+        return ANALYSIS.of_rows(rows)
     except Exception as error:
         if is_ours(query):
             raise

@@ -4,7 +4,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from skewbench.storage.schemas import KNOB_COLUMNS, SAMPLES
+from skewbench.storage.tables.samples import KNOB_COLUMNS, SAMPLES
 from skewbench.tasks.experiment import Cell, GenerationSpec
 
 _PYTHON: dict[pa.DataType, Any] = {pa.float64(): (int, float), pa.string(): str, pa.bool_(): bool}
@@ -52,5 +52,5 @@ def knob_columns(cell: Cell) -> dict[str, Any]:
 
 
 def _fits(value: Any, column: str) -> bool:
-    wanted = _PYTHON[SAMPLES.field(column).type]
+    wanted = _PYTHON[SAMPLES.schema.field(column).type]
     return isinstance(value, wanted) and (wanted is bool or not isinstance(value, bool))

@@ -18,7 +18,10 @@ from PIL import Image
 
 from skewbench.eval.scoring.images import is_blank
 from skewbench.stability import Recorder, perturb
-from skewbench.storage.schemas import IMAGES, SAMPLES, STABILITY, table_of_rows
+from skewbench.storage.columns import IDS, table_of_rows
+from skewbench.storage.tables.images import IMAGES
+from skewbench.storage.tables.samples import SAMPLES
+from skewbench.storage.tables.stability import STABILITY
 from skewbench.tasks.cells import knob_columns, whole_setting
 from skewbench.tasks.experiment import GenerationSpec, Knob
 from skewbench.tasks.families.contract import Request
@@ -51,14 +54,11 @@ class ShardRows:
     def tables(self) -> dict[str, pa.Table]:
         """One Arrow table a lake table; no table where there are no rows. Waits for the last images."""
         self.settle()
-        tables = {"samples": table_of_rows(self.samples, SAMPLES)}
+        tables = {SAMPLES.name: SAMPLES.of_rows(self.samples)}
         if self.images:
-            tables["images"] = table_of_rows(self.images, IMAGES)
+            tables[IMAGES.name] = IMAGES.of_rows(self.images)
         if self.stability:
-            whole = pa.concat_tables(self.stability)
-            tables["stability"] = whole.sort_by(
-                [(name, "ascending") for name in ("prompt_id", "seed", "block", "branch")]
-            )
+            tables[STABILITY.name] = STABILITY.sorted(pa.concat_tables(self.stability))
         return tables
 
 
@@ -226,12 +226,12 @@ def _sample_row(
 
 def _stability_rows(shard: Shard, batch: Sequence[Sample], measured: pa.Table) -> pa.Table:
     """The recorder's rows, with the ids of the samples that its indices stand for."""
-    ids = table_of_rows([_ids(shard, sample) for sample in batch], pa.schema(list(STABILITY)[:5]))
+    ids = table_of_rows([_ids(shard, sample) for sample in batch], pa.schema(IDS))
     rows = ids.take(measured["sample"])
     for name in measured.column_names:
         if name != "sample":
             rows = rows.append_column(name, measured[name])
-    return rows.select(STABILITY.names).cast(STABILITY)
+    return rows.select(STABILITY.schema.names).cast(STABILITY.schema)
 
 
 @cache

@@ -12,8 +12,9 @@ from skewbench.eval.scorers import Declaration, GroupScore, GroupScorer, ImageSc
 from skewbench.eval.scoring.images import CorruptImage, decode
 from skewbench.storage.parts import read_part
 from skewbench.storage.records import Part
-from skewbench.storage.schemas import GROUP_SCORES, SCORES, table_of_rows
 from skewbench.storage.store import Store
+from skewbench.storage.tables.group_scores import GROUP_SCORES
+from skewbench.storage.tables.scores import SCORES
 
 BATCH = 64
 """Images that are decoded and scored together."""
@@ -40,8 +41,8 @@ def score_images(
     for row in rows:
         row["pixels"], row["why"] = (None, missing) if missing else _decoded(row, encoded.get(row["sample_id"]))
     if isinstance(made, ImageScorer):
-        return {"scores": table_of_rows(list(_image_rows(declared, made, rows)), SCORES)}
-    return {"group_scores": table_of_rows(list(_group_rows(declared, made, rows)), GROUP_SCORES)}
+        return {SCORES.name: SCORES.of_rows(list(_image_rows(declared, made, rows)))}
+    return {GROUP_SCORES.name: GROUP_SCORES.of_rows(list(_group_rows(declared, made, rows)))}
 
 
 def _rows(store: Store, shard: str, samples: tuple[Part, ...]) -> list[dict[str, Any]]:

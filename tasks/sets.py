@@ -10,8 +10,8 @@ from skewbench.eval.scorers import Declaration, GroupScore, SetScorer
 from skewbench.eval.scoring.distribution import Features
 from skewbench.eval.scoring.images import CorruptImage, decode, is_blank
 from skewbench.storage.records import Part
-from skewbench.storage.schemas import GROUP_SCORES, table_of_rows
 from skewbench.storage.store import Store
+from skewbench.storage.tables.group_scores import GROUP_SCORES
 from skewbench.tasks.reference import Reference, images_of, stored_images
 from skewbench.tasks.score import score_fields
 
@@ -45,7 +45,7 @@ class CellScores:
             }
             for metric in self._declared.metric_names
         ]
-        return {"group_scores": table_of_rows(rows, GROUP_SCORES)}
+        return {GROUP_SCORES.name: GROUP_SCORES.of_rows(rows)}
 
     def _made(self, cell: str, parts: tuple[Part, ...]) -> Iterator[np.ndarray]:
         """Blank and unreadable images are left out, and with them out of n."""

@@ -14,7 +14,8 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
-from skewbench.storage.schemas import IMAGES, TABLES
+from skewbench.storage.tables import TABLES
+from skewbench.storage.tables.images import IMAGES
 
 KNOBS: dict[str, dict[str, Any]] = {
     "baseline": {"kind": "vanilla"},
@@ -105,7 +106,7 @@ def samples(lake: Lake) -> list[dict[str, Any]]:
 def _repeat_ids(rows: list[dict[str, Any]], times: int) -> dict[str, pa.Array]:
     """The five id columns, each row `times` times."""
     index = pa.array(np.repeat(np.arange(len(rows)), times))
-    columns = pa.Table.from_pylist(rows, pa.schema([TABLES["scores"].field(name) for name in _ID_NAMES]))
+    columns = pa.Table.from_pylist(rows, pa.schema([TABLES["scores"].schema.field(name) for name in _ID_NAMES]))
     return {name: columns[name].combine_chunks().take(index) for name in _ID_NAMES}
 
 
@@ -188,7 +189,7 @@ def group_scores(lake: Lake, cell: str, quality: np.ndarray, rng: np.random.Gene
         for p, v in enumerate(diversity.tolist())
     ]
     whole = {"prompt_id": None, "set": "all images", "n": len(quality), "metric": "vendi", "value": 3 + quality.std()}
-    return pa.Table.from_pylist([*rows, common | whole], TABLES["group_scores"])
+    return pa.Table.from_pylist([*rows, common | whole], TABLES["group_scores"].schema)
 
 
 def images(rows: list[dict[str, Any]], quality: np.ndarray, rng: np.random.Generator) -> pa.Table:
@@ -203,11 +204,11 @@ def images(rows: list[dict[str, Any]], quality: np.ndarray, rng: np.random.Gener
         Image.fromarray(pixels).save(buffer, format="PNG", compress_level=1)
         ids = {name: row[name] for name in _ID_NAMES}
         content.append(ids | {"image": {"bytes": buffer.getvalue(), "path": f"{row['sample_id']}.png"}})
-    return pa.Table.from_pylist(content, IMAGES)
+    return pa.Table.from_pylist(content, IMAGES.schema)
 
 
 def _table(name: str, columns: dict[str, pa.Array], count: int) -> pa.Table:
-    schema = TABLES[name]
+    schema = TABLES[name].schema
     arrays = []
     for field in schema:
         column = columns.get(field.name)

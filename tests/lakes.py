@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from skewbench.storage.keys import GENERATION, JobKey
-from skewbench.storage.schemas import TABLES, VERSION
+from skewbench.storage.tables import TABLES, VERSION
 from tests import lake_rows
 from tests.lake_rows import FEW, KNOBS, Lake
 
@@ -37,7 +37,7 @@ def make(folder: Path, lake: Lake | None = None) -> str:
         gain = lake.repair * (1 - quality) / 2 if index else np.zeros(n)
         better = quality + gain
         tables = {
-            "samples": pa.Table.from_pylist(rows, TABLES["samples"]),
+            "samples": pa.Table.from_pylist(rows, TABLES["samples"].schema),
             "stability": lake_rows.stability(lake, rows, better, rng),
             "scores": lake_rows.scores(lake, rows, better, rng),
             "group_scores": lake_rows.group_scores(lake, cell, better, rng),
@@ -77,7 +77,7 @@ def _write(folder: Path, lake: Lake, table: str, cell: str, content: pa.Table) -
     bounds = np.linspace(0, content.num_rows, lake.shards + 1).astype(int)
     for shard, (start, stop) in enumerate(pairwise(bounds)):
         path = where / f"{lake_rows.digest(cell, shard)}-0.parquet"
-        groups = 100 if table == "images" else 100_000  # as the driver writes them
+        groups = TABLES[table].row_group
         pq.write_table(content.slice(start, stop - start), path, compression="zstd", row_group_size=groups)
         parts.append(
             {
@@ -97,7 +97,7 @@ def _manifest(folder: Path, lake: Lake, parts: list[dict[str, Any]]) -> None:
         receipts = folder / "_receipts" / f"run_id={lake.run_id}"
         receipts.mkdir(parents=True, exist_ok=True)
         for number, part in enumerate(parts):
-            key = JobKey(GENERATION, shard=f"{part['table']}-{number}")
+            key = JobKey(TABLES[part["table"]].written_by or GENERATION, shard=f"{part['table']}-{number}")
             receipt = {"key": asdict(key), "run_id": lake.run_id, "parts": [part], "seconds": 1.0, "counts": {}}
             (receipts / f"{key.digest}.json").write_text(json.dumps(receipt))
         parts = []

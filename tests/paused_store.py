@@ -13,9 +13,9 @@ from skewbench.storage.manifest import claim, create_manifest, now, read_manifes
 from skewbench.storage.parts import new_attempt, read_part, write_part
 from skewbench.storage.receipts import Receipt, scan_receipts, write_receipt
 from skewbench.storage.records import Manifest, Part
-from skewbench.storage.schemas import TABLES
 from skewbench.storage.state import RunState
 from skewbench.storage.store import Store
+from skewbench.storage.tables import TABLES
 from skewbench.tasks.run import commit_receipts
 
 T = TypeVar("T")
@@ -82,8 +82,8 @@ def receipts_of(store: Store) -> dict[JobKey, Receipt]:
 
 def generate(store: Store, shard: str) -> Receipt:
     """What a worker does that generates a shard of one sample."""
-    rows = {table: [{"sample_id": f"{shard}-0", "shard": shard, "cell": "a"}] for table in ("samples", "images")}
-    return _write(store, generation(shard), rows)
+    row = {"sample_id": f"{shard}-0", "cell": "a"}
+    return _write(store, generation(shard), {"samples": [row | {"shard": shard, "status": "ok"}], "images": [row]})
 
 
 def score(store: Store, shard: str, metric: str = "m") -> Receipt:
@@ -101,8 +101,8 @@ def _write(store: Store, key: JobKey, rows: dict[str, list[dict[str, Any]]]) -> 
 
 
 def _table(table: str, rows: list[dict[str, Any]]) -> pa.Table:
-    zeros = {field.name: _zero(field) for field in TABLES[table] if not field.nullable}
-    return pa.Table.from_pylist([zeros | row for row in rows], schema=TABLES[table])
+    zeros = {field.name: _zero(field) for field in TABLES[table].schema if not field.nullable}
+    return pa.Table.from_pylist([zeros | row for row in rows], schema=TABLES[table].schema)
 
 
 def _zero(field: pa.Field) -> object:

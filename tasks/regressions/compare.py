@@ -14,8 +14,8 @@ from skewbench.eval.regressions import Margin, judged, tolerance
 from skewbench.eval.regressions.table import KEY, Row
 from skewbench.storage.manifest import list_runs
 from skewbench.storage.records import Manifest
-from skewbench.storage.schemas import REGRESSIONS
 from skewbench.storage.store import Store
+from skewbench.storage.tables.regressions import REGRESSIONS
 from skewbench.tasks.experiment import NightlySpec
 from skewbench.tasks.regressions.gather import Sides, image_pairs, pairs, sides
 from skewbench.tasks.regressions.image_differences import differences
@@ -29,12 +29,11 @@ _SINGLE = 4
 """What rounding does to one step of one block, against what it does to a mean over them."""
 _SAME_SIZE = pl.col("n_before").eq_missing(pl.col("n"))  # how diverse a set is depends on how large it is
 _OF_PAIRING = ("scorer_before", "scorer", "n_before", "n")
-_KINDS = ("sample", "prompt", "cell", "measure", "picture", "lost", "memory", "speed")
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A run against an earlier one. `table`: the columns of `storage.schemas.REGRESSIONS`, what matters most first."""
+    """A run against an earlier one. `table`: rows of the lake's `regressions`, what matters most first."""
 
     run: Manifest
     against: Manifest
@@ -65,7 +64,7 @@ class Comparison:
 
     def to_arrow(self) -> pa.Table:
         """For the lake."""
-        return self.table.to_arrow().select(REGRESSIONS.names).cast(REGRESSIONS)
+        return self.table.to_arrow().select(REGRESSIONS.schema.names).cast(REGRESSIONS.schema)
 
 
 def compare(
@@ -98,7 +97,8 @@ def compare(
         night=pl.lit(run.experiment.get("repeat") or None, pl.String),
     )
     platform = next((cell.platform for cell in known.cells.values() if cell.platform and not cell.obstacle), "")
-    return Comparison(run, against, _sorted(table, list(known.cells)).select(REGRESSIONS.names), known.images, platform)
+    rows = _sorted(table, list(known.cells)).select(REGRESSIONS.schema.names)
+    return Comparison(run, against, rows, known.images, platform)
 
 
 @dataclass(frozen=True)
@@ -229,8 +229,10 @@ def _nowhere() -> list[pl.Expr]:
 
 def _sorted(table: pl.DataFrame, cells: list[str]) -> pl.DataFrame:
     """What is required and worse first, then by verdict, then in the order of the cells."""
-    by = [_place("verdict", VERDICTS), ~pl.col("required"), _place("cell", cells), _place("kind", _KINDS)]
-    return table.sort(*by, maintain_order=True)
+    kind = _place("kind", REGRESSIONS.words["kind"])
+    return table.sort(
+        _place("verdict", VERDICTS), ~pl.col("required"), _place("cell", cells), kind, maintain_order=True
+    )
 
 
 def _place(column: str, order: Sequence[str]) -> pl.Expr:

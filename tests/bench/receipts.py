@@ -23,9 +23,9 @@ from skewbench.storage.keys import GENERATION, SCORES, JobKey
 from skewbench.storage.manifest import now, read_manifest, write_manifest
 from skewbench.storage.receipts import Receipt, receipt_content, receipt_path
 from skewbench.storage.records import Manifest, Part
-from skewbench.storage.schemas import VERSION
 from skewbench.storage.state import read_state
 from skewbench.storage.store import LocalStore
+from skewbench.storage.tables import VERSION
 from skewbench.tasks import run as run_module
 from skewbench.tasks import scoring
 from tests.bench.tables import arguments, show

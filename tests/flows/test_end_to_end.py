@@ -16,9 +16,9 @@ from skewbench.flows.steps import analyse_run
 from skewbench.storage.lease import Lease
 from skewbench.storage.manifest import find_run
 from skewbench.storage.receipts import list_receipts
-from skewbench.storage.schemas import TABLES
 from skewbench.storage.state import read_state
 from skewbench.storage.store import LocalStore
+from skewbench.storage.tables import TABLES
 from skewbench.tasks.report import report_run
 from skewbench.vocabulary.errors import RunError
 from tests.flows.command import skewbench, write_experiment

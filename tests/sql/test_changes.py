@@ -118,7 +118,7 @@ def test_a_null_drops_out_of_its_own_pair_alone(tmp_path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from skewbench.storage.schemas import TABLES
+    from skewbench.storage.tables import TABLES
 
     run_id = make(tmp_path, Lake(prompts=10, images=False, lost=False))
     for path in (tmp_path / "scores" / f"run_id={run_id}").glob("*.parquet"):
@@ -126,7 +126,7 @@ def test_a_null_drops_out_of_its_own_pair_alone(tmp_path: Path) -> None:
         hits = [row for row in rows if row["cell"] == "a1.05-b3" and row["metric"] == "scene"]
         if hits:
             hits[0]["value"] = None
-            pq.write_table(pa.Table.from_pylist(rows, TABLES["scores"]), path)
+            pq.write_table(pa.Table.from_pylist(rows, TABLES["scores"].schema), path)
     found = sql.query(sql.connect(tmp_path), "worst_fraction").filter(regime="swap")
     holes = found.filter(cell="a1.05-b3")
     assert dict(zip(holes["chosen_by"] + ">" + holes["metric"], holes["pairs"], strict=True)) == {

@@ -5,7 +5,7 @@ import duckdb
 import pytest
 
 from skewbench import sql
-from skewbench.storage.schemas import TABLES
+from skewbench.storage.tables import TABLES
 from tests.lakes import Lake, make
 
 
@@ -16,8 +16,8 @@ def count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
 def test_every_table_is_a_view_with_all_its_columns(tmp_path: Path) -> None:
     run_id = make(tmp_path)
     connection = sql.connect(tmp_path)
-    for table, schema in TABLES.items():
-        assert connection.sql(f"FROM {table}").columns == ["run_id", *schema.names]
+    for name, table in TABLES.items():
+        assert connection.sql(f"FROM {name}").columns == ["run_id", *table.schema.names]
     assert count(connection, "samples") == 3 * 8 * 3
     assert count(connection, "images") == 3 * 8 * 3 - 1  # the failed sample has no image
     assert count(connection, "analysis") == 0
@@ -120,7 +120,7 @@ def test_scores_keep_the_newest_version_and_a_value_before_a_null(tmp_path: Path
         for metric, value, version in scored
     ]
     part = f"scores/run_id={run_id}/again-0.parquet"
-    pq.write_table(pa.Table.from_pylist(rows, TABLES["scores"]), tmp_path / part)
+    pq.write_table(pa.Table.from_pylist(rows, TABLES["scores"].schema), tmp_path / part)
     manifest = tmp_path / "_runs" / f"{run_id}.json"
     content = json.loads(manifest.read_text())
     content["parts"].append({"table": "scores", "path": part, "rows": 5, "bytes": 1, "sha256": "", "schema_version": 1})

@@ -12,7 +12,7 @@ from polars.testing import assert_frame_equal
 from scipy import stats
 
 from skewbench import sql
-from skewbench.storage.schemas import TABLES
+from skewbench.storage.tables import TABLES
 from tests.lakes import FEW, Lake, make
 
 MEASURES = ["neg_energy", "instability", "alignment", "symmetry"]
@@ -27,7 +27,7 @@ def rewrite_scores(folder: Path, run_id: str, seed: int) -> None:
             row["value"] = float(rng.integers(0, 6)) if rng.random() > 0.15 else None
         if rows:
             rows[0]["value"] = float("nan")
-        pq.write_table(pa.Table.from_pylist(rows, TABLES["scores"]), path)
+        pq.write_table(pa.Table.from_pylist(rows, TABLES["scores"].schema), path)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -82,7 +82,7 @@ def test_a_null_metric_drops_out_of_its_own_cell_alone(tmp_path: Path) -> None:
     rows = pq.ParquetFile(path).read().to_pylist()
     hit = next(row for row in rows if row["metric"] == "scene")
     hit["value"] = None
-    pq.write_table(pa.Table.from_pylist(rows, TABLES["scores"]), path)
+    pq.write_table(pa.Table.from_pylist(rows, TABLES["scores"].schema), path)
     holed = sql.query(sql.connect(tmp_path), "correlations", cell="*")
     touched = (pl.col("cell") == hit["cell"]) & (pl.col("metric") == "scene")
     assert set(whole.filter(touched)["n"]) == {30}
@@ -96,7 +96,7 @@ def test_lost_samples_and_constants(tmp_path: Path) -> None:
     assert set(last.filter(kind="sample")["n"]) == {27}  # blank, failed and nonfinite are out
     for path in (tmp_path / "scores" / f"run_id={run_id}").glob("*.parquet"):
         rows = pq.ParquetFile(path).read().to_pylist()
-        pq.write_table(pa.Table.from_pylist([row | {"value": 1.0} for row in rows], TABLES["scores"]), path)
+        pq.write_table(pa.Table.from_pylist([row | {"value": 1.0} for row in rows], TABLES["scores"].schema), path)
     constant = sql.query(sql.connect(tmp_path), "correlations").filter(kind="sample")
     assert constant["rho"].null_count() == constant.height
 

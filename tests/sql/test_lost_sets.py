@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from skewbench import sql
-from skewbench.storage.schemas import ANALYSIS
+from skewbench.storage.tables.analysis import ANALYSIS
 from skewbench.tasks.analyse import analyse
 from tests.lakes import Lake, make
 from tests.tasks.two_runs import alter, with_column
@@ -63,7 +63,7 @@ def test_a_cell_that_lost_all_is_ranked_by_its_worst_case(tmp_path: Path) -> Non
     assert regimes["change"].null_count() == regimes["method"].null_count() == regimes.height
     assert regimes["worst_case"].null_count() == 0
     assert regimes.filter(metric="diversity", regime="difference")["lost"].item() == 10
-    assert analyse(connection, run_id, 10).schema.names == ANALYSIS.names  # what is not known has no interval
+    assert analyse(connection, run_id, 10).schema.names == ANALYSIS.schema.names  # what is not known has no interval
 
 
 def test_the_difference_of_a_regime_that_is_lost_is_not_known(tmp_path: Path) -> None:

@@ -52,13 +52,14 @@ def test_cells_that_lost_everything_are_still_shown(tmp_path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from skewbench.storage.schemas import TABLES
+    from skewbench.storage.tables import TABLES
 
     run_id = make(tmp_path, Lake(prompts=3, images=False, shards=1))
     for path in (tmp_path / "samples" / f"run_id={run_id}").glob("*.parquet"):
         rows = pq.ParquetFile(path).read().to_pylist()
         if rows[0]["cell"] == "a1.20-b5":
-            pq.write_table(pa.Table.from_pylist([r | {"status": "blank"} for r in rows], TABLES["samples"]), path)
+            blank = [row | {"status": "blank"} for row in rows]
+            pq.write_table(pa.Table.from_pylist(blank, TABLES["samples"].schema), path)
     row = sql.query(sql.connect(tmp_path), "operating_curve").row(
         by_predicate=(pl.col("metric") == "scene") & (pl.col("cell") == "a1.20-b5"), named=True
     )

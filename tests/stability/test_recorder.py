@@ -17,7 +17,7 @@ from skewbench.stability import (
     symmetry_index,
 )
 from skewbench.stability.retrieval import retrieval
-from skewbench.storage.schemas import STABILITY as LAKE
+from skewbench.storage.tables.stability import STABILITY
 from skewbench.vocabulary.measures import NAMES
 from tests.stability.dispatch import Operations
 from tests.stability.models import call, heads_of, layer, tiny_unet
@@ -30,7 +30,7 @@ def test_columns_are_the_lakes() -> None:
     schema = recorder.to_arrow().schema
     assert schema.field("sample").type == pa.int32()
     ids = {"sample_id", "pair_id", "cell", "prompt_id", "seed"}
-    lake = {field.name: field for field in LAKE if field.name not in ids}
+    lake = {field.name: field for field in STABILITY.schema if field.name not in ids}
     assert {field.name: field for field in schema if field.name != "sample"} == lake
 
 

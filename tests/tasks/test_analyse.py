@@ -7,7 +7,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from skewbench import sql
-from skewbench.storage.schemas import ANALYSIS
+from skewbench.storage.tables.analysis import ANALYSIS
 from skewbench.tasks.analyse import analyse
 from tests.lakes import KNOBS, Lake, make
 from tests.tasks.analysed import store
@@ -140,7 +140,7 @@ def test_it_is_seeded(tmp_path: Path) -> None:
     run_id = make(tmp_path, Lake(images=False))
     connection = sql.connect(tmp_path)
     first = analyse(connection, run_id, resamples=50)
-    assert first.schema.equals(ANALYSIS)
+    assert first.schema.equals(ANALYSIS.schema)
     lows = first["low"].to_pylist()
     assert analyse(connection, run_id, resamples=50)["low"].to_pylist() == pytest.approx(lows, abs=1e-9)
     assert analyse(connection, run_id, resamples=50, seed=1)["low"].to_pylist() != pytest.approx(lows, abs=1e-9)

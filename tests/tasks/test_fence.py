@@ -17,8 +17,8 @@ from skewbench.storage.parts import new_attempt, write_part
 from skewbench.storage.records import Manifest
 from skewbench.storage.remove import remove_run
 from skewbench.storage.repair import repair
-from skewbench.storage.schemas import TABLES
 from skewbench.storage.store import Store, open_store
+from skewbench.storage.tables import TABLES
 from skewbench.storage.verify import check_run
 from skewbench.tasks.regressions.nights import remove_old
 from skewbench.vocabulary.errors import InputError, RunError
@@ -59,7 +59,7 @@ def _compacts(store: Store) -> None:
 
 
 def _answers(store: Store, manifest: Manifest) -> None:
-    rows = pa.Table.from_pylist([], schema=TABLES["analysis"])
+    rows = pa.Table.from_pylist([], schema=TABLES["analysis"].schema)
     part = write_part(store, "analysis", RUN, "analysis", new_attempt(), rows)
     others = tuple(other for other in manifest.parts if other.table != "analysis")
     commit_manifest(store, replace(manifest, parts=(*others, part)), wrote=[part])

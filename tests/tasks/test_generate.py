@@ -12,7 +12,7 @@ from diffusers import HeunDiscreteScheduler
 from PIL import Image
 
 from skewbench.stability import Recorder, Skew
-from skewbench.storage.schemas import TABLES
+from skewbench.storage.tables import TABLES
 from skewbench.tasks import generate
 from skewbench.tasks.experiment import Experiment, ModelSpec
 from skewbench.tasks.generate import generate_shard, knob_columns
@@ -46,7 +46,7 @@ def _images(rows: generate.ShardRows) -> list[np.ndarray]:
 def test_tables_meet_their_schemas(pipeline: Any, tiny_sdxl: Path) -> None:
     setting, shards = _planned(tiny_sdxl)
     tables = generate_shard(pipeline, setting, shards[1]).tables()
-    assert {name: table.schema for name, table in tables.items()} == {name: TABLES[name] for name in tables}
+    assert {name: table.schema for name, table in tables.items()} == {name: TABLES[name].schema for name in tables}
     assert tables["samples"].num_rows == tables["images"].num_rows == 4
     assert tables["stability"].num_rows == 4 * 2 * 11  # samples, branches, self-attention blocks
     assert set(tables["samples"].column("status").to_pylist()) == {"ok"}
@@ -167,7 +167,7 @@ def test_knob_columns_are_flat() -> None:
     columns = knob_columns(small(cells=[{"name": "c", "knob": fields}]).cells[0])
     assert columns["knob"] == "skew"
     assert (columns["alpha"], columns["beta"], columns["window_start"], columns["window_end"]) == (1.1, 2.0, 0.25, 0.5)
-    assert set(columns) <= set(TABLES["samples"].names)
+    assert set(columns) <= set(TABLES["samples"].schema.names)
 
 
 class _Limited:

@@ -23,8 +23,8 @@ from skewbench.storage.receipts import Receipt, scan_receipts, write_receipt
 from skewbench.storage.records import Manifest, Part, Status
 from skewbench.storage.remove import remove_run
 from skewbench.storage.repair import repair, send_back
-from skewbench.storage.schemas import SCORES
 from skewbench.storage.store import LocalStore, Store, open_store
+from skewbench.storage.tables.scores import SCORES
 from skewbench.storage.verify import check_parts
 from skewbench.vocabulary.errors import InputError
 
@@ -34,7 +34,7 @@ RUN = "small-0123abcd"
 def _rows(value: float) -> pa.Table:
     ids = {"sample_id": "s", "pair_id": "p", "cell": "c", "prompt_id": "q", "seed": 0}
     row = {**ids, "metric": "m", "value": value, "reason": None, "scorer": "m", "scorer_version": 1}
-    return pa.Table.from_pylist([row], schema=SCORES)
+    return pa.Table.from_pylist([row], schema=SCORES.schema)
 
 
 def _part(store: Store, attempt: str, value: float = 1.0) -> Part:

@@ -21,9 +21,9 @@ from skewbench.storage.legacy import typed_jobs, typed_key
 from skewbench.storage.manifest import claim, find_run, list_runs, manifest_path, plan_path, read_manifest
 from skewbench.storage.receipts import list_receipts, receipt_content, receipt_path, scan_receipts
 from skewbench.storage.repair import rebuild, repair
-from skewbench.storage.schemas import VERSION
 from skewbench.storage.state import read_state, vouched
 from skewbench.storage.store import LocalStore
+from skewbench.storage.tables import VERSION
 from skewbench.storage.verify import check_run
 from skewbench.tasks import run as run_module
 from skewbench.tasks.jobs import Needs

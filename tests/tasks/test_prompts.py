@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from skewbench.eval.scenes.captions import parse_caption
-from skewbench.storage.schemas import SAMPLES
+from skewbench.storage.tables.samples import SAMPLES
 from skewbench.tasks.experiment import PromptSpec
 from skewbench.tasks.identity import run_id
 from skewbench.tasks.plan import plan_shards
@@ -189,4 +189,4 @@ def test_ids_categories_and_challenges_reach_the_run() -> None:
     (shard, *_) = plan_shards(experiment, [mine], "small-0123abcd", (64, 64), 4)
     assert {(sample.prompt.id, sample.prompt.challenge) for sample in shard.samples} == {("coco-3-30", "Basic")}
     assert run_id(experiment, [mine], "r", "s") != run_id(experiment, [Prompt("other", "a cat")], "r", "s")
-    assert {"prompt_id", "prompt_category", "prompt_challenge"} <= set(SAMPLES.names)
+    assert {"prompt_id", "prompt_category", "prompt_challenge"} <= set(SAMPLES.schema.names)

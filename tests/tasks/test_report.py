@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from skewbench.storage.schemas import IMAGES
 from skewbench.storage.store import LocalStore
+from skewbench.storage.tables.images import IMAGES
 from skewbench.tasks.report import report_run
 from skewbench.vocabulary.errors import InputError
 from tests.lakes import Lake, drop_table, made
@@ -207,7 +207,7 @@ def test_images_that_are_none_are_told(tmp_path: Path) -> None:
     for part in (tmp_path / "images").rglob("*.parquet"):
         rows = pq.read_table(part).to_pylist()
         broken = [row | {"image": {"bytes": b"no image", "path": None}} for row in rows]
-        pq.write_table(pa.Table.from_pylist(broken, IMAGES), part)
+        pq.write_table(pa.Table.from_pylist(broken, IMAGES.schema), part)
     html = reported(tmp_path, run_id)
     assert "no image</div>" in html
     assert "data:image" not in html

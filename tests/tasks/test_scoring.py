@@ -22,9 +22,11 @@ from skewbench.storage.manifest import find_run, now, write_manifest
 from skewbench.storage.parts import read_part, write_part
 from skewbench.storage.receipts import Receipt, scan_receipts, write_receipt
 from skewbench.storage.records import Manifest
-from skewbench.storage.schemas import IMAGES, SAMPLES, SCORES
 from skewbench.storage.state import read_state, records_of
 from skewbench.storage.store import LocalStore
+from skewbench.storage.tables.images import IMAGES
+from skewbench.storage.tables.samples import SAMPLES
+from skewbench.storage.tables.scores import SCORES
 from skewbench.tasks.checks import check_metrics, expand
 from skewbench.tasks.jobs import Needs, ScoreJob
 from skewbench.tasks.reference import find_reference
@@ -74,7 +76,7 @@ def lake(store: LocalStore) -> Callable[..., Manifest]:
             for key, content in contents.items()
         ]
         key = JobKey(GENERATION, shard="shard")
-        tables = {"samples": (samples, SAMPLES), "images": (rows, IMAGES)}
+        tables = {"samples": (samples, SAMPLES.schema), "images": (rows, IMAGES.schema)}
         parts = tuple(
             write_part(store, name, RUN, key.digest, "a", pa.Table.from_pylist(content, schema=schema))
             for name, (content, schema) in tables.items()
@@ -173,7 +175,7 @@ def test_killed_half_way_only_the_rest_is_computed(store: LocalStore, lake: Call
     metrics = ["contrast", "sharpness", "binding"]
     first, second, _ = left_of_run(store, read_state(store, find_run(store, None)), metrics)
     Worker(Needs(str(store.root), None, None, threads=1, gpus=0)).run(first)  # and no manifest names what it wrote
-    orphan = write_part(store, "scores", RUN, second.key.digest, "dead", SCORES.empty_table())
+    orphan = write_part(store, "scores", RUN, second.key.digest, "dead", SCORES.schema.empty_table())
     assert [job.scorer for job in _score(store, metrics)] == ["sharpness", "binding"]
     assert _score(store, metrics) == []
     assert not store.exists(orphan.path)

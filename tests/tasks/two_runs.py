@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from skewbench.storage.schemas import REGRESSIONS
+from skewbench.storage.tables.regressions import REGRESSIONS
 from tests.lakes import Lake, made
 
 Change = Callable[[pa.Table], pa.Table]
@@ -57,7 +57,7 @@ def add_regressions(folder: Path, run_id: str, against: str = "toy-earlier", **c
     }
     path = folder / "regressions" / f"run_id={run_id}" / f"regressions-{row['verdict'].replace(' ', '-')}.parquet"
     path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.Table.from_pylist([row], REGRESSIONS), path)
+    pq.write_table(pa.Table.from_pylist([row], REGRESSIONS.schema), path)
     manifest = folder / "_runs" / f"{run_id}.json"
     content = json.loads(manifest.read_text())
     part = {"table": "regressions", "path": path.relative_to(folder).as_posix(), "rows": 1, "bytes": 1, "sha256": ""}

@@ -11,7 +11,7 @@ import torch
 from skewbench.sql.cells import read_cell
 from skewbench.stability import Recorder, Vanilla, perturb
 from skewbench.stability.knobs import KNOBS, AttentionKnob, Knob, declared
-from skewbench.storage.schemas import KNOB_COLUMNS, SAMPLES
+from skewbench.storage.tables.samples import KNOB_COLUMNS, SAMPLES
 from skewbench.tasks.cells import cell_entry, knob_columns, whole_setting
 from skewbench.tasks.experiment import Cell, Experiment
 from tests.stability.models import call, tiny_unet
@@ -85,7 +85,7 @@ def test_the_lake_keeps_every_field(knob: type[Knob]) -> None:
     assert {"kind", *declared(knob)} == set(kept["knob"])
     flat = knob_columns(cell)
     assert flat.keys() <= {"knob", *KNOB_COLUMNS}
-    row = pa.Table.from_pylist([flat], pa.schema([SAMPLES.field(name) for name in flat])).to_pylist()[0]
+    row = pa.Table.from_pylist([flat], pa.schema([SAMPLES.schema.field(name) for name in flat])).to_pylist()[0]
     for name in declared(knob).keys() & row.keys():
         assert str(row[name]) == str(setting.setting[name])
 

@@ -1,0 +1,24 @@
+"""The table `group_scores`: metrics of sets of images."""
+
+import pyarrow as pa
+
+from skewbench.storage.columns import SCORE_FIELDS
+from skewbench.storage.keys import SCORES as SCORING
+from skewbench.storage.table import Table
+
+GROUP_SCORES = Table(
+    name="group_scores",
+    row="a prompt's images, or a cell's, and metric: the value, or why there is none",
+    written_by=SCORING,
+    derived_from=("samples", "images"),
+    order=("cell", "prompt_id", "metric"),
+    schema=pa.schema(
+        [
+            pa.field("cell", pa.string(), nullable=False),
+            pa.field("prompt_id", pa.string()),  # NULL: the set is the whole cell
+            pa.field("set", pa.string(), nullable=False),  # the set's definition, in words
+            pa.field("n", pa.int32(), nullable=False),
+            *SCORE_FIELDS,
+        ]
+    ),
+)

@@ -1,0 +1,61 @@
+"""The table `samples`: what was generated, under which setting, and how that went."""
+
+import pyarrow as pa
+
+from skewbench.storage.columns import IDS
+from skewbench.storage.keys import GENERATION
+from skewbench.storage.table import Table
+
+_KNOB = (
+    pa.field("alpha", pa.float64()),
+    pa.field("beta", pa.float64()),
+    pa.field("adapt_alpha", pa.string()),
+    pa.field("adapt_beta", pa.bool_()),
+    pa.field("eta_scope", pa.string()),
+    pa.field("rescale", pa.string()),
+    pa.field("tau", pa.float64()),
+    pa.field("blocks", pa.string()),
+    pa.field("window_start", pa.float64()),
+    pa.field("window_end", pa.float64()),
+)
+KNOB_COLUMNS = tuple(field.name for field in _KNOB)
+"""Columns for fields that a knob may have."""
+
+SAMPLES = Table(
+    name="samples",
+    row="a sample: prompt, seed, setting, model, time, status",
+    written_by=GENERATION,
+    order=("cell", "prompt_id", "seed"),
+    added={"prompt_challenge": 2, "setting": 6},
+    words={"status": ("ok", "nonfinite", "blank", "failed")},
+    schema=pa.schema(
+        [
+            *IDS,
+            pa.field("noise_seed", pa.int64(), nullable=False),
+            pa.field("prompt", pa.string(), nullable=False),
+            pa.field("prompt_category", pa.string()),
+            pa.field("prompt_challenge", pa.string()),  # of PartiPrompts
+            pa.field("shard", pa.string(), nullable=False),
+            # the knob, flat
+            pa.field("knob", pa.string(), nullable=False),  # its kind: vanilla, skew, temperature, ...
+            *_KNOB,
+            pa.field("setting", pa.string()),  # JSON: the cell's knob and generation, defaults included
+            # how it was generated
+            pa.field("model", pa.string(), nullable=False),
+            pa.field("revision", pa.string()),
+            pa.field("dtype", pa.string(), nullable=False),
+            pa.field("steps", pa.int32(), nullable=False),
+            pa.field("guidance", pa.float64(), nullable=False),
+            pa.field("width", pa.int32(), nullable=False),
+            pa.field("height", pa.int32(), nullable=False),
+            pa.field("seconds", pa.float64()),  # of its batch, divided by the batch's size
+            pa.field("peak_memory", pa.int64()),  # bytes on the device; NULL on a CPU
+            pa.field("device", pa.string()),
+            pa.field("torch_version", pa.string()),
+            pa.field("diffusers_version", pa.string()),
+            pa.field("skewbench_version", pa.string()),
+            pa.field("status", pa.string(), nullable=False),
+            pa.field("reason", pa.string()),  # why there is no usable image
+        ]
+    ),
+)

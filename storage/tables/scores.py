@@ -1,0 +1,16 @@
+"""The table `scores`: metrics of single images."""
+
+import pyarrow as pa
+
+from skewbench.storage.columns import IDS, SCORE_FIELDS
+from skewbench.storage.keys import SCORES as SCORING
+from skewbench.storage.table import Table
+
+SCORES = Table(
+    name="scores",
+    row="a sample and metric: the value, or why there is none",
+    written_by=SCORING,
+    derived_from=("samples", "images"),
+    order=("cell", "prompt_id", "seed", "metric"),
+    schema=pa.schema([*IDS, *SCORE_FIELDS]),
+)
