@@ -20,6 +20,11 @@ def test_the_table_of_metrics_is_what_scorers_declare() -> None:
     assert runpy.run_path(str(ROOT / "docs/metrics_table.py"))["table"]() in METRICS
 
 
+def test_the_list_of_tables_is_what_they_declare() -> None:
+    """After a change: python docs/tables_table.py."""
+    assert runpy.run_path(str(ROOT / "docs/tables_table.py"))["table"]() in (ROOT / "docs/lake.md").read_text("utf-8")
+
+
 def test_the_pages_of_queries_are_what_queries_declare() -> None:
     """After a change: python docs/queries_table.py."""
     made = runpy.run_path(str(ROOT / "docs/queries_table.py"))
