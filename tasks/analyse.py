@@ -44,7 +44,7 @@ def analyse(connection: duckdb.DuckDBPyConnection, run_id: str, resamples: int =
         raise ValueError(f"run {run_id!r} is not among those of the connection: {', '.join(shown)}")
     prompts = select_rows(connection, "SELECT DISTINCT prompt_id FROM samples WHERE run_id = $1 ORDER BY 1", run_id)
     if prompts.is_empty():
-        return ANALYSIS.empty_table()
+        return ANALYSIS.schema.empty_table()
     names = {prompt: index for index, prompt in enumerate(prompts["prompt_id"])}
     drawn = Resamples(names, resample(len(names), resamples, seed))
     (about,) = select_rows(
@@ -72,7 +72,7 @@ def _rows(
             raise
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
         warnings.warn(f"query {query.name!r} of {query.package} has no intervals: {reason}", stacklevel=3)
-        return ANALYSIS.empty_table()
+        return ANALYSIS.schema.empty_table()
 
 
 _OF_ANY_BRANCH = {"branch": "*"}
