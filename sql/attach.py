@@ -7,18 +7,15 @@ the same, reads through a file system of Python over `skewbench.storage.bucket`.
 
 import os
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 import duckdb
-from fsspec import AbstractFileSystem
 
 from skewbench.storage.bucket import Bucket
-from skewbench.storage.place import LakeError, Place
+from skewbench.storage.place import Place
 
 _OFFLINE: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": False,
@@ -48,7 +45,9 @@ def attach(connection: duckdb.DuckDBPyConnection, place: Place, sizes: Mapping[s
         connection.execute(f"LOAD {_literal(httpfs() or '')}")
         connection.execute(_secret(place))
     else:
-        connection.register_filesystem(_Parts(place, sizes))
+        from skewbench.sql.bucket_files import BucketFiles
+
+        connection.register_filesystem(BucketFiles(place, sizes))
 
 
 def shell_opening(place: Place) -> str:
@@ -118,36 +117,3 @@ def _settings(place: Bucket) -> dict[str, str | bool]:
 
 def _literal(value: str | bool) -> str:
     return str(value).lower() if isinstance(value, bool) else "'" + value.replace("'", "''") + "'"
-
-
-class _Parts(AbstractFileSystem):
-    """The parts of a lake, read-only, for DuckDB: it asks with the URLs of our own views, and keeps what it read."""
-
-    cachable = False
-
-    def __init__(self, place: Bucket, sizes: Mapping[str, int]) -> None:
-        super().__init__()
-        self.protocol = place.scheme
-        self._place, self._sizes = place, {place.address(path): size for path, size in sizes.items()}
-
-    def glob(self, path: str, **_: Any) -> list[str]:
-        return [path]
-
-    def exists(self, path: str, **_: Any) -> bool:
-        return path in self._sizes
-
-    def info(self, path: str, **_: Any) -> dict[str, Any]:
-        return {"name": path, "size": self._size(path), "type": "file"}
-
-    def modified(self, path: str) -> datetime:
-        return datetime.fromtimestamp(0, UTC)
-
-    def open(self, path: str, mode: str = "rb", **_: Any) -> BinaryIO:
-        if mode != "rb":
-            raise LakeError(f"{path!r}: the lake is only read")
-        return self._place.open(path.removeprefix(f"{self._place.lake}/"), self._size(path))
-
-    def _size(self, path: str) -> int:
-        if path not in self._sizes:
-            raise LakeError(f"{path!r} is no part that a manifest names")
-        return self._sizes[path]

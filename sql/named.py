@@ -3,10 +3,10 @@
 import duckdb
 import polars as pl
 
-from skewbench.sql.connect import literal
+from skewbench.sql.connection import literal
 from skewbench.sql.parameters import Value, checked
 from skewbench.sql.registry import find
-from skewbench.sql.select import fetch
+from skewbench.sql.statement import fetch
 
 
 def query(connection: duckdb.DuckDBPyConnection, name: str, **parameters: Value) -> pl.DataFrame:

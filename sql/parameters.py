@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 
 import duckdb
 
-from skewbench.sql.connect import BRANCHES
+from skewbench.sql.connection import BRANCHES
 from skewbench.sql.declaration import Kind, Parameter, Query
 from skewbench.vocabulary.verdicts import VERDICTS
 

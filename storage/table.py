@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from skewbench.storage.columns import table_of_rows
 from skewbench.storage.keys import Kind
@@ -92,6 +91,8 @@ class Table:
         Args:
             rows: With at least the columns of `order`.
         """
+        import pyarrow.compute as pc
+
         if not self.order:
             return rows
         indices = pc.sort_indices(rows.select(self.order), [(name, "ascending") for name in self.order])
@@ -103,6 +104,8 @@ class Table:
         Args:
             rows: With at least the columns of `words`.
         """
+        import pyarrow.compute as pc
+
         for name, known in self.words.items():
             found = {value for value in pc.unique(rows.column(name)).to_pylist() if value is not None}
             if unknown := sorted(found.difference(known)):

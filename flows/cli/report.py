@@ -51,20 +51,19 @@ def replay(
 ) -> None:
     """Print a script of plain diffusers that generates a sample's image again."""
     from skewbench import sql
+
+    with sql.connect(lake) as connection:
+        found = connection.execute("SELECT * FROM samples WHERE starts_with(sample_id, ?) LIMIT 2", [sample])
+        names = [name for name, *_ in found.description or ()]
+        rows = [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+    if len(rows) != 1:
+        raise InputError(f"sample {sample!r}: {'matches several samples' if rows else 'no such sample in this lake'}")
     from skewbench.storage.manifest import find_run
     from skewbench.storage.store import open_store
     from skewbench.tasks.experiment import parse_experiment
     from skewbench.tasks.families.registry import BEFORE_FAMILIES, families
     from skewbench.tasks.replay import replay_script
 
-    with sql.connect(lake) as connection:
-        rows = (
-            connection.execute("SELECT * FROM samples WHERE starts_with(sample_id, ?) LIMIT 2", [sample])
-            .pl()
-            .to_dicts()
-        )
-    if len(rows) != 1:
-        raise InputError(f"sample {sample!r}: {'matches several samples' if rows else 'no such sample in this lake'}")
     manifest = find_run(open_store(lake), rows[0]["run_id"])
     family = families.get(manifest.identity.get("pipeline", BEFORE_FAMILIES))
     experiment = parse_experiment(manifest.experiment, manifest.run_id)

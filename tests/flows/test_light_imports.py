@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.lakes import Lake, made
+
 HEAVY = ("torch", "diffusers", "transformers", "duckdb", "pyarrow", "polars", "ray", "prefect", "scipy", "altair")
 
 
 @pytest.mark.parametrize(
-    "module", ["flows.cli", "flows.experiments", "tasks.experiment", "tasks.checks", "tasks.models", "stability"]
+    "module", ["flows.cli", "flows.experiments", "tasks.experiment", "tasks.checks", "tasks.models", "stability", "sql"]
 )
 def test_importing_is_light(module: str) -> None:
     assert _heavy_after(f"import skewbench.{module}") == []
@@ -54,6 +56,18 @@ def test_a_mistake_is_reported_before_anything_heavy_is_imported(
     assert message in done.stderr
     assert done.stdout.split() == []
     assert not (tmp_path / "lake").exists()
+
+
+def test_a_replay_of_an_unknown_sample_imports_only_what_opens_a_lake(tmp_path: Path) -> None:
+    made(tmp_path, Lake(prompts=2, seeds=1, images=False, shards=1))
+    code = (
+        f"import sys; sys.argv = ['skewbench', 'replay', 'nonsense', '--lake', {str(tmp_path)!r}]\n"
+        "from skewbench.flows.cli import main\n"
+        "try:\n    main()\nexcept SystemExit as ended:\n    assert ended.code == 2"
+    )
+    done = _run(code)
+    assert "sample 'nonsense': no such sample in this lake" in done.stderr
+    assert done.stdout.split() == ["duckdb", "pyarrow"]
 
 
 def test_a_plan_imports_neither_torch_nor_diffusers(tmp_path: Path) -> None:

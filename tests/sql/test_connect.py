@@ -5,12 +5,20 @@ import duckdb
 import pytest
 
 from skewbench import sql
+from skewbench.sql.connection import columns
 from skewbench.storage.tables import TABLES
 from tests.lakes import Lake, make
 
 
 def count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
     return connection.sql(f"SELECT count(*) FROM {table}").fetchall()[0][0]
+
+
+def test_types_are_named_as_duckdb_names_them() -> None:
+    with duckdb.connect(":memory:") as connection:
+        for name, table in TABLES.items():
+            relation = connection.from_arrow(table.schema.empty_table())
+            assert columns(name) == dict(zip(relation.columns, map(str, relation.types), strict=True))
 
 
 def test_every_table_is_a_view_with_all_its_columns(tmp_path: Path) -> None:

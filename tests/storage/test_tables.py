@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from skewbench import sql
-from skewbench.sql.connect import VIEWS
+from skewbench.sql.connection import VIEWS
 from skewbench.storage import tables
 from skewbench.storage.compact import compact_run
 from skewbench.storage.keys import GENERATION, SCORES, JobKey, Kind

@@ -16,6 +16,7 @@ import duckdb
 from skewbench.sql.attach import attach, shell_opening
 from skewbench.sql.cells import read_cell
 from skewbench.sql.manifests import Run, of_a_part, read_runs
+from skewbench.sql.types import duckdb_type
 from skewbench.storage.place import Place, locate
 from skewbench.storage.tables import TABLES
 from skewbench.vocabulary.measures import ANSWERS, CONTROLS, MEASURES, NAMES
@@ -166,9 +167,7 @@ def literal(value: str | float | bool | None) -> str:
 @cache
 def columns(table: str) -> dict[str, str]:
     """The columns of a table of the lake and their DuckDB types."""
-    with duckdb.connect(":memory:") as connection:
-        relation = connection.from_arrow(TABLES[table].schema.empty_table())
-        return {name: str(kind) for name, kind in zip(relation.columns, relation.types, strict=True)}
+    return {field.name: duckdb_type(field.type) for field in TABLES[table].schema}
 
 
 def _empty(table: str) -> str:
