@@ -19,7 +19,7 @@ from skewbench.storage.parts import new_attempt, write_part
 from skewbench.storage.records import Manifest, Status
 from skewbench.storage.state import RunState
 from skewbench.storage.store import Store
-from skewbench.storage.verify import broken_parts_told
+from skewbench.storage.verify import reporting_broken_parts
 from skewbench.tasks.analyse import analyse
 from skewbench.tasks.experiment import Experiment, WorkerSpec
 from skewbench.tasks.pool import Needs, Outcome, WorkerPool, ray_connected
@@ -73,7 +73,7 @@ def workers(needs: Needs, spec: WorkerSpec, model: str, ray_address: str, lease:
         WorkerLog(logger) as log,
         WorkerPool(needs, spec.count, log.worker, spec.hang_limit) as pool,
     ):
-        lease.when_lost(pool.stop)
+        lease.on_taken_over(pool.stop)
         lease.note(lambda: pool.late)
         yield pool
     lease.check()
@@ -122,7 +122,7 @@ def analyse_run(store: Store, state: RunState, lease: Lease) -> Manifest:
     is incomplete where a required one has none in a cell.
     """
     manifest = state.manifest
-    with broken_parts_told(store, manifest), connect(store.lake, manifest.run_id) as lake:
+    with reporting_broken_parts(store, manifest), connect(store.lake, manifest.run_id) as lake:
         answers = analyse(lake, manifest.run_id)
         missing = missing_metrics(lake)
         without = without_required(lake, manifest.experiment.get("required") or ())
@@ -132,7 +132,7 @@ def analyse_run(store: Store, state: RunState, lease: Lease) -> Manifest:
     of_cells = [shortfall for shortfall in manifest.shortfalls if "metric" not in shortfall]
     status: Status = "committed" if is_generated(state) and not without else "incomplete"
     judged = replace(manifest, status=status, shortfalls=[*of_cells, *without], missing_metrics=missing)
-    return commit_manifest(store, replace(judged, parts=(*others, part)), wrote=[part], state=state)
+    return commit_manifest(store, replace(judged, parts=(*others, part)), written=[part], state=state)
 
 
 def finish(store: Store, state: RunState, lease: Lease) -> Manifest:

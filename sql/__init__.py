@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from skewbench.sql.named import query
     from skewbench.sql.registry import find, named_queries, problems
     from skewbench.sql.statement import select
-    from skewbench.storage.place import LakeError, LakeUnreachable, LakeWarning, locate
+    from skewbench.storage.location import LakeError, LakeUnreachable, LakeWarning, locate
 
 _MODULES = {
     "skewbench.sql.attach": ("reader",),
@@ -26,7 +26,7 @@ _MODULES = {
     "skewbench.sql.named": ("query",),
     "skewbench.sql.registry": ("find", "named_queries", "problems"),
     "skewbench.sql.statement": ("select",),
-    "skewbench.storage.place": ("LakeError", "LakeUnreachable", "LakeWarning", "locate"),
+    "skewbench.storage.location": ("LakeError", "LakeUnreachable", "LakeWarning", "locate"),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import duckdb
 
 from skewbench.storage.bucket import Bucket
-from skewbench.storage.place import Place
+from skewbench.storage.location import Location
 
 _OFFLINE: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": False,
@@ -23,7 +23,7 @@ _OFFLINE: dict[str, str | bool | int | float | list[str]] = {
 }
 
 
-def reader(place: Place) -> str:
+def reader(place: Location) -> str:
     """What reads the parts of a lake: `files`, `httpfs` or `obstore`."""
     if not isinstance(place, Bucket):
         return "files"
@@ -31,7 +31,7 @@ def reader(place: Place) -> str:
     return "httpfs" if keys and httpfs() else "obstore"
 
 
-def attach(connection: duckdb.DuckDBPyConnection, place: Place, sizes: Mapping[str, int]) -> None:
+def attach(connection: duckdb.DuckDBPyConnection, place: Location, sizes: Mapping[str, int]) -> None:
     """Make a connection read the lake's parts. `sizes`: bytes of the parts, by path."""
     if not isinstance(place, Bucket):
         return
@@ -50,7 +50,7 @@ def attach(connection: duckdb.DuckDBPyConnection, place: Place, sizes: Mapping[s
         connection.register_filesystem(BucketFiles(place, sizes))
 
 
-def shell_opening(place: Place) -> str:
+def shell_opening(place: Location) -> str:
     """First lines of a script for DuckDB's own shell, which has its keys from the shell's environment."""
     if not isinstance(place, Bucket):
         return ""

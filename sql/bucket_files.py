@@ -7,7 +7,7 @@ from typing import Any, BinaryIO
 from fsspec import AbstractFileSystem
 
 from skewbench.storage.bucket import Bucket
-from skewbench.storage.place import LakeError
+from skewbench.storage.location import LakeError
 
 
 class BucketFiles(AbstractFileSystem):

@@ -17,7 +17,7 @@ from skewbench.sql.attach import attach, shell_opening
 from skewbench.sql.cells import read_cell
 from skewbench.sql.manifests import Run, of_a_part, read_runs
 from skewbench.sql.types import duckdb_type
-from skewbench.storage.place import Place, locate
+from skewbench.storage.location import Location, locate
 from skewbench.storage.tables import TABLES
 from skewbench.vocabulary.measures import ANSWERS, CONTROLS, MEASURES, NAMES
 from skewbench.vocabulary.verdicts import VERDICTS
@@ -102,13 +102,13 @@ def script(
     return shell_opening(place) + _views(place, _seen(place, runs, include_running, branch), branch)
 
 
-def _seen(place: Place, runs: str | Sequence[str] | None, include_running: bool, branch: str | None) -> list[Run]:
+def _seen(place: Location, runs: str | Sequence[str] | None, include_running: bool, branch: str | None) -> list[Run]:
     if branch is not None and branch not in BRANCHES:
         raise ValueError(f"branch {branch!r}: one of {', '.join(BRANCHES)}, or none for the mean of both")
     return read_runs(place, runs, include_running)
 
 
-def _views(place: Place, seen: list[Run], branch: str | None) -> str:
+def _views(place: Location, seen: list[Run], branch: str | None) -> str:
     statements = [
         _table("runs", ("run_id", "name", "status", "created", "baseline", "parts_digest"), map(_run_row, seen)),
         _table("cells", _CELL_COLUMNS, (row for run in seen for row in _cell_rows(run))),
@@ -176,7 +176,7 @@ def _empty(table: str) -> str:
     return f"CREATE OR REPLACE VIEW {_name(table)} AS SELECT NULL::VARCHAR AS run_id, {nothing} LIMIT 0;"
 
 
-def _view(place: Place, table: str, runs: list[Run]) -> str:
+def _view(place: Location, table: str, runs: list[Run]) -> str:
     """A view over the table's parts: one scan, which opens only the files of the runs that a query filters for.
 
     One declared schema: parts of an older one give NULL for what they lack.
@@ -204,7 +204,7 @@ def _escaped(path: str) -> str:
     return re.sub(r"([\[*?])", r"[\1]", path)
 
 
-def _locks(place: Place) -> str:
+def _locks(place: Location) -> str:
     """Nothing but the lake, where DuckDB itself opens it."""
     allowed = ", ".join(literal(f"{path}/") for path in dict.fromkeys([place.lake, _escaped(place.lake)]))
     spill = str(Path(tempfile.gettempdir()) / f"skewbench-{uuid.uuid4().hex}")  # made only when memory runs out

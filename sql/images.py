@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from skewbench.sql.manifests import read_runs, unreadable
-from skewbench.storage.place import LakeError, Place, locate
+from skewbench.storage.location import LakeError, Location, locate
 
 
 def encoded_images(lake: str | Path, run_id: str, sample_ids: Collection[str]) -> dict[str, bytes]:
@@ -36,7 +36,7 @@ def encoded_images(lake: str | Path, run_id: str, sample_ids: Collection[str]) -
     return found
 
 
-def _of_part(place: Place, path: str, wanted: pa.Array) -> dict[str, bytes]:
+def _of_part(place: Location, path: str, wanted: pa.Array) -> dict[str, bytes]:
     found: dict[str, dict[str, bytes | None] | None] = {}
     with place.open(path) as content, pq.ParquetFile(content) as file:
         for group in range(file.num_row_groups):

@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 
-from skewbench.storage.place import LakeError, LakeUnreachable, LakeWarning, Place
+from skewbench.storage.location import LakeError, LakeUnreachable, LakeWarning, Location
 from skewbench.storage.receipts import parse_receipt
 from skewbench.storage.records import Manifest, Part, shown
 from skewbench.storage.scan import BrokenRun, iterate_manifests, manifest_paths, read_manifests, without_removals
@@ -55,7 +55,7 @@ class Run:
     parts_digest: str  # of the parts that answers are made of
 
 
-def read_runs(place: Place, runs: str | Sequence[str] | None = None, include_running: bool = False) -> list[Run]:
+def read_runs(place: Location, runs: str | Sequence[str] | None = None, include_running: bool = False) -> list[Run]:
     """Read the runs that a reader sees, oldest first; those that are named, in the order of their names.
 
     Without `runs`: every committed run, and with `include_running` the running and incomplete ones too; broken ones
@@ -69,7 +69,7 @@ def read_runs(place: Place, runs: str | Sequence[str] | None = None, include_run
     return without_removals(place, lambda: _read_runs(place, names, include_running))
 
 
-def _read_runs(place: Place, names: list[str] | None, include_running: bool) -> list[Run]:
+def _read_runs(place: Location, names: list[str] | None, include_running: bool) -> list[Run]:
     paths = manifest_paths(place)
     if not paths:
         raise LakeError(f"lake {place.lake!r} holds no run")
@@ -90,7 +90,7 @@ def _read_runs(place: Place, names: list[str] | None, include_running: bool) -> 
     return sorted(seen, key=lambda run: (run.created, run.run_id))
 
 
-def _named_runs(place: Place, names: list[str], paths: Mapping[str, str], include_running: bool) -> list[Run]:
+def _named_runs(place: Location, names: list[str], paths: Mapping[str, str], include_running: bool) -> list[Run]:
     if not names:
         raise LakeError(f"no run named; lake {place.lake!r} holds: {_listed(place)}")
     for name in names:
@@ -113,7 +113,7 @@ def _named_runs(place: Place, names: list[str], paths: Mapping[str, str], includ
     return seen
 
 
-def _listed(place: Place, most: int = 20) -> str:
+def _listed(place: Location, most: int = 20) -> str:
     """The runs of the lake for an error message, oldest first."""
     runs = read_manifests(place)
     names = [run.run_id if run.status == "committed" else f"{run.run_id} ({run.status})" for run in runs.whole]
@@ -121,7 +121,7 @@ def _listed(place: Place, most: int = 20) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
-def _run(place: Place, manifest: Manifest) -> Run:
+def _run(place: Location, manifest: Manifest) -> Run:
     listed = list(manifest.parts)
     if manifest.status == "running":  # its manifest names its parts at commit; until then its receipts do
         listed += _parts_of_receipts(place, manifest.run_id)
@@ -155,7 +155,7 @@ def _digest(parts: Mapping[str, list[str]], replaced: Mapping[str, str]) -> str:
     return sha256("\n".join(sorted(written)).encode()).hexdigest()[:32]
 
 
-def _parts_of_receipts(place: Place, run_id: str) -> list[Part]:
+def _parts_of_receipts(place: Location, run_id: str) -> list[Part]:
     paths = [path for path in place.list(f"_receipts/run_id={run_id}") if path.endswith(".json")]
     parts: list[Part] = []
     try:
@@ -166,5 +166,5 @@ def _parts_of_receipts(place: Place, run_id: str) -> list[Part]:
         try:
             parts += parse_receipt(path, content).parts
         except ValueError as error:
-            warnings.warn(f"left out: {shown(path)} is no receipt: {error}", LakeWarning, stacklevel=8)
+            warnings.warn(f"left out: {shown(path)} is not a receipt: {error}", LakeWarning, stacklevel=8)
     return parts

@@ -1,4 +1,4 @@
-"""Which receipts count, where a job was done more than once.
+"""Selects the receipts that count, where a job was done more than once.
 
 A shard that is generated again gets a receipt of its own, numbered by `retry`, beside the one that it may replace: the
 earlier attempt stays whole until the manifest names the later one. Pure functions of receipts, linear in their number.
@@ -34,7 +34,7 @@ def current(receipts: Mapping[JobKey, Receipt]) -> dict[JobKey, Receipt]:
     def counts(key: JobKey, receipt: Receipt) -> bool:
         if key.kind == GENERATION:
             return made[key.shard] is receipt
-        # of what is to be generated first nothing is known
+        # a shard that was never generated has no attempt to compare with
         attempt = made[key.shard].key.retry if key.shard in made else retries.get(key.cell, key.retry)
         return key.retry == attempt
 
@@ -42,14 +42,21 @@ def current(receipts: Mapping[JobKey, Receipt]) -> dict[JobKey, Receipt]:
 
 
 def counting(receipts: Mapping[JobKey, Receipt]) -> dict[JobKey, Receipt]:
-    """Select the receipts that count: of the attempts that count, and no NULLs that a later receipt has values for."""
+    """Select the receipts that count, without NULLs that another receipt has values for.
+
+    Args:
+        receipts: All receipts of a run, by key.
+
+    Returns:
+        Those that count, by key.
+    """
     attempts = current(receipts)
     scored = Scored(attempts)
     return {key: receipt for key, receipt in attempts.items() if not (key.missing and scored.has(key))}
 
 
 class Scored:
-    """The scores with values among receipts.
+    """The scores that have values.
 
     Args:
         keys: Keys of the receipts that count.
@@ -60,12 +67,23 @@ class Scored:
         self._valued = valued | {replace(key, reference="") for key in valued if key.reference}
 
     def has(self, key: JobKey) -> bool:
-        """Whether there are values for a job. Values against any reference replace NULLs that lack one."""
+        """Whether a job has values. Values against any reference replace NULLs for a missing reference.
+
+        Args:
+            key: The job, with or without values itself.
+        """
         return replace(key, missing=False) in self._valued
 
 
 def retries_of_cells(made: Iterable[Receipt]) -> Counter[str]:
-    """Number of times that shards of each cell were generated again. It grows whenever one of them is replaced."""
+    """Count how often shards of each cell were generated again. The count grows whenever one of them is replaced.
+
+    Args:
+        made: The receipts of generation that count.
+
+    Returns:
+        The sum of the shards' retries, by cell.
+    """
     retries: Counter[str] = Counter()
     for receipt in made:
         if receipt.cell:
@@ -75,10 +93,12 @@ def retries_of_cells(made: Iterable[Receipt]) -> Counter[str]:
 
 @dataclass(frozen=True)
 class JobCounts:
-    """How far a run is.
+    """The jobs of a run that are done.
 
-    `generated`: shards, of which attempts count once; `scores`: receipts of scores; `scored`: of these, those of one
-    scorer's older versions, attempts and several references counted once.
+    Args:
+        generated: Shards that were generated, however often.
+        scores: Receipts of scores.
+        scored: Shards or cells with scores, by scorer: versions, attempts and references count once.
     """
 
     generated: int
@@ -87,7 +107,11 @@ class JobCounts:
 
 
 def count_jobs(keys: Iterable[JobKey]) -> JobCounts:
-    """Count the jobs that are done."""
+    """Count the jobs that are done.
+
+    Args:
+        keys: Keys of a run's receipts.
+    """
     keys = list(keys)
     scores = [key for key in keys if key.kind == SCORES]
     generated = {key.shard for key in keys if key.kind == GENERATION}

@@ -1,4 +1,4 @@
-"""Baselines: names for runs that later ones are compared with."""
+"""Baselines: names for the runs that later runs are compared with."""
 
 import json
 import re
@@ -16,28 +16,57 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,59}")
 
 @dataclass(frozen=True)
 class Baseline:
-    """A named pointer to a run."""
+    """A named pointer to a run.
+
+    Args:
+        name: Its name.
+        run_id: The run.
+        set: When it was set, ISO 8601, UTC.
+    """
 
     __pydantic_config__ = ConfigDict(strict=True, extra="forbid")
 
     name: str
     run_id: str
-    set: str  # when
+    set: str
 
 
 def set_baseline(store: Store, name: str, run: str) -> Baseline:
-    """Point a name at a committed run, whatever it pointed at before. Raises `InputError`."""
-    _checked(name)
+    """Point a name at a committed run. An existing baseline of that name is replaced.
+
+    Args:
+        store: The lake.
+        name: The baseline's name.
+        run: The run's id, or a unique beginning of it.
+
+    Returns:
+        The baseline.
+
+    Raises:
+        InputError: The name is not allowed, or there is no such run, or it is not committed.
+    """
+    _check_name(name)
     found = find_run(store, run)
     if found.status != "committed":
-        raise InputError(f"run {found.run_id} is {found.status}: a baseline is a committed run")
+        raise InputError(f"run {found.run_id} is {found.status}: a baseline must be a committed run")
     baseline = Baseline(name, found.run_id, now())
     store.put(_path(name), json.dumps(asdict(baseline), indent=1).encode())
     return baseline
 
 
 def find_baseline(store: Store, name: str) -> Baseline | None:
-    """The baseline of that name, or None. Raises `InputError` where its file is broken."""
+    """Read a baseline.
+
+    Args:
+        store: The lake.
+        name: The baseline's name.
+
+    Returns:
+        The baseline, or None if there is none of that name.
+
+    Raises:
+        InputError: Its file is broken.
+    """
     if not _NAME.fullmatch(name):
         return None
     try:
@@ -50,21 +79,33 @@ def find_baseline(store: Store, name: str) -> Baseline | None:
 
 @dataclass(frozen=True)
 class BrokenBaseline:
-    """A baseline whose file cannot be parsed. As text: the file, what is wrong with it, and what to do."""
+    """A baseline whose file cannot be parsed. As text: the file, what is wrong with it, and what to do.
+
+    Args:
+        name: The baseline's name, as the file's name has it.
+        reason: What is wrong with it.
+    """
 
     name: str
-    why: str
+    reason: str
 
     def __str__(self) -> str:
         name = shown(self.name)
         return (
-            f"{_path(name)} is no baseline: {self.why}; `skewbench baseline set {name} RUN` writes it anew, "
+            f"{_path(name)} is not a baseline: {self.reason}; `skewbench baseline set {name} RUN` replaces it, "
             f"`skewbench baseline remove {name}` deletes it"
         )
 
 
 def scan_baselines(store: Store) -> tuple[list[Baseline], list[BrokenBaseline]]:
-    """All baselines of a lake, by name, and those that are broken."""
+    """Read all baselines of a lake.
+
+    Args:
+        store: The lake.
+
+    Returns:
+        The baselines, sorted by name, and those that are broken.
+    """
     whole, broken = list[Baseline](), list[BrokenBaseline]()
     for path in store.list("_baselines"):
         name = path.removeprefix("_baselines/").removesuffix(".json")
@@ -78,10 +119,17 @@ def scan_baselines(store: Store) -> tuple[list[Baseline], list[BrokenBaseline]]:
 
 
 def remove_baseline(store: Store, name: str) -> Baseline:
-    """Forget a name, also one whose file is broken; its run stays. Raises `InputError` where there is none.
+    """Remove a baseline, also one whose file is broken. Its run stays.
+
+    Args:
+        store: The lake.
+        name: The baseline's name.
 
     Returns:
-        What it was; with an empty `run_id` where its file was broken.
+        The removed baseline; its `run_id` is empty if its file was broken.
+
+    Raises:
+        InputError: There is no baseline of that name.
     """
     whole, broken = scan_baselines(store)
     known = {baseline.name: baseline for baseline in whole} | {one.name: Baseline(one.name, "", "") for one in broken}
@@ -93,17 +141,17 @@ def remove_baseline(store: Store, name: str) -> Baseline:
 
 def _parse(name: str, content: bytes) -> Baseline:
     found = parse_fields(Baseline, content)
-    for what in (found.name, found.run_id):  # the latter names a file, and a lake may be another's
-        if not _NAME.fullmatch(what):
-            raise ValueError(f"{shown(what)!r} is no name")
+    for text in (found.name, found.run_id):  # the run's id names a file, and a lake may come from anybody
+        if not _NAME.fullmatch(text):
+            raise ValueError(f"{shown(text)!r} is not a valid name")
     if found.name != name:
-        raise ValueError(f"it is that of {shown(found.name)!r}")
+        raise ValueError(f"it belongs to {shown(found.name)!r}")
     return found
 
 
-def _checked(name: str) -> None:
+def _check_name(name: str) -> None:
     if not _NAME.fullmatch(name):
-        raise InputError(f"baseline {name!r}: lower-case letters, digits, dots, hyphens and underscores, 60 at most")
+        raise InputError(f"baseline {name!r}: use at most 60 lower-case letters, digits, dots, hyphens and underscores")
 
 
 def _path(name: str) -> str:

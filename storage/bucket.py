@@ -14,14 +14,14 @@ import obstore
 from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import GCSStore, S3Store
 
-from skewbench.storage.place import LakeError, LakeUnreachable
+from skewbench.storage.location import LakeError, LakeUnreachable
 
 PATIENCE = "SKEWBENCH_PATIENCE"
-"""Variable: seconds for which a store that does not answer is asked again, before work is given up."""
+"""Environment variable: seconds to retry while a store does not answer, before work is given up."""
 _PATIENCE = 300.0
-_AT_ONCE = 16
+_CONCURRENT_READS = 16
 _WORD = re.compile(r"[A-Za-z0-9_.=+@~-]+")
-_PASSING = re.compile(r"HTTP error|status code: (5\d\d|408|409|429)")
+_TRANSIENT = re.compile(r"HTTP error|status code: (5\d\d|408|409|429)")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 _CREDENTIALS = {
     "s3": (
@@ -42,19 +42,26 @@ _CREDENTIALS = {
         ("GOOGLE_SKIP_SIGNATURE",),
     ),
 }
-"""Variables that say who asks; all of one line. Files of a profile and a machine's own role are not looked for."""
+"""Environment variables with credentials: all of one line are needed. Profile files and instance roles are not read."""
 _ENDPOINTS = {"s3": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"), "gs": ("GOOGLE_BASE_URL",)}
 
 T = TypeVar("T")
 
 
 class Bucket:
-    """A prefix of a bucket. Raises `LakeError` for a URL that is none, and where the environment has no credentials."""
+    """A lake under a prefix of a bucket, read-only.
+
+    Args:
+        url: `s3://BUCKET/PREFIX` or `gs://BUCKET/PREFIX`.
+
+    Raises:
+        LakeError: Another URL, or no credentials in the environment.
+    """
 
     def __init__(self, url: str) -> None:
         self.scheme, self.bucket, self.prefix = parse(url)
         self.lake = f"{self.scheme}://{'/'.join(part for part in (self.bucket, self.prefix) if part)}"
-        """What opens this lake again, wherever the environment has credentials."""
+        """The URL, which opens this lake wherever the environment has credentials."""
         _check_credentials(self.lake, self.scheme)
         self._patience = _patience()
         self._store = self._client(retries=3, connect=5)
@@ -64,32 +71,40 @@ class Bucket:
         return f"{self.lake}/{path}"
 
     def read(self, path: str) -> bytes:
-        """An object's bytes. Raises `FileNotFoundError`."""
-        return self._ask(lambda: bytes(obstore.get(self._store, path).bytes()))
+        """Read an object. Raises `FileNotFoundError` if it does not exist."""
+        return self._request(lambda: bytes(obstore.get(self._store, path).bytes()))
 
     def read_all(self, paths: Iterable[str]) -> list[bytes]:
-        """The bytes of many objects, some at a time, in their order. Raises `FileNotFoundError`."""
-        with ThreadPoolExecutor(_AT_ONCE) as several:
+        """Read many objects, several at a time, in their order. Raises `FileNotFoundError` if one does not exist."""
+        with ThreadPoolExecutor(_CONCURRENT_READS) as several:
             return list(several.map(self.read, paths))
 
     def open(self, path: str, size: int | None = None) -> BinaryIO:
-        """An object to read parts of. Raises `FileNotFoundError`. `size` where it is known: to ask is a request."""
-        known = self._ask(lambda: obstore.head(self._store, path)["size"]) if size is None else size
+        """Open an object, to read ranges of it.
+
+        Args:
+            path: The object.
+            size: Its size in bytes, if known; finding out takes a request.
+
+        Raises:
+            FileNotFoundError: It does not exist.
+        """
+        known = self._request(lambda: obstore.head(self._store, path)["size"]) if size is None else size
         return cast(BinaryIO, _Object(lambda start, end: self._range(path, start, end), known))
 
     def list(self, folder: str) -> list[str]:
-        """Paths of the objects in a folder and below it, sorted."""
-        return self._ask(
+        """List the paths of the objects in a folder and below it, sorted."""
+        return self._request(
             lambda: sorted(meta["path"] for page in obstore.list(self._store, folder or None) for meta in page)
         )
 
     def check_reachable(self) -> None:
-        """Ask once, briefly. Raises `LakeError` where nobody answers, or not to us: no bucket, wrong keys."""
+        """Send one request without retries. Raises `LakeError` for no answer, no such bucket or wrong keys."""
         client = self._client(retries=1, connect=3)
-        self._ask(lambda: next(iter(obstore.list(client, "_runs", chunk_size=1)), None), patience=0.0)
+        self._request(lambda: next(iter(obstore.list(client, "_runs", chunk_size=1)), None), patience=0.0)
 
     def endpoint(self) -> str:
-        """Who answers for this bucket: host and port of the endpoint that the environment names, or the cloud."""
+        """The endpoint that answers for this bucket: its URL from the environment, or the name of the cloud."""
         named = next((os.environ[name] for name in _ENDPOINTS[self.scheme] if os.environ.get(name)), None)
         if named is None:
             return {"s3": "AWS", "gs": "Google"}[self.scheme]
@@ -106,24 +121,24 @@ class Bucket:
                 client_options={
                     "allow_http": self.endpoint().startswith("http://"),
                     "connect_timeout": timedelta(seconds=connect),
-                    "timeout": timedelta(seconds=300),  # of a whole part, up or down
+                    "timeout": timedelta(seconds=300),  # to send or fetch a whole part
                 },
                 retry_config={"max_retries": retries, "retry_timeout": timedelta(seconds=30)},
             ),
         )
 
     def _range(self, path: str, start: int, end: int) -> bytes:
-        return self._ask(lambda: bytes(obstore.get_range(self._store, path, start=start, end=end)))
+        return self._request(lambda: bytes(obstore.get_range(self._store, path, start=start, end=end)))
 
-    def _ask(self, question: Callable[[], T], patience: float | None = None) -> T:
-        """Ask, and again while the store does not answer. What it refuses is an error at once."""
+    def _request(self, operation: Callable[[], T], patience: float | None = None) -> T:
+        """Run an operation, and retry it while the store does not answer. A refusal is raised at once."""
         until = time.monotonic() + (self._patience if patience is None else patience)
         pause = 0.5
         while True:
             try:
-                return question()
+                return operation()
             except (BaseError, FileNotFoundError) as error:
-                failure = self._told(error)
+                failure = self._as_lake_error(error)
                 if failure is None and isinstance(error, FileNotFoundError):
                     raise FileNotFoundError(f"no such object in {self.lake}") from None
                 if failure is None:
@@ -134,30 +149,30 @@ class Bucket:
                 time.sleep(min(pause, left))
                 pause = min(2 * pause, 10.0)
 
-    def _told(self, error: BaseError | FileNotFoundError) -> LakeError | None:
-        """The store's error in a line without URLs, which could be signed, and without the store's own words.
+    def _as_lake_error(self, error: BaseError | FileNotFoundError) -> LakeError | None:
+        """The store's error in one line, without URLs, which could be signed, and without the store's own text.
 
-        None for what callers ask about: an object that is missing, or there already.
+        None for what callers handle themselves: an object that is missing or exists already.
         """
         text = str(error).partition("\n\nDebug source")[0]
         code = (re.findall(r"<Code>(\w+)</Code>|\(code: (\w+)\)", text) or [("", "")])[0]
-        why = code[0] or code[1]
-        if why == "NoSuchBucket":
+        reason = code[0] or code[1]
+        if reason == "NoSuchBucket":
             return LakeError(f"lake {self.lake!r}: there is no bucket {self.bucket!r} at {self.endpoint()}")
         refused = isinstance(error, PermissionDeniedError | UnauthenticatedError)
-        if refused or "status code: 403" in text or "status code: 401" in text or why == "AccessDenied":
-            return LakeError(f"lake {self.lake!r}: {self.endpoint()} denies access ({why or 'no reason given'})")
+        if refused or "status code: 403" in text or "status code: 401" in text or reason == "AccessDenied":
+            return LakeError(f"lake {self.lake!r}: {self.endpoint()} denies access ({reason or 'no reason given'})")
         if type(error) is not obstore.exceptions.GenericError:
             return None
         last = re.sub(r"https?://\S+", "", text.splitlines()[0]).rpartition(" - ")[2]
-        told = why or " ".join(last.replace("Server returned non-2xx status code: ", "").split())[:120].rstrip(":")
-        if _PASSING.search(text):
-            return LakeUnreachable(f"lake {self.lake!r}: {self.endpoint()} does not answer ({told})")
-        return LakeError(f"lake {self.lake!r}: {self.endpoint()} answers {told!r}")
+        detail = reason or " ".join(last.replace("Server returned non-2xx status code: ", "").split())[:120].rstrip(":")
+        if _TRANSIENT.search(text):
+            return LakeUnreachable(f"lake {self.lake!r}: {self.endpoint()} does not answer ({detail})")
+        return LakeError(f"lake {self.lake!r}: {self.endpoint()} answers {detail!r}")
 
 
 class _Object(io.RawIOBase):
-    """An object as a file: each read asks for the bytes it wants."""
+    """An object as a file. Each read requests the bytes that it returns."""
 
     def __init__(self, get: Callable[[int, int], bytes], size: int) -> None:
         self._get, self._size, self._at = get, size, 0
@@ -188,19 +203,29 @@ class _Object(io.RawIOBase):
 
 
 def parse(url: str) -> tuple[str, str, str]:
-    """Scheme, bucket and prefix of a lake's URL. Raises `LakeError`; what it says never holds a password."""
+    """Parse a lake's URL.
+
+    Args:
+        url: `s3://BUCKET/PREFIX` or `gs://BUCKET/PREFIX`.
+
+    Returns:
+        Scheme, bucket and prefix.
+
+    Raises:
+        LakeError: Another URL. The message never contains a password.
+    """
     scheme, _, rest = url.partition("://")
     if scheme not in _CREDENTIALS:
-        raise LakeError(f"lake {scheme + '://…'!r}: a folder, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX is wanted")
+        raise LakeError(f"lake {scheme + '://…'!r}: use a folder, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX")
     bucket, _, prefix = rest.partition("/")
     if "@" in bucket or "?" in rest:
-        raise LakeError(f"lake {scheme + '://…'!r}: credentials and settings come from the environment, not in the URL")
+        raise LakeError(f"lake {scheme + '://…'!r}: credentials and settings belong in the environment, not in the URL")
     if not _BUCKET.fullmatch(bucket):
-        raise LakeError(f"lake {url!r}: {bucket!r} is no name of a bucket")
+        raise LakeError(f"lake {url!r}: {bucket!r} is not a valid bucket name")
     words = prefix.strip("/").split("/") if prefix.strip("/") else []
     for word in words:
         if word in (".", "..") or not _WORD.fullmatch(word):
-            raise LakeError(f"lake {url!r}: in a prefix {word!r} is not allowed; letters, digits and _.=+@~- are")
+            raise LakeError(f"lake {url!r}: {word!r} is not allowed in a prefix; use letters, digits and _.=+@~-")
     return scheme, bucket, "/".join(words)
 
 
@@ -216,4 +241,4 @@ def _patience() -> float:
     try:
         return float(given)
     except ValueError:
-        raise LakeError(f"{PATIENCE} {given!r}: a number of seconds is wanted") from None
+        raise LakeError(f"{PATIENCE} {given!r}: must be a number of seconds") from None

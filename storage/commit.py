@@ -1,4 +1,4 @@
-"""Replacing a manifest, and deleting afterwards what no manifest can name any more."""
+"""Replaces a manifest, and afterwards deletes the files that no manifest can name any more."""
 
 from collections.abc import Iterable
 
@@ -16,55 +16,53 @@ from skewbench.vocabulary.errors import InputError, RunError
 def commit_manifest(
     store: Store,
     manifest: Manifest,
-    wrote: Iterable[Part] = (),
+    written: Iterable[Part] = (),
     void: Iterable[Receipt] = (),
     state: RunState | None = None,
 ) -> Manifest:
-    """Replace a manifest, then delete what it makes superfluous.
+    """Replace a manifest, then delete the files that it makes superfluous.
 
-    Deleted is, after the manifest was replaced and never otherwise:
+    Only after the manifest was replaced, this deletes:
 
-    - what the replaced manifest named and the new one does not;
+    - parts that the replaced manifest named and the new one does not;
     - the void receipts with their parts;
-    - what earlier drivers wrote and no manifest named (answers, compacted parts): each of them holds an older
-      manifest, and can replace none;
-    - what another attempt at a job wrote that has its receipt: the first receipt wins, so that a later one names
-      nothing.
+    - parts that earlier drivers wrote and no manifest named (answers, compacted parts): those drivers hold an older
+      manifest and can replace none;
+    - parts of other attempts at a job that has a receipt: the first receipt wins.
 
-    Files are listed here, however well the state knows the run: what is deleted must have been there before the
-    manifest was replaced, so that nothing that a driver after this one wrote is among it, and receipts may have come
-    from workers that nobody waits for any more. A part of a job without a receipt stays: its worker may be alive, and
-    its receipt is still to come.
+    The run's files are listed here, however well the state knows the run. A file may be deleted only if it existed
+    before the manifest was replaced, so that it cannot be a later driver's, and workers that nobody waits for may have
+    written receipts meanwhile. A part of a job without a receipt stays: its worker may still write the receipt.
 
     Args:
         store: The lake.
         manifest: The new manifest, made from one that was read or claimed.
-        wrote: Parts that this driver wrote for it. They are deleted if the manifest is another driver's by now.
+        written: Parts that this driver wrote for it. They are deleted if another driver has replaced the manifest.
         void: Receipts that no longer count.
-        state: The run's state, which takes in the commit; surveyed already where the new manifest was made of that.
+        state: The run's state, which takes in the commit. If it was surveyed, the run's files are not listed again.
 
     Returns:
-        The manifest as it was written.
+        The new manifest, as it was stored.
 
     Raises:
-        RunError: another driver took the run over. The lake is as that driver left it.
-        InputError: the manifest is broken by now.
+        RunError: Another driver took the run over. The lake is as that driver left it.
+        InputError: The manifest in the lake is broken.
     """
     void = list(void)
     before = state.manifest.parts if state else _parts_before(manifest)
     state = state or RunState(manifest)
     files = state.files if state.files is not None else state.survey(store).files or []
     try:
-        written = write_manifest(store, manifest)
+        stored = write_manifest(store, manifest)
     except (InputError, RunError):
-        store.delete(*(part.path for part in wrote))
+        store.delete(*(part.path for part in written))
         raise
-    state.committed(written, void)
-    gone = {part.path for part in (*before, *(part for one in void for part in one.parts))}
-    gone |= _abandoned(store, state, [path for path in files if path not in gone])
+    state.committed(stored, void)
+    superfluous = {part.path for part in (*before, *(part for one in void for part in one.parts))}
+    superfluous |= _abandoned(store, state, [path for path in files if path not in superfluous])
     store.delete(*(receipt.path for receipt in void if receipt.path))
-    store.delete(*sorted(gone - {part.path for part in written.parts}))
-    return written
+    store.delete(*sorted(superfluous - {part.path for part in stored.parts}))
+    return stored
 
 
 def _parts_before(manifest: Manifest) -> tuple[Part, ...]:
@@ -77,7 +75,7 @@ def _parts_before(manifest: Manifest) -> tuple[Part, ...]:
 
 
 def _abandoned(store: Store, state: RunState, listed: Iterable[str]) -> set[str]:
-    """Of the listed files: those that no driver and no worker can ever name in this run."""
+    """Those of the listed files that no driver and no worker can name any more."""
     manifest, receipts = state.manifest, state.receipts
     named = {part.path for receipt in (*receipts.values(), *state.duplicates) for part in receipt.parts}
     named |= {part.path for part in manifest.parts}
@@ -97,7 +95,7 @@ def _abandoned(store: Store, state: RunState, listed: Iterable[str]) -> set[str]
 
 
 def _old_job(path: str, shards: set[str], cells: list[str]) -> str:
-    """Digest of the job that wrote a part before parts said so themselves."""
+    """Digest of the job that wrote a part of schema 5 or older, whose metadata do not name it."""
     name = legacy.receipt_name(path)
     key = legacy.typed_key(name, shards, cells) if name else None
     return key.digest if key else ""

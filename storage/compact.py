@@ -1,8 +1,8 @@
-"""Many small parts -> few large ones, sorted: readers then open one file where there were hundreds.
+"""Merges many small parts into a few large, sorted ones, so that readers open one file instead of hundreds.
 
-Large files are written first, then the manifest is replaced, then what was merged is deleted: killed anywhere, all rows
-are readable, and the same command finishes the work. A compaction that is late, since another driver took the run over,
-replaces nothing, and deletes only what it wrote itself.
+Large files are written first, then the manifest is replaced, then the small files are deleted. If a compaction is
+killed anywhere, all rows stay readable, and the same command completes the work. If another driver has taken the run
+over, it replaces nothing and deletes only the files that it wrote itself.
 """
 
 from collections.abc import Iterator
@@ -24,26 +24,35 @@ TARGET = 256 * 2**20
 def compact_run(store: Store, manifest: Manifest, target: int = TARGET) -> Manifest:
     """Merge a committed run's parts, table by table.
 
+    Args:
+        store: The lake.
+        manifest: The run's manifest.
+        target: Bytes of small parts to merge into one.
+
+    Returns:
+        The new manifest.
+
     Raises:
-        InputError: the run is not committed.
-        RunError: another driver has taken the run over.
+        InputError: The run is not committed.
+        RunError: Another driver has taken the run over.
     """
     if manifest.status != "committed":
-        raise InputError(f"run {manifest.run_id} is {manifest.status}: only committed runs are compacted")
-    parts, replaced, wrote = list(manifest.parts), dict(manifest.replaced), list[Part]()
+        raise InputError(f"run {manifest.run_id} is {manifest.status}: only committed runs can be compacted")
+    parts, replaced, written = list(manifest.parts), dict(manifest.replaced), list[Part]()
     for table in TABLES:
         for group in _groups([part for part in manifest.parts if part.table == table], target):
-            gone = {part.path for part in group}
-            merged = _merge(store, manifest.run_id, group, [*gone, *(old for old in replaced if replaced[old] in gone)])
-            wrote.append(merged)
-            parts = [part for part in parts if part.path not in gone] + [merged]
-            replaced = {old: merged.path if new in gone else new for old, new in replaced.items()}
-            replaced |= dict.fromkeys(gone, merged.path)
-    return commit_manifest(store, replace(manifest, parts=tuple(parts), replaced=replaced), wrote)
+            small = {part.path for part in group}
+            sources = [*small, *(old for old in replaced if replaced[old] in small)]
+            merged = _merge(store, manifest.run_id, group, sources)
+            written.append(merged)
+            parts = [part for part in parts if part.path not in small] + [merged]
+            replaced = {old: merged.path if new in small else new for old, new in replaced.items()}
+            replaced |= dict.fromkeys(small, merged.path)
+    return commit_manifest(store, replace(manifest, parts=tuple(parts), replaced=replaced), written)
 
 
 def _groups(parts: list[Part], target: int) -> Iterator[list[Part]]:
-    """Parts that go together: in order, while they fit into the target; one by itself stays as it is."""
+    """Group parts to merge, in their order, up to the target each. A part that would be alone is left as it is."""
     group, size = list[Part](), 0
     for part in [*parts, None]:
         if part is None or size + part.bytes > target:

@@ -1,4 +1,4 @@
-"""The process that a lease names, and what can be known of it without waiting."""
+"""The process that holds a lease, and what can be found out about it without waiting."""
 
 import os
 import socket
@@ -14,12 +14,12 @@ from skewbench.storage.records import parse_fields, shown
 
 State = Literal["alive", "dead", "unknown"]
 _LONGEST = 64 * 2**10
-"""Bytes of a lease: a longer file was not written by a driver."""
+"""Maximum size of a lease in bytes. A longer file was not written by a driver."""
 
 
 @dataclass(frozen=True)
 class Holder:
-    """A driver, as its lease describes it. `time` is its own clock's, and nothing is decided by it."""
+    """A driver, as its lease describes it. `time` is by its own clock, and decides nothing."""
 
     __pydantic_config__ = ConfigDict(strict=True, extra="ignore")
 
@@ -27,36 +27,36 @@ class Holder:
     host: str
     pid: Annotated[int, Field(gt=0, lt=2**31)]
     processes: int = 0
-    """The namespace that the process id belongs to: containers may share a host's name, and each counts its own."""
+    """The namespace of the process id. Containers may share a host name but have process ids of their own."""
     boot: str = ""
-    """The boot of the host's kernel: machines may share a name too, and process ids start anew after a boot."""
+    """The boot id of the kernel. Machines may share a host name too, and process ids are reused after a boot."""
     started: int = 0
-    """When the process started, in the kernel's ticks: a process id is given to another process later."""
+    """When the process started, in the kernel's ticks: process ids are reused."""
     time: Annotated[float, Field(allow_inf_nan=False)] = 0.0
     beats: int = 0
     """Number of heartbeats so far."""
     notes: tuple[str, ...] = ()
-    """What the driver is waiting for, a line each."""
+    """What the driver is waiting for, one line each."""
 
     @property
-    def here(self) -> bool:
-        """Whether the process can be seen from this one."""
+    def is_visible(self) -> bool:
+        """Whether its process id can be looked up from this process."""
         return (self.host, self.processes, self.boot) == (socket.gethostname(), _processes(), _boot())
 
     @property
     def state(self) -> State:
-        """What can be known at once: of a process elsewhere, or one that is stopped (SIGSTOP), nothing."""
-        if not self.here:
+        """Whether the process is alive. Unknown for one on another machine, and for a stopped one (SIGSTOP)."""
+        if not self.is_visible:
             return "unknown"
         try:
             os.kill(self.pid, 0)
         except ProcessLookupError:
             return "dead"
-        except PermissionError:  # it lives, as another user's
+        except PermissionError:  # it is alive, and another user's
             pass
         status, started = _stat(self.pid)
         if status in {"Z", "X"} or (self.started and started and started != self.started):
-            return "dead"  # killed and not yet reaped by its parent, or another process of the same number
+            return "dead"  # killed but not yet reaped by its parent, or another process with the same id
         return "unknown" if status in {"T", "t"} else "alive"
 
     def __str__(self) -> str:
@@ -64,7 +64,13 @@ class Holder:
 
 
 def this_process(token: str, beats: int, notes: Iterable[str] = ()) -> Holder:
-    """This process, as the holder of a lease."""
+    """Describe this process as the holder of a lease.
+
+    Args:
+        token: Identifies the lease.
+        beats: Number of heartbeats so far.
+        notes: What the driver is waiting for, one line each.
+    """
     return Holder(
         token=token,
         host=socket.gethostname(),
@@ -79,7 +85,14 @@ def this_process(token: str, beats: int, notes: Iterable[str] = ()) -> Holder:
 
 
 def parse_holder(content: bytes) -> Holder | None:
-    """The holder that a lease names; None for any content that no driver wrote."""
+    """Parse a lease.
+
+    Args:
+        content: The bytes of the lease's file.
+
+    Returns:
+        The holder; None for content that no driver wrote.
+    """
     if len(content) > _LONGEST:
         return None
     try:
@@ -91,7 +104,7 @@ def parse_holder(content: bytes) -> Holder | None:
 def _processes() -> int:
     try:
         return os.stat("/proc/self/ns/pid").st_ino
-    except OSError:  # no Linux
+    except OSError:  # not Linux
         return 0
 
 
@@ -103,7 +116,7 @@ def _boot() -> str:
 
 
 def _stat(pid: int) -> tuple[str, int]:
-    """State and start time of a process. Empty and 0: no Linux, or it ended in this moment."""
+    """State and start time of a process. Empty and 0 if it has just ended, or this is not Linux."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         return fields[0], int(fields[19])

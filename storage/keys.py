@@ -1,4 +1,4 @@
-"""Keys of jobs: which work a receipt is of, as typed fields. A file is named after a key's digest, never parsed."""
+"""Keys of jobs: typed fields that say which work a receipt is for. File names hold only a key's digest."""
 
 import json
 from dataclasses import dataclass, field, fields
@@ -23,12 +23,12 @@ class JobKey:
         kind: `generation` or `scores`.
         shard: The shard; empty where a cell is scored as a set.
         cell: The cell that is scored as a set; empty for the job of a shard.
-        scorer: The scorer, of scores.
+        scorer: The scorer; empty for generation.
         version: The scorer's version.
-        reference: Digest of what a cell is compared with as a set.
-        missing: The scorer lacks something that it needs, so that all values are NULL. Such scores give way to others.
-        retry: How often the shard had been generated again by then, since too many of its cell's samples were
-            unusable. Of scores: the attempt that they were made from; of a whole cell: the sum over its shards.
+        reference: Digest of the reference that a cell is compared with as a set.
+        missing: The scorer lacks something that it needs, so that all values are NULL. Other scores replace these.
+        retry: How often the shard had been generated again by then, because too many of its cell's samples were
+            unusable. For scores: the attempt that they were made from. For a whole cell: the sum over its shards.
     """
 
     __pydantic_config__ = ConfigDict(strict=True, extra="forbid")
@@ -44,15 +44,15 @@ class JobKey:
 
     def __post_init__(self) -> None:
         if bool(self.shard) == bool(self.cell):
-            raise ValueError("a job is of a shard or of a whole cell")
+            raise ValueError("a job is for either a shard or a whole cell")
 
     @cached_property
     def digest(self) -> str:
-        """Names the job's receipt and begins its parts' names. Fields at their defaults leave it as it is."""
+        """Names the job's receipt and begins its parts' names. Fields at their defaults do not change it."""
         given = {name: value for name, default in _DEFAULTS.items() if (value := getattr(self, name)) != default}
         return sha256(_ENCODER.encode(given).encode()).hexdigest()[:32]
 
-    def __hash__(self) -> int:  # of all fields it costs five times as much, and a run has many keys
+    def __hash__(self) -> int:  # hashing all fields takes five times as long, and a run has many keys
         return hash((self.shard, self.cell, self.scorer))
 
     def __str__(self) -> str:
@@ -68,9 +68,13 @@ _ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 @dataclass(frozen=True)
 class JobRecord:
-    """A job as a manifest keeps it: what its receipt says, so that the manifest stands for a receipt that is gone.
+    """A job as a manifest keeps it: the content of its receipt, so that the manifest can replace a missing receipt.
 
-    `parts`: paths as the receipt names them; compaction may have merged the rows into other parts since.
+    Args:
+        key: The job.
+        cell: The cell that it belongs to.
+        parts: Paths as the receipt names them. Compaction may have merged their rows into other parts since.
+        counts: As in the receipt.
     """
 
     __pydantic_config__ = ConfigDict(strict=True, extra="forbid")
@@ -83,7 +87,13 @@ class JobRecord:
 
 @dataclass(frozen=True)
 class FailedJob:
-    """A job that was set aside. `job`: its key in words; `key`: None where an older manifest does not tell."""
+    """A job that failed and was set aside.
+
+    Args:
+        job: Its key in words.
+        error: The error message.
+        key: Its key; None if an older manifest does not have it.
+    """
 
     __pydantic_config__ = ConfigDict(strict=True, extra="forbid")
 

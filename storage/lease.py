@@ -1,8 +1,8 @@
-"""One driver a run: a lease in the lake, kept alive by a heartbeat.
+"""Ensures that a run has one driver, by a lease in the lake that a heartbeat keeps alive.
 
-Clocks of two machines are never compared. A driver elsewhere is alive if its lease changes, as it does with each
-heartbeat. A lease that does not change for `STALE` seconds of this machine's own clock may be taken over. A lease
-says who should write; `skewbench.storage.manifest` makes sure that a late driver cannot.
+Clocks of two machines are never compared. A driver on another machine is alive if its lease changes, as it does with
+each heartbeat. A lease that does not change for `STALE` seconds by this machine's own clock may be taken over. The
+lease says who should write; `skewbench.storage.manifest` ensures that a late driver cannot.
 """
 
 import json
@@ -15,7 +15,7 @@ from dataclasses import asdict
 from types import TracebackType
 
 from skewbench.storage.holder import Holder, parse_holder, this_process
-from skewbench.storage.place import LakeError
+from skewbench.storage.location import LakeError
 from skewbench.storage.store import Store
 from skewbench.vocabulary.errors import RunError
 
@@ -24,16 +24,24 @@ logger = logging.getLogger(__name__)
 HEARTBEAT = 5.0
 """Seconds between two heartbeats."""
 STALE = 60.0
-"""Seconds for which a lease is watched without a change before its driver counts as dead."""
+"""Seconds without a change after which the driver of a watched lease counts as dead."""
 WATCH = 1.0
-"""Seconds between two looks at a lease that is watched."""
+"""Seconds between two reads of a watched lease."""
 
 
 class Lease:
-    """`with Lease(store, run_id):` is the run's only driver, or raises `RunError` that names the other one.
+    """The right to drive a run: `with Lease(store, run_id):`.
 
-    A driver that cannot be seen from here is watched for at most `STALE` seconds. `notify` is called with a
-    line about the wait.
+    A driver whose process cannot be looked up from here is watched for at most `STALE` seconds.
+
+    Args:
+        store: The lake.
+        run_id: The run.
+        notify: Called with a line about each wait.
+
+    Raises:
+        RunError: On entering, if another driver holds the lease; the message names it. On leaving with an error, if
+            another driver took the run over meanwhile.
     """
 
     def __init__(self, store: Store, run_id: str, notify: Callable[[str], None] = logger.warning) -> None:
@@ -42,8 +50,8 @@ class Lease:
         self._token, self._beats = uuid.uuid4().hex, 0
         self._held = b""
         self._stop = threading.Event()
-        self._lost = threading.Event()
-        self._when_lost: Callable[[], None] = lambda: None
+        self._is_taken_over = threading.Event()
+        self._stop_work: Callable[[], None] = lambda: None
         self._notes: Callable[[], Sequence[str]] = tuple
 
     def __enter__(self) -> "Lease":
@@ -61,58 +69,66 @@ class Lease:
         self._thread.join()
         try:
             if not self._store.remove(self._path, self._held):
-                self._lost.set()
-        except (LakeError, OSError):  # the lease stays behind, and names a process that has ended
+                self._is_taken_over.set()
+        except (LakeError, OSError):  # the lease stays, and names a process that has ended
             return
-        if self._lost.is_set() and isinstance(error, Exception):  # whatever it was: files went, workers were stopped
-            raise taken_over(self.run_id) from error
+        if self._is_taken_over.is_set() and isinstance(error, Exception):  # caused by the takeover
+            raise taken_over_error(self.run_id) from error
 
-    def when_lost(self, stop: Callable[[], None]) -> None:
-        """`stop` is called when another driver takes over; at once if it already has."""
-        self._when_lost = stop
-        if self._lost.is_set():
+    def on_taken_over(self, stop: Callable[[], None]) -> None:
+        """Register what to do when another driver takes over.
+
+        Args:
+            stop: Called then; at once if it has happened already.
+        """
+        self._stop_work = stop
+        if self._is_taken_over.is_set():
             stop()
 
     def note(self, notes: Callable[[], Sequence[str]]) -> None:
-        """Each heartbeat from now on carries these lines, for `driver_notes`: what the driver waits for."""
+        """Add lines to each heartbeat from now on, which `driver_notes` reads.
+
+        Args:
+            notes: Returns what the driver is waiting for.
+        """
         self._notes = notes
 
     def check(self) -> None:
-        """Raises `RunError` if a heartbeat has found that another driver took over."""
-        if self._lost.is_set():
-            raise taken_over(self.run_id)
+        """Raise `RunError` if a heartbeat has found that another driver took over."""
+        if self._is_taken_over.is_set():
+            raise taken_over_error(self.run_id)
 
     def confirm(self) -> None:
-        """Read the lease, and raise `RunError` unless it is this driver's."""
-        self._own()
+        """Read the lease. Raise `RunError` unless it is this driver's."""
+        self._own_lease()
 
     def _take_over(self) -> bool:
-        """Take the lease of a dead driver; of several that try one gets it. Raises `RunError` if it is alive."""
+        """Take the lease of a dead driver; of several that try, one gets it. Raises `RunError` if it is alive."""
         try:
-            left = self._store.read(self._path)
-        except FileNotFoundError:  # just given back
+            found = self._store.read(self._path)
+        except FileNotFoundError:  # it has just been released
             return self._store.put_new(self._path, self._held)
-        holder = parse_holder(left)
+        holder = parse_holder(found)
         if holder is None:
             self._notify(f"the lease of run {self.run_id} ({self._path}) was not written by a driver; it is replaced")
         elif holder.state == "alive":
-            raise _driven(self.run_id, holder)
-        elif holder.state == "unknown" and not self._is_silent(left, holder):
+            raise _driven_error(self.run_id, holder)
+        elif holder.state == "unknown" and not self._is_silent(found, holder):
             return self._store.put_new(self._path, self._held)
-        return self._store.swap(self._path, left, self._held)
+        return self._store.swap(self._path, found, self._held)
 
-    def _is_silent(self, left: bytes, holder: Holder) -> bool:
-        """Whether a lease stays as it is for `STALE` seconds; False if it is given back. Raises `RunError` at a change.
+    def _is_silent(self, found: bytes, holder: Holder) -> bool:
+        """Whether a lease stays unchanged for `STALE` seconds; False if it is released. Raises `RunError` at a change.
 
-        The last look comes after the time is over, so that a watcher that was itself paused sees what it missed.
+        The last read comes after the time is over, so that a watcher that was itself paused sees what it missed.
         """
         self._notify(f"{_held_by(self.run_id, holder)}; watching its heartbeat for up to {STALE:.0f} s")
         began = time.monotonic()
         while True:
             over = time.monotonic() - began >= STALE
             try:
-                if self._store.read(self._path) != left:
-                    raise _driven(self.run_id, holder)
+                if self._store.read(self._path) != found:
+                    raise _driven_error(self.run_id, holder)
             except FileNotFoundError:
                 return False
             if over:
@@ -130,36 +146,52 @@ class Lease:
                 if self._store.swap(self._path, self._held, beat):
                     self._held = beat
                     continue
-                self._held = self._own()
-            except (LakeError, OSError):  # away, or full: what others have done meanwhile the next beat finds
+                self._held = self._own_lease()
+            except (
+                LakeError,
+                OSError,
+            ):  # unreachable or full; the next beat finds out what others did
                 continue
             except RunError:
-                self._lost.set()
-                self._when_lost()
+                self._is_taken_over.set()
+                self._stop_work()
                 return
 
-    def _own(self) -> bytes:
-        """The lease as it is. Raises `RunError` unless it is this driver's."""
+    def _own_lease(self) -> bytes:
+        """The lease in the lake. Raises `RunError` unless it is this driver's."""
         try:
             content = self._store.read(self._path)
         except FileNotFoundError:
-            raise taken_over(self.run_id) from None
+            raise taken_over_error(self.run_id) from None
         holder = parse_holder(content)
         if holder is None or holder.token != self._token:
-            raise taken_over(self.run_id)
+            raise taken_over_error(self.run_id)
         return content
 
 
-def taken_over(run_id: str) -> RunError:
-    """What a late driver reports."""
+def taken_over_error(run_id: str) -> RunError:
+    """Make the error of a driver that another one has replaced.
+
+    Args:
+        run_id: The run.
+    """
     return RunError(
-        f"run {run_id} has been taken over by another driver, since this one did not answer; "
+        f"run {run_id} has been taken over by another driver because this one stopped responding; "
         "this one writes nothing more"
     )
 
 
 def find_driver(store: Store, run_id: str) -> Holder | None:
-    """Who holds the run's lease, unless that process is known to be dead. Does not wait, so it may have died."""
+    """Find the driver of a run, without waiting.
+
+    Args:
+        store: The lake.
+        run_id: The run.
+
+    Returns:
+        The holder of its lease, which may have died unnoticed on another machine; None if there is no lease, or its
+        process is known to be dead.
+    """
     try:
         holder = parse_holder(store.read(_path(run_id)))
     except FileNotFoundError:
@@ -168,25 +200,37 @@ def find_driver(store: Store, run_id: str) -> Holder | None:
 
 
 def driver_notes(store: Store, run_id: str) -> list[str]:
-    """Read what the run's driver is waiting for; nothing where no driver holds the lease."""
+    """Read what a run's driver is waiting for.
+
+    Args:
+        store: The lake.
+        run_id: The run.
+
+    Returns:
+        One line each; none if no driver holds the lease.
+    """
     holder = find_driver(store, run_id)
     return list(holder.notes) if holder else []
 
 
 def check_free(store: Store, run_id: str) -> str | None:
-    """Ask, before anything slow is started, whether another driver has the run. Does not wait.
+    """Check, before anything slow starts and without waiting, whether another driver has a run.
+
+    Args:
+        store: The lake.
+        run_id: The run.
 
     Returns:
-        None, or a line that says who holds the lease where that process cannot be seen from here.
+        None, or, if the holder's process cannot be looked up from here, a line that names it.
 
     Raises:
-        RunError: a driver on this machine is alive.
+        RunError: A driver on this machine is alive.
     """
     holder = find_driver(store, run_id)
     if holder is None:
         return None
     if holder.state == "alive":
-        raise _driven(run_id, holder)
+        raise _driven_error(run_id, holder)
     return f"{_held_by(run_id, holder)}; the run starts when its heartbeat has not changed for {STALE:.0f} s"
 
 
@@ -194,12 +238,12 @@ def _path(run_id: str) -> str:
     return f"_leases/{run_id}.json"
 
 
-def _driven(run_id: str, holder: Holder) -> RunError:
-    return RunError(f"run {run_id} is being driven by {holder}; wait for it, or stop it")
+def _driven_error(run_id: str, holder: Holder) -> RunError:
+    return RunError(f"run {run_id} is being driven by {holder}; wait for it to end, or stop it")
 
 
 def _held_by(run_id: str, holder: Holder) -> str:
     ahead = holder.time - time.time()
     clock = f" (its clock is {ahead:,.0f} s ahead of this one's)" if ahead > STALE else ""
-    why = "which is stopped" if holder.here else "which cannot be seen from here"
-    return f"run {run_id} is held by {holder}, {why}{clock}"
+    state = "which is stopped" if holder.is_visible else "which cannot be seen from here"
+    return f"run {run_id} is held by {holder}, {state}{clock}"

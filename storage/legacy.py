@@ -1,4 +1,4 @@
-"""Names of receipts and parts in lakes of schema 5 and older, which encoded the job. Nothing else takes names apart.
+"""Names of receipts and parts in lakes of schema 5 and older, which encode the job. No other module parses names.
 
 A receipt was named `generation-<shard>[.retry<n>]` or `scores-<unit>-<scorer>.v<version>[.retry<n>][-<reference>]
 [.missing]`, where a unit is a shard or `cell.<cell>`; a part `<the receipt's name without its kind>-<attempt>.parquet`.
@@ -20,15 +20,15 @@ _SCORED = re.compile(
 
 
 def typed_key(name: str, shards: Collection[str], cells: Iterable[str]) -> JobKey | None:
-    """The key that a receipt's old name stands for.
+    """Parse a receipt's old name.
 
     Args:
         name: The receipt's name without `.json`.
-        shards: The run's shards, as far as they are known. Their ids hold neither dots nor hyphens.
-        cells: The run's cells. No name is of two of them: a scorer's name holds neither dots nor hyphens.
+        shards: The run's shards, as far as they are known. Their ids contain neither dots nor hyphens.
+        cells: The run's cells. A name fits only one of them: a scorer's name contains neither dots nor hyphens.
 
     Returns:
-        The key; None for the name of a score of an unknown shard or cell.
+        The key; None if the name is that of a score for an unknown shard or cell.
     """
     kind, _, job = name.partition("-")
     if kind == GENERATION and (found := _GENERATED.fullmatch(job)):
@@ -52,24 +52,37 @@ def typed_key(name: str, shards: Collection[str], cells: Iterable[str]) -> JobKe
 
 
 def typed_receipt(fields: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a receipt from those of an old one. Raises `ValueError` for a key that is none."""
+    """Convert the fields of an old receipt.
+
+    Args:
+        fields: As its file has them.
+
+    Returns:
+        Fields of a `Receipt`.
+
+    Raises:
+        ValueError: Its key is not a job's.
+    """
     fields = dict(fields)
     name, unit, cell = str(fields.pop("key")), str(fields.pop("shard", "")), str(fields.get("cell", ""))
     retry = fields.pop("retry", 0)
     cells = [unit.removeprefix("cell.")] if unit == f"cell.{cell}" or (not cell and unit.startswith("cell.")) else []
     key = typed_key(name, () if cells else (unit,), cells)
     if key is None or key.retry != retry or (key.shard and key.shard != unit):
-        raise ValueError("its key is of no job")
+        raise ValueError("its key does not name a job")
     return {**fields, "key": asdict(key), "schema_version": TYPED - 1}
 
 
 def typed_jobs(parts: Iterable[str], replaced: Iterable[str], cells: Iterable[str]) -> tuple[JobRecord, ...]:
-    """The jobs of an old manifest, by the names of the parts that it knows.
+    """Find the jobs of an old manifest by the names of its parts.
 
     Args:
         parts: Paths that it names.
         replaced: Paths that compaction has replaced.
         cells: Its cells.
+
+    Returns:
+        A record of each job.
     """
     names: dict[str, list[str]] = {}
     for path in (*parts, *replaced):
@@ -79,14 +92,21 @@ def typed_jobs(parts: Iterable[str], replaced: Iterable[str], cells: Iterable[st
     shards, cells = {key.shard for key in generated.values() if key}, list(cells)
     jobs = {}
     for name, paths in names.items():
-        # a name of no job that is known keeps its rows, and stands for no job that is to be done
+        # the rows of an unknown job are kept; its key is that of no job to be done
         key = typed_key(name, shards, cells) or JobKey(SCORES, shard=name.partition("-")[2])
         jobs[key] = JobRecord(key, key.cell, tuple(paths))
     return tuple(jobs.values())
 
 
 def receipt_name(path: str) -> str | None:
-    """The old name of the receipt that would vouch for a part; None for parts that the driver wrote."""
+    """The old name of the receipt that names a part.
+
+    Args:
+        path: The part, relative to the lake.
+
+    Returns:
+        The name without `.json`; None for a part that the driver wrote.
+    """
     table, _, file = path.partition("/")
     job = file.rpartition("/")[2].rpartition("-")[0]
     kind = TABLES[table].written_by

@@ -1,4 +1,4 @@
-"""Parts: the Parquet files of a lake. Each says in its metadata which job wrote it, or which parts it was merged of."""
+"""Writes and reads parts, the Parquet files of a lake. Their metadata name the job that wrote them, or merged parts."""
 
 import io
 import json
@@ -18,13 +18,13 @@ from skewbench.storage.table import Table
 from skewbench.storage.tables import TABLES, VERSION
 
 MERGED = b"skewbench.merged"
-"""Key of a file's metadata: the parts whose rows it holds."""
+"""Key in a file's metadata: the merged parts whose rows it holds."""
 _JOB = b"skewbench.job"
 _SOURCES = TypeAdapter(list[str])
 
 
 def new_attempt() -> str:
-    """Name of one try at a shard: a late zombie never writes over what another try wrote."""
+    """Make a name for one attempt at a job, so that a late worker never overwrites the parts of another attempt."""
     return uuid.uuid4().hex[:8]
 
 
@@ -37,10 +37,10 @@ def write_part(
         store: The lake.
         table: The name of the rows' table. They are cast to its schema, sorted by its order and checked.
         run_id: The run.
-        job: The digest of the job's key, or what the driver writes.
+        job: The digest of the job's key; for the driver's parts, the name of what it writes.
         attempt: Tells this attempt at the job from others.
         rows: The rows, in any order.
-        merged: Paths of the parts whose rows these are, where compaction merged them; kept in the file's metadata.
+        merged: For compaction: paths of the parts whose rows these are, for the file's metadata.
 
     Returns:
         The part.
@@ -71,17 +71,26 @@ def write_part(
 def read_part(
     store: Store, part: Part, columns: list[str] | None = None, where: pc.Expression | None = None
 ) -> pa.Table:
-    """A part's rows, or those of them for which `where` holds; only the row groups that may have some are read."""
+    """Read rows of a part.
+
+    Args:
+        store: The lake.
+        part: The part.
+        columns: The columns to read; None: all.
+        where: Which rows to read; None: all. Row groups whose statistics exclude it are skipped.
+    """
     with store.open(part.path) as file:
         return pq.read_table(file, columns=columns, filters=where)
 
 
 @dataclass(frozen=True)
 class Origin:
-    """What a part's own metadata says of it.
+    """Where a part comes from, by its own metadata.
 
-    `job`: digest of the key of the job that wrote it, empty before schema 6; `merged`: the parts that compaction
-    merged into it, empty for any other part.
+    Args:
+        rows: Number of rows.
+        job: Digest of the key of the job that wrote it; empty before schema 6.
+        merged: Paths of the parts that compaction merged into it; empty for other parts.
     """
 
     rows: int
@@ -90,7 +99,15 @@ class Origin:
 
 
 def read_origin(store: Store, path: str) -> Origin | None:
-    """Where a file among the parts comes from; None where it is gone, or no part."""
+    """Read where a part comes from.
+
+    Args:
+        store: The lake.
+        path: The file, relative to the lake.
+
+    Returns:
+        Its origin; None if it does not exist or is not a part.
+    """
     try:
         with store.open(path) as file:
             footer = pq.read_metadata(file)
@@ -102,7 +119,15 @@ def read_origin(store: Store, path: str) -> Origin | None:
 
 
 def list_parts(store: Store, run_id: str) -> list[str]:
-    """List the files of a run in all tables, also those that its manifest does not name."""
+    """List the files of a run in all tables, also those that its manifest does not name.
+
+    Args:
+        store: The lake.
+        run_id: The run.
+
+    Returns:
+        Paths relative to the lake.
+    """
     return [path for table in TABLES.values() for path in store.list(table.folder(run_id))]
 
 

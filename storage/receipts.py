@@ -1,4 +1,4 @@
-"""Receipts: what a worker writes after its parts. The first attempt at a job wins."""
+"""Reads and writes receipts, which workers write after their parts. The first attempt at a job wins."""
 
 import logging
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from pydantic_core import from_json, to_json
 
 from skewbench.storage import legacy
 from skewbench.storage.keys import JobKey
-from skewbench.storage.place import Place
+from skewbench.storage.location import Location
 from skewbench.storage.records import (
     NewerSchemaError,
     Part,
@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Receipt:
-    """States that a job's parts are whole. Written after them, and only if there is none: the first attempt wins."""
+    """States that a job's parts are whole. It is written after them, unless the job has one: the first attempt wins."""
 
     __pydantic_config__ = ConfigDict(strict=True, extra="forbid")
 
@@ -39,51 +39,57 @@ class Receipt:
     parts: tuple[Part, ...]
     seconds: float
     counts: dict[str, int]
-    """Of a generated shard: samples by status; of scores: rows by table."""
+    """For a generated shard: samples by status. For scores: rows by table."""
     cell: str = ""
     """The cell that the job belongs to; empty in receipts of older schemas."""
     reasons: dict[str, int] = field(default_factory=dict)
-    """Why samples have no usable image, with the number of samples; the commonest reasons."""
+    """The commonest reasons why samples have no usable image, with the number of samples."""
     schema_version: int = VERSION
     path: str = field(default="", compare=False)
-    """Where its file lies; empty where it has none, since a manifest alone stands for it. Not in the file."""
+    """The path of its file; empty if it was made from a manifest alone. Not in the file."""
 
 
 @dataclass(frozen=True)
 class BrokenReceipt:
-    """A file among a run's receipts that is none."""
+    """A file among a run's receipts that is not a receipt.
+
+    Args:
+        path: The file, relative to the lake.
+        content: Its bytes.
+        reason: What is wrong with it.
+    """
 
     path: str
     content: bytes
-    why: str
+    reason: str
 
 
 def receipt_folder(run_id: str) -> str:
-    """Where a run's receipts lie."""
+    """The folder of a run's receipts, relative to the lake."""
     return f"_receipts/run_id={run_id}"
 
 
 def receipt_path(run_id: str, key: JobKey) -> str:
-    """Where the receipt of a job lies."""
+    """The path of a job's receipt, relative to the lake."""
     return f"{receipt_folder(run_id)}/{key.digest}.json"
 
 
 def receipt_content(receipt: Receipt) -> bytes:
-    """The bytes of a receipt's file."""
+    """Encode a receipt as the bytes of its file."""
     content: bytes = adapter(Receipt).dump_json(receipt, indent=1, exclude={"path"})
     return content
 
 
 def parse_receipt(path: str, content: bytes) -> Receipt:
-    """The receipt that a file holds, also one of an older schema.
+    """Parse a receipt, also one of an older schema.
 
     Args:
         path: The file's path in the lake, which names run and job.
         content: The file's bytes.
 
     Raises:
-        NewerSchemaError: it is of a newer schema than this skewbench reads.
-        ValueError: in one line, what is wrong with it.
+        NewerSchemaError: Its schema is newer than this skewbench reads.
+        ValueError: It is not a receipt; the message is one line.
     """
     try:
         found = parse_versioned(Receipt, content)
@@ -92,17 +98,17 @@ def parse_receipt(path: str, content: bytes) -> Receipt:
         raise
     except ValueError as error:
         found, expected = _old_receipt(content, error)
-    if expected != path:  # both name files
-        raise ValueError(f"it is that of {quoted(str(found.key))} of run {quoted(found.run_id)}")
+    if expected != path:  # run and key name files
+        raise ValueError(f"it belongs to {quoted(str(found.key))} of run {quoted(found.run_id)}")
     check_parts(found.run_id, found.parts)
     for part in found.parts:
         if TABLES[part.table].written_by != found.key.kind:
-            raise ValueError(f"part {quoted(part.path)} is of a table that no job of kind {found.key.kind} writes")
+            raise ValueError(f"part {quoted(part.path)} belongs to a table that no job of kind {found.key.kind} writes")
     return replace(found, path=path)
 
 
 def _old_receipt(content: bytes, error: ValueError) -> tuple[Receipt, str]:
-    """A receipt of an older schema, and where it lies. Raises `error` for any other content."""
+    """Parse a receipt of an older schema; returns its path too. Raises `error` for any other content."""
     try:
         fields = from_json(content)
     except ValueError:
@@ -115,26 +121,33 @@ def _old_receipt(content: bytes, error: ValueError) -> tuple[Receipt, str]:
 
 
 def write_receipt(store: Store, receipt: Receipt) -> Receipt:
-    """Write a receipt, or, where an earlier attempt's stands already, delete this attempt's parts and return that one.
+    """Write a receipt. If the job has one already, delete this attempt's parts instead.
 
-    A file that is no receipt is replaced.
+    A broken file in its place is replaced.
+
+    Args:
+        store: The lake.
+        receipt: This attempt's receipt.
+
+    Returns:
+        The receipt that counts: this one, or that of an earlier attempt.
 
     Raises:
-        RunError: this attempt's parts were deleted before the receipt was written, since another driver took the run
-            over or removed it. The receipt is withdrawn then: none may name a part that is not there.
+        RunError: This attempt's parts were deleted before the receipt was written, because another driver took the run
+            over or removed it. The receipt is withdrawn then: a receipt must not name a missing part.
     """
     path, content = receipt_path(receipt.run_id, receipt.key), receipt_content(receipt)
     while not store.put_new(path, content):
         try:
-            there = store.read(path)
-            first = parse_receipt(path, there)
-        except FileNotFoundError:  # sent back in this moment
+            existing = store.read(path)
+            first = parse_receipt(path, existing)
+        except FileNotFoundError:  # a repair has just deleted it
             continue
         except NewerSchemaError as error:
             raise RunError(f"{path} was {error}") from None
         except ValueError as error:
-            logger.warning("%s is no receipt (%s); it is replaced", path, error)
-            if store.swap(path, there, content):
+            logger.warning("%s is not a receipt (%s); it is replaced", path, error)
+            if store.swap(path, existing, content):
                 break
             continue
         named = {part.path for part in first.parts}
@@ -147,7 +160,7 @@ def write_receipt(store: Store, receipt: Receipt) -> Receipt:
 
 
 def _is_merged(store: Store, receipt: Receipt) -> bool:
-    """Whether the run was committed and compacted between the receipt and now, so that its rows lie elsewhere."""
+    """Whether the run was committed and compacted since the receipt, so that its rows are in other parts."""
     try:
         manifest = parse_manifest(receipt.run_id, store.read(f"_runs/{receipt.run_id}.json"))
     except (FileNotFoundError, ValueError):
@@ -155,20 +168,35 @@ def _is_merged(store: Store, receipt: Receipt) -> bool:
     return all(part.path in manifest.replaced for part in receipt.parts)
 
 
-def list_receipts(place: Place, run_id: str) -> list[str]:
-    """Paths of a run's receipts."""
-    return [path for path in place.list(receipt_folder(run_id)) if path.endswith(".json")]
+def list_receipts(location: Location, run_id: str) -> list[str]:
+    """List a run's receipts.
+
+    Args:
+        location: The lake.
+        run_id: The run.
+
+    Returns:
+        Paths relative to the lake.
+    """
+    return [path for path in location.list(receipt_folder(run_id)) if path.endswith(".json")]
 
 
-def load_receipts(place: Place, paths: Iterable[str]) -> tuple[list[Receipt], list[BrokenReceipt]]:
-    """The receipts that files hold, and the files that hold none.
+def load_receipts(location: Location, paths: Iterable[str]) -> tuple[list[Receipt], list[BrokenReceipt]]:
+    """Read receipts.
+
+    Args:
+        location: The lake.
+        paths: Their files.
+
+    Returns:
+        The receipts, and the files that are not receipts.
 
     Raises:
-        InputError: one is of a newer schema than this skewbench reads.
+        InputError: One has a newer schema than this skewbench reads.
     """
     paths = list(paths)
     receipts, broken = list[Receipt](), list[BrokenReceipt]()
-    for path, content in zip(paths, place.read_all(paths), strict=True):
+    for path, content in zip(paths, location.read_all(paths), strict=True):
         try:
             receipts.append(parse_receipt(path, content))
         except NewerSchemaError as error:
@@ -178,6 +206,17 @@ def load_receipts(place: Place, paths: Iterable[str]) -> tuple[list[Receipt], li
     return receipts, broken
 
 
-def scan_receipts(place: Place, run_id: str) -> tuple[list[Receipt], list[BrokenReceipt]]:
-    """All receipts of a run, and the files among them that are none. Raises as `load_receipts`."""
-    return load_receipts(place, list_receipts(place, run_id))
+def scan_receipts(location: Location, run_id: str) -> tuple[list[Receipt], list[BrokenReceipt]]:
+    """Read all receipts of a run.
+
+    Args:
+        location: The lake.
+        run_id: The run.
+
+    Returns:
+        The receipts, and the files among them that are not receipts.
+
+    Raises:
+        InputError: One has a newer schema than this skewbench reads.
+    """
+    return load_receipts(location, list_receipts(location, run_id))

@@ -1,7 +1,7 @@
-"""Manifests of a lake and the parts that they name: the one parser for these files. Receipts: `storage.receipts`.
+"""Parses manifests and the parts that they name. Receipts are parsed in `storage.receipts`.
 
-A lake may come from somebody else. A file is accepted only if every field has its type and every part is a file of
-the record's own run: `<table>/run_id=<run>/<name>.parquet`.
+A lake may come from anybody. A file is accepted only if every field has its type and every part is a file of the
+record's own run: `<table>/run_id=<run>/<name>.parquet`.
 """
 
 import re
@@ -21,7 +21,7 @@ T = TypeVar("T")
 Status = Literal["running", "committed", "incomplete", "removing"]
 _PART_NAME = re.compile(r"(?!\.)[\w.=+@~-]+\.parquet", re.ASCII)
 _LONGEST = 200
-"""Characters of an error message that quotes a file."""
+"""Maximum number of characters that an error message quotes from a file."""
 
 
 def _with_texts(*names: str) -> AfterValidator:
@@ -57,7 +57,7 @@ def _experiment(fields: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Part:
-    """One Parquet file of a table, as receipts and manifests name it. `path` is relative to the lake."""
+    """One Parquet file of a table, as receipts and manifests name it. Its `path` is relative to the lake."""
 
     __pydantic_config__ = ConfigDict(strict=True, extra="forbid")
 
@@ -73,8 +73,8 @@ class Part:
 class Manifest:
     """One run.
 
-    `status` is `running`, `committed`, `incomplete` (committed, with shards missing or shortfalls) or `removing` (its
-    files are being deleted, and readers no longer see it).
+    Its `status` is `running`, `committed`, `incomplete` (committed, with missing shards or shortfalls) or `removing`
+    (its files are being deleted, and readers no longer see it).
     """
 
     __pydantic_config__ = ConfigDict(strict=True, extra="forbid")
@@ -93,40 +93,41 @@ class Manifest:
     schema_version: int = VERSION
     parts: tuple[Part, ...] = ()
     jobs: tuple[JobRecord, ...] = ()
-    """The jobs whose parts it names, with what their receipts say."""
+    """The jobs whose parts it names, with the content of their receipts."""
     failed_jobs: list[FailedJob] = field(default_factory=list)
     missing_metrics: Annotated[list[dict[str, str]], _with_texts("metric", "reason")] = field(default_factory=list)
     metrics: list[dict[str, Any]] = field(default_factory=list)
-    """What the run knows of its metrics (`skewbench.vocabulary.metrics.stored`): its readers need no scorer for it."""
+    """Declarations of the run's metrics (`skewbench.vocabulary.metrics.stored`), so that readers need no scorer."""
     shortfalls: Annotated[list[dict[str, str]], _with_texts("cell", "reason")] = field(default_factory=list)
-    """Cells with too few usable images (`cell`, `reason`), or without any value of a required metric (`metric` too)."""
+    """Cells with too few usable images (`cell`, `reason`), or with no value of a required metric (also `metric`)."""
     replaced: dict[str, str] = field(default_factory=dict)
-    """By compaction: path of a part that a receipt names -> path of the part that holds its rows now."""
+    """From the path of a part that compaction merged to the path of the part that holds its rows now."""
     version: str = ""
-    """Different each time that the manifest is written, so that no two versions have the same bytes."""
+    """New each time that the manifest is written, so that no two versions have the same bytes."""
     stored: bytes | None = field(default=None, repr=False, compare=False)
-    """The bytes that this manifest was read from or written as; None where it was never stored. Not in the file."""
+    """The bytes that it was read from or stored as; None if it was never stored. Not in the file."""
 
 
 @cache
 def adapter(kind: Any) -> TypeAdapter[Any]:
-    """What parses and writes the files of a dataclass."""
+    """The parser and serializer of a dataclass's files."""
     return TypeAdapter(kind)
 
 
 def parse_manifest(run_id: str, content: bytes) -> Manifest:
-    """The manifest of a run from its file.
+    """Parse a manifest, also one of an older schema.
 
     Args:
-        run_id: The run that the file's name says.
+        run_id: The run, as the file's name has it.
         content: The file's bytes.
 
     Raises:
-        ValueError: in one line, what is wrong with it.
+        NewerSchemaError: Its schema is newer than this skewbench reads.
+        ValueError: It is not this run's manifest; the message is one line.
     """
     found = parse_versioned(Manifest, content)
     if found.run_id != run_id:  # the id names folders
-        raise ValueError(f"it is that of run {quoted(found.run_id)}")
+        raise ValueError(f"it belongs to run {quoted(found.run_id)}")
     check_parts(found.run_id, found.parts)
     paths = [*found.replaced, *found.replaced.values(), *(path for job in found.jobs for path in job.parts)]
     for path in paths:
@@ -137,13 +138,13 @@ def parse_manifest(run_id: str, content: bytes) -> Manifest:
 
 
 def manifest_content(manifest: Manifest) -> bytes:
-    """The bytes of a manifest's file."""
+    """Encode a manifest as the bytes of its file."""
     content: bytes = adapter(Manifest).dump_json(manifest, indent=1, exclude={"stored"})
     return content
 
 
 def _typed(manifest: Manifest) -> Manifest:
-    """A manifest of an older schema with the typed keys that its names stand for."""
+    """Give a manifest of an older schema the typed keys that its names stand for."""
     cells = [cell["name"] for cell in manifest.cells]
     jobs = legacy.typed_jobs((part.path for part in manifest.parts), manifest.replaced, cells)
     shards = {job.key.shard for job in jobs}
@@ -152,22 +153,37 @@ def _typed(manifest: Manifest) -> Manifest:
 
 
 def check_parts(run_id: str, parts: Iterable[Part]) -> None:
-    """Raises `ValueError` for a part that is no file of this run."""
+    """Raise `ValueError` for a part that is not a file of a run.
+
+    Args:
+        run_id: The run.
+        parts: The parts.
+    """
     for part in parts:
         check_path(run_id, part.table, part.path)
 
 
 def check_path(run_id: str, table: str, path: str) -> None:
-    """Raises `ValueError` for a path that is not of a file of this run in a table of the lake."""
+    """Raise `ValueError` for a path that is not a file of a run in a table.
+
+    Args:
+        run_id: The run.
+        table: The table's name.
+        path: The file, relative to the lake.
+    """
     if table not in TABLES:
-        raise ValueError(f"part {quoted(path)} is of no known table")
+        raise ValueError(f"part {quoted(path)} belongs to no known table")
     folder, _, name = path.rpartition("/")
     if folder != TABLES[table].folder(run_id) or not _PART_NAME.fullmatch(name):
-        raise ValueError(f"part {quoted(path)} is no file of {table}/run_id={shown(run_id)}")
+        raise ValueError(f"part {quoted(path)} is not a file of {table}/run_id={shown(run_id)}")
 
 
 class NewerSchemaError(ValueError):
-    """A file of a newer schema than this skewbench reads. As text: what reads it."""
+    """A file whose schema is newer than this skewbench reads.
+
+    Args:
+        version: Of the file's schema.
+    """
 
     def __init__(self, version: int) -> None:
         super().__init__(
@@ -177,11 +193,15 @@ class NewerSchemaError(ValueError):
 
 
 def parse_versioned(kind: type[T], content: bytes) -> T:
-    """As `parse_fields`, for files that hold their `schema_version`.
+    """Parse a JSON file that holds its `schema_version`.
+
+    Args:
+        kind: The dataclass to parse it as.
+        content: The file's bytes.
 
     Raises:
-        NewerSchemaError: a newer version than ours, whatever else is new in the file.
-        ValueError: any other content that cannot be parsed.
+        NewerSchemaError: Its schema is newer than this skewbench reads, whatever else the file contains.
+        ValueError: Any other content that cannot be parsed; the message is one line.
     """
     try:
         found = parse_fields(kind, content)
@@ -194,7 +214,11 @@ def parse_versioned(kind: type[T], content: bytes) -> T:
 
 
 def check_version(content: bytes) -> None:
-    """Raises `NewerSchemaError` for a JSON object whose `schema_version` is newer than ours."""
+    """Raise `NewerSchemaError` for a JSON object whose `schema_version` is newer than this skewbench reads.
+
+    Args:
+        content: The file's bytes.
+    """
     try:
         fields = from_json(content)
     except ValueError:
@@ -205,7 +229,15 @@ def check_version(content: bytes) -> None:
 
 
 def parse_fields(kind: type[T], content: bytes) -> T:
-    """An object of a dataclass from JSON. Raises `ValueError`, in one line, for any other content."""
+    """Parse JSON.
+
+    Args:
+        kind: The dataclass to parse it as.
+        content: The file's bytes.
+
+    Raises:
+        ValueError: Content that does not fit; the message is one line.
+    """
     try:
         parsed: T = adapter(cast(Any, kind)).validate_json(content)
         return parsed
@@ -217,11 +249,11 @@ def parse_fields(kind: type[T], content: bytes) -> T:
 
 
 def quoted(text: str) -> str:
-    """A text of a lake in quotes, as `shown`."""
+    """Quote a text of a lake for an error message, as `shown` does."""
     return f"'{shown(text)}'"
 
 
 def shown(text: str) -> str:
-    """A text of a lake as an error message quotes it: short, and without characters that steer a terminal."""
+    """Shorten a text of a lake for an error message, and escape characters that control a terminal."""
     short = text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in short)

@@ -1,4 +1,4 @@
-"""Repairing a run: a receipt from the manifest, a manifest from receipts, a part by making it again."""
+"""Repairs a run: a receipt from the manifest, a manifest from receipts, a part by having it generated again."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -29,7 +29,13 @@ from skewbench.vocabulary.errors import InputError
 
 @dataclass(frozen=True)
 class Repaired:
-    """What a repair did: parts sent back to be made again, receipts written anew, receipts deleted."""
+    """What a repair did.
+
+    Args:
+        parts: Parts that were dropped, so that the next start makes them again.
+        restored: Paths of receipts that were rewritten.
+        deleted: Paths of receipts that were deleted.
+    """
 
     parts: tuple[Part, ...] = ()
     restored: tuple[str, ...] = ()
@@ -37,8 +43,19 @@ class Repaired:
 
 
 def repair(store: Store, run_id: str, faults: list[Fault], notify: Callable[[str], None] = logger.warning) -> Repaired:
-    """Repair what is still broken, under the run's lease: since the faults were found a driver or a compaction may have
-    put other files in their place. Raises `RunError` while another process drives the run.
+    """Repair what is still broken. Since the faults were found, a driver or a compaction may have replaced the files.
+
+    Args:
+        store: The lake.
+        run_id: The run.
+        faults: As `skewbench.storage.verify` found them.
+        notify: Called with a line about each wait.
+
+    Returns:
+        What was done.
+
+    Raises:
+        RunError: Another process drives the run.
     """
     with Lease(store, run_id, notify) as lease:
         manifest = claim(store, lease)
@@ -51,40 +68,56 @@ def repair(store: Store, run_id: str, faults: list[Fault], notify: Callable[[str
 
 
 def send_back(store: Store, manifest: Manifest, faults: list[Fault]) -> Manifest:
-    """Drop broken parts and the receipts that vouch for them. Where images or their measures are among them, the run
-    is `incomplete` until it is started again; scores and answers come back by themselves then.
+    """Drop broken parts and their receipts, so that the next start makes them again.
 
-    A shard goes back whole, and with it, where parts were merged, the shards whose rows lie in the same file, and its
-    scores, which may have been read off what was broken already.
+    If parts of generation are among them, the run is `incomplete` until then. A shard is dropped as a whole, with its
+    scores, which may have been computed from a broken part, and with the shards whose rows were merged into the same
+    file. Scores and answers are computed again at the next start.
 
-    The manifest is replaced first. Whoever is killed after that leaves receipts of parts that it does not name;
-    `verify` checks these too.
+    The manifest is replaced first. If it is killed after that, receipts of parts remain that the manifest does not
+    name; `verify` checks these too.
+
+    Args:
+        store: The lake.
+        manifest: The run's manifest.
+        faults: The broken parts.
+
+    Returns:
+        The new manifest.
     """
     state = read_state(store, manifest)
     receipts = state.receipts
     held = {key: {part.path for part in parts} for key, parts in parts_by_receipt(manifest, receipts).items()}
     broken = {fault.part.path for fault in faults if fault.part}
-    lost = receipts.keys() - current(receipts).keys()  # earlier attempts, which must not count again
-    while more := ({key for key, paths in held.items() if paths & broken} | _scores_of(lost, receipts)) - lost:
-        lost |= more
+    dropped = receipts.keys() - current(receipts).keys()  # earlier attempts, which must not count again
+    while more := ({key for key, paths in held.items() if paths & broken} | _scores_of(dropped, receipts)) - dropped:
+        dropped |= more
         broken |= set[str]().union(*(held[key] for key in more))
-    dropped = [part for part in manifest.parts if part.path in broken]
     parts = tuple(part for part in manifest.parts if part.path not in broken)
     replaced = {old: new for old, new in manifest.replaced.items() if new not in broken}
-    made_again = manifest.status != "running" and any(TABLES[part.table].written_by == GENERATION for part in dropped)
-    status: Status = "incomplete" if made_again else manifest.status
-    jobs = tuple(job for job in manifest.jobs if job.key not in lost)
+    of_generation = any(TABLES[one.table].written_by == GENERATION for one in manifest.parts if one.path in broken)
+    status: Status = "incomplete" if of_generation and manifest.status != "running" else manifest.status
+    jobs = tuple(job for job in manifest.jobs if job.key not in dropped)
     changed = replace(manifest, status=status, parts=parts, jobs=jobs, replaced=replaced)
-    return commit_manifest(store, changed, void=[receipts[key] for key in lost], state=state)
+    return commit_manifest(store, changed, void=[receipts[key] for key in dropped], state=state)
 
 
 def rebuild(store: Store, run_id: str, notify: Callable[[str], None] = logger.warning) -> Manifest:
-    """Write a run's manifest anew, in place of a broken one: from the manifest that its first start wrote, and from its
-    receipts. Answers are left out; the next start makes them again.
+    """Replace a broken manifest by one that is made from the run's plan (its first manifest) and its receipts.
+
+    Answers are left out; the next start computes them again.
+
+    Args:
+        store: The lake.
+        run_id: The run.
+        notify: Called with a line about each wait.
+
+    Returns:
+        The new manifest.
 
     Raises:
-        InputError: the first manifest is gone or broken too.
-        RunError: another process drives the run.
+        InputError: The plan is missing or broken too.
+        RunError: Another process drives the run.
     """
     with Lease(store, run_id, notify) as lease:
         broken = store.read(manifest_path(run_id))
@@ -94,10 +127,10 @@ def rebuild(store: Store, run_id: str, notify: Callable[[str], None] = logger.wa
         except NewerSchemaError as error:
             raise InputError(f"{manifest_path(run_id)} was {error}") from None
         except (FileNotFoundError, ValueError) as error:
-            why = "gone" if isinstance(error, FileNotFoundError) else f"broken too ({error})"
+            problem = "missing" if isinstance(error, FileNotFoundError) else f"broken too ({error})"
             raise InputError(
-                f"{manifest_path(run_id)} cannot be rebuilt: {plan_path(run_id)} is {why}; "
-                f"`skewbench runs rm {run_id}`, then run the experiment again"
+                f"{manifest_path(run_id)} cannot be rebuilt: {plan_path(run_id)} is {problem}; "
+                f"remove the run with `skewbench runs rm {run_id}` and run the experiment again"
             ) from None
         state = RunState(replace(plan, parts=(), jobs=(), replaced={})).refresh(store)
         parts, replaced = _parts_now(store, run_id, state.receipts)
@@ -110,7 +143,7 @@ def rebuild(store: Store, run_id: str, notify: Callable[[str], None] = logger.wa
 
 
 def _restore_receipts(store: Store, manifest: Manifest) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Make receipts say what the manifest says. A broken one of a job that the manifest does not know is deleted."""
+    """Make receipts agree with the manifest. A broken receipt of a job that the manifest does not have is deleted."""
     receipts, broken = scan_receipts(store, manifest.run_id)
     missing = {receipt_path(manifest.run_id, key): one for key, one in missing_receipts(manifest, receipts).items()}
     restored, deleted = [], []
@@ -127,7 +160,7 @@ def _restore_receipts(store: Store, manifest: Manifest) -> tuple[tuple[str, ...]
             if store.swap(wrong.path, store.read(wrong.path), receipt_content(right)):
                 restored.append(wrong.path)
         elif store.put_new(receipt_path(manifest.run_id, right.key), receipt_content(right)):
-            store.delete(wrong.path)  # of an older schema, whose name only fits an old receipt
+            store.delete(wrong.path)  # its name is that of an older schema's receipt
             restored.append(receipt_path(manifest.run_id, right.key))
     for path, receipt in missing.items():
         if store.put_new(path, receipt_content(receipt)):
@@ -135,25 +168,25 @@ def _restore_receipts(store: Store, manifest: Manifest) -> tuple[tuple[str, ...]
     return tuple(restored), tuple(deleted)
 
 
-def _scores_of(lost: set[JobKey], receipts: Mapping[JobKey, Receipt]) -> set[JobKey]:
-    """Receipts of scores that were made from lost shards: those of the shard, and all of cells as sets."""
-    shards = {key.shard for key in lost if key.kind == GENERATION}
+def _scores_of(dropped: set[JobKey], receipts: Mapping[JobKey, Receipt]) -> set[JobKey]:
+    """Scores that were computed from dropped shards: those of the shards, and all scores of whole cells."""
+    shards = {key.shard for key in dropped if key.kind == GENERATION}
     return {key for key in receipts if key.kind == SCORES and (key.shard in shards or (shards and key.cell))}
 
 
 def _parts_now(
     store: Store, run_id: str, receipts: Mapping[JobKey, Receipt]
 ) -> tuple[tuple[Part, ...], dict[str, str]]:
-    """Where the rows of receipts lie: in the parts that they name, or in the files that compaction merged them into."""
-    there = set(list_parts(store, run_id))
+    """The parts that hold the rows of receipts now: those that they name, or those that compaction merged them into."""
+    existing = set(list_parts(store, run_id))
     named = [part for receipt in receipts.values() for part in receipt.parts]
     replaced: dict[str, str] = {}
     large: dict[str, Part] = {}
-    others = sorted(there - {part.path for part in named})
+    others = sorted(existing - {part.path for part in named})
     merged = [found for path in others if (found := _merged(store, run_id, path))]
     for part, sources in sorted(merged, key=lambda found: -len(found[1])):
-        # a compaction that was killed before it replaced the manifest has deleted none of its sources
-        if not set(sources) <= there and not set(sources) & replaced.keys():
+        # a compaction that was killed before it replaced the manifest has deleted no source
+        if not set(sources) <= existing and not set(sources) & replaced.keys():
             large[part.path] = part
             replaced |= dict.fromkeys(sources, part.path)
     parts = [large[replaced[part.path]] if part.path in replaced else part for part in named]
@@ -161,7 +194,7 @@ def _parts_now(
 
 
 def _merged(store: Store, run_id: str, path: str) -> tuple[Part, tuple[str, ...]] | None:
-    """A file that compaction wrote, with the paths of the parts that it merged; None for any other file."""
+    """A part that compaction wrote, with the paths of the parts that it merged; None for any other file."""
     origin, table = read_origin(store, path), path.partition("/")[0]
     if origin is None or not origin.merged:
         return None

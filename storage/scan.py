@@ -1,105 +1,132 @@
-"""Reads all manifests of a lake; one that is broken is listed as broken and hides no other."""
+"""Reads all manifests of a lake. A broken one is listed as broken and hides no other."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
 
-from skewbench.storage.place import LakeError, Place
+from skewbench.storage.location import LakeError, Location
 from skewbench.storage.records import Manifest, NewerSchemaError, parse_manifest, shown
 
 T = TypeVar("T")
-_AT_ONCE = 256
-"""Manifests that are read together."""
-_LOOKS = 5
-"""Times that the manifests are listed again, where a run is removed while they are read."""
+_BATCH = 256
+"""Manifests that are read at once."""
+_ATTEMPTS = 5
+"""Times that the manifests are listed, if runs are removed while they are read."""
 
 
 @dataclass(frozen=True)
 class BrokenRun:
-    """A run whose manifest cannot be parsed. As text: the file, what is wrong with it, and what to do.
+    """A run whose manifest cannot be read. As text: the file, what is wrong with it, and what to do.
 
-    `newer`: nothing is wrong with it, but it is of a newer schema than this skewbench reads.
+    Args:
+        run_id: The run, as the file's name has it.
+        path: The file, relative to the lake.
+        reason: What is wrong with it.
+        newer: Its schema is newer than this skewbench reads; nothing else is wrong with it.
     """
 
     run_id: str
     path: str
-    why: str
+    reason: str
     newer: bool = False
 
     def __str__(self) -> str:
         name = shown(self.run_id)
         if self.newer:
-            return f"{shown(self.path)} was {self.why}"
+            return f"{shown(self.path)} was {self.reason}"
         return (
-            f"{shown(self.path)} is no manifest: {self.why}; `skewbench verify {name} --repair` rebuilds it, "
+            f"{shown(self.path)} is not a manifest: {self.reason}; `skewbench verify {name} --repair` rebuilds it, "
             f"`skewbench runs rm {name}` removes the run"
         )
 
 
 @dataclass(frozen=True)
 class Manifests:
-    """All runs of a lake, oldest first: those that can be read, those that are broken, those that are being removed."""
+    """All runs of a lake.
+
+    Args:
+        whole: Runs that can be read, oldest first.
+        broken: Runs whose manifest cannot be read.
+        removing: Runs that are being removed, oldest first.
+    """
 
     whole: list[Manifest]
     broken: list[BrokenRun]
     removing: list[Manifest]
 
 
-def manifest_paths(place: Place) -> dict[str, str]:
-    """List the manifests of a lake: their paths by run id."""
-    paths = [path for path in place.list("_runs") if path.endswith(".json") and path.count("/") == 1]
+def manifest_paths(location: Location) -> dict[str, str]:
+    """List the manifests of a lake, as paths by run id."""
+    paths = [path for path in location.list("_runs") if path.endswith(".json") and path.count("/") == 1]
     return {path.removeprefix("_runs/").removesuffix(".json"): path for path in paths}
 
 
-def iterate_manifests(place: Place, paths: Iterable[str]) -> Iterator[Manifest | BrokenRun]:
-    """Read manifests a batch at a time, so that the files of no more than a batch are held.
+def iterate_manifests(location: Location, paths: Iterable[str]) -> Iterator[Manifest | BrokenRun]:
+    """Read manifests in batches, so that the files of only one batch are in memory.
+
+    Args:
+        location: The lake.
+        paths: The manifests, relative to the lake.
+
+    Yields:
+        Each manifest in the order of the paths, or what is wrong with it.
 
     Raises:
-        FileNotFoundError: a run was removed meanwhile.
+        FileNotFoundError: A run was removed meanwhile.
     """
-    waiting = iter(paths)
-    while batch := list(islice(waiting, _AT_ONCE)):
-        for path, content in zip(batch, _contents(place, batch), strict=True):
+    remaining = iter(paths)
+    while batch := list(islice(remaining, _BATCH)):
+        for path, content in zip(batch, _contents(location, batch), strict=True):
             yield _parsed(path, content)
 
 
-def without_removals(place: Place, read: Callable[[], T]) -> T:
-    """Return what `read` returns; call it again while a run is removed as it reads.
+def without_removals(location: Location, read: Callable[[], T]) -> T:
+    """Call `read`, and call it again if a run is removed while it reads.
+
+    Args:
+        location: The lake.
+        read: Reads runs, and raises `FileNotFoundError` if one is removed meanwhile.
+
+    Returns:
+        What `read` returns.
 
     Raises:
-        LakeError: the lake's runs are removed faster than they are read.
+        LakeError: Runs keep being removed while they are read.
     """
-    for _ in range(_LOOKS):
+    for _ in range(_ATTEMPTS):
         try:
             return read()
         except FileNotFoundError:
             continue
-    raise LakeError(f"lake {place.lake!r}: its runs are being removed; try again later")
+    raise LakeError(f"lake {location.lake!r}: its runs are being removed; try again later")
 
 
-def read_manifests(place: Place) -> Manifests:
-    """Read all manifests of a lake. One that is broken is listed as broken and hides no other.
+def read_manifests(location: Location) -> Manifests:
+    """Read all manifests of a lake. A broken one is listed as broken and hides no other.
+
+    Args:
+        location: The lake.
 
     Raises:
-        LakeError: the lake cannot be read, or its runs are removed faster than they are read.
+        LakeError: The lake cannot be read, or runs keep being removed while they are read.
     """
-    return without_removals(place, lambda: _sorted(iterate_manifests(place, manifest_paths(place).values())))
+    return without_removals(location, lambda: _sorted(iterate_manifests(location, manifest_paths(location).values())))
 
 
-def _contents(place: Place, paths: list[str]) -> list[bytes | OSError]:
-    """The files' bytes, and for a file that the disk does not give back its error."""
+def _contents(location: Location, paths: list[str]) -> list[bytes | OSError]:
+    """The bytes of files; the error for a file that cannot be read from the disk."""
     try:
-        return list(place.read_all(paths))
+        return list(location.read_all(paths))
     except FileNotFoundError:
         raise
     except OSError:
-        return [_content(place, path) for path in paths]
+        return [_content(location, path) for path in paths]
 
 
-def _content(place: Place, path: str) -> bytes | OSError:
+def _content(location: Location, path: str) -> bytes | OSError:
     try:
-        return place.read(path)
+        return location.read(path)
     except FileNotFoundError:
         raise
     except OSError as error:

@@ -1,4 +1,4 @@
-"""The state of a run: its manifest and its receipts, read once at a start, folded by what the driver does then."""
+"""The state of a run: its manifest and receipts, read once at a start and kept up to date by the driver."""
 
 import logging
 from collections.abc import Iterable, Mapping
@@ -22,18 +22,18 @@ logger = logging.getLogger(__name__)
 class RunState:
     """A run as its one driver knows it.
 
-    A receipt's file never changes, so none is read twice: `refresh` lists the files and reads those that are new.
+    A receipt's file never changes, so it is read once: `refresh` lists the files and reads the new ones.
 
     Args:
-        manifest: The run's manifest, as it was read or claimed. No receipt is known yet.
+        manifest: The run's manifest, as it was read or claimed.
 
     Attributes:
         manifest: The manifest, as it was read or written last.
         receipts: All receipts, by key. The manifest outranks their files: the job of a part that it names has a
-            receipt here, though its file is broken or gone.
-        duplicates: Receipts of a job that has another one. Of older schemas a job may have a file of each name.
-        broken: Files among the receipts that hold none.
-        files: The run's files in all tables; None where they were not listed since the last commit.
+            receipt here, even if its file is broken or missing.
+        duplicates: Further receipts of a job. A job may have two files, one named as in older schemas.
+        broken: Files among the receipts that are not receipts.
+        files: The run's files in all tables; None if they were not listed since the last commit.
     """
 
     def __init__(self, manifest: Manifest) -> None:
@@ -46,35 +46,57 @@ class RunState:
         self._index()
 
     def refresh(self, store: Store) -> "RunState":
-        """List the receipts and read those that are new. A file that is none counts as absent, with a warning."""
+        """List the receipts and read the new ones. A broken one counts as missing, with a warning.
+
+        Args:
+            store: The lake.
+
+        Returns:
+            This state.
+        """
         paths = list_receipts(store, self.manifest.run_id)
         read, self.broken = load_receipts(store, [path for path in paths if path not in self._on_file])
-        there = set(paths)
-        self._on_file = {path: one for path, one in self._on_file.items() if path in there}
+        existing = set(paths)
+        self._on_file = {path: one for path, one in self._on_file.items() if path in existing}
         self._on_file |= {receipt.path: receipt for receipt in read}
         for one in self.broken:
-            run_id = self.manifest.run_id
-            logger.warning("%s is no receipt: %s; `skewbench verify %s --repair`", shown(one.path), one.why, run_id)
+            named = (shown(one.path), one.reason, self.manifest.run_id)
+            logger.warning("%s is not a receipt: %s; `skewbench verify %s --repair`", *named)
         self._index()
         return self
 
     def survey(self, store: Store) -> "RunState":
-        """List the run's parts, then refresh: what a commit deletes must be known before it replaces the manifest.
+        """List the run's parts, then refresh: a commit must know what to delete before it replaces the manifest.
 
-        Parts come first: whoever wrote a listed part has written its receipt already, or has yet to.
+        Parts are listed first, so that the receipt of a listed part is read too, if it has been written.
+
+        Args:
+            store: The lake.
+
+        Returns:
+            This state.
         """
         self.files = list_parts(store, self.manifest.run_id)
         return self.refresh(store)
 
     def fold(self, receipts: Iterable[Receipt | None]) -> None:
-        """Take in receipts of finished jobs, as workers return them: once each, since a commit may void one later."""
+        """Add receipts of finished jobs. Add each once: a later commit may void it.
+
+        Args:
+            receipts: As workers return them; None for a job that failed.
+        """
         for receipt in receipts:
             if receipt:
                 path = receipt.path or receipt_path(receipt.run_id, receipt.key)
                 self._on_file[path] = self.receipts[receipt.key] = replace(receipt, path=path)
 
     def committed(self, manifest: Manifest, void: Iterable[Receipt]) -> None:
-        """Take in a manifest that was written, and forget void receipts, whose files are deleted."""
+        """Take over a manifest that was written, and forget receipts whose files are deleted.
+
+        Args:
+            manifest: As it was stored.
+            void: The receipts that no longer count.
+        """
         self.manifest, self.files = manifest, None
         self.duplicates = []
         for receipt in void:
@@ -83,7 +105,7 @@ class RunState:
                 del self.receipts[receipt.key]
 
     def _index(self) -> None:
-        """Choose a receipt a job. Where the manifest names parts of another attempt, it outranks the file."""
+        """Choose one receipt for each job. A manifest that names parts of another attempt outranks the file."""
         records = {job.key: job for job in self.manifest.jobs}
         self.receipts, self.duplicates = {}, []
         for receipt in self._on_file.values():
@@ -93,25 +115,47 @@ class RunState:
                 self.receipts[receipt.key] = receipt
             else:
                 self.duplicates.append(receipt)
-        self.receipts |= vouched(self.manifest, [job for key, job in records.items() if key not in self.receipts])
-        # Where the manifest names no part of a job any more, the file counts after all.
+        without_file = [job for key, job in records.items() if key not in self.receipts]
+        self.receipts |= receipts_of_manifest(self.manifest, without_file)
+        # If the manifest no longer names a part of a job, the file counts.
         self.duplicates = [one for one in self.duplicates if self.receipts.setdefault(one.key, one) is not one]
 
 
 def read_state(store: Store, manifest: Manifest) -> RunState:
-    """The state of a run: all its receipts are read."""
+    """Read the state of a run, with all its receipts.
+
+    Args:
+        store: The lake.
+        manifest: The run's manifest.
+    """
     return RunState(manifest).refresh(store)
 
 
 def keys_of(store: Store, manifest: Manifest) -> list[JobKey]:
-    """The jobs of a run that are done, by one listing: no receipt is read that the manifest knows already."""
+    """Find the jobs of a run that are done. Receipts that the manifest has already are listed but not read.
+
+    Args:
+        store: The lake.
+        manifest: The run's manifest.
+
+    Returns:
+        Their keys.
+    """
     known = {receipt_path(manifest.run_id, job.key): job.key for job in manifest.jobs}
     unknown = [path for path in list_receipts(store, manifest.run_id) if path not in known]
     return list(dict.fromkeys([*known.values(), *(receipt.key for receipt in load_receipts(store, unknown)[0])]))
 
 
-def vouched(manifest: Manifest, jobs: Iterable[JobRecord] | None = None) -> dict[JobKey, Receipt]:
-    """Receipts as the manifest alone would write them; `jobs`: of these jobs alone."""
+def receipts_of_manifest(manifest: Manifest, jobs: Iterable[JobRecord] | None = None) -> dict[JobKey, Receipt]:
+    """Make receipts from a manifest alone.
+
+    Args:
+        manifest: The run's manifest.
+        jobs: Of which jobs; None: of all.
+
+    Returns:
+        Receipts without a file, by key. Jobs of which the manifest names no part any more have none.
+    """
     named = {part.path: part for part in manifest.parts}
     found = {}
     for job in manifest.jobs if jobs is None else jobs:
@@ -123,7 +167,15 @@ def vouched(manifest: Manifest, jobs: Iterable[JobRecord] | None = None) -> dict
 
 
 def parts_by_receipt(manifest: Manifest, receipts: Mapping[JobKey, Receipt]) -> dict[JobKey, tuple[Part, ...]]:
-    """For each receipt the parts that hold its rows now: as it names them, or as compaction merged them."""
+    """Find the parts that hold the rows of receipts now: those that they name, or those that compaction made of these.
+
+    Args:
+        manifest: The run's manifest.
+        receipts: Receipts, by key.
+
+    Returns:
+        Parts, by key.
+    """
     named = {part.path: part for part in manifest.parts}
 
     def now_in(part: Part) -> Part:
@@ -133,7 +185,12 @@ def parts_by_receipt(manifest: Manifest, receipts: Mapping[JobKey, Receipt]) -> 
 
 
 def records_of(receipts: Mapping[JobKey, Receipt], manifest: Manifest) -> tuple[JobRecord, ...]:
-    """What a manifest keeps of receipts. Of a job whose receipt is gone it keeps what it knew."""
+    """Make the records that a manifest keeps of receipts. The record of a job without a receipt's file stays.
+
+    Args:
+        receipts: Receipts, by key.
+        manifest: The run's manifest.
+    """
     known = {job.key: job for job in manifest.jobs}
 
     def record(key: JobKey, receipt: Receipt) -> JobRecord:

@@ -1,4 +1,4 @@
-"""Objects of a lake: whole at once, or not there. In a local folder here; in a bucket in `storage.bucket_store`."""
+"""Stores objects of a lake, each whole or not at all: in a local folder here, in a bucket in `storage.bucket_store`."""
 
 import errno
 import fcntl
@@ -10,53 +10,53 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from skewbench.storage.place import Folder, LakeUnreachable, Place
+from skewbench.storage.location import Folder, LakeUnreachable, Location
 from skewbench.vocabulary.errors import InputError
 
 ABANDONED = 3600.0
-"""Age in seconds from which a temporary file has no writer any more."""
+"""Age in seconds from which a temporary file is taken to have no writer."""
 LOCK_PATIENCE = 60.0
-"""Seconds for which a lake's lock is waited for. It is held for as long as one small file takes to be written."""
+"""Seconds to wait for a lake's lock. It is held only while one small file is written."""
 _LOCK = ".lock"
 
 
-class Store(Place, Protocol):
+class Store(Location, Protocol):
     """A lake to write to. Its promises rest on `put_new`, `swap` and `remove`: of several writers one succeeds."""
 
     def check_writable(self) -> None:
-        """Raises `InputError` or `LakeError` where nothing can be written."""
+        """Check that objects can be written. Raises `InputError` or `LakeError` if they cannot."""
         ...
 
     def put(self, path: str, content: bytes) -> None:
-        """Write an object, or replace it, atomically."""
+        """Write or replace an object atomically."""
         ...
 
     def put_new(self, path: str, content: bytes) -> bool:
-        """Write an object only if there is none; False where there was one (it stays as it is)."""
+        """Write an object unless it exists. Returns whether it was written; an existing one is left unchanged."""
         ...
 
     def swap(self, path: str, old: bytes, new: bytes) -> bool:
-        """Replace an object only if its content is still `old`; False where it is not, or is gone."""
+        """Replace an object if its content is still `old`. Returns whether it was replaced."""
         ...
 
     def remove(self, path: str, old: bytes) -> bool:
-        """Delete an object only if its content is still `old`; False where it is not, or is gone."""
+        """Delete an object if its content is still `old`. Returns whether it was deleted."""
         ...
 
     def exists(self, path: str) -> bool:
-        """Whether there is such an object."""
+        """Whether an object exists."""
         ...
 
     def delete(self, *paths: str) -> None:
-        """Delete objects; not an error where there is none."""
+        """Delete objects. Those that do not exist are ignored."""
         ...
 
 
 class LocalStore(Folder):
-    """A lake in a local folder. A write is a temporary file outside every glob, fsync, and a rename."""
+    """A lake in a local folder. It writes a temporary file outside every glob, then calls fsync, then renames it."""
 
     def check_writable(self) -> None:
-        """Create the folder where there is none. Raises `InputError` where nothing can be written."""
+        """Create the folder if it does not exist. Raises `InputError` if nothing can be written there."""
         try:
             self._written(b"probe").unlink()
         except OSError as error:
@@ -64,14 +64,14 @@ class LocalStore(Folder):
         self._sweep()
 
     def put(self, path: str, content: bytes) -> None:
-        """Write an object, or replace it, atomically."""
+        """Write or replace an object atomically."""
         temporary = self._written(content)
         target = self._target(path)
         temporary.replace(target)
         _sync_folder(target.parent)
 
     def put_new(self, path: str, content: bytes) -> bool:
-        """Write an object only if there is none; False where there was one (it stays as it is)."""
+        """Write an object unless it exists. Returns whether it was written; an existing one is left unchanged."""
         temporary = self._written(content)
         target = self._target(path)
         try:
@@ -84,7 +84,7 @@ class LocalStore(Folder):
         return True
 
     def swap(self, path: str, old: bytes, new: bytes) -> bool:
-        """Replace an object only if its content is still `old`; False where it is not, or is gone."""
+        """Replace an object if its content is still `old`. Returns whether it was replaced."""
         with self._locked():
             if not self._holds(path, old):
                 return False
@@ -92,7 +92,7 @@ class LocalStore(Folder):
             return True
 
     def remove(self, path: str, old: bytes) -> bool:
-        """Delete an object only if its content is still `old`; False where it is not, or is gone."""
+        """Delete an object if its content is still `old`. Returns whether it was deleted."""
         with self._locked():
             if not self._holds(path, old):
                 return False
@@ -100,13 +100,13 @@ class LocalStore(Folder):
             return True
 
     def exists(self, path: str) -> bool:
-        """Whether there is such an object."""
+        """Whether an object exists."""
         return (self.root / path).is_file()
 
     def delete(self, *paths: str) -> None:
-        """Delete objects; not an error where there is none. Folders left empty go too.
+        """Delete objects and the folders that become empty. Objects that do not exist are ignored.
 
-        Where a link leads out of the lake nothing is deleted: a lake may be somebody else's, and its links too.
+        Nothing is deleted through a link that leads out of the lake: a lake, and its links, may come from anybody.
         """
         root = self.root.resolve()
         for target in (self.root / path for path in paths):
@@ -114,7 +114,7 @@ class LocalStore(Folder):
                 continue
             target.unlink(missing_ok=True)
             for folder in _parents_within(target, self.root):
-                if folder.name.startswith("_"):  # others write there too, and may have just made sure that it is there
+                if folder.name.startswith("_"):  # other writers may just have checked that it exists
                     break
                 try:
                     folder.rmdir()
@@ -122,12 +122,12 @@ class LocalStore(Folder):
                     break
 
     def _sweep(self) -> None:
-        """Delete temporary files that a killed writer left an hour ago or more."""
+        """Delete temporary files that killed writers left behind at least an hour ago."""
         for path in self._temporary_folder().iterdir():
             try:
                 if path.name != _LOCK and time.time() - path.stat().st_mtime > ABANDONED:
                     path.unlink()
-            except FileNotFoundError:  # its writer was alive after all
+            except FileNotFoundError:  # its writer was still alive
                 continue
 
     def _holds(self, path: str, content: bytes) -> bool:
@@ -138,9 +138,10 @@ class LocalStore(Folder):
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """One process at a time: a file has no compare-and-swap of its own.
+        """Hold the lake's lock: files have no compare-and-swap of their own.
 
-        Raises `LakeUnreachable` where a process keeps the lock, since it was stopped while it held it.
+        Raises:
+            LakeUnreachable: Another process was stopped while it held the lock.
         """
         until = time.monotonic() + LOCK_PATIENCE
         with (self._temporary_folder() / _LOCK).open("wb") as file:
@@ -152,7 +153,7 @@ class LocalStore(Folder):
                     if time.monotonic() > until:
                         raise LakeUnreachable(
                             f"lake {self.lake!r}: another process has held {file.name} for {LOCK_PATIENCE:.0f} s; "
-                            "resume that process, or end it"
+                            "resume that process or end it"
                         ) from None
                     time.sleep(0.005)
             yield
@@ -169,7 +170,7 @@ class LocalStore(Folder):
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-        except OSError:  # on a full disk what is there of it would stay
+        except OSError:  # on a full disk, the incomplete file would stay
             path.unlink(missing_ok=True)
             raise
         return path
@@ -181,11 +182,17 @@ class LocalStore(Folder):
 
 
 def open_store(lake: str | Path) -> Store:
-    """The store of a lake's folder or URL.
+    """Open a lake, to read and write it.
+
+    Args:
+        lake: Its folder, which need not exist yet, or its URL.
+
+    Returns:
+        The store. Nothing was written yet.
 
     Raises:
-        LakeError: a URL that is none, and without credentials.
-        InputError: a file where a folder is wanted.
+        LakeError: An unsupported URL, or no credentials in the environment.
+        InputError: The path is a file.
     """
     if "://" in str(lake):
         from skewbench.storage.bucket_store import BucketStore

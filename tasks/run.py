@@ -13,7 +13,7 @@ from skewbench.storage.attempts import counting, current
 from skewbench.storage.commit import commit_manifest
 from skewbench.storage.keys import GENERATION, FailedJob
 from skewbench.storage.lease import Lease
-from skewbench.storage.manifest import check_stays, claim, manifest_path, now, plan_path, read_manifest
+from skewbench.storage.manifest import check_not_removing, claim, manifest_path, now, plan_path, read_manifest
 from skewbench.storage.receipts import Receipt
 from skewbench.storage.records import Manifest, Part, Status
 from skewbench.storage.state import RunState, parts_by_receipt, read_state, records_of
@@ -73,7 +73,7 @@ def prepare(experiment: Experiment, lake: str, download: bool = False) -> Run:
     begun = read_manifest(store, identity)
     # a run that was begun keeps the shards it was begun with, whatever the experiment says of them now
     if begun:
-        check_stays(begun)
+        check_not_removing(begun)
     workers = workers_of(begun) if begun else experiment.workers
     setting = Setting(
         identity, experiment.model, source.revision, experiment.generation, experiment.measure, size, workers.batch
@@ -222,7 +222,7 @@ def commit_receipts(
     kept = [part for part in manifest.parts if part.table not in {new.table for new in derived}]
     parts = (*(part for part in dict.fromkeys((*held, *kept)) if part.path not in gone), *derived)
     named = replace(manifest, status=status, parts=parts, jobs=records_of(receipts, manifest), failed_jobs=failed)
-    return commit_manifest(store, named, wrote=derived, void=void, state=state)
+    return commit_manifest(store, named, written=derived, void=void, state=state)
 
 
 def _is_whole(run: Run, state: RunState) -> bool:

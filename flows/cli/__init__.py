@@ -9,7 +9,7 @@ import typer
 
 from skewbench.flows.cli import doctor, lake, query, regressions, report, run, score, serving, shell, weights
 from skewbench.flows.cli.tables import note
-from skewbench.storage.place import LakeError, LakeUnreachable, LakeWarning
+from skewbench.storage.location import LakeError, LakeUnreachable, LakeWarning
 from skewbench.vocabulary.errors import InputError, RunError
 
 _QUIET = {

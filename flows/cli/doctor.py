@@ -12,7 +12,7 @@ from rich.console import Console
 
 from skewbench.flows.cli.options import AnyLake
 from skewbench.flows.cli.tables import console, folding
-from skewbench.storage.place import LakeError
+from skewbench.storage.location import LakeError
 from skewbench.vocabulary.errors import InputError
 
 _PACKAGES = ("skewbench", "torch", "diffusers", "transformers", "ray", "prefect", "duckdb", "polars", "pyarrow")

@@ -142,7 +142,7 @@ def verify(
         bar = progress.add_task(f"verifying {run_id}", total=total)
         faults = check_run(store, found, lambda: progress.advance(bar))
     for fault in faults:
-        typer.echo(f"{shown(fault.path)} {fault.what}")
+        typer.echo(f"{shown(fault.path)} {fault.problem}")
     if not faults:
         typer.echo(f"{run_id}: {total} files, all as they were written")
     elif repair:

@@ -12,7 +12,7 @@ def _check_lake(lake: str) -> str:
     """A lake in a bucket is asked for once before anything is done: what is wrong is told in seconds."""
     if "://" in lake:
         from skewbench.storage.bucket import Bucket
-        from skewbench.storage.place import LakeUnreachable
+        from skewbench.storage.location import LakeUnreachable
         from skewbench.vocabulary.errors import InputError
 
         try:

@@ -6,7 +6,7 @@ from skewbench import sql
 from skewbench.storage.manifest import find_run, report_path
 from skewbench.storage.records import Manifest
 from skewbench.storage.store import Store
-from skewbench.storage.verify import broken_parts_told
+from skewbench.storage.verify import reporting_broken_parts
 from skewbench.tasks.report.answers import ask
 from skewbench.tasks.report.explorer import explore
 from skewbench.tasks.report.findings import find
@@ -38,7 +38,7 @@ def report_run(store: Store, run_id: str, against: str | None = None) -> str:
     """
     run = find_run(store, run_id)
     other = find_run(store, against) if against else None
-    with broken_parts_told(store, *((run, other) if other else (run,))):
+    with reporting_broken_parts(store, *((run, other) if other else (run,))):
         page = render(_page(store, run, _compare(store, run, other) if other else None))
     store.put(report_path(run.run_id), page.encode())
     return store.address(report_path(run.run_id))

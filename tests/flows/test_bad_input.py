@@ -88,9 +88,9 @@ def test_a_lake_that_is_a_file(
         (["run", "no-such.yaml"], "no such file"),
         (["plan", "demo", "--prompts", ""], "--prompts '': name a file of prompts"),
         (["query", "corelations"], "did you mean 'correlations'"),
-        (["report"], "no runs in it"),
+        (["report"], "it has no runs"),
         (["replay", "abc"], "lake"),
-        (["verify"], "no runs in it"),
+        (["verify"], "it has no runs"),
     ],
 )
 def test_bad_argument(

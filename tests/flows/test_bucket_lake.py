@@ -71,7 +71,7 @@ def test_a_killed_run_goes_on_and_is_looked_at(bucket_lake: str, tmp_path: Path,
         (["status"], {"AWS_SECRET_ACCESS_KEY": ""}, "no credentials in the environment"),
         (["query", "correlations"], {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"}, "http://127.0.0.1:1 does not answer"),
         (["verify"], {"AWS_SECRET_ACCESS_KEY": "wrong"}, "denies access"),
-        (["report"], {}, "no runs in it"),
+        (["report"], {}, "it has no runs"),
         (["sql", "SELECT 1"], {}, "holds no run"),
     ],
 )

@@ -133,7 +133,7 @@ def test_what_a_reader_stumbles_over_is_named(lake: Path) -> None:
     whole = victim.read_bytes()
     victim.write_bytes(whole[:-20] + b"\xff" + whole[-19:])
     try:
-        said = f"1 parts are broken .{victim.relative_to(lake)} has other content.*verify --repair"
+        said = f"1 part is broken .{victim.relative_to(lake)} has different content.*verify {run_id} --repair"
         with pytest.raises(RunError, match=said):
             analyse_run(store, read_state(store, manifest), Lease(store, run_id))
         with pytest.raises(RunError, match=said):

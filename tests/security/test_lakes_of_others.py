@@ -73,24 +73,24 @@ def test_parts_that_are_no_files_of_the_run_are_refused(lake: Path, path: str) -
         "schema_version": 1,
     }
     _change(lake, parts=[part])
-    with pytest.raises(InputError, match=r"is no manifest: part '.*' is no file of"):
+    with pytest.raises(InputError, match=r"is not a manifest: part '.*' is not a file of"):
         read_manifest(LocalStore(lake), run_id)
-    with pytest.raises(sql.LakeError, match=r"is no manifest: part '.*' is no file of"):
+    with pytest.raises(sql.LakeError, match=r"is not a manifest: part '.*' is not a file of"):
         sql.connect(lake, run_id)
 
 
 def test_parts_of_another_run_are_refused(lake: Path) -> None:
     part = {"table": "samples", "path": "samples/run_id=victim/mine.parquet", "rows": 1, "bytes": 4, "sha256": ""}
     run_id = _change(lake, parts=[{**part, "schema_version": 1}])
-    with pytest.raises(sql.LakeError, match=f"is no file of samples/run_id={run_id}"):
+    with pytest.raises(sql.LakeError, match=f"is not a file of samples/run_id={run_id}"):
         sql.connect(lake, run_id)
 
 
 def test_a_manifest_speaks_for_its_own_run_alone(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _change(lake, run_id="x/../../../run_id=victim")
-    with pytest.raises(InputError, match="is that of run"):
+    with pytest.raises(InputError, match="belongs to run"):
         find_run(LocalStore(lake), None)
-    with pytest.warns(sql.LakeWarning, match="is that of run"), pytest.raises(sql.LakeError, match="holds no run"):
+    with pytest.warns(sql.LakeWarning, match="belongs to run"), pytest.raises(sql.LakeError, match="holds no run"):
         sql.connect(lake)
     monkeypatch.setattr(
         sys, "argv", ["skewbench", "runs", "rm", "x/../../../run_id=victim", "--yes", "--lake", str(lake)]

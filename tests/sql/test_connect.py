@@ -218,10 +218,12 @@ def test_what_cannot_be_read_is_told_in_one_line(tmp_path: Path) -> None:
     content["parts"][0]["path"] = "../elsewhere.parquet"
     manifest.write_text(json.dumps(content))
     with (
-        pytest.warns(sql.LakeWarning, match="left out: .* is no manifest: part '../elsewhere.parquet' is no file of"),
+        pytest.warns(
+            sql.LakeWarning, match="left out: .* is not a manifest: part '../elsewhere.parquet' is not a file of"
+        ),
         pytest.raises(sql.LakeError, match="holds no run that can be read"),
     ):
         sql.connect(tmp_path)
     manifest.write_text("{")
-    with pytest.raises(sql.LakeError, match=f"is no manifest: Invalid JSON.*verify {run_id} --repair"):
+    with pytest.raises(sql.LakeError, match=f"is not a manifest: Invalid JSON.*verify {run_id} --repair"):
         sql.connect(tmp_path, run_id)

@@ -90,13 +90,13 @@ def test_a_broken_manifest_hides_no_other_run(broken: LocalStore) -> None:
     assert [run.run_id for run in scan_runs(broken).broken] == [RUN]
     assert find_run(broken, None) == other
     assert find_run(broken, "whole") == other
-    with pytest.raises(InputError, match=rf"{RUN}.json is no manifest: .*verify {RUN} --repair.*runs rm {RUN}"):
+    with pytest.raises(InputError, match=rf"{RUN}.json is not a manifest: .*verify {RUN} --repair.*runs rm {RUN}"):
         find_run(broken, RUN)
-    with pytest.warns(sql.LakeWarning, match=f"{RUN}.json is no manifest"):
+    with pytest.warns(sql.LakeWarning, match=f"{RUN}.json is not a manifest"):
         connection = sql.connect(broken.lake)
     assert connection.execute("SELECT run_id FROM runs").fetchall() == [(other.run_id,)]
     sql.connect(broken.lake, other.run_id)  # of which the broken one is no matter
-    with pytest.raises(sql.LakeError, match="is no manifest"):
+    with pytest.raises(sql.LakeError, match="is not a manifest"):
         sql.connect(broken.lake, RUN)
 
 
@@ -108,7 +108,7 @@ def test_commands_list_it_as_broken_with_what_to_do(
     assert code == 0
     assert any(RUN in line and "broken" in line for line in out.splitlines())
     assert "whole-" in out
-    assert err.startswith(f"note: _runs/{RUN}.json is no manifest: ")
+    assert err.startswith(f"note: _runs/{RUN}.json is not a manifest: ")
     assert f"skewbench verify {RUN} --repair" in err
     assert len(err.splitlines()) == 1
 
@@ -124,7 +124,7 @@ def test_commands_about_other_runs_work(
     code, out, err = _command(monkeypatch, capsys, *command, "--lake", lake.lake)
     assert (code, bool(out)) == (0, True)
     if command[0] != "runs":
-        assert f"note: left out: _runs/{RUN}.json is no manifest" in err
+        assert f"note: left out: _runs/{RUN}.json is not a manifest" in err
     assert _command(monkeypatch, capsys, "runs", "rm", "whole", "--yes", "--lake", lake.lake)[0] == 0
 
 
@@ -141,7 +141,7 @@ def test_verify_finds_and_repairs_a_broken_manifest(
     broken: LocalStore, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, _, err = _command(monkeypatch, capsys, "verify", RUN, "--lake", broken.lake)
-    assert (code, "is no manifest" in err) == (1, True)
+    assert (code, "is not a manifest" in err) == (1, True)
     code, out, _ = _command(monkeypatch, capsys, "verify", RUN, "--repair", "--lake", broken.lake)
     assert (code, f"rebuilt from its plan and its receipts: {RUN} is committed" in out) == (0, True)
     assert "all as they were written" in out
@@ -173,7 +173,7 @@ def test_a_broken_baseline_hides_no_other(store: Store, content: bytes) -> None:
     store.put("_baselines/main.json", content)
     assert [one.name for one in scan_baselines(store)[0]] == ["good"]
     assert [one.name for one in scan_baselines(store)[1]] == ["main"]
-    with pytest.raises(InputError, match=r"main.json is no baseline: .*baseline remove main"):
+    with pytest.raises(InputError, match=r"main.json is not a baseline: .*baseline remove main"):
         find_baseline(store, "main")
     assert remove_baseline(store, "main").run_id == ""
     store.put("_baselines/main.json", content)
@@ -218,6 +218,6 @@ def test_texts_of_somebody_elses_lake_are_no_markup(
 def test_a_driver_whose_manifest_breaks_says_so(store: Store) -> None:
     manifest = begin_run(store)
     store.put(manifest_path(RUN), b"broken")
-    with pytest.raises(InputError, match=f"is no manifest: .*verify {RUN} --repair"):
+    with pytest.raises(InputError, match=f"is not a manifest: .*verify {RUN} --repair"):
         commit_manifest(store, manifest)
     assert store.read(manifest_path(RUN)) == b"broken"

@@ -133,7 +133,7 @@ def test_a_part_that_is_gone_is_told_and_sent_back(bucket: Run) -> None:
     try:
         with pytest.raises(sql.LakeError, match="verify the run"), sql.connect(store.lake) as connection:
             sql.select(connection, "SELECT count(DISTINCT prompt) FROM samples")
-        assert [fault.what for fault in check_parts(store, manifest)] == ["is gone"]
+        assert [fault.problem for fault in check_parts(store, manifest)] == ["is missing"]
     finally:
         store.put(part.path, content)
 

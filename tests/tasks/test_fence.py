@@ -62,7 +62,7 @@ def _answers(store: Store, manifest: Manifest) -> None:
     rows = pa.Table.from_pylist([], schema=TABLES["analysis"].schema)
     part = write_part(store, "analysis", RUN, "analysis", new_attempt(), rows)
     others = tuple(other for other in manifest.parts if other.table != "analysis")
-    commit_manifest(store, replace(manifest, parts=(*others, part)), wrote=[part])
+    commit_manifest(store, replace(manifest, parts=(*others, part)), written=[part])
 
 
 def _analyses(store: Store) -> None:

@@ -16,9 +16,9 @@ from skewbench.storage import store as store_module
 from skewbench.storage.commit import commit_manifest
 from skewbench.storage.keys import SCORES as SCORES_OF
 from skewbench.storage.keys import JobKey, JobRecord
+from skewbench.storage.location import LakeUnreachable
 from skewbench.storage.manifest import find_run, list_runs, now, read_manifest, write_manifest
 from skewbench.storage.parts import read_part, write_part
-from skewbench.storage.place import LakeUnreachable
 from skewbench.storage.receipts import Receipt, scan_receipts, write_receipt
 from skewbench.storage.records import Manifest, Part, Status
 from skewbench.storage.remove import remove_run
@@ -172,7 +172,7 @@ def test_broken_manifest_is_named(store: Store) -> None:
 
 
 def test_runs_are_found_by_their_beginning(store: Store) -> None:
-    with pytest.raises(InputError, match="no runs in it"):
+    with pytest.raises(InputError, match="it has no runs"):
         find_run(store, None)
     write_manifest(store, _manifest())
     write_manifest(store, replace(_manifest(), run_id="small-9999"))
@@ -229,7 +229,7 @@ def test_verify_names_each_kind_of_fault_and_repair_sends_it_back(store: Store) 
     store.put(flipped, bytes(content))
     faults = check_parts(store, manifest)
     assert [fault.part for fault in faults] == parts[:3]
-    assert [fault.what.split()[0] for fault in faults] == ["is", "has", "has"]
+    assert [fault.problem.split()[0] for fault in faults] == ["is", "has", "has"]
     repaired = send_back(store, manifest, faults)
     assert (repaired.status, repaired.parts) == ("committed", (parts[3],))  # scores alone
     assert [one.key for one in scan_receipts(store, RUN)[0]] == [_key("s3")]

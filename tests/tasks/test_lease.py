@@ -65,7 +65,7 @@ def _beating(store: Store, left: dict[str, Any]) -> Iterator[None]:
 
 
 def test_second_driver_is_told_who_drives(store: Store) -> None:
-    message = rf"process {os.getpid()} on .*; wait for it, or stop it$"
+    message = rf"process {os.getpid()} on .*; wait for it to end, or stop it$"
     with Lease(store, RUN), pytest.raises(RunError, match=message), Lease(store, RUN):
         pass
     assert store.list("_leases") == []
@@ -216,10 +216,10 @@ def test_a_driver_that_slept_too_long_learns_that_it_lost(store: Store, monkeypa
     with Lease(store, RUN) as lease:
         lease.check()
         lease.confirm()
-        lease.when_lost(lost.set)
+        lease.on_taken_over(lost.set)
         store.put(PATH, b'{"token": "other"}')
         assert lost.wait(60)
-        lease.when_lost(told_late.set)
+        lease.on_taken_over(told_late.set)
         assert told_late.is_set()
         for ask in (lease.check, lease.confirm):
             with pytest.raises(RunError, match="taken over by another driver"):

@@ -109,10 +109,10 @@ def test_baselines_are_names_of_committed_runs(tmp_path: Path) -> None:
     assert remove_baseline(store, "main").run_id == other
     assert scan_baselines(store)[0] == []
     broken = made(tmp_path, replace(TINY, name="broken"), status="incomplete", failed_jobs=[])
-    with pytest.raises(InputError, match="incomplete: a baseline is a committed run"):
+    with pytest.raises(InputError, match="incomplete: a baseline must be a committed run"):
         set_baseline(store, "main", broken)
     store.put("_baselines/main.json", b"{")
-    with pytest.raises(InputError, match="is no baseline"):
+    with pytest.raises(InputError, match="is not a baseline"):
         find_baseline(store, "main")
 
 

@@ -21,7 +21,7 @@ from skewbench.storage.legacy import typed_jobs, typed_key
 from skewbench.storage.manifest import claim, find_run, list_runs, manifest_path, plan_path, read_manifest
 from skewbench.storage.receipts import list_receipts, receipt_content, receipt_path, scan_receipts
 from skewbench.storage.repair import rebuild, repair
-from skewbench.storage.state import read_state, vouched
+from skewbench.storage.state import read_state, receipts_of_manifest
 from skewbench.storage.store import LocalStore
 from skewbench.storage.tables import VERSION
 from skewbench.storage.verify import check_run
@@ -67,7 +67,7 @@ def test_keys_are_exact(store: LocalStore) -> None:
     receipts, broken = scan_receipts(store, manifest.run_id)
     keys = {receipt.key for receipt in receipts}
     assert broken == []
-    assert keys == vouched(manifest).keys()
+    assert keys == receipts_of_manifest(manifest).keys()
     assert all(key.retry == 0 for key in keys)
     sets = {key for key in keys if key.cell}
     assert sets == {JobKey(SCORES, cell=cell, scorer="distribution", version=1, missing=True) for cell in CELLS}
@@ -112,7 +112,7 @@ def test_verify_is_clean_and_repairs(store: LocalStore) -> None:
     repair(store, run_id, faults)
     after = find_run(store, run_id)
     assert check_run(store, after) == []
-    assert {one.key for one in scan_receipts(store, run_id)[0]} == vouched(after).keys()
+    assert {one.key for one in scan_receipts(store, run_id)[0]} == receipts_of_manifest(after).keys()
 
 
 def test_a_manifest_is_rebuilt(store: LocalStore) -> None:

@@ -8,7 +8,7 @@ import torch
 
 from skewbench.flows.steps import analyse_run
 from skewbench.storage.lease import Lease
-from skewbench.storage.place import Folder
+from skewbench.storage.location import Folder
 from skewbench.storage.state import read_state
 from skewbench.tasks.experiment import Experiment
 from skewbench.tasks.run import Run, caught_up, commit, generation_left, is_finished, prepare, scoring_left

@@ -67,7 +67,7 @@ def test_a_run_of_which_shards_are_left_is_rebuilt_as_incomplete(store: Store) -
     assert rows_of(store)["samples"] == ["s0-0", "s1-0", "s2-0"]
 
 
-@pytest.mark.parametrize(("plan", "why"), [(None, "is gone"), (b"null", "is broken too")])
+@pytest.mark.parametrize(("plan", "why"), [(None, "is missing"), (b"null", "is broken too")])
 def test_a_manifest_without_a_plan_cannot_be_rebuilt_and_says_so(store: Store, plan: bytes | None, why: str) -> None:
     begin_run(store)
     store.put(manifest_path(RUN), b"broken")
@@ -91,11 +91,11 @@ def test_a_broken_receipt_is_found_and_written_anew_from_the_manifest(
     before = receipts_of(store)
     store.put(path, store.read(path)[:-20] if content is None else content)
     faults = check_run(store, manifest)
-    assert [(fault.path, fault.what.split(":")[0]) for fault in faults] == [(path, "is no receipt")]
+    assert [(fault.path, fault.problem.split(":")[0]) for fault in faults] == [(path, "is not a receipt")]
     with caplog.at_level(logging.WARNING):
         committed = take_over(store, lambda store, manifest: commit_all(store, manifest))
     assert set(committed.parts) == set(manifest.parts)  # nothing is blocked by it, and nothing lost
-    assert f"{path} is no receipt" in caplog.text
+    assert f"{path} is not a receipt" in caplog.text
     assert repair(store, RUN, faults).restored == (path,)
     after = receipts_of(store)
     assert set(after[key].parts) == set(before[key].parts)
@@ -122,9 +122,9 @@ def test_a_receipt_that_is_gone_or_lies_is_written_anew(store: Store) -> None:
     store.delete(receipt_path(RUN, generation("s1")))
     store.put(receipt_path(RUN, generation("s2")), receipt_content(lie))
     faults = check_run(store, manifest)
-    assert [(fault.path, fault.what) for fault in faults] == [
+    assert [(fault.path, fault.problem) for fault in faults] == [
         (receipt_path(RUN, generation("s2")), "disagrees with the manifest"),
-        (receipt_path(RUN, generation("s1")), "is gone"),
+        (receipt_path(RUN, generation("s1")), "is missing"),
     ]
     assert len(repair(store, RUN, faults).restored) == 2
     after = receipts_of(store)
@@ -151,13 +151,13 @@ def test_rows_are_counted_in_the_file_itself(store: Store) -> None:
     manifest = begin_run(store)
     part = manifest.parts[0]
     lie = replace(manifest, parts=(replace(part, rows=5), *manifest.parts[1:]))
-    assert [(fault.part, fault.what) for fault in check_run(store, lie) if fault.part] == [
+    assert [(fault.part, fault.problem) for fault in check_run(store, lie) if fault.part] == [
         (lie.parts[0], "has 1 rows, not 5")
     ]
     nonsense = replace(part, bytes=3, sha256="ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
     store.put(part.path, b"abc")
-    assert [fault.what for fault in check_run(store, replace(manifest, parts=(nonsense,))) if fault.part] == [
-        "is no Parquet file"
+    assert [fault.problem for fault in check_run(store, replace(manifest, parts=(nonsense,))) if fault.part] == [
+        "is not a Parquet file"
     ]
 
 

@@ -162,7 +162,7 @@ def test_a_single_cell_is_not_compared(tmp_path: Path) -> None:
 
 def test_without_a_baseline_nothing_is_paired(tmp_path: Path) -> None:
     text = words(reported(tmp_path, made(tmp_path, Lake(knobs=("a1.05-b3", "a1.20-b5")))))
-    assert "There is no baseline in this run" in text
+    assert "There is not a baseline in this run" in text
     assert "Stability against quality: a1.20-b5" in text
 
 

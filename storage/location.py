@@ -1,4 +1,4 @@
-"""Where a lake lies: a local folder, or a bucket of an object store (`skewbench.storage.bucket`). Reading alone."""
+"""The location of a lake, for readers: a local folder, or a bucket of an object store (`skewbench.storage.bucket`)."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -7,75 +7,79 @@ from typing import BinaryIO, Protocol
 
 
 class LakeError(ValueError):
-    """A lake, or a run of it, that cannot be read. One line that names the value and what there is instead."""
+    """A lake or a run that cannot be read. The message is one line with the value and what exists instead."""
 
 
 class LakeUnreachable(LakeError):
-    """An object store that does not answer, after it was asked again for as long as patience lasts."""
+    """An object store that did not answer within `skewbench.storage.bucket.PATIENCE`, despite retries."""
 
 
 class LakeWarning(UserWarning):
-    """Something of a lake that is broken and was left out of what a reader sees."""
+    """A broken file of a lake that was left out of an answer."""
 
 
-class Place(Protocol):
-    """Whole objects under names that are relative to the lake. All that readers ask of a lake."""
+class Location(Protocol):
+    """A lake as readers need it: whole objects under paths that are relative to the lake."""
 
     @property
     def lake(self) -> str:
-        """What opens this lake again, on any machine that reaches it: an absolute path, or a URL."""
+        """An absolute path or a URL, which opens this lake on any machine that reaches it."""
         ...
 
     def address(self, path: str) -> str:
-        """Where an object lies, for people and for DuckDB."""
+        """The absolute path or URL of an object, for people and for DuckDB."""
         ...
 
     def read(self, path: str) -> bytes:
-        """An object's bytes. Raises `FileNotFoundError`."""
+        """Read an object. Raises `FileNotFoundError` if it does not exist."""
         ...
 
     def read_all(self, paths: Iterable[str]) -> list[bytes]:
-        """The bytes of many objects, in their order. Raises `FileNotFoundError`."""
+        """Read many objects, in their order. Raises `FileNotFoundError` if one does not exist."""
         ...
 
     def open(self, path: str) -> BinaryIO:
-        """An object to read parts of. Raises `FileNotFoundError`."""
+        """Open an object, to read ranges of it. Raises `FileNotFoundError` if it does not exist."""
         ...
 
     def list(self, folder: str) -> list[str]:
-        """Paths of the objects in a folder and below it, sorted."""
+        """List the paths of the objects in a folder and below it, sorted."""
         ...
 
 
 class Folder:
-    """A lake in a local folder."""
+    """A lake in a local folder.
+
+    Args:
+        root: The folder.
+    """
 
     def __init__(self, root: str | Path) -> None:
         self.root = Path(root).absolute()
 
     @property
     def lake(self) -> str:
-        """The folder."""
+        """The folder's absolute path."""
         return str(self.root)
 
     def address(self, path: str) -> str:
-        """The file of an object."""
+        """The absolute path of an object's file."""
         return str(self.root / path)
 
     def read(self, path: str) -> bytes:
-        """An object's bytes. Raises `FileNotFoundError`."""
+        """Read an object. Raises `FileNotFoundError` if it does not exist."""
         return (self.root / path).read_bytes()
 
     def read_all(self, paths: Iterable[str]) -> list[bytes]:
-        """The bytes of many objects, in their order. Raises `FileNotFoundError`."""
+        """Read many objects, in their order. Raises `FileNotFoundError` if one does not exist."""
         return [self.read(path) for path in paths]
 
     def open(self, path: str) -> BinaryIO:
-        """An object to read parts of. Raises `FileNotFoundError`."""
+        """Open an object, to read ranges of it. Raises `FileNotFoundError` if it does not exist."""
         return (self.root / path).open("rb")
 
     def list(self, folder: str) -> list[str]:
-        """Paths of the objects in a folder and below it, sorted."""
+        """List the paths of the objects in a folder and below it, sorted."""
         return sorted(_files(self.root / folder, folder))
 
 
@@ -93,11 +97,17 @@ def _files(folder: Path, name: str) -> Iterator[str]:
             yield path
 
 
-def locate(lake: str | Path) -> Place:
-    """The place of a lake, to read it.
+def locate(lake: str | Path) -> Location:
+    """Locate a lake, to read it.
+
+    Args:
+        lake: Its folder, or its URL.
+
+    Returns:
+        The lake's location. Nothing was read yet.
 
     Raises:
-        LakeError: no such folder, a URL of a kind that is not known, no credentials in the environment.
+        LakeError: No such folder, an unsupported URL, or no credentials in the environment.
     """
     if "://" in str(lake):
         from skewbench.storage.bucket import Bucket
