@@ -111,7 +111,7 @@ def test_a_lock_that_a_stopped_process_holds_is_reported(tmp_path: Path, monkeyp
     monkeypatch.setattr(store_module, "LOCK_PATIENCE", 0.05)
     store = LocalStore(tmp_path)
     store.put("x", b"1")
-    with store._locked(), pytest.raises(LakeUnreachable, match="resume that process, or end it"):
+    with store._locked(), pytest.raises(LakeUnreachable, match="resume that process or end it"):
         store.swap("x", b"1", b"2")
     assert store.swap("x", b"1", b"2")
 
