@@ -160,7 +160,7 @@ def test_only_a_receipt_of_the_kind_that_writes_it_names_its_parts(table: Table)
         if kind == table.written_by:
             assert parse_receipt(path, receipt_content(receipt)) == receipt
         else:
-            with pytest.raises(ValueError, match=f"is of a table that no job of kind {kind} writes"):
+            with pytest.raises(ValueError, match=f"belongs to a table that no job of kind {kind} writes"):
                 parse_receipt(path, receipt_content(receipt))
 
 
