@@ -1,4 +1,4 @@
-"""Checks of what a person asks for, before anything heavy is imported: a mistake is an error within a second."""
+"""Checks a user's request before anything heavy is imported, so that bad input is an error within a second."""
 
 from collections.abc import Iterable
 

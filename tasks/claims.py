@@ -1,4 +1,4 @@
-"""A run held against what was published: a row a claim, with our number, its interval and a verdict."""
+"""Compares a run with published claims: one row per claim, with our number, its interval and a verdict."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ def claims(connection: duckdb.DuckDBPyConnection, run_id: str) -> pl.DataFrame:
 
 @dataclass(frozen=True)
 class _Run:
-    """The run's answers, each asked when the first claim needs it."""
+    """The run's answers, each computed when the first claim needs it."""
 
     lake: duckdb.DuckDBPyConnection
     run_id: str
@@ -157,7 +157,7 @@ def _why(found: Row, prompts: int, margin: float | None) -> str:
     elif found["low"] is None:
         words.append(found.get("without", "no interval: the run was not analysed"))
     if margin is not None:
-        words.append(f"harm is a change below −{margin:.3g}, {_NO_HARM:g} standard deviations")
+        words.append(f"harm means a change below −{margin:.3g}, {_NO_HARM:g} standard deviations")
     return "; ".join(words)
 
 

@@ -17,7 +17,7 @@ from skewbench.storage.store import Store
 from skewbench.vocabulary.errors import InputError
 
 _AT_ONCE = 64
-NONE = "nothing to compare with; name a folder of images or a run: `skewbench score --reference`, `reference:`"
+NONE = "no reference; set `reference:` or `skewbench score --reference` to a folder of images or a run"
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def find_reference(store: Store, given: str) -> Reference:
     try:
         run = find_run(store, given)
     except InputError as error:
-        raise InputError(f"reference {given!r}: neither a folder nor a run of the lake ({error})") from None
+        raise InputError(f"reference {given!r}: not a folder, and not a run of the lake ({error})") from None
     parts = tuple(part for part in run.parts if part.table in ("samples", "images"))
     key = sha256(f"{run.run_id} {run.baseline}".encode()).hexdigest()[:8]
     return Reference(f"{run.run_id} {run.baseline or 'all cells'}", key, parts=parts, cell=run.baseline)
@@ -72,13 +72,13 @@ def stored_images(store: Store, parts: tuple[Part, ...], cell: str | None) -> It
     good = pc.field("status") == "ok"
     where = good if cell is None else good & (pc.field("cell") == cell)
     samples = (read_part(store, part, ["sample_id"], where) for part in parts if part.table == "samples")
-    wanted = {sample for table in samples for sample in table["sample_id"].to_pylist()}
+    missing = {sample for table in samples for sample in table["sample_id"].to_pylist()}
     for part in (part for part in parts if part.table == "images"):
         with store.open(part.path) as file:
             for batch in pq.ParquetFile(file).iter_batches(_AT_ONCE, columns=["sample_id", "image"]):
                 for row in batch.to_pylist():
-                    if row["sample_id"] in wanted and row["image"] and row["image"]["bytes"]:
-                        wanted.remove(row["sample_id"])
+                    if row["sample_id"] in missing and row["image"] and row["image"]["bytes"]:
+                        missing.remove(row["sample_id"])
                         yield row["image"]["bytes"]
 
 

@@ -67,7 +67,7 @@ def prepare(experiment: Experiment, lake: str, download: bool = False) -> Run:
     check_blocks(experiment, blocks_of(source))
     store = open_store(lake)
     store.check_writable()
-    check_reference(store, experiment.reference, experiment.name)  # now, not when all is drawn
+    check_reference(store, experiment.reference, experiment.name)  # before anything is generated
     identity = run_id(experiment, prompts, source.revision, source_digest(experiment, pipeline_class(source)))
     size = image_size(source, experiment.generation.width, experiment.generation.height)
     begun = read_manifest(store, identity)
@@ -209,18 +209,18 @@ def commit_receipts(
     receipts = counting(state.receipts)
     void = [receipt for key, receipt in state.receipts.items() if key not in receipts] + state.duplicates
     failed = [FailedJob(str(o.job.key), o.error or "", o.job.key) for o in outcomes if o.receipt is None]
-    # shards that an earlier start set aside, and this one, which only scored, did not try
+    # shards that failed in an earlier start; this start only scored and did not retry them
     tried = {key.shard for key in (*receipts, *(one.key for one in failed if one.key)) if key.kind == GENERATION}
     failed += [
         one for one in manifest.failed_jobs if one.key and one.key.kind == GENERATION and one.key.shard not in tried
     ]
     derived = list(derived)
-    gone = {part.path for receipt in void for part in receipt.parts} - set(manifest.replaced.values())
-    gone -= {part.path for receipt in receipts.values() for part in receipt.parts}
+    dropped = {part.path for receipt in void for part in receipt.parts} - set(manifest.replaced.values())
+    dropped -= {part.path for receipt in receipts.values() for part in receipt.parts}
     held = dict.fromkeys(part for parts in parts_by_receipt(manifest, receipts).values() for part in parts)
     # what no receipt vouches for stays too, until newer answers replace it
     kept = [part for part in manifest.parts if part.table not in {new.table for new in derived}]
-    parts = (*(part for part in dict.fromkeys((*held, *kept)) if part.path not in gone), *derived)
+    parts = (*(part for part in dict.fromkeys((*held, *kept)) if part.path not in dropped), *derived)
     named = replace(manifest, status=status, parts=parts, jobs=records_of(receipts, manifest), failed_jobs=failed)
     return commit_manifest(store, named, wrote=derived, void=void, state=state)
 

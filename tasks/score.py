@@ -54,13 +54,13 @@ def _rows(store: Store, shard: str, samples: tuple[Part, ...]) -> list[dict[str,
 def _encoded_images(store: Store, rows: list[dict[str, Any]], images: tuple[Part, ...]) -> dict[str, bytes | None]:
     """The stored images of these samples, encoded."""
     cells, prompts = ({row[name] for row in rows} for name in ("cell", "prompt_id"))
-    wanted = pc.field("cell").isin(list(cells)) & pc.field("prompt_id").isin(list(prompts))
-    read = [read_part(store, part, ["sample_id", "image"], where=wanted).to_pylist() for part in images]
+    selected = pc.field("cell").isin(list(cells)) & pc.field("prompt_id").isin(list(prompts))
+    read = [read_part(store, part, ["sample_id", "image"], where=selected).to_pylist() for part in images]
     return {row["sample_id"]: row["image"] and row["image"]["bytes"] for part in read for row in part}
 
 
 def _decoded(row: dict[str, Any], content: bytes | None) -> tuple[np.ndarray | None, str | None]:
-    """The decoded image, or the reason why there is none to score."""
+    """Decode a sample's image, or return the reason why there is none to score."""
     if row["status"] != "ok":
         return None, f"the sample is {row['status']}: {row['reason']}"
     if content is None:

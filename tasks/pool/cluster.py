@@ -19,7 +19,7 @@ STARTS = 5
 WAIT_FOR_GPUS = "SKEWBENCH_WAIT_FOR_GPUS"
 """Environment variable: seconds that a cluster which grows on demand has for its first GPU."""
 AHEAD = 8
-"""Workers beyond its room that such a cluster is asked for, where a run leaves it open: machines come for them."""
+"""Workers to request beyond a growing cluster's current capacity if a run sets no count: machines start for them."""
 PATIENCE = {
     "RAY_health_check_failure_threshold": "20",
     "RAY_worker_register_timeout_seconds": "600",
@@ -65,7 +65,7 @@ def connect_ray(address: str | None, gpus: float) -> None:
             where = f"the cluster has {there:g} GPUs on {len(_alive())} nodes"
         else:
             where = f"this machine has {there:g} GPUs"
-        raise InputError(f"workers.gpus {gpus:g}: {where}; 0 is the CPU")
+        raise InputError(f"workers.gpus is {gpus:g}, but {where}; set it to 0 to run on the CPU")
 
 
 def ask_for_gpus(gpus: float, patience: float) -> None:
@@ -98,7 +98,7 @@ def check_cluster() -> None:
     """Raises `RunError` where the driver's node is dead: nothing would ever come back, and Ray waits for ever."""
     here = ray.get_runtime_context().get_node_id()
     if not any(node["NodeID"] == here for node in _alive()):
-        raise RunError("Ray's process on this machine ended; run the same command again to resume")
+        raise RunError("Ray stopped on this machine; run the same command again to resume")
 
 
 def place_of(actor: Any) -> tuple[str, int] | None:
@@ -115,7 +115,7 @@ def place_of(actor: Any) -> tuple[str, int] | None:
     return next(hosts, found["Address"]["IPAddress"]), process
 
 
-def told_resources() -> str:
+def resources_text() -> str:
     """What the cluster has, and what of it is free, in words."""
     has, free = ray.cluster_resources(), ray.available_resources()
     kinds = [f"{has[kind]:g} {kind}s, {free.get(kind, 0.0):g} of them free" for kind in ("CPU", "GPU") if kind in has]
@@ -145,7 +145,7 @@ def _start() -> None:
             ray.shutdown()
         else:
             return
-    raise RunError(f"Ray does not start on this machine: {str(last).splitlines()[0]}")
+    raise RunError(f"cannot start Ray on this machine: {str(last).splitlines()[0]}")
 
 
 def _join(address: str) -> None:
@@ -154,4 +154,6 @@ def _join(address: str) -> None:
         with shipped_code() as code:
             ray.init(address=address, log_to_driver=False, logging_level="error", runtime_env=code)
     except (ConnectionError, ValueError, RuntimeError) as error:
-        raise InputError(f"ray address {address!r}: no cluster answers there ({str(error).splitlines()[0]})") from None
+        raise InputError(
+            f"ray address {address!r}: no cluster answers at this address ({str(error).splitlines()[0]})"
+        ) from None
