@@ -39,10 +39,14 @@ class _Absent(Exception):
 
 
 def claims(connection: duckdb.DuckDBPyConnection, run_id: str) -> pl.DataFrame:
-    """Every published claim as a row, in `COLUMNS`.
+    """Judge every published claim against a run.
 
     Args:
-        connection: of `skewbench.sql.connect`, with this run alone.
+        connection: A connection of `skewbench.sql.connect` that shows only this run.
+        run_id: The run.
+
+    Returns:
+        One row per claim, with the columns `COLUMNS`.
     """
     run = _Run(connection, run_id)
     return pl.DataFrame([_row(run, claim) for claim in published_claims()], schema=COLUMNS)
@@ -288,6 +292,6 @@ _ANSWERS: dict[str, Callable[[_Run, Claim, str], Row]] = {
 
 
 def counted(frame: pl.DataFrame) -> Iterator[tuple[str, int]]:
-    """Verdicts and how many claims have each, in their own order; those without a claim too."""
+    """Yield each verdict with its number of claims, in the order of verdicts, including those without a claim."""
     for verdict in ("confirmed", "contradicted", "not enough data", "not applicable"):
         yield verdict, frame.filter(verdict=verdict).height

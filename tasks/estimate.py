@@ -42,10 +42,18 @@ class Estimate:
 
 
 def estimate(experiment: Experiment, lake: str, seconds: float | None = None) -> Estimate:
-    """Validate an experiment and estimate its cost, without loading or writing anything. Raises `InputError`.
+    """Validate an experiment and estimate its cost, without loading or writing anything.
 
-    `seconds`: assumed time per image; None: as measured by earlier runs of this lake.
-    A hub model that is not on this machine is no error: SDXL's blocks are then assumed, and selections not checked.
+    A hub model that is not on this machine is no error: SDXL's blocks are then assumed, and selections of blocks not
+    checked.
+
+    Args:
+        experiment: The experiment.
+        lake: Folder or URL of the lake.
+        seconds: Assumed seconds per image; None: as measured by earlier runs of this lake.
+
+    Raises:
+        InputError: The experiment cannot run.
     """
     prompts = load_prompts(experiment.prompts)
     check_metrics(experiment.metrics, experiment.required)
@@ -100,7 +108,7 @@ class Pace:
 
 
 def measured_pace(experiment: Experiment, lake: str) -> Pace | None:
-    """By earlier runs of the same model and size in this lake: the median of seconds a step, times the steps."""
+    """Measure the pace from earlier runs of the same model and size: median seconds per step, times the steps."""
     try:
         with sql.connect(lake) as connection:
             found = connection.execute(
@@ -114,7 +122,7 @@ def measured_pace(experiment: Experiment, lake: str) -> Pace | None:
 
 
 def expected_time(experiment: Experiment, pace: Pace | None, samples: int) -> str:
-    """Time that generating takes, in words."""
+    """Describe the expected time of generation in words."""
     if pace is None:
         return "unknown: this lake has no earlier run of this model; set --seconds to the time per image"
     workers = experiment.workers.count or 1

@@ -72,10 +72,21 @@ def generate_shard(
 ) -> ShardRows:
     """Generate and measure a shard's samples. If memory runs out, the batch is halved for the rest of the shard.
 
-    `one_by_one`: after repeated failures; a sample that raises then becomes a row with status `failed` and its error,
-    and the others continue. `given_up`: ids of samples that are no longer tried, with the reason. `batch`: the batch
-    size that fits into memory. If a knob depends on the batch, batches are not split, since their members affect the
-    numbers. Raises `BrokenDeviceError`, and `RuntimeError` if memory is too small for the smallest batch.
+    Args:
+        pipeline: The loaded pipeline.
+        setting: What all samples of the run share.
+        shard: The samples.
+        one_by_one: Whether this is a try after repeated failures: a sample that raises then becomes a row with status
+            `failed` and its error, and the others continue.
+        given_up: Reasons by id of samples that are no longer tried.
+        batch: Batch size that was found to fit into memory; None: that of the experiment.
+
+    Returns:
+        The shard's rows. If a knob depends on the batch, batches are not split, since their members affect the numbers.
+
+    Raises:
+        BrokenDeviceError: A sample left the device in an unknown state.
+        RuntimeError: Memory is too small for the smallest batch.
     """
     fixed_batch = shard.cell.knob.depends_on_batch
     rows = ShardRows(batch=setting.batch if fixed_batch else 1 if one_by_one else batch or setting.batch)
@@ -120,9 +131,18 @@ def generate_batch(
     size: tuple[int, int],
     recorder: Recorder | None = None,
 ) -> Pixels:
-    """Images of some samples, in [0, 1], unrounded. Each sample's noise comes from a CPU generator of its own.
+    """Generate the images of some samples. Each sample's noise comes from a CPU generator of its own.
 
-    `recorder` holds their measures afterwards. `size`: width and height in pixels.
+    Args:
+        pipeline: The loaded pipeline.
+        samples: The samples of the batch.
+        knob: The knob of their cell.
+        generation: How the run generates.
+        size: Width and height in pixels.
+        recorder: Records the measures of the samples.
+
+    Returns:
+        Images in [0, 1] of shape (samples, height, width, 3), not rounded.
     """
     family = family_of(pipeline)
     request = Request(
@@ -240,7 +260,7 @@ def _stability_rows(shard: Shard, batch: Sequence[Sample], measured: pa.Table) -
 
 @cache
 def cpu_name() -> str:
-    """The processor's model, where the system tells it."""
+    """Return the processor model, or `cpu` if the system does not reveal it."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:
             return next(line.split(":", 1)[1].strip() for line in file if line.startswith("model name"))
