@@ -1,11 +1,11 @@
-"""Makes a CUDA build of torchvision importable beside a CPU build of torch.
+"""Makes a CUDA build of torchvision importable with a CPU build of torch.
 
-Such pairs happen where only torch comes from an index of CPU builds. Their import fails for want of two compiled
-operators, and with it whatever imports torchvision: open_clip, timm, lpips, and diffusers by way of transformers. With
-the operators declared, everything but they themselves works.
+Such pairs arise if only torch comes from an index of CPU builds. The import of torchvision then fails because two
+compiled operators are missing, and so does every import of it: open_clip, timm, lpips, and diffusers through
+transformers. Declaring the operators makes everything else work.
 
-Every function of skewbench that imports torchvision, or a library that does, calls this first. No other program is
-touched.
+Every function of skewbench that imports torchvision, or a library that does, calls this first. It does not affect other
+programs.
 """
 
 from importlib.metadata import PackageNotFoundError, version

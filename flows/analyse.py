@@ -1,4 +1,4 @@
-"""The flow `analyse`: the named queries' answers with bootstrap intervals, anew."""
+"""The flow `analyse`: computes the bootstrap intervals of a run's named queries again."""
 
 from prefect import flow
 
@@ -12,13 +12,13 @@ from skewbench.tasks.shortfalls import raise_if_still_incomplete
 
 @flow(name="analyse")
 def analyse(run: str = "", lake: str = "lake") -> str:
-    """Answer the named queries over a run, with intervals, in place of its earlier answers. Returns the run's id.
+    """Answer the named queries over a run with intervals, and replace its earlier answers. Returns the run's id.
 
     Args:
-        run: A run's id, or the beginning of it; empty: the newest.
-        lake: Folder of the Parquet lake, on the machine that runs the flow.
+        run: Id of a run, or the beginning of it; empty: the newest.
+        lake: Folder or URL of the Parquet lake, as seen from the machine that runs the flow.
 
-    Raises `InputError` for a run that is not there, `IncompleteRunError` where the run is incomplete.
+    Raises `InputError` for an unknown run, `IncompleteRunError` if the run is incomplete.
     """
     store = open_store(lake)
     found = find_run(store, run or None)

@@ -1,4 +1,4 @@
-"""What a flow leaves in the Prefect UI: the way to the report, a page with its figures, and the numbers by cell."""
+"""The artifacts of a flow in the Prefect UI: a link to the report, its figures, and the numbers by cell."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from skewbench.tasks.report.summary import inert, summarise
 
 
 def show(store: Store, run: Manifest, report: str) -> None:
-    """Artifacts of a run, kept under its experiment's name: the UI has their history from run to run."""
+    """Create the artifacts of a run under its experiment's name, so that the UI shows their history over runs."""
     link = report_url(report)
     create_link_artifact(
         link,
@@ -23,24 +23,24 @@ def show(store: Store, run: Manifest, report: str) -> None:
     create_markdown_artifact(
         f"{summarise(store, run.run_id)}\n[The report]({link})\n",
         key=f"{run.name}-summary",
-        description=f"What came out of {run.run_id}",
+        description=f"Results of {run.run_id}",
     )
     create_table_artifact(_rows(store, run.run_id), key=f"{run.name}-cells", description=f"Cells of {run.run_id}")
 
 
 def _rows(store: Store, run_id: str) -> list[dict[str, Any]]:
-    """A row a cell, a column a metric: the mean with its interval."""
+    """One row per cell, one column per metric: the mean with its interval."""
     with connect(store.lake, run_id) as lake:
         means = query(lake, "operating_curve").to_dicts()
     rows: dict[str, dict[str, Any]] = {}
     for mean in means:
-        lost = mean["failed"] + mean["blank"] + mean["nonfinite"]
-        row = rows.setdefault(mean["cell"], {"cell": mean["cell"], "samples": mean["samples"], "lost": lost})
-        row[mean["metric"]] = _told(mean["mean"], mean["low"], mean["high"])
+        failed = mean["failed"] + mean["blank"] + mean["nonfinite"]
+        row = rows.setdefault(mean["cell"], {"cell": mean["cell"], "samples": mean["samples"], "failed": failed})
+        row[mean["metric"]] = _mean_text(mean["mean"], mean["low"], mean["high"])
     return list(rows.values())
 
 
-def _told(mean: float | None, low: float | None, high: float | None) -> str:
+def _mean_text(mean: float | None, low: float | None, high: float | None) -> str:
     if mean is None:
         return ""
     return f"{mean:.3g}" if low is None or high is None else f"{mean:.3g} [{low:.3g}, {high:.3g}]"

@@ -13,15 +13,15 @@ from skewbench.tasks.shortfalls import raise_if_incomplete
 def benchmark(experiment: Choice = DEMO, lake: str = "lake", ray_address: str = "") -> str:
     """Generate, measure, score, analyse and report. Returns the run's id.
 
-    Started again with the same experiment it does what is left; where all is done, it reports anew.
+    Start it again with the same experiment to resume; if the run is complete, it writes the report again.
 
     Args:
-        experiment: What to run: an experiment of the package, YAML that you paste, or one field by field.
-        lake: Folder of the Parquet lake, on the machine that runs the flow.
-        ray_address: HOST:PORT of a Ray cluster; empty: Ray is started on the machine that runs the flow.
+        experiment: What to run: a bundled experiment, pasted YAML, or one field by field.
+        lake: Folder or URL of the Parquet lake, as seen from the machine that runs the flow.
+        ray_address: HOST:PORT of a Ray cluster; empty: start Ray on the machine that runs the flow.
 
-    Raises `IncompleteRunError` where jobs were set aside, or a cell has too few usable images or lacks a required
-    metric. Started again, it generates those shards again.
+    Raises `IncompleteRunError` if jobs failed, or if a cell has too few usable images or lacks a required metric.
+    Start it again to retry those shards.
     """
     chosen = choose(experiment)
     run = prepare(chosen, lake, download=True)

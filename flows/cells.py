@@ -1,4 +1,4 @@
-"""Driving jobs through the pool, a Prefect task a cell: the UI shows cells, how far they are, and what was retried."""
+"""Drives jobs through the pool, with one Prefect task per cell: the UI shows cells, their progress and retries."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,8 +23,8 @@ from skewbench.tasks.shortfalls import UNUSABLE
 from skewbench.vocabulary.errors import RunError
 
 RETRIES, DELAY = 2, 5.0
-"""Times that a cell's task is tried again, and seconds before each. The pool itself tries jobs again and replaces
-workers that die; what gets here is a server or a file system that was away for a moment."""
+"""Retries of a cell's task, and seconds before each. The pool itself retries jobs and replaces workers that die; these
+retries are for a server or file system that was unavailable for a moment."""
 
 
 _observers: list[Callable[[Outcome], None]] = []
@@ -53,7 +53,7 @@ def _may_pass(_task: "Task[..., Any]", _run: TaskRun, state: "State[Any]") -> bo
     retry_condition_fn=_may_pass,
 )
 def do_cell(kind: str, cell: str, pool: WorkerPool, store: Store, run_id: str, jobs: Sequence[Job]) -> list[Outcome]:
-    """Drive one cell's jobs through the shared pool. A retry does those that have no receipt yet."""
+    """Drive one cell's jobs through the shared pool. A retry runs only jobs without a receipt."""
     logger = get_run_logger()
     done = {one.key: one for one in scan_receipts(store, run_id)[0]} if task_run.run_count > 1 else {}
     outcomes = [Outcome(job, done[job.key]) for job in jobs if job.key in done]
@@ -65,7 +65,7 @@ def do_cell(kind: str, cell: str, pool: WorkerPool, store: Store, run_id: str, j
         for observe in _observers:
             observe(outcome)
         if outcome.error:
-            logger.error("%s is set aside: %s", outcome.job.key, outcome.error)
+            logger.error("%s failed for good: %s", outcome.job.key, outcome.error)
         update_progress_artifact(progress, 100.0 * len(outcomes) / len(jobs))
     unusable = sum(outcome.receipt.counts.get(name, 0) for outcome in outcomes if outcome.receipt for name in UNUSABLE)
     what = f"; {unusable} samples have no usable image" if unusable else ""

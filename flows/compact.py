@@ -12,13 +12,13 @@ from skewbench.storage.store import open_store
 
 @flow(name="compact")
 def compact(run: str = "", lake: str = "lake") -> str:
-    """Merge a committed run's many small files into a few large, sorted ones: queries then run faster.
+    """Merge a committed run's many small files into a few large, sorted ones, which are faster to query.
 
     Args:
-        run: A run's id, or the beginning of it; empty: the newest.
-        lake: Folder of the Parquet lake, on the machine that runs the flow.
+        run: Id of a run, or the beginning of it; empty: the newest.
+        lake: Folder or URL of the Parquet lake, as seen from the machine that runs the flow.
 
-    Raises `InputError` for a run that is not there or not committed.
+    Raises `InputError` for a run that is unknown or not committed.
     """
     store = open_store(lake)
     found = find_run(store, run or None)

@@ -1,4 +1,4 @@
-"""The flow `generate`: images and measures alone; `score`, `analyse` and `report` do the rest, then or later."""
+"""The flow `generate`: only images and measures; `score`, `analyse` and `report` do the rest later."""
 
 from prefect import flow
 
@@ -11,15 +11,15 @@ from skewbench.tasks.shortfalls import raise_if_incomplete
 
 @flow(name="generate")
 def generate(experiment: Choice = DEMO, lake: str = "lake", ray_address: str = "") -> str:
-    """Generate and measure, without scores. Returns the run's id. Started again, it does what is left.
+    """Generate and measure, without scores. Returns the run's id. Start it again to resume.
 
     Args:
-        experiment: What to run: an experiment of the package, YAML that you paste, or one field by field.
-        lake: Folder of the Parquet lake, on the machine that runs the flow.
-        ray_address: HOST:PORT of a Ray cluster; empty: Ray is started on the machine that runs the flow.
+        experiment: What to run: a bundled experiment, pasted YAML, or one field by field.
+        lake: Folder or URL of the Parquet lake, as seen from the machine that runs the flow.
+        ray_address: HOST:PORT of a Ray cluster; empty: start Ray on the machine that runs the flow.
 
-    Raises `IncompleteRunError` where jobs were set aside, or a cell has too few usable images. Started again, it
-    generates those shards again.
+    Raises `IncompleteRunError` if jobs failed, or if a cell has too few usable images. Start it again to retry those
+    shards.
     """
     chosen = choose(experiment)
     run = prepare(chosen, lake, download=True)

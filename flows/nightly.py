@@ -1,4 +1,4 @@
-"""The flow `nightly`: a pinned experiment on a schedule, compared with a named baseline. Fails where it got worse."""
+"""The flow `nightly`: runs a pinned experiment on a schedule, and fails if it is worse than a baseline."""
 
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -32,18 +32,18 @@ NIGHTLY = Bundled(name="nightly")
 def nightly(
     experiment: Choice = NIGHTLY, lake: str = "lake", ray_address: str = "", night: datetime | None = None
 ) -> State:
-    """Run the experiment as tonight's, compare it with its baseline, and remove old nights.
+    """Run the experiment for tonight, compare it with its baseline, and remove old nights.
 
-    Two starts do not overlap: one that finds another night of the experiment at work ends without doing anything, and
-    one of a night that is done compares it again.
+    If another night of the experiment is still running, this does nothing. If tonight's run is complete, it is compared
+    again.
 
     Args:
-        experiment: What to run; its field nightly says with what it is compared, and how.
-        lake: Folder of the Parquet lake, on the machine that runs the flow.
-        ray_address: HOST:PORT of a Ray cluster; empty: Ray is started on the machine that runs the flow.
-        night: Which night it is; the time for which the flow run was scheduled where left out.
+        experiment: What to run; its field `nightly` sets the baseline and the margins.
+        lake: Folder or URL of the Parquet lake, as seen from the machine that runs the flow.
+        ray_address: HOST:PORT of a Ray cluster; empty: start Ray on the machine that runs the flow.
+        night: Time of the night. Default: the time for which the flow run was scheduled.
 
-    Raises `RunError` where the run is incomplete, something that is required is worse, or nothing could be compared.
+    Raises `RunError` if the run is incomplete, something required is worse, or nothing could be compared.
     """
     store = open_store(lake)
     scheduled = night or flow_run.scheduled_start_time or datetime.now(UTC)
@@ -53,18 +53,18 @@ def nightly(
         try:
             stack.enter_context(Lease(store, f"nightly-{chosen.name}"))
         except RunError as busy:
-            return _ended(f"nothing done, another night is at work: {busy}")
+            return _ended(f"nothing done: another night is running: {busy}")
         try:
             run_id = benchmark(tonight, lake, ray_address)
         except IncompleteRunError as incomplete:
             raise RunError(f"{incomplete}\n{_judged(store, incomplete.run_id, tonight)}") from None
-        told = _judge(store, run_id, tonight)
+        result = _judge(store, run_id, tonight)
         removed = remove_old(store, chosen.name, chosen.nightly.keep, run_id)
-    return _ended(told + (f"; removed {', '.join(removed)}" if removed else ""))
+    return _ended(result + (f"; removed {', '.join(removed)}" if removed else ""))
 
 
 def _judged(store: Store, run_id: str, experiment: Experiment) -> str:
-    """The comparison of a night that fails in any case, in a line: what an incomplete run has is compared too."""
+    """Compare an incomplete night, which fails in any case, and return the result in one line."""
     try:
         return _judge(store, run_id, experiment)
     except (RunError, InputError) as error:
@@ -72,19 +72,19 @@ def _judged(store: Store, run_id: str, experiment: Experiment) -> str:
 
 
 def _judge(store: Store, run_id: str, experiment: Experiment) -> str:
-    """Compare with the baseline, store and show it.
+    """Compare with the baseline, and store and show the result.
 
-    Raises `RunError` where something that is required is worse, or where nothing could be compared.
+    Raises `RunError` if something required is worse, or if nothing could be compared.
     """
     baseline = find_baseline(store, experiment.nightly.baseline)
     hint = f"`skewbench baseline set {experiment.nightly.baseline} {run_id}`"
     if baseline is None:
-        return f"{run_id} is done; there is no baseline {experiment.nightly.baseline!r} to compare it with: {hint}"
+        return f"{run_id} is done, but there is no baseline {experiment.nightly.baseline!r} to compare it with: {hint}"
     if baseline.run_id == run_id:
         return f"{run_id} is the baseline {baseline.name!r} itself: nothing to compare"
     against = read_manifest(store, baseline.run_id)
     if against is None:
-        raise RunError(f"baseline {baseline.name!r} names {baseline.run_id}, which is gone: {hint}")
+        raise RunError(f"baseline {baseline.name!r} names {baseline.run_id}, which no longer exists; set it: {hint}")
     comparison = compare(store, find_run(store, run_id), against, experiment.nightly, baseline.name)
     keep(store, comparison)
     page, key = markdown(comparison, store.lake), f"{experiment.name}-regressions"
@@ -94,7 +94,7 @@ def _judge(store: Store, run_id: str, experiment: Experiment) -> str:
     try:
         comparison.check()
     except RunError as error:
-        raise RunError(f"{error}; to compare with this run from now on: {hint}") from None
+        raise RunError(f"{error}; to use this run as the baseline from now on: {hint}") from None
     return summary(comparison)
 
 

@@ -1,4 +1,4 @@
-"""What flows are given, as the Prefect UI shows it: typed, described, and with defaults that run as they are."""
+"""The parameters of flows, as the Prefect UI shows them: typed, described, with defaults that run as they are."""
 
 from typing import Annotated, Any
 
@@ -13,24 +13,24 @@ class _Form(BaseModel):
 
 
 class Bundled(_Form):
-    """An experiment of the package, as it is or smaller."""
+    """A bundled experiment, at full size or smaller."""
 
     model_config = ConfigDict(title="By name")
     name: Annotated[str, Field(json_schema_extra={"enum": [*experiments.bundled()]})] = "demo"
-    """demo runs anywhere, in a few minutes on two cores; the paper's want a GPU and SDXL's weights."""
+    """demo runs anywhere, in a few minutes on two cores; those of the paper need a GPU and SDXL's weights."""
     prompts: int = Field(default=0, ge=0)
-    """How many prompts, the first ones; 0: as many as the experiment has."""
+    """Number of prompts, from the first; 0: as in the experiment."""
     seeds: int = Field(default=0, ge=0)
-    """Images a prompt and cell; 0: as many as the experiment has."""
+    """Images per prompt and cell; 0: as in the experiment."""
     steps: int = Field(default=0, ge=0, le=1000)
-    """Denoising steps; 0: as many as the experiment has."""
+    """Denoising steps; 0: as in the experiment."""
     prompts_file: str = ""
-    """A file on the machine that runs the flow: text, one prompt a line, or a table with a column of them (.csv, .tsv,
-    .jsonl, .parquet); empty: the experiment's own prompts."""
+    """A file on the machine that runs the flow: text with one prompt per line, or a table with a column of prompts
+    (.csv, .tsv, .jsonl, .parquet); empty: the experiment's own prompts."""
 
 
 class Pasted(_Form):
-    """An experiment as it would stand in a file."""
+    """An experiment as YAML, as in a file."""
 
     model_config = ConfigDict(title="As YAML")
     yaml: str = Field(json_schema_extra={"format": "yaml"})
@@ -42,7 +42,7 @@ DEMO = Bundled()
 
 
 def choose(given: Choice) -> Experiment:
-    """The experiment that somebody chose. Raises `InputError`."""
+    """The chosen experiment. Raises `InputError`."""
     if isinstance(given, Pasted):
         return experiments.parse(given.yaml, "the pasted experiment")
     if isinstance(given, Bundled):

@@ -1,4 +1,4 @@
-"""The flow `report`: the report of a run anew, or against another run."""
+"""The flow `report`: writes the report of a run again, or against another run."""
 
 from prefect import flow
 
@@ -11,14 +11,14 @@ from skewbench.tasks.report import report_run
 
 @flow(name="report")
 def report(run: str = "", against: str = "", lake: str = "lake") -> str:
-    """Write the report of a run anew, and show it in the UI. Returns its path.
+    """Write the report of a run again, and show it in the UI. Returns its path.
 
     Args:
-        run: A run's id, or the beginning of it; empty: the newest.
-        against: Another run, such as last night's: the report says what changed since; empty: none.
-        lake: Folder of the Parquet lake, on the machine that runs the flow.
+        run: Id of a run, or the beginning of it; empty: the newest.
+        against: Another run, such as last night's, to report the changes since; empty: none.
+        lake: Folder or URL of the Parquet lake, as seen from the machine that runs the flow.
 
-    Raises `InputError` for a run that is not there.
+    Raises `InputError` for an unknown run.
     """
     store = open_store(lake)
     found = find_run(store, run or None)

@@ -1,4 +1,4 @@
-"""The flow `score`: more metrics for a run that is in the lake. Does what has no score yet, and nothing twice."""
+"""The flow `score`: adds metrics to a run in the lake. It computes only missing scores."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -28,18 +28,18 @@ def score(
     ray_address: str = "",
     gpus: NonNegativeFloat | None = None,
 ) -> str:
-    """Score the committed images of a run, then analyse and report anew. Returns the run's id.
+    """Score the committed images of a run, then analyse and report it again. Returns the run's id.
 
     Args:
-        run: A run's id, or the beginning of it; empty: the newest.
-        metrics: Scorers by name, or all.
-        reference: What cells are compared with as sets: a folder of images, or a run's id; empty: not compared.
-        lake: Folder of the Parquet lake, on the machine that runs the flow.
-        ray_address: HOST:PORT of a Ray cluster; empty: Ray is started on the machine that runs the flow.
-        gpus: GPUs a worker, fractions allowed; 0: on the CPU; left out: as many as the run was made with.
+        run: Id of a run, or the beginning of it; empty: the newest.
+        metrics: Names of scorers, or all.
+        reference: Real images for metrics of whole cells: a folder of images, or the id of a run; empty: none.
+        lake: Folder or URL of the Parquet lake, as seen from the machine that runs the flow.
+        ray_address: HOST:PORT of a Ray cluster; empty: start Ray on the machine that runs the flow.
+        gpus: GPUs per worker; may be a fraction; 0: run on the CPU; unset: as in the run.
 
-    Raises `InputError` for metrics that do not exist and a run that is still generated, `IncompleteRunError` where
-    jobs failed or the run is incomplete.
+    Raises `InputError` for unknown metrics or a run that is still being generated, `IncompleteRunError` if jobs failed
+    or the run is incomplete.
     """
     store = open_store(lake)
     found, chosen = find_run(store, run or None), expand(metrics)

@@ -34,9 +34,9 @@ LEASE = 60.0
 
 @contextmanager
 def named(of: Run | Manifest | Experiment) -> Iterator[None]:
-    """Within: the flow run bears its run's id, and it and its tasks the tags by which the UI filters.
+    """Within the block, the flow run is named after its run, and it and its tasks have tags for filters in the UI.
 
-    A flow of several runs has no id to bear: it is named by its experiment and what tells this time from others.
+    A flow of several runs is named after its experiment and `repeat`.
     """
     name, experiment, model = _names(of)
     marks = {f"experiment:{experiment}", f"model:{model}"}
@@ -63,8 +63,8 @@ def model_of(run: Manifest) -> str:
 
 @contextmanager
 def workers(needs: Needs, spec: WorkerSpec, model: str, ray_address: str, lease: Lease) -> Iterator[WorkerPool]:
-    """Warm workers, whose log is the flow run's. Flows launched from the UI or a schedule wait for their model's turn:
-    of one model as many run at a time as its concurrency limit on the server allows.
+    """Warm workers that log to the flow run. Flows launched from the UI or a schedule are limited per model, by its
+    concurrency limit on the server.
     """
     logger = get_run_logger()
     with (
@@ -90,20 +90,20 @@ def _turn(model: str) -> Iterator[None]:
         yield
         return
     logger, limit, began = get_run_logger(), limit_name(model), time.monotonic()
-    logger.info("asks for its turn among the runs of %s", limit)
+    logger.info("waiting for the concurrency limit of %s", limit)
     with concurrency(limit, lease_duration=LEASE, raise_on_lease_renewal_failure=False):
-        logger.info("has its turn, after %.0f s", time.monotonic() - began)
+        logger.info("started after waiting %.0f s", time.monotonic() - began)
         try:
             yield
         finally:
-            logger.info("gives its turn back")
+            logger.info("released the concurrency limit")
 
 
 def generate_left(run: Run, pool: WorkerPool, state: RunState) -> list[Outcome]:
-    """Generate and measure the shards without a receipt and those to be tried again, and commit."""
+    """Generate and measure the shards that have no receipt or are retried, and commit."""
     jobs = generation_left(run, state)
     if again := sum(bool(job.retry) for job in jobs):
-        get_run_logger().warning("%d shards are generated again: too many of their samples had no usable image", again)
+        get_run_logger().warning("generating %d shards again: too many of their samples had no usable image", again)
     outcomes = by_cell("generate", pool, run.store, run.id, jobs)
     state.fold(outcome.receipt for outcome in outcomes)
     commit(run, state, outcomes)
@@ -111,15 +111,15 @@ def generate_left(run: Run, pool: WorkerPool, state: RunState) -> list[Outcome]:
 
 
 def score_left(run: Run, pool: WorkerPool, state: RunState, before: Sequence[Outcome]) -> None:
-    """Score what has no score yet, and commit. `before`: outcomes of this start, whose failures stay named."""
+    """Compute missing scores, and commit. `before`: earlier outcomes of this start, whose failures stay listed."""
     outcomes = by_cell("score", pool, run.store, run.id, scoring_left(run, state))
     state.fold(outcome.receipt for outcome in outcomes)
     commit(run, state, [*before, *outcomes])
 
 
 def analyse_run(store: Store, state: RunState, lease: Lease) -> Manifest:
-    """Write the answers with their intervals, in place of earlier ones; the manifest names metrics without values, and
-    is incomplete where a required one has none in a cell.
+    """Write the answers with their intervals, replacing earlier ones. The manifest lists metrics without values, and is
+    incomplete if a required one has none in a cell.
     """
     manifest = state.manifest
     with reporting_broken_parts(store, manifest), connect(store.lake, manifest.run_id) as lake:

@@ -1,8 +1,8 @@
-"""How DuckDB gets at the parts of a lake in a bucket: by its extension httpfs where the machine has it, else by ours.
+"""How DuckDB reads the parts of a lake in a bucket: with its extension httpfs if installed, else through obstore.
 
-Never a download: httpfs is loaded where somebody installed it (`INSTALL httpfs` in DuckDB, or this package's extra
-`httpfs`). Otherwise, and for credentials that httpfs does not know, DuckDB's own Parquet reader, so that answers are
-the same, reads through a file system of Python over `skewbench.storage.bucket`.
+The extension is never downloaded: httpfs is loaded if the user installed it (`INSTALL httpfs` in DuckDB, or this
+package's extra `httpfs`). Otherwise, and for credentials that httpfs does not support, DuckDB's Parquet reader reads
+through a Python file system over `skewbench.storage.bucket`, so that answers are the same.
 """
 
 import os
@@ -32,7 +32,11 @@ def reader(place: Location) -> str:
 
 
 def attach(connection: duckdb.DuckDBPyConnection, place: Location, sizes: Mapping[str, int]) -> None:
-    """Make a connection read the lake's parts. `sizes`: bytes of the parts, by path."""
+    """Let a connection read the lake's parts.
+
+    Args:
+        sizes: Bytes of the parts, by path.
+    """
     if not isinstance(place, Bucket):
         return
     for name, value in _OFFLINE.items():

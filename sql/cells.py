@@ -12,9 +12,9 @@ class CellEntry:
         name: The cell's name.
         kind: The kind of its knob.
         settings: The knob's fields, defaults included, without `kind`.
-        generation: How its samples are generated; None where the manifest does not say it.
+        generation: How its samples are generated; None if the manifest does not have it.
         words: The setting in words.
-        family: The name of all settings that differ from it in strength alone.
+        family: Name shared by all settings that differ only in strength.
         strengths: `name`, `symbol`, `plain` (a value at which the knob does nothing, or None) and `value` of each.
     """
 
@@ -28,7 +28,7 @@ class CellEntry:
 
 
 def read_cell(entry: dict[str, Any]) -> CellEntry:
-    """A cell as its manifest has it."""
+    """Read a cell from its entry in a manifest, of any version."""
     kind = entry["knob"]["kind"]
     settings = {name: value for name, value in entry["knob"].items() if name != "kind"}
     if "words" in entry:
@@ -39,8 +39,8 @@ def read_cell(entry: dict[str, Any]) -> CellEntry:
     return _before_version_6(entry["name"], kind, settings)
 
 
-# What follows reads manifests of version 5 and before, which kept only the fields that somebody gave. It is frozen:
-# what today's knobs say does not change it.
+# The rest reads manifests of version 5 and before, which kept only the fields that the experiment set. It is frozen: it
+# does not follow changes of the knobs.
 
 _SELECTION = {"blocks": "all", "window": [0.0, 1.0]}
 _DEFAULTS: dict[str, dict[str, Any]] = {

@@ -15,7 +15,7 @@ import duckdb
 
 from skewbench.sql.attach import attach, shell_opening
 from skewbench.sql.cells import read_cell
-from skewbench.sql.manifests import Run, of_a_part, read_runs
+from skewbench.sql.manifests import Run, part_error, read_runs
 from skewbench.sql.types import duckdb_type
 from skewbench.storage.location import Location, locate
 from skewbench.storage.tables import TABLES
@@ -44,10 +44,10 @@ VIEWS = (  # in the order in which they build on each other
     "main_metrics",
     "unit_values",
     "unit_changes",
-    "rule_pairs",
+    "adaptive_pairs",
     "effects",
     "newest_run",
-    "run_before",
+    "earlier_run",
 )
 
 
@@ -57,22 +57,23 @@ def connect(
     include_running: bool = False,
     branch: str | None = None,
 ) -> duckdb.DuckDBPyConnection:
-    """An in-memory DuckDB with the lake's tables and derived views.
+    """Open a lake as an in-memory DuckDB with its tables and views.
 
     The tables (`skewbench.storage.tables`) are views over the parts that the manifests name, with a `run_id`; `runs`,
-    `cells` and `missing_metrics` are what the manifests say; the rest is in `sql/views/`. Nothing outside of the lake
-    can be read or written through the connection, no extension loaded, no setting changed. For SQL that somebody typed
-    use `skewbench.sql.select`, which also keeps it from writing into the lake.
+    `cells` and `missing_metrics` hold what the manifests declare; the other views are in `sql/views/`. The connection
+    cannot read or write anything outside the lake, load extensions or change settings. For SQL that a user typed, use
+    `skewbench.sql.select`, which also refuses to write into the lake.
 
     Args:
-        runs: run ids; None: every committed run.
-        include_running: also running and incomplete runs, as far as they are.
-        branch: measures of one guidance branch, `cond` or `uncond`; None: the mean of both. The session variable
+        lake: Folder or URL of the lake.
+        runs: Run ids; None: every committed run.
+        include_running: Whether to include running and incomplete runs with the samples that they have.
+        branch: Guidance branch of the measures, `cond` or `uncond`; None: the mean of both. The session variable
             `branch` changes it later.
 
     Raises:
-        LakeError: no lake, no run, an unknown run, a part that is missing.
-        ValueError: an unknown branch.
+        LakeError: No lake, no run, an unknown run, or a missing part.
+        ValueError: An unknown branch.
     """
     place = locate(lake)
     seen = _seen(place, runs, include_running, branch)
@@ -82,7 +83,7 @@ def connect(
         connection.execute(_views(place, seen, branch))
     except duckdb.Error as error:
         connection.close()
-        raise of_a_part(error) or error from error
+        raise part_error(error) or error from error
     connection.execute(_locks(place))
     return connection
 
@@ -93,10 +94,10 @@ def script(
     include_running: bool = False,
     branch: str | None = None,
 ) -> str:
-    """The session that `connect` opens, as SQL text; in a file, a person can `.read` it in the DuckDB shell.
+    """Write the session that `connect` opens as SQL, for `.read` in the DuckDB shell.
 
-    The shell's session has no locks: it is the person's own. For a lake in a bucket the text says how the shell gets
-    its keys, and holds none. Raises as `connect`.
+    The shell's session is not locked. For a lake in a bucket the text explains how the shell gets its keys; it contains
+    none. Arguments and errors are those of `connect`.
     """
     place = locate(lake)
     return shell_opening(place) + _views(place, _seen(place, runs, include_running, branch), branch)

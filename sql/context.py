@@ -1,4 +1,4 @@
-"""What figures show beside an answer: the runs' cells, and what their metrics are called."""
+"""What figures need besides an answer: the cells of the runs and the labels of their metrics."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,16 +8,16 @@ import duckdb
 
 @dataclass(frozen=True)
 class Context:
-    """Names for people, and the order in which things stand.
+    """Labels for people, and the order of cells and metrics.
 
     Args:
-        cells: All cells, the baseline first, else in the order of the experiment. Colours go by this order.
+        cells: All cells: the baseline first, then in the order of the experiment. Colours follow this order.
         baseline: The baseline's cell, or None.
-        labels: What metrics are called; one that nobody declared is missing.
-        words: The cells' settings in words.
+        labels: Labels by metric; undeclared metrics are missing.
+        words: Settings in words, by cell.
         fidelity: The metric that stands for fidelity, or None.
         diversity: The metric that stands for diversity, or None.
-        better: Whether more is better of a metric; None where neither side is.
+        better: Whether higher is better, by metric; None if neither side is.
     """
 
     cells: tuple[str, ...]
@@ -29,17 +29,17 @@ class Context:
     better: Mapping[str, bool | None] = field(default_factory=dict)
 
     def label(self, metric: str) -> str:
-        """What a metric is called."""
+        """Return a metric's label, or its name if it has none."""
         return self.labels.get(metric, metric)
 
     def main_first(self, metrics: list[str]) -> list[str]:
-        """Metrics with those that stand for fidelity and diversity before the others."""
+        """Sort metrics so that those for fidelity and diversity come first."""
         first = [metric for metric in (self.fidelity, self.diversity) if metric in metrics]
         return [str(metric) for metric in (*first, *(metric for metric in metrics if metric not in first))]
 
 
 def read_context(connection: duckdb.DuckDBPyConnection) -> Context:
-    """The context of the runs of a connection; the newest run's words, where they differ."""
+    """Read the context of a connection's runs. If their words differ, the newest run's are used."""
     cells = connection.execute(
         "SELECT cell, bool_or(baseline) AS baseline, any_value(words) FROM cells GROUP BY cell "
         "ORDER BY baseline DESC, min(position), cell"

@@ -1,4 +1,4 @@
-"""What a named query declares: its columns and parameters, and what is made of its answer. Imports nothing heavy."""
+"""What a named query declares: columns, parameters, interval, figure and section. Imports nothing heavy."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -22,11 +22,11 @@ class Column:
     """A column of a query's answer.
 
     Args:
-        name: In the answer.
-        type: DuckDB's name of its type, such as `DOUBLE`.
-        meaning: What a value says, in one line.
+        name: Name in the answer.
+        type: DuckDB type, such as `DOUBLE`.
+        meaning: Meaning of a value, in one line.
         label: Heading in the report's tables; by default the name in words.
-        signed: Whether values are changes or correlations, which the report writes with their sign.
+        signed: Whether the report shows the sign of values, as for changes and correlations.
     """
 
     name: str
@@ -66,10 +66,10 @@ class Parameter:
     """A parameter of a query: a session variable that its SQL reads. Unset it is NULL, and each has a default.
 
     Args:
-        name: Of the session variable.
-        kind: What its values are, which `skewbench.sql.query` checks.
-        meaning: What it chooses, and its default, in one line.
-        metrics: Which metrics it accepts, for the kind `metric` alone.
+        name: Name of the session variable.
+        kind: Kind of its values, which `skewbench.sql.query` checks.
+        meaning: What it selects, and its default, in one line.
+        metrics: The metrics that it accepts; only for the kind `metric`.
     """
 
     name: str
@@ -83,10 +83,10 @@ class Drawing:
     """One of the charts of a figure.
 
     Args:
-        chart: Of altair.
-        label: What a screen reader says of it; by default the title of the section or the question.
-        title: Above the chart, where a figure has several.
-        layout: `wide` or `narrow` for one of two that stand for each other, by the width of the screen.
+        chart: An Altair chart.
+        label: Text for screen readers; by default the title of the section or the question.
+        title: Title above the chart, for figures with several charts.
+        layout: `wide` or `narrow` for a chart with two versions, of which the page shows one by screen width.
     """
 
     chart: Any
@@ -100,13 +100,13 @@ class Section:
     """A section of the report that is made of one query: its figure, and a table of its columns.
 
     Args:
-        title: Of the section, such as a question.
-        explanation: Under the title.
-        after: The section of the report, or the query, that it follows; by default the last of them.
-        heading: Of the figure; by default the query's question.
+        title: Title of the section, such as a question.
+        explanation: Text under the title.
+        after: The section of the report, or the query, that it follows; by default the last one.
+        heading: Heading of the figure; by default the query's question.
         meaning: What the figure shows.
-        by: Column whose values have a figure each, such as `cell`.
-        needs: What the run lacks where the answer is empty, the first that it does lack.
+        by: Column with one figure per value, such as `cell`.
+        needs: What the answer needs. If the answer is empty, the section names the first of these that the run lacks.
     """
 
     title: str
@@ -126,17 +126,17 @@ class Query:
     `module:function` within the package and imported when they are needed, so that a declaration imports nothing heavy.
 
     Args:
-        package: The package itself, `__name__`.
-        name: Of the query.
-        source: Where the question comes from, such as a table of a paper.
-        columns: Of the answer, in its order.
-        parameters: That a caller may set.
+        package: Name of the package, `__name__`.
+        name: Name of the query.
+        source: Source of the question, such as a table of a paper.
+        columns: Columns of the answer, in order.
+        parameters: Parameters that a caller may set.
         interval: Function that yields the `Draws` of the answer's values over resamples of whole prompts, for the
             table `analysis`: `(connection, run_id, resamples) -> Iterator[Draws]` (`skewbench.sql.resampling`). The SQL
             joins the view `intervals` to show them. Empty: none.
-        figure: Function that draws an answer which has rows: `(answer, context) -> chart` or a sequence of `Drawing`,
-            with a `skewbench.sql.context.Context`. Empty: none.
-        section: Its section of the report, or None.
+        figure: Function that draws a non-empty answer: `(answer, context) -> chart` or a sequence of `Drawing`, with a
+            `skewbench.sql.context.Context`. Empty: none.
+        section: Section of the report, or None.
     """
 
     package: str
@@ -150,31 +150,31 @@ class Query:
 
     @cached_property
     def text(self) -> str:
-        """The SQL, with its comments."""
+        """Return the SQL, with its comments."""
         return (files(self.package) / "query.sql").read_text(encoding="utf-8")
 
     @property
     def question(self) -> str:
-        """What the query answers, in one line."""
+        """Return the question in one line."""
         return self._comment[0]
 
     @property
     def method(self) -> str:
-        """How the query answers it; lines of at most 120 letters, and empty lines between paragraphs."""
+        """Return the method: the rest of the SQL's opening comment, with empty lines between paragraphs."""
         return "\n".join(self._comment[1:]).strip()
 
     def parameter(self, name: str) -> Parameter | None:
-        """The parameter of a name, or None."""
+        """Return the parameter with a name, or None."""
         return next((parameter for parameter in self.parameters if parameter.name == name), None)
 
     def load(self, function: str) -> Callable[..., Any]:
-        """A function of the package by `module:function`; imports the module."""
+        """Import a function of the package, given as `module:function`."""
         module, _, name = function.partition(":")
         loaded: Callable[..., Any] = getattr(import_module(f"{self.package}.{module}"), name)
         return loaded
 
     def draw(self, answer: "pl.DataFrame", context: "Context") -> list[Drawing]:
-        """The charts of an answer; none where the query declares no figure or the answer has no rows."""
+        """Draw the charts of an answer; none if the query declares no figure or the answer is empty."""
         if not self.figure or answer.is_empty():
             return []
         drawn = self.load(self.figure)(answer, context)

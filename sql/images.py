@@ -1,4 +1,4 @@
-"""Images by sample: of a lake that may hold far more of them than anyone wants to read."""
+"""Reads the images of some samples, without reading all images of the lake."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -12,23 +12,31 @@ from skewbench.storage.location import LakeError, Location, locate
 
 
 def encoded_images(lake: str | Path, run_id: str, sample_ids: Collection[str]) -> dict[str, bytes]:
-    """The encoded images of these samples; a sample without one is left out.
+    """Read the encoded images of some samples.
 
-    SQL would read every image of a row group, and of each file that it cannot rule out, to filter by an id. Here the
-    ids are read first, and then the row groups that hold one that is wanted.
+    To filter by id, SQL would read all images of every file that it cannot rule out. This reads the ids first, and then
+    only the row groups that hold a requested sample.
+
+    Args:
+        lake: Folder or URL of the lake.
+        run_id: The run of the samples; it may be running or incomplete.
+        sample_ids: Ids of the samples.
+
+    Returns:
+        Encoded images by sample id. Samples without an image are left out.
 
     Raises:
-        LakeError: no such run, or a part that is gone or broken.
+        LakeError: No such run, or a missing or broken part.
     """
     place = locate(lake)
     (run,) = read_runs(place, run_id, include_running=True)
-    wanted = pa.array(sorted(sample_ids), pa.string())
+    requested = pa.array(sorted(sample_ids), pa.string())
     found: dict[str, bytes] = {}
     for path in run.parts["images"]:
-        if len(found) == len(wanted):
+        if len(found) == len(requested):
             break
         try:
-            found |= _of_part(place, path, wanted)
+            found |= _of_part(place, path, requested)
         except LakeError:
             raise
         except (OSError, pa.ArrowException) as error:
@@ -36,12 +44,12 @@ def encoded_images(lake: str | Path, run_id: str, sample_ids: Collection[str]) -
     return found
 
 
-def _of_part(place: Location, path: str, wanted: pa.Array) -> dict[str, bytes]:
+def _of_part(place: Location, path: str, requested: pa.Array) -> dict[str, bytes]:
     found: dict[str, dict[str, bytes | None] | None] = {}
     with place.open(path) as content, pq.ParquetFile(content) as file:
         for group in range(file.num_row_groups):
             ids = file.read_row_group(group, columns=["sample_id"])["sample_id"]
-            here = pc.is_in(ids, value_set=wanted)
+            here = pc.is_in(ids, value_set=requested)
             if pc.any(here).as_py():
                 images = file.read_row_group(group, columns=["image.bytes"])["image"].filter(here)
                 found |= dict(zip(ids.filter(here).to_pylist(), images.to_pylist(), strict=True))

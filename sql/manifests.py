@@ -22,12 +22,16 @@ _OF_OURS = re.compile(r"(LakeError|LakeUnreachable|FileNotFoundError|OSError): (
 
 
 def unreadable(error: Exception) -> LakeError:
-    """What DuckDB says of a part that is gone or broken, with what to do about it."""
-    return LakeError(f"a part that a manifest names cannot be read (verify the run to repair it): {error}")
+    """Wrap an error about a missing or broken part in a `LakeError` that says how to repair the run."""
+    return LakeError(f"cannot read a part that a manifest names; run `skewbench verify RUN --repair`: {error}")
 
 
-def of_a_part(error: duckdb.Error) -> LakeError | None:
-    """What a query failed of, where it was a part and not the query: DuckDB's error, or one of ours that it wraps."""
+def part_error(error: duckdb.Error) -> LakeError | None:
+    """Return the `LakeError` of a query that failed because of a part, or None if the query itself is at fault.
+
+    Args:
+        error: DuckDB's error, which may wrap one of ours.
+    """
     ours = _OF_OURS.match(str(error))
     if ours and ours[1] == "LakeUnreachable":
         return LakeUnreachable(ours[2])
@@ -40,30 +44,43 @@ def of_a_part(error: duckdb.Error) -> LakeError | None:
 
 @dataclass(frozen=True)
 class Run:
-    """One run as a reader sees it. `parts` holds the paths of each table's parts; `sizes` the bytes of each."""
+    """One run as a reader sees it.
+
+    Args:
+        status: `running`, `committed` or `incomplete`.
+        metrics: Declarations of its metrics; empty for runs made before manifests held them.
+        parts: Paths of the parts of each table.
+        sizes: Bytes of each part.
+        parts_digest: Digest of the parts that named queries with intervals read.
+    """
 
     run_id: str
     name: str
-    status: str  # running, committed, incomplete
+    status: str
     created: str
     baseline: str | None
     cells: list[dict[str, Any]]
     missing_metrics: list[dict[str, str]]
-    metrics: list[dict[str, Any]]  # what it knows of its metrics; [] before manifests held it
+    metrics: list[dict[str, Any]]
     parts: dict[str, list[str]]
     sizes: dict[str, int]
-    parts_digest: str  # of the parts that answers are made of
+    parts_digest: str
 
 
 def read_runs(place: Location, runs: str | Sequence[str] | None = None, include_running: bool = False) -> list[Run]:
-    """Read the runs that a reader sees, oldest first; those that are named, in the order of their names.
+    """Read the runs of a lake from their manifests.
 
-    Without `runs`: every committed run, and with `include_running` the running and incomplete ones too; broken ones
-    are left out with a `LakeWarning` each. A run that is named may be incomplete; a running one needs
-    `include_running` even then. Of named runs no other manifest is read.
+    Args:
+        place: The lake.
+        runs: Ids of runs, which may be incomplete; only their manifests are read. None: every committed run. Broken
+            runs are then left out, each with a `LakeWarning`.
+        include_running: Whether to return running runs, and, without `runs`, incomplete ones.
+
+    Returns:
+        The runs, oldest first; named runs in the given order.
 
     Raises:
-        LakeError: no run, an unknown or broken run that was named, a running run that was not asked for.
+        LakeError: No run, an unknown or broken run in `runs`, or a running run without `include_running`.
     """
     names = [runs] if isinstance(runs, str) else None if runs is None else list(dict.fromkeys(runs))
     return without_removals(place, lambda: _read_runs(place, names, include_running))
@@ -84,7 +101,7 @@ def _read_runs(place: Location, names: list[str] | None, include_running: bool) 
         elif run.status == "committed" or (include_running and run.status != "removing"):
             seen.append(_run(place, run))
     if broken == len(paths):
-        raise LakeError(f"lake {place.lake!r} holds no run that can be read")
+        raise LakeError(f"lake {place.lake!r} has no readable run")
     if not seen:
         raise LakeError(f"lake {place.lake!r} holds no committed run; there are: {_listed(place)}")
     return sorted(seen, key=lambda run: (run.created, run.run_id))
@@ -144,10 +161,11 @@ def _run(place: Location, manifest: Manifest) -> Run:
 
 
 def _digest(parts: Mapping[str, list[str]], replaced: Mapping[str, str]) -> str:
-    """A digest of the parts that answers are made of, by the names under which workers wrote them.
+    """Digest the parts that named queries with intervals read, by the paths under which workers wrote them.
 
     Args:
-        replaced: by compaction: path of a part that a worker wrote -> path of the part that holds its rows now.
+        parts: Paths of the parts of each table.
+        replaced: From the path of a part that compaction replaced to the path of the part that now holds its rows.
     """
     merged = set(replaced.values())
     now = {path for table in ANALYSIS.derived_from for path in parts[table]}

@@ -10,18 +10,20 @@ from skewbench.sql.statement import fetch
 
 
 def query(connection: duckdb.DuckDBPyConnection, name: str, **parameters: Value) -> pl.DataFrame:
-    """The answer of a named query over the runs of the connection (`skewbench.sql.connect`).
+    """Answer a named query over the runs of a connection.
 
     Args:
-        connection: Shows the runs.
-        name: The query's.
-        parameters: Those that the query declares, such as `cell="a1.05-b3"`, `branch="cond"`; a number may be text.
+        connection: A connection of `skewbench.sql.connect`.
+        name: Name of the query.
+        parameters: Parameters that the query declares, such as `cell="a1.05-b3"` or `branch="cond"`; numbers may be
+            text.
 
     Returns:
-        The columns that the query declares.
+        A frame with the columns that the query declares.
 
     Raises:
-        ValueError: An unknown query, an unknown parameter, a value that its kind or the query refuses.
+        ValueError: An unknown query or parameter, or a value that its kind or the query refuses.
+        LakeError: A part that a manifest names is missing or broken.
     """
     named = find(name)
     given = checked(connection, named, parameters)

@@ -10,16 +10,19 @@ from skewbench.sql.declaration import Kind, Parameter, Query
 from skewbench.vocabulary.verdicts import VERDICTS
 
 Value = str | float | bool | None
-"""A parameter's value; None stands for its default."""
+"""The value of a parameter; None means its default."""
 
 
 def checked(connection: duckdb.DuckDBPyConnection, query: Query, given: Mapping[str, Value]) -> dict[str, Value]:
-    """The values of a query's parameters, numbers as numbers.
+    """Check the values of a query's parameters by their kinds.
 
     Args:
-        connection: Shows the runs, whose cells and metrics values may name.
-        query: Declares the parameters.
-        given: Values by name.
+        connection: A connection to the runs; values must name their cells and metrics.
+        query: The query that declares the parameters.
+        given: Values by name; numbers may be text.
+
+    Returns:
+        The values by name, numbers as `float`.
 
     Raises:
         ValueError: A parameter that the query does not declare, or a value that is not of its kind.
@@ -39,7 +42,7 @@ def _number(_: duckdb.DuckDBPyConnection, parameter: Parameter, value: Value) ->
     except ValueError:
         number = math.nan
     if value == "" or not math.isfinite(number):
-        raise ValueError(f"{parameter.name} {value!r}: a number is wanted, such as 0.1")
+        raise ValueError(f"{parameter.name} {value!r}: not a number; give one such as 0.1")
     return number
 
 

@@ -23,16 +23,16 @@ def named_queries() -> list[Query]:
 
 
 def find(name: str) -> Query:
-    """The query of a name.
+    """Return the named query.
 
     Raises:
-        UnknownName: There is none; a `ValueError` and an `InputError`, which names the nearest and lists all.
+        UnknownName: No such query. The message names the nearest and lists all.
     """
     return REGISTRY.get(name)
 
 
 def problems() -> list[str]:
-    """A line for each query of another package that cannot be used."""
+    """Return one line for each query of another package that cannot be used."""
     return REGISTRY.problems()
 
 
@@ -57,13 +57,13 @@ def _adopt(_: str, loaded: Any, module: str) -> None:
 def _check(name: str, query: Query) -> None:
     """Raises `ValueError` for a query that breaks the contract."""
     if not name.isidentifier() or not name.islower():
-        raise ValueError("a name of lower-case letters, digits and underscores is needed")
+        raise ValueError("the name must consist of lower-case letters, digits and underscores")
     try:
         text = query.text
     except (OSError, ImportError) as error:
-        raise ValueError(f"its package holds no query.sql: {error}") from None
+        raise ValueError(f"its package has no query.sql: {error}") from None
     if not query.question:
-        raise ValueError("query.sql does not open with a comment that has the question")
+        raise ValueError("query.sql must open with a comment that states the question")
     _check_columns(query)
     _check_functions(query)
     _check_parameters(query)
@@ -73,7 +73,7 @@ def _check(name: str, query: Query) -> None:
 def _check_columns(query: Query) -> None:
     names = [column.name for column in query.columns]
     if not names or len(frozenset(names)) < len(names):
-        raise ValueError("it declares no column, or one twice")
+        raise ValueError("it declares no columns, or one of them twice")
     for column in query.columns:
         if not column.meaning.strip() or "\n" in column.meaning:
             raise ValueError(f"column {column.name!r}: meaning is one line of text")

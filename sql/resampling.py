@@ -1,4 +1,4 @@
-"""What the intervals of queries share: resamples of a run's prompts, and rows of the lake as matrices."""
+"""Shared by the intervals of queries: resamples of a run's prompts, and rows of the lake as matrices."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,28 +20,33 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Resamples:
-    """The prompts of the run, and how often each is drawn in each resample."""
+    """Bootstrap resamples of the prompts of a run.
+
+    Args:
+        prompts: Column of `counts` by prompt id.
+        counts: How often each prompt is drawn in each resample; shape (resamples, prompts).
+    """
 
     prompts: dict[str, int]
     counts: npt.NDArray[np.int32]
 
     def clusters(self, wide: pl.DataFrame) -> npt.NDArray[np.integer]:
-        """The prompt of each row, as its column of `counts`."""
+        """Return the column of `counts` of each row's prompt; shape (rows)."""
         return np.array([self.prompts[prompt] for prompt in wide["prompt_id"]], dtype=np.intp)
 
 
 @dataclass(frozen=True)
 class Draws:
-    """The draws of one value of an answer, from which its interval is made.
+    """The bootstrap draws of one value of an answer, from which its interval is computed.
 
     Args:
-        statistic: Which value it is, as `intervals.statistic` in the query's SQL.
-        row: The row of the answer: its columns `cell`, `metric`, `stage`, `measure` and `regime`, as far as it has
-            them, are the key of the interval, beside `n`.
+        statistic: Name of the value, as `intervals.statistic` in the query's SQL.
+        row: The row of the answer. `n` and those of the columns `cell`, `metric`, `stage`, `measure` and `regime` that
+            it has are the key of the interval.
         value: The value.
-        draws: The value in each resample, NaN where it has none; shape (resamples).
-        any_branch: Whether the value does not depend on the branch of guidance whose measures the session reads. It
-            never does for a query without a parameter of the kind `branch`.
+        draws: The value in each resample, NaN if it is undefined; shape (resamples).
+        any_branch: True if the value does not depend on the guidance branch of the session. Always true of a query
+            without a parameter of the kind `branch`.
     """
 
     statistic: str
@@ -52,18 +57,18 @@ class Draws:
 
 
 def query_run(connection: duckdb.DuckDBPyConnection, name: str, run_id: str, **parameters: Value) -> pl.DataFrame:
-    """The rows of a named query that belong to one run."""
+    """Answer a named query and keep the rows of one run."""
     return query(connection, name, **parameters).filter(run_id=run_id)
 
 
 def select_rows(connection: duckdb.DuckDBPyConnection, text: str, run_id: str) -> pl.DataFrame:
-    """Rows of SQL with the run's id as `$1`."""
+    """Run SQL with the run's id as `$1`."""
     return connection.execute(text, [run_id]).pl()
 
 
 @contextmanager
 def variable(connection: duckdb.DuckDBPyConnection, name: str, value: str) -> Iterator[None]:
-    """A session variable of the views, put back afterwards."""
+    """Set a session variable of the views within the block."""
     before = connection.execute(f"SELECT getvariable({literal(name)})").fetchall()[0][0]
     connection.execute(f"SET VARIABLE {name} = {literal(value)}")
     try:
@@ -73,28 +78,31 @@ def variable(connection: duckdb.DuckDBPyConnection, name: str, value: str) -> It
 
 
 def split(frame: pl.DataFrame, column: str) -> Iterator[tuple[str, pl.DataFrame]]:
-    """The frame's parts by a column, in its order."""
+    """Yield each value of a column with its rows, in order of first appearance."""
     for (name,), some in frame.group_by([column], maintain_order=True):
         yield str(name), some
 
 
 def widen(long: pl.DataFrame, on: str, values: str = "value") -> pl.DataFrame:
-    """A row a unit, a column each value of `on`."""
+    """Pivot to one row per unit and one column per value of `on`."""
     return long.pivot(on=on, index=["prompt_id", "unit"], values=values).sort("unit")
 
 
 def as_matrix(frame: pl.DataFrame, columns: list[str]) -> Values:
-    """(units, columns); NaN where there is no value."""
+    """Return columns as a matrix of shape (units, columns), with NaN for missing values."""
     return frame.select(pl.col(columns).cast(pl.Float64).fill_null(float("nan"))).to_numpy()
 
 
 def metric_values_of(connection: duckdb.DuckDBPyConnection, run_id: str, kind: str) -> pl.DataFrame:
-    """The finite values of the metrics of a kind: cell, prompt_id, unit, metric, value.
+    """Read the finite values of all metrics of a kind.
 
     Args:
-        connection: Shows the run.
+        connection: A connection to the run.
         run_id: The run.
         kind: `sample`, whose unit is a sample_id, or `prompt`, whose unit is a prompt_id.
+
+    Returns:
+        A frame with the columns cell, prompt_id, unit, metric and value.
     """
     if kind == "sample":
         text = """

@@ -1,4 +1,4 @@
-"""SQL that somebody typed: it may read the lake, and change nothing."""
+"""Runs SQL that a user typed: it can read the lake but not change it."""
 
 import re
 
@@ -6,19 +6,23 @@ import duckdb
 import polars as pl
 from duckdb import StatementType
 
-from skewbench.sql.manifests import of_a_part
+from skewbench.sql.manifests import part_error
 
 
 def select(connection: duckdb.DuckDBPyConnection, text: str) -> pl.DataFrame:
-    """Runs SQL that only reads, and returns the last statement's rows.
+    """Run read-only SQL and return the rows of the last statement.
 
-    Allowed: SELECT (with WITH, FROM, VALUES, DESCRIBE, SUMMARIZE, SHOW, PIVOT), EXPLAIN of one, and SET VARIABLE.
-    The locks of `skewbench.sql.connect` keep a query inside of the lake; this also refuses statements that could write
+    The locks of `skewbench.sql.connect` keep a query inside the lake; this also refuses statements that could write
     into it.
 
+    Args:
+        connection: A connection of `skewbench.sql.connect`.
+        text: One or more statements. Allowed are SELECT (also WITH, FROM, VALUES, DESCRIBE, SUMMARIZE, SHOW, PIVOT),
+            EXPLAIN of these, and SET VARIABLE.
+
     Raises:
-        ValueError: a statement that is not allowed, no statement, or SQL that DuckDB refuses; its message in one line
-            for the first kinds, DuckDB's own, with the place, for the last.
+        LakeError: A part that a manifest names is missing or broken.
+        ValueError: No statement, a statement that is not allowed, or SQL that DuckDB refuses, with DuckDB's message.
     """
     try:
         statements = connection.extract_statements(text)
@@ -29,22 +33,22 @@ def select(connection: duckdb.DuckDBPyConnection, text: str) -> pl.DataFrame:
     for statement in statements:
         if not _reads(connection, statement):
             kind = statement.type.name.replace("_", " ")
-            raise ValueError(f"{kind} is refused: SQL on a lake only reads (SELECT, EXPLAIN SELECT, SET VARIABLE)")
+            raise ValueError(f"{kind} is refused: SQL on a lake is read-only (SELECT, EXPLAIN SELECT, SET VARIABLE)")
     return fetch(connection, text)
 
 
 def fetch(connection: duckdb.DuckDBPyConnection, text: str) -> pl.DataFrame:
-    """The rows of SQL that is known to read alone.
+    """Return the rows of SQL that is known to be read-only.
 
     Raises:
-        LakeError: a part that a manifest names is gone or broken.
-        ValueError: any other refusal of DuckDB, in its words.
+        LakeError: A part that a manifest names is missing or broken.
+        ValueError: Any other error of DuckDB, with its message.
     """
     try:
         result = connection.execute(text)
         return result.pl() if result.description else pl.DataFrame()
     except duckdb.Error as error:
-        if failure := of_a_part(error):
+        if failure := part_error(error):
             raise failure from error
         raise ValueError(str(error).removeprefix("Invalid Input Error: ")) from error
 

@@ -24,20 +24,20 @@ _KEY = ("cell", "metric", "stage", "measure", "regime")
 def analyse(connection: duckdb.DuckDBPyConnection, run_id: str, resamples: int = 1000, seed: int = 0) -> pa.Table:
     """The rows of `analysis` for one run: the named queries that declare an interval, at their defaults.
 
-    The measures are those of the connection's branch, which the rows name where their values depend on it. The
-    interval of another package's query that fails is left out with a warning.
+    Measures are those of the connection's branch; rows name the branch if their values depend on it. If a query of
+    another package fails, its intervals are left out with a warning.
 
     Args:
-        connection: Of `skewbench.sql.connect`, with the run among its runs.
+        connection: A connection of `skewbench.sql.connect` that includes the run.
         run_id: The run.
-        resamples: How many times the prompts are resampled.
-        seed: Of the resamples.
+        resamples: Number of bootstrap resamples of the prompts.
+        seed: Seed of the resamples.
 
     Returns:
         A table with the schema `ANALYSIS`, empty for a run without samples.
 
     Raises:
-        ValueError: A run that the connection does not show, or fewer than one resample.
+        ValueError: The connection does not include the run, or fewer than one resample.
     """
     shown = [row[0] for row in connection.execute("SELECT run_id FROM runs ORDER BY 1").fetchall()]
     if run_id not in shown:

@@ -52,5 +52,5 @@ def knob_columns(cell: Cell) -> dict[str, Any]:
 
 
 def _fits(value: Any, column: str) -> bool:
-    wanted = _PYTHON[SAMPLES.schema.field(column).type]
-    return isinstance(value, wanted) and (wanted is bool or not isinstance(value, bool))
+    expected = _PYTHON[SAMPLES.schema.field(column).type]
+    return isinstance(value, expected) and (expected is bool or not isinstance(value, bool))

@@ -1,4 +1,4 @@
-"""Checks of what a person asks for, before anything heavy is imported: a mistake is an error within a second."""
+"""Checks a user's request before anything heavy is imported, so that bad input is an error within a second."""
 
 from collections.abc import Iterable
 
@@ -21,7 +21,7 @@ def check_experiment(experiment: Experiment) -> None:
 
 
 def check_metrics(metrics: Iterable[str], required: Iterable[str] = ()) -> None:
-    """Raises `InputError` for a scorer that does not exist, or that is required and lacks its weights."""
+    """Raise `InputError` for an unknown scorer, or for a required one whose weights are missing."""
     required = tuple(required)
     for name in (*metrics, *required):
         if name not in scorer_names():
@@ -33,15 +33,15 @@ def check_metrics(metrics: Iterable[str], required: Iterable[str] = ()) -> None:
 
 
 def lacking(metrics: Iterable[str]) -> tuple[str, ...]:
-    """Those scorers of `metrics` whose weights or packages are not on this machine."""
+    """Return the scorers of `metrics` whose weights or packages are missing on this machine."""
     return tuple(name for name in metrics if missing(declaration(name).needs))
 
 
 def plugin_problems() -> list[str]:
-    """A line for each scorer, knob and family of another package that cannot be used, with the reason."""
+    """Return one line for each scorer, knob and family of another package that cannot be used, with the reason."""
     return [*problems(), *KNOBS.problems(), *families.problems()]
 
 
 def expand(metrics: Iterable[str]) -> tuple[str, ...]:
-    """Names of scorers, each once; `all` stands for all that there are."""
+    """Return the names of scorers, each once; `all` stands for all scorers."""
     return tuple(dict.fromkeys(name for given in metrics for name in (scorer_names() if given == "all" else (given,))))

@@ -1,4 +1,4 @@
-"""A run held against what was published: a row a claim, with our number, its interval and a verdict."""
+"""Compares a run with published claims: one row per claim, with our number, its interval and a verdict."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -39,10 +39,14 @@ class _Absent(Exception):
 
 
 def claims(connection: duckdb.DuckDBPyConnection, run_id: str) -> pl.DataFrame:
-    """Every published claim as a row, in `COLUMNS`.
+    """Judge every published claim against a run.
 
     Args:
-        connection: of `skewbench.sql.connect`, with this run alone.
+        connection: A connection of `skewbench.sql.connect` that shows only this run.
+        run_id: The run.
+
+    Returns:
+        One row per claim, with the columns `COLUMNS`.
     """
     run = _Run(connection, run_id)
     return pl.DataFrame([_row(run, claim) for claim in published_claims()], schema=COLUMNS)
@@ -50,7 +54,7 @@ def claims(connection: duckdb.DuckDBPyConnection, run_id: str) -> pl.DataFrame:
 
 @dataclass(frozen=True)
 class _Run:
-    """The run's answers, each asked when the first claim needs it."""
+    """The run's answers, each computed when the first claim needs it."""
 
     lake: duckdb.DuckDBPyConnection
     run_id: str
@@ -157,7 +161,7 @@ def _why(found: Row, prompts: int, margin: float | None) -> str:
     elif found["low"] is None:
         words.append(found.get("without", "no interval: the run was not analysed"))
     if margin is not None:
-        words.append(f"harm is a change below −{margin:.3g}, {_NO_HARM:g} standard deviations")
+        words.append(f"harm means a change below −{margin:.3g}, {_NO_HARM:g} standard deviations")
     return "; ".join(words)
 
 
@@ -288,6 +292,6 @@ _ANSWERS: dict[str, Callable[[_Run, Claim, str], Row]] = {
 
 
 def counted(frame: pl.DataFrame) -> Iterator[tuple[str, int]]:
-    """Verdicts and how many claims have each, in their own order; those without a claim too."""
+    """Yield each verdict with its number of claims, in the order of verdicts, including those without a claim."""
     for verdict in ("confirmed", "contradicted", "not enough data", "not applicable"):
         yield verdict, frame.filter(verdict=verdict).height

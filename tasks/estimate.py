@@ -1,4 +1,4 @@
-"""What a run would cost, before anything is loaded: samples, shards, disk and, where it was measured before, time."""
+"""Estimates the cost of a run before anything is loaded: samples, shards, disk and, from earlier runs, time."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from skewbench.tasks.prompts import load_prompts
 from skewbench.tasks.reference import check_reference
 
 PNG_BYTES_A_PIXEL = 1.4
-"""Of photograph-like images; drawn scenes take a fifth of it."""
+"""For photograph-like images; rendered scenes take a fifth of it."""
 ROW_BYTES, VALUE_BYTES = 60, 3.5
 """Of a compressed row of `stability` without lists, and of each value in its lists."""
 _SDXL_BLOCKS = [
@@ -42,15 +42,23 @@ class Estimate:
 
 
 def estimate(experiment: Experiment, lake: str, seconds: float | None = None) -> Estimate:
-    """Validate an experiment and say what it would cost. Raises `InputError`; loads and writes nothing.
+    """Validate an experiment and estimate its cost, without loading or writing anything.
 
-    `seconds`: an image's, assumed; None: those that earlier runs of this lake measured.
-    A hub model that is not on this machine is no error: its blocks are then taken to be SDXL's, and not checked.
+    A hub model that is not on this machine is no error: SDXL's blocks are then assumed, and selections of blocks not
+    checked.
+
+    Args:
+        experiment: The experiment.
+        lake: Folder or URL of the lake.
+        seconds: Assumed seconds per image; None: as measured by earlier runs of this lake.
+
+    Raises:
+        InputError: The experiment cannot run.
     """
     prompts = load_prompts(experiment.prompts)
     check_metrics(experiment.metrics, experiment.required)
     check_reference(open_store(lake), experiment.reference, experiment.name)
-    source, blocks, told = _model(experiment)
+    source, blocks, description = _model(experiment)
     width, height = (
         image_size(source, experiment.generation.width, experiment.generation.height)
         if source
@@ -69,14 +77,16 @@ def estimate(experiment: Experiment, lake: str, seconds: float | None = None) ->
     pace = Pace(seconds, "this, as assumed") if seconds else measured_pace(experiment, lake)
     hours = samples * pace.seconds / 3600 if pace else None
     time = expected_time(experiment, pace, samples)
-    return Estimate(told, len(prompts), samples, len(shards), largest, disk, hours, time, lacking(experiment.metrics))
+    return Estimate(
+        description, len(prompts), samples, len(shards), largest, disk, hours, time, lacking(experiment.metrics)
+    )
 
 
 def _model(experiment: Experiment) -> tuple[ModelSource | None, list[Block], str]:
     try:
         source = resolve_model(experiment.model)
     except ModelNotHereError:
-        return None, _SDXL_BLOCKS, "not on this machine, so its blocks are not checked (SDXL's 70 are assumed)"
+        return None, _SDXL_BLOCKS, "not on this machine; its blocks are not checked (assuming SDXL's 70)"
     blocks = blocks_of(source)
     check_blocks(experiment, blocks)
     return source, blocks, f"on this machine, revision {source.revision}, {len(blocks)} self-attention blocks"
@@ -98,7 +108,7 @@ class Pace:
 
 
 def measured_pace(experiment: Experiment, lake: str) -> Pace | None:
-    """By earlier runs of the same model and size in this lake: the median of seconds a step, times the steps."""
+    """Measure the pace from earlier runs of the same model and size: median seconds per step, times the steps."""
     try:
         with sql.connect(lake) as connection:
             found = connection.execute(
@@ -112,9 +122,9 @@ def measured_pace(experiment: Experiment, lake: str) -> Pace | None:
 
 
 def expected_time(experiment: Experiment, pace: Pace | None, samples: int) -> str:
-    """Time that generating takes, in words."""
+    """Describe the expected time of generation in words."""
     if pace is None:
-        return "not known: this lake holds no earlier run of this model; --seconds assumes what an image takes"
+        return "unknown: this lake has no earlier run of this model; set --seconds to the time per image"
     workers = experiment.workers.count or 1
     minutes = samples * pace.seconds / workers / 60
     return f"about {minutes:,.0f} min on {workers} worker(s) like {pace.worker}, at {pace.seconds:.2f} s an image"

@@ -38,28 +38,28 @@ class ModelSpec(_Strict):
 
 
 class PromptSpec(_Strict):
-    """Where the prompts come from."""
+    """The source of the prompts."""
 
     source: Literal["scenes", "natural", "file", "coco", "parti", "hub"] = "scenes"
-    """`scenes`: captions of drawn scenes, with ground truth for scoring; `natural`: the package's own 210, in six
-    categories; `file`: a text file, one prompt a line, or a table (.csv, .tsv, .jsonl, .parquet); `coco`:
-    captions_val2014.json, one caption an image; `parti`: PartiPrompts.tsv; `hub`: a Hugging Face data set."""
+    """`scenes`: captions of rendered scenes, with ground truth for scoring; `natural`: the package's 210 prompts in six
+    categories; `file`: a text file with one prompt per line, or a table (.csv, .tsv, .jsonl, .parquet); `coco`:
+    captions_val2014.json, one caption per image; `parti`: PartiPrompts.tsv; `hub`: a Hugging Face data set."""
     path: str | None = None
     """The file, for `file`, `coco` and `parti`; relative to the working folder."""
     dataset: str | None = None
     """For `hub`: `owner/name`, or `owner/name:subset/split`."""
     column: str | None = None
-    """The table's column of prompts; without it, the first there is of prompt, Prompt, caption, text."""
+    """Column of the prompts. Default: the first existing of prompt, Prompt, caption, text."""
     category_column: str | None = None
-    """The table's column of categories, by which queries can group."""
+    """Column of the categories, by which queries can group."""
     count: int | None = Field(default=None, ge=1)
-    """How many prompts: the first ones; of `coco`, images drawn by `seed`. Without it: 32 scenes, or all."""
+    """Number of prompts: the first ones, or, for `coco`, random images by `seed`. Default: 32 scenes, else all."""
     objects: tuple[Annotated[int, Field(ge=1, le=3)], ...] = Field(default=(1, 2), min_length=1)
-    """Objects in a scene, taken in turn."""
+    """Numbers of objects per scene, used in turn."""
     split: Literal["train", "test"] = "test"
-    """`test` scenes show combinations of colour, shape and texture that the bundled model never saw."""
+    """`test` scenes have combinations of colour, shape and texture that the bundled model was not trained on."""
     seed: int = Field(default=0, ge=0)
-    """Which scenes, or captions of COCO, are drawn."""
+    """Seed of the random scenes, or of the random captions of COCO."""
 
     @model_validator(mode="after")
     def _source_has_what_it_needs(self) -> "PromptSpec":
@@ -67,13 +67,13 @@ class PromptSpec(_Strict):
         if of_file and not self.path:
             raise ValueError(f"source {self.source!r} needs path, the file of prompts")
         if self.path and not of_file:
-            raise ValueError(f"path {self.path!r} is given, but source is {self.source!r}; use source 'file'")
+            raise ValueError(f"path {self.path!r} needs source 'file', not {self.source!r}")
         if (self.source == "hub") != bool(self.dataset):
             raise ValueError(
-                f"source {self.source!r} with dataset {self.dataset!r}; source 'hub' and dataset need each other"
+                f"source {self.source!r} with dataset {self.dataset!r}: set both source: hub and dataset, or neither"
             )
         if (self.column or self.category_column) and self.source not in ("file", "hub"):
-            raise ValueError(f"column is given, but source is {self.source!r}; it is for 'file' and 'hub'")
+            raise ValueError(f"column needs source 'file' or 'hub', not {self.source!r}")
         return self
 
 
@@ -93,7 +93,7 @@ class GenerationSpec(_Strict):
     guidance: float = Field(default=5.0, ge=1.0, le=50.0, allow_inf_nan=False)
     """Classifier-free guidance scale; 1 runs the conditional branch alone."""
     width: int | None = Field(default=None, ge=8, multiple_of=8)
-    """Pixels; the model's own size where it is left out."""
+    """Pixels. Default: the model's native width."""
     height: int | None = Field(default=None, ge=8, multiple_of=8)
     """Pixels; the model's own size where it is left out."""
     threads: int = Field(default=1, ge=1)
@@ -106,65 +106,65 @@ class MeasureSpec(_Strict):
     """What is measured in each self-attention block."""
 
     every: int = Field(default=1, ge=1)
-    """Measure each n-th step."""
+    """Record every n-th model call."""
     detail: Literal["mean", "steps", "heads"] = "steps"
     """`mean` over steps, heads and columns; `steps` keeps each step; `heads` each step and head."""
     columns: Literal["all"] | Annotated[int, Field(ge=1)] = "all"
-    """Feature columns that are measured: all, or so many drawn at random."""
+    """Measured feature columns: all, or this number of random ones."""
 
 
 class WorkerSpec(_Strict):
-    """How the work is cut and placed. Decides no numbers (but for `eta_scope: batch`)."""
+    """How the work is divided and placed. Does not affect the numbers (except with `eta_scope: batch`)."""
 
     count: int | None = Field(default=None, ge=1)
-    """Workers; as many as GPUs (or CPU cores / threads) where it is left out."""
+    """Number of workers. Default: as many as there are GPUs (or CPU cores / threads)."""
     gpus: float = Field(default=0.0, ge=0)
-    """GPUs a worker, fractions allowed. 0: on the CPU."""
+    """GPUs per worker; may be a fraction. 0: run on the CPU."""
     batch: int = Field(default=8, ge=1)
-    """Samples that go through the model together."""
+    """Samples per batch of the model."""
     shard: int = Field(default=32, ge=1)
-    """Samples a shard, about: a shard holds whole prompts, and is the unit of work, retry and commit."""
+    """Approximate samples per shard. A shard holds whole prompts; it is the unit of work, retry and commit."""
     hang_limit: float | None = Field(default=None, ge=0, allow_inf_nan=False)
-    """Seconds that a worker may spend on one shard before it is killed and its shard is tried again. 0: no limit. Left
-    out: 20 times the usual time for a shard of this run and at least an hour; 12 hours until the first shard is
-    finished. No time in seconds fits all models and machines, and an unattended run must not wait for a hung worker
-    for ever; so the default is a multiple, and generous. A worker may take an hour to start."""
+    """Seconds that a worker may spend on one shard before it is killed and its shard is retried. 0: no limit. Default:
+    20 times the usual time for a shard of this run, at least an hour, and 12 hours until the first shard is finished.
+    No fixed time fits all models and machines, so the default is a generous multiple. A worker may take an hour to
+    start."""
 
 
 class MarginSpec(_Strict):
-    """What a comparison of two runs asks of one metric or measure."""
+    """The criterion for one metric or measure in a comparison of two runs."""
 
     metric: str
-    """A metric; a measure (`energy`, `instability`, `alignment`, `symmetry`), all stages; `seconds`, `peak_memory`."""
+    """A metric, a measure (`energy`, `instability`, `alignment`, `symmetry`), `seconds` or `peak_memory`."""
     margin: float = Field(gt=0, allow_inf_nan=False)
-    """The largest change that does not matter: two runs that differ by less are the same."""
+    """The largest change that does not matter: runs that differ by less count as the same."""
     relative: bool = False
-    """Whether the margin is a share of the earlier run's mean. Always so for `seconds` and `peak_memory`."""
+    """Whether the margin is a share of the earlier run's mean. Always true for `seconds` and `peak_memory`."""
     better: Literal["higher", "lower", "neither"] | None = None
-    """Which side is better; what is known of the metric where left out. Measures: neither."""
+    """Which side is better. Default: as the metric declares it; neither for measures."""
     required: bool = True
-    """Whether the nightly flow fails where it is worse."""
+    """Whether the nightly flow fails if it is worse."""
 
 
 class NightlySpec(_Strict):
-    """How a run is compared with an earlier one, and what the nightly flow keeps. Decides no numbers."""
+    """How a run is compared with an earlier one, and how many nights are kept. Does not affect the numbers."""
 
     baseline: str = Field(default="nightly", pattern=CELL_NAME)
     """Name of the baseline (`skewbench baseline set`) that each night is compared with."""
     keep: int = Field(default=14, ge=1)
-    """How many nights stay in the lake; those that a baseline names stay beside them."""
+    """How many nights are kept in the lake, in addition to those that a baseline names."""
     level: float = Field(default=0.01, gt=0, lt=0.5)
-    """Level of all tests, adjusted over the whole table; those of speed among themselves."""
+    """Level of all tests, adjusted for multiple tests over the table; tests of speed form a family of their own."""
     margins: tuple[MarginSpec, ...] = ()
-    """What is asked of metrics and measures; one that is not named has no margin and is not required."""
+    """Criteria by metric or measure. One without an entry has no margin and is not required."""
     measures_margin: float = Field(default=0.2, gt=0, allow_inf_nan=False)
-    """Margin of measures that are not named, in standard deviations between the earlier run's images."""
+    """Margin of measures without an entry, in standard deviations between the earlier run's images."""
 
     @model_validator(mode="after")
     def _metrics_are_distinct(self) -> "NightlySpec":
         names = [margin.metric for margin in self.margins]
         if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"margins: {twice[0]!r} is named more than once")
+            raise ValueError(f"margins: duplicate entry {twice[0]!r}")
         return self
 
 
@@ -178,7 +178,7 @@ class Experiment(_Strict):
     model: ModelSpec = ModelSpec()
     prompts: PromptSpec = PromptSpec()
     seeds: int = Field(default=4, ge=1, le=100_000)
-    """Images a prompt and cell."""
+    """Images per prompt and cell."""
     shared_seeds: bool = False
     """Whether all prompts use the same noise seeds, as in the paper."""
     generation: GenerationSpec = GenerationSpec()
@@ -187,16 +187,16 @@ class Experiment(_Strict):
     metrics: tuple[str, ...] = ("binding", "msssim_diversity", "sharpness", "contrast")
     """Scorers, by name."""
     required: tuple[str, ...] = ()
-    """Scorers among `metrics` that the run needs. Without their weights nothing is generated; a cell for which one of
-    them gives no value makes the run incomplete. The others are left out with the reason."""
+    """Scorers among `metrics` that the run needs. If their weights are missing, nothing is generated; a cell without a
+    value of one of them makes the run incomplete. Other scorers without weights are left out, with the reason."""
     reference: str | None = None
-    """Real images that `distribution` compares with: a folder, or another run's id (its baseline is taken)."""
+    """Real images for `distribution`: a folder, or the id of another run, whose baseline images are used."""
     max_unusable: float = Field(default=0.2, ge=0, le=1)
     """Share of a cell's samples that may be failed, blank or non-finite. With more of them, or without any usable
-    image, the run is incomplete and fails; run again, it generates the shards of these samples again."""
+    image, the run is incomplete and fails. Run it again to retry the shards of these samples."""
     workers: WorkerSpec = WorkerSpec()
     repeat: str = ""
-    """Makes a run of an unchanged experiment and build a run of its own; the nightly flow sets its scheduled time."""
+    """Any text: makes this a separate run of an unchanged experiment and build. Nights have their scheduled time."""
 
     nightly: NightlySpec = NightlySpec()
     """Comparison with an earlier run."""
@@ -205,7 +205,7 @@ class Experiment(_Strict):
     def _cells_are_distinct(self) -> "Experiment":
         names = [cell.name for cell in self.cells]
         if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"cells: the name {twice[0]!r} is used more than once")
+            raise ValueError(f"cells: duplicate name {twice[0]!r}")
         return self
 
     @model_validator(mode="after")
@@ -221,9 +221,9 @@ class Experiment(_Strict):
 
 
 def parse_experiment(content: dict[str, object], where: str) -> Experiment:
-    """Validate an experiment's fields, strictly: a number is not read out of a string.
+    """Validate an experiment's fields strictly: a string is not accepted as a number.
 
-    Raises `InputError` with the mistakes: field, value, what is allowed.
+    Raises `InputError` that lists the errors: field, value, what is allowed.
     """
     try:
         return Experiment.model_validate_json(json.dumps(content), strict=True)

@@ -70,12 +70,23 @@ def generate_shard(
     given_up: Mapping[str, str] = MappingProxyType({}),
     batch: int | None = None,
 ) -> ShardRows:
-    """Generate and measure a shard's samples. Where memory runs out, the batch is halved, for the rest of the shard.
+    """Generate and measure a shard's samples. If memory runs out, the batch is halved for the rest of the shard.
 
-    `one_by_one`: after repeated failures; a sample that raises then becomes a row with status `failed` and its error,
-    and the others go on. `given_up`: ids of samples that are not tried any more, with the reason. `batch`: what memory
-    was found to be enough for. Where a knob depends on the batch, batches stay as they are, since their members decide
-    numbers. Raises `BrokenDeviceError`, and `RuntimeError` where memory is not enough for the smallest batch.
+    Args:
+        pipeline: The loaded pipeline.
+        setting: What all samples of the run share.
+        shard: The samples.
+        one_by_one: Whether this is a try after repeated failures: a sample that raises then becomes a row with status
+            `failed` and its error, and the others continue.
+        given_up: Reasons by id of samples that are no longer tried.
+        batch: Batch size that was found to fit into memory; None: that of the experiment.
+
+    Returns:
+        The shard's rows. If a knob depends on the batch, batches are not split, since their members affect the numbers.
+
+    Raises:
+        BrokenDeviceError: A sample left the device in an unknown state.
+        RuntimeError: Memory is too small for the smallest batch.
     """
     fixed_batch = shard.cell.knob.depends_on_batch
     rows = ShardRows(batch=setting.batch if fixed_batch else 1 if one_by_one else batch or setting.batch)
@@ -91,8 +102,12 @@ def generate_shard(
                     _add_batch(rows, pipeline, setting, shard, some, encoders)
             except torch.OutOfMemoryError as error:
                 if fixed_batch or len(some) == 1:
-                    why = "the knob depends on the batch, so workers.batch is not halved" if fixed_batch else "no less"
-                    raise RuntimeError(f"memory is not enough for a batch of {len(some)} ({why}): {error}") from error
+                    why = (
+                        "cannot reduce it, since the knob depends on the batch"
+                        if fixed_batch
+                        else "cannot reduce it further"
+                    )
+                    raise RuntimeError(f"out of memory with batch size {len(some)}; {why}: {error}") from error
                 rows.batch = len(some) // 2
                 continue
             except Exception as error:
@@ -116,9 +131,18 @@ def generate_batch(
     size: tuple[int, int],
     recorder: Recorder | None = None,
 ) -> Pixels:
-    """Images of some samples, in [0, 1], unrounded. Each sample's noise comes from a CPU generator of its own.
+    """Generate the images of some samples. Each sample's noise comes from a CPU generator of its own.
 
-    `recorder` holds their measures afterwards. `size`: width and height in pixels.
+    Args:
+        pipeline: The loaded pipeline.
+        samples: The samples of the batch.
+        knob: The knob of their cell.
+        generation: How the run generates.
+        size: Width and height in pixels.
+        recorder: Records the measures of the samples.
+
+    Returns:
+        Images in [0, 1] of shape (samples, height, width, 3), not rounded.
     """
     family = family_of(pipeline)
     request = Request(
@@ -135,7 +159,7 @@ def generate_batch(
 
 
 def to_png(pixels: Float[np.ndarray, "h w 3"]) -> bytes:
-    """PNG of an image in [0, 1], rounded as diffusers rounds; what is not a number is drawn black."""
+    """Encode an image in [0, 1] as PNG, rounded as diffusers rounds; NaN becomes black."""
     buffer = BytesIO()
     Image.fromarray((np.nan_to_num(pixels) * 255).round().astype(np.uint8)).save(buffer, "PNG")
     return buffer.getvalue()
@@ -149,7 +173,7 @@ def _add_batch(
     batch: Sequence[Sample],
     encoders: ThreadPoolExecutor,
 ) -> None:
-    """Draw a batch, and leave its images to the encoders; those of the batch before it are done by then."""
+    """Generate a batch and hand its images to the encoders, which are done with the previous batch by then."""
     measure, device = setting.measure, pipeline.device
     recorder = Recorder(every=measure.every, detail=measure.detail, columns=measure.columns)
     on_gpu = device.type == "cuda"
@@ -180,7 +204,7 @@ def _judge(image: Float[np.ndarray, "h w 3"]) -> tuple[str, str | None]:
     if not np.isfinite(image).all():
         return "nonfinite", f"{np.count_nonzero(~np.isfinite(image))} values of the image are not finite"
     if is_blank((image * 255).round().astype(np.uint8)):
-        return "blank", "the image is of one colour"
+        return "blank", "the image has only one colour"
     return "ok", None
 
 
@@ -236,7 +260,7 @@ def _stability_rows(shard: Shard, batch: Sequence[Sample], measured: pa.Table) -
 
 @cache
 def cpu_name() -> str:
-    """The processor's model, where the system tells it."""
+    """Return the processor model, or `cpu` if the system does not reveal it."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:
             return next(line.split(":", 1)[1].strip() for line in file if line.startswith("model name"))

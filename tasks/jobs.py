@@ -1,4 +1,4 @@
-"""What a worker is asked to do, and what it needs. Imports neither torch nor diffusers: the driver makes these."""
+"""The jobs of workers and what they need. Imports neither torch nor diffusers, since the driver makes these."""
 
 from dataclasses import dataclass, field
 

@@ -21,7 +21,7 @@ _HUB_FILES = ["*.json", "*.txt", "**/*.json", "**/*.txt"]
 
 
 class ModelNotHereError(InputError):
-    """The files of a hub model are not on this machine, and were not fetched."""
+    """The files of a hub model are not on this machine and were not downloaded."""
 
 
 @dataclass(frozen=True)
@@ -71,15 +71,18 @@ def check_model(spec: ModelSpec) -> Path | None:
     if spec.id in BUNDLED:
         raise InputError(f"model.id {spec.id!r}: its weights are missing from this installation ({folder})")
     if folder.is_dir():
-        raise InputError(f"model.id {spec.id!r}: this folder holds no model_index.json, so it is no diffusers model")
+        raise InputError(f"model.id {spec.id!r}: not a diffusers model: this folder has no model_index.json")
     if spec.id.count("/") != 1 or spec.id.startswith((".", "/", "~")):
-        raise InputError(f"model.id {spec.id!r}: neither {', '.join(BUNDLED)}, nor a hub id (owner/name), nor a folder")
+        raise InputError(
+            f"model.id {spec.id!r}: not a model; use {', '.join(BUNDLED)}, a hub id (owner/name) or a folder"
+        )
     return None
 
 
 def check_source(source: ModelSource) -> None:
-    """Raises `RunError` where this machine has other files of a model than the driver, or none. Those of a hub model,
-    whose folder is named by its commit, are fetched.
+    """Raise `RunError` if this machine has no files of a model, or other files than the driver.
+
+    The files of a hub model, whose folder is named by its commit, are downloaded.
     """
     if source.folder.name == source.revision:
         return
@@ -87,8 +90,8 @@ def check_source(source: ModelSource) -> None:
     found = _digest_of_files(folder) if folder.is_dir() else "none"
     if found != source.revision:
         raise RunError(
-            f"another {source.spec.id} than the driver's is on {socket.gethostname()}: the digest of its files in "
-            f"{folder} is {found}, not {source.revision}"
+            f"{socket.gethostname()} has a different {source.spec.id} than the driver: the digest of its files in "
+            f"{folder} is {found}, the driver's {source.revision}"
         )
 
 
@@ -112,7 +115,7 @@ def _folder_here(source: ModelSource) -> Path:
 
 
 def image_size(source: ModelSource, width: int | None, height: int | None) -> tuple[int, int]:
-    """Return width and height in pixels: what is asked for, or the model's own size, from its configuration."""
+    """Return width and height in pixels: the requested size, or the model's native one from its configuration."""
     native = family_of_source(source).native_size(partial(part_config, source))
     return width or native[0], height or native[1]
 
@@ -132,7 +135,7 @@ def _pipeline_class(spec: ModelSpec, folder: Path) -> str:
     try:
         return str(json.loads(path.read_text(encoding="utf-8"))["_class_name"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"model.id {spec.id!r}: {path} names no pipeline class ({type(error).__name__})") from None
+        raise InputError(f"model.id {spec.id!r}: {path} has no pipeline class ({type(error).__name__})") from None
 
 
 def _family(spec: ModelSpec, folder: Path) -> Family:
@@ -183,6 +186,5 @@ def _hub_snapshot(spec: ModelSpec, download: bool) -> str:
     except (LocalEntryNotFoundError, RepositoryNotFoundError, HfHubHTTPError, OSError) as error:
         why = "not on this machine" if offline else f"{type(error).__name__}"
         raise ModelNotHereError(
-            f"model.id {spec.id!r}: {why}; `hf download {spec.id}` fetches it where there is a network, "
-            "or give a local folder"
+            f"model.id {spec.id!r}: {why}; download it with `hf download {spec.id}`, or use a local folder"
         ) from None

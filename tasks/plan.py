@@ -30,7 +30,18 @@ class Shard:
 def plan_shards(
     experiment: Experiment, prompts: list[Prompt], run_id: str, size: tuple[int, int], shard: int
 ) -> list[Shard]:
-    """All shards of a run, in order of cells, of about `shard` samples each. `size`: width and height in pixels."""
+    """Plan the shards of a run.
+
+    Args:
+        experiment: The experiment.
+        prompts: Its prompts.
+        run_id: The run.
+        size: Width and height in pixels.
+        shard: Approximate number of samples per shard.
+
+    Returns:
+        All shards, in order of cells.
+    """
     whole_prompts = max(1, shard // experiment.seeds)
     shards = []
     for cell in experiment.cells:

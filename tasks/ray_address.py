@@ -1,11 +1,11 @@
-"""The address of a Ray cluster: whether it is one, and whether anybody answers there. Light to import: Ray is not."""
+"""Checks the address of a Ray cluster without importing Ray, which is slow."""
 
 import socket
 
 from skewbench.vocabulary.errors import InputError
 
-KNOCK = 10.0
-"""Seconds that a cluster has to answer."""
+CONNECT_SECONDS = 10.0
+"""Seconds within which a cluster must answer."""
 
 
 def check_reachable(address: str) -> None:
@@ -14,8 +14,8 @@ def check_reachable(address: str) -> None:
     if address == "auto":
         return
     if not (colon and port.isdigit()):
-        raise InputError(f"ray address {address!r}: HOST:PORT, ray://HOST:PORT or auto is wanted")
+        raise InputError(f"ray address {address!r}: not an address; use HOST:PORT, ray://HOST:PORT or auto")
     try:
-        socket.create_connection((host, int(port)), timeout=KNOCK).close()
+        socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
     except (OSError, OverflowError) as error:
-        raise InputError(f"ray address {address!r}: no cluster answers there ({error})") from None
+        raise InputError(f"ray address {address!r}: no cluster answers at this address ({error})") from None

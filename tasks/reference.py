@@ -17,7 +17,7 @@ from skewbench.storage.store import Store
 from skewbench.vocabulary.errors import InputError
 
 _AT_ONCE = 64
-NONE = "nothing to compare with; name a folder of images or a run: `skewbench score --reference`, `reference:`"
+NONE = "no reference; set `reference:` or `skewbench score --reference` to a folder of images or a run"
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,15 @@ class Reference:
 
 
 def find_reference(store: Store, given: str) -> Reference:
-    """A folder, or a run by id or beginning of it: its baseline, else all its cells. Raises `InputError`."""
+    """Find the reference images that a user named.
+
+    Args:
+        store: The lake.
+        given: A folder, or the id of a run or its beginning; of a run, the baseline's images, else those of all cells.
+
+    Raises:
+        InputError: Neither a folder with files nor a run.
+    """
     if (folder := Path(given)).is_dir():
         listing = [f"{file.relative_to(folder)}\0{file.stat().st_size}" for file in _files(folder)]
         if not listing:
@@ -41,20 +49,20 @@ def find_reference(store: Store, given: str) -> Reference:
     try:
         run = find_run(store, given)
     except InputError as error:
-        raise InputError(f"reference {given!r}: neither a folder nor a run of the lake ({error})") from None
+        raise InputError(f"reference {given!r}: not a folder, and not a run of the lake ({error})") from None
     parts = tuple(part for part in run.parts if part.table in ("samples", "images"))
     key = sha256(f"{run.run_id} {run.baseline}".encode()).hexdigest()[:8]
     return Reference(f"{run.run_id} {run.baseline or 'all cells'}", key, parts=parts, cell=run.baseline)
 
 
 def check_reference(store: Store, given: str | None, name: str) -> None:
-    """Raises `InputError` for what `find_reference` will not find; a run named `name` may be compared with itself."""
+    """Raise `InputError` if `find_reference` will fail; a run of the experiment `name` may reference itself."""
     if given and not (f"{name}-".startswith(given) or given.startswith(f"{name}-")):
         find_reference(store, given)
 
 
 def images_of(store: Store, reference: Reference) -> Iterator[np.ndarray]:
-    """Its images. What is no readable image, such as a text file among them, is left out."""
+    """Yield the images of a reference. Files that are not readable images are left out."""
     stored = (
         (Path(file).read_bytes() for file in _files(Path(reference.folder)))
         if reference.folder
@@ -68,17 +76,17 @@ def images_of(store: Store, reference: Reference) -> Iterator[np.ndarray]:
 
 
 def stored_images(store: Store, parts: tuple[Part, ...], cell: str | None) -> Iterator[bytes]:
-    """Encoded images of a cell's samples (None: of all) that are `ok`, each once; a few in memory at a time."""
+    """Yield the encoded images of a cell's `ok` samples (None: of all cells), each once, a few in memory at a time."""
     good = pc.field("status") == "ok"
     where = good if cell is None else good & (pc.field("cell") == cell)
     samples = (read_part(store, part, ["sample_id"], where) for part in parts if part.table == "samples")
-    wanted = {sample for table in samples for sample in table["sample_id"].to_pylist()}
+    missing = {sample for table in samples for sample in table["sample_id"].to_pylist()}
     for part in (part for part in parts if part.table == "images"):
         with store.open(part.path) as file:
             for batch in pq.ParquetFile(file).iter_batches(_AT_ONCE, columns=["sample_id", "image"]):
                 for row in batch.to_pylist():
-                    if row["sample_id"] in wanted and row["image"] and row["image"]["bytes"]:
-                        wanted.remove(row["sample_id"])
+                    if row["sample_id"] in missing and row["image"] and row["image"]["bytes"]:
+                        missing.remove(row["sample_id"])
                         yield row["image"]["bytes"]
 
 

@@ -1,4 +1,4 @@
-"""A sample of the lake as a script of plain diffusers that draws the same image."""
+"""Writes a script of plain diffusers that generates the image of a sample again."""
 
 from dataclasses import fields
 from typing import Any
@@ -17,7 +17,7 @@ torch.set_num_threads({threads})  # as in the run: sums differ in the last bits
 pipeline = {load}{device}
 
 
-def draw():
+def generate():
     return {call}
 
 
@@ -63,14 +63,14 @@ def replay_script(sample: dict[str, Any], experiment: Experiment, run_id: str, f
 def _drawn(cell: Cell, family: Family, steps: int, attention_kernel: str) -> tuple[str, str]:
     """Imports, and the lines that make the image."""
     if cell.knob.kind == "vanilla":
-        return "", "image = draw()"
+        return "", "image = generate()"
     knob, kind = cell.knob, type(cell.knob)
     name, module = kind.__name__, kind.__module__
     settings = ", ".join(f"{field.name}={getattr(knob, field.name)!r}" for field in fields(knob) if field.repr)
     kernel = "" if attention_kernel == "torch" else f", kernel={attention_kernel!r}"
     given = f"{name}({settings}), samples=1, steps=len(pipeline.scheduler.timesteps){kernel}"
     perturbed = f"with perturb(pipeline.{family.denoiser}, {given}):"
-    lines = f"pipeline.scheduler.set_timesteps({steps})\n{perturbed}\n    image = draw()"
+    lines = f"pipeline.scheduler.set_timesteps({steps})\n{perturbed}\n    image = generate()"
     if module.startswith("skewbench."):
         return f"from skewbench.stability import {name}, perturb\n", lines
     return f"from skewbench.stability import perturb\nfrom {module} import {name}\n", lines

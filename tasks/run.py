@@ -45,7 +45,7 @@ class Run:
     setting: Setting
     shards: list[Shard]
     begun: Manifest | None
-    """Its manifest where it was begun before, as it was then: whoever drives the run claims it anew."""
+    """Its manifest if the run was started before, as read then; the driver claims it again."""
 
     @property
     def id(self) -> str:
@@ -60,14 +60,23 @@ class Run:
 
 
 def prepare(experiment: Experiment, lake: str, download: bool = False) -> Run:
-    """Check an experiment against prompts, model, scorers and lake, and plan it. Raises `InputError`."""
+    """Check an experiment against prompts, model, scorers and lake, and plan it. Writes nothing.
+
+    Args:
+        experiment: The experiment.
+        lake: Folder or URL of the lake.
+        download: Whether to download the weights of a hub model.
+
+    Raises:
+        InputError: The experiment cannot run.
+    """
     prompts = load_prompts(experiment.prompts)
     check_metrics(experiment.metrics, experiment.required)
     source = resolve_model(experiment.model, download)
     check_blocks(experiment, blocks_of(source))
     store = open_store(lake)
     store.check_writable()
-    check_reference(store, experiment.reference, experiment.name)  # now, not when all is drawn
+    check_reference(store, experiment.reference, experiment.name)  # before anything is generated
     identity = run_id(experiment, prompts, source.revision, source_digest(experiment, pipeline_class(source)))
     size = image_size(source, experiment.generation.width, experiment.generation.height)
     begun = read_manifest(store, identity)
@@ -83,7 +92,11 @@ def prepare(experiment: Experiment, lake: str, download: bool = False) -> Run:
 
 
 def workers_of(manifest: Manifest) -> WorkerSpec:
-    """How a run was cut and placed. Raises `InputError` for a manifest that says what no experiment may."""
+    """Read how a run's work was divided and placed.
+
+    Raises:
+        InputError: The manifest has values that no experiment may have.
+    """
     try:
         return WorkerSpec.model_validate(manifest.experiment.get("workers", {}))
     except ValidationError as error:
@@ -92,13 +105,13 @@ def workers_of(manifest: Manifest) -> WorkerSpec:
 
 
 def start(run: Run, lease: Lease) -> RunState:
-    """Claim a run for this driver, and read its receipts; begin it, with status `running`, where it has no manifest.
+    """Claim a run for this driver and read its receipts; a run without a manifest starts with status `running`.
 
-    To the metrics of one that was begun come those that the experiment has now, and what it requires now replaces what
-    it required; they are written at commit.
+    For a resumed run, the experiment's metrics are added to the known ones, and its `required` replaces the earlier
+    list. Both are written at commit.
 
     Raises:
-        RunError: the lease is another driver's by now, or the run is being removed.
+        RunError: Another driver has taken the lease over, or the run is being removed.
     """
     manifest = claim(run.store, lease, lambda: _first_manifest(run))
     run.store.put_new(plan_path(run.id), manifest.stored or b"")  # lakes of older versions have none
@@ -133,7 +146,7 @@ def _first_manifest(run: Run) -> Manifest:
 
 
 def caught_up(run: Run, lease: Lease) -> RunState:
-    """As `start`; the manifest is brought up to the receipts if all is generated but not committed."""
+    """Do what `start` does, and commit if everything is generated but not committed."""
     state = start(run, lease)
     if not generation_left(run, state) and not _is_whole(run, state):
         commit(run, state, [])
@@ -141,11 +154,11 @@ def caught_up(run: Run, lease: Lease) -> RunState:
 
 
 def generation_left(run: Run, state: RunState) -> list[GenerateJob]:
-    """Select what is to be generated: shards without a receipt, and shards that are tried again.
+    """Select the shards to generate: those without a receipt, and those that are retried.
 
-    Tried again are, where an earlier start ended the run, shards with unusable samples, in cells that have too many of
-    them. A run that never ended has no attempt to replace: its readers see what its receipts name. A shard whose rows
-    compaction has merged with those of others stays as it is.
+    Retried are the shards with unusable samples, in cells that have too many of these, if an earlier start ended the
+    run. A run that never ended has no earlier attempt to replace: its readers see the parts of its receipts. A shard
+    whose rows were merged with others by compaction is not retried.
     """
     attempts: dict[str, list[Receipt]] = defaultdict(list)
     for key, receipt in state.receipts.items():
@@ -168,16 +181,22 @@ def _merged(manifest: Manifest) -> set[str]:
 
 
 def scoring_left(run: Run, state: RunState) -> list[ScoreJob]:
-    """Committed shards that some scorer has not scored yet."""
+    """Select the committed shards that some scorer has not scored yet."""
     cells = {shard.id: shard.cell.name for shard in run.shards}
     return jobs_left(run.store, state, run.experiment.metrics, cells, run.experiment.reference)
 
 
 def commit(run: Run, state: RunState, outcomes: Iterable[Outcome]) -> Manifest:
-    """Bring the manifest up to what receipts say, and delete parts that it does not name.
+    """Commit what the receipts name, and delete parts that the manifest does not name.
 
-    `outcomes`: those of this start, of which the failed ones are named. The status is `incomplete` while a shard is
-    without a receipt, a cell has too few usable images, or a required metric has no value in a cell.
+    Args:
+        run: The run.
+        state: Its state.
+        outcomes: Outcomes of this start, whose failures the manifest lists.
+
+    Returns:
+        The manifest. Its status is `incomplete` while a shard has no receipt, a cell has too few usable images, or a
+        required metric has no value in a cell.
     """
     receipts = current(state.survey(run.store).receipts)
     done = {key.shard for key in receipts if key.kind == GENERATION}
@@ -198,10 +217,17 @@ def commit(run: Run, state: RunState, outcomes: Iterable[Outcome]) -> Manifest:
 def commit_receipts(
     store: Store, state: RunState, outcomes: Iterable[Outcome], status: Status, derived: Iterable[Part] = ()
 ) -> Manifest:
-    """Write a manifest that names the parts of all receipts that count, and delete what it makes superfluous.
+    """Write a manifest that names the parts of all receipts that count, and delete superfluous parts.
 
-    `derived`: new parts of `analysis` or `regressions`, in place of the table's older ones. Raises `RunError` if
-    another driver has taken the run over: it leaves the lake as that driver made it.
+    Args:
+        store: The lake.
+        state: The run's state.
+        outcomes: Outcomes of this start, whose failures the manifest lists.
+        status: Status of the run.
+        derived: New parts of `analysis` or `regressions`, which replace the table's older ones.
+
+    Raises:
+        RunError: Another driver has taken the run over. The lake is then left as that driver made it.
     """
     if state.files is None:
         state.survey(store)
@@ -209,18 +235,18 @@ def commit_receipts(
     receipts = counting(state.receipts)
     void = [receipt for key, receipt in state.receipts.items() if key not in receipts] + state.duplicates
     failed = [FailedJob(str(o.job.key), o.error or "", o.job.key) for o in outcomes if o.receipt is None]
-    # shards that an earlier start set aside, and this one, which only scored, did not try
+    # shards that failed in an earlier start; this start only scored and did not retry them
     tried = {key.shard for key in (*receipts, *(one.key for one in failed if one.key)) if key.kind == GENERATION}
     failed += [
         one for one in manifest.failed_jobs if one.key and one.key.kind == GENERATION and one.key.shard not in tried
     ]
     derived = list(derived)
-    gone = {part.path for receipt in void for part in receipt.parts} - set(manifest.replaced.values())
-    gone -= {part.path for receipt in receipts.values() for part in receipt.parts}
+    dropped = {part.path for receipt in void for part in receipt.parts} - set(manifest.replaced.values())
+    dropped -= {part.path for receipt in receipts.values() for part in receipt.parts}
     held = dict.fromkeys(part for parts in parts_by_receipt(manifest, receipts).values() for part in parts)
     # what no receipt vouches for stays too, until newer answers replace it
     kept = [part for part in manifest.parts if part.table not in {new.table for new in derived}]
-    parts = (*(part for part in dict.fromkeys((*held, *kept)) if part.path not in gone), *derived)
+    parts = (*(part for part in dict.fromkeys((*held, *kept)) if part.path not in dropped), *derived)
     named = replace(manifest, status=status, parts=parts, jobs=records_of(receipts, manifest), failed_jobs=failed)
     return commit_manifest(store, named, written=derived, void=void, state=state)
 
@@ -232,7 +258,7 @@ def _is_whole(run: Run, state: RunState) -> bool:
 
 
 def missing_metrics(lake: duckdb.DuckDBPyConnection) -> list[dict[str, str]]:
-    """Metrics that have no value in any row, with the reason."""
+    """List the metrics without a value in any row, each with the reason."""
     rows = lake.execute(
         """SELECT metric, any_value(reason) FROM (SELECT metric, value, reason FROM scores UNION ALL
            SELECT metric, value, reason FROM group_scores) GROUP BY metric HAVING count(value) = 0 ORDER BY metric"""
@@ -241,7 +267,7 @@ def missing_metrics(lake: duckdb.DuckDBPyConnection) -> list[dict[str, str]]:
 
 
 def is_finished(run: Run, state: RunState) -> bool:
-    """Whether there is nothing left to do: everything generated, scored and analysed."""
+    """Return whether everything is generated, scored and analysed."""
     if not _is_whole(run, state) or generation_left(run, state) or scoring_left(run, state):
         return False
     return any(part.table == "analysis" for part in state.manifest.parts)

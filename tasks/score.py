@@ -30,11 +30,19 @@ def score_images(
     images: tuple[Part, ...],
     missing: str | None = None,
 ) -> dict[str, pa.Table]:
-    """Score the images of one shard. A shard holds whole prompts, so that sets are whole too.
+    """Score the images of one shard. A shard holds whole prompts, so that sets of images are whole too.
 
-    `declared`: what the scorer is; `made`: the scorer. `samples`, `images`: the parts that hold the shard's rows, among
-    others' where the run was compacted. Returns rows of `scores`, or, for a scorer of sets, of `group_scores`; all NULL
-    with the reason where weights are `missing`.
+    Args:
+        store: The lake.
+        declared: Declaration of the scorer.
+        made: The scorer.
+        shard: Id of the shard.
+        samples: Parts that hold the shard's rows of `samples`; after compaction they also hold others.
+        images: Parts that hold the shard's images.
+        missing: Why the scorer cannot compute values; all values are then NULL with this reason.
+
+    Returns:
+        The rows of `scores`, or of `group_scores` for a scorer of sets, by table.
     """
     rows = _rows(store, shard, samples)
     encoded = {} if missing else _encoded_images(store, rows, images)
@@ -55,13 +63,13 @@ def _rows(store: Store, shard: str, samples: tuple[Part, ...]) -> list[dict[str,
 def _encoded_images(store: Store, rows: list[dict[str, Any]], images: tuple[Part, ...]) -> dict[str, bytes | None]:
     """The stored images of these samples, encoded."""
     cells, prompts = ({row[name] for row in rows} for name in ("cell", "prompt_id"))
-    wanted = pc.field("cell").isin(list(cells)) & pc.field("prompt_id").isin(list(prompts))
-    read = [read_part(store, part, ["sample_id", "image"], where=wanted).to_pylist() for part in images]
+    selected = pc.field("cell").isin(list(cells)) & pc.field("prompt_id").isin(list(prompts))
+    read = [read_part(store, part, ["sample_id", "image"], where=selected).to_pylist() for part in images]
     return {row["sample_id"]: row["image"] and row["image"]["bytes"] for part in read for row in part}
 
 
 def _decoded(row: dict[str, Any], content: bytes | None) -> tuple[np.ndarray | None, str | None]:
-    """The decoded image, or the reason why there is none to score."""
+    """Decode a sample's image, or return the reason why there is none to score."""
     if row["status"] != "ok":
         return None, f"the sample is {row['status']}: {row['reason']}"
     if content is None:
@@ -105,7 +113,7 @@ def _group_scores(declared: Declaration, made: GroupScorer, members: list[dict[s
 
 
 def score_fields(declared: Declaration, metric: str, score: Score) -> dict[str, Any]:
-    """The columns that the tables of scores have in common."""
+    """Return the columns that both tables of scores have."""
     return {
         "metric": metric,
         "value": score.value,

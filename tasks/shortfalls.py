@@ -18,8 +18,8 @@ UNUSABLE = ("failed", "blank", "nonfinite")
 MOST_FAULTS = 3
 """Failed jobs that an error message names."""
 _STUCK = (
-    "; {} of its shards were compacted with others and cannot be generated again: raise max_unusable, or measure the "
-    "experiment anew with another `repeat`"
+    "; {} of its shards were compacted with others and cannot be generated again: raise max_unusable, or run the "
+    "experiment again with another `repeat`"
 )
 RUN_AGAIN = "Run the same command again to retry."
 
@@ -52,7 +52,7 @@ def shortfalls(
         if unusable and (unusable > allowed * planned[cell] or unusable == planned[cell]):
             kinds = ", ".join(f"{statuses[name]} {name}" for name in UNUSABLE if statuses[name])
             reasons = sum((Counter(one.reasons) for one in of_cell), Counter())
-            commonest = f"; most often: {reasons.most_common(1)[0][0]}" if reasons else ""
+            commonest = f"; most common: {reasons.most_common(1)[0][0]}" if reasons else ""
             reason = f"{unusable} of {planned[cell]} samples have no usable image ({kinds}{commonest})"
             stuck = sum(_is_short(one) and any(part.path in merged for part in one.parts) for one in of_cell)
             found.append({"cell": cell, "reason": reason + (_STUCK.format(stuck) if stuck else "")})
@@ -107,9 +107,13 @@ def without_required(lake: duckdb.DuckDBPyConnection, required: Iterable[str]) -
         for name in required:
             values, reason = found.get((name, cell), (0, "it was not scored"))
             if not values:
-                why = f"the required metric {name} has no value (most often: {reason or 'no reason is known'})"
+                why = f"the required metric {name} has no value (most common reason: {reason or 'unknown'})"
                 missing.append(
-                    {"cell": cell, "metric": name, "reason": f"{why}; remove it from required, or the cause"}
+                    {
+                        "cell": cell,
+                        "metric": name,
+                        "reason": f"{why}; fix that, or remove it from required",
+                    }
                 )
     return missing
 

@@ -54,7 +54,7 @@ def fit(
 
 
 def begin_with(model: nn.Module, folder: Path) -> None:
-    """Save a model as a checkpoint of step 0, from which `fit` goes on. Raises where there is a checkpoint already."""
+    """Save a model as a checkpoint of step 0, from which `fit` resumes. Raises if there is a checkpoint already."""
     if (folder / "checkpoint.pt").exists():
         raise typer.BadParameter(f"{folder / 'checkpoint.pt'} is there already: train that stage on, or move it away")
     folder.mkdir(parents=True, exist_ok=True)

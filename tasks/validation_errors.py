@@ -1,4 +1,4 @@
-"""What is wrong with an experiment's fields, in words: each mistake once, with its field, value and what is allowed."""
+"""Describes errors in an experiment's fields: each error once, with its field, value and what is allowed."""
 
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
@@ -12,21 +12,21 @@ from pydantic.fields import FieldInfo
 RUN_NAME = r"^[a-z0-9][a-z0-9-]{0,39}$"
 CELL_NAME = r"^[a-z0-9][a-z0-9._-]{0,39}$"
 _NAMES = {
-    RUN_NAME: "1 to 40 lower-case letters, digits and hyphens, the first no hyphen",
-    CELL_NAME: "1 to 40 lower-case letters, digits, dots, underscores and hyphens, the first a letter or digit",
+    RUN_NAME: "1 to 40 lower-case letters, digits and hyphens, not starting with a hyphen",
+    CELL_NAME: "1 to 40 lower-case letters, digits, dots, underscores and hyphens, starting with a letter or digit",
 }
 _SHOWN = 80  # characters of a value
 
 
 def format_errors(error: ValidationError, model: type[BaseModel]) -> str:
-    """The mistakes in what was given for `model`, in the order of its fields: one in a line, several a line each."""
+    """Describe validation errors in the order of the fields of `model`: one per line."""
     every = [fault for fault in error.errors(include_url=False) if not _follows(fault)]
     faults = [(_place(fault["loc"], model), fault) for fault in every]
     lines = [
         _fault(field, models, [fault for _, fault in alike])
         for (field, models), alike in groupby(faults, key=lambda found: found[0])
     ]
-    return lines[0] if len(lines) == 1 else "\n  ".join([f"{len(lines)} mistakes", *lines])
+    return lines[0] if len(lines) == 1 else "\n  ".join([f"{len(lines)} errors", *lines])
 
 
 def _follows(fault: Any) -> bool:
@@ -59,7 +59,7 @@ def _fields(model: type) -> dict[str, FieldInfo]:
 
 
 def _kinds(model: type) -> tuple[Any, ...]:
-    """The values of the field `kind` by which a model is told from others."""
+    """The values of the field `kind` that select a model in a union."""
     return get_args(_fields(model)["kind"].annotation) if "kind" in _fields(model) else ()
 
 
@@ -102,7 +102,7 @@ def _without_kind(field: str, models: Sequence[type], fault: Any) -> str:
     branches = _models([_fields(model)[name].annotation for model in models if name in _fields(model)])
     known = ", ".join(repr(kind) for branch in branches for kind in _kinds(branch))
     tag = fault.get("ctx", {}).get("tag")
-    return f"kind is missing; there are {known}" if tag is None else f"kind {tag!r} is none of {known}"
+    return f"kind is missing; there are {known}" if tag is None else f"unknown kind {tag!r}; use one of {known}"
 
 
 def _meant(field: str, models: Sequence[type]) -> str:

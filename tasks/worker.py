@@ -21,12 +21,12 @@ from skewbench.storage.parts import new_attempt, write_part
 from skewbench.storage.receipts import Receipt, write_receipt
 from skewbench.storage.records import Part
 from skewbench.storage.store import Store, open_store
+from skewbench.tasks.cell_scores import CellScores
 from skewbench.tasks.generate import ShardRows, generate_shard
 from skewbench.tasks.identity import build
 from skewbench.tasks.jobs import GenerateJob, Job, Needs, ScoreJob
 from skewbench.tasks.models import check_source, load_pipeline
 from skewbench.tasks.score import score_images
-from skewbench.tasks.sets import CellScores
 from skewbench.tasks.setting import Setting
 from skewbench.vocabulary.errors import RunError
 
@@ -64,12 +64,12 @@ class Worker:
         """
         here = build()
         other = [
-            f"{what} is {here.get(what, 'missing')}, not {wanted}"
-            for what, wanted in self._build.items()
-            if here.get(what) != wanted
+            f"{what} is {here.get(what, 'missing')}, the driver's {expected}"
+            for what, expected in self._build.items()
+            if here.get(what) != expected
         ]
         if other:
-            raise RunError(f"another skewbench than the driver's is on {socket.gethostname()}: {', '.join(other)}")
+            raise RunError(f"{socket.gethostname()} has a different skewbench than the driver: {', '.join(other)}")
         if self._source:
             check_source(self._source)
         _ = self._store
@@ -80,7 +80,7 @@ class Worker:
         return self.write(job)
 
     def compute(self, job: Job) -> None:
-        """Draw or score, and hold what came of it until it is written: in another thread, beside the next job."""
+        """Generate or score, and keep the result until it is written in another thread, during the next job."""
         try:
             self._held[job.key] = self._do(job)
         except Exception:

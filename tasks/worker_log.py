@@ -1,4 +1,4 @@
-"""What workers log, brought to the driver as it is said, so that it outlives a worker that dies.
+"""Forwards the log of workers to the driver at once, so that it outlives a worker that dies.
 
 `logging`'s own queue handler and listener, with a queue of Ray's between them. Bounded at both ends: a worker says so
 many lines a minute, and counts the rest; the queue drops what it cannot hold.
@@ -83,7 +83,7 @@ class Bound(logging.Filter):
         super().__init__()
         self._lines, self._seconds = lines, seconds
         self._began, self._left_out = 0.0, 0
-        self._said = {True: 0, False: 0}
+        self._counts = {True: 0, False: 0}
         self._lock = threading.Lock()
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -93,10 +93,10 @@ class Bound(logging.Filter):
             if now - self._began >= self._seconds:
                 if self._left_out:
                     record.msg, record.args = f"[{self._left_out} lines left out] {record.getMessage()}", None
-                self._began, self._left_out, self._said = now, 0, {True: 0, False: 0}
+                self._began, self._left_out, self._counts = now, 0, {True: 0, False: 0}
             grave = record.levelno >= logging.WARNING
-            self._said[grave] += 1
-            if self._said[grave] > self._lines:
+            self._counts[grave] += 1
+            if self._counts[grave] > self._lines:
                 self._left_out += 1
                 return False
             return True

@@ -1,15 +1,15 @@
-"""What can go wrong, by whose fault."""
+"""Errors by cause: bad input, or a run that failed."""
 
 
 class InputError(Exception):
-    """Bad input: one clear line that names what was wrong and what is allowed; a line each of several mistakes.
+    """Bad input: one clear line that names what was wrong and what is allowed; one line per error if there are several.
 
     The command line exits with 2.
     """
 
 
 class RunError(Exception):
-    """The run cannot go on or did not finish. The command line exits with 1."""
+    """The run cannot continue or did not finish. The command line exits with 1."""
 
 
 class IncompleteRunError(RunError):

@@ -11,7 +11,7 @@ from skewbench.eval.binding.evaluate import Report, evaluate
 
 
 def main(
-    scenes: Annotated[int, typer.Option(min=1, help="How many scenes to draw.")] = 2000,
+    scenes: Annotated[int, typer.Option(min=1, help="Number of scenes to render.")] = 2000,
     seed: Annotated[int, typer.Option(help="Seed of scenes and damage.")] = 0,
 ) -> None:
     """Draw scenes, damage their images, and print where the binding scorer is wrong."""
@@ -37,11 +37,11 @@ def attribute_table(report: Report) -> Table:
 
 
 def defect_table(report: Report) -> Table:
-    """How often each defect was named, and what was said instead."""
-    table = Table("defect put in", "named", "n", "share", "said instead: times", title="defects named")
+    """How often each defect was detected, and what was detected instead."""
+    table = Table("defect", "detected", "n", "share", "detected instead: times", title="detected defects")
     for name, (_, word) in DEFECTS.items():
         n = report.named[name, True] + report.named[name, False]
-        instead = "; ".join(f"{said}: {k}" for (which, said), k in report.instead.most_common() if which == name)
+        instead = "; ".join(f"{other}: {k}" for (which, other), k in report.instead.most_common() if which == name)
         table.add_row(name, word, str(n), f"{report.share_named(name):.4f}" if n else "", instead)
     return table
 

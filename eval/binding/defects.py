@@ -20,8 +20,8 @@ Put = Callable[[Scene, np.random.Generator], Scene | None]
 
 def removed(scene: Scene, rng: np.random.Generator) -> Scene:
     """One object less."""
-    gone = int(rng.integers(len(scene.objects)))
-    return replace(scene, objects=tuple(thing for i, thing in enumerate(scene.objects) if i != gone))
+    missing = int(rng.integers(len(scene.objects)))
+    return replace(scene, objects=tuple(thing for i, thing in enumerate(scene.objects) if i != missing))
 
 
 def added(scene: Scene, rng: np.random.Generator) -> Scene | None:

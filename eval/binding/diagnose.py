@@ -28,7 +28,7 @@ class Defect:
 def diagnose(image: UInt8[np.ndarray, "h w 3"], meaning: CaptionMeaning) -> list[Defect]:
     """All defects of an image against what its prompt says; none for a faithful one.
 
-    Of an absent object nothing else is said, and nothing of the background of an image with no object. An object is
+    Nothing else is reported about an absent object, nor about the background of an image without objects. An object is
     called fused, and not missing, where another one has the outline of no one shape: sure in drawn images, a guess in
     badly generated ones. The scores do not tell the two apart.
     """

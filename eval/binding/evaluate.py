@@ -23,7 +23,7 @@ _FAR = 5.0
 
 @dataclass
 class Report:
-    """Counts. `seen`: (attribute, true value, seen value); `named`: (defect, whether its word was said)."""
+    """Counts. `seen`: (attribute, true value, seen value); `named`: (defect, whether its word was reported)."""
 
     seen: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     named: Counter[tuple[str, bool]] = field(default_factory=Counter)
@@ -79,7 +79,7 @@ def full_meaning(scene: Scene) -> CaptionMeaning:
 
 
 def _compare(scene: Scene, seen: Seen) -> Counter[tuple[str, str, str]]:
-    """Pairs objects by place, and compares all that is said of them."""
+    """Pairs objects by place, and compares all their attributes."""
     found: Counter[tuple[str, str, str]] = Counter()
     found["count", str(len(scene.objects)), str(len(seen.objects))] += 1
     found["background", scene.background, str(seen.background)] += 1

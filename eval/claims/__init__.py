@@ -1,4 +1,4 @@
-"""What was published, claim by claim, and how a number of ours is held against it."""
+"""The published claims, and how a number of ours is judged against each."""
 
 from skewbench.eval.claims.published import Claim, published_claims
 from skewbench.eval.claims.verdict import LEAST, Verdict, judge

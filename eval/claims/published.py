@@ -95,38 +95,38 @@ def _static(table: dict[str, Any], near: dict[str, str]) -> Iterator[Claim]:
 
 def _worst(table: dict[str, Any], near: dict[str, str]) -> Iterator[Claim]:
     key = {"alpha": table["alpha"], "adaptive": False}
-    said = f"α {table['alpha']:g}"
+    setting = f"α {table['alpha']:g}"
     for chosen, changes in table["changes"].items():
         for metric, change in changes.items():
             yield Claim(
-                "Worst 20%", "paper", f"{said} raises it on the worst 20% by {chosen}", "worst", metric, _sign(change),
-                change, key | {"chosen_by": chosen}, near.get(metric) if metric == chosen else None,
+                "Worst 20%", "paper", f"{setting} raises it on the worst 20% by {chosen}", "worst", metric,
+                _sign(change), change, key | {"chosen_by": chosen}, near.get(metric) if metric == chosen else None,
             )  # fmt: skip
     for metric in table["changes"]:
-        beyond = f"{said} repairs the worst 20% beyond the drift toward the mean (not tested there)"
+        beyond = f"{setting} repairs the worst 20% beyond regression to the mean (not tested there)"
         own = key | {"chosen_by": metric}
         yield Claim("Worst 20%", "paper", beyond, "worst_control", metric, 1, None, own, near.get(metric))
-        median = f"{said} does not harm the median image"
+        median = f"{setting} does not harm the median image"
         yield Claim("Median", "paper", median, "median", metric, 1, None, key, near.get(metric), no_harm=True)
 
 
 def _adaptive(table: dict[str, Any], near: dict[str, str]) -> Iterator[Claim]:
     base = table["destructive"]
-    said = f"α {base['alpha']:g}, β {base['beta']:g}"
+    setting = f"α {base['alpha']:g}, β {base['beta']:g}"
     static, adaptive = base | {"adaptive": False}, base | {"adaptive": True}
     for metric, before in table["baseline"].items():
         collapsed, rescued = table["static"][metric], table["rescued"][metric]
         other = near.get(metric)
         yield Claim(
-            "Collapse and rescue", "paper", f"static {said} collapses", "effect", metric, -1,
+            "Collapse and rescue", "paper", f"static {setting} collapses", "effect", metric, -1,
             round(collapsed - before, 3), static, other,
         )  # fmt: skip
         yield Claim(
-            "Collapse and rescue", "paper", f"the adaptive rule rescues {said}", "rule", metric, 1,
+            "Collapse and rescue", "paper", f"the adaptive rule rescues {setting}", "rule", metric, 1,
             round(rescued - collapsed, 3), adaptive, other,
         )  # fmt: skip
         yield Claim(
-            "Collapse and rescue", "paper", f"adaptive {said} does no harm", "effect", metric, 1,
+            "Collapse and rescue", "paper", f"adaptive {setting} does no harm", "effect", metric, 1,
             round(rescued - before, 3), adaptive, other, no_harm=True,
         )  # fmt: skip
 

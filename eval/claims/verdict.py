@@ -1,24 +1,29 @@
-"""Whether an interval bears a claim out."""
+"""Judges whether an interval supports a published claim."""
 
 from typing import Literal
 
 Verdict = Literal["confirmed", "contradicted", "not enough data", "not applicable"]
 
 LEAST = 10
-"""A verdict is not given for fewer samples, pairs or prompts: resampling so few tells little of their spread."""
+"""Fewest samples, pairs or prompts for a verdict: resampling fewer says little about their spread."""
 
 
 def judge(
     sign: int, low: float | None, high: float | None, n: int | None, prompts: int, margin: float | None = None
 ) -> Verdict:
-    """The verdict on a number that was claimed to have this sign.
+    """Judge a claim about the sign of a number.
 
     Args:
-        sign: +1 or -1.
-        low, high: of our number's interval; None where there is none, which bears out nothing.
-        n, prompts: how many samples or pairs the number is of, and of how many prompts.
-        margin: for a claim of no harm: confirmed where the interval lies above -margin, in the direction of `sign`;
-            contradicted where it reaches below that and lies below 0.
+        sign: The claimed sign, +1 or -1.
+        low: Lower end of our interval, or None without one.
+        high: Upper end of our interval, or None without one.
+        n: Number of samples or pairs behind the number.
+        prompts: Number of prompts behind the number.
+        margin: For a claim of no harm: confirmed if the interval lies above -margin in the direction of `sign`,
+            contradicted if it reaches below -margin and lies below 0.
+
+    Returns:
+        The verdict; `not enough data` without an interval, or for an n or number of prompts below `LEAST`.
     """
     if low is None or high is None or n is None or min(n, prompts) < LEAST:
         return "not enough data"

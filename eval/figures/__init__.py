@@ -1,6 +1,6 @@
-"""What charts share: the theme, and charts of several queries. A Polars frame in, an altair chart out.
+"""Shared by charts: the theme, and charts of several queries. Each takes a Polars frame and returns an Altair chart.
 
-A query's own chart stands in its folder, `figure.py`. Colours and fonts are the reader's (`theme`).
+The chart of a single query is in its folder, `figure.py`. Colours and fonts come from `theme`.
 """
 
 from skewbench.eval.figures.change import change_by_regime

@@ -1,4 +1,4 @@
-"""A chart as the bytes of a file, in the theme's light colours."""
+"""Renders a chart as an image file, in the theme's light colours."""
 
 from typing import Any, Literal
 
@@ -12,16 +12,16 @@ WIDTH = 640
 
 
 def draw(spec: dict[str, Any], format: Literal["png", "svg"] = "png", width: int = WIDTH, scale: float = 1.5) -> bytes:
-    """Draw a chart on white.
+    """Render a chart on white.
 
     Args:
-        spec: Of Vega-Lite, as `chart.to_dict()` gives it; a configuration of its own is left out.
-        format: Of the file.
-        width: Pixels of a chart that would be as wide as its container.
-        scale: Pixels of the image a pixel of the chart, for `png`.
+        spec: Vega-Lite specification, as `chart.to_dict()` returns it; its own configuration is ignored.
+        format: Format of the file.
+        width: Width in pixels of a chart that otherwise fills its container.
+        scale: Pixels of the image per pixel of the chart, for `png`.
 
     Returns:
-        The file's content.
+        The content of the file.
     """
     whole = {**spec, "config": {**config(), "background": "white", "padding": 12}}
     if whole.get("width") == "container":

@@ -1,4 +1,4 @@
-"""Pairs -> a row a cell, metric, stage and set, with change, tests and verdict. Knows nothing of the lake."""
+"""Turns pairs into one row per cell, metric, stage and set, with change, tests and verdict. Does not read the lake."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -22,15 +22,15 @@ from skewbench.eval.statistics import (
 KEY = ("cell", "kind", "metric", "stage", "set")
 Row = dict[str, Any]
 _FINER = 10
-"""How much smaller than a lone effect needs it the least p of random flips is, in a table of so many rows."""
+"""The smallest p-value of random flips is at least this many times below what a lone effect in the table needs."""
 
 
 @dataclass(frozen=True)
 class Margin:
-    """What is asked of a metric or measure."""
+    """The criterion by which a metric or measure is judged."""
 
     margin: float | None = None
-    """The largest change that does not matter; None: there is none to test against."""
+    """The largest change that does not matter, in the unit of the metric; None: no equivalence test."""
     better: Literal["higher", "lower"] | None = None
     required: bool = False
 
@@ -40,19 +40,22 @@ def judged(
     margin_of: Callable[[str, str, np.ndarray], Margin],
     level: float,
     others: Iterable[Row] = (),
-    lost: dict[str, int] | None = None,
+    failed: dict[str, int] | None = None,
 ) -> pl.DataFrame:
-    """The table of verdicts, in the order in which its keys first appear.
+    """Judge the pairs of two runs.
 
     Args:
-        pairs: a row a pair: the columns of `KEY`, `unit`, `prompt_id`, `before`, `value`, and `moved`, whether the two
-            differ beyond rounding (NULL: nothing can be said, since device or versions differ), and `gone`, whether
-            the later run has no value where it should (`value` is NaN).
-        margin_of: from kind, metric and the values of the earlier run to what is asked of it.
-        level: of every test, after Benjamini and Hochberg over all rows with one. Those of speed are a family of their
-            own: another question, of other data. Beside a hundred rows of equal images three of them would drown.
-        others: rows that have evidence already (speed), or an `obstacle`.
-        lost: by cell, how many more images the later run lost.
+        pairs: One row per pair, with the columns of `KEY`, `unit`, `prompt_id`, `before` and `value`; `moved`, whether
+            the two differ beyond rounding (NULL: unknown, since device or versions differ); and `disappeared`, whether
+            the later run lacks a value that it should have (`value` is then NaN).
+        margin_of: Returns the criterion of a kind and metric, given the values of the earlier run.
+        level: Level of each test, after Benjamini and Hochberg over all rows with a test. Rows of speed form a family
+            of their own: they answer another question from other data, and would drown among rows of equal images.
+        others: Further rows, which already have evidence (speed) or an `obstacle`.
+        failed: By cell, how many more images failed in the later run than in the earlier one.
+
+    Returns:
+        The table of verdicts, one row per key, in the order in which the keys first appear.
     """
     tests = 0 if pairs.is_empty() else pairs.filter(_TESTED).select(KEY).n_unique()
     parts = pairs.partition_by("cell", "kind", maintain_order=True)
@@ -63,8 +66,8 @@ def judged(
         for row, q in zip(family, adjusted, strict=True):
             row["q"] = float(q)
     for row in rows:
-        row["verdict"], row["reason"] = judge(_evidence(row, (lost or {}).get(row["cell"], 0)), level)
-        for name in ("obstacle", "least_p", "tests", "nonfinite", "gone", "newly_lost"):
+        row["verdict"], row["reason"] = judge(_evidence(row, (failed or {}).get(row["cell"], 0)), level)
+        for name in ("obstacle", "least_p", "tests", "nonfinite", "disappeared", "newly_failed"):
             row.pop(name)
     cleaned = [{name: None if _is_nan(value) else value for name, value in row.items()} for row in rows]
     return pl.DataFrame(cleaned, schema=_SCHEMA, infer_schema_length=None)
@@ -73,9 +76,9 @@ def judged(
 def _rows(
     pairs: pl.DataFrame, margin_of: Callable[[str, str, np.ndarray], Margin], level: float, tests: int
 ) -> Iterable[Row]:
-    """The rows of one cell and kind: all flips are those of the same prompts.
+    """Yield the rows of one cell and kind. All flip the same prompts.
 
-    An effect that is alone among so many tests needs a p of `level / tests`, so random flips have to reach below that.
+    A lone effect among many tests needs a p-value of `level / tests`, so random flips must be able to reach below that.
     """
     flips = max(FLIPS, math.ceil(_FINER * tests / level))
     parts = pairs.with_columns(change=_change()).partition_by(KEY, maintain_order=True, as_dict=True)
@@ -90,50 +93,62 @@ def _rows(
         p_values = dict(zip(matrix.columns, found_p.tolist(), strict=True))
     for key, part in parts.items():
         before, value = part["before"].to_numpy(), part["value"].to_numpy()
-        asked = margin_of(str(key[1]), str(key[2]), before)
+        criterion = margin_of(str(key[1]), str(key[2]), before)
         p = p_values[" ".join(str(name or "") for name in key[2:])]
         change = part["change"].to_numpy()
         found = paired_change(np.zeros_like(change), change, part["prompt_id"].to_numpy(), 2 * level)
         row: Row = _EMPTY | dict(zip(KEY, key, strict=True))
         row |= {"n": len(part), "prompts": part["prompt_id"].n_unique()}
         row |= {"before": _mean(before), "mean": _mean(value)}
-        row |= evidence_of(found, asked, p)
+        row |= evidence_of(found, criterion, p)
         row["moved"] = None if part["moved"].null_count() else int(part["moved"].sum())
         row |= {"least_p": least_p(row["prompts"], flips), "tests": tests}
         row["nonfinite"] = int((np.isfinite(before) & ~np.isfinite(value)).sum())
-        row["gone"] = int(part["gone"].sum())
-        row["newly_lost"] = int(((before == 0) & (value == 1)).sum())
+        row["disappeared"] = int(part["disappeared"].sum())
+        row["newly_failed"] = int(((before == 0) & (value == 1)).sum())
         row["method"] = f"sign flips by prompt, two one-sided t tests, {level:.0%} level"
         yield row
 
 
-def evidence_of(found: PairedChange, asked: Margin, p: float) -> Row:
-    """The columns of a row that a change and what is asked of it give."""
-    same = math.nan if asked.margin is None or not found.n else equivalence(found, asked.margin)
+def evidence_of(found: PairedChange, criterion: Margin, p: float) -> Row:
+    """Return the columns of a row that follow from a change, its criterion and its p-value."""
+    same = math.nan if criterion.margin is None or not found.n else equivalence(found, criterion.margin)
     return {
         "change": found.change,
         "low": found.low,
         "high": found.high,
         "p": p,
-        "margin": asked.margin,
+        "margin": criterion.margin,
         "equivalence": same,
-        "better": asked.better,
-        "required": asked.required,
+        "better": criterion.better,
+        "required": criterion.required,
     }
 
 
 def _change() -> pl.Expr:
-    """Differences that are rounding count as none; what is not finite on a side has none."""
+    """The change of each pair: 0 for rounding, NULL if one side is not finite."""
     change = pl.col("value") - pl.col("before")
     return pl.when(pl.col("moved").eq(False)).then(0.0).when(change.is_finite()).then(change)
 
 
-def _evidence(row: Row, lost: int) -> Evidence:
-    names = ("n", "least_p", "tests", "nonfinite", "gone", "change", "q", "equivalence", "moved", "better", "obstacle")
+def _evidence(row: Row, failed: int) -> Evidence:
+    names = (
+        "n",
+        "least_p",
+        "tests",
+        "nonfinite",
+        "disappeared",
+        "change",
+        "q",
+        "equivalence",
+        "moved",
+        "better",
+        "obstacle",
+    )
     evidence = Evidence(**{name: row[name] for name in names})
     if row["kind"] == "lost":
-        return replace(evidence, newly_lost=row["newly_lost"])
-    return replace(evidence, lost=lost)
+        return replace(evidence, newly_failed=row["newly_failed"])
+    return replace(evidence, failed=failed)
 
 
 def _mean(values: np.ndarray) -> float:
@@ -145,7 +160,7 @@ def _is_nan(value: object) -> bool:
     return isinstance(value, float) and math.isnan(value)
 
 
-_TESTED = pl.col("kind") != "picture"  # a distance cannot fall: no side of it is chance
+_TESTED = pl.col("kind") != "picture"  # a distance cannot decrease, so its sign cannot be tested
 _SCHEMA = {
     "cell": pl.String,
     "kind": pl.String,
@@ -174,7 +189,7 @@ _EMPTY: Row = {
     "least_p": 0.0,
     "tests": 1,
     "nonfinite": 0,
-    "gone": 0,
-    "newly_lost": 0,
+    "disappeared": 0,
+    "newly_failed": 0,
     "method": "",
 }

@@ -1,4 +1,4 @@
-"""The verdict on one row of a comparison: the only place where it is decided. docs/nightly.md tells it in words."""
+"""Decides the verdict on one row of a comparison. docs/nightly.md explains the rules."""
 
 import math
 from dataclasses import dataclass
@@ -9,85 +9,92 @@ from skewbench.vocabulary.verdicts import Verdict
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known of one metric or measure of one cell, in two runs."""
+    """The evidence about one metric or measure of one cell in two runs."""
 
     n: int
     """Pairs that have a value on both sides."""
     least_p: float
     """The smallest p that the test could have given."""
     change: float
-    """Mean of the later run less the earlier one; NaN where it cannot be had."""
+    """Mean of the later run minus that of the earlier one; NaN if undefined."""
     q: float
-    """p-value of no change, adjusted over the table; NaN where there is no test."""
+    """p-value of no change, adjusted over the table; NaN without a test."""
     equivalence: float
-    """p-value of the change not being within the margin; NaN where there is no margin or no test."""
+    """p-value of the equivalence test: small if the change is within the margin; NaN without a margin or test."""
     moved: int | None
-    """Pairs that differ beyond rounding; None where device or versions differ, so that nothing can be said of it."""
+    """Pairs that differ beyond rounding; None if device or versions differ, so that it is unknown."""
     better: Literal["higher", "lower"] | None
     """Which side is better; None: neither."""
     tests: int = 1
-    """Tests in the table: an effect that is alone among them needs a p of the level divided by so many."""
+    """Number of tests in the table: a lone effect among them needs a p-value of the level divided by this number."""
     nonfinite: int = 0
-    """Pairs whose value was finite in the earlier run and is not in the later."""
-    gone: int = 0
-    """Of these, how many have no value at all in the later run, though the image is there."""
-    lost: int = 0
-    """Images that the later run lost, beyond those that the earlier one did."""
-    newly_lost: int | None = None
-    """Pairs that are lost in the later run alone: any counts. None: the row is not of lost images."""
+    """Pairs whose value is finite in the earlier run but not in the later one."""
+    disappeared: int = 0
+    """How many of these have no value in the later run although the image exists."""
+    failed: int = 0
+    """How many more images failed in the later run than in the earlier one."""
+    newly_failed: int | None = None
+    """Pairs whose image failed only in the later run. None: the row is not about failed images."""
     obstacle: str = ""
-    """Why the row cannot be compared at all."""
+    """Why the row cannot be compared; empty if it can."""
 
 
 def judge(evidence: Evidence, level: float) -> tuple[Verdict, str]:
-    """The verdict and its reason, in words.
+    """Decide the verdict on one row.
 
-    First what needs no statistics: on the same device and versions nothing but rounding may differ. Then the effect:
-    one that stands out at `level`, and that is not shown to be smaller than the margin.
+    Rules without statistics come first: on the same device and versions only rounding may differ. Then come effects
+    that are significant at `level` and not shown to be within the margin.
+
+    Args:
+        evidence: What is known about the row.
+        level: Level of all tests.
+
+    Returns:
+        The verdict and its reason in words.
     """
     if evidence.obstacle:
         return "not comparable", evidence.obstacle
     if not evidence.n:
         return "not comparable", "no pair of the same prompt, noise and size has a value in both runs"
     if evidence.nonfinite:
-        return "worse" if evidence.better else "changed", _of_spoilt(evidence)
+        return "worse" if evidence.better else "changed", _of_nonfinite(evidence)
     if evidence.moved == 0:
         return "same", "equal to rounding, pair by pair"
     equivalent = evidence.equivalence <= level
-    if evidence.newly_lost is not None and evidence.moved:
-        return _of_lost(evidence.newly_lost, evidence.moved, evidence.better is not None)
+    if evidence.newly_failed is not None and evidence.moved:
+        return _of_failed(evidence.newly_failed, evidence.moved, evidence.better is not None)
     if evidence.q <= level and not equivalent:
         verdict = _side(evidence)
-        if verdict == "better" and evidence.lost > 0:
-            return "inconclusive", f"better over the images that are left, but {evidence.lost} more were lost"
-        return verdict, "the effect stands out" + ("" if evidence.better else "; neither side of it is better")
+        if verdict == "better" and evidence.failed > 0:
+            return "inconclusive", f"better over the remaining images, but {evidence.failed} more failed"
+        return verdict, "the effect is significant" + ("" if evidence.better else "; neither side is better")
     if evidence.moved:
-        small = ", the effect is within the margin" if equivalent else ", no effect stands out"
+        small = ", the effect is within the margin" if equivalent else ", no effect is significant"
         return "changed", f"{evidence.moved} of {evidence.n} pairs differ beyond rounding{small}"
     if equivalent:
         return "same", "within the margin"
     if math.isnan(evidence.q):
-        return "inconclusive", "there is no test of it"
+        return "inconclusive", "there is no test for it"
     if evidence.least_p > level:
-        return "inconclusive", "too few prompts for any effect to stand out"
+        return "inconclusive", "too few prompts for any effect to be significant"
     if evidence.least_p * evidence.tests > level:
-        return "inconclusive", f"too few prompts for one effect to stand out alone among {evidence.tests} tests"
-    return "inconclusive", "no effect stands out, and none is ruled out"
+        return "inconclusive", f"too few prompts for a lone effect to be significant among {evidence.tests} tests"
+    return "inconclusive", "no effect is significant, and none is ruled out"
 
 
-def _of_spoilt(evidence: Evidence) -> str:
-    broken = evidence.nonfinite - evidence.gone
-    said = [f"{broken} values are not finite any more"] if broken else []
-    said += [f"{evidence.gone} of {evidence.n} pairs have no value any more"] if evidence.gone else []
-    return ", ".join(said)
+def _of_nonfinite(evidence: Evidence) -> str:
+    broken = evidence.nonfinite - evidence.disappeared
+    reasons = [f"{broken} values are no longer finite"] if broken else []
+    reasons += [f"{evidence.disappeared} of {evidence.n} pairs no longer have a value"] if evidence.disappeared else []
+    return ", ".join(reasons)
 
 
-def _of_lost(newly: int, moved: int, matters: bool) -> tuple[Verdict, str]:
-    """One that is lost is not made up for by another that is back."""
+def _of_failed(newly: int, moved: int, matters: bool) -> tuple[Verdict, str]:
+    """An image that newly fails is not offset by another that no longer fails."""
     if newly:
-        back = f", and {moved - newly} are back" if moved > newly else ""
-        return "worse" if matters else "changed", f"lost in the later run alone: {newly}{back}"
-    return "better" if matters else "changed", f"lost in the earlier run alone: {moved}"
+        back = f", and {moved - newly} no longer fail" if moved > newly else ""
+        return "worse" if matters else "changed", f"{newly} failed only in the later run{back}"
+    return "better" if matters else "changed", f"{moved} failed only in the earlier run"
 
 
 def _side(evidence: Evidence) -> Verdict:

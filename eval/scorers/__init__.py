@@ -1,6 +1,7 @@
-"""Scorers: image -> number, one a file. Every module here declares one or several and is imported to know their names.
+"""Scorers, one file each: image -> number. Every module here declares scorers and is imported to find their names.
 
-`names()` lists them, `declaration(name)` says what one is, `make(name)` makes it, `Scorers` makes several that share.
+`names()` lists them, `declaration(name)` returns what one declares, `make(name)` makes one, and `Scorers` makes several
+that share models.
 """
 
 from skewbench.eval.scoring.contract import GroupScore, GroupScorer, ImageScorer, Score, Scorer, SetScorer, check_batch

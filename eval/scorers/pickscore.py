@@ -74,7 +74,7 @@ class PickScore:
 
         folder = self._weights() if callable(self._weights) else self._weights
         try:
-            model, told = CLIPModel.from_pretrained(
+            model, loading = CLIPModel.from_pretrained(
                 folder, use_safetensors=True, local_files_only=True, dtype=torch.float32, output_loading_info=True
             )
             # Pillow's resizing, as of the published numbers
@@ -82,7 +82,7 @@ class PickScore:
             tokens = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
         except (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
             raise BadWeights(f"{folder} holds no PickScore: {' '.join(str(error).split())[:300]}") from error
-        if lacking := sorted(told["missing_keys"]):
+        if lacking := sorted(loading["missing_keys"]):
             raise BadWeights(f"{folder} holds no PickScore: {lacking[0]} is missing")
         return model.to(self._device).eval(), processor, tokens
 

@@ -1,8 +1,8 @@
-"""The bootstrap clustered by prompt: whole prompts are drawn, with all their seeds.
+"""Bootstrap clustered by prompt: whole prompts are resampled, with all their seeds.
 
-A resample is a count for each cluster, and a statistic takes the counts as weights of the rows. So nothing is copied
-or sorted again. What a single cluster carries has no spread: its draws are NaN. Efron, Tibshirani, An Introduction to
-the Bootstrap (1993); Davison, Hinkley (1997), section 3.8.
+A resample is a count per cluster, and statistics use the counts as weights of the rows, so that no rows are copied or
+sorted again. A single cluster has no spread, so its draws are NaN. Source: Efron, Tibshirani, An Introduction to the
+Bootstrap (1993); Davison, Hinkley (1997), section 3.8.
 """
 
 from dataclasses import dataclass
@@ -14,14 +14,23 @@ from jaxtyping import Float, Int
 
 @dataclass(frozen=True)
 class Interval:
-    """A percentile interval; both ends NaN where fewer than half of the resamples gave a number."""
+    """A percentile interval. Both ends are NaN if fewer than half of the resamples gave a number."""
 
     low: float
     high: float
 
 
 def resample(clusters: int, resamples: int, seed: int = 0) -> Int[np.ndarray, "resamples clusters"]:
-    """How often each cluster is drawn in each resample of `clusters` draws with replacement."""
+    """Draw bootstrap resamples of clusters, with replacement.
+
+    Args:
+        clusters: Number of clusters, and of draws per resample.
+        resamples: Number of resamples.
+        seed: Seed of the random generator.
+
+    Returns:
+        How often each cluster is drawn in each resample; shape (resamples, clusters).
+    """
     if clusters < 1 or resamples < 1:
         raise ValueError(f"a bootstrap needs clusters and resamples, got {clusters} and {resamples}")
     rng = np.random.default_rng(seed)
@@ -34,12 +43,16 @@ def resample(clusters: int, resamples: int, seed: int = 0) -> Int[np.ndarray, "r
 def mean_draws(
     values: Float[np.ndarray, "n q"], clusters: npt.NDArray[np.integer], counts: Int[np.ndarray, "resamples clusters"]
 ) -> Float[np.ndarray, "resamples q"]:
-    """The mean of each column in each resample, over its finite values. NaN where a resample has none.
-
-    All NaN where fewer than two clusters have any: each resample would give the same.
+    """Compute the mean of each column over its finite values in each resample.
 
     Args:
-        clusters: each row's cluster, an index into the columns of `counts`.
+        values: One row per unit; shape (n, q).
+        clusters: Cluster (prompt) of each row, as an index into the columns of `counts`; shape (n).
+        counts: How often each cluster is drawn in each resample (`resample`); shape (resamples, clusters).
+
+    Returns:
+        Means of shape (resamples, q). NaN if a resample has no finite value; a column with finite values in fewer than
+        two clusters is all NaN, since every resample would give the same mean.
     """
     finite = np.isfinite(values)
     totals = np.zeros((counts.shape[1], values.shape[1]))
@@ -55,7 +68,7 @@ def mean_draws(
 def median_draws(
     values: Float[np.ndarray, "n q"], clusters: npt.NDArray[np.integer], counts: Int[np.ndarray, "resamples clusters"]
 ) -> Float[np.ndarray, "resamples q"]:
-    """The median of each column in each resample, over its finite values. NaN as in `mean_draws`."""
+    """Compute the median of each column in each resample. Arguments, shapes and NaN are those of `mean_draws`."""
     draws = np.full((len(counts), values.shape[1]), np.nan)
     for column, all_values in enumerate(values.T):
         order = np.argsort(all_values, kind="stable")[: int(np.isfinite(all_values).sum())]  # NaN sorts last
@@ -71,12 +84,20 @@ def median_draws(
 
 
 def spread(clusters: npt.NDArray[np.integer]) -> bool:
-    """Whether rows of these clusters are of two clusters at least."""
+    """Return whether the rows belong to at least two clusters."""
     return bool(len(clusters)) and bool((clusters != clusters[0]).any())
 
 
 def interval(draws: Float[np.ndarray, "resamples"], level: float = 0.95) -> Interval:
-    """The percentile interval of one statistic's draws; resamples in which it has no value are left out."""
+    """Compute the percentile interval of a statistic.
+
+    Args:
+        draws: The statistic in each resample; non-finite draws are left out.
+        level: Coverage of the interval.
+
+    Returns:
+        The interval; NaN if fewer than half of the draws are finite.
+    """
     finite = draws[np.isfinite(draws)]
     if len(finite) * 2 < len(draws) or not len(finite):
         return Interval(np.nan, np.nan)

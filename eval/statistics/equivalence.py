@@ -1,4 +1,4 @@
-"""Equivalence: not "no difference was seen", but "no difference that matters is left"."""
+"""Equivalence test: whether a difference that matters can be ruled out."""
 
 import math
 
@@ -8,13 +8,18 @@ from skewbench.eval.statistics.paired import PairedChange
 
 
 def equivalence(found: PairedChange, margin: float) -> float:
-    """p-value of two one-sided tests that the change lies within -margin .. margin (Schuirmann 1987).
+    """Test whether a change lies within a margin, with two one-sided t tests (Schuirmann 1987).
 
-    It is at most `a` where the interval of level 1 - 2 a lies within the margin. Student's with the degrees of
-    freedom of the change's error; NaN where it has none.
+    Args:
+        found: The change, with its error and degrees of freedom.
+        margin: Largest change that does not matter, in the unit of the change.
+
+    Returns:
+        The p-value. It is at most `a` if the interval of level 1 - 2 a lies within -margin .. margin; NaN without an
+        error.
 
     Raises:
-        ValueError: a margin that is not above 0.
+        ValueError: The margin is not positive.
     """
     if not margin > 0:
         raise ValueError(f"margin {margin!r}: more than 0")

@@ -1,4 +1,4 @@
-"""One new value beside earlier ones: of nights there is but one tonight."""
+"""Compares one new value with earlier ones, such as the time of one night with those of earlier nights."""
 
 import math
 
@@ -9,10 +9,18 @@ from skewbench.eval.statistics.paired import PairedChange, students
 
 
 def against_history(earlier: npt.ArrayLike, now: float, level: float = 0.05) -> PairedChange:
-    """How far a positive value lies from the geometric mean of earlier ones, as a log ratio, with its interval.
+    """Compare a positive value with the geometric mean of earlier ones, as a log ratio.
 
-    The error is that of predicting one more value, s sqrt(1 + 1/n), so that a night as noisy as the others does not
-    stand out; Student's with n - 1 degrees of freedom. NaN for fewer than two earlier values.
+    The error is that of predicting one more value, s sqrt(1 + 1/n), so that a night as noisy as the others is not
+    significant. The test is Student's with n - 1 degrees of freedom.
+
+    Args:
+        earlier: The n earlier values, in the unit of `now`.
+        now: The new value.
+        level: The interval has coverage 1 - level.
+
+    Returns:
+        The log ratio with interval and p-value; NaN for fewer than two earlier values.
     """
     logs = np.log(np.asarray(earlier, float))
     n, change = len(logs), float(math.log(now) - logs.mean()) if len(logs) else math.nan

@@ -1,4 +1,4 @@
-"""Two groups that took turns in time: their difference, beside what drifted meanwhile."""
+"""Interleaved A/B runs: the difference of two groups, corrected for a drift over time."""
 
 import math
 
@@ -9,19 +9,20 @@ from skewbench.eval.statistics.paired import PairedChange, paired_change, studen
 
 
 def in_turns(values: Float[np.ndarray, "n"], later: Bool[np.ndarray, "n"], level: float = 0.05) -> PairedChange:
-    """Mean of the values of one group less that of the other's, in the order in which they were had.
+    """Estimate the difference of means of two groups whose values were measured in turns.
 
-    Where each group goes first in half of the turns: Student's t over the differences of neighbours, n / 2 - 1 degrees
-    of freedom. What neighbours have in common counts for neither group, and a steady drift cancels. Where one group
-    goes first more often, that test takes drift for a difference: then least squares on the group and a straight line
-    of the place in the order, n - 3 degrees of freedom.
+    If each group goes first in half of the turns, this is Student's t test over the differences of neighbours, with n /
+    2 - 1 degrees of freedom: what neighbours share cancels, and so does a steady drift. If one group goes first more
+    often, that test would take drift for a difference. Then least squares fits the group and a straight line in the
+    position, with n - 3 degrees of freedom.
 
     Args:
-        values: neighbours 2 i and 2 i + 1 are a turn, one of each group.
-        later: which group each value is of; the difference is that of True less False.
-        level: the interval is that of 1 - level.
+        values: Values in the order of measurement; 2 i and 2 i + 1 form a turn, one of each group; shape (n).
+        later: Whether each value belongs to the second group; shape (n).
+        level: The interval has coverage 1 - level.
 
-    `n` of the result is the number of turns.
+    Returns:
+        Mean of the second group minus that of the first, with interval and p-value; `n` is the number of turns.
     """
     first, turns = later[::2], len(later) // 2
     if abs(2 * int(first.sum()) - turns) <= 1:

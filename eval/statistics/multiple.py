@@ -1,4 +1,4 @@
-"""Many tests at once."""
+"""Correction for multiple tests."""
 
 import numpy as np
 import numpy.typing as npt
@@ -6,9 +6,13 @@ from scipy import stats
 
 
 def benjamini_hochberg(p: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """p-values adjusted for the false discovery rate over the whole table (Benjamini, Hochberg 1995).
+    """Adjust p-values for the false discovery rate (Benjamini, Hochberg 1995).
 
-    A NaN is no test: it stays NaN and is not counted.
+    Args:
+        p: P-values of the whole table. NaN means no test: it stays NaN and does not count.
+
+    Returns:
+        Adjusted p-values (q) of the same shape.
     """
     values = np.asarray(p, float)
     adjusted = np.full(values.shape, np.nan)

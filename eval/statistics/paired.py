@@ -9,7 +9,7 @@ from scipy import stats
 
 @dataclass(frozen=True)
 class PairedChange:
-    """The mean change, its interval and error, and the p-value of no change; NaN without a degree of freedom."""
+    """A mean change with its interval, standard error and p-value of no change; NaN without a degree of freedom."""
 
     change: float
     low: float
@@ -25,13 +25,15 @@ class PairedChange:
 def paired_change(
     baseline: npt.ArrayLike, value: npt.ArrayLike, clusters: npt.ArrayLike, level: float = 0.05
 ) -> PairedChange:
-    """Mean of value - baseline over complete pairs, with the standard error clustered (Liang, Zeger 1986).
+    """Compute the mean paired change, with a standard error clustered by prompt (Liang, Zeger 1986).
 
-    The interval and p are Student's with clusters - 1 degrees of freedom, the small-sample form of the normal ones.
+    The interval and p-value are Student's with clusters - 1 degrees of freedom, which suits few clusters.
 
     Args:
-        clusters: each row's cluster (prompt): any labels.
-        level: the interval is that of 1 - level.
+        baseline: Values of the baseline; shape (n).
+        value: Values of the same units under the knob; shape (n). Pairs with a non-finite side are left out.
+        clusters: Cluster (prompt) of each row, as any label; shape (n).
+        level: The interval has coverage 1 - level.
     """
     change = np.asarray(value, float) - np.asarray(baseline, float)
     finite = np.isfinite(change)
@@ -46,7 +48,16 @@ def paired_change(
 
 
 def students(change: float, error: float, freedom: int, level: float, n: int, clusters: int) -> PairedChange:
-    """A change with Student's interval of 1 - level and p, from its error and that one's degrees of freedom."""
+    """Build a change with Student's interval and p-value.
+
+    Args:
+        change: The change.
+        error: Its standard error.
+        freedom: Degrees of freedom of the error.
+        level: The interval has coverage 1 - level.
+        n: Number of pairs.
+        clusters: Number of clusters.
+    """
     if freedom < 1:
         nan = float("nan")
         return PairedChange(change, nan, nan, nan, nan, n, clusters, 0)

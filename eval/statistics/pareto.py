@@ -1,4 +1,4 @@
-"""Two goals at once: which points no other one beats, and how much of the plane a set of points dominates."""
+"""Two objectives: which points are on the front, and how much of the plane a set of points dominates."""
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -9,10 +9,14 @@ up to n x 1.1e-16 of their size: 1e-10 for a million images, and nobody tells se
 
 
 def on_front(points: Float[np.ndarray, "n 2"], size: Float[np.ndarray, "2"]) -> Bool[np.ndarray, "n"]:
-    """Whether no other point is at least as good in both columns and better in one; more is better in each.
+    """Find the points that no other point dominates; larger is better in both columns.
 
     Args:
-        size: of the values behind each column, such as the mean of what they are without their sign.
+        points: Values in both objectives; shape (n, 2).
+        size: Typical absolute value of each column, by which differences of rounding are recognised; shape (2).
+
+    Returns:
+        Whether no other point is at least as good in both columns and better in one; shape (n).
     """
     ahead = points[None, :, :] - points[:, None, :]  # [i, j]: by how much j is better than i
     as_good = (ahead >= -ROUNDING * size).all(axis=-1)
@@ -23,14 +27,19 @@ def on_front(points: Float[np.ndarray, "n 2"], size: Float[np.ndarray, "2"]) -> 
 def dominated_area(
     points: Float[np.ndarray, "resamples n 2"], members: Bool[np.ndarray, "n"], size: Float[np.ndarray, "2"]
 ) -> Float[np.ndarray, "resamples"]:
-    """The area that the members among the points dominate, as a share of the box from the worst to the best of all.
+    """Compute the area that some points dominate, as a share of the box from the worst to the best of all points.
 
-    The hypervolume indicator in two dimensions (Zitzler, Thiele 1998). Each resample has the box of its own points, as
-    the run has that of its means: a prompt that is drawn twice moves all cells alike, and so moves no share. NaN where
-    a resample has no member's value, or where all its points are equal in a column: then there is no box.
+    This is the hypervolume indicator in two dimensions (Zitzler, Thiele 1998). Each resample has the box of its own
+    points, so that a prompt that moves all cells alike does not change the share.
 
     Args:
-        size: as in `on_front`.
+        points: Values in both objectives by resample; shape (resamples, n, 2).
+        members: Which points dominate; shape (n).
+        size: As in `on_front`.
+
+    Returns:
+        Shares of shape (resamples). NaN if a resample has no value of a member, or no box since all points are equal in
+        a column.
     """
     worst, best = np.fmin.reduce(points, axis=1), np.fmax.reduce(points, axis=1)  # of the points that are there
     extent = best - worst

@@ -1,8 +1,8 @@
-"""Means over the worst share of the rows, by some other column.
+"""Means over the worst share of the rows, selected by another column.
 
-Selecting the worst and measuring again drifts toward the mean by itself. The swap control takes the same drift from
-the other side: the change on the baseline's worst less the opposite change on the knob's worst, halved. It is zero
-where the two are exchangeable.
+Rows selected as the worst regress to the mean when measured again. The swap control removes this: it is half of (the
+change on the baseline's worst minus the opposite change on the knob's worst), which is zero if the two are
+exchangeable.
 """
 
 import numpy as np
@@ -14,10 +14,18 @@ from skewbench.eval.statistics.weighted_ranks import WeightedRanks, complete_pai
 
 
 def worst_mean(chosen: npt.ArrayLike, values: npt.ArrayLike, fraction: float) -> float:
-    """The mean of `values` where `chosen` is lowest, over round(fraction n) rows, at least one.
+    """Compute the mean of `values` over the rows with the lowest `chosen`.
 
-    Rows that are equal at the edge share what room is left, so that their order does not matter: the mean is what
-    breaking ties at random gives on average. NaN where fewer than two rows are complete.
+    Rows with equal values at the edge share the remaining places, so that order does not matter: the mean is the
+    expected one under random tie-breaking.
+
+    Args:
+        chosen: The column that selects; shape (n).
+        values: The column to average; shape (n).
+        fraction: Share of the rows to select: round(fraction n), at least one.
+
+    Returns:
+        The mean; NaN if fewer than two rows are complete.
     """
     one = np.asarray(chosen, float)[:, None], np.asarray(values, float)[:, None]
     once = np.ones((1, len(one[0])), np.int32)
@@ -31,12 +39,20 @@ def worst_draws(
     counts: Int[np.ndarray, "resamples clusters"],
     fraction: float,
 ) -> Float[np.ndarray, "resamples p q"]:
-    """`worst_mean` of each column of values by each column of chosen, selected anew in each resample.
+    """Compute `worst_mean` of each column of values by each column of chosen, with a new selection in each resample.
 
-    NaN where the complete rows are of one cluster, as in `bootstrap.mean_draws`.
+    Args:
+        chosen: Columns that select; shape (n, p).
+        values: Columns to average; shape (n, q).
+        clusters: Cluster (prompt) of each row, as an index into the columns of `counts`; shape (n).
+        counts: How often each cluster is drawn in each resample (`resample`); shape (resamples, clusters).
+        fraction: Share of the rows to select.
+
+    Returns:
+        Means of shape (resamples, p, q); NaN if the complete rows belong to one cluster.
 
     Raises:
-        ValueError: a fraction outside of (0, 0.5].
+        ValueError: The fraction is outside (0, 0.5].
     """
     if not 0 < fraction <= 0.5:
         raise ValueError(f"fraction {fraction!r}: more than 0 and at most 0.5")

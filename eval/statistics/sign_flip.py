@@ -1,4 +1,4 @@
-"""The sign-flip test: had nothing changed, a prompt's change could as well have had the other sign."""
+"""Permutation test by sign flips: without an effect, the change of a prompt could equally have the opposite sign."""
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -8,7 +8,7 @@ import numpy.typing as npt
 from jaxtyping import Float, Int8
 
 FLIPS = 19_999
-"""Random flips, where there are too many prompts for all of them, unless more are asked for."""
+"""Default number of random flips, if there are too many prompts to try all."""
 EXACT = 15
 """Up to so many clusters all flips are taken: 2 ** 14 of them, since one and its opposite say the same."""
 _ENOUGH = 20
@@ -19,26 +19,30 @@ Flips = Int8[np.ndarray, "flips clusters"]
 
 
 def least_p(clusters: int, flips: int = FLIPS) -> float:
-    """The smallest p that so many clusters and random flips can give."""
+    """Return the smallest p-value that this number of clusters and random flips can give."""
     return max(2.0 ** (1 - clusters), 1 / (flips + 1))
 
 
 def sign_flip(
     changes: Float[np.ndarray, "n q"], clusters: npt.ArrayLike, flips: int = FLIPS, seed: int = 0
 ) -> Float[np.ndarray, "q"]:
-    """Two-sided p-values of no change, one a column, by flipping the signs of whole clusters.
+    """Test each column for no mean change by flipping the signs of whole clusters.
 
-    The statistic is the mean change. All pairs of a cluster flip together, since they are not independent of one
-    another, and all columns with them. The p-value is exact for few clusters, and valid for any number of random flips
-    (Phipson, Smyth 2010); the least that g clusters can give is 2 ** (1 - g).
+    All pairs of a cluster flip together, since they are not independent, and so do all columns. The p-value is exact
+    for few clusters and valid for any number of random flips (Phipson, Smyth 2010); the smallest one for g clusters is
+    2 ** (1 - g).
 
-    More than `FLIPS` are spent on the columns that need them alone, those whose p the first ones leave at its least:
-    all flips where these are no more than `flips`, else so many at random. p stays valid, since one that stops early is
-    larger than those that go on could become (Besag, Clifford 1991).
+    More than `FLIPS` flips are used only for columns whose p-value is still the smallest possible after these. P-values
+    stay valid, since one that stops early is larger than it could become (Besag, Clifford 1991).
 
     Args:
-        changes: a row a pair; NaN where a column has no pair. A column without any is NaN.
-        clusters: each row's cluster (prompt): any labels.
+        changes: One row per pair; NaN if a column lacks the pair; shape (n, q).
+        clusters: Cluster (prompt) of each row, as any label; shape (n).
+        flips: Number of random flips; all flips are used if there are no more than these.
+        seed: Seed of the random flips.
+
+    Returns:
+        Two-sided p-values of shape (q); NaN for a column without pairs.
     """
     labels, member = np.unique(np.asarray(clusters), return_inverse=True)
     sums = np.zeros((len(labels), changes.shape[1]))

@@ -1,4 +1,4 @@
-"""A smooth line through many points, with the spread that whole prompts give it."""
+"""A smooth line through many points, with an interval from resamples of whole prompts."""
 
 import numpy as np
 import numpy.typing as npt
@@ -13,13 +13,17 @@ def smooth(
     at: Float[np.ndarray, "m"],
     width: float,
 ) -> tuple[Float[np.ndarray, "m"], Float[np.ndarray, "m"], Float[np.ndarray, "m"]]:
-    """The local linear mean of y at the places `at`, and its pointwise 95% percentile interval.
+    """Fit a local linear mean with a pointwise 95% percentile interval (Fan, Gijbels 1996, section 2.3).
 
-    A Gaussian kernel of standard deviation `width` weighs the points (Fan, Gijbels 1996, section 2.3). Each resample's
-    line needs but five sums a cluster and place, so nothing is fitted again.
+    Each resample needs only five sums per cluster and place, so nothing is fitted again.
 
     Args:
-        clusters: each point's cluster, an index into the columns of `counts` (`bootstrap.resample`).
+        x: Positions; shape (n).
+        y: Values; shape (n).
+        clusters: Cluster (prompt) of each row, as an index into the columns of `counts`; shape (n).
+        counts: How often each cluster is drawn in each resample (`resample`); shape (resamples, clusters).
+        at: Places at which to evaluate the line; shape (m).
+        width: Standard deviation of the Gaussian kernel, in the unit of x.
     """
     away = x[:, None] - at[None, :]
     weight = np.exp(-0.5 * (away / width) ** 2)

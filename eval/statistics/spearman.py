@@ -1,4 +1,4 @@
-"""Spearman's rank correlation, with ties by average ranks as scipy has it, and its bootstrap."""
+"""Spearman's rank correlation with average ranks for ties, as in scipy, and its bootstrap."""
 
 from dataclasses import dataclass
 
@@ -13,14 +13,14 @@ from skewbench.eval.statistics.weighted_ranks import WeightedRanks, complete_pai
 
 @dataclass(frozen=True)
 class Correlation:
-    """rho is NaN where one side is constant or n < 2."""
+    """A correlation. rho is NaN if one side is constant or n < 2."""
 
     rho: float
     n: int
 
 
 def spearman(x: npt.ArrayLike, y: npt.ArrayLike) -> Correlation:
-    """Spearman's rho of two columns, equal to `scipy.stats.spearmanr`. Pairs that are not finite drop out."""
+    """Compute Spearman's rho of two columns, as `scipy.stats.spearmanr` does. Non-finite pairs are left out."""
     a, b = np.asarray(x, float), np.asarray(y, float)
     both = np.isfinite(a) & np.isfinite(b)
     n = int(both.sum())
@@ -36,13 +36,17 @@ def spearman_draws(
     clusters: npt.NDArray[np.integer],
     counts: Int[np.ndarray, "resamples clusters"],
 ) -> Float[np.ndarray, "resamples p q"]:
-    """rho of each column of x with each column of y in each resample; ranks are those of the resample.
-
-    Rows that are not finite in a pair drop out of that pair alone. NaN where a resample leaves one side constant, and
-    where the rows of a pair are of one cluster.
+    """Compute rho of each column of x with each column of y in each resample, with the ranks of the resample.
 
     Args:
-        clusters: each row's cluster, an index into the columns of `counts` (`bootstrap.resample`).
+        x: Columns of one side; shape (n, p).
+        y: Columns of the other side; shape (n, q). Non-finite values are left out pair by pair.
+        clusters: Cluster (prompt) of each row, as an index into the columns of `counts`; shape (n).
+        counts: How often each cluster is drawn in each resample (`resample`); shape (resamples, clusters).
+
+    Returns:
+        Correlations of shape (resamples, p, q). NaN if one side is constant in a resample, or if a pair has rows of one
+        cluster only.
     """
     draws = np.full((len(counts), x.shape[1], y.shape[1]), np.nan)
     for rows, columns_x, columns_y in complete_pairs(x, y):

@@ -1,4 +1,4 @@
-"""Where a value stands among the others of its column when each row counts several times, or not at all."""
+"""Ranks of values within a column when each row counts several times or not at all."""
 
 from collections.abc import Iterator
 
@@ -7,10 +7,10 @@ from jaxtyping import Bool, Float, Int
 
 
 class WeightedRanks:
-    """The columns, sorted once; after that any weighting of the rows is a running sum and a look-up.
+    """Columns that are sorted once, after which ranks under any weights are a running sum and a look-up.
 
-    For row i of column j, `first[j, i]` is the weight of all rows below its value and `last[j, i]` that of all rows up
-    to and with it. (first + last + 1) / 2 is its average rank in the resample, ties and repeats included.
+    For row i of column j, `first[j, i]` is the weight of all rows below its value and `last[j, i]` that of all rows at
+    or below it. (first + last + 1) / 2 is the average rank in the resample, with ties and repeats.
     """
 
     def __init__(self, columns: Float[np.ndarray, "n p"]) -> None:
@@ -41,7 +41,15 @@ class WeightedRanks:
 def complete_pairs(
     x: Float[np.ndarray, "n p"], y: Float[np.ndarray, "n q"]
 ) -> Iterator[tuple[Bool[np.ndarray, "n"], Int[np.ndarray, "some"], Int[np.ndarray, "others"]]]:
-    """The pairs (column of x, column of y), in blocks of the same complete rows: (rows, x columns, y columns)."""
+    """Group pairs of columns by their complete rows.
+
+    Args:
+        x: Columns of one side; shape (n, p).
+        y: Columns of the other side; shape (n, q).
+
+    Returns:
+        Blocks (rows, columns of x, columns of y) whose pairs are all complete in the same rows.
+    """
     finite_y = [(mask, columns) for mask, columns in _by_mask(y)]
     for mask_x, columns_x in _by_mask(x):
         blocks: dict[bytes, tuple[np.ndarray, list[int]]] = {}

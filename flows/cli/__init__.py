@@ -25,8 +25,8 @@ _QUIET = {
     "TRANSFORMERS_VERBOSITY": "error",
     "DIFFUSERS_VERBOSITY": "error",
 }
-"""Defaults, where the environment says nothing: no telemetry, patience on busy machines, and no log lines between
-progress bars: the server has them, those of the pool too."""
+"""Defaults for variables that are not set: no telemetry, patience on busy machines, and no log lines between progress
+bars, since the server has them."""
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -66,11 +66,11 @@ def main() -> None:
     except RunError as error:
         _end(str(error), 1)
     except OSError as error:  # a full disk, a folder that went away
-        _end(f"{error}; when that is fixed, run the same command again to resume", 1)
+        _end(f"{error}; fix this, then run the same command again to resume", 1)
 
 
 def _bypass_proxies() -> None:
-    """Loopback goes through no proxy: it would not find this machine's server, and would see its password."""
+    """Keep proxies off loopback: a proxy would not find this machine's server, and would see its password."""
     given = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
     listed = [name.strip() for name in given.split(",") if name.strip()]
     os.environ["no_proxy"] = os.environ["NO_PROXY"] = ",".join(dict.fromkeys([*listed, *_LOOPBACK]))
@@ -84,7 +84,7 @@ def _shown_as_notes(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    """What was left out of an answer is a note; other warnings are shown as ever."""
+    """Print warnings about what an answer leaves out as notes, and other warnings as usual."""
     if issubclass(category, LakeWarning):
         note(str(message))
     else:

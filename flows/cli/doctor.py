@@ -1,4 +1,4 @@
-"""`skewbench doctor`: what works on this machine, and what to do about the rest."""
+"""`skewbench doctor`: checks this machine and says how to fix what does not work."""
 
 import os
 import shutil
@@ -26,7 +26,7 @@ class Finding:
 
     what: str
     good: bool
-    told: str
+    result: str
     advice: str = ""
 
 
@@ -36,7 +36,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def doctor(lake: AnyLake = "lake") -> None:
-    """Check versions, devices, Ray, Prefect, weights and the lake: what works here, and what to do about the rest."""
+    """Check versions, devices, Ray, Prefect, weights and the lake, and say how to fix what does not work."""
     table = folding("", "what", "found", "to do")
     checks: tuple[Callable[[], Finding], ...] = (
         _versions, _device, _ray, _prefect, _weights, _hub, _httpfs, lambda: _lake(lake), lambda: _disk(lake),
@@ -45,7 +45,7 @@ def doctor(lake: AnyLake = "lake") -> None:
         findings = [check() for check in checks]
     for finding in findings:
         mark = "[green]ok[/green]" if finding.good else "[yellow]--[/yellow]"
-        table.add_row(mark, finding.what, finding.told, finding.advice)
+        table.add_row(mark, finding.what, finding.result, finding.advice)
     console().print(table)
 
 
@@ -67,8 +67,8 @@ def _device() -> Finding:
     if torch.cuda.is_available():
         names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
         return Finding("devices", True, ", ".join(names))
-    told = f"{cpu_name()}, {os.cpu_count()} cores, no GPU"
-    return Finding("devices", True, told, "enough for shapes-xl; SDXL wants a GPU with 12 GB or more")
+    result = f"{cpu_name()}, {os.cpu_count()} cores, no GPU"
+    return Finding("devices", True, result, "enough for shapes-xl; SDXL needs a GPU with 12 GB or more")
 
 
 def _ray() -> Finding:
@@ -130,8 +130,8 @@ def _httpfs() -> Finding:
     from skewbench.sql.attach import httpfs
 
     if httpfs():
-        return Finding("httpfs", True, "DuckDB reads s3:// with its extension httpfs", "gs:// it reads through obstore")
-    advice = "nothing; INSTALL httpfs in DuckDB, or pip install 'skewbench[httpfs]', is another way"
+        return Finding("httpfs", True, "DuckDB reads s3:// with its extension httpfs", "it reads gs:// through obstore")
+    advice = "nothing to do; alternatively INSTALL httpfs in DuckDB, or pip install 'skewbench[httpfs]'"
     return Finding("httpfs", True, "not on this machine: DuckDB reads s3:// and gs:// through obstore", advice)
 
 
@@ -155,9 +155,9 @@ def _lake(lake: str) -> Finding:
     if not folder.exists():
         parent = _nearest(folder)
         if parent.is_dir() and os.access(parent, os.W_OK):
-            return Finding("lake", True, f"{folder} is not there yet: the first run makes it")
+            return Finding("lake", True, f"{folder} does not exist yet; the first run creates it")
         why = "cannot be written" if parent.is_dir() else "is a file"
-        return Finding("lake", False, f"{folder} cannot be made: {parent} {why}", _ELSEWHERE)
+        return Finding("lake", False, f"{folder} cannot be created: {parent} {why}", _ELSEWHERE)
     try:
         open_store(lake).check_writable()
     except InputError as error:

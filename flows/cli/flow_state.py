@@ -16,4 +16,4 @@ def raise_unless_completed(state: "State[Any]") -> None:
         error = state.result(raise_on_failure=False)
         raise error if isinstance(error, Exception) else RunError(str(state.message))
     outcome = f"{state.name}: {state.message}" if state.message else state.name
-    raise RunError(f"the flow did not complete ({outcome}); run the same command again to resume")
+    raise RunError(f"the flow did not finish ({outcome}); run the same command again to resume")

@@ -28,7 +28,7 @@ def add_to(app: typer.Typer) -> None:
 
 @runs.command("list")
 def list_all(lake: Lake = "lake") -> None:
-    """List the runs of a lake, oldest first. Broken ones are listed too, with what to do about them."""
+    """List the runs of a lake, oldest first, including broken ones with how to repair them."""
     from skewbench.storage.manifest import scan_runs
     from skewbench.storage.store import open_store
 
@@ -44,7 +44,7 @@ def list_all(lake: Lake = "lake") -> None:
 
 
 def tell_broken(found: "Manifests") -> None:
-    """Notes on runs that are broken, or whose removal did not end, with what to do."""
+    """Notes on broken runs and unfinished removals, with what to do."""
     for run in found.broken:
         note(str(run))
     for removal in found.removing:
@@ -53,7 +53,7 @@ def tell_broken(found: "Manifests") -> None:
 
 @runs.command("show")
 def show(run: RunId, lake: Lake = "lake") -> None:
-    """Show a run as YAML: its rows, the metrics that it lacks, what decides its numbers, and its experiment."""
+    """Show a run as YAML: row counts, missing metrics, what decides its numbers, and its experiment."""
     from skewbench.storage.manifest import find_run
     from skewbench.storage.store import open_store
 
@@ -94,7 +94,7 @@ def remove(
     lake: Lake = "lake",
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Delete a run and all its files, also one whose manifest is broken."""
+    """Delete a run and all its files, even if its manifest is broken."""
     from skewbench.storage.baselines import scan_baselines
     from skewbench.storage.manifest import find_any
     from skewbench.storage.records import shown
@@ -105,7 +105,7 @@ def remove(
     run_id = find_any(store, run)
     baselines, broken = scan_baselines(store)
     if named := [baseline.name for baseline in baselines if baseline.run_id == run_id]:
-        raise InputError(f"{run_id} is the baseline {named[0]!r}; `skewbench baseline remove {named[0]}` first")
+        raise InputError(f"{run_id} is the baseline {named[0]!r}; run `skewbench baseline remove {named[0]}` first")
     for one in broken:
         note(f"{one}; it may have named this run")
     if not yes:
@@ -120,13 +120,13 @@ def verify(
         bool,
         typer.Option(
             "--repair",
-            help="Rewrite broken manifests and receipts; broken shards are made again by the next `run`.",
+            help="Repair broken manifests and receipts; the next `run` generates broken shards again.",
         ),
     ] = False,
 ) -> None:
-    """Check every file of a run against the hash and the rows that were stored when it was written.
+    """Check every file of a run against the hash and row count stored when it was written.
 
-    Receipts and manifest are checked against each other.
+    Also checks receipts and manifest against each other.
     """
     from skewbench.storage.manifest import find_any
     from skewbench.storage.records import shown
@@ -144,7 +144,7 @@ def verify(
     for fault in faults:
         typer.echo(f"{shown(fault.path)} {fault.problem}")
     if not faults:
-        typer.echo(f"{run_id}: {total} files, all as they were written")
+        typer.echo(f"{run_id}: {total} files, all intact")
     elif repair:
         _tell_repaired(repair_run(store, run_id, faults, note))
     else:
@@ -160,7 +160,7 @@ def _readable(store: "Store", run_id: str) -> "Manifest":
     except InputError as error:
         raise RunError(str(error)) from None
     if found is None or found.status == "removing":
-        raise InputError(f"run {run_id} is removed; `skewbench runs rm {run_id}` completes a removal that was stopped")
+        raise InputError(f"run {run_id} is being removed; `skewbench runs rm {run_id}` completes the removal")
     return found
 
 
@@ -173,26 +173,26 @@ def _rebuilt(store: "Store", run_id: str) -> "Manifest":
         typer.echo(str(error).partition("; `")[0])
         found = rebuild(store, run_id, note)
         typer.echo(
-            f"rebuilt from its plan and its receipts: {run_id} is {found.status}; "
-            "run the experiment again for its answers and its report"
+            f"rebuilt the manifest from plan and receipts: {run_id} is {found.status}; "
+            "run the experiment again for its analysis and report"
         )
         return found
 
 
 def _tell_repaired(done: "Repaired") -> None:
     if done.restored:
-        typer.echo(f"{len(done.restored)} receipts written anew from the manifest")
+        typer.echo(f"rewrote {len(done.restored)} receipts from the manifest")
     if done.deleted:
-        typer.echo(f"{len(done.deleted)} broken receipts deleted; run the experiment again to do their jobs")
+        typer.echo(f"deleted {len(done.deleted)} broken receipts; run the experiment again to redo their jobs")
     if done.parts:
         typer.echo(
-            f"{len(done.parts)} files sent back; run the experiment again to make them, and `skewbench score` for "
-            "metrics that it does not name"
+            f"dropped {len(done.parts)} broken files; run the experiment again to redo them, and `skewbench score` for "
+            "metrics that the experiment does not list"
         )
 
 
 def compact(run: AnyRun = None, lake: Lake = "lake") -> None:
-    """Merge a committed run's many small files into a few large, sorted ones: queries then run faster."""
+    """Merge a committed run's many small files into a few large, sorted ones, which are faster to query."""
     from skewbench.storage.compact import compact_run
     from skewbench.storage.lease import Lease
     from skewbench.storage.manifest import claim, find_run

@@ -9,7 +9,7 @@ from skewbench.tasks.ray_address import check_reachable
 
 
 def _check_lake(lake: str) -> str:
-    """A lake in a bucket is asked for once before anything is done: what is wrong is told in seconds."""
+    """Check that a lake in a bucket can be reached before anything else, so that errors appear within seconds."""
     if "://" in lake:
         from skewbench.storage.bucket import Bucket
         from skewbench.storage.location import LakeUnreachable
@@ -26,17 +26,15 @@ _LAKE: dict[str, Any] = {"envvar": "SKEWBENCH_LAKE", "help": "Folder or s3:// or
 Lake = Annotated[str, typer.Option("--lake", callback=_check_lake, **_LAKE)]
 AnyLake = Annotated[str, typer.Option("--lake", **_LAKE)]
 RunId = Annotated[
-    str, typer.Argument(metavar="RUN", help="A run's id, or the beginning of it; see `skewbench runs list`.")
+    str, typer.Argument(metavar="RUN", help="Id of a run, or the beginning of it; see `skewbench runs list`.")
 ]
 AnyRun = Annotated[
-    str | None, typer.Argument(metavar="[RUN]", help="A run's id, or the beginning of it; the newest where left out.")
+    str | None, typer.Argument(metavar="[RUN]", help="Id of a run, or the beginning of it. Default: the newest.")
 ]
 
 ExperimentName = Annotated[
     str,
-    typer.Argument(
-        metavar="EXPERIMENT", help="A YAML file, or the name of an experiment of the package, such as `demo`."
-    ),
+    typer.Argument(metavar="EXPERIMENT", help="A YAML file, or the name of a bundled experiment, such as `demo`."),
 ]
 Prompts = Annotated[
     str | None,
@@ -60,7 +58,7 @@ RayAddress = Annotated[
         "--ray-address",
         envvar="RAY_ADDRESS",
         callback=_check_cluster,
-        help="Address of a Ray cluster for the workers; without one, Ray is started on this machine.",
+        help="Address of a Ray cluster for the workers. Default: start Ray on this machine.",
     ),
 ]
 
@@ -78,6 +76,6 @@ WeightsFolder = Annotated[
         "--weights",
         envvar="SKEWBENCH_WEIGHTS",
         callback=_use_weights,
-        help="Folder of metrics' weights; see `skewbench weights`.",
+        help="Folder of the weights of metrics; see `skewbench weights`.",
     ),
 ]

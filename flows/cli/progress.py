@@ -45,11 +45,11 @@ def prefect_server(console: Console) -> Iterator[None]:
         except (httpx.TransportError, RuntimeError):  # the latter: Prefect's own, where it cannot reach its server
             if answers(get_current_settings().api.url or ""):
                 raise
-            raise RunError("the Prefect server went away; run the same command again to resume") from None
+            raise RunError("lost the Prefect server; run the same command again to resume") from None
 
 
 def _interruptible() -> None:
-    """Polars' handler of Ctrl-C lets what waits go on waiting (SA_RESTART): a run would end its work first."""
+    """Restore Ctrl-C: Polars' handler restarts blocking calls (SA_RESTART), and a run would finish its work first."""
     import polars  # noqa: F401  (which sets it, so first)
 
     if threading.current_thread() is threading.main_thread():
@@ -128,4 +128,4 @@ def tell_report(store: "Store", run_id: str) -> None:
 
     typer.echo(f"report: {store.address(report_path(run_id))}")
     if "://" in store.lake:
-        typer.echo(f"to open it: skewbench report {run_id} --lake {store.lake}")
+        typer.echo(f"open it with: skewbench report {run_id} --lake {store.lake}")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Branch = Annotated[
     Literal["cond", "uncond"] | None,
-    typer.Option(help="Measures of one half of guidance; the mean of both where left out."),
+    typer.Option(help="Guidance branch of the measures. Default: the mean of both."),
 ]
 
 
@@ -30,10 +30,10 @@ def add_to(app: typer.Typer) -> None:
 
 def query(
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="The query; without it, the list of queries.")
+        str | None, typer.Argument(metavar="[NAME]", help="Name of the query. Without it, all queries are listed.")
     ] = None,
     lake: Lake = "lake",
-    run: Annotated[str | None, typer.Option("--run", help="One run; all committed runs where left out.")] = None,
+    run: Annotated[str | None, typer.Option("--run", help="One run. Default: all committed runs.")] = None,
     branch: Branch = None,
     settings: Annotated[
         list[str] | None,
@@ -87,7 +87,7 @@ def query(
 
 
 def claims(run: AnyRun = None, lake: Lake = "lake", branch: Branch = None, format: Format = "table") -> None:
-    """Hold a run against what was published: a row a claim, with a verdict."""
+    """Compare a run with the published claims: one row per claim, with a verdict."""
     from skewbench import sql
     from skewbench.storage.manifest import find_run
     from skewbench.storage.store import open_store
@@ -121,7 +121,7 @@ def _describe(about: "Query") -> None:
     if about.method:
         out.print(f"\n{about.method}", highlight=False, markup=False)
     if about.parameters:
-        table = folding("--set", "kind", "what it chooses")
+        table = folding("--set", "kind", "what it selects")
         for parameter in about.parameters:
             table.add_row(parameter.name, parameter.kind, parameter.meaning)
         out.print(table)
@@ -136,10 +136,10 @@ def _check_figure(about: "Query", figure: Path) -> None:
     from skewbench import sql
 
     if figure.suffix not in (".png", ".svg"):
-        raise InputError(f"--figure {str(figure)!r}: a name that ends in .png or .svg is needed")
+        raise InputError(f"--figure {str(figure)!r}: the file name must end in .png or .svg")
     if not about.figure:
         having = ", ".join(query.name for query in sql.named_queries() if query.figure)
-        raise InputError(f"query {about.name!r} declares no figure; those that do: {having}")
+        raise InputError(f"query {about.name!r} has no figure; queries with one: {having}")
 
 
 def _draw(about: "Query", rows: "pl.DataFrame", context: "Context", figure: Path) -> None:
@@ -148,7 +148,7 @@ def _draw(about: "Query", rows: "pl.DataFrame", context: "Context", figure: Path
 
     drawings = [drawing for drawing in about.draw(rows, context) if drawing.layout != "narrow"]
     if not drawings:
-        raise RunError(f"query {about.name!r} has nothing to draw for these runs")
+        raise RunError(f"query {about.name!r} has no data to plot for these runs")
     for number, drawing in enumerate(drawings, 1):
         path = figure if number == 1 else figure.with_stem(f"{figure.stem}-{number}")
         path.write_bytes(draw(drawing.chart.to_dict(), "svg" if figure.suffix == ".svg" else "png"))
@@ -158,12 +158,12 @@ def _draw(about: "Query", rows: "pl.DataFrame", context: "Context", figure: Path
 _MISSING = """
     SELECT metric, min(reason) FROM missing_metrics AS missing
     WHERE ($runs IS NULL OR list_contains($runs, run_id)) AND NOT list_contains($there, metric) AND (
-        CASE WHEN $asked IS NOT NULL THEN list_contains($asked, metric)
+        CASE WHEN $requested IS NOT NULL THEN list_contains($requested, metric)
         WHEN len($there) = 0 THEN true
         WHEN metric IN (SELECT metric FROM all_scores) THEN list_has_any($kinds, ['sample'])
         ELSE list_has_any($kinds, ['prompt', 'cell']) END)
     GROUP BY metric ORDER BY metric"""
-"""Metrics that rows would have, had they values: those asked for, else those of the kinds that the rows have."""
+"""Metrics that are missing from the rows: the requested ones, else those of the kinds that the rows have."""
 
 
 def _note_missing(
@@ -172,35 +172,35 @@ def _note_missing(
     """Beside rows: why some metrics, or all of them, are not among them."""
     scored = connection.execute("SELECT count(*) FROM metrics").fetchall()[0][0]
     choosing = [one.name for one in about.parameters if one.kind == "metric"] if about else []
-    said = []
+    notes = []
     if choosing or "metric" in rows.columns:
         there = [str(metric) for metric in rows["metric"].unique()] if "metric" in rows.columns else []
         runs = [str(run) for run in rows["run_id"].unique()] if "run_id" in rows.columns and rows.height else None
         kinds = connection.execute(
             "SELECT DISTINCT kind FROM metrics WHERE list_contains(?, metric)", [there]
         ).fetchall()
-        asked = [given[name] for name in choosing if name in given] if choosing else None
-        parameters = {"runs": runs, "there": there, "kinds": [kind for (kind,) in kinds], "asked": asked}
-        said = _told(connection.execute(_MISSING, parameters).fetchall())
+        requested = [given[name] for name in choosing if name in given] if choosing else None
+        parameters = {"runs": runs, "there": there, "kinds": [kind for (kind,) in kinds], "requested": requested}
+        notes = _missing_notes(connection.execute(_MISSING, parameters).fetchall())
     if not scored and ("metric" in rows.columns or rows.is_empty()):
-        said.append("no metric has a value; `skewbench score RUN` scores the images that are there")
+        notes.append("no metric has a value; `skewbench score RUN` scores the existing images")
     elif rows.is_empty():
-        said.append("no rows: the runs have nothing that this query asks about, or no baseline to compare with")
-    for line in said:
+        notes.append("no rows: the runs lack the data for this query, or a baseline to compare with")
+    for line in notes:
         typer.echo(f"note: {line}", err=True)
 
 
-def _told(missing: list[tuple[str, str]]) -> list[str]:
+def _missing_notes(missing: list[tuple[str, str]]) -> list[str]:
     """One line, however many there are."""
     if len(missing) > 1:
         named = ", ".join(metric for metric, _ in missing[:3]) + (", …" if len(missing) > 3 else "")
         return [f"{len(missing)} metrics have no values ({named}): `skewbench runs show RUN` says why"]
-    return [f"{metric} is not there: {reason}" for metric, reason in missing]
+    return [f"{metric} is missing: {reason}" for metric, reason in missing]
 
 
 def _setting(given: str) -> tuple[str, str]:
     """`name=value`. The query knows which are numbers: a cell may be named 1.2."""
     name, equals, value = given.partition("=")
     if not (name and equals):
-        raise InputError(f"--set {given!r}: NAME=VALUE is wanted, such as fraction=0.1")
+        raise InputError(f"--set {given!r}: use NAME=VALUE, such as fraction=0.1")
     return name, value

@@ -1,4 +1,4 @@
-"""`skewbench compare`, `baseline` and `nightly`: did a build change anything?"""
+"""`skewbench compare`, `baseline` and `nightly`: regressions between two runs."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Literal
@@ -13,9 +13,7 @@ from skewbench.flows.cli.tables import console, folding, note, plain, print_rows
 from skewbench.vocabulary.errors import InputError, RunError
 
 baseline = typer.Typer(no_args_is_help=True, help="Names for runs that later ones are compared with.")
-_NAME = typer.Argument(
-    metavar="NAME", help="The baseline's name; `nightly` is what experiments compare with unless told."
-)
+_NAME = typer.Argument(metavar="NAME", help="Name of the baseline. Experiments compare with `nightly` by default.")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -27,19 +25,22 @@ def add_to(app: typer.Typer) -> None:
 
 def compare(
     run_a: Annotated[
-        str, typer.Argument(metavar="RUN_A", help="The earlier run: an id, its beginning, or a baseline's name.")
+        str,
+        typer.Argument(
+            metavar="RUN_A", help="The earlier run: an id, the beginning of one, or the name of a baseline."
+        ),
     ],
     run_b: Annotated[str, typer.Argument(metavar="RUN_B", help="The later run.")],
     lake: Lake = "lake",
     margins: Annotated[
         str | None,
-        typer.Option(metavar="EXPERIMENT", help="Margins from this experiment; from RUN_B's where left out."),
+        typer.Option(metavar="EXPERIMENT", help="Experiment that sets the margins. Default: that of RUN_B."),
     ] = None,
     format: Annotated[
         Literal["table", "csv", "json", "markdown", "parquet"],
-        typer.Option("--format", help="markdown: a page with the images that changed most; the others: rows."),
+        typer.Option("--format", help="markdown: a page with the images that changed most; otherwise rows."),
     ] = "table",
-    everything: Annotated[bool, typer.Option("--all", help="Also the rows of the table that are the same.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Include rows that are the same.")] = False,
     fail_on: Annotated[
         Literal["worse", "changed"] | None,
         typer.Option(
@@ -48,7 +49,7 @@ def compare(
         ),
     ] = None,
 ) -> None:
-    """Say what RUN_B changed against RUN_A: a row a metric, measure and stage, paired, with a verdict."""
+    """Compare RUN_B with the earlier RUN_A, paired: one row per metric, measure and stage, with a verdict."""
     import polars as pl
 
     from skewbench.flows import experiments
@@ -68,7 +69,9 @@ def compare(
     )
     for run in (earlier, later):
         if run.status != "committed":
-            message = f"{run.run_id} is {run.status}: the comparison covers what it has; `skewbench run` resumes it"
+            message = (
+                f"{run.run_id} is {run.status}: the comparison covers its finished samples; `skewbench run` resumes it"
+            )
             typer.echo(f"note: {message}", err=True)
     experiment = experiments.load(margins) if margins else parse_experiment(later.experiment, later.run_id)
     with Console(stderr=True).status(f"comparing {later.run_id} with {earlier.run_id}"):
@@ -93,7 +96,7 @@ def compare(
 
 @baseline.command("set")
 def set_name(name: Annotated[str, _NAME], run: RunId, lake: Lake = "lake") -> None:
-    """Name a committed run; a name that is taken points to it from now on."""
+    """Name a committed run as a baseline. An existing name is moved to this run."""
     from skewbench.storage.baselines import set_baseline
     from skewbench.storage.store import open_store
 
@@ -118,26 +121,26 @@ def list_all(lake: Lake = "lake") -> None:
 
 @baseline.command("remove")
 def remove(name: Annotated[str, _NAME], lake: Lake = "lake") -> None:
-    """Forget a baseline; its run stays."""
+    """Remove a baseline's name; its run is kept."""
     from skewbench.storage.baselines import remove_baseline
     from skewbench.storage.store import open_store
 
     found = remove_baseline(open_store(lake), name)
-    typer.echo(f"baseline {found.name} is gone" + (f"; {found.run_id} stays" if found.run_id else ""))
+    typer.echo(f"removed baseline {found.name}" + (f"; {found.run_id} is kept" if found.run_id else ""))
 
 
 def nightly(
     experiment: ExperimentName = "nightly",
     lake: Lake = "lake",
     night: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Which night, such as 2026-05-01T02:00Z; now where left out.")
+        str | None, typer.Option(metavar="TIME", help="Time of the night, such as 2026-05-01T02:00Z. Default: now.")
     ] = None,
     ray_address: RayAddress = "",
     weights: WeightsFolder = None,
 ) -> None:
-    """Run an experiment as tonight's and compare it with its baseline; exit with 1 where what is required is worse.
+    """Run an experiment for tonight and compare it with its baseline.
 
-    Also where nothing could be compared.
+    Exits with 1 if something required is worse, or if nothing could be compared.
     """
     from skewbench.flows import experiments
 
@@ -163,7 +166,7 @@ def nightly(
         baseline = find_baseline(tonight.store, chosen.nightly.baseline)
         if baseline and baseline.run_id != run.run_id:
             place = "" if lake == "lake" else f" --lake {lake}"
-            typer.echo(f"row by row: skewbench compare {baseline.name} {run.run_id}{place}")
+            typer.echo(f"all rows: skewbench compare {baseline.name} {run.run_id}{place}")
     raise_unless_completed(state)
     typer.echo(state.message)
 
@@ -172,5 +175,5 @@ def _time(given: str | None) -> datetime:
     try:
         time = datetime.fromisoformat(given) if given else datetime.now(UTC)
     except ValueError:
-        raise InputError(f"--night {given!r}: a time in ISO 8601, such as 2026-05-01T02:00Z") from None
+        raise InputError(f"--night {given!r}: not a time in ISO 8601, such as 2026-05-01T02:00Z") from None
     return time if time.tzinfo else time.replace(tzinfo=UTC)

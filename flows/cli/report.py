@@ -21,12 +21,13 @@ def report(
     run: AnyRun = None,
     lake: Lake = "lake",
     against: Annotated[
-        str | None, typer.Option("--against", metavar="RUN", help="Another run, such as last night's: what changed.")
+        str | None,
+        typer.Option("--against", metavar="RUN", help="Another run, such as last night's: report the changes since."),
     ] = None,
 ) -> None:
     """Write the report of a run and print its path.
 
-    For a lake in a bucket a copy is kept in the current folder, for a browser to open.
+    For a lake in a bucket, also save a copy in the current folder that a browser can open.
     """
     from skewbench import sql
     from skewbench.storage.manifest import find_run, report_path
@@ -46,7 +47,7 @@ def report(
 
 
 def replay(
-    sample: Annotated[str, typer.Argument(metavar="SAMPLE_ID", help="A sample's id, or the beginning of it.")],
+    sample: Annotated[str, typer.Argument(metavar="SAMPLE_ID", help="Id of a sample, or the beginning of it.")],
     lake: Lake = "lake",
 ) -> None:
     """Print a script of plain diffusers that generates a sample's image again."""

@@ -41,12 +41,12 @@ def run(
     weights: WeightsFolder = None,
     repeat: Annotated[
         str | None,
-        typer.Option(help="Any text: measures an unchanged experiment and build again, as a run of its own."),
+        typer.Option(help="Any text: run an unchanged experiment and build again, as a separate run."),
     ] = None,
 ) -> None:
     """Run an experiment: generate, measure, score, analyse, and write the report.
 
-    Run the same command again to resume after a crash or a stop. When all is done, it does nothing.
+    Run the same command again to resume after a crash or a stop. If the run is complete, it does nothing.
     """
     errors = Console(stderr=True)
     with errors.status("checking the experiment"):
@@ -85,15 +85,13 @@ def plan(
     prompts: Prompts = None,
     seconds: Annotated[
         float | None,
-        typer.Option(
-            min=0.001, help="Seconds an image, assumed; without them, what earlier runs of the lake measured."
-        ),
+        typer.Option(min=0.001, help="Assumed seconds per image. Default: as measured by earlier runs of the lake."),
     ] = None,
     price: Annotated[
-        float | None, typer.Option(min=0.0, help="Price of a worker's hour, in any currency, to have the cost.")
+        float | None, typer.Option(min=0.0, help="Price per worker hour in any currency, to estimate the cost.")
     ] = None,
 ) -> None:
-    """Check an experiment and show what it would do: cells, shards, samples, disk, time. Loads and writes nothing."""
+    """Check an experiment and estimate its shards, samples, disk, time and cost. Loads and writes nothing."""
     chosen = _load(experiment, prompts)
     from skewbench.tasks.estimate import estimate
 
@@ -107,24 +105,26 @@ def plan(
     factors = f"{expected.prompts} prompts x {chosen.seeds} seeds x {len(chosen.cells)} cells"
     if expected.lacking:
         named = ", ".join(expected.lacking)
-        out.print(f"metrics  {named} would have no values: what they need is not here; see `skewbench weights`")
+        out.print(
+            f"metrics  {named} would have no values: their weights or packages are missing; see `skewbench weights`"
+        )
     out.print(f"samples  {factors} = {expected.samples}")
     out.print(f"shards   {expected.shards}, of {expected.per_shard} samples at most")
     if chosen.baseline is None:
-        out.print("note     no cell has plain attention (kind: vanilla), so there is nothing to pair changes with")
+        out.print("note     no cell has plain attention (kind: vanilla), so changes cannot be paired with a baseline")
     out.print(f"disk     about {expected.disk / 1e6:,.0f} MB")
     out.print(f"time     {expected.time}")
     if price is not None and expected.hours is None:
-        out.print("cost     not known while the time is not: --seconds is needed")
+        out.print("cost     unknown, since the time is; set --seconds")
     elif price is not None and expected.hours is not None:
         out.print(f"cost     about {expected.hours * price:,.2f}: {expected.hours:,.2f} worker hours at {price:,.2f}")
 
 
 def status(lake: Lake = "lake") -> None:
-    """Show the runs of a lake and how far they are, what is late in those that run, and why others are incomplete.
+    """Show the runs of a lake: their progress, jobs that are late, and why runs are incomplete.
 
-    Run a `stopped` run again to resume it. The command does not wait: of a driver on another machine the table says
-    that it holds the run, not that it is alive.
+    Run a `stopped` run again to resume it. For a driver on another machine, the table shows that it holds the run, not
+    whether it is alive.
     """
     from skewbench.storage.attempts import count_jobs
     from skewbench.storage.lease import driver_notes

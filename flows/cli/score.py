@@ -23,7 +23,9 @@ def score(
     ] = "all",
     reference: Annotated[
         str | None,
-        typer.Option(help="Real images for FID and its like: a folder, or another run, whose baseline is taken."),
+        typer.Option(
+            help="Real images for FID and the like: a folder, or another run, whose baseline images are used."
+        ),
     ] = None,
     lake: Lake = "lake",
     ray_address: RayAddress = "",
@@ -31,14 +33,14 @@ def score(
         float | None,
         typer.Option(
             min=0.0,
-            help="GPUs a worker, fractions allowed; 0: on the CPU. As many as RUN was made with where left out.",
+            help="GPUs per worker; may be a fraction. 0: run on the CPU. Default: as in RUN.",
         ),
     ] = None,
     weights: WeightsFolder = None,
 ) -> None:
-    """Score a run's images. What is scored already stays; what lacks its weights is NULL with the reason.
+    """Score a run's images. Existing scores are kept; metrics with missing weights are NULL, with the reason.
 
-    Started again after a crash or a stop, it does the rest; after weights have come, what was NULL for want of them.
+    Run it again to resume after a crash or a stop, or to fill in scores after you installed missing weights.
     """
     from skewbench.storage.manifest import find_run
     from skewbench.storage.state import read_state
@@ -46,7 +48,7 @@ def score(
 
     console = Console(stderr=True)
     store = open_store(lake)
-    with console.status("looking what is left"):
+    with console.status("looking for missing scores"):
         from skewbench.tasks.checks import check_metrics, expand
 
         chosen = expand(name.strip() for name in metrics.split(",") if name.strip())

@@ -33,7 +33,7 @@ def up(
         typer.Option(
             envvar="PREFECT_SERVER_DATABASE_CONNECTION_URL",
             show_envvar=True,
-            help="Where Prefect keeps its runs: postgresql+asyncpg://… ; SQLite in PREFECT_HOME where left out.",
+            help="Database of Prefect: postgresql+asyncpg://… Default: SQLite in PREFECT_HOME.",
         ),
     ] = None,
     nightly: Annotated[
@@ -46,12 +46,12 @@ def up(
     ] = None,
     nightly_timezone: Annotated[str, typer.Option(metavar="ZONE", help="Time zone of --nightly.")] = "UTC",
     nightly_experiment: Annotated[
-        str | None, typer.Option(metavar="EXPERIMENT", help="What --nightly runs; `nightly` where left out.")
+        str | None, typer.Option(metavar="EXPERIMENT", help="Experiment of --nightly. Default: `nightly`.")
     ] = None,
 ) -> None:
-    """Start a Prefect server and offer the flows in its UI, in the background. `skewbench down` ends both.
+    """Start a Prefect server and offer the flows in its UI, in the background. `skewbench down` stops both.
 
-    What runs in the terminal shows there too: `skewbench run` uses this server while it is there.
+    Runs in the terminal also appear there: `skewbench run` uses this server while it is up.
     """
     from skewbench.flows.serving import guard, launch, password, spawn, state
 
@@ -60,7 +60,7 @@ def up(
     there = state.running()
     if there:
         _check_same(context, there, port, lake)
-        typer.echo(f"is running already: {there.url} with lake {there.lake}; `skewbench down` ends it")
+        typer.echo(f"already running: {there.url} with lake {there.lake}; `skewbench down` stops it")
         typer.echo(f"password in {password.path()}" if password.path().exists() else _OF_THE_USER)
         _tell_nights(there.api, nights)
         return
@@ -73,42 +73,44 @@ def up(
     typer.echo(f"the UI is at {started.url}")
     _tell_password(started.url)
     typer.echo(f"lake     {started.lake}")
-    typer.echo("launch   Deployments > benchmark > Run; as the form stands it is the demo")
+    typer.echo("launch   Deployments > benchmark > Run; the form's defaults are the demo")
     _tell_nights(started.api, nights)
     typer.echo(f"logs     {spawn.log_path('server')} and {spawn.log_path('deployments')}")
-    typer.echo("end      skewbench down")
+    typer.echo("stop     skewbench down")
 
 
 def down(
-    yes: Annotated[bool, typer.Option("--yes", help="Also while commands in terminals use the server.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Stop it even while commands in terminals use the server.")
+    ] = False,
 ) -> None:
-    """End the server and the deployments that `skewbench up` started; runs that they drive are cancelled.
+    """Stop the server and the deployments that `skewbench up` started. Runs that they drive are cancelled.
 
-    Launch a cancelled run again to resume it. Commands in terminals that use the server would
-    end in an error: while there are any, --yes is needed.
+    Launch a cancelled run again to resume it. Commands in terminals that use the server would fail, so --yes is needed
+    while there are any.
     """
     from skewbench.flows.serving import launch, state
 
     there = state.read()
     if there is None:
-        typer.echo("nothing to end: `skewbench up` was not called, or has been ended")
+        typer.echo("nothing to stop: `skewbench up` was not run, or is stopped already")
         return
     if not yes and there.server.find() and (commands := state.commands()):
-        raise InputError(f"in use by `{'`, `'.join(commands)}`, which would end in an error: let it end, stop it with "
-                         "Ctrl-C, or end the server all the same with --yes")  # fmt: skip
+        raise InputError(f"in use by `{'`, `'.join(commands)}`, which would fail; let it finish, stop it with "
+                         "Ctrl-C, or stop the server anyway with --yes")  # fmt: skip
     with Console(stderr=True).status("ending"):
         was_running = launch.end(there)
-    typer.echo(f"ended {there.url}" if was_running else f"{there.url} had ended already; its traces are gone now")
+    typer.echo(f"stopped {there.url}" if was_running else f"{there.url} was not running; removed its state files")
 
 
 def serve(
     lake: Lake = "lake",
     ray_address: Annotated[
         str,
-        typer.Option(help="Address of the Ray cluster for runs; without one, each starts Ray on this machine."),
+        typer.Option(help="Address of the Ray cluster for runs. Default: each run starts Ray on this machine."),
     ] = "",
 ) -> None:
-    """Offer the flows to the Prefect server that PREFECT_API_URL names, until stopped; runs are driven from here.
+    """Offer the flows to the Prefect server at PREFECT_API_URL until stopped. Runs are driven from this machine.
 
     `skewbench up` starts a server of its own and does this in the background.
     """
@@ -116,7 +118,9 @@ def serve(
 
     api = get_current_settings().api.url
     if not api:
-        raise InputError("PREFECT_API_URL is not set: the server that is to offer the flows; `skewbench up` starts one")
+        raise InputError(
+            "PREFECT_API_URL is not set; set it to the server that should offer the flows, or use `skewbench up`"
+        )
     from prefect import get_client
 
     from skewbench.flows.serving import client, deployments, launch, password, state
@@ -131,22 +135,22 @@ def serve(
 
 
 def _check_same(context: typer.Context, there: "Up", port: int, lake: str) -> None:
-    """Raises `InputError` where a port or a lake was given that is not that of the server which runs."""
+    """Raise `InputError` if a given port or lake differs from that of the running server."""
     from skewbench.flows.serving import launch
 
-    asked = {"port": (str(port), str(urlsplit(there.url).port)), "lake": (launch.place_of(lake), there.lake)}
-    for name, (given, has) in asked.items():
+    requested = {"port": (str(port), str(urlsplit(there.url).port)), "lake": (launch.place_of(lake), there.lake)}
+    for name, (given, has) in requested.items():
         source = context.get_parameter_source(name)
         if given != has and source is not None and source.name != "DEFAULT":
-            raise InputError(f"--{name} {given}: a server is running already, at {there.url} with lake {there.lake}; "
-                             "`skewbench down` ends it")  # fmt: skip
+            raise InputError(f"--{name} {given}: a server is already running at {there.url} with lake {there.lake}; "
+                             "`skewbench down` stops it")  # fmt: skip
 
 
 def _nights(cron: str | None, timezone: str, experiment: str | None) -> Callable[[str], None] | None:
-    """What is to be done to the server's schedule; None where nothing was asked. Raises `InputError`."""
+    """The requested change of the server's schedule; None without one. Raises `InputError`."""
     if cron is None:
         if experiment:
-            raise InputError(f"--nightly-experiment {experiment!r}: --nightly CRON has to say when it runs")
+            raise InputError(f"--nightly-experiment {experiment!r}: also set --nightly CRON")
         return None
     from skewbench.flows import experiments
     from skewbench.flows.serving.schedule import cron_schedule, schedule_nights
@@ -168,11 +172,11 @@ def _tell_password(url: str) -> None:
 
 
 def _tell_nights(api: str, change: Callable[[str], None] | None) -> None:
-    from skewbench.flows.serving.schedule import nights_told
+    from skewbench.flows.serving.schedule import describe_schedules
 
     if change:
         change(api)
-    typer.echo(f"nightly  {nights_told(api) or 'is not scheduled; --nightly CRON runs it by itself'}")
+    typer.echo(f"nightly  {describe_schedules(api) or 'not scheduled; --nightly CRON schedules it'}")
 
 
 def _clean_up() -> None:
@@ -182,4 +186,4 @@ def _clean_up() -> None:
     left = state.read()
     if left:
         launch.end(left)
-        typer.echo(f"note: the last start, at {left.url}, had not been ended; its traces are gone now", err=True)
+        typer.echo(f"note: the last start, at {left.url}, was not stopped; removed its state files", err=True)

@@ -26,12 +26,12 @@ def add_to(app: typer.Typer) -> None:
 def run_sql(
     statement: Annotated[
         str | None,
-        typer.Argument(metavar="[SELECT]", help="A SELECT over the lake's views; without it, a prompt opens."),
+        typer.Argument(metavar="[SELECT]", help="A SELECT over the lake's views. Without it, a prompt opens."),
     ] = None,
     lake: Lake = "lake",
     script: Annotated[
         bool,
-        typer.Option("--script", help="Print the session as SQL, for DuckDB's shell to .read."),
+        typer.Option("--script", help="Print the session as SQL for `.read` in DuckDB's shell."),
     ] = False,
     format: Format = "table",
 ) -> None:

@@ -38,9 +38,9 @@ def note(line: str) -> None:
 
 
 def folding(*columns: str, title: str | None = None, whole: Collection[str] = ()) -> Table:
-    """An empty table. What a narrow terminal has no room for goes on in the next line: ids and commands are copied.
+    """An empty table. Long values wrap, since users copy ids and commands.
 
-    `whole`: columns that others make room for.
+    `whole`: columns that do not wrap while others can.
     """
     table = Table(title=title, title_justify="left")
     for column in columns:
@@ -67,7 +67,7 @@ def print_rows(rows: "pl.DataFrame", format: str, shared_once: bool = False) -> 
         typer.echo(rows.write_json())
     elif format == "parquet":
         if sys.stdout.isatty():
-            raise InputError("--format parquet writes bytes: send them to a file, > rows.parquet")
+            raise InputError("--format parquet writes bytes; redirect them to a file: > rows.parquet")
         content = io.BytesIO()
         rows.write_parquet(content)
         typer.echo(content.getvalue(), nl=False)
@@ -94,7 +94,7 @@ def _flat(rows: "pl.DataFrame") -> "pl.DataFrame":
 def _refuse_bytes(rows: "pl.DataFrame") -> None:
     for name, kind in rows.schema.items():
         if "Binary" in str(kind):
-            raise InputError(f"column {name!r} holds bytes: leave it out, or use --format parquet")
+            raise InputError(f"column {name!r} contains bytes; leave it out, or use --format parquet")
 
 
 def _print_table(rows: "pl.DataFrame", shared_once: bool) -> None:

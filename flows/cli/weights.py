@@ -21,7 +21,7 @@ def add_to(app: typer.Typer) -> None:
 
 @weights.callback()
 def list_all(context: typer.Context) -> None:
-    """List metrics with the weights and packages that they need: from where, licence, size, whether they are here."""
+    """List the weights and packages that each metric needs: origin, licence, size, whether they are installed."""
     if context.invoked_subcommand:
         return
     with Console(stderr=True).status("looking"):
@@ -39,7 +39,7 @@ def list_all(context: typer.Context) -> None:
     out.print(table)
     if columns == _NARROW:
         typer.echo("skewbench weights get NAME gets what a metric needs, or weights by their name;")
-        typer.echo("from where, and where they lie, is told on a wider terminal, and in a pipe")
+        typer.echo("a wider terminal or a pipe also shows the origin and the place of the weights")
     warn(problems())
     _tell_where()
 
@@ -81,10 +81,10 @@ def get(name: Annotated[str, typer.Argument(metavar="NAME", help="Weights, or a 
     from skewbench.eval.weights import get as fetch
 
     scorers = names()  # scorers of other packages bring rows of WEIGHTS
-    wanted = (name,) if name in WEIGHTS else declaration(name).needs if name in scorers else ()
+    requested = (name,) if name in WEIGHTS else declaration(name).needs if name in scorers else ()
     if name not in WEIGHTS and name not in scorers:
-        raise InputError(f"weights {name!r}: no such weights; there are {', '.join(WEIGHTS)}")
-    for one in wanted:
+        raise InputError(f"weights {name!r}: no such weights; available: {', '.join(WEIGHTS)}")
+    for one in requested:
         if one not in WEIGHTS:
             continue
         files = ", ".join(WEIGHTS[one].files)

@@ -20,9 +20,9 @@ def load(name_or_path: str) -> Experiment:
     if name_or_path in bundled():
         path = _FOLDER / f"{name_or_path}.yaml"
     elif path.is_dir():
-        raise InputError(f"experiment {name_or_path!r}: is a folder; name a YAML file in it")
+        raise InputError(f"experiment {name_or_path!r}: this is a folder; name a YAML file in it")
     elif not path.is_file():
-        raise InputError(f"experiment {name_or_path!r}: no such file, nor one of the package's: {', '.join(bundled())}")
+        raise InputError(f"experiment {name_or_path!r}: no such file; bundled experiments: {', '.join(bundled())}")
     return parse(path.read_bytes(), str(path))
 
 

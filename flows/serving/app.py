@@ -28,7 +28,7 @@ def create_app(host: str) -> "ASGIApp":
 
 
 def main() -> None:
-    """Serve until SIGTERM, or, with `--with-parent`, until the parent has gone."""
+    """Serve until SIGTERM or, with `--with-parent`, until the parent ends."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--socket", type=int, required=True, help="descriptor of a socket that listens")
     parser.add_argument("--host", default="127.0.0.1", help="address on which it listens")

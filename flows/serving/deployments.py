@@ -29,7 +29,7 @@ NAME = "skewbench"
 LOOK = 2.0
 """Seconds between two looks for runs to start."""
 CANCEL = 30.0
-"""Seconds to cancel runs in, once the server has gone."""
+"""Seconds for cancelling runs after the server has ended."""
 LIMITED = ("shapes-xl",)
 """Models of which one run at a time is enough for a machine. Changed and added to in the UI, under Concurrency."""
 

@@ -85,8 +85,8 @@ def check_database(url: str | None) -> None:
     scheme, separator, _ = (url or "").partition("://")
     if url and not (separator and scheme in _DATABASES):
         given = f" {scheme}://…" if separator and re.fullmatch(r"[\w+.-]+", scheme) else ""
-        wanted = " or ".join(f"{name}://…" for name in _DATABASES)
-        raise InputError(f"--database{given}: a URL {wanted} is wanted")
+        allowed = " or ".join(f"{name}://…" for name in _DATABASES)
+        raise InputError(f"--database{given}: not supported; use a URL {allowed}")
 
 
 def place_of(lake: str) -> str:

@@ -6,7 +6,7 @@ import threading
 import time
 
 GRACE = 5.0
-"""Seconds to end in, once the other process has gone."""
+"""Seconds within which to end after the other process."""
 
 
 def end_with(descriptor: int, grace: float = GRACE) -> None:

@@ -81,7 +81,7 @@ def check(client: "SyncPrefectClient") -> None:
         client.hello()
     except PrefectHTTPStatusError as error:
         if error.response.status_code != _REFUSED:
-            return  # whatever it is, who asks next is told
+            return  # the next request reports it
         raise InputError(
             f"the Prefect server at {str(client.api_url).rstrip('/')} asks for a password: set {SERVER} as it was for "
             f"`skewbench up`, or {CLIENT} for another server"

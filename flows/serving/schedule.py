@@ -1,4 +1,4 @@
-"""When the flow `nightly` runs by itself: a schedule that Prefect's server keeps, over `down` and `up`, until told."""
+"""The schedule of the flow `nightly`: Prefect's server keeps it over `down` and `up` until it is changed."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,13 +49,13 @@ def schedule_nights(api: str, schedule: CronSchedule | None, experiment: Experim
             client.create_deployment_schedules(deployment, [new])
 
 
-def nights_told(api: str) -> str:
-    """The nightly deployment's schedules in a line, whoever made them; empty where it has none."""
+def describe_schedules(api: str) -> str:
+    """Describe the nightly deployment's schedules in one line; empty if it has none."""
     with _deployment(api) as (client, deployment):
-        return "; ".join(_told(one) for one in client.read_deployment_schedules(deployment))
+        return "; ".join(_describe(one) for one in client.read_deployment_schedules(deployment))
 
 
-def _told(found: DeploymentSchedule) -> str:
+def _describe(found: DeploymentSchedule) -> str:
     kept = found.schedule
     when = f"{kept.cron} ({kept.timezone or 'UTC'})" if isinstance(kept, CronSchedule) else "a schedule of the UI"
     name = (found.parameters or {}).get("experiment", {}).get("name", "nightly")

@@ -74,7 +74,7 @@ def pipe() -> Iterator[tuple[IO[bytes], IO[bytes]]]:
 def background(
     command: list[str], environment: dict[str, str], name: str, keep: Sequence[int], umask: int = -1
 ) -> "subprocess.Popen[bytes]":
-    """Start a process that goes on when this one ends, and logs to `log_path(name)`.
+    """Start a process that outlives this one and logs to `log_path(name)`.
 
     Args:
         keep: descriptors that it inherits.
@@ -98,7 +98,7 @@ def wait_for_api(server: "subprocess.Popen[bytes]", api: str, log: str | None) -
     began = time.monotonic()
     while not state.answers(api):
         if server.poll() is not None:
-            raise RunError(f"the Prefect server ended at its start: {last_lines(log) if log else server.returncode}")
+            raise RunError(f"the Prefect server failed to start: {last_lines(log) if log else server.returncode}")
         if time.monotonic() - began > START:
             raise RunError(f"the Prefect server does not answer at {api} after {START:.0f} s")
         time.sleep(0.2)

@@ -18,7 +18,7 @@ MARK = "SKEWBENCH_UP"
 
 @dataclass(frozen=True)
 class Process:
-    """A process, told from a later one of the same number by when it started (seconds since 1970)."""
+    """A process, identified by its number and the time when it started (seconds since 1970)."""
 
     pid: int
     started: float
@@ -54,7 +54,7 @@ class Up:
         return f"{self.url}/api"
 
     def marked(self) -> Iterator[psutil.Process]:
-        """All processes that come from this start, also where their parents have gone."""
+        """All processes that come from this start, even if their parents have ended."""
         for process in psutil.process_iter():
             with suppress(psutil.Error):
                 if process.environ().get(MARK) == self.mark and process.status() != psutil.STATUS_ZOMBIE:

@@ -1,9 +1,9 @@
 -- The regime of each sample (kind sample, unit its pair_id) and prompt (kind prompt, unit its prompt_id), by the
 -- stability of the baseline over all blocks: unstable for the share `quantile` of the lowest, stable for the highest.
 -- Session variables: quantile (default 0.5, a split at the median), measure (one that has a stable side; default:
--- alignment; the sign is turned where low is stable, so that low is unstable for each of them), branch.
--- place: the share of the units that are as unstable or more so. Units between the regimes have regime NULL, and so do
--- those that are alike at the edge of one: none of them is less stable than the rest.
+-- alignment; its sign is flipped if low is stable, so that low always means unstable), branch.
+-- place: the share of units that are at least as unstable. Units between the regimes have regime NULL. So do units with
+-- equal values at the edge of a regime, since none of them is less stable than the others.
 CREATE OR REPLACE VIEW baseline_regimes AS
 WITH
 settings AS (

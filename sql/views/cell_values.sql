@@ -1,5 +1,5 @@
--- A row a cell and metric of all images of a cell. Where cells were scored against several references, those are
--- here against which most cells were, of equals the last by name: values against different sets compare with nothing.
+-- One row per cell and metric of all images of a cell. Values against different references are not comparable: if cells
+-- were scored against several, this shows the reference that most cells were scored against (of equals, the last by name).
 CREATE OR REPLACE VIEW cell_values AS
 WITH
 scored AS (

@@ -1,10 +1,10 @@
--- All that two runs can be compared by, in one long table: a row a cell, value and unit.
+-- All values by which two runs can be compared, in one long table: one row per cell, value and unit.
 -- kind sample: a metric of an image, unit its pair_id; prompt: a metric of a prompt's images, unit the prompt_id;
 -- cell: a metric of all of a cell's images; measure: an image's stability by stage (down, mid, up, all), mean over
--- the branches and the stage's blocks; lost: whether the image is not ok, 0 or 1; memory: peak bytes on the device.
--- scorer: by what, and which version of it, the value was scored. set: what a metric of a set is of, in words, with the
--- reference of FID and its like: a cell may have a value against each of several. n: the images in the set. Of samples
--- that are ok; values may be not finite, and that of a set NULL.
+-- the branches and the stage's blocks; lost: 1 if the image failed, else 0; memory: peak bytes on the device.
+-- scorer: the scorer and its version. set: the definition of a metric of a set, with the reference of FID and the like; a
+-- cell may have a value for each of several references. n: images in the set. Only samples with status ok; values may be
+-- non-finite, and those of a set NULL.
 CREATE OR REPLACE VIEW comparable_values AS
 WITH ok AS (
     SELECT run_id, sample_id FROM samples WHERE status = 'ok'

@@ -2,22 +2,22 @@
 -- Session variable category: a category of prompts, '*' for each; default: all prompts together, category NULL.
 -- baseline, mean, change over the pairs; error: of the change, clustered by prompt (Liang-Zeger, with the factor
 -- G / (G - 1)); baseline_sd: the spread of the baseline's values; wins: share of pairs that got better, ties half;
--- lost: pairs whose image the cell lost, or, of a prompt's set, an image without which there is no value to pair;
--- worst_case: change, with the worst value of the metric in the run for each. Where all were lost change is NULL, and
--- worst_case is there. Metrics that have no better side (metrics.higher_is_better NULL) have no wins and no worst_case.
+-- failed: pairs whose image failed in the cell, or, for a prompt's set, whose value is missing because an image failed;
+-- worst_case: the change if each of these counts as the worst value of the metric in the run. If all failed, change is
+-- NULL and worst_case has a value. Metrics without a better side (higher_is_better NULL) have no wins and no worst_case.
 CREATE OR REPLACE VIEW effects AS
 WITH
-asked AS (
+requested AS (
     SELECT CASE
-        WHEN wanted IS NULL OR wanted = '*' OR wanted IN (SELECT prompt_category FROM samples) THEN wanted
-        ELSE error('category ''' || wanted || ''': no prompt has it')
+        WHEN given IS NULL OR given = '*' OR given IN (SELECT prompt_category FROM samples) THEN given
+        ELSE error('category ''' || given || ''': no prompt has it')
     END AS category
-    FROM (SELECT getvariable('category')::VARCHAR AS wanted)
+    FROM (SELECT getvariable('category')::VARCHAR AS given)
 ),
 categories AS (
-    SELECT DISTINCT run_id, prompt_id, CASE WHEN asked.category IS NOT NULL THEN prompt_category END AS category
-    FROM samples CROSS JOIN asked
-    WHERE asked.category IS NULL OR asked.category IN ('*', prompt_category)
+    SELECT DISTINCT run_id, prompt_id, CASE WHEN requested.category IS NOT NULL THEN prompt_category END AS category
+    FROM samples CROSS JOIN requested
+    WHERE requested.category IS NULL OR requested.category IN ('*', prompt_category)
 ),
 pairs AS MATERIALIZED (
     SELECT
@@ -28,7 +28,7 @@ pairs AS MATERIALIZED (
     FROM unit_changes AS c
     JOIN categories AS k USING (run_id, prompt_id)
     LEFT JOIN metrics AS m ON m.run_id = c.run_id AND m.metric = c.metric AND m.kind = c.kind
-    WHERE c.change IS NOT NULL OR c.lost
+    WHERE c.change IS NOT NULL OR c.failed
 ),
 means AS (
     SELECT
@@ -36,7 +36,7 @@ means AS (
         avg(baseline) FILTER (change IS NOT NULL) AS baseline, avg(value) AS mean, avg(change) AS change,
         median(change) AS median_change, stddev_samp(baseline) FILTER (change IS NOT NULL) AS baseline_sd,
         avg((sign(gain) + 1) / 2) AS wins,
-        count(change) AS n, count(*) FILTER (lost) AS lost,
+        count(change) AS n, count(*) FILTER (failed) AS failed,
         avg(worst_change) AS worst_case
     FROM pairs GROUP BY ALL
 ),

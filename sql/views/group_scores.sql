@@ -1,5 +1,5 @@
--- One score a set and metric: the newest version of its scorer, and of that version a value before a NULL.
--- A set is a prompt of a cell, or (prompt_id NULL) the whole cell, with its definition in words.
+-- One score per set and metric: from the newest version of its scorer, and within that version a value rather than NULL.
+-- A set is the images of a prompt in a cell, or (prompt_id NULL) of the whole cell, with its definition in words.
 CREATE OR REPLACE VIEW group_scores AS
 SELECT * FROM all_group_scores
 QUALIFY row_number() OVER (

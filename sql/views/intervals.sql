@@ -1,6 +1,6 @@
--- The intervals that the analysis made of the parts that the run has now (analysis.parts_digest), one a key, for the branch
--- that the session looks at (variable `branch`), or of values that do not depend on it (branch '*'). Of a run whose samples, measures or scores
--- changed since there are none until it is analysed again; compaction changes none of them.
+-- The intervals that the analysis computed from the run's current parts (analysis.parts_digest), one per key, for the
+-- session's branch (variable `branch`) or for values that do not depend on it (branch '*'). If the run's samples, measures
+-- or scores changed since, it has no intervals until it is analysed again. Compaction does not change them.
 CREATE OR REPLACE VIEW intervals AS
 SELECT
     run_id, query, cell, metric, stage, measure, regime, statistic, value, low, high, n,

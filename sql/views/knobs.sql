@@ -1,9 +1,9 @@
--- The cells with their knob's settings, from the manifest: also of cells that have no sample yet.
--- settings (JSON): all fields of the knob; words, family, strengths: as the knob said them when the run was begun, so
--- that a lake is read without the knob's code. family: settings that differ in strength alone, such as baseline,
--- static, adaptive, temperature; a setting that covers some blocks or steps alone is of a family of its own.
--- alpha to window_end: fields of the knob by name, NULL where it has none. adaptive: of kind skew alone.
--- by_name: all settings in the order of their names: equal where knobs of a kind are.
+-- The cells with their knob's settings, from the manifest, including cells without samples.
+-- settings (JSON): all fields of the knob; words, family, strengths: as the knob declared them when the run started, so
+-- that reading a lake does not need the knob's code. family: settings that differ only in strength, such as baseline,
+-- static, adaptive, temperature; a setting for some blocks or steps only forms a family of its own.
+-- alpha to window_end: fields of the knob by name, NULL if it lacks the field. adaptive: only for kind skew.
+-- by_name: all settings sorted by name: equal if and only if knobs of a kind are.
 CREATE OR REPLACE VIEW knobs AS
 SELECT
     run_id, cell, position, baseline, knob, settings, words, family, strengths,

@@ -1,4 +1,4 @@
--- What several views and queries share.
+-- Macros that several views and queries share.
 -- z95: the normal quantile of a two-sided 95% interval.
 CREATE OR REPLACE MACRO z95() AS 1.959963984540054;
 CREATE OR REPLACE MACRO normal_method() AS 'normal, clustered by prompt, 95%';

@@ -1,5 +1,5 @@
--- What each run knows of its metrics: as its manifest has it, written when the run was scored; of an older run, as it was
--- known then (metrics_before_declarations). A metric that nobody declared is not here.
+-- What each run's manifest declares about its metrics, written when the run was scored; for older runs, what was known
+-- then (metrics_before_declarations). Undeclared metrics are left out.
 -- label, meaning: for people. better: the better side, higher, lower or neither. low, high: bounds of the values, NULL for
 -- none. grows_with_n: the value grows with the samples in the set. rank: place in the order in which metrics stand for
 -- fidelity or diversity, lowest first. may_be_absent: an image can leave nothing to measure.

@@ -1,5 +1,5 @@
--- A row a sample and metric of an image. `value` as it was scored, NULL with a reason where it could not be had;
--- `status` is the sample's: queries take means over those that are ok, and count the rest.
+-- One row per sample and metric of an image. `value`: the score, NULL with a reason if it could not be computed;
+-- `status`: that of the sample. Queries take means over samples with status ok, and count the others.
 -- comparability: the scorer and its version; only values of one key are comparable.
 CREATE OR REPLACE VIEW metric_values AS
 SELECT

@@ -1,7 +1,7 @@
--- A row a perturbed sample and metric of an image, beside the baseline's image of the same prompt, seed and size.
--- baseline, value: NULL where that sample is not ok or has no finite score; change: value - baseline, NULL also where
--- the two were scored by different scorers or versions.
--- baseline_status, status: of the two samples, so that an image that the knob destroyed is seen.
+-- One row per perturbed sample and metric of an image, with the baseline's value for the same prompt, seed and size.
+-- baseline, value: NULL if that sample failed or has no finite score; change: value - baseline, also NULL if the two were
+-- scored by different scorers or versions.
+-- baseline_status, status: of the two samples, so that images that the knob destroyed are visible.
 CREATE OR REPLACE VIEW paired AS
 WITH ok AS (
     SELECT run_id, sample_id, metric, value, comparability FROM metric_values WHERE status = 'ok' AND isfinite(value)

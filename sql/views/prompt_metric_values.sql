@@ -1,5 +1,5 @@
--- A row a cell, prompt and metric of the set of a prompt's images (diversity). n: the images in the set.
--- comparability: the scorer and its version, and n where the value grows with it (metric_declarations.grows_with_n): only
+-- One row per cell, prompt and metric of the set of a prompt's images (diversity). n: images in the set.
+-- comparability: the scorer and its version, and n if the value grows with it (metric_declarations.grows_with_n). Only
 -- values of one key are comparable. Means over pairs of images are comparable at any n.
 CREATE OR REPLACE VIEW prompt_metric_values AS
 SELECT

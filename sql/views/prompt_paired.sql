@@ -1,5 +1,5 @@
--- As `paired`, for the metrics of a prompt's set of images: the perturbed cell's set beside the baseline's. Only sets of
--- one comparability key are here (see prompt_metric_values). baseline_n, n: the images in each.
+-- Like `paired`, for metrics of a prompt's set of images: pairs the perturbed cell's set with the baseline's. Only sets of
+-- one comparability key are paired (see prompt_metric_values). baseline_n, n: images in each set.
 CREATE OR REPLACE VIEW prompt_paired AS
 SELECT
     knob.run_id, knob.cell, knob.metric, knob.prompt_id,

@@ -1,5 +1,5 @@
--- One score a sample and metric: the newest version of its scorer, and of that version a value before a NULL.
--- newest_scores: the same of some of the rows of `all_scores`, by the name of a table expression that holds them.
+-- One score per sample and metric: from the newest version of its scorer, and of that version a value rather than NULL.
+-- newest_scores: the same for some rows of `all_scores`, given the name of a table expression that holds them.
 CREATE OR REPLACE MACRO newest_scores(rows) AS TABLE
 SELECT * FROM query_table(rows)
 QUALIFY row_number() OVER (

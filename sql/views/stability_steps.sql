@@ -1,6 +1,6 @@
--- The long form of what a recorder with detail = "steps" kept: a row a sample, block, branch and step.
--- step: the model's call, from 0. Measures are means over heads and columns. No rows for runs that kept means alone.
--- steps_of: the same of some of the rows of `stability`, by the name of a table expression that holds them.
+-- The rows of a recorder with detail = "steps" in long form: one per sample, block, branch and step.
+-- step: index of the model call, from 0. Measures are means over heads and columns. Runs with means only have no rows.
+-- steps_of: the same for some rows of `stability`, given the name of a table expression that holds them.
 CREATE OR REPLACE MACRO steps_of(rows) AS TABLE
 SELECT
     run_id, cell, prompt_id, seed, pair_id, sample_id, block, block_name, stage, branch,

@@ -1,8 +1,8 @@
 -- A sample's stability by stage: down, mid, up, and all.
 -- The plain mean over the sample's branches and over the stage's blocks (all: over all blocks); each block has the same
--- branches. The session variable `branch` (cond, uncond) asks for one: SET VARIABLE branch = 'cond'. A measure that is
--- not finite stays so.
--- stages_of: the same of some of the rows of `stability`, by the name of a table expression that holds them.
+-- branches. The session variable `branch` (cond, uncond) selects one: SET VARIABLE branch = 'cond'. Non-finite values of a
+-- measure make its mean non-finite.
+-- stages_of: the same for some rows of `stability`, given the name of a table expression that holds them.
 CREATE OR REPLACE MACRO stages_of(rows) AS TABLE
 SELECT
     run_id, any_value(cell) AS cell, any_value(prompt_id) AS prompt_id, any_value(seed) AS seed,

@@ -1,8 +1,8 @@
--- Each value of the baseline beside that of each other cell for the same unit (see unit_values).
--- value, change: NULL where the cell has none that compares. lost: because its image was not ok; of a prompt's set:
--- because one of the set's images was not, and so there is no value, or none of as many images as it takes.
--- Joins are on equal keys alone (hence `image` and `set`): with another condition DuckDB pairs all units of a cell with
--- each other.
+-- Pairs each value of the baseline with that of each other cell for the same unit (see unit_values).
+-- value, change: NULL if the cell has no comparable value. failed: the value is missing because the image failed or, for a
+-- prompt's set, because one of its images failed, so that the set has no value or too few images.
+-- Joins use equal keys only (hence `image` and `set`): with any other condition DuckDB pairs all units of a cell with each
+-- other.
 CREATE OR REPLACE VIEW unit_changes AS
 WITH
 known AS MATERIALIZED (FROM unit_values),
@@ -23,7 +23,7 @@ incomplete AS (
 SELECT
     e.run_id, e.cell, e.metric, e.kind, e.unit, e.prompt_id,
     e.baseline, knob.value, knob.value - e.baseline AS change,
-    coalesce(made.status <> 'ok', false) OR (incomplete.prompt_id IS NOT NULL AND knob.value IS NULL) AS lost
+    coalesce(made.status <> 'ok', false) OR (incomplete.prompt_id IS NOT NULL AND knob.value IS NULL) AS failed
 FROM expected AS e
 LEFT JOIN known AS knob
     ON knob.run_id = e.run_id AND knob.cell = e.cell AND knob.metric = e.metric AND knob.kind = e.kind

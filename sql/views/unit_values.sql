@@ -1,7 +1,7 @@
--- What can be compared between cells, in one long table: a row a cell, metric and unit.
+-- All values that can be compared between cells, in one long table: one row per cell, metric and unit.
 -- kind sample: a metric of an image, unit its pair_id; prompt: a metric of a prompt's images, unit the prompt_id;
 -- measure: the image's Align over all blocks, under the metric name alignment. Finite values of samples that are ok.
--- comparability: the key of what can be compared with what (see metric_values, prompt_metric_values).
+-- comparability: only values with the same key are comparable (see metric_values, prompt_metric_values).
 CREATE OR REPLACE VIEW unit_values AS
 SELECT run_id, cell, metric, 'sample' AS kind, pair_id AS unit, prompt_id, value, comparability
 FROM metric_values WHERE status = 'ok' AND isfinite(value)

@@ -19,7 +19,7 @@ STARTS = 5
 WAIT_FOR_GPUS = "SKEWBENCH_WAIT_FOR_GPUS"
 """Environment variable: seconds that a cluster which grows on demand has for its first GPU."""
 AHEAD = 8
-"""Workers beyond its room that such a cluster is asked for, where a run leaves it open: machines come for them."""
+"""Workers to request beyond a growing cluster's current capacity if a run sets no count: machines start for them."""
 PATIENCE = {
     "RAY_health_check_failure_threshold": "20",
     "RAY_worker_register_timeout_seconds": "600",
@@ -34,7 +34,7 @@ knows better what is free, ends workers first too."""
 
 @contextmanager
 def ray_connected(address: str | None, gpus: float) -> Iterator[None]:
-    """Within: Ray, as `connect_ray` has it. What was started or joined here is left at the end."""
+    """Connect to Ray within the block, as `connect_ray` does, and disconnect or stop it at the end."""
     ours = not ray.is_initialized()
     terminated = signal.getsignal(signal.SIGTERM)
     try:
@@ -48,10 +48,15 @@ def ray_connected(address: str | None, gpus: float) -> Iterator[None]:
 
 
 def connect_ray(address: str | None, gpus: float) -> None:
-    """Join the cluster at `address`, or start a local Ray where none is given. Raises `InputError`.
+    """Join a Ray cluster, or start a local Ray.
 
-    `gpus`: how many a worker needs; a cluster where no node has them is an error (after `WAIT_FOR_GPUS` seconds).
-    `RunError` where a local Ray does not start.
+    Args:
+        address: Address of the cluster; None: start Ray on this machine.
+        gpus: GPUs per worker.
+
+    Raises:
+        InputError: No cluster answers, or no node has these GPUs (after `WAIT_FOR_GPUS` seconds).
+        RunError: A local Ray does not start.
     """
     address = address or os.environ.get("RAY_ADDRESS")
     if not ray.is_initialized():
@@ -65,11 +70,11 @@ def connect_ray(address: str | None, gpus: float) -> None:
             where = f"the cluster has {there:g} GPUs on {len(_alive())} nodes"
         else:
             where = f"this machine has {there:g} GPUs"
-        raise InputError(f"workers.gpus {gpus:g}: {where}; 0 is the CPU")
+        raise InputError(f"workers.gpus is {gpus:g}, but {where}; set it to 0 to run on the CPU")
 
 
 def ask_for_gpus(gpus: float, patience: float) -> None:
-    """Have an autoscaler start a machine: a task that needs the GPUs waits for them, `patience` seconds at most."""
+    """Make an autoscaler start a machine: submit a task that needs the GPUs, and wait at most `patience` seconds."""
     task = ray.remote(_nothing).options(num_cpus=0, num_gpus=gpus).remote()
     if not ray.wait([task], timeout=patience)[0]:
         ray.cancel(task)
@@ -80,31 +85,31 @@ def _nothing() -> None:
 
 
 def room(cpus: float, gpus: float) -> int:
-    """Workers that the nodes which are alive can hold, were they free, with so many CPUs and GPUs each."""
+    """Count the workers with these CPUs and GPUs each that the living nodes can hold when free."""
     return sum(_fitting(node["Resources"], cpus, gpus) for node in _alive())
 
 
 def room_to_ask(cpus: float, gpus: float) -> int:
-    """Workers to ask for where a run leaves it open: what there is room for, `AHEAD` more where the cluster grows."""
+    """Count the workers to request if a run sets no count: the room, and `AHEAD` more if the cluster can grow."""
     return max(1, room(cpus, gpus) + (AHEAD if os.environ.get(WAIT_FOR_GPUS) else 0))
 
 
 def largest_node() -> float:
-    """CPUs of the node that has the most."""
+    """Return the CPUs of the node that has the most."""
     return max((node["Resources"].get("CPU", 0.0) for node in _alive()), default=0.0)
 
 
 def check_cluster() -> None:
-    """Raises `RunError` where the driver's node is dead: nothing would ever come back, and Ray waits for ever."""
+    """Raise `RunError` if the driver's node is dead, since Ray would wait for ever."""
     here = ray.get_runtime_context().get_node_id()
     if not any(node["NodeID"] == here for node in _alive()):
-        raise RunError("Ray's process on this machine ended; run the same command again to resume")
+        raise RunError("Ray stopped on this machine; run the same command again to resume")
 
 
 def place_of(actor: Any) -> tuple[str, int] | None:
-    """Find an actor's host and process, also while it starts or hangs; None where it waits for a place.
+    """Find an actor's host and process, even while it starts or hangs; None while it waits for a place.
 
-    Ray's public interface has it only with a dashboard.
+    Ray's public interface has this only with a dashboard.
     """
     found = actors(actor._actor_id.hex())
     process = found.get("Pid") if found else 0
@@ -115,8 +120,8 @@ def place_of(actor: Any) -> tuple[str, int] | None:
     return next(hosts, found["Address"]["IPAddress"]), process
 
 
-def told_resources() -> str:
-    """What the cluster has, and what of it is free, in words."""
+def resources_text() -> str:
+    """Describe the resources of the cluster and how many are free."""
     has, free = ray.cluster_resources(), ray.available_resources()
     kinds = [f"{has[kind]:g} {kind}s, {free.get(kind, 0.0):g} of them free" for kind in ("CPU", "GPU") if kind in has]
     return f"the cluster has {len(_alive())} nodes with {'; '.join(kinds) or 'no CPUs'}"
@@ -145,7 +150,7 @@ def _start() -> None:
             ray.shutdown()
         else:
             return
-    raise RunError(f"Ray does not start on this machine: {str(last).splitlines()[0]}")
+    raise RunError(f"cannot start Ray on this machine: {str(last).splitlines()[0]}")
 
 
 def _join(address: str) -> None:
@@ -154,4 +159,6 @@ def _join(address: str) -> None:
         with shipped_code() as code:
             ray.init(address=address, log_to_driver=False, logging_level="error", runtime_env=code)
     except (ConnectionError, ValueError, RuntimeError) as error:
-        raise InputError(f"ray address {address!r}: no cluster answers there ({str(error).splitlines()[0]})") from None
+        raise InputError(
+            f"ray address {address!r}: no cluster answers at this address ({str(error).splitlines()[0]})"
+        ) from None

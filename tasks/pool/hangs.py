@@ -1,4 +1,4 @@
-"""Workers that hang: work that takes far longer than usual is named, and ended at a limit.
+"""Finds workers that hang: work that takes far longer than usual is logged, and stopped at a limit.
 
 The usual time is the median over the pool's own finished jobs of the same kind, so that it fits the model and the
 machine. Time counts as the driver looks: a driver that was paused finds nobody late.
@@ -98,16 +98,16 @@ class HangWatch:
         host, process = member.place or place_of(member.actor) or ("an unknown host", 0)
         who = f"process {process} on {host}"
         if task is None:
-            what = f"a worker, {who}, has been starting for {stint.waited:.0f} s"
+            what = f"a worker ({who}) has been starting for {stint.waited:.0f} s"
         else:
             what = f"{task.job.key} of cell {task.job.cell}: {who} has been {doing} for {stint.waited:.0f} s"
         usual = self._usual(doing, task)
         usually = f" (usually {usual:.1f} s)" if usual is not None else ""
         if limit is None:
-            return f"{what}{usually}; workers.hang_limit is 0, so it is waited for"
+            return f"{what}{usually}; there is no limit, since workers.hang_limit is 0"
         if stint.waited >= limit:
-            return f"{what}{usually}, more than {limit:.0f} s: the worker is replaced"
-        return f"{what}{usually}; the worker is replaced at {limit:.0f} s"
+            return f"{what}{usually}, over the limit of {limit:.0f} s: replacing the worker"
+        return f"{what}{usually}; the worker will be replaced after {limit:.0f} s"
 
 
 def _work(member: Member) -> Iterator[tuple[str, Task | None, Stint]]:

@@ -23,7 +23,7 @@ from skewbench.sql import LakeUnreachable
 from skewbench.storage.receipts import Receipt
 from skewbench.tasks.jobs import GenerateJob, Job, Needs
 from skewbench.tasks.pool.actor import Actor
-from skewbench.tasks.pool.cluster import check_cluster, largest_node, room_to_ask, told_resources
+from skewbench.tasks.pool.cluster import check_cluster, largest_node, resources_text, room_to_ask
 from skewbench.tasks.pool.failures import WorkerHungError, cause, deadly, format_error
 from skewbench.tasks.pool.hangs import HangWatch
 from skewbench.tasks.pool.records import Member, Outcome, Stint, Stream, Task
@@ -72,7 +72,7 @@ class WorkerPool:
         self._limit = count or 1
         self._deaths = 0
         self._watch = HangWatch(hang_limit)
-        self._looked = self._said = 0.0
+        self._looked = self._reported = 0.0
 
     def __enter__(self) -> "WorkerPool":
         self._driver.start()
@@ -95,7 +95,7 @@ class WorkerPool:
         self._events.put(lambda: None)
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
-        """Do jobs, in any order; yields each outcome as it comes. Raises `RunError` where the pool cannot go on."""
+        """Run jobs in any order and yield each outcome as it comes. Raises `RunError` if the pool cannot continue."""
         stream = Stream()
         stream.waiting.extend(Task(job, stream) for job in jobs)
         left = len(stream.waiting)
@@ -130,7 +130,7 @@ class WorkerPool:
             self._why = error
         except Exception as error:
             logger.exception("the pool failed")
-            self._why = RunError(f"the pool of workers failed: {format_error(error)}")
+            self._why = RunError(f"the worker pool failed: {format_error(error)}")
         finally:
             self._stopped.set()
             for member in self._members:
@@ -148,7 +148,7 @@ class WorkerPool:
         if self._count is None:
             self._limit = room_to_ask(*self._resources())
         if any(member.ready for member in self._members):
-            self._said = 0.0
+            self._reported = 0.0
         elif self._members and self._streams:
             self._say_what_is_waited_for(now - min(member.since for member in self._members))
 
@@ -169,12 +169,12 @@ class WorkerPool:
 
     def _say_what_is_waited_for(self, waited: float) -> None:
         """In a caller's log, after `SAY` seconds, and each time that twice as many have passed."""
-        if waited < max(SAY, 2 * self._said):
+        if waited < max(SAY, 2 * self._reported):
             return
-        self._said = waited
+        self._reported = waited
         cpus, gpus = self._resources()
-        wanted = f"{len(self._members)} are asked for, of {f'{gpus:g} GPUs' if gpus else f'{cpus:g} CPUs'} each"
-        self._streams[0].outcomes.put(f"no worker has started in {waited:.0f} s: {wanted}; {told_resources()}")
+        requested = f"requested: {len(self._members)} with {f'{gpus:g} GPUs' if gpus else f'{cpus:g} CPUs'} each"
+        self._streams[0].outcomes.put(f"no worker has started within {waited:.0f} s; {requested}; {resources_text()}")
 
     def _resize(self) -> None:
         """Start workers while there is work for more and room; give back those that long had nothing to do."""
@@ -285,7 +285,7 @@ class WorkerPool:
         self._drop(member)
         self._deaths += 1
         if self._deaths > TRIES * self._limit:
-            raise RunError(f"workers keep dying, the last one of: {format_error(error)}") from None
+            raise RunError(f"workers keep dying; the last error: {format_error(error)}") from None
 
     def _drop(self, member: Member) -> None:
         self._members.remove(member)

@@ -12,7 +12,7 @@ from skewbench.tasks.jobs import Job
 
 @dataclass(frozen=True)
 class Outcome:
-    """A job and what came of it: a receipt, or the last error of a job that is set aside."""
+    """A job and its outcome: a receipt, or the last error of a job that failed for good."""
 
     job: Job
     receipt: Receipt | None
@@ -43,7 +43,7 @@ class Stint:
 
 @dataclass(eq=False)
 class Task:
-    """A job on its way, and how often it failed. `stint`: its computing or writing that goes on."""
+    """A job in progress, and how often it failed. `stint`: its current computing or writing."""
 
     job: Job
     stream: Stream
@@ -53,7 +53,7 @@ class Task:
 
 @dataclass(eq=False)
 class Member:
-    """A worker. `since`: when it began to have nothing to do; before it is `ready`, when it was asked for.
+    """A worker. `since`: when it became idle; before it is `ready`, when it was requested.
 
     `place`: host and process, where they are known; `stint`: its start.
     """

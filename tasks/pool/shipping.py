@@ -51,8 +51,12 @@ def explain_unfit_node(error: BaseException) -> str:
     missing = re.search(r"No module named '(\w+)", str(error))
     if missing and missing[1] == _PACKAGE:
         return (
-            f"a node of the cluster has no skewbench: install it there, or set {SHIP_CODE}=1, which ships the driver's"
+            f"a node of the cluster has no skewbench; install it there, or set {SHIP_CODE}=1 to ship the driver's code"
         )
     if missing:
-        return f"a node of the cluster has no Python module {missing[1]!r}: install there what skewbench needs"
-    return f"{error}; install the driver's there (its code alone: {SHIP_CODE}=1)" if isinstance(error, RunError) else ""
+        return f"a node of the cluster has no Python module {missing[1]!r}; install skewbench's dependencies there"
+    return (
+        f"{error}; install the driver's version there, or set {SHIP_CODE}=1 to ship the driver's code"
+        if isinstance(error, RunError)
+        else ""
+    )

@@ -25,7 +25,7 @@ def load_prompts(spec: PromptSpec) -> list[Prompt]:
     found = list(once.values())
     where = spec.path or spec.dataset or spec.source
     if not found:
-        raise InputError(f"prompts {where!r}: no prompts in it")
+        raise InputError(f"prompts {where!r}: contains no prompts")
     if spec.count and spec.count > len(found):
         raise InputError(f"prompts.count {spec.count}: {where!r} has only {len(found)} different prompts")
     return found[: spec.count]

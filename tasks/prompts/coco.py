@@ -11,9 +11,9 @@ from skewbench.vocabulary.errors import InputError
 
 
 def coco_captions(path: Path, count: int | None, seed: int) -> list[Prompt]:
-    """Captions of `count` images drawn by `seed`, or of all, in order of image ids. Raises `InputError`.
+    """Read the captions of `count` random images, or of all, in order of image ids. Raises `InputError`.
 
-    An image's caption is drawn by `seed` too, and is the same whatever `count` is. The id of a prompt is
+    `seed` selects the images, and one caption of each, which does not depend on `count`. The id of a prompt is
     `coco-<image id>-<caption id>`.
     """
     try:
@@ -22,8 +22,8 @@ def coco_captions(path: Path, count: int | None, seed: int) -> list[Prompt]:
             captions.setdefault(int(note["image_id"]), []).append((int(note["id"]), " ".join(note["caption"].split())))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
-            f"prompts.path {str(path)!r}: not COCO's captions ({type(error).__name__}: {error}); "
-            "captions_val2014.json of the annotations of 2014 is wanted"
+            f"prompts.path {str(path)!r}: not a file of COCO captions ({type(error).__name__}: {error}); "
+            "use captions_val2014.json of the 2014 annotations"
         ) from None
     rng = np.random.default_rng(seed)
     prompts = {}

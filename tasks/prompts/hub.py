@@ -22,9 +22,9 @@ def hub_prompts(dataset: str, column: str | None, category: str | None) -> list[
         folder = snapshot_download(name, repo_type="dataset", revision=_REVISION, allow_patterns=pattern)
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise InputError(f"prompts.dataset {dataset!r}: cannot be had ({type(error).__name__}: {reason})") from None
+        raise InputError(f"prompts.dataset {dataset!r}: download failed ({type(error).__name__}: {reason})") from None
     try:
         table = pl.read_parquet(f"{folder}/{pattern}")
     except (pl.exceptions.PolarsError, OSError):
-        raise InputError(f"prompts.dataset {dataset!r}: there is no {subset}/{split} in it") from None
+        raise InputError(f"prompts.dataset {dataset!r}: has no {subset}/{split}") from None
     return from_table(table, where, column, category)

@@ -13,9 +13,9 @@ DEFAULT_SCENES = 32
 def scene_captions(spec: PromptSpec) -> list[Prompt]:
     """Different captions; the category is the number of objects."""
     rng = np.random.default_rng(spec.seed)
-    wanted = spec.count or DEFAULT_SCENES
+    requested = spec.count or DEFAULT_SCENES
     prompts: dict[str, Prompt] = {}
-    while len(prompts) < wanted:
+    while len(prompts) < requested:
         count = spec.objects[len(prompts) % len(spec.objects)]
         text = caption(sample_scene(rng, count, spec.split), rng)
         prompts.setdefault(text, prompt(text, f"{count} object{'s' if count > 1 else ''}"))

@@ -21,11 +21,11 @@ def read_file(path: Path, column: str | None, category: str | None) -> list[Prom
     if path.suffix.lower() in TABLES:
         return from_table(read_table(path), f"prompts.path {str(path)!r}", column, category)
     if column or category:
-        raise InputError(f"prompts.column: {str(path)!r} is read as text, one prompt a line, and has no columns")
+        raise InputError(f"prompts.column: {str(path)!r} is a text file with one prompt per line and has no columns")
     if path.suffix.lower() in _NO_TEXT:
         raise InputError(
-            f"prompts.path {str(path)!r}: read are text files, one prompt a line, and {', '.join(TABLES)} "
-            "(captions of COCO: source: coco)"
+            f"prompts.path {str(path)!r}: unsupported file type; use a text file (one prompt per line) or "
+            f"{', '.join(TABLES)}. For COCO captions, set source: coco"
         )
     return [prompt(line.strip()) for line in read_text(path).splitlines() if line.strip()]
 
@@ -55,7 +55,7 @@ def read_table(path: Path) -> "pl.DataFrame":
             return pl.read_csv(content, separator="\t", quote_char=None, infer_schema=False)
         return pl.read_ndjson(content, infer_schema_length=None)
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise InputError(f"prompts.path {str(path)!r}: no readable {kind} table ({_first_line(error)})") from None
+        raise InputError(f"prompts.path {str(path)!r}: not a readable {kind} table ({_first_line(error)})") from None
 
 
 def from_table(
@@ -65,17 +65,17 @@ def from_table(
     import polars as pl
 
     column = column or next((name for name in USUAL if name in table.columns), None)
-    wanted = {"column": column, "category_column": category, "challenge": challenge}
-    for field, name in wanted.items():
+    requested = {"column": column, "category_column": category, "challenge": challenge}
+    for field, name in requested.items():
         if name is not None and name not in table.columns:
             raise InputError(
-                f"prompts.{field} {name!r}: no such column in {where}; there are {', '.join(table.columns)}"
+                f"prompts.{field} {name!r}: no such column in {where}; its columns are {', '.join(table.columns)}"
             )
     if column is None:
-        raise InputError(f"{where}: which column? name it in prompts.column; there are {', '.join(table.columns)}")
+        raise InputError(f"{where}: has no column of a usual name; set prompts.column:  {', '.join(table.columns)}")
     if table.schema[column] not in (pl.String, pl.Null):
-        raise InputError(f"prompts.column {column!r}: holds {table.schema[column]}, not text")
-    rows = zip(*(_texts(table, name) for name in wanted.values()), strict=True)
+        raise InputError(f"prompts.column {column!r}: contains {table.schema[column]}, not text")
+    rows = zip(*(_texts(table, name) for name in requested.values()), strict=True)
     return [prompt(text.strip(), kind, hard) for text, kind, hard in rows if text and text.strip()]
 
 

@@ -26,70 +26,86 @@ from skewbench.vocabulary.verdicts import VERDICTS
 
 _NOT = "not comparable"
 _SINGLE = 4
-"""What rounding does to one step of one block, against what it does to a mean over them."""
+"""Rounding error of one step of one block, relative to that of a mean over steps and blocks."""
 _SAME_SIZE = pl.col("n_before").eq_missing(pl.col("n"))  # how diverse a set is depends on how large it is
 _OF_PAIRING = ("scorer_before", "scorer", "n_before", "n")
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A run against an earlier one. `table`: rows of the lake's `regressions`, what matters most first."""
+    """The comparison of a run with an earlier one.
+
+    Args:
+        table: Verdicts with the columns of `storage.tables.REGRESSIONS`, the most important first.
+        images: One row per pair of images, with their distance (`differences`).
+        platform: The differences in device and versions; empty if there are none.
+    """
 
     run: Manifest
     against: Manifest
     table: pl.DataFrame
     images: pl.DataFrame
-    """A row a pair of images that both runs have, with how far they are apart (`images.differences`)."""
     platform: str
-    """What differs of device and versions; empty where nothing does."""
 
     @property
     def worse(self) -> pl.DataFrame:
-        """Rows that are required, and worse."""
+        """Return the rows that are required and worse."""
         return self.table.filter(pl.col("required") & (pl.col("verdict") == "worse"))
 
     @property
     def unchecked(self) -> list[str]:
-        """What is required, and of which no row could be compared; not seconds, which need some nights first."""
-        asked = self.table.filter(pl.col("required") & (pl.col("kind") != "speed"))
-        judged = asked.filter(pl.col("verdict") != _NOT)["metric"].to_list()
-        return [metric for metric in asked["metric"].unique(maintain_order=True) if metric not in judged]
+        """Return the required metrics without a comparable row, except seconds, which need some nights first."""
+        required = self.table.filter(pl.col("required") & (pl.col("kind") != "speed"))
+        judged = required.filter(pl.col("verdict") != _NOT)["metric"].to_list()
+        return [metric for metric in required["metric"].unique(maintain_order=True) if metric not in judged]
 
     def check(self) -> None:
-        """Raises `RunError` where nothing could be compared: that nothing got worse would be no news."""
+        """Raise `RunError` if nothing could be compared: then the absence of regressions means nothing."""
         if self.table.filter(pl.col("verdict") != _NOT).is_empty():
             reasons = self.table["reason"].drop_nulls().mode(maintain_order=True)
             why = f" ({reasons[0]})" if len(reasons) else ""
             raise RunError(f"nothing could be compared{why}: {self.run.run_id} against {self.against.run_id}")
 
     def to_arrow(self) -> pa.Table:
-        """For the lake."""
+        """Convert the table to the lake's schema."""
         return self.table.to_arrow().select(REGRESSIONS.schema.names).cast(REGRESSIONS.schema)
 
 
 def compare(
     store: Store, run: Manifest, against: Manifest, spec: NightlySpec, baseline: str | None = None
 ) -> Comparison:
-    """The verdicts on `run`, the later, against an earlier run. Raises `InputError` where one cannot be compared."""
+    """Compare a run with an earlier one.
+
+    Args:
+        store: The lake of both runs.
+        run: The later run.
+        against: The earlier run.
+        spec: Margins and level.
+        baseline: Name of the baseline that names `against`, or None.
+
+    Raises:
+        InputError: A run that is still running, or a run against itself.
+    """
     for one in (run, against):
         if one.status == "running":
-            raise InputError(f"run {one.run_id} is still running; there is nothing to compare yet")
+            raise InputError(f"run {one.run_id} is still running; compare it when it is finished")
     if run.run_id == against.run_id:
-        raise InputError(f"run {run.run_id} against itself: name two runs")
+        raise InputError(f"cannot compare run {run.run_id} with itself; name two runs")
     experiment = runs_of_experiment(list_runs(store), run)
     ids = dict.fromkeys([run.run_id, against.run_id, *(one.run_id for one in experiment)])
     with sql.connect(store.lake, list(ids)) as connection:
         known = gather(connection, store, run, against, spec)
         slow = worse_nights(connection, against.run_id)
         share = next((one.margin for one in spec.margins if one.metric == "seconds"), None)
-        asked = known.asked("speed", "seconds", np.ones(1))
-        speed = speed_rows(times(connection, experiment), run, against, slow, share, asked, spec.level)
+        criterion = known.margin_of("speed", "seconds", np.ones(1))
+        speed = speed_rows(times(connection, experiment), run, against, slow, share, criterion, spec.level)
         others = [
-            row | {"required": known.asked(row["kind"], row["metric"], np.ones(1)).required} for row in known.hindered
+            row | {"required": known.margin_of(row["kind"], row["metric"], np.ones(1)).required}
+            for row in known.hindered
         ]
         others += [row | _obstacle_of(known.cells, row) for row in speed]
-        lost = {name: cell.lost for name, cell in known.cells.items()}
-        table = judged(known.pairs, known.asked, spec.level, others, lost)
+        failed = {name: cell.failed for name, cell in known.cells.items()}
+        table = judged(known.pairs, known.margin_of, spec.level, others, failed)
         table = _located(connection, table, run.run_id, against.run_id, known.cells)
     table = table.with_columns(
         against=pl.lit(against.run_id),
@@ -103,15 +119,19 @@ def compare(
 
 @dataclass(frozen=True)
 class Gathered:
-    """What two runs have to be compared by."""
+    """The values by which two runs are compared.
+
+    Args:
+        pairs: Pairs for `skewbench.eval.regressions.judged`.
+        hindered: Rows that cannot be compared, each with an `obstacle`.
+        margin_of: Returns the criterion of a kind and metric, given the values of the earlier run.
+    """
 
     cells: dict[str, Sides]
     pairs: pl.DataFrame
-    """As `skewbench.eval.regressions.judged` wants them."""
     hindered: list[Row]
-    """Rows that cannot be compared."""
     images: pl.DataFrame
-    asked: Callable[[str, str, np.ndarray], Margin]
+    margin_of: Callable[[str, str, np.ndarray], Margin]
 
 
 def gather(
@@ -128,10 +148,10 @@ def gather(
 
 
 def summary(comparison: Comparison) -> str:
-    """One line: how many rows have which verdict, and what is required and worse, or not comparable, by name."""
+    """Summarise a comparison in one line: rows by verdict, and required metrics that are worse or not comparable."""
     counts = comparison.table["verdict"].value_counts()
     by_verdict = dict(counts.iter_rows())
-    told = ", ".join(f"{by_verdict[verdict]} {verdict}" for verdict in VERDICTS if verdict in by_verdict)
+    verdicts = ", ".join(f"{by_verdict[verdict]} {verdict}" for verdict in VERDICTS if verdict in by_verdict)
     worse = comparison.worse
     names = [
         f"{row['metric']} of {row['cell']}" for row in worse.unique(["metric", "cell"], maintain_order=True).to_dicts()
@@ -139,10 +159,9 @@ def summary(comparison: Comparison) -> str:
     required = f"; required and worse: {', '.join(names)}" if names else ""
     unchecked = comparison.unchecked
     required += f"; required and not comparable: {', '.join(unchecked)}" if unchecked else ""
-    other = f"; not the same {comparison.platform}" if comparison.platform else ""
-    return (
-        f"{comparison.run.run_id} against {comparison.against.run_id}: {told or 'nothing to compare'}{required}{other}"
-    )
+    other = f"; the runs differ in {comparison.platform}" if comparison.platform else ""
+    runs = f"{comparison.run.run_id} against {comparison.against.run_id}"
+    return f"{runs}: {verdicts or 'nothing to compare'}{required}{other}"
 
 
 def _comparable(known: pl.DataFrame, cells: dict[str, Sides]) -> tuple[pl.DataFrame, list[Row]]:
@@ -150,14 +169,14 @@ def _comparable(known: pl.DataFrame, cells: dict[str, Sides]) -> tuple[pl.DataFr
     parts, hindered = [], []
     for part in known.partition_by(KEY, maintain_order=True):
         cell = cells[part["cell"][0]]
-        complete = part.filter(pl.col("gone") | (pl.col("before").is_not_null() & pl.col("value").is_not_null()))
+        complete = part.filter(pl.col("disappeared") | (pl.col("before").is_not_null() & pl.col("value").is_not_null()))
         obstacle = cell.obstacle or _why_not(part, complete, cell)
         if obstacle:
             row: Row = {name: part[name][0] for name in KEY}
             hindered.append(row | {"obstacle": obstacle})
         else:
-            moved = pl.when("gone").then(pl.lit(cell.alike or None, pl.Boolean)).otherwise("moved")
-            value = pl.when("gone").then(math.nan).otherwise("value")
+            moved = pl.when("disappeared").then(pl.lit(cell.alike or None, pl.Boolean)).otherwise("moved")
+            value = pl.when("disappeared").then(math.nan).otherwise("value")
             parts.append(complete.filter(_SAME_SIZE).with_columns(moved=moved, value=value).drop(_OF_PAIRING))
     whole = pl.concat(parts) if parts else known.clear().drop(_OF_PAIRING)
     return whole, hindered
@@ -172,13 +191,13 @@ def _why_not(part: pl.DataFrame, complete: pl.DataFrame, cell: Sides) -> str:
             return f"only the earlier run has {what}"
         return "no pair of the same prompt, noise and size has a value in both runs"
     if part["kind"][0] == "memory" and not cell.alike:
-        return f"memory is of a device and its software: {cell.platform or 'several devices'}"
+        return f"peak memory depends on device and versions, which differ: {cell.platform or 'several devices'}"
     if complete.filter(_SAME_SIZE).is_empty():
         sizes = [", ".join(map(str, sorted(set(complete[name])))) for name in ("n_before", "n")]
         return f"sets of {sizes[0]} and of {sizes[1]} images"
     versions = [sorted(set(part[name].drop_nulls())) for name in ("scorer_before", "scorer")]
     if all(versions) and versions[0] != versions[1]:
-        return f"scored by {', '.join(versions[0])} and by {', '.join(versions[1])}: score both anew"
+        return f"scored by {', '.join(versions[0])} and by {', '.join(versions[1])}: score both runs again"
     return ""
 
 

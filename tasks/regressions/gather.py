@@ -30,24 +30,24 @@ _PAIRS = """
         WHERE was.value IS NOT NULL OR now.value IS NOT NULL
     )
     SELECT paired.* REPLACE (nullif(stage, '') AS stage, nullif("set", '') AS "set"),
-        value IS NULL AND (ok.unit IS NOT NULL OR coalesce(n = n_before, false)) AS gone
+        value IS NULL AND (ok.unit IS NOT NULL OR coalesce(n = n_before, false)) AS disappeared
     FROM paired LEFT JOIN ok ON ok.cell = paired.cell AND ok.unit = paired.unit AND kind IN ('sample', 'measure')
 """
 
 
 @dataclass(frozen=True)
 class Sides:
-    """A cell in both runs. `obstacle`: why it cannot be compared."""
+    """A cell in both runs. `obstacle`: why it cannot be compared; empty if it can."""
 
     cell: str
     alike: bool
-    """On the same one device and versions, as far as a run tells its device."""
+    """Whether both runs used the same single device and the same versions."""
     unknown: bool
-    """Whether a run tells no device at all, as where every image of it failed."""
+    """Whether a run has no known device, for instance because all its images failed."""
     obstacle: str
     dtype: str
     platform: str
-    lost: int
+    failed: int
 
 
 def sides(connection: duckdb.DuckDBPyConnection, now: str, was: str) -> dict[str, Sides]:
@@ -59,17 +59,19 @@ def sides(connection: duckdb.DuckDBPyConnection, now: str, was: str) -> dict[str
     columns = (*_SETTINGS, *_PLATFORM)
     seen: dict[tuple[str, str], list[dict[str, object]]] = {}
     for row in connection.execute(
-        f"SELECT run_id, cell, {', '.join(columns)}, count(*) FILTER (status <> 'ok') AS lost "  # noqa: S608
+        f"SELECT run_id, cell, {', '.join(columns)}, count(*) FILTER (status <> 'ok') AS failed "  # noqa: S608
         "FROM samples WHERE run_id IN (?, ?) GROUP BY ALL",
         [now, was],
     ).pl().to_dicts():  # fmt: skip
         seen.setdefault((row["run_id"], row["cell"]), []).append(row)
     found = {}
-    of_run = {run: _told([row for (one, _), rows in seen.items() for row in rows if one == run]) for run in (was, now)}
+    of_run = {
+        run: _platforms_of([row for (one, _), rows in seen.items() for row in rows if one == run]) for run in (was, now)
+    }
     for cell in dict.fromkeys(cell for _, cell in settings):
         rows = [seen.get((run, cell), []) for run in (was, now)]
-        platforms = [_told(side) or of_run[run] for run, side in zip((was, now), rows, strict=True)]
-        lost = [sum(int(str(row["lost"])) for row in side) for side in rows]
+        platforms = [_platforms_of(side) or of_run[run] for run, side in zip((was, now), rows, strict=True)]
+        failed = [sum(int(str(row["failed"])) for row in side) for side in rows]
         found[cell] = Sides(
             cell,
             alike=len(platforms[0]) == 1 and platforms[0] == platforms[1],
@@ -77,13 +79,13 @@ def sides(connection: duckdb.DuckDBPyConnection, now: str, was: str) -> dict[str
             obstacle=_obstacle(settings.get((was, cell)), settings.get((now, cell)), *rows),
             dtype=str(rows[1][0]["dtype"]) if rows[1] else "float32",
             platform=_platforms(*platforms),
-            lost=lost[1] - lost[0],
+            failed=failed[1] - failed[0],
         )
     return found
 
 
-def _told(rows: list[dict[str, object]]) -> set[tuple[object, ...]]:
-    """Devices and versions. An image that failed names no device: it is that of the others, of its cell or its run."""
+def _platforms_of(rows: list[dict[str, object]]) -> set[tuple[object, ...]]:
+    """Devices and versions of the rows; failed images, whose rows have no device, are left out."""
     return {tuple(row[name] for name in _PLATFORM) for row in rows if row["device"] is not None}
 
 
@@ -105,32 +107,41 @@ def _obstacle(
 
 
 def _platforms(was: set[tuple[object, ...]], now: set[tuple[object, ...]]) -> str:
-    """What differs of device and versions, in words; empty where nothing does."""
+    """The differences in device and versions, in words; empty if there are none."""
     if bool(was) != bool(now):
-        return f"device (only the {'earlier' if was else 'later'} run tells one)"
-    told = []
+        return f"device (known only for the {'earlier' if was else 'later'} run)"
+    differences = []
     for i, name in enumerate(_PLATFORM):
         before, after = (sorted({str(one[i]) for one in side}) for side in (was, now))
         if before != after:
-            told.append(f"{name} {', '.join(before)} and {', '.join(after)}")
-    return "; ".join(told)
+            differences.append(f"{name} {', '.join(before)} and {', '.join(after)}")
+    return "; ".join(differences)
 
 
 def pairs(
     connection: duckdb.DuckDBPyConnection, now: str, was: str, cells: dict[str, Sides], images: pl.DataFrame
 ) -> pl.DataFrame:
-    """All values of both runs side by side, NULL where one has none, with `moved` where that can be said.
+    """Join the values of both runs.
 
-    `gone`: the value that the later run lacks is of an image that it has, or of as large a set, and it has the metric
-    elsewhere.
-    `images`: cell, unit, prompt_id, levels (largest difference of a pixel), mean (of all pixels), of `differences`.
+    Args:
+        connection: A connection to both runs.
+        now: Id of the later run.
+        was: Id of the earlier run.
+        cells: The cells of `sides`.
+        images: The frame of `differences`: cell, unit, prompt_id, levels (largest difference of a pixel, of 255) and
+            mean (over all pixels).
+
+    Returns:
+        One row per value, with `before` and `value` (NULL if a run has none), `moved` (whether they differ beyond
+        rounding; NULL if unknown) and `disappeared` (the later run has the image, or as large a set, and other values
+        of the metric, but not this one).
     """
     frame = connection.execute(_PAIRS, {"now": now, "was": was}).pl()
     frame = frame.sort(*KEY, "unit", nulls_last=True)
     absent = "SELECT DISTINCT metric FROM metrics WHERE may_be_absent AND run_id IN (?, ?)"
     may_be_absent = [metric for (metric,) in connection.execute(absent, [now, was]).fetchall()]
     elsewhere = pl.col("value").is_not_null().any().over(KEY[1:])
-    frame = frame.with_columns(gone=pl.col("gone") & elsewhere & ~pl.col("metric").is_in(may_be_absent))
+    frame = frame.with_columns(disappeared=pl.col("disappeared") & elsewhere & ~pl.col("metric").is_in(may_be_absent))
     parts = frame.partition_by(KEY, maintain_order=True)
     moved = [_moved(part, cells[str(part["cell"][0])], images) for part in parts]
     return pl.concat(moved) if moved else frame.with_columns(moved=pl.lit(None, pl.Boolean))

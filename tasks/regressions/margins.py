@@ -1,4 +1,4 @@
-"""What an experiment asks of a metric or measure when a run of it is compared."""
+"""The criteria that an experiment sets for the comparison of its metrics and measures."""
 
 from collections.abc import Callable
 from typing import Literal

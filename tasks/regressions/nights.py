@@ -34,14 +34,14 @@ def is_night(run: Manifest) -> bool:
 
 
 def remove_old(store: Store, name: str, keep: int, tonight: str = "") -> list[str]:
-    """Delete all but the last `keep` nights of an experiment that were committed; the ids of what is deleted.
+    """Delete old nights of an experiment, and complete removals that were killed.
 
-    A night that was not committed takes no place of one that was: it goes when it is older than all that are kept, or
-    when `keep` such nights came after it.
+    Kept are the last `keep` committed nights and up to `keep` uncommitted ones that are newer than the oldest of these.
+    Runs that a baseline names, runs that another process works on, and `tonight` are always kept and do not count.
+    Nothing is deleted while a baseline's file is broken, since it may name any of the nights.
 
-    A run that a baseline names stays, and is not counted. So does one that another process works on, and the run
-    `tonight`, which may be of a night that is older than all that are kept. Nothing is removed while a baseline's file
-    is broken, since it may name any of the nights. Removals that were killed are completed.
+    Returns:
+        Ids of the deleted runs.
     """
     baselines, broken = scan_baselines(store)
     if broken:

@@ -46,7 +46,7 @@ def _table(table: pl.DataFrame) -> list[str]:
         lines.append("| " + " | ".join((*cells, starts_at(row), _text(row["reason"]))) + " |")
     paragraphs = ["\n".join(lines)] if loud.height else []
     if loud.height > ROWS:
-        paragraphs.append(f"and {loud.height - ROWS} rows more: `skewbench query regressions`.")
+        paragraphs.append(f"and {loud.height - ROWS} more rows: `skewbench query regressions`.")
     rest = ", ".join(f"{count} {verdict}" for verdict, count in quiet.iter_rows())
     return [*paragraphs, *([f"The other rows: {rest}."] if rest else []), *_reasons(table)]
 

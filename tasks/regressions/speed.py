@@ -1,6 +1,6 @@
-"""Seconds an image: against earlier nights on the same device, or in runs of two builds that took turns.
+"""Seconds per image: compared with earlier nights on the same device, or between interleaved runs of two builds.
 
-What else a machine does moves its times by more than a build does, so that one run beside another says nothing.
+Other load on a machine changes its times more than a build does, so comparing two single runs is not informative.
 """
 
 import math
@@ -17,7 +17,7 @@ from skewbench.eval.statistics import PairedChange, against_history, in_turns
 from skewbench.storage.records import Manifest
 
 LEAST = 5
-"""Earlier nights, or turns of two builds, that a comparison of speed needs."""
+"""Earlier nights, or interleaved pairs of runs, that a comparison of speed needs."""
 _NUMBERS = {"source", "versions", "revision", "repeat"}
 """What may differ between two runs of one experiment."""
 _BUILD = ("source", "versions", "revision")
@@ -71,19 +71,24 @@ def speed_rows(
     against: Manifest,
     slow: set[tuple[str, str]],
     share: float | None,
-    asked: Margin,
+    criterion: Margin,
     level: float,
 ) -> Iterator[Row]:
-    """A row a cell and device of the run.
+    """Yield one row per cell and device of the run.
 
     Args:
-        known: all runs of the experiment, oldest first.
-        share: margin, as a share of the earlier seconds.
+        known: Times of all runs of the experiment, oldest first.
+        run: The later run.
+        against: The earlier run.
+        slow: Runs and cells that were found slower; they are not part of the history.
+        share: Margin, as a share of the earlier seconds; None: no equivalence test.
+        criterion: Better side, and whether a worse time fails the night.
+        level: Level of the tests.
     """
     now = next(one for one in known if one.run.run_id == run.run_id)
     for (cell, device), seconds in now.seconds.items():
         row: Row = {"cell": cell, "kind": "speed", "metric": "seconds", "mean": seconds}
-        row |= {"better": asked.better, "required": asked.required}
+        row |= {"better": criterion.better, "required": criterion.required}
         turns = _turns(known, run, against, (cell, device))
         earlier = [
             one.seconds[cell, device]
@@ -96,7 +101,7 @@ def speed_rows(
             later, logs = np.array([new for new, _ in turns]), np.log([one for _, one in turns])
             found = in_turns(logs, later, 2 * level)
             row["mean"] = math.exp(logs[later].mean())
-            row["method"] = f"{found.n} turns of two builds, t test with {found.freedom} degrees of freedom"
+            row["method"] = f"{found.n} interleaved pairs of runs, t test with {found.freedom} degrees of freedom"
         elif len(earlier) >= LEAST:
             found = against_history(earlier, seconds, 2 * level)
             row["method"] = f"{len(earlier)} earlier nights, t prediction"
@@ -104,7 +109,7 @@ def speed_rows(
             yield row | {"obstacle": _too_few(len(earlier), len(turns) // 2, device)}
             continue
         before = row["mean"] / math.exp(found.change)
-        yield row | {"before": before, "n": found.n, "prompts": found.n} | _in_seconds(found, before, share, asked)
+        yield row | {"before": before, "n": found.n, "prompts": found.n} | _in_seconds(found, before, share, criterion)
 
 
 def _turns(known: list[Times], run: Manifest, against: Manifest, key: tuple[str, str]) -> list[tuple[bool, float]]:
@@ -133,15 +138,15 @@ def _build(run: Manifest) -> tuple[Any, ...]:
 
 def _too_few(earlier: int, turns: int, device: str) -> str:
     return (
-        f"times on {device} need {LEAST} earlier nights (there are {earlier}) or {LEAST} turns of both builds (there "
-        f"are {turns})"
+        f"times on {device} need {LEAST} earlier nights (found {earlier}) or {LEAST} interleaved pairs of runs of the "
+        f"two builds (found {turns})"
     )
 
 
-def _in_seconds(found: PairedChange, before: float, share: float | None, asked: Margin) -> Row:
+def _in_seconds(found: PairedChange, before: float, share: float | None, criterion: Margin) -> Row:
     """Evidence of a log ratio, its numbers in seconds."""
     margin = None if share is None else math.log1p(share)
-    columns = evidence_of(found, Margin(margin, asked.better, asked.required), found.p)
+    columns = evidence_of(found, Margin(margin, criterion.better, criterion.required), found.p)
     for name in ("change", "low", "high", "margin"):
         value = columns[name]
         columns[name] = value if value is None or math.isnan(value) else before * math.expm1(value)

@@ -40,7 +40,7 @@ class Answers:
     known: dict[str, pl.DataFrame] = field(default_factory=dict)
 
     def of(self, query: str) -> pl.DataFrame:
-        """The answer of a named query at its defaults; each is asked once."""
+        """Answer a named query with its defaults; each answer is computed once."""
         if query not in self.known:
             self.known[query] = sql.query(self.lake, query)
         return self.known[query]

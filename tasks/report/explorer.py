@@ -22,7 +22,7 @@ def _columns(labels: Labels) -> tuple[Column, ...]:
         numbers("change", "change", signed),
         intervals(sign=True),
         numbers("n", "n", count),
-        numbers("lost", "lost", count),
+        numbers("failed", "failed", count),
     )
 
 
@@ -111,9 +111,9 @@ def _metrics(answers: Answers, cell: str) -> Table:
     """A cell's means and changes; the baseline has means alone."""
     if cell == answers.baseline:
         means = answers.curve.filter(pl.col("cell") == cell, pl.col("kind") != "cell")
-        lost = pl.col("failed") + pl.col("blank") + pl.col("nonfinite")
+        failed = pl.col("failed") + pl.col("blank") + pl.col("nonfinite")
         nothing = pl.lit(None, pl.Float64)
-        own = means.select("metric", "mean", "n", lost=lost).with_columns(
+        own = means.select("metric", "mean", "n", failed=failed).with_columns(
             pl.col("mean").alias("baseline"), change=nothing, low=nothing, high=nothing
         )
         return table("Plain attention.", own, _columns(answers.labels))

@@ -1,7 +1,7 @@
-"""The key findings in plain sentences, each with its n and interval; none where the interval contains 0 or n is small.
+"""The key findings in plain sentences, each with its n and interval; none if the interval contains 0 or n is small.
 
-What is looked at is fixed beforehand (Align over all blocks, the fidelity and the diversity metric, the swap control),
-never the largest of many.
+The candidates are fixed in advance (Align over all blocks, the fidelity and the diversity metric, the swap control):
+a finding is never the largest of many effects.
 """
 
 from collections.abc import Iterator
@@ -14,15 +14,15 @@ from skewbench.tasks.report.answers import Answers
 from skewbench.tasks.report.numbers import count, interval, is_clear, percent, signed
 
 _LEAST = 10
-"""A statement of fewer samples, prompts or pairs is not made: resampling so few tells little of their spread."""
+"""Fewest samples, prompts or pairs of a finding: resampling fewer says little about their spread."""
 
 _Statement = tuple[bool, str]
-"""Whether it is made, and the sentence."""
+"""Whether the finding holds, and its sentence."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What can be said of stability (`cell` empty) or of a cell."""
+    """The findings about stability (`cell` empty) or about one cell."""
 
     title: str
     cell: str
@@ -31,10 +31,10 @@ class Finding:
 
 @dataclass(frozen=True)
 class Findings:
-    """The findings, and how many statements were looked at for them."""
+    """The findings that hold, and how many candidates were tested."""
 
     groups: tuple[Finding, ...]
-    looked_at: int
+    candidates: int
     stated: int
 
 
@@ -50,7 +50,7 @@ def find(answers: Answers) -> Findings:
     ]
     return Findings(
         groups=tuple(groups),
-        looked_at=sum(len(statements) for *_, statements in looked),
+        candidates=sum(len(statements) for *_, statements in looked),
         stated=sum(len(group.sentences) for group in groups),
     )
 
@@ -79,7 +79,7 @@ def _regimes(answers: Answers, cell: str) -> Iterator[_Statement]:
             number = f"{_number(row)}, n\u00a0=\u00a0{count(row['n'])} pairs"
             if row["regime"] == "difference":
                 more = "more" if row["change"] > 0 else "less"
-                yield _holds(row), f"Adds {more} {name} to the unstable than to the stable: {number}."
+                yield _holds(row), f"Adds {more} {name} to unstable than to stable {row['kind']}s: {number}."
             else:
                 verb = "Raises" if row["change"] > 0 else "Lowers"
                 yield _holds(row), f"{verb} {name} of {row['regime']} {row['kind']}s: {number}."
@@ -92,7 +92,7 @@ def _worst(answers: Answers, cell: str) -> Iterator[_Statement]:
         worst = f"the worst {percent(row['fraction'])} of baseline images"
         yield (
             _holds(row),
-            f"{verb} {answers.labels.of(row['metric'])} of {worst} beyond the drift toward the mean: {_number(row)}, "
+            f"{verb} {answers.labels.of(row['metric'])} of {worst} beyond regression to the mean: {_number(row)}, "
             f"n\u00a0=\u00a0{count(row['n'])}.",
         )
 

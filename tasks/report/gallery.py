@@ -1,4 +1,4 @@
-"""Which images the page shows: unstable samples that gained most, those that lost most, and random ones."""
+"""Selects the images of the page: unstable samples that improved most or worsened most, and random ones."""
 
 from dataclasses import dataclass
 from hashlib import sha256
@@ -37,7 +37,7 @@ class Tile:
     thumbnail: Thumbnail | None
     alt: str
     score: str
-    lost: str
+    failure: str
 
 
 @dataclass(frozen=True)
@@ -64,14 +64,14 @@ def choose_images(answers: Answers, lake: str) -> list[Group]:
     samples = answers.lake.execute(_SAMPLES).pl()
     most = max(2, min(CARDS, BUDGET // (3 * max(len(answers.cells), 1))))
     chosen = [(title, meaning, pairs[:most]) for title, meaning, pairs in _groups(answers, samples) if pairs]
-    wanted = samples.filter(pl.col("pair_id").is_in([pair for *_, pairs in chosen for pair in pairs]))
-    if wanted.is_empty():
+    chosen_samples = samples.filter(pl.col("pair_id").is_in([pair for *_, pairs in chosen for pair in pairs]))
+    if chosen_samples.is_empty():
         return []
-    contents = sql.encoded_images(lake, answers.run.run_id, wanted["sample_id"].to_list())
+    contents = sql.encoded_images(lake, answers.run.run_id, chosen_samples["sample_id"].to_list())
     scores = _scores(answers)
     cards = {
         pair: _card(answers, rows.to_dicts(), contents, scores)
-        for (pair,), rows in wanted.group_by(["pair_id"], maintain_order=True)
+        for (pair,), rows in chosen_samples.group_by(["pair_id"], maintain_order=True)
     }
     return [Group(title, meaning, tuple(cards[pair] for pair in pairs)) for title, meaning, pairs in chosen]
 
@@ -82,18 +82,18 @@ def _groups(answers: Answers, samples: pl.DataFrame) -> list[tuple[str, str, lis
         name = answers.labels.of(answers.fidelity)
         changes = _unstable_changes(answers, answers.fidelity, answers.baseline)
         gained = changes.filter(pl.col("felt") > 0).sort("felt", "pair_id", descending=[True, False])
-        lost = changes.filter(pl.col("felt") < 0).sort("felt", "pair_id")
+        worsened = changes.filter(pl.col("felt") < 0).sort("felt", "pair_id")
         of = f"the mean change of {name} over the other cells"
         groups += [
-            ("Unstable samples that gained most", f"By {of}.", gained["pair_id"].to_list()),
+            ("Unstable samples that improved most", f"By {of}.", gained["pair_id"].to_list()),
             (
-                "Unstable samples that lost most",
-                f"By {of}; a lost image counts as the worst.",
-                lost["pair_id"].to_list(),
+                "Unstable samples that worsened most",
+                f"By {of}; a failed image counts as the worst value.",
+                worsened["pair_id"].to_list(),
             ),
         ]
     pairs = sorted(set(samples["pair_id"]), key=lambda pair: sha256(f"random {pair}".encode()).digest())
-    return [*groups, ("Random samples", "Drawn from all, whatever became of them.", pairs)]
+    return [*groups, ("Random samples", "Chosen at random from all samples.", pairs)]
 
 
 def _unstable_changes(answers: Answers, metric: str, baseline: str) -> pl.DataFrame:
@@ -133,6 +133,6 @@ def _image(
         text = show(score)
         if row["cell"] != answers.baseline and base is not None:
             text += f" ({signed(score - base)})"
-    lost = "" if row["status"] == "ok" else str(row["status"])
-    alt = f"{row['cell']}: {row['prompt']}" + (f" ({lost})" if lost else "")
-    return Tile(row["cell"], thumbnail(content) if content else None, alt, text, lost)
+    failure = "" if row["status"] == "ok" else str(row["status"])
+    alt = f"{row['cell']}: {row['prompt']}" + (f" ({failure})" if failure else "")
+    return Tile(row["cell"], thumbnail(content) if content else None, alt, text, failure)

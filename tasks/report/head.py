@@ -16,7 +16,7 @@ _FACTS = """
         count(*) AS samples,
         count(DISTINCT prompt_id) AS prompts,
         count(DISTINCT seed) AS seeds,
-        count(*) FILTER (status <> 'ok') AS lost,
+        count(*) FILTER (status <> 'ok') AS failed,
         array_agg(DISTINCT model ORDER BY model) AS model,
         array_agg(DISTINCT revision ORDER BY revision) FILTER (revision IS NOT NULL) AS revision,
         array_agg(DISTINCT dtype ORDER BY dtype) AS dtype,
@@ -80,7 +80,7 @@ _SPEED = (
 
 
 def run_tables(answers: Answers) -> list[tuple[str, Table]]:
-    """Cells and their knobs, what was lost and why, and how long it took: headings and tables."""
+    """Cells and their knobs, failures and their reasons, and speed: headings and tables."""
     knobs = pl.DataFrame({"cell": answers.cells, "settings": [answers.settings[cell] for cell in answers.cells]})
     tables = [("Cells", table("Each cell's knob.", knobs, (CELL, words("settings", "settings"))))]
     if answers.failures.height:
@@ -124,7 +124,7 @@ def _facts(answers: Answers, found: dict[str, Any]) -> list[tuple[str, str]]:
         ("device", _all(found["device"])),
         ("seconds an image", "" if found["seconds"] is None else show(found["seconds"])),
         ("versions", ", ".join(versions)),
-        ("begun", answers.run.created.replace("T", " ").replace("+00:00", " UTC")),
+        ("started", answers.run.created.replace("T", " ").replace("+00:00", " UTC")),
     ]
 
 
@@ -134,22 +134,22 @@ def _notices(answers: Answers, found: dict[str, Any]) -> list[str]:
     if run.status != "committed":
         what = "is still running" if run.status == "running" else "is incomplete"
         notices.append(
-            f"This run {what}: {count(found['samples'])} of {count(run.samples)} samples are there. Everything below "
-            "is of these alone, and may change. `skewbench run EXPERIMENT` resumes the run."
+            f"This run {what}: {count(found['samples'])} of {count(run.samples)} samples are finished. Everything "
+            "below covers these samples only, and may change. `skewbench run EXPERIMENT` resumes the run."
         )
     notices += [f"Cell {shortfall['cell']}: {shortfall['reason']}." for shortfall in run.shortfalls]
     if run.failed_jobs:
         first = run.failed_jobs[0]
-        jobs = "1 job was" if len(run.failed_jobs) == 1 else f"{count(len(run.failed_jobs))} jobs were"
-        notices.append(f"{jobs} set aside. The first, {first.job}: {first.error}")
-    if found["lost"]:
-        lost = pl.col("samples").filter(pl.col("status") != "ok").sum().alias("lost")
-        by_cell = answers.failures.group_by("cell", maintain_order=True).agg(lost, pl.col("samples").sum())
-        rows = by_cell.filter(pl.col("lost") > 0).to_dicts()
-        cells = listing(f"{row['cell']} {count(row['lost'])} of {count(row['samples'])}" for row in rows)
+        jobs = "1 job" if len(run.failed_jobs) == 1 else f"{count(len(run.failed_jobs))} jobs"
+        notices.append(f"{jobs} failed. The first, {first.job}: {first.error}")
+    if found["failed"]:
+        failed = pl.col("samples").filter(pl.col("status") != "ok").sum().alias("failed")
+        by_cell = answers.failures.group_by("cell", maintain_order=True).agg(failed, pl.col("samples").sum())
+        rows = by_cell.filter(pl.col("failed") > 0).to_dicts()
+        cells = listing(f"{row['cell']} {count(row['failed'])} of {count(row['samples'])}" for row in rows)
         notices.append(
-            f"{count(found['lost'])} samples were lost ({cells}). They are in no mean; the worst case beside each mean "
-            "counts them."
+            f"{count(found['failed'])} samples failed ({cells}). No mean includes them; the worst case next to each "
+            "mean does."
         )
     return notices
 

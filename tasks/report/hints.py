@@ -5,11 +5,11 @@ from skewbench.tasks.report.answers import Answers
 
 def no_metric(answers: Answers, what: str = "score") -> str:
     """No metric of the kind that a figure needs."""
-    asked = answers.run.experiment.get("metrics") or []
-    named = f"asks for {', '.join(asked)}" if asked else "asks for no metric"
+    requested = answers.run.experiment.get("metrics") or []
+    named = f"requests {', '.join(requested)}" if requested else "requests no metric"
     return (
-        f"There is no {what} in this run; the experiment {named}. `skewbench score {answers.run.run_id}` scores the "
-        "images that are there."
+        f"This run has no {what}; its experiment {named}. `skewbench score {answers.run.run_id}` scores the "
+        "existing images."
     )
 
 
@@ -17,14 +17,14 @@ def no_stability(answers: Answers) -> str | None:
     """No measures in the run; None where there are."""
     if answers.profile.height:
         return None
-    return "No stability was measured in this run: no sample was finished. `skewbench run EXPERIMENT` makes them."
+    return "This run has no stability measures, since no sample is finished. `skewbench run EXPERIMENT` resumes it."
 
 
 def no_baseline(answers: Answers) -> str | None:
     """Nothing to compare with; None where there is."""
     if answers.baseline is None:
         return (
-            "There is no baseline in this run, so no image has a partner. Add a cell with `knob: {kind: vanilla}` to "
+            "This run has no baseline, so no image can be paired. Add a cell with `knob: {kind: vanilla}` to "
             "the experiment and start `skewbench run EXPERIMENT`."
         )
     if len(answers.cells) == 1:

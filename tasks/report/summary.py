@@ -1,4 +1,4 @@
-"""A run in a page of Markdown, for where no HTML file can be shown: findings, figures as inline images, faults."""
+"""Summarises a run in Markdown, for places that show no HTML: findings, figures as inline images, failures."""
 
 import base64
 import html
@@ -24,7 +24,7 @@ _MARKS = re.compile(r"([\\`*_{}\[\]()#+\-.!|~^$:@/])")
 
 
 def summarise(store: Store, run_id: str) -> str:
-    """Markdown about a run, also of one that is not finished. What people wrote is in it as inert text.
+    """Summarise a run, finished or not, in Markdown. Text that people wrote is escaped.
 
     Raises `InputError` for a run that is not there.
     """
@@ -53,7 +53,7 @@ def _findings(answers: Answers) -> Iterator[str]:
         if group.sentences:
             yield f"**{inert(group.title)}**"
             yield "\n".join(f"- {inert(sentence)}" for sentence in group.sentences)
-    yield f"{found.stated} of {found.looked_at} statements that were looked at hold."
+    yield f"{found.stated} of {found.candidates} candidate findings hold."
 
 
 def _figures(answers: Answers) -> Iterator[str]:
@@ -82,5 +82,5 @@ def _image(chart: Chart) -> str | None:
 def _faults(answers: Answers) -> Iterator[str]:
     faults = answers.run.failed_jobs
     if faults:
-        yield f"### {len(faults)} jobs were set aside"
+        yield f"### {len(faults)} jobs failed"
         yield "\n".join(f"- {inert(fault.job)}: {inert(fault.error)}" for fault in faults[:_FAULTS])

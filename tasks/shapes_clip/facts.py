@@ -1,4 +1,4 @@
-"""What is so in a scene, or said in a caption, as a row of zeros and ones: the first lessons of both towers.
+"""The facts of a scene or caption as a row of zeros and ones, on which both towers are trained first.
 
 Single attributes cannot tell a red circle beside a blue square from a blue circle beside a red square; so a fact is
 always two attributes of one object, or a relation between one attribute of an object and one of another.
@@ -36,7 +36,7 @@ _ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "size": tuple(SIZES),
 }
 _NAMED = ("colour", "shape")
-"""Attributes by which the objects of a relation are told apart."""
+"""Attributes that distinguish the objects of a relation."""
 
 OBJECT_FACTS: dict[Fact, int] = {
     fact: i
@@ -76,24 +76,24 @@ def scene_facts(scenes: list[Scene]) -> Float[Tensor, "n facts"]:
     return rows
 
 
-def told_facts(captions: list[str]) -> Float[Tensor, "n facts"]:
+def caption_facts(captions: list[str]) -> Float[Tensor, "n facts"]:
     """1 where a fact of `SCENE_FACTS` is what a caption says."""
     rows = torch.zeros(len(captions), len(SCENE_FACTS))
     for row, text in zip(rows, captions, strict=True):
-        row[[SCENE_FACTS[fact] for _, fact in _told(text)]] = 1.0
+        row[[SCENE_FACTS[fact] for _, fact in _facts_of_caption(text)]] = 1.0
     return rows
 
 
 def word_facts(captions: list[str]) -> tuple[Int[Tensor, "m 2"], Float[Tensor, "m facts"]]:
     """The words by which captions say something, as (caption, position of the word), and the facts that each says."""
-    said: dict[tuple[int, int], list[int]] = {}
+    by_word: dict[tuple[int, int], list[int]] = {}
     for i, text in enumerate(captions):
-        for position, fact in _told(text):
-            said.setdefault((i, position), []).append(SCENE_FACTS[fact])
-    rows = torch.zeros(len(said), len(SCENE_FACTS))
-    for row, facts in zip(rows, said.values(), strict=True):
+        for position, fact in _facts_of_caption(text):
+            by_word.setdefault((i, position), []).append(SCENE_FACTS[fact])
+    rows = torch.zeros(len(by_word), len(SCENE_FACTS))
+    for row, facts in zip(rows, by_word.values(), strict=True):
         row[facts] = 1.0
-    return torch.tensor(list(said)).view(-1, 2), rows
+    return torch.tensor(list(by_word)).view(-1, 2), rows
 
 
 def cell_facts(scenes: list[Scene]) -> Float[Tensor, "n facts 4 4"]:
@@ -117,18 +117,18 @@ def _facts(scene: Scene) -> Iterator[Fact]:
             yield from _relation_facts(things[i], link, things[j])
 
 
-def _told(text: str) -> Iterator[tuple[int, Fact]]:
-    """What a caption says, each with the position of the word by which it is said, of `words_of`."""
+def _facts_of_caption(text: str) -> Iterator[tuple[int, Fact]]:
+    """Yield the facts of a caption, each with the position of its word in `words_of`."""
     words, before, start = words_of(text), None, 0
     for i, word in enumerate(words):
         if word == "background":
             yield i, ("background", words[i - 1])
         if word not in _DRAWN["shape"]:
             continue
-        thing = {kind: said for said in words[start : i + 1] for kind, known in _DRAWN.items() if said in known}
+        thing = {kind: word for word in words[start : i + 1] for kind, known in _DRAWN.items() if word in known}
         for fact in _object_facts(thing):
             yield i, fact
-        link = _LINKS.get(" ".join(said for said in words[start:i] if said in _LINK_WORDS))
+        link = _LINKS.get(" ".join(word for word in words[start:i] if word in _LINK_WORDS))
         if before and link:
             for fact in _relation_facts(before, link, thing):
                 yield i, fact

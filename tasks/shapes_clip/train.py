@@ -2,7 +2,7 @@
 
 Four stages, each a command: `images` teaches the image tower the facts of scenes, `words` teaches the text tower to
 tell them from captions, `captions` trains both towers together, `export` writes float16 safetensors into the package. A
-stage started again goes on from its last checkpoint.
+stage that is started again resumes from its last checkpoint.
 """
 
 import json
@@ -31,7 +31,7 @@ from skewbench.tasks.shapes_clip.architecture import (
     see,
 )
 from skewbench.tasks.shapes_clip.data import disturbed, draw_scenes, sample_scenes, true_and_false_captions
-from skewbench.tasks.shapes_clip.facts import cell_facts, scene_facts, told_facts, word_facts
+from skewbench.tasks.shapes_clip.facts import caption_facts, cell_facts, scene_facts, word_facts
 from skewbench.tasks.shapes_xl.architecture import write_tokenizer
 from skewbench.tasks.shapes_xl.data import Pool
 from skewbench.tasks.training import fit, load_average
@@ -44,7 +44,7 @@ MAX_SCALE = 100.0
 app = typer.Typer(add_completion=False, help=__doc__, pretty_exceptions_show_locals=False)
 Folder = Annotated[Path, typer.Option("--folder", help="Where checkpoints and curves are kept.")]
 Seed = Annotated[int, typer.Option(help="Decides scenes, captions, disturbances and initial weights.")]
-Scenes = Annotated[int, typer.Option(help="How many scenes to draw.")]
+Scenes = Annotated[int, typer.Option(help="Number of scenes to render.")]
 Steps = Annotated[int, typer.Option(help="Steps in all.")]
 Batch = Annotated[int, typer.Option(help="Scenes a step.")]
 Rate = Annotated[float, typer.Option(help="Peak learning rate.")]
@@ -95,7 +95,7 @@ def train_words(
         chosen = torch.randint(len(untold), (batch,), generator=generator)
         texts, _ = true_and_false_captions([untold[i] for i in chosen], 0, seed=seed * 1_000_003 + step)
         hidden, features = read_words(model, tokens_of(texts), end)
-        return 2 * _words_loss(head, hidden, texts) + _mean_loss(heads.scene(features), told_facts(texts))
+        return 2 * _words_loss(head, hidden, texts) + _mean_loss(heads.scene(features), caption_facts(texts))
 
     fit(nn.ModuleDict({"text": model, "head": head}), loss_of, folder / "words", steps, rate, seed)
 
@@ -110,7 +110,7 @@ def train_captions(
     rate: Rate = 1e-3,
     seed: Seed = 1,
 ) -> None:
-    """Train both towers: CLIP's loss with false captions of each image's own; and the facts, told and seen."""
+    """Train both towers: CLIP's loss with false captions of each image's own; and the facts of captions and scenes."""
     torch.manual_seed(seed)
     model, heads = _parts(folder)
     visual, model.visual, head = model.visual, nn.Identity(), WordHead(model)
@@ -126,10 +126,10 @@ def train_captions(
         facts, features = _facts_loss(model, heads, pool, chosen, generator)
         true, false = true_and_false_captions([pool.scenes[i] for i in chosen], wrong, seed=seed * 1_000_003 + step)
         words = read(model, tokens_of(true + false), end)
-        facts = facts + _mean_loss(heads.scene(words), told_facts(true + false))
-        said = (true + false)[: 2 * batch]
-        hidden, _ = read_words(model, tokens_of(said), end)
-        facts = facts + 2 * _words_loss(head, hidden, said)
+        facts = facts + _mean_loss(heads.scene(words), caption_facts(true + false))
+        captions = (true + false)[: 2 * batch]
+        hidden, _ = read_words(model, tokens_of(captions), end)
+        facts = facts + 2 * _words_loss(head, hidden, captions)
         texts = F.normalize(words, dim=-1)
         scale = model.logit_scale.exp().clamp_max(MAX_SCALE)
         images = F.normalize(features, dim=-1)

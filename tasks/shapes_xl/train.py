@@ -1,9 +1,9 @@
 """Train the bundled model `shapes-xl` from scratch: `python -m skewbench.tasks.shapes_xl.train`.
 
 Three stages, each a command: `autoencoder`, then `denoiser` (with the text encoders), then `export` (float16
-safetensors into the package). A stage started again goes on from its last checkpoint; with the same seed and step count
-it passes through the same batches, since each step draws from a generator of its own. Where the checkpoints are gone,
-`unpack` makes new ones of the weights that ship.
+safetensors into the package). A stage that is started again resumes from its last checkpoint. With the same seed and
+step count it passes through the same batches, since each step draws from a generator of its own. If the checkpoints are
+missing, `unpack` makes new ones from the weights that ship.
 """
 
 from pathlib import Path
@@ -40,7 +40,7 @@ app = typer.Typer(add_completion=False, help=__doc__, pretty_exceptions_show_loc
 Folder = Annotated[Path, typer.Option("--folder", help="Where checkpoints and curves are kept.")]
 Device = Annotated[str, typer.Option(help="cpu or cuda.")]
 Seed = Annotated[int, typer.Option(help="Decides scenes, captions, noise and initial weights.")]
-Scenes = Annotated[int, typer.Option(help="How many scenes to draw.")]
+Scenes = Annotated[int, typer.Option(help="Number of scenes to render.")]
 Batch = Annotated[int, typer.Option(help="Scenes a step.")]
 
 
@@ -132,7 +132,7 @@ def unpack(
         "shapes-xl"
     ],
 ) -> None:
-    """Make checkpoints of exported weights, so that both stages go on from them, with steps counted from 0."""
+    """Make checkpoints of exported weights, from which both stages resume, with steps counted from 0."""
     whole = StableDiffusionXLPipeline.from_pretrained(source, use_safetensors=True).to(torch.float32)
     begin_with(nn.ModuleDict({"vae": whole.vae}), folder / "autoencoder")
     parts = {"unet": whole.unet, "text_encoder": whole.text_encoder, "text_encoder_2": whole.text_encoder_2}

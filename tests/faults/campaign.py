@@ -181,7 +181,7 @@ class Campaign:
             verified = self._start(["verify", "--repair", "--lake", lake], log, more=more)
             checked = verified.wait()
             assert checked == 0 or (code and checked == 2), verified.said()[-1500:]  # 2: nothing is committed yet
-            if code == 0 and "all as they were written" in verified.said():
+            if code == 0 and "all intact" in verified.said():
                 return start + 1
         raise AssertionError(f"not finished after {RESUMES} starts: {command.said()[-1500:]}")
 

@@ -37,7 +37,7 @@ def _knob(**knob: Any) -> dict[str, Any]:
         (_knob(blocks=999), "999"),
         ({"model": {"id": "no-such-model"}}, "model.id 'no-such-model'"),
         ({"model": {"id": "/tmp"}}, "model_index.json"),
-        ({"prompts": {"source": "file", "path": "/dev/null"}}, "no prompts in it"),
+        ({"prompts": {"source": "file", "path": "/dev/null"}}, "contains no prompts"),
         ({"metrics": ["beauty"]}, "metrics 'beauty'"),
     ],
 )
@@ -148,7 +148,5 @@ def test_a_full_disk_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch, capsys: 
     monkeypatch.setattr("skewbench.flows.cli.app", full)
     assert _run(monkeypatch, "run", "demo") == 1
     told = capsys.readouterr().err
-    assert (
-        "No space left on device: 'lake/samples/part'; when that is fixed, run the same command again to resume" in told
-    )
+    assert "No space left on device: 'lake/samples/part'; fix this, then run the same command again to resume" in told
     assert "Traceback" not in told

@@ -36,7 +36,7 @@ def test_every_image_failed(tmp_path: Path, tiny_sdxl: Path, monkeypatch: pytest
             assert done.returncode == 1, done.stderr
             for cell in ("baseline", "skew"):
                 said = (
-                    f"cell {cell}: 2 of 2 samples have no usable image (2 failed; most often: ValueError: this prompt"
+                    f"cell {cell}: 2 of 2 samples have no usable image (2 failed; most common: ValueError: this prompt"
                 )
                 assert said in done.stderr
             assert "Run the same command again to retry." in done.stderr

@@ -77,14 +77,14 @@ def test_nights(experiment: Path, home: Path) -> None:
 
     compared = _said("compare", "main", later.run_id, "--fail-on", "changed", "--all", "--lake", str(lake))
     assert f"{later.run_id} against {night.run_id}" in compared
-    assert "against itself" in str(RUNNER.invoke(app, ["compare", "main", night.run_id, "--lake", str(lake)]).exception)
+    assert "with itself" in str(RUNNER.invoke(app, ["compare", "main", night.run_id, "--lake", str(lake)]).exception)
     refused = RUNNER.invoke(app, ["runs", "rm", night.run_id, "--yes", "--lake", str(lake)])
     assert "is the baseline 'main'" in str(refused.exception)
 
     with Lease(store, "nightly-small"), disable_run_logger():
         busy = nightly.nightly.fn(experiments.load(str(experiment)), str(lake), night=datetime.now(UTC))
     assert busy.is_completed()
-    assert "another night is at work" in str(busy.message)
+    assert "another night is running" in str(busy.message)
     assert len(list_runs(store)) == 2
 
 
@@ -177,4 +177,7 @@ def test_a_comparison_names_a_run_that_is_not_whole(tmp_path: Path) -> None:
     margins = write_experiment(tmp_path)
     done = RUNNER.invoke(app, ["compare", was, now, "--lake", str(tmp_path), "--margins", margins])
     assert done.exit_code == 0, done.exception
-    assert f"note: {now} is incomplete: the comparison covers what it has; `skewbench run` resumes it\n" in done.stderr
+    assert (
+        f"note: {now} is incomplete: the comparison covers its finished samples; `skewbench run` resumes it\n"
+        in done.stderr
+    )

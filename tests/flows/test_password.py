@@ -153,4 +153,4 @@ def test_who_does_not_know_it_is_told_what_to_set(monkeypatch: pytest.MonkeyPatc
     ):
         pass
     with temporary_settings({PREFECT_SERVER_API_AUTH_STRING: SECRET}), pytest.raises(ValueError, match="id"):
-        schedule.nights_told("http://127.0.0.1:1/api")
+        schedule.describe_schedules("http://127.0.0.1:1/api")

@@ -26,6 +26,6 @@ def test_metrics_without_weights_are_told(planned: list[str], tmp_path: Path, mo
 
 def test_a_price_without_a_time_says_what_is_needed(planned: list[str]) -> None:
     told = CliRunner().invoke(app, [*planned, "--price", "2"]).stdout
-    assert "--seconds assumes what an image takes" in told
-    assert "cost     not known while the time is not: --seconds is needed" in told
+    assert "set --seconds to the time per image" in told
+    assert "cost     unknown, since the time is; set --seconds" in told
     assert "cost     about 0.04" in CliRunner().invoke(app, [*planned, "--price", "2", "--seconds", "4.5"]).stdout

@@ -52,8 +52,8 @@ def test_the_form_is_filled_in_a_browser_and_the_artifacts_are_there(server: Ser
         page.get_by_role("menuitem", name="Custom run").click()
 
         expect(page.get_by_role("tab", name="As YAML")).to_be_visible()
-        expect(page.get_by_text("What to run: an experiment of the package")).to_be_visible()
-        expect(page.get_by_text("Denoising steps; 0: as many as the experiment has.")).to_be_visible()
+        expect(page.get_by_text("What to run: a bundled experiment")).to_be_visible()
+        expect(page.get_by_text("Denoising steps; 0: as in the experiment.")).to_be_visible()
         expect(page.get_by_label("lake (Optional)")).to_have_value(str(server.lake))
         for name, value in {"Prompts": 1, "Seeds": 2, "Steps": 2}.items():
             page.get_by_label(f"{name} (Optional)").fill(str(value))
@@ -69,7 +69,7 @@ def test_the_form_is_filled_in_a_browser_and_the_artifacts_are_there(server: Ser
         expect(page.get_by_text(f"benchmark {run.run_id}").first).to_be_visible()
         expect(page.get_by_text("model:shapes-xl").first).to_be_visible()
         page.goto(f"{server.url}/v2/artifacts/key/demo-summary")
-        expect(page.get_by_text(f"What came out of {run.run_id}").first).to_be_visible()
+        expect(page.get_by_text(f"Results of {run.run_id}").first).to_be_visible()
         summary = _artifact(server, "demo-summary")
         page.goto(f"{server.url}/v2/artifacts/artifact/{summary}")
         figure = page.get_by_role("img", name=re.compile("by cell|Scatter|Heatmap|Spearman|correlation", re.I)).first
@@ -153,7 +153,7 @@ def test_a_night_runs_by_its_schedule_and_waits_for_its_models_turn(server: Serv
     now = {"type": "SCHEDULED", "state_details": {"scheduled_time": datetime.now(UTC).isoformat()}}
     server.ask(f"flow_runs/{night['id']}/set_state", state=now, force=True)
     runs = (night["id"], launched)
-    wait_for("both to wait", lambda: all("asks for its turn" in _log(server, run) for run in runs))
+    wait_for("both to wait", lambda: all("waiting for the concurrency limit" in _log(server, run) for run in runs))
     released = datetime.now(UTC)
     server.ask("v2/concurrency_limits/decrement-with-lease", lease_id=taken)
     for run in runs:
@@ -172,11 +172,11 @@ def test_a_night_runs_by_its_schedule_and_waits_for_its_models_turn(server: Serv
 def test_down_ends_all_that_up_started(server: Server) -> None:
     assert server.processes("skewbench.flows.serving")
     again = server.command("up")
-    assert (again.returncode, "is running already" in again.stdout) == (0, True)
+    assert (again.returncode, "already running" in again.stdout) == (0, True)
     ended = server.command("down")
-    assert (ended.returncode, ended.stdout.strip()) == (0, f"ended {server.url}")
+    assert (ended.returncode, ended.stdout.strip()) == (0, f"stopped {server.url}")
     assert server.processes() == []
-    assert "nothing to end" in server.command("down").stdout
+    assert "nothing to stop" in server.command("down").stdout
 
 
 def _scheduled(server: Server) -> list[dict[str, Any]]:
@@ -205,7 +205,8 @@ def _at_work(server: Server, flow_run: str) -> tuple[datetime, datetime]:
         return [datetime.fromisoformat(line["timestamp"]) for line in lines if said in line["message"]]
 
     (came,), (back,) = (
-        wait_for(f"{said!r}", lambda said=said: said_at(said)) for said in ("has its turn", "gives its turn back")
+        wait_for(f"{said!r}", lambda said=said: said_at(said))
+        for said in ("started after waiting", "released the concurrency limit")
     )
     return came, back
 

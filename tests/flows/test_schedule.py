@@ -22,7 +22,7 @@ def home(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-
         (["--nightly", "0 25 * * *"], r"--nightly '0 25 \* \* \*'"),
         (["--nightly", "0 2 * * *", "--nightly-timezone", "Atlantis"], r"--nightly-timezone 'Atlantis': a name such"),
         (["--nightly", "0 2 * * *", "--nightly-experiment", "absent.yaml"], r"experiment 'absent.yaml': no such file"),
-        (["--nightly-experiment", "nightly"], r"--nightly CRON has to say when"),
+        (["--nightly-experiment", "nightly"], r"also set --nightly CRON"),
     ],
 )
 def test_what_is_no_schedule_is_told_and_nothing_started(arguments: list[str], said: str) -> None:

@@ -39,7 +39,7 @@ def _up(server: Process) -> Up:
 def test_another_process_of_the_same_number_is_left_alone(home: Path) -> None:
     mine = Process.of(os.getpid())
     state.write(_up(replace(mine, started=mine.started - 100)))
-    assert "had ended already" in CliRunner().invoke(app, ["down"]).stdout
+    assert "was not running" in CliRunner().invoke(app, ["down"]).stdout
     assert not state.state_path().exists()
     assert psutil.pid_exists(os.getpid())
 
@@ -48,7 +48,7 @@ def test_a_state_that_cannot_be_read_is_none(home: Path) -> None:
     for content in ("", "{", "[]", json.dumps({"url": "x"})):
         state.state_path().write_text(content)
         assert state.read() is None
-    assert "nothing to end" in CliRunner().invoke(app, ["down"]).stdout
+    assert "nothing to stop" in CliRunner().invoke(app, ["down"]).stdout
 
 
 def test_what_a_start_left_is_ended_by_its_mark_and_nothing_else() -> None:
@@ -75,7 +75,7 @@ def test_a_server_that_a_terminal_uses_is_ended_with_yes_alone(monkeypatch: pyte
             assert isinstance(refused, InputError)
             assert "`skewbench run demo`" in str(refused)
             assert ours.poll() is None
-            assert "ended http" in CliRunner().invoke(app, ["down", "--yes"]).stdout
+            assert "stopped http" in CliRunner().invoke(app, ["down", "--yes"]).stdout
         assert state.commands() == []
     finally:
         ours.kill()
@@ -89,14 +89,14 @@ def test_a_killed_command_and_a_dead_server_hinder_nothing(home: Path) -> None:
     assert not list(home.glob("skewbench-command-*"))
     state.write(_up(replace(Process.of(os.getpid()), started=1.0)))
     with state.in_use():
-        assert "had ended already" in CliRunner().invoke(app, ["down"]).stdout
+        assert "was not running" in CliRunner().invoke(app, ["down"]).stdout
 
 
 @pytest.mark.parametrize("lost", [httpx.ConnectError("refused"), RuntimeError("Failed to reach API at")])
 def test_a_command_whose_server_went_away_says_so(monkeypatch: pytest.MonkeyPatch, lost: Exception) -> None:
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:1/api")
     monkeypatch.setattr(client, "server_for_a_command", nullcontext)
-    told = "the Prefect server went away; run the same command again to resume"
+    told = "lost the Prefect server; run the same command again to resume"
     with pytest.raises(RunError, match=told), prefect_server(Console(stderr=True)):
         raise lost
     monkeypatch.setattr(state, "answers", lambda api: True)
@@ -127,8 +127,8 @@ def test_a_database_that_prefect_has_no_driver_for(home: Path, url: str, said: s
     [
         ([], ""),
         (["--port", "4301", "--lake", "/lake"], ""),
-        (["--port", "4200"], "--port 4200: a server is running already, at http://127.0.0.1:4301 with lake /lake"),
-        (["--lake", "/other"], "--lake /other: a server is running already"),
+        (["--port", "4200"], "--port 4200: a server is already running at http://127.0.0.1:4301 with lake /lake"),
+        (["--lake", "/other"], "--lake /other: a server is already running"),
     ],
 )
 def test_a_server_that_runs_elsewhere_or_with_another_lake_is_not_taken_for_the_one_asked_for(
@@ -137,13 +137,13 @@ def test_a_server_that_runs_elsewhere_or_with_another_lake_is_not_taken_for_the_
     monkeypatch.delenv("SKEWBENCH_LAKE", raising=False)
     there = replace(_up(Process.of(os.getpid())), url="http://127.0.0.1:4301")
     monkeypatch.setattr(state, "running", lambda: there)
-    monkeypatch.setattr("skewbench.flows.serving.schedule.nights_told", lambda api: "")
+    monkeypatch.setattr("skewbench.flows.serving.schedule.describe_schedules", lambda api: "")
     done = CliRunner().invoke(app, ["up", *arguments])
     if refused:
         assert isinstance(done.exception, InputError)
         assert refused in str(done.exception)
     else:
-        assert (done.exit_code, "is running already" in done.stdout) == (0, True)
+        assert (done.exit_code, "already running" in done.stdout) == (0, True)
 
 
 def test_a_port_that_is_taken_is_told(home: Path) -> None:

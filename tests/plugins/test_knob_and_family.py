@@ -97,7 +97,7 @@ def test_plan_shows_them(example: Path, python: Python, tmp_path: Path, tiny_sd1
     assert "self-attention blocks" in planned.stdout
     without = python(*CLI, "plan", experiment, packages=())
     assert without.returncode == 2
-    assert "kind 'uniform' is none of 'vanilla', 'skew', 'temperature'" in without.stderr
+    assert "unknown kind 'uniform'; use one of 'vanilla', 'skew', 'temperature'" in without.stderr
 
 
 @pytest.fixture(scope="module")

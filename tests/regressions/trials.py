@@ -73,7 +73,7 @@ def trial_lines(arms: dict[str, Gathered], trials: int, prompts: int) -> Iterato
         blind = [part.with_columns(moved=pl.lit(None, pl.Boolean)) for part in chosen if part.height]
         if kind == "false alarms" and arm != "noise":
             blind = chosen  # on the same device rounding is no change
-        tables = [judged(part.filter(pl.col("kind") != "picture"), known.asked, LEVEL) for part in blind]
+        tables = [judged(part.filter(pl.col("kind") != "picture"), known.margin_of, LEVEL) for part in blind]
         stands_out = sum(bool((table["q"] <= LEVEL).any()) for table in tables)
         matters = sum(bool(table["verdict"].is_in(["worse", "changed"]).any()) for table in tables)
         yield kind, Line(what, SECOND, stands_out, trials)

@@ -31,7 +31,7 @@ def test_regimes_split_at_the_median_of_the_baselines_alignment(tmp_path: Path) 
         row = one(found, cell="a1.05-b3", metric="aesthetic", regime=regime)
         mine = changes.filter(stable=regime == "stable")
         ours = paired_change(mine["baseline"], mine["value"], mine["prompt_id"])
-        assert (row["n"], row["lost"]) == (40, 0)
+        assert (row["n"], row["failed"]) == (40, 0)
         assert row["change"] == pytest.approx(ours.change, abs=1e-12)
         assert row["high"] - row["low"] == pytest.approx((ours.high - ours.low) * 1.96 / 2.1, rel=0.05)  # normal, not t
     unstable, steady, difference = (
@@ -51,9 +51,9 @@ def test_lost_pairs_are_counted_and_make_the_worst_case_worse(tmp_path: Path) ->
     make(tmp_path, Lake(images=False))
     found = sql.query(sql.connect(tmp_path), "regimes").filter(cell="a1.20-b5", metric="aesthetic")
     two = found.filter(pl.col("regime") != "difference")
-    assert two["lost"].sum() == 3
+    assert two["failed"].sum() == 3
     assert two["n"].sum() == 21
-    hit = two.filter(pl.col("lost") > 0)
+    hit = two.filter(pl.col("failed") > 0)
     assert (hit["worst_case"] < hit["change"]).all()
 
 
@@ -94,7 +94,7 @@ def test_worst_fraction_is_what_numpy_says(tmp_path: Path, fraction: float) -> N
         assert row["change"] == pytest.approx(expected[row["regime"]], abs=1e-12)
         assert row["pairs"] == by.height == (57 if row["cell"] == "a1.20-b5" else 60)
         assert row["n"] == round(fraction * row["pairs"])
-        assert row["lost"] == (3 if row["cell"] == "a1.20-b5" else 0)
+        assert row["failed"] == (3 if row["cell"] == "a1.20-b5" else 0)
         assert row["low"] <= row["change"] <= row["high"]
     with pytest.raises(ValueError, match=r"fraction 0.9"):
         sql.query(connection, "worst_fraction", fraction=0.9)

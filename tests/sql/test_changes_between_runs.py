@@ -29,7 +29,7 @@ def test_runs_are_paired_by_prompt_and_noise(two: Path) -> None:
     both = values.filter(run_id=first).join(values.filter(run_id=second), on=["pair_id", "prompt_id"])
     ours = paired_change(both["value"], both["value_right"], both["prompt_id"])
     row = found.row(by_predicate=(pl.col("cell") == "a1.05-b3") & (pl.col("metric") == "aesthetic"), named=True)
-    assert (row["n"], row["same_knob"], row["lost"]) == (30, True, 0)
+    assert (row["n"], row["same_knob"], row["failed"]) == (30, True, 0)
     assert row["change"] == pytest.approx(ours.change, abs=1e-12)
     assert row["high"] - row["low"] == pytest.approx((ours.high - ours.low) * 1.959964 / 2.2622, rel=1e-4)
     assert {"alignment", "diversity"} <= set(found["metric"])
@@ -65,7 +65,7 @@ def test_images_by_sample(tmp_path: Path) -> None:
     assert sql.encoded_images(tmp_path, run_id, ["none"]) == {}
     for part in (tmp_path / "images").rglob("*.parquet"):
         part.write_bytes(b"broken")
-    with pytest.raises(sql.LakeError, match="verify the run"):
+    with pytest.raises(sql.LakeError, match="verify RUN"):
         sql.encoded_images(tmp_path, run_id, ["none"])
 
 

@@ -37,10 +37,10 @@ def test_only_vendi_score_asks_for_sets_of_one_size(tmp_path: Path, metric: str,
     connection = sql.connect(tmp_path)
     found = sql.query(connection, "static_effect").filter(metric=metric)
     lost = 0 if paired == 10 else 3
-    assert (found["n"].item(), found["lost"].item()) == (paired, lost)
+    assert (found["n"].item(), found["failed"].item()) == (paired, lost)
     assert (found["worst_case"].item() < found["change"].item()) == bool(lost)
     regimes = sql.query(connection, "regimes").filter(pl.col("regime") != "difference", metric=metric)
-    assert (regimes["n"].sum(), regimes["lost"].sum()) == (paired, lost)
+    assert (regimes["n"].sum(), regimes["failed"].sum()) == (paired, lost)
     pairs = connection.sql(f"FROM prompt_paired WHERE metric = '{metric}'").pl()
     assert pairs.height == paired
     assert (pairs["n"] == pairs["baseline_n"]).all() == bool(lost)

@@ -56,8 +56,8 @@ def test_static_effect_is_what_polars_says(lake: duckdb.DuckDBPyConnection, cell
     assert row["wins"] == pytest.approx(((change > 0).sum() + (change == 0).sum() / 2) / both.height)
     student = {13: 2.1604, 12: 2.1788}[ours.clusters - 1]
     assert row["high"] - row["low"] == pytest.approx((ours.high - ours.low) * 1.959964 / student, rel=1e-4)
-    assert row["lost"] == (3 if cell == "warm" else 0)
-    assert (row["worst_case"] < row["change"]) == (row["lost"] > 0)
+    assert row["failed"] == (3 if cell == "warm" else 0)
+    assert (row["worst_case"] < row["change"]) == (row["failed"] > 0)
 
 
 def test_align_is_beside_the_metrics(lake: duckdb.DuckDBPyConnection) -> None:

@@ -39,21 +39,21 @@ def losing(folder: Path, lost: int) -> tuple[duckdb.DuckDBPyConnection, str]:
 def test_a_lost_set_counts_as_the_worst(tmp_path: Path) -> None:
     connection, _ = losing(tmp_path, 8)
     effect = sql.query(connection, "static_effect").row(by_predicate=_is(DIVERSITY), named=True)
-    assert (effect["n"], effect["lost"]) == (2, 8)
+    assert (effect["n"], effect["failed"]) == (2, 8)
     assert effect["change"] > 0.3
     curve = sql.query(connection, "operating_curve")
     mean = curve.filter(cell="baseline", metric="diversity")["mean"].item()
     assert effect["worst_case"] == pytest.approx(curve.filter(**DIVERSITY)["worst_case"].item() - mean)
     ranked = sql.query(connection, "knob_ranking").filter(**DIVERSITY)
-    assert (ranked["lost"].item(), ranked["worst_case"].item()) == (8, pytest.approx(effect["worst_case"]))
+    assert (ranked["failed"].item(), ranked["worst_case"].item()) == (8, pytest.approx(effect["worst_case"]))
     regimes = sql.query(connection, "regimes").filter(**DIVERSITY)
-    assert regimes.filter(pl.col("regime") != "difference")["lost"].sum() == 8
+    assert regimes.filter(pl.col("regime") != "difference")["failed"].sum() == 8
 
 
 def test_a_cell_that_lost_all_is_ranked_by_its_worst_case(tmp_path: Path) -> None:
     connection, run_id = losing(tmp_path, 10)
     found = sql.query(connection, "static_effect").row(by_predicate=_is(DIVERSITY), named=True)
-    assert (found["change"], found["n"], found["lost"]) == (None, 0, 10)
+    assert (found["change"], found["n"], found["failed"]) == (None, 0, 10)
     assert found["worst_case"] < 0
     ranks = sql.query(connection, "knob_ranking").filter(cell=CELL)
     assert set(ranks["metric"]) == {"aesthetic", "scene", "diversity"}
@@ -62,7 +62,7 @@ def test_a_cell_that_lost_all_is_ranked_by_its_worst_case(tmp_path: Path) -> Non
     assert regimes.height == 3 * 3
     assert regimes["change"].null_count() == regimes["method"].null_count() == regimes.height
     assert regimes["worst_case"].null_count() == 0
-    assert regimes.filter(metric="diversity", regime="difference")["lost"].item() == 10
+    assert regimes.filter(metric="diversity", regime="difference")["failed"].item() == 10
     assert analyse(connection, run_id, 10).schema.names == ANALYSIS.schema.names  # what is not known has no interval
 
 
@@ -87,7 +87,7 @@ def test_the_difference_of_a_regime_that_is_lost_is_not_known(tmp_path: Path) ->
     connection = sql.connect(tmp_path)
     found = {row["regime"]: row for row in sql.query(connection, "regimes").filter(**DIVERSITY).to_dicts()}
     assert [found[name]["change"] is None for name in ("unstable", "stable", "difference")] == [True, False, True]
-    assert (found["unstable"]["lost"], found["stable"]["lost"], found["difference"]["low"]) == (5, 0, None)
+    assert (found["unstable"]["failed"], found["stable"]["failed"], found["difference"]["low"]) == (5, 0, None)
     both = found["unstable"]["worst_case"] - found["stable"]["worst_case"]
     assert found["difference"]["worst_case"] == pytest.approx(both)
     assert analyse(connection, run_id, 10).num_rows
@@ -105,12 +105,12 @@ def test_a_metric_without_a_better_side_has_a_change_and_no_rank(tmp_path: Path)
     assert effects.height == 2
     assert effects["change"].null_count() == effects["low"].null_count() == 0
     assert effects["wins"].null_count() == effects["worst_case"].null_count() == 2
-    assert effects["lost"].to_list() == [0, 3]
+    assert effects["failed"].to_list() == [0, 3]
     align = sql.query(connection, "static_effect").filter(metric="alignment")
     assert (align["wins"].null_count(), align["worst_case"].null_count()) == (0, 2)
     regimes = sql.query(connection, "regimes").filter(metric="sharpness")
     assert (regimes["change"].null_count(), regimes["worst_case"].null_count()) == (0, regimes.height)
-    assert regimes.filter(cell=CELL, regime="difference")["lost"].item() == 3
+    assert regimes.filter(cell=CELL, regime="difference")["failed"].item() == 3
     ranks = sql.query(connection, "knob_ranking")
     assert set(ranks["metric"]) == {"scene", "diversity"}
     means = ranks.group_by("cell").agg(pl.col("rank").mean(), pl.col("mean_rank").first())

@@ -21,7 +21,7 @@ def test_parameters_are_put_back(tmp_path: Path) -> None:
 def test_a_number_that_is_none_is_told(tmp_path: Path, value: str | float) -> None:
     make(tmp_path, Lake(images=False))
     connection = sql.connect(tmp_path)
-    with pytest.raises(ValueError, match=r"fraction .*: a number is wanted"):
+    with pytest.raises(ValueError, match=r"fraction .*: not a number"):
         sql.query(connection, "worst_fraction", fraction=value)
     connection.execute("SET VARIABLE fraction = 'nan'::DOUBLE")  # by hand, and put back after a query with another
     half = sql.query(connection, "worst_fraction", fraction=0.5)

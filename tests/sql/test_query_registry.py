@@ -57,8 +57,8 @@ def test_a_name_is_an_identifier(make: Make, name: str) -> None:
 
 
 def test_the_sql_is_one_select(make: Make) -> None:
-    assert "holds no query.sql" in refusal(make(text=None))
-    assert "does not open with a comment" in refusal(make(text=SELECT.partition("\n")[2]))
+    assert "has no query.sql" in refusal(make(text=None))
+    assert "must open with a comment" in refusal(make(text=SELECT.partition("\n")[2]))
     assert "is no SQL" in refusal(make(text=SELECT.replace("SELECT run_id", "SELECT FROM FROM")))
     created = SELECT.replace("SELECT", "CREATE TABLE t AS SELECT")
     for text in (f"{SELECT}SELECT 1;", f"{SELECT}DROP VIEW runs;", created):
@@ -79,6 +79,6 @@ def test_parameters_are_the_variables_that_the_sql_reads(make: Make) -> None:
 
 
 def test_columns_are_there_once_with_a_meaning(make: Make) -> None:
-    assert "no column, or one twice" in refusal(make(columns=()))
-    assert "no column, or one twice" in refusal(make(columns=(RUN, RUN)))
+    assert "no columns, or one of them twice" in refusal(make(columns=()))
+    assert "no columns, or one of them twice" in refusal(make(columns=(RUN, RUN)))
     assert "meaning is one line" in refusal(make(columns=(Column("run_id", "VARCHAR", " "),)))

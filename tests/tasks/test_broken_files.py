@@ -143,8 +143,8 @@ def test_verify_finds_and_repairs_a_broken_manifest(
     code, _, err = _command(monkeypatch, capsys, "verify", RUN, "--lake", broken.lake)
     assert (code, "is not a manifest" in err) == (1, True)
     code, out, _ = _command(monkeypatch, capsys, "verify", RUN, "--repair", "--lake", broken.lake)
-    assert (code, f"rebuilt from its plan and its receipts: {RUN} is committed" in out) == (0, True)
-    assert "all as they were written" in out
+    assert (code, f"rebuilt the manifest from plan and receipts: {RUN} is committed" in out) == (0, True)
+    assert "all intact" in out
     assert rows_of(broken) == WHOLE
 
 
@@ -154,7 +154,7 @@ def test_a_running_run_is_verified_by_its_receipts(
     store = LocalStore(tmp_path)
     run_id = made(tmp_path, Lake(images=False, status="running", prompts=2))
     code, out, _ = _command(monkeypatch, capsys, "verify", run_id, "--lake", str(tmp_path))
-    assert (code, "all as they were written" in out) == (0, True)
+    assert (code, "all intact" in out) == (0, True)
     path = store.list("_receipts")[0]
     store.put(path, b"{")
     assert _command(monkeypatch, capsys, "verify", run_id, "--lake", str(tmp_path))[0] == 1

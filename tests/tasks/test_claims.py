@@ -50,7 +50,7 @@ def test_claims_of_a_run(lake: tuple[Path, str]) -> None:
     assert rho["n"] == queried["n"][0]
     assert (rho["verdict"], rho["published"], rho["source"]) == ("confirmed", 0.296, "paper")
     assert one(found, "raises it on the worst 20% by aesthetic")["verdict"] == "confirmed"
-    beyond = one(found, "beyond the drift toward the mean")
+    beyond = one(found, "beyond regression to the mean")
     assert (beyond["verdict"], beyond["published"]) == ("confirmed", None)
     assert beyond["ours"] < one(found, "raises it on the worst 20% by aesthetic")["ours"]
     median = one(found, "does not harm the median image")

@@ -26,7 +26,7 @@ def test_the_papers_experiments_are_planned(tmp_path: Path, name: str, samples: 
     assert (expected.prompts, expected.samples, expected.shards) == (lines, samples, shards)
     assert "not on this machine" in expected.model
     assert expected.disk > samples * 1024 * 1024
-    assert "not known" in expected.time
+    assert "unknown" in expected.time
     assert not (tmp_path / "lake").exists()
 
 
@@ -74,6 +74,6 @@ def test_unknown_model_is_bad_input() -> None:
 
 
 def test_a_reference_that_is_not_there_is_told_before_anything_is_drawn(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="reference '/nope': neither a folder nor a run of the lake"):
+    with pytest.raises(InputError, match="reference '/nope': not a folder, and not a run of the lake"):
         estimate(small(reference="/nope"), str(tmp_path))
     estimate(small(reference="small"), str(tmp_path))  # its own baseline, once it is there

@@ -31,11 +31,14 @@ def _cell(**knob: Any) -> list[dict[str, Any]]:
         ({"cells": [{**BASELINE, "name": "A b"}]}, ["cells.0.name 'A b': a name is 1 to 40", "dots, underscores"]),
         ({"prompts": "scenes"}, ["prompts 'scenes'", "a mapping of fields"]),
         ({"cells": []}, ["cells []: list should have at least 1 item, not 0"]),
-        ({"cells": [BASELINE, BASELINE]}, ["cells", "'baseline'", "more than once"]),
+        ({"cells": [BASELINE, BASELINE]}, ["cells", "duplicate name 'baseline'"]),
         ({"cells": _cell(kind="skew", alpha=float("nan"))}, ["cells.1.knob", "alpha", "nan"]),
         ({"cells": _cell(kind="skew", alpha=-1.0)}, ["cells.1.knob", "alpha", "-1"]),
         ({"cells": _cell(kind="skew")}, ["cells.1.knob.alpha", "missing"]),
-        ({"cells": _cell(kind="twist")}, ["cells.1.knob: kind 'twist' is none of 'vanilla', 'skew', 'temperature'"]),
+        (
+            {"cells": _cell(kind="twist")},
+            ["cells.1.knob: unknown kind 'twist'; use one of 'vanilla', 'skew', 'temperature'"],
+        ),
         ({"cells": _cell(alpha=1.0)}, ["cells.1.knob: kind is missing; there are 'vanilla', 'skew', 'temperature'"]),
         ({"cells": _cell(kind="temperature", tau=0.0)}, ["cells.1.knob", "tau", "0"]),
         ({"cells": _cell(kind="skew", alpha=1.1, window=[0.0, 2.0])}, ["cells.1.knob.window.1", "2.0"]),
@@ -59,7 +62,7 @@ def test_several_faults_are_told_one_a_line() -> None:
     with pytest.raises(InputError) as fault:
         small(seeds="many", sedes=3, cells=_cell(kind="skew", alfa=1.0))
     assert str(fault.value).splitlines() == [
-        "test: 4 mistakes",
+        "test: 4 errors",
         "  seeds 'many': Input should be a valid integer",
         "  cells.1.knob.alpha: is missing",
         "  cells.1.knob.alfa 1.0: unknown field; did you mean 'alpha'?",

@@ -67,7 +67,7 @@ def test_the_limit(limit: float | None, usual: float | None, overdue: int | None
     watch, member = _watch(limit, usual), _member(NullJob("a"))
     late = next((ten for ten in range(1, 5000) if any(one.overdue for one in watch.check([member], 10.0))), None)
     assert late == (overdue and overdue // 10)
-    assert ("it is waited for" in watch.lines[0]) is (limit == 0.0)
+    assert ("there is no limit" in watch.lines[0]) is (limit == 0.0)
 
 
 def test_of_several_jobs_that_are_to_be_written_the_first_is_late() -> None:
@@ -134,8 +134,8 @@ def test_a_worker_that_hangs_is_named_and_replaced(impatient: None, tmp_path: Pa
     of_hung = [line for line in said if line.startswith("hung of cell baseline: ")]
     named = re.search(rf"process (\d+) on {gethostname()} has been {doing} for [12] s", of_hung[0])
     assert named, said
-    assert "the worker is replaced at 4 s" in of_hung[0]
-    assert of_hung[-1].endswith("more than 4 s: the worker is replaced")
+    assert "the worker will be replaced after 4 s" in of_hung[0]
+    assert of_hung[-1].endswith("over the limit of 4 s: replacing the worker")
     assert done["hung"].receipt.process != int(named[1])
 
 
@@ -161,8 +161,8 @@ def test_a_worker_that_hangs_while_it_starts(impatient: None, tmp_path: Path, mo
     with _said() as said, WorkerPool(NullNeeds(), 1, Starting) as workers:
         assert [outcome.error for outcome in workers.run(jobs(3))] == [None] * 3
     starting = [line for line in said if " has been starting for " in line]
-    assert re.match(rf"a worker, process \d+ on {gethostname()}, has been starting for [12] s", starting[0])
-    assert any(line.endswith("more than 30 s: the worker is replaced") for line in starting)
+    assert re.match(rf"a worker \(process \d+ on {gethostname()}\) has been starting for [12] s", starting[0])
+    assert any(line.endswith("over the limit of 30 s: replacing the worker") for line in starting)
 
 
 def test_workers_that_all_hang_end_the_run(impatient: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,6 +172,6 @@ def test_workers_that_all_hang_end_the_run(impatient: None, monkeypatch: pytest.
         def ready(self) -> None:
             NullJob("start", hangs="computing").hang("computing")
 
-    expected = "workers keep dying, the last one of: WorkerHungError: a worker"
+    expected = "workers keep dying; the last error: WorkerHungError: a worker"
     with WorkerPool(NullNeeds(), 1, Starting) as workers, pytest.raises(RunError, match=expected):
         list(workers.run(jobs(1)))

@@ -47,7 +47,7 @@ def test_speed_needs_five_earlier_nights(tmp_path: Path) -> None:
     runs = [_night(tmp_path, day, seconds) for day, seconds in enumerate(QUIET[:4], 1)]
     tonight = _night(tmp_path, 9, 1.3)
     few = _speed(tmp_path, tonight, runs[0])
-    assert (few["verdict"], "there are 4" in str(few["reason"])) == ("not comparable", True)
+    assert (few["verdict"], "found 4" in str(few["reason"])) == ("not comparable", True)
     _night(tmp_path, 5, QUIET[4])
     row = _speed(tmp_path, tonight, runs[0])
     assert (row["verdict"], row["n"], row["required"]) == ("worse", 5, True)
@@ -76,7 +76,7 @@ def test_nights_on_another_device_and_slow_ones_do_not_count(tmp_path: Path) -> 
     add_regressions(tmp_path, runs[5], against=runs[0])
     assert _speed(tmp_path, tonight, runs[0])["verdict"] == "worse"
     alter(tmp_path, runs[1], "samples", with_column("device", lambda row: "gpu"))
-    assert "there are 4" in str(_speed(tmp_path, tonight, runs[0])["reason"])
+    assert "found 4" in str(_speed(tmp_path, tonight, runs[0])["reason"])
 
 
 def test_two_builds_that_take_turns_compare(tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_two_builds_that_take_turns_compare(tmp_path: Path) -> None:
         drift = 1.01**turn * (1.2 if build == "b" else 1.0) * (1.0 + 0.003 * (turn % 3))
         runs[build] = _night(tmp_path, turn, drift, source=build)
     row = _speed(tmp_path, runs["b"], runs["a"])
-    assert "turns of two builds" in str(row["method"])
+    assert "interleaved pairs of runs" in str(row["method"])
     assert row["n"] == 6
     assert float(str(row["mean"])) / float(str(row["before"])) == pytest.approx(1.2, rel=0.005)
     assert row["verdict"] == "worse"

@@ -84,7 +84,7 @@ def test_nodes_with_the_libraries_alone_get_the_drivers_code(tmp_path: Path) -> 
         nodes.head("--num-cpus=1")
         nodes.worker("--num-cpus=1")
         without, shipped = nodes.drive(driver), nodes.drive(driver, SKEWBENCH_SHIP_CODE="1")
-    assert str(without.pop("ended")).startswith("a node of the cluster has no skewbench: install it there")
+    assert str(without.pop("ended")).startswith("a node of the cluster has no skewbench; install it there")
     assert without == {"nodes": 2}
     assert shipped == {"nodes": 2, "errors": [None, None]}
 

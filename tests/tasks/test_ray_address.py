@@ -20,7 +20,7 @@ def test_nobody_answers() -> None:
         other.bind(("127.0.0.1", 0))  # and does not listen
         address = f"127.0.0.1:{other.getsockname()[1]}"
         for ask in (check_reachable, lambda address: connect_ray(address, gpus=0.0)):
-            with pytest.raises(InputError, match="no cluster answers there"):
+            with pytest.raises(InputError, match="no cluster answers at this address"):
                 ask(address)
 
 

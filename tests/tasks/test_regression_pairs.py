@@ -93,7 +93,7 @@ def test_values_against_other_references_are_not_compared(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("device", ["cpu", "gpu"])
-def test_values_that_are_gone_are_told(tmp_path: Path, device: str) -> None:
+def test_values_that_disappeared_are_named(tmp_path: Path, device: str) -> None:
     """Of images that are there: eight of 32 as NULL, four without a row, and all of another cell."""
     was, now = two_runs(tmp_path, SMALL)
 
@@ -111,11 +111,11 @@ def test_values_that_are_gone_are_told(tmp_path: Path, device: str) -> None:
     table = _compared(tmp_path, was, now).table
     told = table.filter(metric="aesthetic").sort("cell").select("cell", "verdict", "n", "reason").rows()
     assert told == [
-        ("a1.20-b5", "worse", 32, "32 of 32 pairs have no value any more"),
-        ("baseline", "worse", 32, "12 of 32 pairs have no value any more"),
+        ("a1.20-b5", "worse", 32, "32 of 32 pairs no longer have a value"),
+        ("baseline", "worse", 32, "12 of 32 pairs no longer have a value"),
     ]
-    assert table.filter(metric="scene", cell="baseline")["reason"][0] == "4 of 32 pairs have no value any more"
-    assert table.filter(metric="diversity", cell="baseline")["reason"][0] == "1 of 16 pairs have no value any more"
+    assert table.filter(metric="scene", cell="baseline")["reason"][0] == "4 of 32 pairs no longer have a value"
+    assert table.filter(metric="diversity", cell="baseline")["reason"][0] == "1 of 16 pairs no longer have a value"
     assert "no value" not in table.filter(metric="scene", cell="a1.20-b5")["reason"][0]
     for run in (was, now):
         alter(tmp_path, run, "scores", with_column("metric", lambda row: row["metric"].replace("scene", "leak")))
@@ -127,7 +127,7 @@ def _third(row: dict[str, Any]) -> bool:
     return (row["cell"], row["prompt_id"]) == ("baseline", "p00003")
 
 
-def test_images_that_are_lost_have_no_value_that_is_gone(tmp_path: Path) -> None:
+def test_failed_images_have_no_value_that_disappeared(tmp_path: Path) -> None:
     lost = with_column("status", lambda row: "blank" if _third(row) else "ok")
     smaller = with_column("n", lambda row: row["n"] - _third(row))
     nothing = with_column("value", lambda row: None if _third(row) else row["value"])

@@ -48,9 +48,7 @@ def test_the_same_build_is_the_same_in_every_row(tmp_path: Path) -> None:
     assert found.worse.is_empty()
     assert "0 worse" not in summary(found)
     page = markdown(found, str(tmp_path))
-    assert re.search(r"^- seconds \(.*baseline.*\): times on .* need 5 earlier nights \(there are 0\)", page, re.M), (
-        page
-    )
+    assert re.search(r"^- seconds \(.*baseline.*\): times on .* need 5 earlier nights \(found 0\)", page, re.M), page
     assert re.search(r"^- image\\_reward \(all\): no value: ", page, re.M), page
 
 
@@ -149,10 +147,10 @@ def test_a_cell_that_failed_completely_is_worse(tmp_path: Path, cells: tuple[str
 
     found = _compare(tmp_path, replace(SMALL, prompts=3), {"samples": fail})
     row = _row(found, kind="lost", cell="a1.20-b5")
-    assert (row["verdict"], row["moved"], row["reason"]) == ("worse", 6, "lost in the later run alone: 6")
+    assert (row["verdict"], row["moved"], row["reason"]) == ("worse", 6, "6 failed only in the later run")
     assert found.worse.select("metric", "cell").rows() == [("lost", cell) for cell in cells]
-    told = "not the same device (only the earlier run tells one)"
-    assert (told in summary(found)) == (len(cells) == 2)
+    platform = "the runs differ in device (known only for the earlier run)"
+    assert (platform in summary(found)) == (len(cells) == 2)
 
 
 def test_an_image_that_is_lost_is_not_made_up_for_by_one_that_is_back(tmp_path: Path) -> None:
@@ -164,7 +162,7 @@ def test_an_image_that_is_lost_is_not_made_up_for_by_one_that_is_back(tmp_path: 
     found = compare(store, find_run(store, now), find_run(store, was), SPEC)
     row = _row(found, kind="lost", cell="a1.20-b5")
     assert (row["verdict"], row["change"]) == ("worse", 0.0)
-    assert row["reason"] == "lost in the later run alone: 1, and 1 are back"
+    assert row["reason"] == "1 failed only in the later run, and 1 no longer fail"
     assert found.worse["cell"].to_list() == ["a1.20-b5"]
 
 
@@ -177,7 +175,7 @@ def test_what_cannot_be_compared_says_why(tmp_path: Path) -> None:
         return 2 if row["metric"] == "scene" else 1
 
     found = _compare(tmp_path / "scorer", changes={"scores": with_column("scorer_version", of_other)})
-    assert "score both anew" in _row(found, metric="scene", cell="baseline")["reason"]
+    assert "score both runs again" in _row(found, metric="scene", cell="baseline")["reason"]
     found = _compare(tmp_path / "steps", changes={"samples": with_column("steps", lambda row: 7)})
     assert {reason for reason in found.table["reason"] if "steps differs: 3 and 7" in reason}
     assert set(found.table["verdict"]) == {"not comparable"}
@@ -228,7 +226,7 @@ def test_a_run_against_itself_is_told(tmp_path: Path) -> None:
     _, now = two_runs(tmp_path, SMALL)
     store = open_store(tmp_path)
     run: Manifest = find_run(store, now)
-    with pytest.raises(InputError, match="against itself"):
+    with pytest.raises(InputError, match="with itself"):
         compare(store, run, run, SPEC)
     with pytest.raises(InputError, match="still running"):
         compare(store, replace(run, status="running"), run, SPEC)

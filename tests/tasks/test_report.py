@@ -40,9 +40,9 @@ def test_it_says_what_was_run(normal: Path) -> None:
         assert said in text, said
 
 
-def test_it_counts_what_was_lost_and_names_what_has_no_value(normal: Path) -> None:
+def test_it_counts_failed_samples_and_names_metrics_without_values(normal: Path) -> None:
     text = words(normal.read_text(encoding="utf-8"))
-    assert "3 samples were lost ( a1.20-b5 3 of 64 )" in text.replace("(a1", "( a1").replace("64)", "64 )")
+    assert "3 samples failed ( a1.20-b5 3 of 64 )" in text.replace("(a1", "( a1").replace("64)", "64 )")
     assert "made to be nonfinite" in text
     assert "ImageReward: weights missing" in text
 
@@ -80,7 +80,7 @@ def test_findings_have_an_interval_without_zero_and_an_n(normal: Path) -> None:
 
 def test_images_are_in_three_groups_and_not_only_the_best(normal: Path) -> None:
     html = normal.read_text(encoding="utf-8")
-    for group in ("Unstable samples that gained most", "Unstable samples that lost most", "Random samples"):
+    for group in ("Unstable samples that improved most", "Unstable samples that worsened most", "Random samples"):
         assert f"<h3>{group}</h3>" in html
     assert html.count('src="data:image/webp;base64,') > 30
     assert all(re.findall(r'<img [^>]*alt="[^"]+"', html))
@@ -138,18 +138,18 @@ def test_without_scores_it_says_what_to_do(tmp_path: Path) -> None:
     drop_table(tmp_path, run_id, "scores", "group_scores")
     html = reported(tmp_path, run_id)
     text = words(html)
-    assert "There is no score in this run; the experiment asks for scene, diversity." in text
+    assert "This run has no score; its experiment requests scene, diversity." in text
     assert f"<code>skewbench score {run_id}</code>" in html
     assert "stability_profile" in html
     assert "<h3>Random samples</h3>" in html
-    assert "gained most" not in html
+    assert "improved most" not in html
 
 
 def test_without_a_diversity_metric_the_means_are_there(tmp_path: Path) -> None:
     run_id = made(tmp_path, Lake())
     drop_table(tmp_path, run_id, "group_scores")
     text = words(reported(tmp_path, run_id))
-    assert "There is no diversity metric in this run" in text
+    assert "This run has no diversity metric" in text
     assert "Means by cell" in text
 
 
@@ -157,20 +157,20 @@ def test_a_single_cell_is_not_compared(tmp_path: Path) -> None:
     text = words(reported(tmp_path, made(tmp_path, Lake(knobs=("baseline",), lost=False))))
     assert text.count("This run has one cell, so there is nothing to compare it with") == 2
     assert "Random samples" in text
-    assert "gained most" not in text
+    assert "improved most" not in text
 
 
 def test_without_a_baseline_nothing_is_paired(tmp_path: Path) -> None:
     text = words(reported(tmp_path, made(tmp_path, Lake(knobs=("a1.05-b3", "a1.20-b5")))))
-    assert "There is not a baseline in this run" in text
+    assert "This run has no baseline" in text
     assert "Stability against quality: a1.20-b5" in text
 
 
 def test_an_incomplete_run_says_so(tmp_path: Path) -> None:
     failed = [{"job": "generation-s1", "error": "out of memory"}]
     text = words(reported(tmp_path, made(tmp_path, Lake(status="incomplete"), samples=96, failed_jobs=failed)))
-    assert "This run is incomplete: 72 of 96 samples are there." in text
-    assert "1 job was set aside. The first, generation-s1: out of memory" in text
+    assert "This run is incomplete: 72 of 96 samples are finished." in text
+    assert "1 job failed. The first, generation-s1: out of memory" in text
 
 
 def test_a_run_with_nothing_in_it_yet_has_a_report(tmp_path: Path) -> None:
@@ -178,8 +178,8 @@ def test_a_run_with_nothing_in_it_yet_has_a_report(tmp_path: Path) -> None:
     for receipt in (tmp_path / "_receipts").rglob("*.json"):
         receipt.unlink()
     text = words(reported(tmp_path, run_id))
-    assert "This run is still running: 0 of 72 samples are there." in text
-    assert "No stability was measured in this run" in text
+    assert "This run is still running: 0 of 72 samples are finished." in text
+    assert "This run has no stability measures" in text
 
 
 def test_means_alone_have_no_heatmap_by_step(tmp_path: Path) -> None:
@@ -237,7 +237,7 @@ def test_against_another_run(tmp_path: Path) -> None:
     html = Path(report_run(LocalStore(tmp_path), second, against=first)).read_text(encoding="utf-8")
     text = words(html)
     assert f"What changed against {first}?" in text
-    assert "What decides the numbers differs in: torch." in text
+    assert "The runs differ in what decides the numbers: torch." in text
     assert "stand out at a false discovery rate of 5%" in text
     assert "Query <code>run_changes</code>; n = 12 to 36 pairs" in html
     with pytest.raises(InputError, match="is the same"):
@@ -249,7 +249,7 @@ def test_against_another_run(tmp_path: Path) -> None:
 def test_against_a_run_of_other_images(tmp_path: Path) -> None:
     first, second = made(tmp_path, Lake()), made(tmp_path, Lake(name="other", knobs=("warm",)))
     text = words(Path(report_run(LocalStore(tmp_path), second, against=first)).read_text(encoding="utf-8"))
-    assert "The runs share no image" in text
+    assert "can be paired with one of this run" in text
 
 
 def test_claims_are_told(normal: Path) -> None:

@@ -225,7 +225,7 @@ def test_cells_are_compared_with_a_folder(
         (folder / f"{seed}.png").write_bytes(_png("L" if seed == 3 else "RGB", seed + 100))
     (folder / "readme.txt").write_text("images")
     assert len(_score(store, ["distribution"])) == 1
-    assert "nothing to compare with" in str(_sets(store)["kid"][1])
+    assert "no reference; set" in str(_sets(store)["kid"][1])
     assert _score(store, ["distribution"]) == []
     assert len(_score(store, ["distribution"], str(folder))) == 1
     assert any("skewbench weights get inception" in str(row[1]) for row in _sets(store).values())
@@ -255,7 +255,7 @@ def test_a_run_compared_with_itself_is_alike(store: LocalStore, lake: Callable[.
 
 def test_a_reference_that_is_not_there(store: LocalStore, lake: Callable[..., Manifest], tmp_path: Path) -> None:
     lake([_sample(0)], {"s0": _png()})
-    with pytest.raises(InputError, match="neither a folder nor a run"):
+    with pytest.raises(InputError, match="not a folder, and not a run"):
         find_reference(store, "nowhere")
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="no files"):

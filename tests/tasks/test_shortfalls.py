@@ -92,7 +92,7 @@ def test_a_run_of_which_every_image_failed_is_incomplete_and_tried_again(run: Ru
             raise_if_incomplete(manifest)
         said.append(str(raised.value))
         assert len(to_generate(run)) == 4
-    reason = "4 of 4 samples have no usable image (4 failed; most often: ValueError: no such thing)"
+    reason = "4 of 4 samples have no usable image (4 failed; most common: ValueError: no such thing)"
     assert f"\n  cell baseline: {reason}\n  cell skew: {reason}\nRun the same command again" in said[0]
     assert said == [said[0]] * 3
     failing.samples = set()
@@ -208,12 +208,12 @@ def test_a_required_metric_without_any_value_in_a_cell(run: Run) -> None:
         assert without_required(lake, ["contrast"]) == []
         (first, second) = without_required(lake, ["distribution"])
         assert (first["cell"], second["cell"]) == ("baseline", "skew")
-        assert "required metric distribution has no value (most often: it was not scored)" in first["reason"]
+        assert "required metric distribution has no value (most common reason: it was not scored)" in first["reason"]
         lake.execute(
             "CREATE OR REPLACE VIEW scores AS SELECT * REPLACE (NULL::DOUBLE AS value, 'no' AS reason) FROM all_scores"
         )
         assert [one["cell"] for one in without_required(lake, ["contrast"])] == ["baseline", "skew"]
-        assert "(most often: no)" in without_required(lake, ["contrast"])[0]["reason"]
+        assert "(most common reason: no)" in without_required(lake, ["contrast"])[0]["reason"]
     short = replace(manifest, status="incomplete", shortfalls=[first])
     assert is_generated(read_state(run.store, short))  # so that sets are scored, and it can become whole
     assert not is_generated(read_state(run.store, replace(short, shards=5)))

@@ -51,7 +51,7 @@ def add_regressions(folder: Path, run_id: str, against: str = "toy-earlier", **c
     row |= {
         "required": True,
         "verdict": "worse",
-        "reason": "the effect stands out",
+        "reason": "the effect is significant",
         "method": "t prediction",
         **columns,
     }

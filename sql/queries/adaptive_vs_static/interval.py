@@ -9,11 +9,11 @@ from skewbench.sql.resampling import Draws, Resamples, as_matrix, query_run, sel
 
 
 def intervals(connection: duckdb.DuckDBPyConnection, run_id: str, drawn: Resamples) -> Iterator[Draws]:
-    """Adaptive less static; the static cell is the row's `regime`."""
+    """Yield the draws of adaptive minus static; the static cell is the row's `regime`."""
     answers = query_run(connection, "adaptive_vs_static", run_id)
     pairs = select_rows(
         connection,
-        "SELECT cell, static_cell, kind, prompt_id, unit, metric, change FROM rule_pairs WHERE run_id = $1",
+        "SELECT cell, static_cell, kind, prompt_id, unit, metric, change FROM adaptive_pairs WHERE run_id = $1",
         run_id,
     )
     for (cell, static, kind), some in answers.group_by(["cell", "static_cell", "kind"], maintain_order=True):

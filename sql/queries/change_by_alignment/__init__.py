@@ -15,7 +15,7 @@ QUERY = Query(
         Column("prompt_id", "VARCHAR", "the prompt"),
         Column("alignment", "DOUBLE", "Align of the baseline's image, over all blocks"),
         Column("baseline", "DOUBLE", "value of the baseline's image"),
-        Column("change", "DOUBLE", "cell less baseline", signed=True),
+        Column("change", "DOUBLE", "cell minus baseline", signed=True),
     ),
     parameters=(
         Parameter("metric", "metric", "a metric of an image; default: the run's main one", OF_AN_IMAGE),

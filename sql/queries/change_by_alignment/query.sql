@@ -1,8 +1,8 @@
--- How does the change depend on how stable the baseline was? Each pair's change beside the baseline's Align.
+-- How does the change depend on how stable the baseline was? Each pair's change and the baseline's Align.
 --
--- Pairs that were scored by different versions are not here.
+-- Pairs whose images were scored by different versions of a scorer are left out.
 WITH
-asked AS (
+requested AS (
     SELECT run_id, metric FROM metrics
     WHERE kind = 'sample' AND metric = getvariable('metric')::VARCHAR
     UNION ALL
@@ -11,7 +11,7 @@ asked AS (
 )
 SELECT p.run_id, p.cell, p.metric, p.pair_id, p.prompt_id, a.value AS alignment, p.baseline, p.change
 FROM paired AS p
-JOIN asked ON asked.run_id = p.run_id AND asked.metric = p.metric
+JOIN requested ON requested.run_id = p.run_id AND requested.metric = p.metric
 JOIN runs ON runs.run_id = p.run_id
 JOIN unit_values AS a
     ON a.run_id = p.run_id AND a.cell = runs.baseline AND a.kind = 'measure' AND a.unit = p.pair_id

@@ -1,7 +1,7 @@
 -- Does stability go with quality? Spearman correlation of each measure with each metric, by stage.
 --
 -- Image metrics are correlated over samples, metrics of a prompt's images (diversity) over prompts, each against the
--- prompt's mean measure. Samples that are not ok, NULL and non-finite values drop out of their own pair alone; n says so.
+-- prompt's mean measure. Failed samples, NULL and non-finite values are left out pair by pair; n counts what is left.
 -- Ties get average ranks, as in scipy.stats.spearmanr.
 WITH
 chosen AS (

@@ -1,4 +1,4 @@
-"""What was lost, and why?"""
+"""Which samples failed, and why?"""
 
 from skewbench.sql.columns import CELL, RUN_ID
 from skewbench.sql.declaration import Column, Query

@@ -1,4 +1,4 @@
--- What was lost, and why? Samples of each cell by status and reason.
+-- Which samples failed, and why? Samples of each cell by status and reason.
 SELECT
     c.run_id, c.cell, s.status, s.reason,
     count(s.sample_id) AS samples,

@@ -1,4 +1,4 @@
-"""Where do two runs part?"""
+"""Where do two runs diverge?"""
 
 from skewbench.sql.columns import AGAINST, CELL, EARLIER_RUN, RUN, RUN_ID, STAGE
 from skewbench.sql.declaration import Column, Parameter, Query
@@ -16,8 +16,8 @@ QUERY = Query(
         Column("step", "SMALLINT", "the first step that differs, from 0; NULL where a run kept none"),
         Column("block", "SMALLINT", "the first block that differs in it"),
         Column("block_name", "VARCHAR", "the block's name in the model"),
-        Column("n", "BIGINT", "samples and branches that differ there"),
-        Column("largest", "DOUBLE", "the largest absolute difference there; not finite where a value is not"),
+        Column("n", "BIGINT", "number of samples and branches that differ there"),
+        Column("largest", "DOUBLE", "the largest absolute difference there; not finite if a value is not"),
     ),
     parameters=(
         RUN,
@@ -25,7 +25,7 @@ QUERY = Query(
         Parameter(
             "tolerance",
             "number",
-            "differences up to this share of the value, or of the block's typical one, are rounding; default: 1e-3",
+            "largest difference that counts as rounding, relative to the value or the block's usual one; default: 1e-3",
         ),
     ),
 )

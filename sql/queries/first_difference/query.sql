@@ -1,13 +1,13 @@
--- Where do two runs part? For each cell, measure and stage, the first step and block whose values differ, beyond rounding.
+-- Where do two runs diverge? For each cell, measure and stage, the first step and block that differ beyond rounding.
 --
--- The same images of both runs (prompt, noise and size), step by step in the order in which the model computes: steps,
--- then blocks. Where one of the runs kept no steps the means over them are compared, and give the first block alone. Without
--- a difference there is no row. Instability counts signs, which rounding can turn: ten times as much is allowed of it. A
--- value that is finite in one run alone is a difference, and so is NaN beside an infinity, or one infinity beside the other.
+-- Compares the same images of both runs (prompt, noise and size) in the order in which the model computes: by step, then
+-- by block. If one of the runs kept no steps, means over steps are compared, and only the first block is found. There is
+-- no row if nothing differs. Instability counts signs, which rounding can flip, so its tolerance is ten times as large. A
+-- value that is finite in only one run is a difference; so are NaN and an infinity, or infinities of different sign.
 WITH
 -- none without a second run: then nothing else is read
 compared AS (
-    SELECT unnest([n.run_id, b.run_id]) AS run_id FROM newest_run AS n CROSS JOIN run_before AS b
+    SELECT unnest([n.run_id, b.run_id]) AS run_id FROM newest_run AS n CROSS JOIN earlier_run AS b
 ),
 of_both AS (SELECT stability.* FROM stability SEMI JOIN compared USING (run_id)),
 kept AS (
@@ -32,14 +32,14 @@ sides AS (
 ),
 sizes AS (
     SELECT cell, measure, block, place < 0 AS of_means, sqrt(avg(value::DOUBLE ** 2) FILTER (isfinite(value))) AS size
-    FROM sides WHERE run_id IN (FROM run_before) GROUP BY ALL
+    FROM sides WHERE run_id IN (FROM earlier_run) GROUP BY ALL
 ),
 pairs AS MATERIALIZED (
     SELECT
         now.run_id, was.run_id AS against, cell, measure, block, now.block_name, now.stage, now.step, place,
         was.value::DOUBLE AS before, now.value::DOUBLE AS value
     FROM sides AS now JOIN sides AS was USING (cell, measure, block, branch, pair_id, place)
-    WHERE now.run_id IN (FROM newest_run) AND was.run_id IN (FROM run_before)
+    WHERE now.run_id IN (FROM newest_run) AND was.run_id IN (FROM earlier_run)
 ),
 by_step AS (
     SELECT DISTINCT cell, measure, block FROM pairs WHERE place >= 0

@@ -1,12 +1,12 @@
 -- Which setting should I ship? Cells ranked by their paired change in each metric, and by their mean rank over all.
 --
--- The baseline takes part with a gain of 0: a setting that ranks below it is worse than none. Ranks go by worst_case, so
--- that a setting that loses images does not rank higher for it. Metrics count alike in the mean rank; those that have
--- no better side, such as sharpness, are not here. Pairs are those of static_effect.
+-- The baseline takes part with a gain of 0: a setting that ranks below it is worse than no knob. Ranks are by worst_case,
+-- so a setting does not gain by failing on hard images. All metrics have the same weight in the mean rank. Metrics
+-- without a better side, such as sharpness, are left out. Pairs are those of static_effect.
 WITH
 gains AS (
     SELECT
-        e.run_id, e.category, e.cell, e.metric, e.kind, e.wins, e.n, e.lost,
+        e.run_id, e.category, e.cell, e.metric, e.kind, e.wins, e.n, e.failed,
         CASE WHEN m.higher_is_better THEN 1 ELSE -1 END AS way,
         way * e.change AS gain, way * e.change - z95() * e.error AS low,
         way * e.change + z95() * e.error AS high,
@@ -17,7 +17,7 @@ gains AS (
 ),
 -- the baseline against itself
 contenders AS (
-    SELECT run_id, category, cell, metric, kind, gain, low, high, gain_sd, wins, n, lost, worst_case FROM gains
+    SELECT run_id, category, cell, metric, kind, gain, low, high, gain_sd, wins, n, failed, worst_case FROM gains
     UNION ALL
     SELECT DISTINCT g.run_id, g.category, r.baseline, g.metric, g.kind, 0, NULL, NULL, 0, 0.5, NULL, 0, 0
     FROM gains AS g JOIN runs AS r ON r.run_id = g.run_id
@@ -42,7 +42,7 @@ averaged AS (
 )
 SELECT
     a.run_id, a.category, a.cell, k.family, k.settings, a.metric, a.kind, a.rank, a.mean_rank, a.better, a.worse,
-    a.gain, a.low, a.high, a.gain_sd, a.wins, a.n, a.lost, a.worst_case
+    a.gain, a.low, a.high, a.gain_sd, a.wins, a.n, a.failed, a.worst_case
 FROM averaged AS a
 JOIN knobs AS k ON k.run_id = a.run_id AND k.cell = a.cell
 ORDER BY a.run_id, a.category, a.mean_rank, k.position, a.kind DESC, a.metric;

@@ -105,15 +105,15 @@ def operating_curve(frame: pl.DataFrame, diversity: Axis, fidelity: Axis, cells:
 
 
 def _tooltip(diversity: Axis, fidelity: Axis) -> list[alt.Tooltip]:
-    told = [alt.Tooltip("cell:N"), alt.Tooltip("settings:N")]
+    tooltips = [alt.Tooltip("cell:N"), alt.Tooltip("settings:N")]
     for name, axis in (("diversity", diversity), ("fidelity", fidelity)):
-        told += [
+        tooltips += [
             alt.Tooltip(f"{name}:Q", title=axis.label, format=".4~f"),
             alt.Tooltip(f"{name}_low:Q", title="95% from", format=".4~f"),
             alt.Tooltip(f"{name}_high:Q", title="to", format=".4~f"),
             alt.Tooltip(f"{name}_n:Q", title="n", format=","),
         ]
-    return told
+    return tooltips
 
 
 def _named(frame: pl.DataFrame) -> list[tuple[dict[str, Any], pl.DataFrame]]:

@@ -1,9 +1,9 @@
--- What does each knob setting cost and bring? The mean of each metric by cell, a point of the operating curve.
+-- What does each knob setting cost and gain? The mean of each metric by cell, a point of the operating curve.
 --
--- Means are over what is ok and was scored; beside each stand the samples that were lost, and worst_case: the mean with
--- the worst value of the metric seen in the run for each of the lost, so that a knob that destroys images does not
--- look better for it. Metrics of whole cells are against one reference, which the view cell_values names. Metrics that
--- have no value in the run are not here: see the table missing_metrics.
+-- Means are over scored samples with status ok. Next to each mean stand the counts of unusable samples, and worst_case:
+-- the mean if each of them counts as the worst value of the metric in the run. So a knob that destroys images does not
+-- look better for it. Metrics of whole cells are against one reference, which the view cell_values names. Metrics without
+-- a value in the run are left out: see the table missing_metrics.
 WITH
 counts AS (
     SELECT
@@ -14,8 +14,8 @@ counts AS (
     FROM cells LEFT JOIN samples USING (run_id, cell)
     GROUP BY ALL
 ),
-lost AS (
-    SELECT run_id, cell, prompt_id, count(*) FILTER (status <> 'ok') AS lost FROM samples GROUP BY ALL
+unusable AS (
+    SELECT run_id, cell, prompt_id, count(*) FILTER (status <> 'ok') AS unusable FROM samples GROUP BY ALL
 ),
 had AS (
     SELECT run_id, cell, prompt_id, metric, 'sample' AS kind, sum(value) AS total, count(*) AS n
@@ -25,16 +25,16 @@ had AS (
     SELECT run_id, cell, prompt_id, metric, 'prompt', value, 1 FROM prompt_metric_values WHERE isfinite(value)
 ),
 known AS MATERIALIZED (FROM metrics),
--- sum and n by prompt; lost: how many more there would have been
+-- sum and n by prompt; unusable: values that are missing because samples failed
 by_prompt AS (
     SELECT
-        lost.run_id, lost.cell, lost.prompt_id, known.metric, known.kind,
+        unusable.run_id, unusable.cell, unusable.prompt_id, known.metric, known.kind,
         coalesce(had.total, 0) AS total, coalesce(had.n, 0) AS n,
-        CASE known.kind WHEN 'sample' THEN lost.lost ELSE (lost.lost > 0 AND had.n IS NULL)::INTEGER END AS lost
-    FROM lost
-    JOIN known ON known.run_id = lost.run_id AND known.kind <> 'cell'
+        CASE known.kind WHEN 'sample' THEN unusable.unusable ELSE (unusable.unusable > 0 AND had.n IS NULL)::INTEGER END AS unusable
+    FROM unusable
+    JOIN known ON known.run_id = unusable.run_id AND known.kind <> 'cell'
     LEFT JOIN had
-        ON had.run_id = lost.run_id AND had.cell = lost.cell AND had.prompt_id = lost.prompt_id
+        ON had.run_id = unusable.run_id AND had.cell = unusable.cell AND had.prompt_id = unusable.prompt_id
         AND had.metric = known.metric AND had.kind = known.kind
 ),
 with_mean AS (
@@ -45,7 +45,7 @@ with_mean AS (
 -- the mean's standard error from the prompts' sums of residuals (Liang-Zeger, with the factor G / (G - 1))
 means AS (
     SELECT
-        run_id, cell, metric, kind, any_value(mean) AS mean, sum(n)::BIGINT AS n, sum(lost)::BIGINT AS lost,
+        run_id, cell, metric, kind, any_value(mean) AS mean, sum(n)::BIGINT AS n, sum(unusable)::BIGINT AS unusable,
         clustered_error(total - n * mean, count(*) FILTER (n > 0)) / nullif(sum(n), 0) AS error
     FROM with_mean
     GROUP BY ALL
@@ -60,7 +60,7 @@ SELECT
     coalesce(i.method, CASE WHEN m.error IS NOT NULL THEN normal_method() END) AS method,
     m.n, t.samples, t.failed, t.blank, t.nonfinite,
     CASE WHEN m.kind <> 'cell'
-        THEN (coalesce(m.mean * m.n, 0) + k.worst * m.lost) / nullif(m.n + m.lost, 0) END AS worst_case
+        THEN (coalesce(m.mean * m.n, 0) + k.worst * m.unusable) / nullif(m.n + m.unusable, 0) END AS worst_case
 FROM means AS m
 JOIN cells AS c USING (run_id, cell)
 JOIN counts AS t USING (run_id, cell)

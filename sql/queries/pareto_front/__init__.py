@@ -24,7 +24,7 @@ QUERY = Query(
         Column(
             "low",
             "DOUBLE",
-            "95% interval of the share, from: bootstrap, where the run was analysed, with each resample's own box",
+            "lower end of the 95% interval of the share: bootstrap with a box per resample, if analysed",
         ),
         HIGH,
         METHOD,

@@ -1,11 +1,11 @@
 -- Which settings are worth a look? The front of fidelity and diversity, and the area that each family of knobs dominates.
 --
--- A setting is on the front if no other one of the run is at least as good in both and better in one. Area: the box from
--- the worst to the best of the cells' means in both metrics is 1; a family dominates what lies below and left of its
--- settings, among which the baseline counts: it is each knob at rest. The box is the run's own, so areas compare within
--- a run alone, and one cell that is very bad in one metric stretches it for all. Means that differ by less than 1e-9 of
--- the size of their values (the largest mean of them without sign) are equal: the order of a sum moves less than that,
--- and is no setting's merit. Where all cells are equal in a metric there is no box, and no area.
+-- A setting is on the front if no other setting of the run is at least as good in both metrics and better in one. The box
+-- from the worst to the best of the cells' means in both metrics has area 1. A family dominates what lies below and left
+-- of its settings; the baseline, the neutral setting of each knob, belongs to every family. The box depends on the run, so
+-- areas are comparable only within a run, and one cell that is very bad in one metric stretches the box for all families.
+-- Means are equal if they differ by less than 1e-9 of the largest absolute mean: the order of summation changes them by
+-- less than that. If all cells are equal in a metric, there is no box and no area.
 WITH
 means AS (
     SELECT v.run_id, v.cell, m.role, m.metric, m.higher_is_better, avg(v.value) AS mean, avg(abs(v.value)) AS size,
@@ -58,7 +58,7 @@ placed AS (
     FROM members AS m JOIN box USING (run_id)
     WHERE equal = ''
 ),
--- from the right: each setting adds a strip as wide as it reaches, and as high as it stands above those before it
+-- from the right: each setting adds a strip from the left edge to its own place, as high as it rises above the ones before
 strips AS (
     SELECT
         run_id, family,
@@ -77,7 +77,7 @@ FROM points AS p
 JOIN box AS b ON b.run_id = p.run_id
 LEFT JOIN dominated AS d ON d.run_id = p.run_id AND d.cell = p.cell
 LEFT JOIN areas AS a ON a.run_id = p.run_id AND a.family = p.family
-LEFT JOIN intervals AS i  -- which has the family in its column `regime`, the metrics in `metric` and `measure`
+LEFT JOIN intervals AS i  -- its column `regime` holds the family, `metric` and `measure` the two metrics
     ON i.query = 'pareto_front' AND i.statistic = 'share' AND i.run_id = p.run_id AND i.regime = p.family
     AND i.metric = p.fidelity AND i.measure = p.diversity AND a.family_area IS NOT NULL
 ORDER BY p.run_id, p.position;

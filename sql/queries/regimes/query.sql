@@ -1,25 +1,25 @@
 -- Does the knob help where the baseline is unstable, and leave alone what is stable? Paired change by regime.
 --
--- unstable: the samples (for diversity: prompts) whose baseline is least stable over all blocks; stable: the most
--- stable ones. difference: unstable less stable. Changes are paired by prompt, seed and size; a pair with a side that
--- is lost or has no score drops out of its own row alone, and is counted in lost if the knob lost it. So does a pair that
--- was scored by different versions, and one of a metric that grows with the images in the set (as Vendi), of sets
--- that are not of the same size. Where all of a regime were lost, change is NULL and worst_case is there.
+-- unstable: the samples (for diversity: prompts) whose baseline is least stable over all blocks; stable: the most stable
+-- ones. difference: unstable minus stable. Changes are paired by prompt, seed and size. A pair is left out of a row if one
+-- of its images failed or has no score, if its images were scored by different versions, or if the metric grows with the
+-- size of the set (Vendi) and its sets differ in size. failed counts the pairs whose image failed under the knob. If all
+-- images of a regime failed, change is NULL and worst_case has a value.
 WITH
 pairs AS (
     SELECT
-        c.run_id, c.cell, c.metric, c.kind, r.measure, r.regime, c.prompt_id, c.baseline, c.change, c.lost,
+        c.run_id, c.cell, c.metric, c.kind, r.measure, r.regime, c.prompt_id, c.baseline, c.change, c.failed,
         CASE WHEN m.higher_is_better IS NOT NULL THEN coalesce(c.change, m.worst - c.baseline) END AS worst_change
     FROM unit_changes AS c
     JOIN baseline_regimes AS r ON r.run_id = c.run_id AND r.kind = c.kind AND r.unit = c.unit
     JOIN metrics AS m ON m.run_id = c.run_id AND m.metric = c.metric AND m.kind = c.kind
-    WHERE r.regime IS NOT NULL AND (c.change IS NOT NULL OR c.lost)
+    WHERE r.regime IS NOT NULL AND (c.change IS NOT NULL OR c.failed)
 ),
 regimes AS (
     SELECT
         run_id, cell, metric, kind, measure, regime,
         avg(baseline) FILTER (change IS NOT NULL) AS baseline, avg(change) AS change,
-        count(change) AS n, count(*) FILTER (lost) AS lost, avg(worst_change) AS worst_case
+        count(change) AS n, count(*) FILTER (failed) AS failed, avg(worst_change) AS worst_case
     FROM pairs GROUP BY ALL
 ),
 -- each prompt's pull on the mean of a regime, for the clustered standard error (Liang-Zeger)
@@ -50,7 +50,7 @@ answers AS (
         CASE WHEN count(change) = count(*) THEN sum(sign * baseline) END AS baseline,
         CASE WHEN count(change) = count(*) THEN sum(sign * change) END AS change,
         CASE WHEN count(worst_case) = count(*) THEN sum(sign * worst_case) END AS worst_case,
-        sum(n)::BIGINT AS n, sum(lost)::BIGINT AS lost
+        sum(n)::BIGINT AS n, sum(failed)::BIGINT AS failed
     FROM regimes JOIN signs USING (regime)
     GROUP BY ALL
     HAVING count(*) = CASE shown WHEN 'difference' THEN 2 ELSE 1 END
@@ -60,7 +60,7 @@ SELECT
     coalesce(i.low, a.change - z95() * e.error) AS low,
     coalesce(i.high, a.change + z95() * e.error) AS high,
     coalesce(i.method, CASE WHEN a.change + e.error IS NOT NULL THEN normal_method() END) AS method,
-    a.n, a.lost, a.worst_case
+    a.n, a.failed, a.worst_case
 FROM answers AS a
 JOIN cells AS c USING (run_id, cell)
 LEFT JOIN errors AS e

@@ -1,7 +1,7 @@
--- Did a build change anything? The verdicts of the last comparison with a baseline of each night, what matters first.
+-- Did a build change anything? The verdicts of each night's last comparison with a baseline, the most important first.
 --
--- As the nightly flow wrote them; `skewbench compare` makes such a table for any two runs. docs/nightly.md says how a
--- verdict is found.
+-- The nightly flow writes them; `skewbench compare` makes such a table for any two runs. docs/nightly.md explains how a
+-- verdict is reached.
 SELECT
     r.run_id, r.against, r.baseline, r.night, r.verdict, r.reason, r.required, r.cell, r.kind, r.metric, r.stage, r."set",
     r.before, r.mean, r.change, r.low, r.high, r.p, r.q, r.margin, r.equivalence, r.n, r.prompts, r.moved,

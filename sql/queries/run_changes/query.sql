@@ -1,17 +1,16 @@
 -- Did last night's build change anything? Each cell's metrics, and Align, in one run against another, paired.
 --
--- Cells are matched by name, images by prompt, noise and size, so builds, models and knobs may differ: same_knob says
--- whether the setting is the same, whatever the order in which it is written, with its defaults or without. A cell or
--- metric that only one of the runs has is not here. Nor is a pair that different scorers or versions of one scored (score
--- the older run anew), or one of a metric that grows with the images in the set (as Vendi), whose sets are not of the same
--- size.
+-- Cells are matched by name, images by prompt, noise and size, so builds, models and knobs may differ. same_knob says
+-- whether the settings are equal, with defaults filled in. A cell or metric that only one of the runs has is left out.
+-- So is a pair scored by different scorers or versions (score the older run again), and, for a metric that grows with the
+-- size of the set (Vendi), a pair of sets of different sizes.
 WITH
 pairs AS MATERIALIZED (
     SELECT
         now.run_id, was.run_id AS against, cell, metric, kind, now.prompt_id, was.value AS before, now.value,
         now.value - was.value AS change
     FROM unit_values AS now JOIN unit_values AS was USING (cell, metric, kind, unit, comparability)
-    WHERE now.run_id IN (FROM newest_run) AND was.run_id IN (FROM run_before)
+    WHERE now.run_id IN (FROM newest_run) AND was.run_id IN (FROM earlier_run)
 ),
 means AS (
     SELECT
@@ -29,8 +28,8 @@ errors AS (
     SELECT cell, metric, kind, clustered_error(pull, count(*)) AS error
     FROM pulls GROUP BY ALL
 ),
-lost AS (
-    SELECT run_id, cell, count(*) FILTER (status <> 'ok') AS lost FROM samples GROUP BY ALL
+failed AS (
+    SELECT run_id, cell, count(*) FILTER (status <> 'ok') AS failed FROM samples GROUP BY ALL
 )
 SELECT
     m.run_id, m.against, m.cell,
@@ -38,11 +37,11 @@ SELECT
     m.metric, m.kind, m.before, m.mean, m.change,
     m.change - z95() * e.error AS low, m.change + z95() * e.error AS high, e.error,
     CASE WHEN e.error IS NOT NULL THEN normal_method() END AS method,
-    m.n, lost.lost, before.lost AS lost_before
+    m.n, failed.failed, before.failed AS failed_before
 FROM means AS m
 JOIN errors AS e USING (cell, metric, kind)
 JOIN knobs AS k ON k.run_id = m.run_id AND k.cell = m.cell
 JOIN knobs AS o ON o.run_id = m.against AND o.cell = m.cell
-JOIN lost ON lost.run_id = m.run_id AND lost.cell = m.cell
-JOIN lost AS before ON before.run_id = m.against AND before.cell = m.cell
+JOIN failed ON failed.run_id = m.run_id AND failed.cell = m.cell
+JOIN failed AS before ON before.run_id = m.against AND before.cell = m.cell
 ORDER BY k.position, kind_place(m.kind), m.metric;

@@ -1,6 +1,6 @@
 -- How fast is it, and what memory does it take? Seconds and peak memory per image, by cell and device.
 --
--- seconds: of a batch, divided by its size. slowdown: against the run's baseline cell on the same device.
+-- seconds is the time of a batch divided by its size. slowdown is relative to the run's baseline cell on the same device.
 WITH timed AS (
     SELECT
         run_id, cell, device, dtype, width, height, steps,

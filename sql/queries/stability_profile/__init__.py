@@ -14,7 +14,7 @@ QUERY = Query(
         Column("block", "SMALLINT", "the paper's number of the block"),
         Column("block_name", "VARCHAR", "the block's name in the model"),
         STAGE,
-        Column("step", "SMALLINT", "the model's call, from 0; NULL: the mean over the steps"),
+        Column("step", "SMALLINT", "index of the model call, from 0; NULL: mean over the steps"),
         *(Column(measure.name, "DOUBLE", f"mean {measure.name}") for measure in MEASURES if measure.answer),
         *(Column(control, "DOUBLE", f"mean {control}, as it was applied") for control in CONTROLS),
         Column("n", "BIGINT", "samples"),

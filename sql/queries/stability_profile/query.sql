@@ -1,7 +1,7 @@
 -- Where and when is a model stable? Mean of each measure by block and step, for each cell.
 --
--- Rows with step NULL are means over the steps, and are there for every run; rows by step need a recorder that kept
--- the steps (detail "steps" or "heads"). Samples that are not ok, and values that are not finite, are left out.
+-- Rows with step NULL are means over the steps; every run has them. Rows by step need a recorder that kept the steps
+-- (detail "steps" or "heads"). Failed samples and non-finite values are left out.
 WITH
 bad AS (SELECT run_id, sample_id FROM samples WHERE status <> 'ok'),
 over_steps AS (

@@ -1,4 +1,4 @@
-"""Draws of the change on the worst and best share over resamples of whole prompts, each of which chooses anew."""
+"""Draws of the change on the worst and best share over resamples of whole prompts, with a new selection in each."""
 
 from collections.abc import Iterator
 

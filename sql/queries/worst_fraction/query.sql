@@ -1,10 +1,10 @@
 -- Does the knob repair the worst images? Paired change on the baseline's worst and best share, with a control.
 --
--- Samples are chosen by one metric of the baseline, changes are shown in every metric. Choosing the worst and measuring
--- again drifts toward the mean by itself; swap is the control: the change from baseline to knob on the baseline's worst,
--- less the change from knob to baseline on the knob's worst, halved. It is zero where the two are exchangeable, and the
--- repair where there is one. Samples that are equal at the edge of the share are counted in part, all alike.
--- Pairs need both metrics on both sides; lost counts those of the cell that the knob lost.
+-- Samples are selected by one metric of the baseline; changes are shown in every metric. Samples selected as the worst
+-- regress to the mean when measured again. swap is the control for that: half of (the change from baseline to knob on the
+-- baseline's worst minus the change from knob to baseline on the knob's worst). It is zero if the two cells are
+-- exchangeable; otherwise it estimates the repair. Samples with equal values at the edge of the share count in part.
+-- Pairs need both metrics in both cells; failed counts pairs whose image failed under the knob.
 WITH
 settings AS (SELECT coalesce(getvariable('fraction')::DOUBLE, 0.2) AS fraction),
 checked AS (
@@ -17,8 +17,8 @@ ok AS MATERIALIZED (
     FROM paired AS p JOIN metrics AS m ON m.run_id = p.run_id AND m.metric = p.metric AND m.kind = 'sample'
     WHERE p.change IS NOT NULL
 ),
-lost AS (
-    SELECT knob.run_id, knob.cell, count(*) FILTER (knob.status <> 'ok' AND base.status = 'ok') AS lost
+failed AS (
+    SELECT knob.run_id, knob.cell, count(*) FILTER (knob.status <> 'ok' AND base.status = 'ok') AS failed
     FROM runs
     JOIN samples AS base ON base.run_id = runs.run_id AND base.cell = runs.baseline
     JOIN samples AS knob ON knob.run_id = base.run_id AND knob.pair_id = base.pair_id AND knob.cell <> base.cell
@@ -34,7 +34,7 @@ crossed AS (
     FROM ok AS c JOIN ok AS m USING (run_id, cell, pair_id) CROSS JOIN checked
     WHERE c.higher_is_better IS NOT NULL  -- else there is no worst
 ),
--- how many stand below a sample, and how many with it; k: how many to choose
+-- how many samples are below each sample, and how many at or below it; k: how many to select
 placed AS (
     SELECT
         *,
@@ -98,10 +98,10 @@ SELECT
     coalesce(i.low, a.change - z95() * a.error) AS low,
     coalesce(i.high, a.change + z95() * a.error) AS high,
     coalesce(i.method, CASE WHEN a.error IS NOT NULL THEN normal_method() END) AS method,
-    a.n, a.pairs, lost.lost
+    a.n, a.pairs, failed.failed
 FROM answers AS a
 JOIN cells AS c USING (run_id, cell)
-JOIN lost USING (run_id, cell)
+JOIN failed USING (run_id, cell)
 LEFT JOIN intervals AS i  -- which has the metric that chose in its column `measure`
     ON i.query = 'worst_fraction' AND i.statistic = 'change' AND i.run_id = a.run_id AND i.cell = a.cell
     AND i.measure = a.chosen_by AND i.metric = a.metric AND i.regime = a.regime

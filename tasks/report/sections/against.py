@@ -35,7 +35,7 @@ def _columns(labels: Labels) -> tuple[Column, ...]:
         intervals(sign=True),
         numbers("q", "q", lambda q: "< 0.001" if q < 0.001 else f"{q:.3f}"),
         numbers("n", "n", count),
-        Column("lost, before and now", lambda row: f"{count(row['lost_before'])}, {count(row['lost'])}"),
+        Column("failed, before and now", lambda row: f"{count(row['failed_before'])}, {count(row['failed'])}"),
     )
 
 
@@ -47,8 +47,8 @@ def against_section(answers: Answers, comparison: Comparison) -> Section:
         ()
         if frame.height
         else (
-            f"The runs share no image of a cell of the same name, prompt, noise and size: nothing of {other} pairs "
-            "with this run.",
+            f"No image of {other} can be paired with one of this run: the runs have no cell of the same name with "
+            "images of the same prompt, noise and size.",
         )
     )
     return Section(
@@ -75,7 +75,7 @@ def _figure(answers: Answers, frame: pl.DataFrame, other: str) -> Figure:
     moved = frame.filter(pl.col("q") < 0.05)
     drawn = charts(sql.find("run_changes").draw(frame, answers.context))
     changed = frame.filter(~pl.col("same_knob"))["cell"].unique().sort().to_list()
-    knobs = f" The knob of {', '.join(changed)} is not the same in both." if changed else ""
+    knobs = f" The knob of {', '.join(changed)} differs between the runs." if changed else ""
     found = f"{moved.height} of {frame.height} changes" if moved.height else f"None of {frame.height} changes"
     return Figure(
         title="Change against the other run",
@@ -93,9 +93,9 @@ def _differs(run: Manifest, other: Manifest) -> str:
     known = sorted(run.identity | other.identity)
     names = [name for name in known if name != "repeat" and _of(run, name) != _of(other, name)]
     return (
-        f"What decides the numbers differs in: {', '.join(names)}."
+        f"The runs differ in what decides the numbers: {', '.join(names)}."
         if names
-        else "What decides the numbers is the same."
+        else "The runs agree in all that decides the numbers."
     )
 
 

@@ -1,4 +1,4 @@
-"""Does this run agree with what was published? A row a claim."""
+"""Does this run agree with the published claims? One row per claim."""
 
 from functools import partial
 
@@ -39,23 +39,23 @@ _MORE = (words("of", "group"), words("source", "source"), words("from, or why no
 def claims_section(answers: Answers) -> Section:
     """The claims that apply to this run, and behind them all."""
     frame, columns = answers.claims, _columns(answers.labels)
-    told = frame.filter(pl.col("verdict") != "not applicable")
+    applicable = frame.filter(pl.col("verdict") != "not applicable")
     verdicts = listing(f"{number} {verdict}" for verdict, number in counted(frame))
-    missing = () if told.height else (f"No published claim applies to this run: {_reasons(frame)}.",)
+    missing = () if applicable.height else (f"No published claim applies to this run: {_reasons(frame)}.",)
     shown = tuple(
         table(f"{group}{' (an article about the paper, no data seen)' if source == 'secondary' else ''}", rows, columns)
-        for (group, source), rows in told.group_by(["group", "source"], maintain_order=True)
+        for (group, source), rows in applicable.group_by(["group", "source"], maintain_order=True)
     )
     return Section(
         "claims",
-        "Does it agree with what was published?",
+        "Does it agree with the published claims?",
         "Published for SDXL on MS-COCO captions; here for this run's model and prompts. A claim is confirmed or "
         "contradicted where our 95% interval lies on one side of 0, and needs an n of 10. There is no correction for "
         "looking at several.",
         (
             Figure(
-                title=f"{told.height} of {len(published_claims())} published claims apply to this run",
-                meaning=f"{verdicts}. A claim about a metric or a knob that this run does not have is not applicable.",
+                title=f"{applicable.height} of {len(published_claims())} published claims apply to this run",
+                meaning=f"{verdicts}. A claim about a metric or a knob that this run lacks is not applicable.",
                 panels=(),
                 query="claims",
                 n=f"n of each row; sources: {listing(_sources())}",

@@ -1,4 +1,4 @@
-"""What does a setting bring, and what does it cost? Diversity against fidelity, and every metric by cell."""
+"""What does each setting gain, and what does it cost? Diversity against fidelity, and every metric by cell."""
 
 import polars as pl
 
@@ -18,7 +18,7 @@ def _columns(labels: Labels) -> tuple[Column, ...]:
         numbers("mean", "mean", show),
         intervals(),
         numbers("n", "n", count),
-        Column("lost", lambda row: count(row["failed"] + row["blank"] + row["nonfinite"])),
+        Column("failed", lambda row: count(row["failed"] + row["blank"] + row["nonfinite"])),
         numbers("worst case", "worst_case", show),
     )
 
@@ -49,13 +49,13 @@ def curve_section(answers: Answers) -> Section:
         ]
         missing += [no_metric(answers, what) for what in lacks]
         if behind:
-            meaning = "With one side missing there is no curve; the means of what there is:"
+            meaning = "The curve needs both; these are the means of the metrics that the run has:"
             figures.append(
                 Figure("Means by cell", meaning, (), "operating_curve", f"{len(answers.cells)} cells", (), behind)
             )
     return Section(
         "curve",
-        "What does a setting cost and bring?",
+        "What does each setting cost and gain?",
         "A knob that only trades fidelity for diversity moves along a line; a good one moves up and to the right.",
         tuple(figures),
         tuple(missing),
@@ -73,7 +73,10 @@ def _curve(answers: Answers, fidelity: str, diversity: str, behind: tuple[Table,
     return Figure(
         title=names,
         meaning=" ".join(
-            ["One point a cell; bars are 95% intervals. The dashed line joins settings that no other beats.", *meanings]
+            [
+                "One point per cell; bars are 95% intervals. The dashed line joins the settings that no other beats.",
+                *meanings,
+            ]
         ),
         panels=(Panel((chart(operating_curve(points, *axes, answers.cells), label),)),),
         query="operating_curve",
@@ -108,7 +111,7 @@ def _described(answers: Answers, metric: str) -> Axis:
 
 def _means(answers: Answers) -> Table:
     caption = (
-        "Mean of each metric over what was finished and scored. Worst case: each lost sample counts as the worst value "
-        "seen in the run, so that a knob that destroys images does not look better for it."
+        "Mean of each metric over finished and scored samples. Worst case: each failed sample counts as the worst "
+        "value in the run, so that a knob that destroys images does not look better for it."
     )
     return table(caption, answers.curve.sort("metric", "kind", "position"), _columns(answers.labels))

@@ -114,7 +114,7 @@ def _columns(answers: Answers, query: sql.Query, by: str) -> Iterator[Column]:
         if column.name in ("run_id", by) or (with_interval and column.name == "high"):
             continue
         if with_interval and column.name == "low":
-            yield _described(intervals(sign=sign), column.meaning.replace("95% interval, from: ", ""))
+            yield _described(intervals(sign=sign), column.meaning.removeprefix("lower end of the "))
         elif column.name == "cell":
             yield _described(CELL, column.meaning)
         else:

@@ -21,7 +21,7 @@ def _columns(labels: Labels) -> tuple[Column, ...]:
         numbers("change", "change", signed),
         intervals(sign=True),
         numbers("n", "n", count),
-        numbers("lost", "lost", count),
+        numbers("failed", "failed", count),
         numbers("worst case", "worst_case", signed),
     )
 
@@ -54,7 +54,7 @@ def _figure(answers: Answers, frame: pl.DataFrame) -> Figure:
         n=f"n = {listing(pairs)} a cell and regime",
         tables=(
             table(
-                "Difference: unstable less stable. Worst case: each lost image as the worst value seen.",
+                "Difference: unstable minus stable. Worst case: each failed image counts as the worst in the run.",
                 frame,
                 _columns(answers.labels),
             ),

@@ -27,9 +27,8 @@ def scatter_figure(answers: Answers) -> Figure | None:
     numbers_of = pl.concat([line.with_columns(cell=pl.lit(cell)) for cell, line in lines.items()])
     return Figure(
         title=f"Change of {name} by the baseline's Align",
-        meaning="Each dot is a prompt and noise; the line is a local mean with its 95% band. Where it lies above the "
-        "dashed line, images as stable as these get better. It falls by itself to some extent: what was bad by bad "
-        "luck gets better when drawn again.",
+        meaning="Each dot is one prompt and noise; the line is a local mean with its 95% band. Where the line is above "
+        "the dashed one, images of that stability improve. Regression to the mean alone makes it fall to some extent.",
         panels=(Panel(drawn, "pair" if len(drawn) in (2, 4) else "many" if len(drawn) > 1 else ""),),
         query="change_by_alignment",
         n=f"n = {span(pl.Series([frame.filter(cell=cell).height for cell in lines]))} pairs a cell",

@@ -1,4 +1,4 @@
-"""Does the knob repair the worst images, beyond what a second draw would?"""
+"""Does the knob repair the worst images, beyond regression to the mean?"""
 
 import polars as pl
 
@@ -33,7 +33,7 @@ def _all(labels: Labels) -> tuple[Column, ...]:
         numbers("change", "change", signed),
         intervals(sign=True),
         numbers("n", "n", count),
-        numbers("lost", "lost", count),
+        numbers("failed", "failed", count),
     )
 
 
@@ -43,8 +43,9 @@ def worst_section(answers: Answers) -> Section:
     return Section(
         "worst",
         "Does it repair the worst images?",
-        "Images that were chosen for being bad get better when drawn again, whatever was done: luck does not last. "
-        "The swap control takes that out, by choosing from the other side too; it is 0 where the knob does nothing.",
+        "Regression to the mean: images selected because they scored badly score better when resampled, with or "
+        "without the knob. The swap control removes this by also selecting on the knob's images; it is 0 if the knob "
+        "has no effect.",
         (_figure(answers, frame),) if frame.height else (),
         () if frame.height else (no_baseline(answers) or no_metric(answers),),
     )
@@ -69,8 +70,8 @@ def _figure(answers: Answers, frame: pl.DataFrame) -> Figure:
     drawn = charts(sql.find("worst_fraction").draw(frame, answers.context))
     return Figure(
         title=f"The worst {share} of baseline images",
-        meaning="Filled: the change as measured, which contains the drift toward the mean. Hollow: the swap control, "
-        "which does not.",
+        meaning="Filled: the measured change, which includes regression to the mean. Hollow: the swap control, which "
+        "does not.",
         panels=(Panel(drawn),) if drawn else (),
         query="worst_fraction",
         n=f"n = {span(frame['n'])} samples chosen",

@@ -30,7 +30,7 @@ def _pairs(
                 key = {"cell": "c", "kind": "sample", "metric": metric, "stage": None, "unit": f"{prompt}-{image}"}
                 rows.append(key | {"prompt_id": f"p{prompt}", "before": before, "value": before + change})
     frame = pl.DataFrame(rows, schema_overrides={"stage": pl.String})
-    return frame.with_columns(moved=pl.lit(moved, pl.Boolean), gone=pl.lit(False), set=pl.lit(None, pl.String))
+    return frame.with_columns(moved=pl.lit(moved, pl.Boolean), disappeared=pl.lit(False), set=pl.lit(None, pl.String))
 
 
 def test_numbers_are_those_of_the_statistics() -> None:
@@ -78,7 +78,7 @@ def test_an_effect_stands_out_alone_in_a_table_of_any_size() -> None:
     assert table.filter(pl.col("q") <= 0.01).select("metric", "verdict").rows() == [("score", "worse")]
     alone = judged(_pairs(-100.0, prompts=12, metrics=60), _asked, 0.01).row(0, named=True)
     assert (alone["verdict"], alone["p"]) == ("inconclusive", 2**-11)  # of 60 tests one needs 1 in 6,000
-    assert alone["reason"] == "too few prompts for one effect to stand out alone among 60 tests"
+    assert alone["reason"] == "too few prompts for a lone effect to be significant among 60 tests"
 
 
 def test_rounding_is_of_the_value_or_of_what_is_usual() -> None:

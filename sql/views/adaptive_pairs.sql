@@ -1,6 +1,6 @@
--- Each adaptive cell beside the static cell of the same base alpha and beta, blocks, steps and rescaling: a row a unit
--- (see unit_values) that has a value of one comparability key in both. change: adaptive less static.
-CREATE OR REPLACE VIEW rule_pairs AS
+-- Pairs each adaptive cell with the static cell of the same base alpha and beta, blocks, steps and rescaling: one row per
+-- unit (see unit_values) with values of one comparability key in both. change: adaptive minus static.
+CREATE OR REPLACE VIEW adaptive_pairs AS
 WITH known AS MATERIALIZED (FROM unit_values)
 SELECT
     a.run_id, a.cell, s.cell AS static_cell, a.alpha, a.beta, a.adapt_alpha, a.adapt_beta,

@@ -33,7 +33,7 @@ class CellScores:
         scores = dict.fromkeys(self._declared.metric_names, GroupScore(None, missing or "no reference"))
         if reference and not missing:
             real = self._real_features(reference)
-            against += f" ({len(real)} images, {reference.key})"  # folders of one name and size are told apart
+            against += f" ({len(real)} images, {reference.key})"  # distinguishes folders of one name and size
             scores = self._scorer.compare(self._features(self._made(cell, parts)), real)
         rows = [
             {
