@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from skewbench.stability.blocks import Block
     from skewbench.stability.knobs import AttentionKnob, Knob, Skew, Temperature, Vanilla
     from skewbench.stability.measures import Measures, measure, symmetry_index
-    from skewbench.stability.numbering import self_attention_blocks
     from skewbench.stability.perturbation import perturb
     from skewbench.stability.recorder import Recorder
+    from skewbench.stability.sites import self_attention_blocks
     from skewbench.stability.softmax import SoftmaxCall
 
 _MODULES = {
     "blocks": ("Block",),
     "knobs": ("AttentionKnob", "Knob", "Skew", "Temperature", "Vanilla"),
     "measures": ("Measures", "measure", "symmetry_index"),
-    "numbering": ("self_attention_blocks",),
+    "sites": ("self_attention_blocks",),
     "perturbation": ("perturb",),
     "recorder": ("Recorder",),
     "softmax": ("SoftmaxCall",),

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 from skewbench.stability.knobs.fields import Blocks
 
-STAGES = ("down", "mid", "up", "none")
-"""In the order of the numbers. "none": an attention outside of down_blocks, mid_block and up_blocks."""
+DEPTHS = ("early", "middle", "late")
+"""The stages of a transformer: thirds of its self-attentions."""
+STAGES = ("down", "mid", "up", "none", *DEPTHS)
+"""In the order of the numbers. "none": an attention of a UNet outside of down_blocks, mid_block and up_blocks."""
 
 
 @dataclass(frozen=True)

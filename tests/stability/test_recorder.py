@@ -17,6 +17,7 @@ from skewbench.stability import (
     symmetry_index,
 )
 from skewbench.stability.retrieval import retrieval
+from skewbench.stability.softmax import SoftmaxCall
 from skewbench.storage.schemas import STABILITY as LAKE
 from skewbench.vocabulary.measures import NAMES
 from tests.stability.dispatch import Operations
@@ -62,7 +63,8 @@ def test_values_are_the_direct_ones() -> None:
         direct = {name: [] for name in NAMES}
         for x in xs:
             q, k = (heads[row : row + 1] for heads in heads_of(attention, x))
-            measures = measure(retrieval(q, k, x[row : row + 1], attention.scale)[0], q, k)
+            own = x[row : row + 1]
+            measures = measure(retrieval(SoftmaxCall(q, k, own, own, attention.scale)).xi, q, k)
             for name, values in measures._asdict().items():
                 direct[name].append(values.mean(-1)[0])
             direct["symmetry"].append(symmetry_index(q, k, center=True)[0])
@@ -147,7 +149,7 @@ def test_measures_of_some_columns_are_those_of_all() -> None:
     attention, x = layer(), torch.randn(2, 9, 24)
     some, every = Recorder(columns=5), Recorder(columns=99)
     q, k = heads_of(attention, x)
-    wanted = measure(retrieval(q, k, x, attention.scale)[0], q, k)
+    wanted = measure(retrieval(SoftmaxCall(q, k, x, x, attention.scale)).xi, q, k)
     for recorder in (some, every):
         with perturb(attention, Vanilla(), recorder):
             attention(x)
