@@ -58,12 +58,11 @@ class SelfAttention:
 
     def _computed(self, own: Softmax, knob: AttentionKnob | None, recorder: Recorder | None) -> Tensor:
         image = self._image(own)
-        layers = self._call(own, image)
-        call = knob.act(layers) if knob else layers
-        tokens = counted(call.mask, *layers.x.shape[:2])
-        columns = recorder.columns_of(self.block, layers.x.device) if recorder else None
-        found = stability_and_heads(call, layers.q, layers.k, columns, self._value_weight(layers), tokens)
-        if call is layers:
+        before = self._call(own, image)
+        call = knob.act(before) if knob else before
+        columns = recorder.columns_of(self.block, before.x.device) if recorder else None
+        found = stability_and_heads(call, before.q, before.k, columns, self._value_weight(before))
+        if call is before:
             heads = None
         elif call.blend is None:
             heads = attend(call)
@@ -75,8 +74,8 @@ class SelfAttention:
         if recorder:
             values = {} if found.means is None else dict(zip(RETRIEVAL_MEASURES, found.means, strict=True))
             values |= {} if found.text_mass is None else {"text_mass": found.text_mass}
-            values |= symmetries(recorder.measures, layers.q, layers.k, tokens)
-            controls = knob.controlled(call) if knob else unperturbed(layers.q)
+            values |= symmetries(recorder.measures, before.q, before.k, before.tokens)
+            controls = knob.controlled(call) if knob else unperturbed(before.q)
             recorder.write(self.block, self.calls.current, call.branches, values, controls)
         if heads is None:
             return own.plain()
@@ -95,15 +94,19 @@ class SelfAttention:
         """The softmax of the image's queries."""
         branches = count_branches(len(own.x), self.samples)
         if image is None:
-            q, k, v, x, scale = own.q, own.k, own.v, own.x, own.scale
-            return SoftmaxCall(q, k, v, x, scale, branches, kernel=self.kernel, mask=_four(own.mask))
-        q = own.q if own.q.shape[2] < own.k.shape[2] else image.of(own.q)
-        x = own.x if self.stream is None else image.of(own.x)
-        text = Text(image.others(own.k), image.others(own.v))
-        mask = None if own.mask is None else image.keys(_four(own.mask), own.q.shape[2])
-        return SoftmaxCall(
-            q, image.of(own.k), image.of(own.v), x, own.scale, branches, kernel=self.kernel, text=text, mask=mask
-        )
+            call = SoftmaxCall(own.q, own.k, own.v, own.x, own.scale, branches, mask=_four(own.mask))
+        else:
+            call = SoftmaxCall(
+                q=own.q if own.q.shape[2] < own.k.shape[2] else image.of(own.q),
+                k=image.of(own.k),
+                v=image.of(own.v),
+                x=own.x if self.stream is None else image.of(own.x),
+                scale=own.scale,
+                branches=branches,
+                text=Text(image.others(own.k), image.others(own.v)),
+                mask=None if own.mask is None else image.keys(_four(own.mask), own.q.shape[2]),
+            )
+        return call._replace(kernel=self.kernel, tokens=counted(call.mask, *call.x.shape[:2]))
 
     def _now(self) -> tuple[AttentionKnob | None, Recorder | None]:
         """The knob and the recorder as far as they are due in the model's current call."""

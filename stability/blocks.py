@@ -5,11 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from skewbench.stability.knobs.fields import Blocks
-
-DEPTHS = ("early", "middle", "late")
-"""The stages of a transformer: thirds of its self-attentions."""
-STAGES = ("down", "mid", "up", "none", *DEPTHS)
-"""In the order of the numbers. "none": an attention of a UNet outside of down_blocks, mid_block and up_blocks."""
+from skewbench.vocabulary.stages import STAGES
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from skewbench.stability.knobs import Skew
-from skewbench.stability.measures import symmetry_index, upcast
+from skewbench.stability.measures import symmetry_indices, upcast
 from skewbench.stability.softmax import Blend, SoftmaxCall
 
 
@@ -31,7 +31,7 @@ def blend_for(knob: Skew, call: SoftmaxCall) -> Blend:
     if knob.adapt_alpha == "off" and not knob.adapt_beta:
         one = torch.ones(len(q), 1, 1, 1, dtype=upcast(q.new_empty(0))[0].dtype, device=q.device)
         return Blend(knob.alpha * one, knob.beta * one, rescale)
-    eta = mean_eta(symmetry_index(q, k), call.branches, knob.eta_scope)
+    eta = mean_eta(symmetry_indices(q, k, call.tokens)[0], call.branches, knob.eta_scope)
     alpha = {"off": knob.alpha + 0 * eta, "dev": 1 + (knob.alpha - 1) * eta, "scale": knob.alpha * eta}
     beta = knob.beta * (1 - eta) if knob.adapt_beta else knob.beta + 0 * eta
     return Blend(alpha[knob.adapt_alpha], beta, rescale)

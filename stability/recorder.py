@@ -57,7 +57,7 @@ class Recorder:
     def columns_of(self, block: Block, device: torch.device) -> slice | Tensor | None:
         """The feature columns on which the block's stability is measured; None where only its symmetry is."""
         if not set(self.measures) & set(RETRIEVAL_MEASURES):
-            return None
+            return slice(0, 1) if "text_mass" in self.measures else None  # which is had from a retrieval of any width
         columns = self._columns[block.number]
         if isinstance(columns, Tensor) and columns.device != device:  # the model has moved since (offloading)
             columns = self._columns[block.number] = columns.to(device)
@@ -101,7 +101,8 @@ class Recorder:
         if self.columns == "all" or self.columns >= block.width:
             return slice(None)
         generator = torch.Generator().manual_seed((self.seed << 16) + block.number)
-        return torch.randperm(block.width, generator=generator)[: self.columns].sort().values.to(device)
+        columns = torch.randperm(block.width, generator=generator)[: self.columns].sort().values
+        return columns if device.type == "meta" else columns.to(device)  # weights under offload are on meta
 
 
 checked(Recorder)

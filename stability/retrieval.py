@@ -209,7 +209,6 @@ def stability_and_heads(
     k: Float[Tensor, "B H L d"],
     columns: Columns | None,
     weight: Float[Tensor, "H C d"] | None = None,
-    tokens: Float[Tensor, "B L"] | None = None,
 ) -> Retrieved:
     """Measures of what leaves the layer, on `columns` (None: not measured); where it is rescaled, its output by head.
 
@@ -222,7 +221,6 @@ def stability_and_heads(
         k: As `q`.
         columns: Feature columns that are measured.
         weight: The value projection by head.
-        tokens: 1 for a token that counts, 0 for one that is padding; None: all count.
     """
     blend = call.blend
     rescale = blend is not None and blend.rescale
@@ -237,17 +235,17 @@ def stability_and_heads(
     ratio = empty(rows, heads, length, 1) if rescale and weight is None else None
     output = call.x.new_empty(rows, heads, length, weight.shape[-1]) if rescale and weight is not None else None
     for b, h in _tiles(rows, heads, length * call.x.shape[-1], _budget(q)):
-        found = retrieval(call.tile(b, h))
-        counted = None if tokens is None else tokens[b]
+        tile = call.tile(b, h)
+        found = retrieval(tile)
         if ratio is not None and found.ratio is not None:
             ratio[b, h] = found.ratio
         if output is not None and weight is not None:
             output[b, h] = found.xi.to(call.x.dtype) @ weight[h]
         if means is not None:
-            measured = measure(found.xi[..., columns], q[b, h], k[b, h], counted)
+            measured = measure(found.xi[..., columns], q[b, h], k[b, h], tile.tokens)
             means[:, b, h] = torch.stack(measured).mean(dim=-1)
         if mass is not None and found.text_mass is not None:
-            mass[b, h] = _mean(found.text_mass, counted)
+            mass[b, h] = _mean(found.text_mass, tile.tokens)
     return Retrieved(means, ratio, output, mass)
 
 

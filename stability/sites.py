@@ -6,9 +6,10 @@ from diffusers.models.attention import AttentionModuleMixin
 from diffusers.models.attention_processor import Attention, MochiAttention
 from torch import nn
 
-from skewbench.stability.blocks import DEPTHS, STAGES, Block
+from skewbench.stability.blocks import Block
+from skewbench.vocabulary.stages import STAGES, TRANSFORMER, UNET
 
-_STAGE_OF = {"down_blocks": "down", "mid_block": "mid", "up_blocks": "up"}
+_STAGE_OF = dict(zip(("down_blocks", "mid_block", "up_blocks"), UNET, strict=True))
 _TEXT_ALONE = ("context_refiner", "token_refiner")
 """Parts of a denoiser that see text tokens alone: no blocks of the image."""
 
@@ -45,7 +46,7 @@ def sites(model: nn.Module) -> list[Site]:
     if not any(_stage(name) for name, _ in found) and any(name for name, _ in found):
         own = [(name, layer) for name, layer in found if _is_self(name, layer, without_text)]
         return [
-            Site(_block(number, name, DEPTHS[3 * number // len(own)], layer), layer)
+            Site(_block(number, name, TRANSFORMER[3 * number // len(own)], layer), layer)
             for number, (name, layer) in enumerate(own)
         ]
     staged = [(name, layer, _stage(name) or "none") for name, layer in found]

@@ -50,6 +50,7 @@ class SoftmaxCall(NamedTuple):
         kernel: What computes softmaxes.
         text: Keys and values of the text tokens; None: image tokens alone.
         mask: Of the keys, those of the image tokens first; None: each query sees all.
+        tokens: 1 for a token of x that counts in means and products, 0 for padding; None: all count.
     """
 
     q: Float[Tensor, "B H L e"]
@@ -63,6 +64,7 @@ class SoftmaxCall(NamedTuple):
     kernel: Kernel = "torch"
     text: Text | None = None
     mask: Mask | None = None
+    tokens: Float[Tensor, "B L"] | None = None
 
     def tile(self, rows: slice, heads: slice) -> "SoftmaxCall":
         """The same for some rows and heads."""
@@ -74,6 +76,7 @@ class SoftmaxCall(NamedTuple):
             blend=None if self.blend is None else self.blend.rows(rows),
             text=None if self.text is None else Text(self.text.k[rows, heads], self.text.v[rows, heads]),
             mask=None if self.mask is None else _part(_part(self.mask, 0, rows), 1, heads),
+            tokens=None if self.tokens is None else self.tokens[rows],
         )
 
     def mask_of(self, tokens: slice) -> Mask | None:

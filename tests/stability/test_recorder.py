@@ -19,9 +19,12 @@ from skewbench.stability import (
 from skewbench.stability.retrieval import retrieval
 from skewbench.stability.softmax import SoftmaxCall
 from skewbench.storage.schemas import STABILITY as LAKE
-from skewbench.vocabulary.measures import NAMES
+from skewbench.vocabulary.measures import NAMES as ALL_NAMES
 from tests.stability.dispatch import Operations
 from tests.stability.models import call, heads_of, layer, tiny_unet
+
+NAMES = tuple(name for name in ALL_NAMES if name != "text_mass")
+"""The measures of a layer without text."""
 
 
 def test_columns_are_the_lakes() -> None:
@@ -86,6 +89,9 @@ def test_detail(detail: str, filled: tuple[str, ...]) -> None:
     table = recorder.to_arrow()
     for name in table.column_names:
         is_detail = name.endswith(("_steps", "_heads"))
+        if name.startswith("text_mass"):  # there is no text here
+            assert table[name].null_count == 2
+            continue
         assert table[name].null_count == (2 if is_detail and not name.endswith(filled) else 0), name
 
 
@@ -96,7 +102,9 @@ def test_what_is_not_measured_is_null() -> None:
     table = recorder.to_arrow()
     nulls = {name for name in table.column_names if table[name].null_count == 2 and not name.endswith("_heads")}
     assert nulls == {
-        f"{name}{suffix}" for name in ("instability", "alignment", "symmetry_raw") for suffix in ("", "_steps")
+        f"{name}{suffix}"
+        for name in ("instability", "alignment", "symmetry_raw", "text_mass")
+        for suffix in ("", "_steps")
     }
 
 
