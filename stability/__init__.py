@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from skewbench.stability.blocks import Block
     from skewbench.stability.knobs import AttentionKnob, Knob, Skew, Temperature, Vanilla
+    from skewbench.stability.loop import Loop
     from skewbench.stability.measures import Measures, measure, symmetry_index
     from skewbench.stability.perturbation import perturb
     from skewbench.stability.recorder import Recorder
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "blocks": ("Block",),
     "knobs": ("AttentionKnob", "Knob", "Skew", "Temperature", "Vanilla"),
+    "loop": ("Loop",),
     "measures": ("Measures", "measure", "symmetry_index"),
     "sites": ("self_attention_blocks",),
     "perturbation": ("perturb",),
@@ -40,6 +42,7 @@ __all__ = [
     "AttentionKnob",
     "Block",
     "Knob",
+    "Loop",
     "Measures",
     "Recorder",
     "Skew",

@@ -1,8 +1,8 @@
 """What takes the place of a self-attention's softmax: the knob acts, the recorder measures."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -13,22 +13,13 @@ from skewbench.stability.blocks import Block
 from skewbench.stability.control import count_branches
 from skewbench.stability.interception import Softmax, is_watched
 from skewbench.stability.knobs import AttentionKnob, covers
+from skewbench.stability.loop import Position
 from skewbench.stability.measures import symmetry_indices
 from skewbench.stability.recorder import Recorder
 from skewbench.stability.retrieval import attend, skew_heads, stability_and_heads
 from skewbench.stability.softmax import Kernel, SoftmaxCall, Text
 from skewbench.stability.tokens import Image, Stream, counted, two_streams
 from skewbench.vocabulary.measures import RETRIEVAL_MEASURES
-
-
-@dataclass
-class Calls:
-    """The model's current call; one object for all the blocks of a `perturb`."""
-
-    current: int = -1
-    """Its number, from 0."""
-    given: Mapping[str, Any] = field(default_factory=dict)
-    """Its arguments by name, where a block must know them."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +34,7 @@ class SelfAttention:
     stream: Stream | None
     knob: AttentionKnob | None
     recorder: Recorder | None
-    calls: Calls
+    position: Position
     samples: int | None
     steps: int | None
     kernel: Kernel = "torch"
@@ -76,7 +67,8 @@ class SelfAttention:
             values |= {} if found.text_mass is None else {"text_mass": found.text_mass}
             values |= symmetries(recorder.measures, before.q, before.k, before.tokens)
             controls = knob.controlled(call) if knob else unperturbed(before.q)
-            recorder.write(self.block, self.calls.current, call.branches, values, controls)
+            names = self.position.branches(call.branches)
+            recorder.write(self.block, self.position.step, names, values, controls)
         if heads is None:
             return own.plain()
         if image is None or own.q.shape[2] == heads.shape[2]:  # the image's queries are all there are
@@ -87,7 +79,7 @@ class SelfAttention:
         """Which of the keys are image tokens; None: all of them."""
         keys, tokens = own.k.shape[2], own.x.shape[1]
         if self.stream is not None:
-            return self.stream(self.calls.given, keys)
+            return self.stream(self.position.given, keys)
         return two_streams(self.layer.processor, keys, tokens) if keys > tokens else None
 
     def _call(self, own: Softmax, image: Image | None) -> SoftmaxCall:
@@ -109,15 +101,15 @@ class SelfAttention:
         return call._replace(kernel=self.kernel, tokens=counted(call.mask, *call.x.shape[:2]))
 
     def _now(self) -> tuple[AttentionKnob | None, Recorder | None]:
-        """The knob and the recorder as far as they are due in the model's current call."""
-        call = self.calls.current
-        if call < 0:
+        """The knob and the recorder as far as they are due in the current step."""
+        step = self.position.step
+        if step < 0:
             raise RuntimeError(
                 f"{self.block.name} was reached past the forward of the model that perturb() was given: "
                 "give perturb() the part that is called (an AutoencoderKL's decoder, say)"
             )
-        due = self.knob is not None and covers(self.knob.window, call, self.steps)
-        return self.knob if due else None, self.recorder if self.recorder and self.recorder.wants(call) else None
+        due = self.knob is not None and covers(self.knob.window, step, self.steps)
+        return self.knob if due else None, self.recorder if self.recorder and self.recorder.wants(step) else None
 
     def _value_weight(self, call: SoftmaxCall) -> Float[Tensor, "H C d"] | None:
         """The value projection by head, as a matrix; None where it is more than that (an adapter), or is elsewhere."""

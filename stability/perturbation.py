@@ -8,11 +8,12 @@ from typing import Any
 
 from torch import nn
 
-from skewbench.stability.attention import Calls, SelfAttention
+from skewbench.stability.attention import SelfAttention
 from skewbench.stability.blocks import select
 from skewbench.stability.fused import check as check_kernel
 from skewbench.stability.interception import Interception
 from skewbench.stability.knobs import AttentionKnob, Knob, covers
+from skewbench.stability.loop import Loop, Position
 from skewbench.stability.recorder import Recorder
 from skewbench.stability.sites import sites
 from skewbench.stability.softmax import Kernel
@@ -27,6 +28,7 @@ def perturb(
     samples: int | None = None,
     steps: int | None = None,
     kernel: Kernel = "torch",
+    loop: Loop | None = None,
 ) -> Iterator[None]:
     """Put the model's self-attentions under a knob, and measure them, within a `with` block.
 
@@ -39,10 +41,11 @@ def perturb(
         recorder: Measures all self-attentions, also those that the knob leaves alone.
         samples: How many samples the rows of a batch stand for (rows = branches x samples, uncond first, as diffusers
             concatenates them); None: each row its own.
-        steps: The number of the model's calls, where the knob's window asks for it; the call after the last is a
-            RuntimeError, fewer are a warning. A scheduler of second order calls twice a step: give
-            `len(scheduler.timesteps)`.
+        steps: The number of the loop's steps, where the knob's window asks for it; one more is a RuntimeError, fewer
+            are a warning. A scheduler of second order steps twice as often: give `len(scheduler.timesteps)`.
         kernel: `triton` computes plain and skewed softmax in one pass, on a GPU; its sums differ in the last bits.
+        loop: The pipeline's loop, which says what step and branch a call belongs to; None: each call of the model is a
+            step with all branches in its rows.
 
     Raises:
         TypeError: `model` is no module, such as a whole pipeline.
@@ -56,27 +59,28 @@ def perturb(
             raise ValueError(f"{name}={value!r}: must be an integer >= 1")
     _check_module(model)
     check_kernel(kernel, next(model.parameters()).device)
-    calls = Calls()
-    opened = _interceptions(model, knob, recorder, calls, samples, steps, kernel)
+    position = Position(loop)
+    opened = _interceptions(model, knob, recorder, position, samples, steps, kernel)
     watches_arguments = any(single_stream(model, each.name) for each in opened)
 
     def count(_: Any, inputs: tuple[Any, ...], named: dict[str, Any]) -> None:
-        calls.current += 1
-        if steps is not None and calls.current >= steps:
+        position.called()
+        if steps is not None and position.step >= steps:
             raise RuntimeError(f"steps={steps}: the model is called once more; give perturb() the number of its calls")
         if watches_arguments:
-            calls.given = _arguments(model, inputs, named)
+            position.given = _arguments(model, inputs, named)
 
     if recorder is not None:
         recorder.start([(site.block, next(site.layer.parameters()).device) for site in sites(model)])
     with ExitStack() as stack:
+        stack.enter_context(position.counting())
         stack.callback(model.register_forward_pre_hook(count, with_kwargs=True).remove)
         for interception in opened:
             interception.open()
             stack.callback(interception.close)
         yield
-        if steps is not None and 0 <= calls.current < steps - 1:
-            warnings.warn(f"steps={steps}: the model was called {calls.current + 1} times", stacklevel=3)
+        if steps is not None and 0 <= position.step < steps - 1:
+            warnings.warn(f"steps={steps}: the model was called {position.step + 1} times", stacklevel=3)
         if crossed := [each.name for each in opened if each.acts and not each.self_attention]:
             warnings.warn(f"left alone, because called as cross-attention: {', '.join(crossed)}", stacklevel=3)
 
@@ -94,7 +98,7 @@ def _interceptions(
     model: nn.Module,
     knob: Knob,
     recorder: Recorder | None,
-    calls: Calls,
+    position: Position,
     samples: int | None,
     steps: int | None,
     kernel: Kernel,
@@ -113,7 +117,7 @@ def _interceptions(
         if block in perturbed or recorder is not None:
             block_knob = acting if block in perturbed else None
             stream = single_stream(model, block.name)
-            take = SelfAttention(block, layer, stream, block_knob, recorder, calls, samples, steps, kernel)
+            take = SelfAttention(block, layer, stream, block_knob, recorder, position, samples, steps, kernel)
         opened.append(Interception(block.name, layer, take))
     return opened
 

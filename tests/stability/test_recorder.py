@@ -192,8 +192,8 @@ def test_infinities_and_nan_are_values_not_null() -> None:
 
 def test_opposite_infinities_have_no_mean() -> None:
     recorder, block = Recorder(measures=("energy",)), self_attention_blocks(layer())[0]
-    recorder.write(block, 0, 1, {"energy": torch.tensor([[math.inf, 1.0], [1.0, 3.0]])}, {})
-    recorder.write(block, 1, 1, {"energy": torch.tensor([[-math.inf, 1.0], [3.0, 5.0]])}, {})
+    recorder.write(block, 0, ("cond",), {"energy": torch.tensor([[math.inf, 1.0], [1.0, 3.0]])}, {})
+    recorder.write(block, 1, ("cond",), {"energy": torch.tensor([[-math.inf, 1.0], [3.0, 5.0]])}, {})
     energy = recorder.to_arrow().select(["energy", "energy_steps"]).to_pylist()
     assert math.isnan(energy[0]["energy"])
     assert energy[0]["energy_steps"] == [math.inf, -math.inf]
@@ -221,9 +221,9 @@ def test_batches_that_do_not_fit_say_so() -> None:
     attention, recorder = layer(), Recorder()
     with pytest.raises(ValueError, match="nothing was recorded"):
         recorder.to_arrow()
-    with perturb(attention, Vanilla(), recorder, samples=1), pytest.raises(ValueError, match="3 branches"):
-        attention(torch.randn(3, 9, 24))
+    with perturb(attention, Vanilla(), recorder, samples=1), pytest.raises(ValueError, match="4 branches"):
+        attention(torch.randn(4, 9, 24))
     with perturb(attention, Vanilla(), recorder):
         attention(torch.randn(2, 9, 24))
-        with pytest.raises(ValueError, match="3 rows after 2"):
+        with pytest.raises(ValueError, match="3 samples after 2"):
             attention(torch.randn(3, 9, 24))
