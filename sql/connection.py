@@ -20,6 +20,7 @@ from skewbench.sql.types import duckdb_type
 from skewbench.storage.location import Location, locate
 from skewbench.storage.tables import TABLES
 from skewbench.vocabulary.measures import ANSWERS, CONTROLS, MEASURES, NAMES
+from skewbench.vocabulary.stages import SHOWN
 from skewbench.vocabulary.verdicts import VERDICTS
 
 BRANCHES = ("cond", "uncond")
@@ -119,7 +120,7 @@ def _views(place: Location, seen: list[Run], branch: str | None) -> str:
     # DuckDB binds a view when it is created and again in each query that names it. The derived views are created over
     # empty tables, so that opening a lake does not bind its parts once for each mention of a table.
     statements += [_empty(table) for table in TABLES]
-    statements += [_order("verdict", VERDICTS), *_measure_statements()]
+    statements += [_order("verdict", VERDICTS), _order("stage", SHOWN), *_measure_statements()]
     statements += [(files("skewbench.sql") / "views" / f"{name}.sql").read_text(encoding="utf-8") for name in VIEWS]
     statements += [_view(place, table, seen) for table in TABLES if any(run.parts[table] for run in seen)]
     statements.append(f"SET VARIABLE branch = {literal(branch)};")

@@ -19,17 +19,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from skewbench.stability.blocks import Block
     from skewbench.stability.knobs import AttentionKnob, Knob, Skew, Temperature, Vanilla
+    from skewbench.stability.loop import Loop
     from skewbench.stability.measures import Measures, measure, symmetry_index
-    from skewbench.stability.numbering import self_attention_blocks
     from skewbench.stability.perturbation import perturb
     from skewbench.stability.recorder import Recorder
+    from skewbench.stability.sites import self_attention_blocks
     from skewbench.stability.softmax import SoftmaxCall
 
 _MODULES = {
     "blocks": ("Block",),
     "knobs": ("AttentionKnob", "Knob", "Skew", "Temperature", "Vanilla"),
+    "loop": ("Loop",),
     "measures": ("Measures", "measure", "symmetry_index"),
-    "numbering": ("self_attention_blocks",),
+    "sites": ("self_attention_blocks",),
     "perturbation": ("perturb",),
     "recorder": ("Recorder",),
     "softmax": ("SoftmaxCall",),
@@ -40,6 +42,7 @@ __all__ = [
     "AttentionKnob",
     "Block",
     "Knob",
+    "Loop",
     "Measures",
     "Recorder",
     "Skew",

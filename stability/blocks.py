@@ -5,9 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from skewbench.stability.knobs.fields import Blocks
-
-STAGES = ("down", "mid", "up", "none")
-"""In the order of the numbers. "none": an attention outside of down_blocks, mid_block and up_blocks."""
+from skewbench.vocabulary.stages import STAGES
 
 
 @dataclass(frozen=True)

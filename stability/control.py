@@ -5,8 +5,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from skewbench.stability.knobs import Skew
-from skewbench.stability.measures import symmetry_index, upcast
-from skewbench.stability.softmax import Blend
+from skewbench.stability.measures import symmetry_indices, upcast
+from skewbench.stability.softmax import Blend, SoftmaxCall
 
 
 def count_branches(rows: int, samples: int | None) -> int:
@@ -21,15 +21,20 @@ def count_branches(rows: int, samples: int | None) -> int:
     return rows // samples
 
 
-def blend_for(knob: Skew, q: Float[Tensor, "B H L d"], k: Float[Tensor, "B H L d"], branches: int) -> Blend:
-    """The knob's alpha and beta, or what its adaptive rules make of them, for each row."""
+def blend_for(knob: Skew, call: SoftmaxCall) -> Blend:
+    """The knob's alpha and beta, or what its adaptive rules make of them, for each row.
+
+    Nothing is rescaled in joint attention: the text's part of the retrieval has no X in the same basis.
+    """
+    rescale = knob.rescale == "norm" and call.text is None
+    q, k = call.q, call.k
     if knob.adapt_alpha == "off" and not knob.adapt_beta:
         one = torch.ones(len(q), 1, 1, 1, dtype=upcast(q.new_empty(0))[0].dtype, device=q.device)
-        return Blend(knob.alpha * one, knob.beta * one, knob.rescale == "norm")
-    eta = mean_eta(symmetry_index(q, k), branches, knob.eta_scope)
+        return Blend(knob.alpha * one, knob.beta * one, rescale)
+    eta = mean_eta(symmetry_indices(q, k, call.tokens)[0], call.branches, knob.eta_scope)
     alpha = {"off": knob.alpha + 0 * eta, "dev": 1 + (knob.alpha - 1) * eta, "scale": knob.alpha * eta}
     beta = knob.beta * (1 - eta) if knob.adapt_beta else knob.beta + 0 * eta
-    return Blend(alpha[knob.adapt_alpha], beta, knob.rescale == "norm")
+    return Blend(alpha[knob.adapt_alpha], beta, rescale)
 
 
 def mean_eta(eta: Float[Tensor, "B H"], branches: int, scope: str) -> Float[Tensor, "B 1 1 1"]:

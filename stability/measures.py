@@ -25,16 +25,27 @@ class Measures(NamedTuple):
     """s' f / (|s| |f|)."""
 
 
-def measure(xi: Float[Tensor, "B H L C"], q: Float[Tensor, "B H L d"], k: Float[Tensor, "B H L d"]) -> Measures:
+def measure(
+    xi: Float[Tensor, "B H L C"],
+    q: Float[Tensor, "B H L d"],
+    k: Float[Tensor, "B H L d"],
+    tokens: Float[Tensor, "B L"] | None = None,
+) -> Measures:
     """Energy, instability and alignment of a retrieval `xi` under the coupling of `q` and `k`.
 
     In float32, or float64 if an input is. Three temporaries of xi's size. A non-finite input makes all three measures
-    of what it touches non-finite. q and k are what enters the softmax, after any norm or rotary embedding.
+    of what it touches non-finite.
+
+    Args:
+        xi: What leaves the layer, before the value projection.
+        q: What enters the softmax, after any norm or rotary embedding.
+        k: As `q`.
+        tokens: 1 for a token that counts, 0 for one that is padding and is left out of all means and products; None:
+            all count.
     """
     xi, pair = upcast(xi, torch.cat([q, k], dim=-1))
-    u = centred(xi)
     # s is centred, so q's = (Jq)'s, and J M_sym s = (Jq (k's) + Jk (q's)) / 2: centring q and k once serves both
-    pair = centred(pair)
+    u, pair = centred(xi, tokens), centred(pair, tokens)
     norm_u = norm(u)
     qs, ks = (pair.mT @ u / norm_u.clamp(min=FLOOR)[..., None, :]).chunk(2, dim=-2)
     f = pair @ torch.cat([ks, qs], dim=-2) / 2
@@ -43,7 +54,9 @@ def measure(xi: Float[Tensor, "B H L C"], q: Float[Tensor, "B H L d"], k: Float[
     energy = -(qs * ks).sum(dim=-2) / 2
     # NaN < 0 is False and 1 / inf is 0: this is 0 where all is finite and NaN elsewhere, so that nothing gets lost
     nonfinite = 0 * (norm_u + norm_f + energy)
-    instability = (u * f).lt_(0).mean(dim=-2) + nonfinite
+    instability = (u * f).lt_(0).mean(dim=-2) + nonfinite  # padding is 0 here, so it flips no sign
+    if tokens is not None:
+        instability = instability * (tokens.shape[-1] / tokens.sum(dim=-1))[:, None, None]
     alignment = -2 * energy / norm_f.clamp(min=FLOOR) + nonfinite  # |s| = 1
     return Measures(energy + nonfinite, instability, alignment)
 
@@ -61,14 +74,21 @@ def symmetry_index(
 
 
 def symmetry_indices(
-    q: Float[Tensor, "B H L d"], k: Float[Tensor, "B H L d"]
+    q: Float[Tensor, "B H L d"], k: Float[Tensor, "B H L d"], tokens: Float[Tensor, "B L"] | None = None
 ) -> tuple[Float[Tensor, "B H"], Float[Tensor, "B H"]]:
-    """eta of q and k as they are and of both without their token mean m, from one product: A'A = (JA)'(JA) + L m'm."""
+    """eta of q and k as they are and of both without their token mean m, from one product: A'A = (JA)'(JA) + L m'm.
+
+    Args:
+        q: What enters the softmax.
+        k: As `q`.
+        tokens: As for `measure`.
+    """
     (pair,) = upcast(torch.cat([q, k], dim=-1))
-    mean = pair.mean(dim=-2, keepdim=True)
-    apart = pair - mean
+    mean = token_mean(pair, tokens)
+    apart = centred(pair, tokens)
+    count = pair.shape[-2] if tokens is None else tokens.sum(dim=-1)[:, None, None, None]
     gram = apart.mT @ apart
-    return _eta(gram + pair.shape[-2] * mean.mT * mean), _eta(gram)
+    return _eta(gram + count * mean.mT * mean), _eta(gram)
 
 
 def _eta(gram: Float[Tensor, "B H e e"]) -> Float[Tensor, "B H"]:
@@ -89,6 +109,15 @@ def upcast(*tensors: Tensor) -> tuple[Tensor, ...]:
     return tuple(tensor.to(dtype) for tensor in tensors)
 
 
-def centred(x: Float[Tensor, "*rows L C"]) -> Float[Tensor, "*rows L C"]:
-    """J x: without the mean over tokens."""
-    return x - x.mean(dim=-2, keepdim=True)
+def centred(x: Float[Tensor, "*rows L C"], tokens: Float[Tensor, "B L"] | None = None) -> Float[Tensor, "*rows L C"]:
+    """J x: without the mean over the tokens that count; 0 for the others."""
+    apart = x - token_mean(x, tokens)
+    return apart if tokens is None else apart * tokens[:, None, :, None]
+
+
+def token_mean(x: Float[Tensor, "*rows L C"], tokens: Float[Tensor, "B L"] | None) -> Float[Tensor, "*rows 1 C"]:
+    """The mean over the tokens that count."""
+    if tokens is None:
+        return x.mean(dim=-2, keepdim=True)
+    each = tokens[:, None, :, None]
+    return (x * each).sum(dim=-2, keepdim=True) / each.sum(dim=-2, keepdim=True)

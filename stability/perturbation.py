@@ -1,20 +1,23 @@
 """Puts a knob and a recorder onto a model for as long as a `with` block lasts."""
 
+import inspect
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from diffusers.models.attention_processor import Attention, AttnProcessor, AttnProcessor2_0
 from torch import nn
 
-from skewbench.stability.attention import Calls, SelfAttentionProcessor
-from skewbench.stability.blocks import Block, select
+from skewbench.stability.attention import SelfAttention
+from skewbench.stability.blocks import select
 from skewbench.stability.fused import check as check_kernel
+from skewbench.stability.interception import Interception
 from skewbench.stability.knobs import AttentionKnob, Knob, covers
-from skewbench.stability.numbering import numbered
+from skewbench.stability.loop import Loop, Position
 from skewbench.stability.recorder import Recorder
+from skewbench.stability.sites import sites
 from skewbench.stability.softmax import Kernel
+from skewbench.stability.tokens import single_stream
 
 
 @contextmanager
@@ -25,103 +28,102 @@ def perturb(
     samples: int | None = None,
     steps: int | None = None,
     kernel: Kernel = "torch",
+    loop: Loop | None = None,
 ) -> Iterator[None]:
     """Put the model's self-attentions under a knob, and measure them, within a `with` block.
 
-    The model's processors come back whatever happens. A `perturb` within another takes its place until it ends.
+    The model gets hooks for that time; its layers and their processors stay as they are. A `perturb` within another
+    takes its place until it ends. A layer that is called as cross-attention is left alone, with a warning.
 
     Args:
-        model: Any module with diffusers' `Attention` layers in it, or such a layer itself. Its calls are counted.
+        model: Any module with diffusers' attention layers in it, or such a layer itself. Its calls are counted.
         knob: What is done to them; `Vanilla()`: nothing.
         recorder: Measures all self-attentions, also those that the knob leaves alone.
         samples: How many samples the rows of a batch stand for (rows = branches x samples, uncond first, as diffusers
             concatenates them); None: each row its own.
-        steps: The number of the model's calls, where the knob's window asks for it; the call after the last is a
-            RuntimeError, fewer are a warning. A scheduler of second order calls twice a step: give
-            `len(scheduler.timesteps)`.
+        steps: The number of the loop's steps, where the knob's window asks for it; one more is a RuntimeError, fewer
+            are a warning. A scheduler of second order steps twice as often: give `len(scheduler.timesteps)`.
         kernel: `triton` computes plain and skewed softmax in one pass, on a GPU; its sums differ in the last bits.
+        loop: The pipeline's loop, which says what step and branch a call belongs to; None: each call of the model is a
+            step with all branches in its rows.
 
     Raises:
         TypeError: `model` is no module, such as a whole pipeline.
         ValueError: a model without self-attention, blocks that do not exist, a window without `steps`, a kernel that
-            this machine does not have, and a layer to perturb or measure whose processor is not AttnProcessor or
-            AttnProcessor2_0. The model is not touched then.
+            this machine does not have. The model is not touched then. Within the block: a layer whose attention is
+            causal or has dropout, and a mask that the measures are not defined for.
+        RuntimeError: Within the block: a layer that does not end in torch's softmax, and calls beyond `steps`.
     """
     for name, value in (("samples", samples), ("steps", steps)):
         if value is not None and (not isinstance(value, int) or value < 1):
             raise ValueError(f"{name}={value!r}: must be an integer >= 1")
     _check_module(model)
-    layers = numbered(model)
-    if not layers:
-        raise ValueError(f"{type(model).__name__} has no self-attention of diffusers' class Attention")
-    before = [(layer, layer.processor) for _, layer in layers]
-    calls = Calls()
     check_kernel(kernel, next(model.parameters()).device)
-    processors = _processors(layers, knob, recorder, calls, samples, steps, kernel)
+    position = Position(loop)
+    opened = _interceptions(model, knob, recorder, position, samples, steps, kernel)
+    watches_arguments = any(single_stream(model, each.name) for each in opened)
 
-    def count(*_: Any) -> None:
-        calls.current += 1
-        if steps is not None and calls.current >= steps:
+    def count(_: Any, inputs: tuple[Any, ...], named: dict[str, Any]) -> None:
+        position.called()
+        if steps is not None and position.step >= steps:
             raise RuntimeError(f"steps={steps}: the model is called once more; give perturb() the number of its calls")
+        if watches_arguments:
+            position.given = _arguments(model, inputs, named)
 
     if recorder is not None:
-        recorder.start([(block, next(layer.parameters()).device) for block, layer in layers])
-    hook = model.register_forward_pre_hook(count)
-    try:
-        for (_, layer), processor in zip(layers, processors, strict=True):
-            layer.set_processor(processor)
+        recorder.start([(site.block, next(site.layer.parameters()).device) for site in sites(model)])
+    with ExitStack() as stack:
+        stack.enter_context(position.counting())
+        stack.callback(model.register_forward_pre_hook(count, with_kwargs=True).remove)
+        for interception in opened:
+            interception.open()
+            stack.callback(interception.close)
         yield
-        if steps is not None and 0 <= calls.current < steps - 1:
-            warnings.warn(f"steps={steps}: the model was called {calls.current + 1} times", stacklevel=3)
-    finally:
-        hook.remove()
-        for layer, processor in before:
-            layer.set_processor(processor)
+        if steps is not None and 0 <= position.step < steps - 1:
+            warnings.warn(f"steps={steps}: the model was called {position.step + 1} times", stacklevel=3)
+        if crossed := [each.name for each in opened if each.acts and not each.self_attention]:
+            warnings.warn(f"left alone, because called as cross-attention: {', '.join(crossed)}", stacklevel=3)
 
 
 def _check_module(model: Any) -> None:
-    """Whole pipelines are given most often: the message says which part of theirs is wanted."""
+    """Whole pipelines are given most often: the message says which part of theirs to give."""
     if isinstance(model, nn.Module):
         return
     part = next((name for name in ("unet", "transformer") if isinstance(getattr(model, name, None), nn.Module)), None)
-    wanted = f"give its model, `pipeline.{part}`" if part else "a torch module is wanted, such as `pipeline.unet`"
-    raise TypeError(f"model is a {type(model).__name__}: {wanted}")
+    given = f"give its model, `pipeline.{part}`" if part else "give a torch module, such as `pipeline.unet`"
+    raise TypeError(f"model is a {type(model).__name__}: {given}")
 
 
-def _processors(
-    layers: list[tuple[Block, Attention]],
+def _interceptions(
+    model: nn.Module,
     knob: Knob,
     recorder: Recorder | None,
-    calls: Calls,
+    position: Position,
     samples: int | None,
     steps: int | None,
     kernel: Kernel,
-) -> list[Any]:
-    """For each layer the processor that it gets: the model's own where it is neither perturbed nor measured."""
-    blocks = [block for block, _ in layers]
-    perturbed: list[Block] = []
+) -> list[Interception]:
+    """One for each self-attention; it does nothing where the layer is neither perturbed nor measured."""
+    found = sites(model)
+    if not found:
+        raise ValueError(f"{type(model).__name__} has no self-attention of diffusers")
     acting = knob if isinstance(knob, AttentionKnob) else None  # else plain attention
+    perturbed = select([site.block for site in found], acting.blocks) if acting else []
     if acting:
-        perturbed = select(blocks, acting.blocks)
         covers(acting.window, 0, steps)  # raises without steps
-    processors = []
-    for block, layer in layers:
-        own = layer.processor.own if isinstance(layer.processor, SelfAttentionProcessor) else layer.processor
+    opened = []
+    for block, layer in found:
+        take = None
         if block in perturbed or recorder is not None:
-            _check(block, layer, own)
             block_knob = acting if block in perturbed else None
-            processors.append(SelfAttentionProcessor(block, own, block_knob, recorder, calls, samples, steps, kernel))
-        else:
-            processors.append(own)
-    return processors
+            stream = single_stream(model, block.name)
+            take = SelfAttention(block, layer, stream, block_knob, recorder, position, samples, steps, kernel)
+        opened.append(Interception(block.name, layer, take))
+    return opened
 
 
-def _check(block: Block, layer: Attention, own: Any) -> None:
-    """A processor of another kind computes something else, which must not be replaced in silence."""
-    if type(own) not in (AttnProcessor, AttnProcessor2_0):
-        raise ValueError(
-            f"{block.name} has a {type(own).__name__}: only AttnProcessor and AttnProcessor2_0 can be perturbed or "
-            "measured (fused projections: unfuse_qkv_projections() first)"
-        )
-    if type(own) is AttnProcessor and (layer.norm_q is not None or layer.norm_k is not None):
-        raise ValueError(f"{block.name} norms q and k, which its AttnProcessor leaves out: give it AttnProcessor2_0")
+def _arguments(model: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]) -> Mapping[str, Any]:
+    """The arguments of the model's call by name, with its patch size."""
+    names = list(inspect.signature(type(model).forward).parameters)[1:]  # without self
+    config = getattr(model, "config", None)
+    return {**dict(zip(names, inputs, strict=False)), **named, "patch_size": getattr(config, "patch_size", None)}

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from skewbench.stability.blocks import Block
 from skewbench.stability.knobs.fields import Allowed, checked
-from skewbench.stability.table import BRANCHES, Entry, table
+from skewbench.stability.table import Entry, table
 from skewbench.vocabulary.measures import CONTROLS, NAMES, RETRIEVAL_MEASURES
 
 Detail = Literal["mean", "steps", "heads"]
@@ -27,7 +27,7 @@ class Recorder:
 
     Args:
         measures: Which of energy, instability, alignment, symmetry, symmetry_raw; the others are NULL.
-        every: Each how many-th call of the model is recorded.
+        every: Record every n-th step.
         detail: `mean` over steps and heads alone, `steps` each step's mean too, `heads` each head's too.
         columns: How many feature columns stand for all; they are drawn by (seed, block) alone, so that two runs
             compare column by column.
@@ -42,7 +42,7 @@ class Recorder:
     detail: Detail = "steps"
     columns: Annotated[Literal["all"] | Count, Allowed('"all" or an integer >= 1')] = "all"
     seed: int = 0
-    _entries: dict[tuple[int, int], Entry] = field(default_factory=dict, init=False, repr=False)
+    _entries: dict[tuple[int, int, tuple[str, ...]], Entry] = field(default_factory=dict, init=False, repr=False)
     _columns: dict[int, slice | Tensor] = field(default_factory=dict, init=False, repr=False)
 
     def start(self, blocks: Iterable[tuple[Block, torch.device]]) -> None:
@@ -50,14 +50,14 @@ class Recorder:
         self._entries.clear()
         self._columns = {block.number: self._drawn(block, device) for block, device in blocks}
 
-    def wants(self, call: int) -> bool:
-        """Whether the model's call of this number, from 0, is recorded."""
-        return call % self.every == 0
+    def wants(self, step: int) -> bool:
+        """Whether the step of this number, from 0, is recorded."""
+        return step % self.every == 0
 
     def columns_of(self, block: Block, device: torch.device) -> slice | Tensor | None:
         """The feature columns on which the block's stability is measured; None where only its symmetry is."""
         if not set(self.measures) & set(RETRIEVAL_MEASURES):
-            return None
+            return slice(0, 1) if "text_mass" in self.measures else None  # which is had from a retrieval of any width
         columns = self._columns[block.number]
         if isinstance(columns, Tensor) and columns.device != device:  # the model has moved since (offloading)
             columns = self._columns[block.number] = columns.to(device)
@@ -66,27 +66,32 @@ class Recorder:
     def write(
         self,
         block: Block,
-        call: int,
-        branches: int,
+        step: int,
+        branches: tuple[str, ...],
         values: Mapping[str, Float[Tensor, "B H"]],
         controls: Mapping[str, Float[Tensor, "B"]],
     ) -> None:
-        """Keeps, on its device, what one block measured in one call; measures that were not asked for are dropped.
+        """Keep, on its device, what one block measured in one call. Other measures than the recorder's are dropped.
 
-        Raises ValueError where the rows are neither samples nor two branches of them, or change in mid-batch, and for
-        a control that no column is there for.
+        Args:
+            block: The block.
+            step: The loop's, from 0.
+            branches: Of the rows: samples x branches, branch by branch.
+            values: Measures.
+            controls: What the knob did to each row.
+
+        Raises:
+            ValueError: The samples change in mid-batch, or there is no column for a control.
         """
         if unknown := sorted(set(controls) - set(CONTROLS)):
             raise ValueError(f"control {unknown[0]!r}: a recorder knows {', '.join(CONTROLS)}")
-        if branches not in BRANCHES:
-            raise ValueError(f"{branches} branches: a recorder knows 1 (cond) and 2 (uncond, cond)")
         wanted = {name: value for name, value in values.items() if name in self.measures}
         kept = {name: value.detach().to(torch.float32) for name, value in {**wanted, **controls}.items()}
-        entry = Entry(block, call, branches, kept)
+        entry = Entry(block, step, branches, kept)
         first = next(iter(self._entries.values()), entry)
-        if (entry.rows, entry.branches) != (first.rows, first.branches):
-            raise ValueError(f"{entry.rows} rows after {first.rows}: a recorder holds one batch of rows")
-        self._entries[block.number, call] = entry
+        if entry.samples != first.samples:
+            raise ValueError(f"{entry.samples} samples after {first.samples}: a recorder holds one batch")
+        self._entries[block.number, step, branches] = entry
 
     def to_arrow(self) -> pa.Table:
         """One row a sample, block and branch (see `stability.table.SCHEMA`); the batch's one copy from the device.
@@ -101,7 +106,8 @@ class Recorder:
         if self.columns == "all" or self.columns >= block.width:
             return slice(None)
         generator = torch.Generator().manual_seed((self.seed << 16) + block.number)
-        return torch.randperm(block.width, generator=generator)[: self.columns].sort().values.to(device)
+        columns = torch.randperm(block.width, generator=generator)[: self.columns].sort().values
+        return columns if device.type == "meta" else columns.to(device)  # weights under offload are on meta
 
 
 checked(Recorder)

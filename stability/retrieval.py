@@ -9,6 +9,9 @@ M = q k' of a head, before its scale. X (L, C) is the layer's input and v = X Wv
 
 The head's output Xi_out Wv' = ratio * ((1 - beta) P v + beta P_alpha v) needs the width d alone, so Xi is made only
 where a ratio or a measure asks for it, tile by tile.
+
+In joint attention M is the image-image block of the logits, the text's logits stay as they are, and Xi is the image's
+part of the retrieval: P_II X_I.
 """
 
 from collections.abc import Iterator
@@ -21,7 +24,7 @@ from torch import Tensor
 
 from skewbench.stability import fused
 from skewbench.stability.measures import Measures, measure, upcast
-from skewbench.stability.softmax import Blend, Kernel, SoftmaxCall, Weights
+from skewbench.stability.softmax import Mask, SoftmaxCall, Weights
 
 BUDGET = {"cpu": 2**19, "cuda": 2**25}
 """Elements of the largest temporary, by device, whatever the batch; where that is more, the L x C of one row and head.
@@ -45,110 +48,152 @@ class Retrieved(NamedTuple):
     ratio: Float[Tensor, "B H L 1"] | None = None
     heads: Float[Tensor, "B H L d"] | None = None
     """Xi_out Wv', without a bias; in place of the ratio."""
+    text_mass: Float[Tensor, "B H"] | None = None
+    """The share of attention on text, mean over the image tokens; None without text."""
+
+
+class Retrieval(NamedTuple):
+    """Xi_out and what belongs to it."""
+
+    xi: Float[Tensor, "B H L C"]
+    ratio: Float[Tensor, "B H L 1"] | None
+    text_mass: Float[Tensor, "B H L"] | None
 
 
 def skewed(
     q: Float[Tensor, "B H L d"], k: Float[Tensor, "B H L d"], alpha: Float[Tensor, "B 1 1 1"]
 ) -> tuple[Float[Tensor, "B H L 2*d"], Float[Tensor, "B H L 2*d"]]:
-    """q* and k* of twice the width, with q* k*' = c1 q k' + c2 k q' = M_sym + alpha M_skew."""
+    """q* and k* of twice the width, with q* k*' = c1 q k' + c2 k q' = M_sym + alpha M_skew.
+
+    The coefficients are on the keys, so that further keys [k, 0] keep their logits q k'.
+    """
     c1, c2 = (1 + alpha) / 2, (1 - alpha) / 2
-    return torch.cat([c1 * q, c2 * k], dim=-1).to(q.dtype), torch.cat([k, q], dim=-1)
+    return torch.cat([q, k], dim=-1), torch.cat([c1 * k, c2 * q], dim=-1).to(k.dtype)
 
 
-def attend(
-    q: Float[Tensor, "B H L e"],
-    k: Float[Tensor, "B H L e"],
-    v: Float[Tensor, "B H L d"],
-    scale: float,
-    weights: Weights | None = None,
-) -> Float[Tensor, "B H L d"]:
-    """softmax(scale q k') v, or other weights of the logits. Fused kernels want equal widths: v is padded for them."""
-    if weights is not None:
+def attend(call: SoftmaxCall) -> Float[Tensor, "B H L d"]:
+    """softmax(scale q k') v over all keys, or other weights of the logits; without the blend.
+
+    Fused kernels take equal widths, so v is padded for them.
+    """
+    q, k, v = call.q, call.k, call.v
+    if call.text is not None:
+        k, v = torch.cat([k, _widened(call.text.k, k)], dim=2), torch.cat([v, call.text.v], dim=2)
+    if call.weights is not None:
         q, k = upcast(q, k)
-        each = _budget(q) // (q.shape[0] * q.shape[1] * k.shape[2])
-        return _joined([weights(scale * q[:, :, t] @ k.mT).to(v.dtype) @ v for t in _slices(q.shape[2], each)])
+        parts = []
+        for tokens in _slices(q.shape[2], _budget(q) // (q.shape[0] * q.shape[1] * k.shape[2])):
+            logits = masked(call.scale * q[:, :, tokens] @ k.mT, call.mask_of(tokens))
+            parts.append(call.weights(logits).to(v.dtype) @ v)
+        return _joined(parts)
     width = v.shape[-1]
     padded = F.pad(v, (0, q.shape[-1] - width)) if q.shape[-1] > width else v
-    return F.scaled_dot_product_attention(q, k, padded, scale=scale)[..., :width]
+    return F.scaled_dot_product_attention(q, k, padded, attn_mask=call.mask, scale=call.scale)[..., :width]
 
 
 def skew_heads(
-    q: Float[Tensor, "B H L d"],
-    k: Float[Tensor, "B H L d"],
-    v: Float[Tensor, "B H L d"],
-    scale: float,
-    blend: Blend,
-    ratio: Float[Tensor, "B H L 1"] | None,
-    bias: Float[Tensor, "H 1 d"] | None,
-    weights: Weights | None = None,
-    kernel: Kernel = "torch",
+    call: SoftmaxCall, ratio: Float[Tensor, "B H L 1"] | None, bias: Float[Tensor, "H 1 d"] | None
 ) -> Float[Tensor, "B H L d"]:
-    """Xi_out Wv' + bias, blended in float32. `v` includes the value projection's `bias`, which ratio leaves alone."""
-    if weights is None and fused.usable(q, kernel):
-        plain, skew = fused.pair(q, k, v, blend.alpha, scale)
+    """The heads' output under the call's blend: Xi_out Wv' + bias, blended in float32.
+
+    Args:
+        call: Its `v` includes the value projection's `bias`, which the ratio leaves alone.
+        ratio: Factor of each token; None: 1.
+        bias: Of the value projection, by head; None: there is none.
+    """
+    assert call.blend is not None  # noqa: S101 - what this is for
+    if _fused(call):
+        plain, skew = fused.pair(call.q, call.k, call.v, call.blend.alpha, call.scale)
     else:
-        plain, skew = upcast(attend(q, k, v, scale, weights), attend(*skewed(q, k, blend.alpha), v, scale, weights))
-    heads = plain + blend.beta * (skew - plain)
+        q, k = skewed(call.q, call.k, call.blend.alpha)
+        plain, skew = upcast(attend(call), attend(call._replace(q=q, k=k)))
+    heads = plain + call.blend.beta * (skew - plain)
     if ratio is not None:
         heads = ratio * heads if bias is None else ratio * (heads - bias) + bias
-    return heads.to(v.dtype)
+    return heads.to(call.v.dtype)
 
 
 def retrieve(
     q: Float[Tensor, "B H T e"],
-    k: Float[Tensor, "B H L e"],
+    k: Float[Tensor, "B H K e"],
     x: Float[Tensor, "B L C"],
     scale: float,
     weights: Weights | None = None,
-) -> Float[Tensor, "B H T C"]:
-    """softmax(scale q k') x for T of the tokens: scores, softmax and result in float32, the product in x's dtype."""
+    mask: Mask | None = None,
+) -> tuple[Float[Tensor, "B H T C"], Float[Tensor, "B H T"] | None]:
+    """softmax(scale q k') x for T of the tokens, and what the other keys get.
+
+    Scores, softmax and result are float32, the product is in x's dtype.
+
+    Args:
+        q: Some of the queries.
+        k: Keys: those of x's tokens, then K - L others.
+        x: Features.
+        scale: Factor of the logits.
+        weights: In place of softmax.
+        mask: Of these queries' keys.
+
+    Returns:
+        The retrieval, and the sum of the weights of the other keys (None where there are none).
+    """
     q, k = upcast(q, k)
-    scores = scale * q @ k.mT
-    p = (scores.softmax(dim=-1) if weights is None else weights(scores)).to(x.dtype)
+    logits = masked(scale * q @ k.mT, mask)
+    p = logits.softmax(dim=-1) if weights is None else weights(logits)
+    tokens, others = x.shape[1], None
+    if p.shape[-1] > tokens:
+        p, others = p[..., :tokens], p[..., tokens:].sum(dim=-1)
+    p = p.to(x.dtype)
     xi = p.flatten(1, 2) @ x  # all heads as the rows of one product: x need not be copied for each
-    return upcast(xi.unflatten(1, p.shape[1:3]))[0]
+    return upcast(xi.unflatten(1, p.shape[1:3]))[0], others
 
 
-def retrieval(
-    q: Float[Tensor, "B H L d"],
-    k: Float[Tensor, "B H L d"],
-    x: Float[Tensor, "B L C"],
-    scale: float,
-    blend: Blend | None = None,
-    weights: Weights | None = None,
-    kernel: Kernel = "torch",
-) -> tuple[Float[Tensor, "B H L C"], Float[Tensor, "B H L 1"] | None]:
+def retrieval(call: SoftmaxCall) -> Retrieval:
     """The retrieval that leaves the layer, and its ratio (None without rescale)."""
-    parts, ratios = [], []
-    for xi, xi_alpha in _retrievals(q, k, x, scale, None if blend is None else blend.alpha, weights, kernel):
+    blend, parts, ratios, masses = call.blend, [], [], []
+    for (xi, mass), (xi_alpha, mass_alpha) in _retrievals(call):
         if blend is not None:
             xi = xi + blend.beta * (xi_alpha - xi)
+            if mass is not None and mass_alpha is not None:
+                mass = mass + blend.beta[..., 0] * (mass_alpha - mass)
             if blend.rescale:
                 ratios.append(norm_ratio(xi_alpha, xi))
                 xi = ratios[-1] * xi
         parts.append(xi)
-    return _joined(parts), _joined(ratios) if ratios else None
+        masses.extend([] if mass is None else [mass])
+    return Retrieval(_joined(parts), _joined(ratios) if ratios else None, _joined(masses) if masses else None)
 
 
-def _retrievals(
-    q: Float[Tensor, "B H L d"],
-    k: Float[Tensor, "B H L d"],
-    x: Float[Tensor, "B L C"],
-    scale: float,
-    alpha: Float[Tensor, "B 1 1 1"] | None,
-    weights: Weights | None,
-    kernel: Kernel,
-) -> Iterator[tuple[Float[Tensor, "B H T C"], Float[Tensor, "B H T C"]]]:
+_Part = tuple[Tensor, Tensor | None]
+"""What `retrieve` returns."""
+
+
+def _retrievals(call: SoftmaxCall) -> Iterator[tuple[_Part, _Part]]:
     """Xi and Xi_alpha (Xi again where there is no alpha) in chunks of tokens, or of all of them by the kernel."""
-    if weights is None and fused.usable(q, kernel):
-        yield fused.pair(q, k, x[:, None].expand(-1, q.shape[1], -1, -1), alpha, scale)
+    q, k, x, blend = call.q, call.k, call.x, call.blend
+    alpha = None if blend is None else blend.alpha
+    if _fused(call):
+        xi, xi_alpha = fused.pair(q, k, x[:, None].expand(-1, q.shape[1], -1, -1), alpha, call.scale)
+        yield (xi, None), (xi_alpha, None)
         return
     q, k = upcast(q, k)  # once for all chunks
     q, k = q.contiguous(), k.contiguous()  # heads as they come from a projection cost twice the time in products
     q_skew, k_skew = (q, k) if alpha is None else skewed(q, k, alpha)
+    if call.text is not None:
+        k, k_skew = (torch.cat([keys, _widened(call.text.k, keys)], dim=2) for keys in (k, k_skew))
     for tokens in _slices(q.shape[2], _budget(q) // (q.shape[0] * q.shape[1] * k.shape[2])):
-        xi = retrieve(q[:, :, tokens], k, x, scale, weights)
-        yield xi, xi if alpha is None else retrieve(q_skew[:, :, tokens], k_skew, x, scale, weights)
+        mask = call.mask_of(tokens)
+        plain = retrieve(q[:, :, tokens], k, x, call.scale, call.weights, mask)
+        yield (
+            plain,
+            plain if alpha is None else retrieve(q_skew[:, :, tokens], k_skew, x, call.scale, call.weights, mask),
+        )
+
+
+def masked(logits: Float[Tensor, "B H T K"], mask: Mask | None) -> Float[Tensor, "B H T K"]:
+    """Scaled logits under a mask."""
+    if mask is None:
+        return logits
+    return logits.masked_fill(~mask, -torch.inf) if mask.dtype == torch.bool else logits + mask
 
 
 def norm_ratio(xi_alpha: Float[Tensor, "B H T C"], xi_beta: Float[Tensor, "B H T C"]) -> Float[Tensor, "B H T 1"]:
@@ -177,27 +222,50 @@ def stability_and_heads(
         columns: Feature columns that are measured.
         weight: The value projection by head.
     """
-    x, blend = call.x, call.blend
+    blend = call.blend
     rescale = blend is not None and blend.rescale
     if columns is None and not rescale:
         return Retrieved()
     if columns is not None and not rescale:
-        x, columns = x[..., columns], slice(None)  # only a ratio needs all the features
-    rows, heads, tokens = q.shape[:3]
+        call, columns = call._replace(x=call.x[..., columns]), slice(None)  # only a ratio needs all the features
+    rows, heads, length = q.shape[:3]
     empty = upcast(q.new_empty(0))[0].new_empty
     means = None if columns is None else empty(len(Measures._fields), rows, heads)
-    ratio = empty(rows, heads, tokens, 1) if rescale and weight is None else None
-    output = x.new_empty(rows, heads, tokens, weight.shape[-1]) if rescale and weight is not None else None
-    for b, h in _tiles(rows, heads, tokens * x.shape[-1], _budget(q)):
-        own_blend = blend.rows(b) if blend is not None else None
-        xi, tile_ratio = retrieval(call.q[b, h], call.k[b, h], x[b], call.scale, own_blend, call.weights, call.kernel)
-        if ratio is not None and tile_ratio is not None:
-            ratio[b, h] = tile_ratio
+    mass = None if columns is None or call.text is None else empty(rows, heads)
+    ratio = empty(rows, heads, length, 1) if rescale and weight is None else None
+    output = call.x.new_empty(rows, heads, length, weight.shape[-1]) if rescale and weight is not None else None
+    for b, h in _tiles(rows, heads, length * call.x.shape[-1], _budget(q)):
+        tile = call.tile(b, h)
+        found = retrieval(tile)
+        if ratio is not None and found.ratio is not None:
+            ratio[b, h] = found.ratio
         if output is not None and weight is not None:
-            output[b, h] = xi.to(x.dtype) @ weight[h]
+            output[b, h] = found.xi.to(call.x.dtype) @ weight[h]
         if means is not None:
-            means[:, b, h] = torch.stack(measure(xi[..., columns], q[b, h], k[b, h])).mean(dim=-1)
-    return Retrieved(means, ratio, output)
+            measured = measure(found.xi[..., columns], q[b, h], k[b, h], tile.tokens)
+            means[:, b, h] = torch.stack(measured).mean(dim=-1)
+        if mass is not None and found.text_mass is not None:
+            mass[b, h] = _mean(found.text_mass, tile.tokens)
+    return Retrieved(means, ratio, output, mass)
+
+
+def _mean(values: Float[Tensor, "B H L"], tokens: Float[Tensor, "B L"] | None) -> Float[Tensor, "B H"]:
+    """Over the tokens that count."""
+    if tokens is None:
+        return values.mean(dim=-1)
+    return (values * tokens[:, None]).sum(dim=-1) / tokens.sum(dim=-1)[:, None]
+
+
+def _fused(call: SoftmaxCall) -> bool:
+    """Whether the Triton kernel does this call: it knows softmax over image tokens alone."""
+    plain = call.weights is None and call.text is None and call.mask is None
+    return plain and fused.usable(call.q, call.kernel)
+
+
+def _widened(k: Float[Tensor, "B H T d"], like: Float[Tensor, "B H L e"]) -> Float[Tensor, "B H T e"]:
+    """Keys with zeros up to another width, so that their logits stay as they are."""
+    missing = like.shape[-1] - k.shape[-1]
+    return (F.pad(k, (0, missing)) if missing else k).to(like.dtype)
 
 
 def _budget(tensor: Tensor) -> int:

@@ -3,13 +3,15 @@
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 Kernel = Literal["torch", "triton"]
 """What computes plain and skewed softmax. Their sums differ in the last bits."""
 Weights = Callable[[Tensor], Tensor]
-"""Logits (B, H, T, L) of some of the rows, heads and tokens -> the weights of their keys, each row by itself."""
+"""Logits (B, H, T, K) of some of the rows, heads and tokens -> the weights of their keys, each row by itself."""
+Mask = Float[Tensor, "#B #H #L K"] | Bool[Tensor, "#B #H #L K"]
+"""What is added to the scaled logits of a query's keys; or, as bool, which keys it sees."""
 
 
 class Blend(NamedTuple):
@@ -24,8 +26,17 @@ class Blend(NamedTuple):
         return Blend(self.alpha[rows], self.beta[rows], self.rescale)
 
 
+class Text(NamedTuple):
+    """The text tokens among the keys of joint attention, which a knob leaves alone."""
+
+    k: Float[Tensor, "B H T d"]
+    v: Float[Tensor, "B H T d"]
+
+
 class SoftmaxCall(NamedTuple):
     """softmax(scale q k') v of one layer and step, and what else there is to know. A knob returns another.
+
+    In joint attention q, k, v and x are those of the image tokens; the text tokens are further keys, after them.
 
     Args:
         q: What enters the softmax, after norms and rotary embedding. A knob may give another width to q and k.
@@ -37,6 +48,9 @@ class SoftmaxCall(NamedTuple):
         blend: A second softmax, of the scaled skew-symmetric part, that is blended in.
         weights: What takes the place of softmax over the keys; None: softmax.
         kernel: What computes softmaxes.
+        text: Keys and values of the text tokens; None: image tokens alone.
+        mask: Of the keys, those of the image tokens first; None: each query sees all.
+        tokens: 1 for a token of x that counts in means and products, 0 for padding; None: all count.
     """
 
     q: Float[Tensor, "B H L e"]
@@ -48,3 +62,30 @@ class SoftmaxCall(NamedTuple):
     blend: Blend | None = None
     weights: Weights | None = None
     kernel: Kernel = "torch"
+    text: Text | None = None
+    mask: Mask | None = None
+    tokens: Float[Tensor, "B L"] | None = None
+
+    def tile(self, rows: slice, heads: slice) -> "SoftmaxCall":
+        """The same for some rows and heads."""
+        return self._replace(
+            q=self.q[rows, heads],
+            k=self.k[rows, heads],
+            v=self.v[rows, heads],
+            x=self.x[rows],
+            blend=None if self.blend is None else self.blend.rows(rows),
+            text=None if self.text is None else Text(self.text.k[rows, heads], self.text.v[rows, heads]),
+            mask=None if self.mask is None else _part(_part(self.mask, 0, rows), 1, heads),
+            tokens=None if self.tokens is None else self.tokens[rows],
+        )
+
+    def mask_of(self, tokens: slice) -> Mask | None:
+        """The mask of some of the queries."""
+        return None if self.mask is None else _part(self.mask, 2, tokens)
+
+
+def _part(mask: Tensor, dim: int, part: slice) -> Tensor:
+    """Part of a mask along a dimension; a mask that is the same all along it is every part's."""
+    if mask.shape[dim] == 1:
+        return mask
+    return mask[(slice(None),) * dim + (part,)]

@@ -8,11 +8,9 @@ import torch
 from torch import Tensor
 
 from skewbench.stability.blocks import Block
+from skewbench.stability.loop import BRANCHES
 from skewbench.storage.columns import MEASURE_FIELDS, table_of_rows
 from skewbench.vocabulary.measures import CONTROLS, NAMES
-
-BRANCHES = {1: ("cond",), 2: ("uncond", "cond")}
-"""In the order of the batch's rows, as diffusers concatenates them."""
 
 SCHEMA = pa.schema(
     [
@@ -30,28 +28,40 @@ class Entry(NamedTuple):
     """What one block measured in one call of the model."""
 
     block: Block
-    call: int
-    branches: int
+    step: int
+    branches: tuple[str, ...]
     values: dict[str, Tensor]
     """Measures (B, H) and controls (B,), as far as there are any; B = branches x samples, branch by branch."""
 
     @property
-    def rows(self) -> int:
-        """B."""
-        return len(next(iter(self.values.values())))
+    def samples(self) -> int:
+        """How many samples the rows stand for."""
+        return len(next(iter(self.values.values()))) // len(self.branches)
 
 
 def table(entries: list[Entry], detail: str) -> pa.Table:
     """One row a sample, block and branch, sorted so. Copies from the device once.
 
-    A value that is not finite stays so in each mean that it enters. NULL: not measured, or not asked for by `detail`.
+    A value that is not finite stays so in each mean that it enters. NULL: not measured, or not kept by `detail`.
     """
-    by_block: dict[Block, list[tuple[Entry, dict[str, np.ndarray]]]] = {}
+    by_branch: dict[tuple[int, int], list[_Step]] = {}
     for entry, values in zip(entries, _on_host([entry.values for entry in entries]), strict=True):
-        by_block.setdefault(entry.block, []).append((entry, values))
-    rows = [row for block in sorted(by_block, key=lambda block: block.number) for row in _rows(by_block[block], detail)]
+        for number, branch in enumerate(entry.branches):
+            own = slice(number * entry.samples, (number + 1) * entry.samples)
+            mine = _Step(entry.block, entry.step, branch, {name: value[own] for name, value in values.items()})
+            by_branch.setdefault((entry.block.number, BRANCHES.index(branch)), []).append(mine)
+    rows = [row for place in sorted(by_branch) for row in _rows(by_branch[place], detail)]
     rows.sort(key=lambda row: row["sample"])  # stable: blocks and branches keep their order
     return table_of_rows(rows, SCHEMA)
+
+
+class _Step(NamedTuple):
+    """What one block measured of one branch in one step: measures (samples, H) and controls (samples,)."""
+
+    block: Block
+    step: int
+    branch: str
+    values: dict[str, np.ndarray]
 
 
 def _on_host(values: list[dict[str, Tensor]]) -> list[dict[str, np.ndarray]]:
@@ -62,24 +72,23 @@ def _on_host(values: list[dict[str, Tensor]]) -> list[dict[str, np.ndarray]]:
     return [{name: next(parts).reshape(tensor.shape) for name, tensor in each.items()} for each in values]
 
 
-def _rows(written: list[tuple[Entry, dict[str, np.ndarray]]], detail: str) -> list[dict[str, Any]]:
-    """The rows of one block: branch by branch, sample by sample."""
-    written = sorted(written, key=lambda pair: pair[0].call)
-    first = written[0][0]
-    block, samples = first.block, first.rows // first.branches
-    columns = _columns([values for _, values in written], detail)
-    steps = np.array([entry.call for entry, _ in written], np.int16)
+def _rows(measured: list[_Step], detail: str) -> list[dict[str, Any]]:
+    """The rows of one block and branch: sample by sample."""
+    measured = sorted(measured, key=lambda each: each.step)
+    block, _, branch, first = measured[0]
+    columns = _columns([each.values for each in measured], detail)
+    steps = np.array([each.step for each in measured], np.int16)
     return [
         {
-            "sample": row % samples,
+            "sample": sample,
             "block": block.number,
             "block_name": block.name,
             "stage": block.stage,
-            "branch": BRANCHES[first.branches][row // samples],
+            "branch": branch,
             "steps": steps,
-            **{name: column[row] for name, column in columns.items()},
+            **{name: column[sample] for name, column in columns.items()},
         }
-        for row in range(first.rows)
+        for sample in range(len(next(iter(first.values()))))
     ]
 
 

@@ -73,7 +73,7 @@ def _key(source: ModelSource) -> str:
     """Digest of all that decides the list: the configuration, diffusers, and the code that lists."""
     pipeline = pipeline_class(source)
     configs = {path.parent.name: path.read_text() for path in sorted(source.folder.glob("*/config.json"))}
-    code = digest_of_source("skewbench.stability.numbering", families.source(pipeline))
+    code = digest_of_source("skewbench.stability.sites", families.source(pipeline))
     return digest(pipeline, configs, version("diffusers"), code)[:32]
 
 

@@ -6,8 +6,8 @@ To add one, declare it here and compute it there. The lake, the SQL views, figur
 from dataclasses import dataclass
 from typing import Literal
 
-Source = Literal["retrieval", "coupling"]
-"""What a measure is computed from: the retrieval's feature columns, or q and k of a head."""
+Source = Literal["retrieval", "coupling", "weights"]
+"""What a measure is computed from: the retrieval's feature columns, q and k of a head, or the weights of the keys."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +78,14 @@ MEASURES = (
         meaning="how symmetric the attention is with the token mean, as the adaptive knob's controller sees it",
         source="coupling",
         answer=None,
+    ),
+    Measure(
+        name="text_mass",
+        symbol="text mass",
+        meaning="the share of attention on text, where image and text tokens share a softmax",
+        source="weights",
+        answer="text_mass",
+        since=7,
     ),
 )
 """All measures, in the order of the lake's columns and of answers."""

@@ -6,7 +6,6 @@ CREATE OR REPLACE MACRO normal_method() AS 'normal, clustered by prompt, 95%';
 -- (Liang-Zeger, with the factor G / (G - 1)). An aggregate over the clusters; `clusters` counts them.
 CREATE OR REPLACE MACRO clustered_error(pull, clusters) AS sqrt(sum(pull ** 2) * clusters / nullif(clusters - 1, 0));
 -- The order in which rows are shown.
-CREATE OR REPLACE MACRO stage_place(stage) AS list_position(['down', 'mid', 'up', 'all'], stage);
 CREATE OR REPLACE MACRO kind_place(kind) AS list_position(['sample', 'prompt', 'measure'], kind);
 -- centred_rank: the average rank of a value less the mean of all n ranks, (n + 1) / 2. The average rank is the mean of the
 -- first place among equals, rank(), and of the last, the running count: ties as in scipy.stats.rankdata.

@@ -39,7 +39,7 @@ class Skew(AttentionKnob):
     """Over what eta is averaged: a sample's heads and branches, or the whole batch, as in the released code."""
     rescale: Literal["norm", "off"] = "norm"
     """Rescale each token of each head to the norm of Xi_alpha, within a factor of 4, as the released code does; `off`
-    is the paper's equation."""
+    is the paper's equation. Joint attention with text is never rescaled: text has no features to take a norm of."""
 
     controls: ClassVar[tuple[str, ...]] = CONTROLS
 
@@ -54,7 +54,7 @@ class Skew(AttentionKnob):
     def act(self, call: "SoftmaxCall") -> "SoftmaxCall":
         from skewbench.stability.control import blend_for
 
-        return call._replace(blend=blend_for(self, call.q, call.k, call.branches))
+        return call._replace(blend=blend_for(self, call))
 
     def controlled(self, call: "SoftmaxCall") -> "Mapping[str, Tensor]":
         assert call.blend is not None  # noqa: S101 - of `act`

@@ -31,4 +31,4 @@ class Temperature(AttentionKnob):
         return cls(tau=1.3)
 
     def act(self, call: "SoftmaxCall") -> "SoftmaxCall":
-        return call._replace(scale=call.scale / self.tau)
+        return call._replace(k=call.k / self.tau)  # the logits of text keys stay as they are

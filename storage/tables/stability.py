@@ -23,8 +23,8 @@ STABILITY = Table(
             *IDS,
             pa.field("block", pa.int16(), nullable=False),  # the paper's number
             pa.field("block_name", pa.string(), nullable=False),
-            pa.field("stage", pa.string(), nullable=False),  # down, mid, up
-            pa.field("branch", pa.string(), nullable=False),  # cond, uncond
+            pa.field("stage", pa.string(), nullable=False),  # of skewbench.vocabulary.stages
+            pa.field("branch", pa.string(), nullable=False),  # uncond, cond or perturbed
             *MEASURE_FIELDS,
         ]
     ),

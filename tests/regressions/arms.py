@@ -17,7 +17,7 @@ from rich.progress import Progress
 
 from skewbench import stability
 from skewbench.stability import control
-from skewbench.stability.numbering import numbered
+from skewbench.stability.sites import sites
 from skewbench.storage.lease import Lease
 from skewbench.tasks import generate
 from skewbench.tasks.experiment import Experiment, parse_experiment
@@ -92,7 +92,7 @@ def wrong_scale(factor: float, place: float, pipeline: Any) -> None:
 
     `place`: of the block among all of the network, 0 the first, 1 the last.
     """
-    layers = numbered(pipeline.unet)
+    layers = sites(pipeline.unet)
     _, layer = layers[round(place * (len(layers) - 1))]
     with torch.no_grad():
         layer.to_q.weight *= factor

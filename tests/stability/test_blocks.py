@@ -37,7 +37,11 @@ def test_a_transformer() -> None:
         num_attention_heads=2, attention_head_dim=8, in_channels=4, num_layers=3, sample_size=8, norm_num_groups=4
     )
     blocks = self_attention_blocks(model)
-    assert [(block.number, block.stage, block.width) for block in blocks] == [(i, "none", 16) for i in range(3)]
+    assert [(block.number, block.stage, block.width) for block in blocks] == [
+        (0, "early", 16),
+        (1, "middle", 16),
+        (2, "late", 16),
+    ]
     assert blocks[1].name == "transformer_blocks.1.attn1"
 
 

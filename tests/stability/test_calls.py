@@ -4,7 +4,7 @@ import pytest
 import torch
 from diffusers import AutoencoderKL
 
-from skewbench.stability import Recorder, Skew, Vanilla, perturb
+from skewbench.stability import Loop, Recorder, Skew, Vanilla, perturb
 from tests.stability.models import call, layer, tiny_unet
 
 
@@ -59,3 +59,51 @@ def test_more_calls_than_steps_are_told() -> None:
         call(unet)
         with pytest.raises(RuntimeError, match="steps=2: the model is called once more"):
             call(unet)
+
+
+class Scheduler:
+    """What a loop needs of one."""
+
+    def step(self, *_: object) -> None:
+        """The end of a step."""
+
+
+def test_a_loop_that_calls_branch_by_branch() -> None:
+    """As FLUX does; the last step leaves the second branch out, as Lumina2's may."""
+    attention, x, recorder = layer(), torch.randn(2, 9, 24), Recorder(detail="steps")
+    scheduler = Scheduler()
+    loop = Loop(scheduler, ("cond", "uncond"))
+    own = attention(x)
+    changed = []
+    with perturb(attention, Skew(0.5, 2.0, window=(0.25, 0.75)), recorder, samples=2, steps=4, loop=loop):
+        for branches in (2, 2, 2, 1):
+            changed.append([not torch.equal(attention(x), own) for _ in range(branches)])
+            scheduler.step()
+    assert changed == [[False, False], [True, True], [True, True], [False]]
+    rows = recorder.to_arrow().to_pylist()
+    assert [(row["sample"], row["branch"], row["steps"]) for row in rows] == [
+        (sample, branch, steps)
+        for sample in (0, 1)
+        for branch, steps in (("uncond", [0, 1, 2]), ("cond", [0, 1, 2, 3]))
+    ]
+    assert scheduler.__dict__ == {}
+    with perturb(attention, Vanilla(), loop=loop):
+        attention(x)
+        attention(x)
+        with pytest.raises(RuntimeError, match="step 0: the model is called 3 times"):
+            attention(x)
+    with perturb(attention, Vanilla(), Recorder(), samples=1, loop=loop), pytest.raises(ValueError, match="2 times"):
+        attention(x)
+    with pytest.raises(ValueError, match="'third' is none of uncond, cond, perturbed"):
+        Loop(scheduler, ("cond", "third"))
+
+
+def test_a_loop_of_rows_counts_the_schedulers_steps() -> None:
+    """A scheduler that steps once after two calls of the model: both are of one step."""
+    attention, x, recorder, scheduler = layer(), torch.randn(2, 9, 24), Recorder(), Scheduler()
+    with perturb(attention, Vanilla(), recorder, samples=1, loop=Loop(scheduler)):
+        for _ in range(3):
+            attention(x)
+            attention(x)
+            scheduler.step()
+    assert recorder.to_arrow()["steps"].to_pylist() == [[0, 1, 2]] * 2

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from skewbench.stability import Knob, Recorder, Skew, Vanilla, measure, perturb, symmetry_index
 from skewbench.stability.retrieval import retrieval
+from skewbench.stability.softmax import SoftmaxCall
 from tests.stability.models import golden, heads_of
 
 LAYERS = ("small", "wide")
@@ -43,8 +44,9 @@ def test_every_golden_output_is_tested(name: str) -> None:
 def test_retrieval_and_measures(name: str) -> None:
     layer, data = golden(name)
     q, k = heads_of(layer, data["x"])
-    xi, ratio = retrieval(q, k, data["x"], layer.scale)
+    xi, ratio, text_mass = retrieval(SoftmaxCall(q, k, data["x"], data["x"], layer.scale))
     assert ratio is None
+    assert text_mass is None
     assert relative(xi, data["xi"]) < 1e-4
     measures = measure(data["xi"], q, k)
     assert relative(measures.energy, data["energy"]) < 1e-4

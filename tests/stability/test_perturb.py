@@ -5,33 +5,38 @@ from typing import Any
 
 import pytest
 import torch
-from diffusers.models.attention_processor import Attention, AttnProcessor, AttnProcessor2_0, FusedAttnProcessor2_0
+from diffusers.models.attention_processor import Attention, AttnProcessor, SlicedAttnProcessor
 from torch import Tensor, nn
 
 from skewbench.stability import Knob, Recorder, Skew, Temperature, Vanilla, perturb, self_attention_blocks
-from skewbench.stability.attention import SelfAttentionProcessor
 from tests.stability.dispatch import Operations
 from tests.stability.models import call, layer, tiny_unet
 
 STRONG = Skew(0.0, 3.0)
 
 
-def processors(model: nn.Module) -> dict[str, object]:
-    return {name: module.processor for name, module in model.named_modules() if isinstance(module, Attention)}
+def state(model: nn.Module) -> dict[str, Any]:
+    """What `perturb` must leave as it found it: the processors, and all hooks."""
+    found: dict[str, Any] = {}
+    for name, module in model.named_modules():
+        found[name] = (
+            getattr(module, "processor", None),
+            dict(module._forward_pre_hooks),
+            dict(module._forward_hooks),
+            module.__dict__.get("forward"),
+        )
+    return found
 
 
-def assert_untouched(model: nn.Module, before: dict[str, object]) -> None:
-    after = processors(model)
-    assert after.keys() == before.keys()
-    assert all(after[name] is before[name] for name in before)
-    assert not model._forward_pre_hooks
+def assert_untouched(model: nn.Module, before: dict[str, Any]) -> None:
+    assert state(model) == before
 
 
 @pytest.mark.parametrize("knob", [Vanilla(), Skew(1.0, 5.0), Temperature(1.0), STRONG])
 @pytest.mark.parametrize("measured", [False, True])
 def test_the_models_own_output(knob: Knob, measured: bool) -> None:
     unet = tiny_unet()
-    before, own = processors(unet), call(unet)
+    before, own = state(unet), call(unet)
     with perturb(unet, knob, Recorder() if measured else None, samples=1):
         output = call(unet)
     close = torch.allclose(output, own, rtol=1e-5, atol=1e-5)
@@ -47,13 +52,13 @@ def test_a_whole_pipeline_is_told_which_part_is_wanted() -> None:
     with pytest.raises(TypeError, match=r"SimpleNamespace: give its model, `pipeline\.unet`"), perturb(given, STRONG):
         pass
     given = "unet"
-    with pytest.raises(TypeError, match="str: a torch module is wanted"), perturb(given, STRONG):
+    with pytest.raises(TypeError, match="str: give a torch module"), perturb(given, STRONG):
         pass
 
 
 def test_restored_after_an_exception_and_after_nesting() -> None:
     unet = tiny_unet()
-    before, own = processors(unet), call(unet)
+    before, own = state(unet), call(unet)
     with pytest.raises(KeyboardInterrupt), perturb(unet, STRONG, Recorder()):
         raise KeyboardInterrupt
     assert_untouched(unet, before)
@@ -61,10 +66,10 @@ def test_restored_after_an_exception_and_after_nesting() -> None:
     with perturb(unet, STRONG):
         strong = call(unet)
     with perturb(unet, STRONG):
-        outer = processors(unet)
+        outer = state(unet)
         with perturb(unet, Skew(0.5, 1.0, blocks="up"), Recorder()):
             inner = call(unet)
-        assert all(processors(unet)[name] is processor for name, processor in outer.items())
+        assert_untouched(unet, outer)
         assert torch.equal(call(unet), strong)
         with perturb(unet, Vanilla()):
             assert torch.equal(call(unet), own)
@@ -78,24 +83,20 @@ def test_restored_after_an_exception_and_after_nesting() -> None:
 
 def test_an_error_within_the_models_call_leaves_nothing() -> None:
     unet = tiny_unet()
-    before = processors(unet)
+    before = state(unet)
     with pytest.raises(ValueError, match="samples=3: the model was given 2 rows"), perturb(unet, STRONG, samples=3):
         call(unet)
     assert_untouched(unet, before)
 
 
 def test_cross_attention_and_other_blocks_are_left_alone() -> None:
-    unet = tiny_unet()
-    before = processors(unet)
-    with perturb(unet, Skew(0.5, 2.0, blocks="mid")):
-        now = processors(unet)
-        changed = {name for name in now if now[name] is not before[name]}
-    assert changed == {block.name for block in self_attention_blocks(unet) if block.stage == "mid"}
-    with perturb(unet, Vanilla(), Recorder()):
-        now = processors(unet)
-    assert {name for name in now if isinstance(now[name], SelfAttentionProcessor)} == {
-        block.name for block in self_attention_blocks(unet)
-    }
+    unet, recorder = tiny_unet(), Recorder(detail="mean")
+    with perturb(unet, Skew(0.5, 2.0, blocks="mid"), recorder, samples=1):
+        call(unet)
+    rows = recorder.to_arrow().to_pylist()
+    assert {row["block_name"] for row in rows} == {block.name for block in self_attention_blocks(unet)}
+    assert {row["stage"] for row in rows if row["alpha_eff"] == 0.5} == {"mid"}
+    assert all(row["alpha_eff"] == 1.0 for row in rows if row["stage"] != "mid")
 
 
 def test_measuring_changes_nothing() -> None:
@@ -171,13 +172,14 @@ def test_a_model_without_self_attention() -> None:
 
 def test_what_cannot_be_perturbed_says_so() -> None:
     attention, x = layer(), torch.randn(2, 9, 24)
-    with perturb(attention, STRONG), pytest.raises(ValueError, match="masked"):
-        attention(x, attention_mask=torch.zeros(2, 1, 9))
-    with perturb(attention, STRONG), pytest.raises(ValueError, match="called as cross-attention"):
-        attention(x, encoder_hidden_states=x)
+    with perturb(attention, STRONG), pytest.raises(ValueError, match="differs between queries"):
+        attention(x, attention_mask=torch.zeros(4, 9, 9))
+    own = attention(x, encoder_hidden_states=x + 1)
+    with pytest.warns(UserWarning, match="called as cross-attention: attention"), perturb(attention, STRONG):
+        assert torch.equal(attention(x, encoder_hidden_states=x + 1), own)
     normed = layer(qk_norm="layer_norm", processor=AttnProcessor())
-    with pytest.raises(ValueError, match="give it AttnProcessor2_0"), perturb(normed, STRONG):
-        pass
+    with perturb(normed, STRONG), pytest.raises(ValueError, match="give it AttnProcessor2_0"):
+        normed(x)
     for name in ("samples", "steps"):
         with (
             pytest.raises(ValueError, match=f"{name}=0: must be an integer >= 1"),
@@ -186,19 +188,77 @@ def test_what_cannot_be_perturbed_says_so() -> None:
             pass
 
 
-def test_a_processor_of_another_kind() -> None:
-    unet = tiny_unet()
-    blocks = self_attention_blocks(unet)
-    unet.get_submodule(blocks[0].name).set_processor(FusedAttnProcessor2_0())
-    before = processors(unet)
-    refusal = f"{blocks[0].name} has a FusedAttnProcessor2_0: only"
+class Linear:
+    """A processor without softmax, as those of linear attention."""
+
+    def __call__(self, attn: Attention, hidden_states: Tensor, **_: object) -> Tensor:
+        q, k, v = attn.to_q(hidden_states), attn.to_k(hidden_states), attn.to_v(hidden_states)
+        return q.relu() @ (k.relu().mT @ v)
+
+
+def test_a_layer_without_softmax_is_an_error_by_name() -> None:
+    attention, x = layer(processor=Linear()), torch.randn(2, 9, 24)
+    before = state(attention)
     for arguments in ((STRONG,), (Vanilla(), Recorder())):
-        with pytest.raises(ValueError, match=refusal), perturb(unet, *arguments):
-            pass
-    with perturb(unet, Skew(0.5, 1.0, blocks="mid")):  # neither perturbed nor measured: none of our business
-        assert processors(unet)[blocks[0].name] is before[blocks[0].name]
-    assert_untouched(unet, before)
-    assert all(isinstance(processor, AttnProcessor2_0 | FusedAttnProcessor2_0) for processor in before.values())
+        with (
+            perturb(attention, *arguments),
+            pytest.raises(
+                RuntimeError, match=r"attention \(Linear\) did not call torch's scaled_dot_product_attention"
+            ),
+        ):
+            attention(x)
+    with perturb(attention, Vanilla()):
+        attention(x)
+    assert_untouched(attention, before)
+
+
+@pytest.mark.parametrize("when", ["before", "within"])
+@pytest.mark.parametrize("change", ["fused", "sliced", "classic"])
+def test_processors_of_another_kind_keep_knob_and_recorder(change: str, when: str) -> None:
+    """Fused projections, sliced and classic attention, set before or within `perturb`: the knob acts all the same."""
+
+    def changed(unet: Any) -> None:
+        if change == "fused":
+            unet.fuse_qkv_projections()
+        elif change == "sliced":
+            unet.set_attention_slice(1)
+        else:
+            unet.set_attn_processor(AttnProcessor())
+
+    unet, recorder = tiny_unet(), Recorder()
+    with perturb(unet, STRONG, recorder, samples=1):
+        expected = call(unet)
+    rows = recorder.to_arrow()
+    if when == "before":
+        changed(unet)
+    with perturb(unet, STRONG, recorder, samples=1):
+        if when == "within":
+            changed(unet)
+        torch.testing.assert_close(call(unet), expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(
+        torch.tensor(recorder.to_arrow()["energy"].to_pylist()), torch.tensor(rows["energy"].to_pylist())
+    )
+    if change == "sliced":
+        assert isinstance(
+            unet.get_submodule("mid_block.attentions.0.transformer_blocks.0.attn1").processor, SlicedAttnProcessor
+        )
+
+
+def test_padded_tokens_are_left_out() -> None:
+    """A mask that hides tokens gives what the layer gives without them, measures too."""
+    attention, x = layer(), torch.randn(2, 9, 24)
+    mask = torch.zeros(2, 1, 9)
+    mask[..., 6:] = -10_000.0
+    tables, outputs = [], []
+    for tokens, hidden in ((x[:, :6], None), (x, mask)):
+        recorder = Recorder()
+        with perturb(attention, Skew(1.5, 2.0, "dev"), recorder):
+            outputs.append(attention(tokens, attention_mask=hidden))
+        tables.append(recorder.to_arrow())
+    torch.testing.assert_close(outputs[1][:, :6], outputs[0], rtol=1e-4, atol=1e-5)
+    for name in ("energy", "instability", "alignment", "symmetry", "symmetry_raw"):
+        without, padded = (torch.tensor(table[name].to_pylist()) for table in tables)
+        torch.testing.assert_close(padded, without, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("adapt", ["off", "dev"])

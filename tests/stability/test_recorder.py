@@ -17,10 +17,14 @@ from skewbench.stability import (
     symmetry_index,
 )
 from skewbench.stability.retrieval import retrieval
+from skewbench.stability.softmax import SoftmaxCall
 from skewbench.storage.tables.stability import STABILITY
-from skewbench.vocabulary.measures import NAMES
+from skewbench.vocabulary.measures import NAMES as ALL_NAMES
 from tests.stability.dispatch import Operations
 from tests.stability.models import call, heads_of, layer, tiny_unet
+
+NAMES = tuple(name for name in ALL_NAMES if name != "text_mass")
+"""The measures of a layer without text."""
 
 
 def test_columns_are_the_lakes() -> None:
@@ -62,7 +66,8 @@ def test_values_are_the_direct_ones() -> None:
         direct = {name: [] for name in NAMES}
         for x in xs:
             q, k = (heads[row : row + 1] for heads in heads_of(attention, x))
-            measures = measure(retrieval(q, k, x[row : row + 1], attention.scale)[0], q, k)
+            own = x[row : row + 1]
+            measures = measure(retrieval(SoftmaxCall(q, k, own, own, attention.scale)).xi, q, k)
             for name, values in measures._asdict().items():
                 direct[name].append(values.mean(-1)[0])
             direct["symmetry"].append(symmetry_index(q, k, center=True)[0])
@@ -84,6 +89,9 @@ def test_detail(detail: str, filled: tuple[str, ...]) -> None:
     table = recorder.to_arrow()
     for name in table.column_names:
         is_detail = name.endswith(("_steps", "_heads"))
+        if name.startswith("text_mass"):  # there is no text here
+            assert table[name].null_count == 2
+            continue
         assert table[name].null_count == (2 if is_detail and not name.endswith(filled) else 0), name
 
 
@@ -94,7 +102,9 @@ def test_what_is_not_measured_is_null() -> None:
     table = recorder.to_arrow()
     nulls = {name for name in table.column_names if table[name].null_count == 2 and not name.endswith("_heads")}
     assert nulls == {
-        f"{name}{suffix}" for name in ("instability", "alignment", "symmetry_raw") for suffix in ("", "_steps")
+        f"{name}{suffix}"
+        for name in ("instability", "alignment", "symmetry_raw", "text_mass")
+        for suffix in ("", "_steps")
     }
 
 
@@ -147,7 +157,7 @@ def test_measures_of_some_columns_are_those_of_all() -> None:
     attention, x = layer(), torch.randn(2, 9, 24)
     some, every = Recorder(columns=5), Recorder(columns=99)
     q, k = heads_of(attention, x)
-    wanted = measure(retrieval(q, k, x, attention.scale)[0], q, k)
+    wanted = measure(retrieval(SoftmaxCall(q, k, x, x, attention.scale)).xi, q, k)
     for recorder in (some, every):
         with perturb(attention, Vanilla(), recorder):
             attention(x)
@@ -182,8 +192,8 @@ def test_infinities_and_nan_are_values_not_null() -> None:
 
 def test_opposite_infinities_have_no_mean() -> None:
     recorder, block = Recorder(measures=("energy",)), self_attention_blocks(layer())[0]
-    recorder.write(block, 0, 1, {"energy": torch.tensor([[math.inf, 1.0], [1.0, 3.0]])}, {})
-    recorder.write(block, 1, 1, {"energy": torch.tensor([[-math.inf, 1.0], [3.0, 5.0]])}, {})
+    recorder.write(block, 0, ("cond",), {"energy": torch.tensor([[math.inf, 1.0], [1.0, 3.0]])}, {})
+    recorder.write(block, 1, ("cond",), {"energy": torch.tensor([[-math.inf, 1.0], [3.0, 5.0]])}, {})
     energy = recorder.to_arrow().select(["energy", "energy_steps"]).to_pylist()
     assert math.isnan(energy[0]["energy"])
     assert energy[0]["energy_steps"] == [math.inf, -math.inf]
@@ -211,9 +221,9 @@ def test_batches_that_do_not_fit_say_so() -> None:
     attention, recorder = layer(), Recorder()
     with pytest.raises(ValueError, match="nothing was recorded"):
         recorder.to_arrow()
-    with perturb(attention, Vanilla(), recorder, samples=1), pytest.raises(ValueError, match="3 branches"):
-        attention(torch.randn(3, 9, 24))
+    with perturb(attention, Vanilla(), recorder, samples=1), pytest.raises(ValueError, match="4 branches"):
+        attention(torch.randn(4, 9, 24))
     with perturb(attention, Vanilla(), recorder):
         attention(torch.randn(2, 9, 24))
-        with pytest.raises(ValueError, match="3 rows after 2"):
+        with pytest.raises(ValueError, match="3 samples after 2"):
             attention(torch.randn(3, 9, 24))

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from skewbench.stability import Recorder, Skew, Vanilla, perturb
-from skewbench.stability.retrieval import BUDGET, Blend, attend, retrieval, skew_heads, skewed, stability_and_heads
-from skewbench.stability.softmax import SoftmaxCall
+from skewbench.stability.retrieval import BUDGET, attend, retrieval, skew_heads, skewed, stability_and_heads
+from skewbench.stability.softmax import Blend, SoftmaxCall
 from tests.stability.dispatch import Operations
 from tests.stability.models import heads_of, layer
 
@@ -52,18 +52,19 @@ def test_retrieval_and_heads_are_their_definitions(
         wanted = wanted * (xi_alpha.norm(dim=-1, keepdim=True) / wanted.norm(dim=-1, keepdim=True)).clamp(1 / 4, 4)
 
     blend = Blend(alpha, beta, rescale)
-    xi_out, ratio = retrieval(q, k, x, 1 / 2, blend)
+    call = SoftmaxCall(q, k, v, x, 1 / 2, blend=blend)
+    xi_out, ratio, _ = retrieval(call)
     torch.testing.assert_close(xi_out, wanted)
-    torch.testing.assert_close(skew_heads(q, k, v, 1 / 2, blend, ratio, bias), wanted @ weight + bias)
+    torch.testing.assert_close(skew_heads(call, ratio, bias), wanted @ weight + bias)
     if rescale:
-        heads = stability_and_heads(SoftmaxCall(q, k, v, x, 1 / 2, blend=blend), q, k, None, weight).heads
+        heads = stability_and_heads(call, q, k, None, weight).heads
         torch.testing.assert_close(heads, wanted @ weight)
 
 
 def test_attend_pads_nothing_into_the_result() -> None:
     q, k, v, _, alpha, _ = drawn(2, 3, 10, 5, 0)
     q, k = skewed(q, k, alpha)
-    torch.testing.assert_close(attend(q, k, v, 0.3), (0.3 * q @ k.mT).softmax(-1) @ v)
+    torch.testing.assert_close(attend(SoftmaxCall(q, k, v, v[:, 0], 0.3)), (0.3 * q @ k.mT).softmax(-1) @ v)
 
 
 @pytest.mark.parametrize("budget", [1, 40, 200, 1000, 10**6])

@@ -10,8 +10,8 @@ from skewbench.eval.figures import rows, symmetric
 from skewbench.sql.context import Context
 from skewbench.sql.declaration import Drawing
 from skewbench.vocabulary.measures import ANSWERS, measure_label
+from skewbench.vocabulary.stages import SHOWN
 
-STAGES = ["down", "mid", "up", "all"]
 _FEW = 4
 """So many metrics have room for their names upright on a phone."""
 _LEAST = 0.3
@@ -47,7 +47,7 @@ def correlations(frame: pl.DataFrame, labels: Mapping[str, str] | None = None) -
         ),
         alt.Y("name:N", sort=metrics, title=None, axis=alt.Axis(ticks=False, domain=False, labelLimit=140)),
     ).properties(width=alt.Step(43), height=alt.Step(30))
-    stages = [stage for stage in STAGES if stage in set(described["stage"])]
+    stages = [stage for stage in SHOWN if stage in set(described["stage"])]
     return panel.facet(column=alt.Column("stage:N", sort=stages, title=None), spacing=10)
 
 
@@ -82,7 +82,7 @@ def _described(frame: pl.DataFrame, labels: Mapping[str, str] | None) -> pl.Data
         )
         .with_columns((pl.col("stage") + " " + pl.col("symbol")).alias("line"))
         .sort(
-            pl.col("stage").replace_strict(STAGES, range(len(STAGES)), default=len(STAGES)),
+            pl.col("stage").replace_strict(SHOWN, range(len(SHOWN)), default=len(SHOWN)),
             pl.col("measure").replace_strict(known, range(len(known)), default=len(known)),
             maintain_order=True,
         )

@@ -13,5 +13,5 @@ WHERE (getvariable('verdict')::VARCHAR IS NULL OR r.verdict = getvariable('verdi
 ORDER BY
     runs.created DESC, r.run_id,
     verdict_place(r.verdict),
-    NOT r.required, r.cell, r.kind, r.metric, list_position(['all', 'down', 'mid', 'up'], r.stage),
+    NOT r.required, r.cell, r.kind, r.metric, r.stage <> 'all', stage_place(r.stage),
     r."set";

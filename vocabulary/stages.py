@@ -1,0 +1,12 @@
+"""The stages of a model, in the order in which answers show them."""
+
+UNET = ("down", "mid", "up")
+"""The stages of a UNet, in the order of its blocks' numbers."""
+TRANSFORMER = ("early", "middle", "late")
+"""The stages of a transformer: thirds of its self-attentions, by depth."""
+STAGES = (*UNET, "none", *TRANSFORMER)
+"""All of them. "none": an attention outside of a UNet's stages, or a lone layer."""
+ALL = "all"
+"""In answers: the mean over a model's blocks."""
+SHOWN = (*STAGES, ALL)
+"""What answers show, in this order."""
