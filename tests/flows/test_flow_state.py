@@ -14,9 +14,9 @@ from skewbench.vocabulary.errors import InputError, RunError
     [
         (Failed(data=InputError("seeds: no"), message="not this"), InputError, "^seeds: no$"),
         (Crashed(data=RunError("no worker left")), RunError, "^no worker left$"),
-        (Cancelled(message="by somebody"), RunError, "did not complete .Cancelled: by somebody."),
-        (Cancelled(), RunError, "did not complete .Cancelled."),
-        (Suspended(), RunError, "did not complete .Suspended"),
+        (Cancelled(message="by somebody"), RunError, "did not finish .Cancelled: by somebody."),
+        (Cancelled(), RunError, "did not finish .Cancelled."),
+        (Suspended(), RunError, "did not finish .Suspended"),
     ],
 )
 def test_what_did_not_complete_is_an_error(state: State[Any], kind: type[Exception], said: str) -> None:

@@ -165,7 +165,7 @@ def test_a_night_runs_by_its_schedule_and_waits_for_its_models_turn(server: Serv
     assert (run.status, run.experiment["repeat"]) == ("committed", f"{night['expected_start_time'][:19]}Z")
     assert server.ask(f"flow_runs/{night['id']}")["name"] == f"nightly tiny {run.experiment['repeat']}"
 
-    assert "nightly  is not scheduled" in server.command("up", "--nightly", "off").stdout
+    assert "nightly  not scheduled" in server.command("up", "--nightly", "off").stdout
     assert not _scheduled(server)
 
 

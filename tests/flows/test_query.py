@@ -91,7 +91,7 @@ def test_a_missing_metric_is_told_beside_the_rows(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], lake: str
 ) -> None:
     assert run(monkeypatch, "query", "correlations", "--lake", lake, "--format", "csv") == 0
-    assert "note: image_reward is not there: weights missing" in capsys.readouterr().err
+    assert "note: image_reward is missing: weights missing" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_a_missing_metric_is_told_beside_the_rows(
             ["worst_fraction"],
             "note: 3 metrics have no values (hps, image_reward, pickscore): `skewbench runs show RUN`",
         ),
-        (["change_by_alignment", "--set", "metric=hps"], "note: hps is not there: weights missing"),
+        (["change_by_alignment", "--set", "metric=hps"], "note: hps is missing: weights missing"),
         (["change_by_alignment"], ""),
         (["speed"], ""),
     ],

@@ -107,10 +107,13 @@ def test_a_command_whose_server_went_away_says_so(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("postgresql://me:secret@host/runs", r"--database postgresql://…: a URL postgresql\+asyncpg://… or sqlite"),
-        ("mysql+aiomysql://me:secret@host/runs", r"--database mysql\+aiomysql://…: a URL"),
-        ("me:secret@host/runs", "--database: a URL"),
-        ("me:secret@host://runs", "--database: a URL"),
+        (
+            "postgresql://me:secret@host/runs",
+            r"--database postgresql://…: not supported; use a URL postgresql\+asyncpg",
+        ),
+        ("mysql+aiomysql://me:secret@host/runs", r"--database mysql\+aiomysql://…: not supported; use a URL"),
+        ("me:secret@host/runs", "--database: not supported; use a URL"),
+        ("me:secret@host://runs", "--database: not supported; use a URL"),
     ],
 )
 def test_a_database_that_prefect_has_no_driver_for(home: Path, url: str, said: str) -> None:
