@@ -1,6 +1,5 @@
 """What takes the place of a self-attention's softmax: the knob acts, the recorder measures."""
 
-from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +13,7 @@ from skewbench.stability.control import count_branches
 from skewbench.stability.interception import Softmax, is_watched
 from skewbench.stability.knobs import AttentionKnob, covers
 from skewbench.stability.loop import Position
-from skewbench.stability.measures import symmetry_indices
+from skewbench.stability.measures import coupling_measures
 from skewbench.stability.recorder import Recorder
 from skewbench.stability.retrieval import attend, skew_heads, stability_and_heads
 from skewbench.stability.softmax import Kernel, SoftmaxCall, Text
@@ -65,7 +64,7 @@ class SelfAttention:
         if recorder:
             values = {} if found.means is None else dict(zip(RETRIEVAL_MEASURES, found.means, strict=True))
             values |= {} if found.text_mass is None else {"text_mass": found.text_mass}
-            values |= symmetries(recorder.measures, before.q, before.k, before.tokens)
+            values |= coupling_measures(recorder.measures, before.q, before.k, before.tokens)
             controls = knob.controlled(call) if knob else unperturbed(before.q)
             names = self.position.branches(call.branches)
             recorder.write(self.block, self.position.step, names, values, controls)
@@ -155,19 +154,6 @@ def without_autocast(device: torch.device) -> AbstractContextManager[None]:
 def with_bias(heads: Float[Tensor, "B H L d"], bias: Float[Tensor, "H 1 d"] | None) -> Float[Tensor, "B H L d"]:
     """The heads' output with the value projection's bias, where it has one."""
     return heads if bias is None else heads + bias
-
-
-def symmetries(
-    wanted: Sequence[str],
-    q: Float[Tensor, "B H L d"],
-    k: Float[Tensor, "B H L d"],
-    tokens: Float[Tensor, "B L"] | None = None,
-) -> dict[str, Float[Tensor, "B H"]]:
-    """The symmetry indices among the measures that are wanted."""
-    if not {"symmetry", "symmetry_raw"} & set(wanted):
-        return {}
-    raw, without_mean = symmetry_indices(q, k, tokens)
-    return {"symmetry_raw": raw, "symmetry": without_mean}  # a recorder drops what it was not asked for
 
 
 def unperturbed(q: Float[Tensor, "B H L d"]) -> dict[str, Float[Tensor, "B"]]:

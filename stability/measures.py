@@ -4,6 +4,7 @@ For a feature column, s is the column without its token mean, at unit length, an
 C x C matrix is formed: M_sym s = (q (k's) + k (q's)) / 2 goes through the head width d.
 """
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 import torch
@@ -89,6 +90,26 @@ def symmetry_indices(
     count = pair.shape[-2] if tokens is None else tokens.sum(dim=-1)[:, None, None, None]
     gram = apart.mT @ apart
     return _eta(gram + count * mean.mT * mean), _eta(gram)
+
+
+def coupling_measures(
+    wanted: Collection[str],
+    q: Float[Tensor, "B H L d"],
+    k: Float[Tensor, "B H L d"],
+    tokens: Float[Tensor, "B L"] | None = None,
+) -> dict[str, Float[Tensor, "B H"]]:
+    """Compute the measures of q and k alone, by their names in `skewbench.vocabulary.measures`.
+
+    Args:
+        wanted: Names of measures. Nothing is computed for others; more than these may be returned.
+        q: What enters the softmax.
+        k: As `q`.
+        tokens: As for `measure`.
+    """
+    if not {"symmetry", "symmetry_raw"} & set(wanted):
+        return {}
+    raw, without_mean = symmetry_indices(q, k, tokens)
+    return {"symmetry_raw": raw, "symmetry": without_mean}
 
 
 def _eta(gram: Float[Tensor, "B H e e"]) -> Float[Tensor, "B H"]:

@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import torch
@@ -22,13 +22,15 @@ from skewbench.storage.receipts import Receipt, write_receipt
 from skewbench.storage.records import Part
 from skewbench.storage.store import Store, open_store
 from skewbench.tasks.cell_scores import CellScores
-from skewbench.tasks.generate import ShardRows, generate_shard
 from skewbench.tasks.identity import build
 from skewbench.tasks.jobs import GenerateJob, Job, Needs, ScoreJob
 from skewbench.tasks.models import check_source, load_pipeline
 from skewbench.tasks.score import score_images
 from skewbench.tasks.setting import Setting
 from skewbench.vocabulary.errors import RunError
+
+if TYPE_CHECKING:  # diffusers takes seconds, and scoring does without
+    from skewbench.tasks.generate import ShardRows
 
 REASONS, LONGEST_REASON = 5, 300
 """Reasons that a receipt names, and characters of each."""
@@ -41,7 +43,7 @@ class _Computed:
     """What came of a job, before it is written."""
 
     run_id: str
-    rows: ShardRows | dict[str, pa.Table]
+    rows: "ShardRows | dict[str, pa.Table]"
     seconds: float
 
 
@@ -114,8 +116,10 @@ class Worker:
         rows = self._generate(self._setting, job)
         return _Computed(self._setting.run_id, rows, time.perf_counter() - began)
 
-    def _generate(self, setting: Setting, job: GenerateJob) -> ShardRows:
+    def _generate(self, setting: Setting, job: GenerateJob) -> "ShardRows":
         """The batch that memory was once enough for is the next one's: a worker has one device."""
+        from skewbench.tasks.generate import generate_shard
+
         batch = min(self._batch, setting.batch)
         rows = generate_shard(self._pipeline, setting, job.shard, job.one_by_one, dict(job.given_up), batch)
         if not job.one_by_one:
@@ -151,16 +155,16 @@ class Worker:
         return tuple(write_part(self._store, name, run_id, job, attempt, rows) for name, rows in tables.items())
 
 
-def _reasons(rows: ShardRows | dict[str, pa.Table]) -> dict[str, int]:
+def _reasons(rows: "ShardRows | dict[str, pa.Table]") -> dict[str, int]:
     """The commonest reasons why samples have no usable image, and of how many samples each is."""
-    if not isinstance(rows, ShardRows):
+    if isinstance(rows, dict):
         return {}
     reasons = (" ".join(str(row["reason"]).split()) for row in rows.samples if row["status"] != "ok")
     return dict(Counter(reason[:LONGEST_REASON] for reason in reasons).most_common(REASONS))
 
 
-def _tables(rows: ShardRows | dict[str, pa.Table]) -> tuple[dict[str, pa.Table], dict[str, int]]:
+def _tables(rows: "ShardRows | dict[str, pa.Table]") -> tuple[dict[str, pa.Table], dict[str, int]]:
     """Rows by table, and what a receipt counts: a generated shard's samples by status, scores by table."""
-    if isinstance(rows, ShardRows):
-        return rows.tables(), dict(Counter(row["status"] for row in rows.samples))
-    return rows, {name: table.num_rows for name, table in rows.items()}
+    if isinstance(rows, dict):
+        return rows, {name: table.num_rows for name, table in rows.items()}
+    return rows.tables(), dict(Counter(row["status"] for row in rows.samples))

@@ -7,8 +7,12 @@ import sysconfig
 from pathlib import Path
 
 import pytest
+import yaml
 
-from tests.flows.command import write_experiment
+from skewbench.storage.manifest import find_run
+from skewbench.storage.store import LocalStore
+from tests.flows.command import SMALL, write_experiment
+from tests.flows.serving import served
 
 ROOT = Path(__file__).parents[1]
 MISLEADING = (
@@ -82,6 +86,19 @@ def test_a_run_in_a_folder_of_misleading_names(installed: Path, misleading: Path
     count, where = _run([str(installed / "python"), "-P", "-c", code], cwd=misleading).split()
     assert int(count) == 4
     assert Path(where).is_relative_to(installed.parent)
+
+
+def test_a_served_flow_in_a_folder_of_misleading_names(
+    installed: Path, misleading: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """`skewbench up`, the flow that it runs, and that flow's workers import the installed package alone."""
+    folder = tmp_path_factory.mktemp("up")
+    with served(folder, skewbench=[str(installed / "skewbench")], cwd=misleading) as server:
+        smallest = {**SMALL, "prompts": {"source": "scenes", "count": 1, "objects": [1]}, "metrics": ["contrast"]}
+        experiment = {"yaml": yaml.safe_dump({**smallest, "generation": {"steps": 1}})}
+        flow_run = server.launch("benchmark", experiment=experiment, lake=str(server.lake))
+        assert server.end_of(flow_run) == "COMPLETED", server.log(flow_run)
+    assert find_run(LocalStore(server.lake), None).status == "committed"
 
 
 def _run(command: list[str], cwd: Path | None = None, home: Path | None = None) -> str:

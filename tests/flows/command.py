@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +31,19 @@ def write_experiment(folder: Path, **changes: Any) -> str:
 
 
 def skewbench(
-    *arguments: str, home: Path, cwd: Path | None = None, typed: str | None = None
+    *arguments: str, home: Path | Mapping[str, str], cwd: Path | None = None, typed: str | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run the command with a Prefect home of its own. `typed`: what it reads."""
-    environment = {**os.environ, "PREFECT_HOME": str(home), "COLUMNS": "200"}
+    """Run the command as a person would.
+
+    Args:
+        arguments: Of the command.
+        home: Its Prefect home, in which it starts a server of its own; or the variables of a server that is up.
+        cwd: Its working folder.
+        typed: What it reads from standard input.
+    """
+    environment = {**os.environ, "COLUMNS": "200"}
     environment.pop("PREFECT_API_URL", None)
     environment.pop("RAY_ADDRESS", None)
+    environment |= {"PREFECT_HOME": str(home)} if isinstance(home, Path) else home
     command = [sys.executable, "-c", "from skewbench.flows.cli import main; main()", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=600, env=environment, cwd=cwd, input=typed)

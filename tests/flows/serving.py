@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,6 +20,7 @@ from tests.ports import free_port
 
 PATIENCE = 540.0
 """Seconds that anything may take, on a slow and busy machine."""
+SKEWBENCH = (sys.executable, "-c", "from skewbench.flows.cli import main; main()")
 
 
 def wait_for(what: str, condition: Callable[[], Any], every: float = 0.2) -> Any:
@@ -40,17 +41,19 @@ class Server:
     home: Path
     lake: Path
     environment: dict[str, str]
+    skewbench: Sequence[str] = SKEWBENCH
+    cwd: Path | None = None
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run `skewbench` as a person with this server would."""
-        command = [sys.executable, "-c", "from skewbench.flows.cli import main; main()", *arguments]
-        return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, env=self.environment)
+        options: dict[str, Any] = {"timeout": PATIENCE, "env": self.environment, "cwd": self.cwd}
+        return subprocess.run([*self.skewbench, *arguments], capture_output=True, text=True, **options)
 
     def starting(self, *arguments: str) -> "subprocess.Popen[str]":
         """The same, while it runs; with processes of its own group, as in a terminal."""
-        command = [sys.executable, "-c", "from skewbench.flows.cli import main; main()", *arguments]
-        pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        return subprocess.Popen(command, env=self.environment, start_new_session=True, **pipes)
+        options: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        options |= {"env": self.environment, "cwd": self.cwd, "start_new_session": True}
+        return subprocess.Popen([*self.skewbench, *arguments], **options)
 
     @property
     def secret(self) -> str:
@@ -111,15 +114,24 @@ class Server:
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[Server]:
-    """A server that is up. Whatever happens, it is ended."""
+def served(folder: Path, skewbench: Sequence[str] = SKEWBENCH, cwd: Path | None = None) -> Iterator[Server]:
+    """A server that is up. Whatever happens, it is ended.
+
+    Args:
+        folder: Where its home and its lake are.
+        skewbench: The command.
+        cwd: Working folder of the command, and so of the flows that it runs.
+    """
     port = free_port()
     environment = {**os.environ, "PREFECT_HOME": str(folder / "prefect"), "SKEWBENCH_LAKE": str(folder / "lake")}
     environment["PREFECT_SERVER_CONCURRENCY_MAXIMUM_CONCURRENCY_SLOT_WAIT_SECONDS"] = "2"  # 30, of an hour's run
     environment["PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS"] = "3"  # 60
     for name in ("PREFECT_API_URL", "PREFECT_API_AUTH_STRING", "PREFECT_SERVER_API_AUTH_STRING", "RAY_ADDRESS", MARK):
         environment.pop(name, None)
-    server = Server(f"http://127.0.0.1:{port}", folder / "prefect", folder / "lake", environment)
+    if skewbench != SKEWBENCH:
+        environment.pop("PYTHONPATH", None)
+    url = f"http://127.0.0.1:{port}"
+    server = Server(url, folder / "prefect", folder / "lake", environment, skewbench, cwd)
     try:
         started = server.command("up", "--port", str(port))
         assert started.returncode == 0, started.stderr

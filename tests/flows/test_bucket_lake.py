@@ -17,7 +17,7 @@ from tests.flows.command import skewbench, write_experiment
 from tests.object_store import S3Server
 
 
-def _killed_after_a_receipt(experiment: str, store: Store, home: Path) -> None:
+def _killed_after_a_receipt(experiment: str, store: Store, prefect: dict[str, str]) -> None:
     """Start a run as a person would, and kill its driver once a shard is done."""
     command = [
         sys.executable,
@@ -28,7 +28,7 @@ def _killed_after_a_receipt(experiment: str, store: Store, home: Path) -> None:
         "--lake",
         store.lake,
     ]
-    environment = {**os.environ, "PREFECT_HOME": str(home)}
+    environment = {**os.environ, **prefect}
     with subprocess.Popen(
         command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     ) as driver:
@@ -45,22 +45,26 @@ def _begun(store: Store) -> bool:
 
 
 @pytest.mark.timeout(2400)
-def test_a_killed_run_goes_on_and_is_looked_at(bucket_lake: str, tmp_path: Path, s3_server: S3Server) -> None:
-    store, home, experiment = open_store(bucket_lake), tmp_path / "prefect", write_experiment(tmp_path)
-    _killed_after_a_receipt(experiment, store, home)
+def test_a_killed_run_is_resumed_and_shown(
+    bucket_lake: str, tmp_path: Path, s3_server: S3Server, prefect: dict[str, str]
+) -> None:
+    store, experiment = open_store(bucket_lake), write_experiment(tmp_path)
+    _killed_after_a_receipt(experiment, store, prefect)
     kept = {path: store.read(path) for path in store.list("_receipts")}
-    done = skewbench("run", experiment, "--lake", bucket_lake, home=home)
+    done = skewbench("run", experiment, "--lake", bucket_lake, home=prefect)
     assert done.returncode == 0, done.stderr
     assert f"report: {bucket_lake}/_reports/" in done.stdout
     assert {path: store.read(path) for path in kept} == kept  # what was done was not done again
-    report = skewbench("report", "--lake", bucket_lake, home=home, cwd=tmp_path)
+    report = skewbench("report", "--lake", bucket_lake, home=prefect, cwd=tmp_path)
     copy = next(tmp_path.glob("small-*.html"))
     assert str(copy) in report.stdout
     assert copy.read_bytes() == store.read(f"_reports/{copy.name}")
-    counted = skewbench("sql", "SELECT count(*) AS n FROM images", "--lake", bucket_lake, "--format", "json", home=home)
+    counted = skewbench(
+        "sql", "SELECT count(*) AS n FROM images", "--lake", bucket_lake, "--format", "json", home=prefect
+    )
     assert json.loads(counted.stdout) == [{"n": 16}]
     assert "is read through" in counted.stderr
-    assert "nothing to do" in skewbench("run", experiment, "--lake", bucket_lake, home=home).stdout
+    assert "nothing to do" in skewbench("run", experiment, "--lake", bucket_lake, home=prefect).stdout
     every = [done.stdout, done.stderr, report.stdout, report.stderr, counted.stderr]
     assert not any(s3_server.environment["AWS_SECRET_ACCESS_KEY"] in text for text in every)
 

@@ -93,36 +93,36 @@ def test_no_credential_is_in_the_lake_or_in_a_log(lake: Path, home: Path) -> Non
             assert found.fetchall() == [(0,)], table
 
 
-def test_second_time_does_no_work(lake: Path, home: Path) -> None:
+def test_second_time_does_no_work(lake: Path, prefect: dict[str, str]) -> None:
     before = _files(lake)
-    again = skewbench("run", str(lake.parent / "small.yaml"), "--lake", str(lake), home=home)
+    again = skewbench("run", str(lake.parent / "small.yaml"), "--lake", str(lake), home=prefect)
     assert again.returncode == 0
     assert "nothing to do" in again.stdout
     assert _files(lake) == before
 
 
-def test_the_same_experiment_gives_the_same_images(lake: Path, home: Path) -> None:
+def test_the_same_experiment_gives_the_same_images(lake: Path, prefect: dict[str, str]) -> None:
     """Bit by bit, in another lake, cut into other shards."""
     workers = {"count": 2, "batch": 4, "shard": 8}
     (lake.parent / "again").mkdir()
     experiment = write_experiment(lake.parent / "again", workers=workers)
-    done = skewbench("run", experiment, "--lake", str(lake.parent / "again/lake"), home=home)
+    done = skewbench("run", experiment, "--lake", str(lake.parent / "again/lake"), home=prefect)
     assert done.returncode == 0, done.stderr
     assert _images(lake.parent / "again/lake") == _images(lake)
 
 
-def test_broken_parts_are_found_sent_back_and_made_again(lake: Path, home: Path) -> None:
+def test_broken_parts_are_found_sent_back_and_made_again(lake: Path, prefect: dict[str, str]) -> None:
     before = _images(lake)
     victim = sorted((lake / "images").rglob("*.parquet"))[0]
     victim.write_bytes(victim.read_bytes()[:-100])
-    found = skewbench("verify", "--lake", str(lake), home=home)
+    found = skewbench("verify", "--lake", str(lake), home=prefect)
     assert (found.returncode, found.stdout.count("bytes, not")) == (1, 1)
-    assert skewbench("verify", "--repair", "--lake", str(lake), home=home).returncode == 0
+    assert skewbench("verify", "--repair", "--lake", str(lake), home=prefect).returncode == 0
     kept = {path for path in _files(lake) if "/images/" in path}
-    assert skewbench("run", str(lake.parent / "small.yaml"), "--lake", str(lake), home=home).returncode == 0
+    assert skewbench("run", str(lake.parent / "small.yaml"), "--lake", str(lake), home=prefect).returncode == 0
     assert kept <= set(_files(lake))
     assert _images(lake) == before
-    assert skewbench("verify", "--lake", str(lake), home=home).returncode == 0
+    assert skewbench("verify", "--lake", str(lake), home=prefect).returncode == 0
 
 
 def test_what_a_reader_stumbles_over_is_named(lake: Path) -> None:
@@ -144,12 +144,12 @@ def test_what_a_reader_stumbles_over_is_named(lake: Path) -> None:
 
 @pytest.mark.parametrize("cell", ["baseline", "skew"])
 def test_replay_draws_the_image_again(
-    lake: Path, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cell: str
+    lake: Path, prefect: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cell: str
 ) -> None:
     with sql.connect(lake) as connection:
         found = connection.execute("SELECT sample_id FROM samples WHERE cell = ? ORDER BY 1", [cell]).fetchall()
     sample = found[0][0]
-    script = skewbench("replay", sample, "--lake", str(lake), home=home)
+    script = skewbench("replay", sample, "--lake", str(lake), home=prefect)
     assert script.returncode == 0, script.stderr
     (tmp_path / "script.py").write_text(script.stdout)
     monkeypatch.chdir(tmp_path)
@@ -175,26 +175,26 @@ def test_replay_draws_the_image_again(
         (["doctor"], "shapes-xl"),
     ],
 )
-def test_commands_on_the_lake(lake: Path, home: Path, arguments: list[str], said: str) -> None:
-    done = skewbench(*arguments, "--lake", str(lake), home=home)
+def test_commands_on_the_lake(lake: Path, prefect: dict[str, str], arguments: list[str], said: str) -> None:
+    done = skewbench(*arguments, "--lake", str(lake), home=prefect)
     assert done.returncode == 0, done.stderr
     assert said in done.stdout
 
 
-def test_compacted_run_is_still_done(lake: Path, home: Path) -> None:
+def test_compacted_run_is_still_done(lake: Path, prefect: dict[str, str]) -> None:
     before = _images(lake)
-    assert skewbench("compact", "--lake", str(lake), home=home).returncode == 0
+    assert skewbench("compact", "--lake", str(lake), home=prefect).returncode == 0
     assert len(list((lake / "samples").rglob("*.parquet"))) == 1
     assert _images(lake) == before
-    again = skewbench("run", str(lake.parent / "small.yaml"), "--lake", str(lake), home=home)
+    again = skewbench("run", str(lake.parent / "small.yaml"), "--lake", str(lake), home=prefect)
     assert (again.returncode, "nothing to do" in again.stdout) == (0, True)
-    assert skewbench("verify", "--lake", str(lake), home=home).returncode == 0
+    assert skewbench("verify", "--lake", str(lake), home=prefect).returncode == 0
 
 
-def test_more_metrics_are_scored_once(lake: Path, home: Path) -> None:
+def test_more_metrics_are_scored_once(lake: Path, prefect: dict[str, str]) -> None:
     """What lacks its weights is NULL with the reason; a second time there is nothing to do."""
     arguments = ("score", "small", "--metrics", "binding,contrast,clip_score", "--weights", str(lake / "none"))
-    done = skewbench(*arguments, "--lake", str(lake), home=home)
+    done = skewbench(*arguments, "--lake", str(lake), home=prefect)
     assert done.returncode == 0, done.stderr
     assert "no clip_score: weights clip-vit-l-14 are not on this machine" in done.stdout
     with sql.connect(lake) as connection:
@@ -203,19 +203,19 @@ def test_more_metrics_are_scored_once(lake: Path, home: Path) -> None:
     assert (counts["clip_score"], counts["contrast"][0]) == ((16, 0), 16)
     assert counts["contrast"][1] > 0
     before = _files(lake)
-    assert "nothing to do" in skewbench(*arguments, "--lake", str(lake), home=home).stdout
+    assert "nothing to do" in skewbench(*arguments, "--lake", str(lake), home=prefect).stdout
     assert _files(lake) == before
 
 
-def test_statements_are_read_from_a_pipe(lake: Path, home: Path) -> None:
+def test_statements_are_read_from_a_pipe(lake: Path, prefect: dict[str, str]) -> None:
     typed = "SELECT count(*) AS n\nFROM samples;\nSELECT 41 + 1 AS n"
-    done = skewbench("sql", "--format", "csv", "--lake", str(lake), home=home, typed=typed)
+    done = skewbench("sql", "--format", "csv", "--lake", str(lake), home=prefect, typed=typed)
     assert (done.returncode, done.stdout.split()) == (0, ["n", "16", "n", "42"])
-    refused = skewbench("sql", "--lake", str(lake), home=home, typed="DROP VIEW samples;")
+    refused = skewbench("sql", "--lake", str(lake), home=prefect, typed="DROP VIEW samples;")
     assert (refused.returncode, "DROP is refused" in refused.stderr) == (2, True)
 
 
-def test_removing_a_run(lake: Path, home: Path) -> None:
+def test_removing_a_run(lake: Path, prefect: dict[str, str]) -> None:
     other = lake.parent / "again/lake"
-    assert skewbench("runs", "rm", "small", "--yes", "--lake", str(other), home=home).returncode == 0
+    assert skewbench("runs", "rm", "small", "--yes", "--lake", str(other), home=prefect).returncode == 0
     assert set(_files(other)) <= {"_temporary/.lock"}  # of the folder, not of the run

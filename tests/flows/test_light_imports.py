@@ -23,6 +23,10 @@ def test_a_driver_needs_no_torch() -> None:
     assert {"torch", "diffusers", "transformers"}.isdisjoint(_heavy_after("import skewbench.flows.serving.deployments"))
 
 
+def test_a_worker_that_only_scores_needs_no_diffusers() -> None:
+    assert {"diffusers", "transformers"}.isdisjoint(_heavy_after("import skewbench.tasks.worker"))
+
+
 def test_a_knob_is_made_without_torch() -> None:
     code = "from skewbench.stability import Skew, Temperature; Skew(1.2, 5.0); Temperature(1.1)"
     assert _heavy_after(code) == []

@@ -32,11 +32,6 @@ NIGHTLY = {"baseline": "main", "keep": 1, "margins": [{"metric": "contrast", "ma
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("prefect")
-
-
-@pytest.fixture(scope="module")
 def experiment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The file of an experiment of 4 images."""
     path = tmp_path_factory.mktemp("nights") / "small.yaml"
@@ -50,13 +45,13 @@ def experiment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_nights(experiment: Path, home: Path) -> None:
+def test_nights(experiment: Path, prefect: dict[str, str]) -> None:
     lake = experiment.parent / "lake"
     store = LocalStore(lake)
 
     def night_of(day: int) -> str:
         time = f"2026-05-{day:02d}T02:00Z"
-        done = skewbench("nightly", str(experiment), "--night", time, "--lake", str(lake), home=home)
+        done = skewbench("nightly", str(experiment), "--night", time, "--lake", str(lake), home=prefect)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
