@@ -4,7 +4,15 @@ import json
 from pathlib import Path
 
 import torch
-from diffusers import AutoencoderKL, EulerDiscreteScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers import (
+    AutoencoderKL,
+    EulerDiscreteScheduler,
+    FlowMatchEulerDiscreteScheduler,
+    SD3Transformer2DModel,
+    StableDiffusion3Pipeline,
+    StableDiffusionPipeline,
+    UNet2DConditionModel,
+)
 
 from skewbench.tasks.shapes_xl.architecture import TEXT_WIDTH, pipeline, text_encoders, write_tokenizer
 
@@ -77,6 +85,35 @@ def save_tiny_sd1(folder: Path, seed: int = 0) -> Path:
         feature_extractor=None,
         requires_safety_checker=False,
     )
+    whole.save_pretrained(folder, safe_serialization=True)
+    return folder
+
+
+def save_tiny_sd3(folder: Path, seed: int = 0) -> Path:
+    """Save a tiny Stable Diffusion 3 with random weights: joint attention, two text encoders, no T5."""
+    torch.manual_seed(seed)
+    tokenizer = write_tokenizer(folder / "words")
+    _, second = text_encoders(tokenizer)
+    transformer = SD3Transformer2DModel(
+        sample_size=SIZE // 2,
+        patch_size=2,
+        in_channels=4,
+        out_channels=4,
+        num_layers=3,
+        attention_head_dim=8,
+        num_attention_heads=2,
+        caption_projection_dim=16,
+        joint_attention_dim=2 * TEXT_WIDTH,
+        pooled_projection_dim=2 * TEXT_WIDTH,
+        pos_embed_max_size=SIZE // 2,
+        qk_norm="rms_norm",
+    )
+    vae = _autoencoder()
+    vae.register_to_config(shift_factor=0.0)
+    encoders = {"text_encoder": second, "text_encoder_2": second, "text_encoder_3": None}
+    tokenizers = {"tokenizer": tokenizer, "tokenizer_2": tokenizer, "tokenizer_3": None}
+    schedule = FlowMatchEulerDiscreteScheduler(shift=3.0)
+    whole = StableDiffusion3Pipeline(vae=vae, transformer=transformer, scheduler=schedule, **encoders, **tokenizers)
     whole.save_pretrained(folder, safe_serialization=True)
     return folder
 
