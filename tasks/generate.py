@@ -17,7 +17,7 @@ from jaxtyping import Float
 from PIL import Image
 
 from skewbench.eval.scoring.images import is_blank
-from skewbench.stability import Recorder, perturb
+from skewbench.stability import Loop, Recorder, perturb
 from skewbench.storage.columns import IDS, table_of_rows
 from skewbench.storage.tables.images import IMAGES
 from skewbench.storage.tables.samples import SAMPLES
@@ -154,7 +154,8 @@ def generate_batch(
     )
     calls = family.model_calls(pipeline, generation.steps)
     denoiser, kernel = getattr(pipeline, family.denoiser), generation.attention_kernel
-    with perturb(denoiser, knob, recorder, samples=len(samples), steps=calls, kernel=kernel):
+    loop = Loop(pipeline.scheduler, family.calls) if family.calls else None
+    with perturb(denoiser, knob, recorder, samples=len(samples), steps=calls, kernel=kernel, loop=loop):
         return family.generate(pipeline, request)
 
 

@@ -68,9 +68,14 @@ def _drawn(cell: Cell, family: Family, steps: int, attention_kernel: str) -> tup
     name, module = kind.__name__, kind.__module__
     settings = ", ".join(f"{field.name}={getattr(knob, field.name)!r}" for field in fields(knob) if field.repr)
     kernel = "" if attention_kernel == "torch" else f", kernel={attention_kernel!r}"
-    given = f"{name}({settings}), samples=1, steps=len(pipeline.scheduler.timesteps){kernel}"
-    perturbed = f"with perturb(pipeline.{family.denoiser}, {given}):"
-    lines = f"pipeline.scheduler.set_timesteps({steps})\n{perturbed}\n    image = generate()"
+    if family.calls:  # such a scheduler has no timesteps before it is called
+        names, before, count = ["Loop", "perturb"], "", f"{steps} * pipeline.scheduler.order"
+        loop = f", loop=Loop(pipeline.scheduler, {family.calls!r})"
+    else:
+        names, loop, count = ["perturb"], "", "len(pipeline.scheduler.timesteps)"
+        before = f"pipeline.scheduler.set_timesteps({steps})\n"
+    given = f"{name}({settings}), samples=1, steps={count}{kernel}{loop}"
+    lines = f"{before}with perturb(pipeline.{family.denoiser}, {given}):\n    image = generate()"
     if module.startswith("skewbench."):
-        return f"from skewbench.stability import {name}, perturb\n", lines
-    return f"from skewbench.stability import perturb\nfrom {module} import {name}\n", lines
+        return f"from skewbench.stability import {', '.join(sorted([name, *names]))}\n", lines
+    return f"from skewbench.stability import {', '.join(names)}\nfrom {module} import {name}\n", lines

@@ -39,7 +39,7 @@ def save_tiny_sdxl(folder: Path, seed: int = 0) -> Path:
         projection_class_embeddings_input_dim=TEXT_WIDTH + 6 * 8,
         norm_num_groups=4,
     )
-    vae = _autoencoder()
+    vae = autoencoder()
     parts = {"vae": vae, "unet": unet, "text_encoder": first, "text_encoder_2": second}
     schedule = EulerDiscreteScheduler(beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012)
     whole = pipeline({**parts, "tokenizer": tokenizer, "tokenizer_2": tokenizer}, schedule)
@@ -47,7 +47,8 @@ def save_tiny_sdxl(folder: Path, seed: int = 0) -> Path:
     return folder
 
 
-def _autoencoder() -> AutoencoderKL:
+def autoencoder() -> AutoencoderKL:
+    """A tiny autoencoder, 2x down."""
     return AutoencoderKL(
         latent_channels=4,
         down_block_types=("DownEncoderBlock2D", "DownEncoderBlock2D"),
@@ -73,7 +74,7 @@ def save_tiny_sd1(folder: Path, seed: int = 0) -> Path:
         cross_attention_dim=TEXT_WIDTH,
         norm_num_groups=4,
     )
-    vae = _autoencoder()
+    vae = autoencoder()
     schedule = EulerDiscreteScheduler(beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, steps_offset=1)
     whole = StableDiffusionPipeline(
         vae=vae,
@@ -108,7 +109,7 @@ def save_tiny_sd3(folder: Path, seed: int = 0) -> Path:
         pos_embed_max_size=SIZE // 2,
         qk_norm="rms_norm",
     )
-    vae = _autoencoder()
+    vae = autoencoder()
     vae.register_to_config(shift_factor=0.0)
     encoders = {"text_encoder": second, "text_encoder_2": second, "text_encoder_3": None}
     tokenizers = {"tokenizer": tokenizer, "tokenizer_2": tokenizer, "tokenizer_3": None}

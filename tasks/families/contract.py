@@ -51,7 +51,9 @@ class Family(ABC):
     denoiser: ClassVar[str]
     """Attribute of the pipeline that holds the model whose self-attention is perturbed and measured."""
     branches: ClassVar[tuple[str, ...]]
-    """Predictions of guidance in the order in which the denoiser computes them."""
+    """Predictions of guidance, in the order of a batch's rows."""
+    calls: ClassVar[tuple[str, ...]] = ()
+    """The branches that a step calls the denoiser for one by one, in this order; empty: one call for all of them."""
     medium: ClassVar[Medium] = "image"
     parts: ClassVar[tuple[str, ...]]
     """Folders of the model that must be there."""

@@ -25,9 +25,18 @@ from skewbench.tasks.report import report_run
 from skewbench.tasks.run import Run, commit, generation_left, prepare, scoring_left, start
 from skewbench.tasks.worker import Worker
 from tests.tasks.experiments import SKEW, small
-from tests.tiny import save_tiny_sd3
+from tests.tiny import SIZE, save_tiny_sd3
+from tests.tiny_families import save_tiny_deepfloyd, save_tiny_flux, save_tiny_pixart, save_tiny_pixart_sigma
 
-MODELS: dict[str, Callable[[Path], Path]] = {"StableDiffusion3Pipeline": save_tiny_sd3}
+MODELS: dict[str, Callable[[Path], Path]] = {
+    "StableDiffusion3Pipeline": save_tiny_sd3,
+    "FluxPipeline": save_tiny_flux,
+    "PixArtAlphaPipeline": save_tiny_pixart,
+    "PixArtSigmaPipeline": save_tiny_pixart_sigma,
+    "IFPipeline": save_tiny_deepfloyd,
+}
+JOINT = ("StableDiffusion3Pipeline", "FluxPipeline", "IFPipeline")
+"""Those with text among the keys of their self-attention."""
 CELLS = [{"name": "baseline", "knob": {"kind": "vanilla"}}, SKEW]
 
 
@@ -43,7 +52,8 @@ def lake(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 def _finished(folder: Path, model: Path) -> Run:
     torch.set_num_threads(1)
     changes: dict[str, Any] = {"cells": CELLS, "metrics": ["contrast"], "workers": {"batch": 1}}
-    run = prepare(small(model={"id": str(model)}, **changes), str(folder / "lake"))
+    changes |= {"model": {"id": str(model)}, "generation": {"steps": 2, "width": SIZE, "height": SIZE}}
+    run = prepare(small(**changes), str(folder / "lake"))
     worker = Worker(run.needs)
     with Lease(run.store, run.id) as lease:
         state = start(run, lease)
@@ -67,7 +77,8 @@ def test_every_sample_is_measured_in_every_block(lake: Path) -> None:
         assert rows == [(block.number, block.name, block.stage) for block in blocks]
         share = "SELECT min(text_mass), max(text_mass), bool_and(isfinite(energy)) FROM stability"
         low, high, finite = connection.execute(share).fetchone() or ()
-        assert 0 < low < high < 1
+        joint = find_run(LocalStore(lake / "lake"), None).identity["pipeline"] in JOINT
+        assert 0 < low < high < 1 if joint else low is None
         assert finite
         profile = sql.query(connection, "stability_profile")
         assert "text_mass" in profile.columns
@@ -83,7 +94,8 @@ def _experiment(lake: Path) -> Any:
 
 def test_the_report_shows_its_stages(lake: Path) -> None:
     page = Path(report_run(LocalStore(lake / "lake"), find_run(LocalStore(lake / "lake"), None).run_id))
-    assert "early" in page.read_text(encoding="utf-8")
+    text = page.read_text(encoding="utf-8")
+    assert "early" in text or "mid" in text
 
 
 @pytest.mark.parametrize("cell", ["baseline", "skew"])

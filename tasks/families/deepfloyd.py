@@ -1,0 +1,32 @@
+"""DeepFloyd IF, stage I: a UNet on pixels with text among the keys of its self-attention, guidance as rows."""
+
+from typing import Any, ClassVar
+
+from skewbench.tasks.families.contract import Config, Request
+from skewbench.tasks.families.registry import register
+from skewbench.tasks.families.text_to_image import TextToImage
+
+
+@register
+class DeepFloydIf(TextToImage):
+    """IFPipeline. No autoencoder: images are of the UNet's own size, 64 x 64 pixels.
+
+    Guidance runs the UNet once a step on rows [uncond; cond]. The UNet also predicts a variance.
+    """
+
+    name = "deepfloyd-if"
+    pipelines = ("IFPipeline",)
+    example = "DeepFloyd/IF-I-M-v1.0"
+    denoiser = "unet"
+    branches = ("uncond", "cond")
+    parts = ("unet", "text_encoder", "tokenizer", "scheduler")
+    loading: ClassVar = {"safety_checker": None, "feature_extractor": None, "watermarker": None}
+
+    def native_size(self, config: Config) -> tuple[int, int]:
+        """Return the size of the UNet's samples."""
+        pixels = config("unet")["sample_size"]
+        return pixels, pixels
+
+    def arguments(self, request: Request) -> dict[str, Any]:
+        """Take the prompt as it is."""
+        return {**super().arguments(request), "clean_caption": False}

@@ -1,0 +1,39 @@
+"""FLUX.1: joint attention on latents, flow matching, guidance distilled into the model."""
+
+from typing import Any, ClassVar
+
+from skewbench.tasks.families.contract import Config, Request
+from skewbench.tasks.families.registry import register
+from skewbench.tasks.families.text_to_image import TextToImage
+
+LATENT_PIXELS = 1024
+"""The model's configuration does not say what size it was trained for; this is the pipeline's default."""
+
+
+@register
+class Flux(TextToImage):
+    """FluxPipeline: FLUX.1-dev and models like it, and FLUX.1-schnell, which has no guidance.
+
+    The transformer is called once a step: `guidance` is an input of it. There is one branch, `cond`. Text tokens come
+    first, then image tokens, in the double blocks and in the single ones. The self-attentions are numbered by depth.
+    """
+
+    name = "flux"
+    pipelines = ("FluxPipeline",)
+    example = "black-forest-labs/FLUX.1-dev"
+    denoiser = "transformer"
+    branches = ("cond",)
+    calls: ClassVar = ("cond",)
+    parts = ("transformer", "vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "scheduler")
+
+    def native_size(self, config: Config) -> tuple[int, int]:
+        """Return the pipeline's default size."""
+        return LATENT_PIXELS, LATENT_PIXELS
+
+    def model_calls(self, pipeline: Any, steps: int) -> int:
+        """Count the steps of flow matching. The timesteps depend on the size, so they are set in the call alone."""
+        return steps * int(pipeline.scheduler.order)
+
+    def arguments(self, request: Request) -> dict[str, Any]:
+        """Read as many tokens as the smaller model does, for both."""
+        return {**super().arguments(request), "max_sequence_length": 256}

@@ -1,0 +1,35 @@
+"""PixArt-alpha and PixArt-Sigma: a transformer on latents with cross-attention to T5, guidance as rows of one batch."""
+
+from typing import Any
+
+from skewbench.tasks.families.contract import Request
+from skewbench.tasks.families.registry import register
+from skewbench.tasks.families.text_to_image import TextToImage
+
+
+class _PixArt(TextToImage):
+    denoiser = "transformer"
+    branches = ("uncond", "cond")
+    parts = ("transformer", "vae", "text_encoder", "tokenizer", "scheduler")
+
+    def arguments(self, request: Request) -> dict[str, Any]:
+        """Generate at the requested size, from the prompt as it is."""
+        return {**super().arguments(request), "use_resolution_binning": False, "clean_caption": False}
+
+
+@register
+class PixArtAlpha(_PixArt):
+    """PixArtAlphaPipeline. Guidance runs the transformer once a step on rows [uncond; cond]."""
+
+    name = "pixart-alpha"
+    pipelines = ("PixArtAlphaPipeline",)
+    example = "PixArt-alpha/PixArt-XL-2-1024-MS"
+
+
+@register
+class PixArtSigma(_PixArt):
+    """PixArtSigmaPipeline. Guidance runs the transformer once a step on rows [uncond; cond]."""
+
+    name = "pixart-sigma"
+    pipelines = ("PixArtSigmaPipeline",)
+    example = "PixArt-alpha/PixArt-Sigma-XL-2-1024-MS"

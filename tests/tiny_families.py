@@ -1,0 +1,130 @@
+"""Tiny models with random weights of the families beside SDXL: the real classes, saved in the hub's layout."""
+
+import string
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import (
+    DDPMScheduler,
+    DPMSolverMultistepScheduler,
+    FlowMatchEulerDiscreteScheduler,
+    FluxPipeline,
+    FluxTransformer2DModel,
+    IFPipeline,
+    PixArtAlphaPipeline,
+    PixArtSigmaPipeline,
+    PixArtTransformer2DModel,
+    UNet2DConditionModel,
+)
+from transformers import CLIPTextModel, T5Config, T5EncoderModel, T5Tokenizer
+
+from skewbench.tasks.shapes_xl.architecture import TEXT_WIDTH, text_encoders, write_tokenizer
+from tests.tiny import SIZE, autoencoder
+
+T5_WIDTH = 16
+
+
+def _t5() -> tuple[T5EncoderModel, T5Tokenizer]:
+    """A T5 encoder and a tokenizer of letters."""
+    pieces = ["<pad>", "</s>", "<unk>", "\N{LOWER ONE EIGHTH BLOCK}", *string.ascii_letters, *string.digits]
+    tokenizer = T5Tokenizer(vocab=[(piece, -2.0) for piece in pieces], extra_ids=0, model_max_length=32)
+    config = T5Config(
+        vocab_size=len(tokenizer), d_model=T5_WIDTH, d_kv=8, d_ff=16, num_layers=1, num_heads=2, dropout_rate=0.0
+    )
+    return T5EncoderModel(config).eval(), tokenizer
+
+
+def save_tiny_flux(folder: Path) -> Path:
+    """Save a tiny FLUX.1 with an input for guidance."""
+    torch.manual_seed(0)
+    tokenizer = write_tokenizer(folder / "words")
+    clip: CLIPTextModel = text_encoders(tokenizer)[0]
+    t5, t5_tokenizer = _t5()
+    transformer = FluxTransformer2DModel(
+        patch_size=1,
+        in_channels=16,
+        num_layers=1,
+        num_single_layers=2,
+        attention_head_dim=8,
+        num_attention_heads=2,
+        joint_attention_dim=T5_WIDTH,
+        pooled_projection_dim=TEXT_WIDTH,
+        guidance_embeds=True,
+        axes_dims_rope=(2, 2, 4),
+    )
+    vae = autoencoder()
+    vae.register_to_config(shift_factor=0.0)
+    whole = FluxPipeline(
+        scheduler=FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True),
+        vae=vae,
+        text_encoder=clip,
+        tokenizer=tokenizer,
+        text_encoder_2=t5,
+        tokenizer_2=t5_tokenizer,
+        transformer=transformer,
+    )
+    whole.save_pretrained(folder, safe_serialization=True)
+    return folder
+
+
+def save_tiny_pixart(folder: Path, pipeline: Any = PixArtAlphaPipeline) -> Path:
+    """Save a tiny PixArt."""
+    torch.manual_seed(0)
+    t5, t5_tokenizer = _t5()
+    transformer = PixArtTransformer2DModel(
+        num_attention_heads=2,
+        attention_head_dim=8,
+        in_channels=4,
+        out_channels=8,
+        num_layers=3,
+        cross_attention_dim=16,
+        sample_size=SIZE // 2,
+        patch_size=2,
+        caption_channels=T5_WIDTH,
+        use_additional_conditions=False,
+    )
+    parts = {"vae": autoencoder(), "text_encoder": t5, "tokenizer": t5_tokenizer, "transformer": transformer}
+    pipeline(scheduler=DPMSolverMultistepScheduler(), **parts).save_pretrained(folder, safe_serialization=True)
+    return folder
+
+
+def save_tiny_pixart_sigma(folder: Path) -> Path:
+    """Save a tiny PixArt-Sigma."""
+    return save_tiny_pixart(folder, PixArtSigmaPipeline)
+
+
+def save_tiny_deepfloyd(folder: Path) -> Path:
+    """Save a tiny stage I of DeepFloyd IF."""
+    torch.manual_seed(0)
+    t5, t5_tokenizer = _t5()
+    unet = UNet2DConditionModel(
+        sample_size=SIZE,
+        layers_per_block=1,
+        block_out_channels=(16, 32),
+        down_block_types=("ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D"),
+        mid_block_type="UNetMidBlock2DSimpleCrossAttn",
+        up_block_types=("SimpleCrossAttnUpBlock2D", "ResnetUpsampleBlock2D"),
+        in_channels=3,
+        out_channels=6,
+        cross_attention_dim=16,
+        encoder_hid_dim=T5_WIDTH,
+        attention_head_dim=8,
+        addition_embed_type="text",
+        addition_embed_type_num_heads=2,
+        resnet_time_scale_shift="scale_shift",
+        norm_num_groups=4,
+        act_fn="gelu",
+    )
+    whole = IFPipeline(
+        tokenizer=t5_tokenizer,
+        text_encoder=t5,
+        unet=unet,
+        scheduler=DDPMScheduler(beta_schedule="squaredcos_cap_v2", variance_type="learned_range"),
+        safety_checker=None,
+        feature_extractor=None,
+        watermarker=None,
+        requires_safety_checker=False,
+    )
+    whole.save_pretrained(folder, safe_serialization=True)
+    return folder
