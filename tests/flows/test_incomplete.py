@@ -2,9 +2,9 @@
 
 import json
 import os
-import sqlite3
 from pathlib import Path
 
+import httpx
 import pytest
 
 from skewbench.storage.manifest import find_run
@@ -17,7 +17,9 @@ PROMPT = "a red circle on a white background"
 pytestmark = pytest.mark.timeout(1800)  # three starts, on a machine that may be busy
 
 
-def test_every_image_failed(tmp_path: Path, tiny_sdxl: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_image_failed(
+    tmp_path: Path, tiny_sdxl: Path, prefect: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "prompts.txt").write_text(PROMPT)
     experiment = write_experiment(
         tmp_path,
@@ -26,13 +28,13 @@ def test_every_image_failed(tmp_path: Path, tiny_sdxl: Path, monkeypatch: pytest
         metrics=["contrast"],
         generation={"steps": 1},
     )
-    lake, home = tmp_path / "lake", tmp_path / "prefect"
+    lake = tmp_path / "lake"
     path = os.pathsep.join(filter(None, (str(MISBEHAVING), os.environ.get("PYTHONPATH"))))
     with monkeypatch.context() as environment:
         environment.setenv("PYTHONPATH", path)
         environment.setenv("MISBEHAVIOUR", json.dumps({"prompt": PROMPT, "how": "raise", "once": None}))
         for _ in range(2):  # the second start tries again, and says the same
-            done = skewbench("run", experiment, "--lake", str(lake), home=home)
+            done = skewbench("run", experiment, "--lake", str(lake), home=prefect)
             assert done.returncode == 1, done.stderr
             for cell in ("baseline", "skew"):
                 said = (
@@ -41,15 +43,16 @@ def test_every_image_failed(tmp_path: Path, tiny_sdxl: Path, monkeypatch: pytest
                 assert said in done.stderr
             assert "Run the same command again to retry." in done.stderr
             assert "Traceback" not in done.stderr
-    assert _states(home) == ["FAILED", "FAILED"]
-    assert find_run(LocalStore(lake), None).status == "incomplete"
-    done = skewbench("run", experiment, "--lake", str(lake), home=home)
+    manifest = find_run(LocalStore(lake), None)
+    assert manifest.status == "incomplete"
+    assert _states(prefect, manifest.run_id) == ["FAILED", "FAILED"]
+    done = skewbench("run", experiment, "--lake", str(lake), home=prefect)
     assert done.returncode == 0, done.stderr
-    assert _states(home) == ["COMPLETED", "FAILED", "FAILED"]
+    assert _states(prefect, manifest.run_id) == ["COMPLETED", "FAILED", "FAILED"]
     assert find_run(LocalStore(lake), None).status == "committed"
 
 
-def _states(home: Path) -> list[str]:
-    """Of the flow runs, as Prefect's server keeps them."""
-    with sqlite3.connect(home / "prefect.db") as server:
-        return sorted(state for (state,) in server.execute("SELECT state_type FROM flow_run"))
+def _states(prefect: dict[str, str], run_id: str) -> list[str]:
+    """States of the run's flow runs."""
+    found = httpx.post(f"{prefect['PREFECT_API_URL']}/flow_runs/filter", json={}, timeout=60).raise_for_status().json()
+    return sorted(each["state_type"] for each in found if run_id in each["name"])
