@@ -55,8 +55,8 @@ MUTATIONS = (
     ),
     Mutation(
         "storage/commit.py",
-        "store.delete(*sorted(gone - {part.path for part in written.parts}))",
-        "store.delete(*sorted(gone))",
+        "store.delete(*sorted(superfluous - {part.path for part in stored.parts}))",
+        "store.delete(*sorted(superfluous))",
         "tests/tasks/test_fence.py",
     ),
     Mutation(
@@ -67,9 +67,9 @@ MUTATIONS = (
     ),
     Mutation(
         "stability/knobs/temperature.py",
-        "call.scale / self.tau",
-        "call.scale * self.tau",
-        "tests/stability/test_retrieval.py tests/stability/test_calls.py tests/stability/test_golden.py",
+        "call.k / self.tau",
+        "call.k * self.tau",
+        "tests/stability/test_golden.py",
     ),
     Mutation(
         "stability/measures.py",

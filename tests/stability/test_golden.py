@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from skewbench.stability import Knob, Recorder, Skew, Vanilla, measure, perturb, symmetry_index
+from skewbench.stability import Knob, Recorder, Skew, Temperature, Vanilla, measure, perturb, symmetry_index
 from skewbench.stability.retrieval import retrieval
 from skewbench.stability.softmax import SoftmaxCall
 from tests.stability.models import golden, heads_of
@@ -33,6 +33,17 @@ def test_outputs(name: str, output: str, measured: bool) -> None:
     layer, data = golden(name)
     with perturb(layer, KNOBS[output], Recorder() if measured else None):
         assert relative(layer(data["x"]), data[output]) < 1e-4
+
+
+@pytest.mark.parametrize("tau", [0.7, 1.5])
+def test_a_temperature_is_its_definition(tau: float) -> None:
+    """softmax(q k' / (tau sqrt d)) v, through the output projection."""
+    layer, data = golden("small")
+    q, k = heads_of(layer, data["x"])
+    v = layer.to_v(data["x"]).unflatten(-1, (layer.heads, -1)).transpose(1, 2)
+    heads = (q @ k.mT * layer.scale / tau).softmax(-1) @ v
+    with perturb(layer, Temperature(tau)):
+        torch.testing.assert_close(layer(data["x"]), layer.to_out[0](heads.transpose(1, 2).flatten(2)))
 
 
 @pytest.mark.parametrize("name", LAYERS)
