@@ -90,7 +90,7 @@ def test_a_manifest_speaks_for_its_own_run_alone(lake: Path, monkeypatch: pytest
     _change(lake, run_id="x/../../../run_id=victim")
     with pytest.raises(InputError, match="belongs to run"):
         find_run(LocalStore(lake), None)
-    with pytest.warns(sql.LakeWarning, match="belongs to run"), pytest.raises(sql.LakeError, match="holds no run"):
+    with pytest.warns(sql.LakeWarning, match="belongs to run"), pytest.raises(sql.LakeError, match="no readable run"):
         sql.connect(lake)
     monkeypatch.setattr(
         sys, "argv", ["skewbench", "runs", "rm", "x/../../../run_id=victim", "--yes", "--lake", str(lake)]

@@ -88,7 +88,10 @@ def test_what_always_fails_is_set_aside_and_the_rest_goes_on(run: Run) -> None:
     assert "gone.parquet" in str(failed.error)
     assert sum(outcome.receipt is not None for outcome in outcomes.values()) == len(left) - 1
     again = to_generate(prepare(run.experiment, f"{run.store.root}-other"))
-    with WorkerPool(replace(run.needs, source=nowhere), 1) as workers, pytest.raises(RunError, match="is none, not"):
+    with (
+        WorkerPool(replace(run.needs, source=nowhere), 1) as workers,
+        pytest.raises(RunError, match="is none, the driver's"),
+    ):
         list(workers.run(again[:1]))
 
 
@@ -152,7 +155,10 @@ class UnfitWorker(NullWorker):
 
 
 def test_a_node_with_another_build_ends_the_run(tmp_path: Path) -> None:
-    with WorkerPool(NullNeeds(), 1, UnfitWorker) as workers, pytest.raises(RunError, match=r"2, not 1; .*SHIP_CODE=1"):
+    with (
+        WorkerPool(NullNeeds(), 1, UnfitWorker) as workers,
+        pytest.raises(RunError, match=r"torch is 2, the driver's 1; .*SHIP_CODE=1"),
+    ):
         list(workers.run(jobs(2)))
     needs = Needs(str(tmp_path), None, None, threads=1, gpus=0.0)
     Worker(needs).ready()

@@ -11,7 +11,14 @@ from skewbench.eval.scoring.clip_tower import ClipTower
 from skewbench.tasks.shapes_clip.architecture import clip, read, read_words
 from skewbench.tasks.shapes_clip.data import disturbed, draw_scenes, is_named, true_and_false_captions
 from skewbench.tasks.shapes_clip.evaluate import CANDIDATES, candidates
-from skewbench.tasks.shapes_clip.facts import OBJECT_FACTS, SCENE_FACTS, cell_facts, scene_facts, told_facts, word_facts
+from skewbench.tasks.shapes_clip.facts import (
+    OBJECT_FACTS,
+    SCENE_FACTS,
+    caption_facts,
+    cell_facts,
+    scene_facts,
+    word_facts,
+)
 from skewbench.tasks.shapes_clip.train import app
 from skewbench.tasks.shapes_xl.architecture import write_tokenizer
 
@@ -24,7 +31,7 @@ def scenes():
 
 def test_what_a_true_caption_tells_is_so(scenes):
     rng = np.random.default_rng(1)
-    told_of, so = told_facts([caption(scene, rng) for scene in scenes]), scene_facts(scenes)
+    told_of, so = caption_facts([caption(scene, rng) for scene in scenes]), scene_facts(scenes)
     assert (told_of <= so).all()
     assert (told_of.sum(dim=1) > 0).all()
     assert told_of.sum() < so.sum()
@@ -32,7 +39,7 @@ def test_what_a_true_caption_tells_is_so(scenes):
 
 def test_every_false_caption_tells_something_that_is_not_so(scenes):
     _, false = true_and_false_captions(scenes, 5, seed=0)
-    told_of, so = told_facts(false), scene_facts(scenes).repeat_interleave(5, dim=0)
+    told_of, so = caption_facts(false), scene_facts(scenes).repeat_interleave(5, dim=0)
     single = torch.tensor([len(parse_caption(text).objects) == 1 for text in false])  # nothing else could make it so
     assert single.any()
     assert (told_of > so)[single].any(dim=1).all()
@@ -42,7 +49,7 @@ def test_words_say_what_their_caption_tells():
     texts = ["a red star inside a blue circle on a grey background", "on a black background, a small q heart"]
     where, facts = word_facts(texts)
     assert where.tolist() == [[0, 2], [0, 6], [0, 10], [1, 3], [1, 8]]
-    assert [facts[where[:, 0] == i].amax(dim=0).tolist() for i in range(2)] == told_facts(texts).tolist()
+    assert [facts[where[:, 0] == i].amax(dim=0).tolist() for i in range(2)] == caption_facts(texts).tolist()
     said = [[fact for fact, i in SCENE_FACTS.items() if row[i]] for row in facts]
     assert said[0] == [("colour", "red", "shape", "star")]
     assert ("shape", "star", "inside", "colour", "blue") in said[1]
