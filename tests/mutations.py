@@ -81,7 +81,7 @@ MUTATIONS = (
         "sql/queries/worst_fraction/query.sql",
         "coalesce(getvariable('fraction')::DOUBLE, 0.2)",
         "coalesce(getvariable('fraction')::DOUBLE, 0.1)",
-        "tests/sql/test_changes.py",
+        "tests/sql/test_query_contract.py",
     ),
 )
 

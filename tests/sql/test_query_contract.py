@@ -1,5 +1,6 @@
 """Every registered query, ours or another package's, keeps the contract: its answer is what it declares."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from polars.testing import assert_frame_equal
 
 from skewbench import sql
 from skewbench.eval.figures import draw
@@ -55,6 +57,16 @@ def test_the_answer_has_the_declared_columns_and_types(connection: duckdb.DuckDB
     answer = sql.query(connection, name)
     assert answer.height > 0
     assert answer.columns == [column.name for column in query.columns]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_declared_default_is_what_is_computed(connection: duckdb.DuckDBPyConnection, name: str) -> None:
+    """A number after "default:" in a parameter's meaning gives the same answer as no value."""
+    for parameter in sql.find(name).parameters:
+        if default := re.search(r"default: ([0-9][0-9.e-]*)", parameter.meaning):
+            number = float(default[1])
+            given = sql.query(connection, name, **{parameter.name: number})
+            assert_frame_equal(sql.query(connection, name), given)
 
 
 @pytest.mark.parametrize("name", NAMES)
