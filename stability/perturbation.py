@@ -15,9 +15,9 @@ from skewbench.stability.interception import Interception
 from skewbench.stability.knobs import AttentionKnob, Knob, covers
 from skewbench.stability.loop import Loop, Position
 from skewbench.stability.recorder import Recorder
-from skewbench.stability.sites import sites
+from skewbench.stability.sites import Site, sites
 from skewbench.stability.softmax import Kernel
-from skewbench.stability.tokens import single_stream
+from skewbench.stability.tokens import Stream, single_stream
 
 
 @contextmanager
@@ -59,19 +59,22 @@ def perturb(
             raise ValueError(f"{name}={value!r}: must be an integer >= 1")
     _check_module(model)
     check_kernel(kernel, next(model.parameters()).device)
+    found = sites(model)
+    if not found:
+        raise ValueError(f"{type(model).__name__} has no self-attention of diffusers")
+    streams = [single_stream(model, site.block.name) for site in found]
     position = Position(loop)
-    opened = _interceptions(model, knob, recorder, position, samples, steps, kernel)
-    watches_arguments = any(single_stream(model, each.name) for each in opened)
+    opened = _interceptions(found, streams, knob, recorder, position, samples, steps, kernel)
 
     def count(_: Any, inputs: tuple[Any, ...], named: dict[str, Any]) -> None:
         position.called()
         if steps is not None and position.step >= steps:
             raise RuntimeError(f"steps={steps}: the model is called once more; give perturb() the number of its calls")
-        if watches_arguments:
+        if any(streams):
             position.given = _arguments(model, inputs, named)
 
     if recorder is not None:
-        recorder.start([(site.block, next(site.layer.parameters()).device) for site in sites(model)])
+        recorder.start([(site.block, next(site.layer.parameters()).device) for site in found])
     with ExitStack() as stack:
         stack.enter_context(position.counting())
         stack.callback(model.register_forward_pre_hook(count, with_kwargs=True).remove)
@@ -95,7 +98,8 @@ def _check_module(model: Any) -> None:
 
 
 def _interceptions(
-    model: nn.Module,
+    found: list[Site],
+    streams: list[Stream | None],
     knob: Knob,
     recorder: Recorder | None,
     position: Position,
@@ -104,19 +108,15 @@ def _interceptions(
     kernel: Kernel,
 ) -> list[Interception]:
     """One for each self-attention; it does nothing where the layer is neither perturbed nor measured."""
-    found = sites(model)
-    if not found:
-        raise ValueError(f"{type(model).__name__} has no self-attention of diffusers")
     acting = knob if isinstance(knob, AttentionKnob) else None  # else plain attention
     perturbed = select([site.block for site in found], acting.blocks) if acting else []
     if acting:
         covers(acting.window, 0, steps)  # raises without steps
     opened = []
-    for block, layer in found:
+    for (block, layer), stream in zip(found, streams, strict=True):
         take = None
         if block in perturbed or recorder is not None:
             block_knob = acting if block in perturbed else None
-            stream = single_stream(model, block.name)
             take = SelfAttention(block, layer, stream, block_knob, recorder, position, samples, steps, kernel)
         opened.append(Interception(block.name, layer, take))
     return opened

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 
+from tests.flows.command import SKEWBENCH
 from tests.ports import free_port
 
 LIMIT = 1800.0
@@ -26,9 +27,8 @@ class Command:
         self._log.write(f"\n== skewbench {' '.join(arguments)}\n".encode())
         self._log.flush()
         self._begins = self._log.tell()
-        command = [sys.executable, "-c", "from skewbench.flows.cli import main; main()", *arguments]
         given = {**os.environ, **environment, "COLUMNS": "200"}
-        self._process = subprocess.Popen(command, stdout=self._log, stderr=self._log, env=given)
+        self._process = subprocess.Popen([*SKEWBENCH, *arguments], stdout=self._log, stderr=self._log, env=given)
         self._tree: dict[int, psutil.Process] = {}
 
     @property

@@ -9,6 +9,8 @@ from typing import Any
 
 import yaml
 
+SKEWBENCH = (sys.executable, "-c", "from skewbench.flows.cli import main; main()")
+"""The command, also where it is not installed under its name."""
 SMALL: dict[str, Any] = {
     "name": "small",
     "prompts": {"source": "scenes", "count": 4, "objects": [1, 2]},
@@ -45,5 +47,6 @@ def skewbench(
     environment.pop("PREFECT_API_URL", None)
     environment.pop("RAY_ADDRESS", None)
     environment |= {"PREFECT_HOME": str(home)} if isinstance(home, Path) else home
-    command = [sys.executable, "-c", "from skewbench.flows.cli import main; main()", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=600, env=environment, cwd=cwd, input=typed)
+    return subprocess.run(
+        [*SKEWBENCH, *arguments], capture_output=True, text=True, timeout=600, env=environment, cwd=cwd, input=typed
+    )

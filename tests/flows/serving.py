@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -16,11 +15,11 @@ import httpx
 import psutil
 
 from skewbench.flows.serving.state import MARK
+from tests.flows.command import SKEWBENCH
 from tests.ports import free_port
 
 PATIENCE = 540.0
 """Seconds that anything may take, on a slow and busy machine."""
-SKEWBENCH = (sys.executable, "-c", "from skewbench.flows.cli import main; main()")
 
 
 def wait_for(what: str, condition: Callable[[], Any], every: float = 0.2) -> Any:

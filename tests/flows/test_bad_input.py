@@ -148,6 +148,8 @@ def test_a_full_disk_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch, capsys: 
 
     monkeypatch.setattr("skewbench.flows.cli.app", full)
     assert _run(monkeypatch, "run", "demo") == 1
-    told = capsys.readouterr().err
-    assert "No space left on device: 'lake/samples/part'; fix this, then run the same command again to resume" in told
-    assert "Traceback" not in told
+    message = capsys.readouterr().err
+    assert (
+        "No space left on device: 'lake/samples/part'; fix this, then run the same command again to resume" in message
+    )
+    assert "Traceback" not in message

@@ -13,21 +13,13 @@ import pytest
 from skewbench.flows.cli import main
 from skewbench.storage.receipts import list_receipts
 from skewbench.storage.store import Store, open_store
-from tests.flows.command import skewbench, write_experiment
+from tests.flows.command import SKEWBENCH, skewbench, write_experiment
 from tests.object_store import S3Server
 
 
 def _killed_after_a_receipt(experiment: str, store: Store, prefect: dict[str, str]) -> None:
     """Start a run as a person would, and kill its driver once a shard is done."""
-    command = [
-        sys.executable,
-        "-c",
-        "from skewbench.flows.cli import main; main()",
-        "run",
-        experiment,
-        "--lake",
-        store.lake,
-    ]
+    command = [*SKEWBENCH, "run", experiment, "--lake", store.lake]
     environment = {**os.environ, **prefect}
     with subprocess.Popen(
         command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True

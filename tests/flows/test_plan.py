@@ -17,15 +17,15 @@ def planned(tmp_path: Path) -> list[str]:
 
 def test_metrics_without_weights_are_told(planned: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SKEWBENCH_WEIGHTS_CLIP_VIT_L_14", str(tmp_path / "nothing"))
-    told = [line for line in CliRunner().invoke(app, planned).stdout.splitlines() if line.startswith("metrics")]
-    assert len(told) == 1
-    assert "clip_score" in told[0]
-    assert "binding" not in told[0]
-    assert "skewbench weights" in told[0]
+    shown = [line for line in CliRunner().invoke(app, planned).stdout.splitlines() if line.startswith("metrics")]
+    assert len(shown) == 1
+    assert "clip_score" in shown[0]
+    assert "binding" not in shown[0]
+    assert "skewbench weights" in shown[0]
 
 
 def test_a_price_without_a_time_says_what_is_needed(planned: list[str]) -> None:
-    told = CliRunner().invoke(app, [*planned, "--price", "2"]).stdout
-    assert "set --seconds to the time per image" in told
-    assert "cost     unknown, since the time is; set --seconds" in told
+    shown = CliRunner().invoke(app, [*planned, "--price", "2"]).stdout
+    assert "set --seconds to the time per image" in shown
+    assert "cost     unknown, since the time is; set --seconds" in shown
     assert "cost     about 0.04" in CliRunner().invoke(app, [*planned, "--price", "2", "--seconds", "4.5"]).stdout

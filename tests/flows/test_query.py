@@ -117,9 +117,9 @@ def test_many_missing_metrics_are_a_line_and_only_where_a_query_is_about_them(
     reasons = [{"metric": metric, "reason": "weights missing"} for metric in (*preference, "fid")]
     made(tmp_path, Lake(images=False, missing=preference), missing_metrics=reasons)
     assert run(monkeypatch, "query", *asked, "--lake", str(tmp_path)) == 0
-    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note") and "no rows" not in line]
-    assert len(told) == bool(noted)
-    assert "".join(told).startswith(noted)
+    shown = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note") and "no rows" not in line]
+    assert len(shown) == bool(noted)
+    assert "".join(shown).startswith(noted)
 
 
 @pytest.mark.parametrize("name", ["correlations", "worst_fraction", "knob_ranking", "pareto_front"])
@@ -165,9 +165,9 @@ def test_what_is_no_number_is_told(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], lake: str, value: str
 ) -> None:
     assert run(monkeypatch, "query", "worst_fraction", "--lake", lake, "--set", f"fraction={value}") == 2
-    told = capsys.readouterr().err
-    assert f"fraction {value!r}: not a number" in told
-    assert "Traceback" not in told
+    shown = capsys.readouterr().err
+    assert f"fraction {value!r}: not a number" in shown
+    assert "Traceback" not in shown
 
 
 def test_a_cell_may_be_named_by_a_number(

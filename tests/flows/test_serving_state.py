@@ -96,8 +96,8 @@ def test_a_killed_command_and_a_dead_server_hinder_nothing(home: Path) -> None:
 def test_a_command_whose_server_went_away_says_so(monkeypatch: pytest.MonkeyPatch, lost: Exception) -> None:
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:1/api")
     monkeypatch.setattr(client, "server_for_a_command", nullcontext)
-    told = "lost the Prefect server; run the same command again to resume"
-    with pytest.raises(RunError, match=told), prefect_server(Console(stderr=True)):
+    message = "lost the Prefect server; run the same command again to resume"
+    with pytest.raises(RunError, match=message), prefect_server(Console(stderr=True)):
         raise lost
     monkeypatch.setattr(state, "answers", lambda api: True)
     with pytest.raises(type(lost), match=str(lost)), prefect_server(Console(stderr=True)):

@@ -9,22 +9,17 @@ import sys
 import torch
 
 from skewbench.storage.lease import Lease
-from skewbench.tasks.run import commit, generation_left, prepare, scoring_left, start
-from skewbench.tasks.worker import Worker
+from skewbench.tasks.run import prepare, start
 from tests.tasks.experiments import small
+from tests.tasks.in_process import generate_and_score
 
 
 def main(lake: str, changes: str) -> None:
     """Make the run and print its id."""
     run = prepare(small(**json.loads(changes)), lake)
     torch.set_num_threads(1)
-    worker = Worker(run.needs)
     with Lease(run.store, run.id) as lease:
-        state = start(run, lease)
-        state.fold([worker.run(job) for job in generation_left(run, state)])
-        commit(run, state, [])
-        state.fold([worker.run(score) for score in scoring_left(run, state)])
-        commit(run, state, [])
+        generate_and_score(run, start(run, lease))
     print(run.id)
 
 

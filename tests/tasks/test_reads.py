@@ -11,9 +11,9 @@ from skewbench.storage.lease import Lease
 from skewbench.storage.location import Folder
 from skewbench.storage.state import read_state
 from skewbench.tasks.experiment import Experiment
-from skewbench.tasks.run import Run, caught_up, commit, generation_left, is_finished, prepare, scoring_left
-from skewbench.tasks.worker import Worker
+from skewbench.tasks.run import Run, caught_up, is_finished, prepare
 from tests.tasks.experiments import small
+from tests.tasks.in_process import generate_and_score
 
 
 class _Counts:
@@ -53,13 +53,9 @@ def _command(experiment: Experiment, lake: str) -> tuple[Run, bool]:
 def _flow(experiment: Experiment, lake: str) -> None:
     """What the flow does, without Ray or Prefect."""
     run = prepare(experiment, lake)
-    worker = Worker(run.needs)
     with Lease(run.store, run.id) as lease:
         state = caught_up(run, lease)
-        state.fold([worker.run(job) for job in generation_left(run, state)])
-        commit(run, state, [])
-        state.fold([worker.run(job) for job in scoring_left(run, state)])
-        commit(run, state, [])
+        generate_and_score(run, state)
         analyse_run(run.store, state, lease)
 
 

@@ -1,6 +1,5 @@
 """A tiny model of each family goes through a run: generate, measure, score, lake, queries, report, replay, resume."""
 
-import json
 import runpy
 from collections.abc import Callable
 from io import BytesIO
@@ -17,14 +16,15 @@ from skewbench.storage.lease import Lease
 from skewbench.storage.manifest import find_run
 from skewbench.storage.state import RunState
 from skewbench.storage.store import LocalStore
+from skewbench.tasks.experiment import Experiment
 from skewbench.tasks.families.registry import families
 from skewbench.tasks.model_blocks import list_blocks
 from skewbench.tasks.models import resolve_model
 from skewbench.tasks.replay import replay_script
 from skewbench.tasks.report import report_run
-from skewbench.tasks.run import Run, commit, generation_left, prepare, scoring_left, start
-from skewbench.tasks.worker import Worker
+from skewbench.tasks.run import Run, generation_left, prepare, scoring_left, start
 from tests.tasks.experiments import SKEW, small
+from tests.tasks.in_process import generate_and_score
 from tests.tiny import SIZE, save_tiny_sd3
 from tests.tiny_families import save_tiny_deepfloyd, save_tiny_flux, save_tiny_pixart, save_tiny_pixart_sigma
 
@@ -54,13 +54,8 @@ def _finished(folder: Path, model: Path) -> Run:
     changes: dict[str, Any] = {"cells": CELLS, "metrics": ["contrast"], "workers": {"batch": 1}}
     changes |= {"model": {"id": str(model)}, "generation": {"steps": 2, "width": SIZE, "height": SIZE}}
     run = prepare(small(**changes), str(folder / "lake"))
-    worker = Worker(run.needs)
     with Lease(run.store, run.id) as lease:
-        state = start(run, lease)
-        state.fold([worker.run(job) for job in generation_left(run, state)])
-        commit(run, state, [])
-        state.fold([worker.run(job) for job in scoring_left(run, state)])
-        commit(run, state, [])
+        generate_and_score(run, start(run, lease))
     return run
 
 
@@ -85,9 +80,7 @@ def test_every_sample_is_measured_in_every_block(lake: Path) -> None:
         assert sql.query(connection, "static_effect").filter(metric="contrast")["change"].item() != 0
 
 
-def _experiment(lake: Path) -> Any:
-    from skewbench.tasks.experiment import Experiment
-
+def _experiment(lake: Path) -> Experiment:
     store = LocalStore(lake / "lake")
     return Experiment.model_validate(find_run(store, None).experiment)
 
@@ -125,4 +118,3 @@ def test_a_finished_run_has_nothing_left(lake: Path) -> None:
         state: RunState = start(run, lease)
         assert list(generation_left(run, state)) == []
         assert list(scoring_left(run, state)) == []
-    assert json.loads(json.dumps(run.store.lake))
