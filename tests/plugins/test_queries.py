@@ -65,10 +65,12 @@ def lake(tmp_path: Path) -> tuple[Path, str]:
 
 def test_it_keeps_the_contract(example: Path, python: Python) -> None:
     """The contract test of ours runs over it too."""
-    options = ("-q", "-p", "no:cacheprovider", "--rootdir", str(CONTRACT.parents[2]))
+    options = ("-q", "-rA", "-p", "no:cacheprovider", "--rootdir", str(CONTRACT.parents[2]))
     done = python("-m", "pytest", *options, str(CONTRACT), "-k", "above_median or nothing", packages=(example,))
     assert done.returncode == 0, done.stdout
-    assert re.search(r"\b9 passed", done.stdout), done.stdout
+    contract = set(re.findall(r"def (test_\w+)\(.*\bname: str", CONTRACT.read_text()))
+    assert contract
+    assert set(re.findall(r"^PASSED \S*::(test_\w+)\[above_median", done.stdout, re.MULTILINE)) == contract
 
 
 def test_it_is_listed_described_answered_and_drawn(example: Path, python: Python, lake: tuple[Path, str]) -> None:
