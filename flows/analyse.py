@@ -2,11 +2,12 @@
 
 from prefect import flow
 
-from skewbench.flows.steps import analyse_run, named
+from skewbench.flows.steps import named
 from skewbench.storage.lease import Lease
 from skewbench.storage.manifest import claim, find_run
 from skewbench.storage.state import read_state
 from skewbench.storage.store import open_store
+from skewbench.tasks.drive import analyse_run
 from skewbench.tasks.shortfalls import raise_if_still_incomplete
 
 

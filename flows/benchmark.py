@@ -3,8 +3,9 @@
 from prefect import flow
 
 from skewbench.flows.parameters import DEMO, Choice, choose
-from skewbench.flows.steps import finish, generate_left, named, score_left, workers
+from skewbench.flows.steps import finish, named, workers
 from skewbench.storage.lease import Lease
+from skewbench.tasks.drive import generate_left, score_left
 from skewbench.tasks.run import caught_up, generation_left, prepare, scoring_left
 from skewbench.tasks.shortfalls import raise_if_incomplete
 
@@ -28,9 +29,8 @@ def benchmark(experiment: Choice = DEMO, lake: str = "lake", ray_address: str = 
     with named(run), Lease(run.store, run.id) as lease:
         state = caught_up(run, lease)
         if generation_left(run, state) or scoring_left(run, state):
-            with workers(run.needs, chosen.workers, chosen.model.id, ray_address, lease) as pool:
-                outcomes = generate_left(run, pool, state)
-                score_left(run, pool, state, outcomes)
+            with workers(run.needs, chosen.workers, chosen.model.id, ray_address, lease) as execute:
+                score_left(run, state, execute, generate_left(run, state, execute))
         manifest = finish(run.store, state, lease)
     raise_if_incomplete(manifest)
     return run.id

@@ -17,8 +17,8 @@ from prefect.tasks import Task
 
 from skewbench.storage.receipts import scan_receipts
 from skewbench.storage.store import Store
-from skewbench.tasks.jobs import Job
-from skewbench.tasks.pool import Outcome, WorkerPool
+from skewbench.tasks.jobs import Job, Outcome
+from skewbench.tasks.pool import WorkerPool
 from skewbench.tasks.shortfalls import UNUSABLE
 from skewbench.vocabulary.errors import RunError
 
@@ -73,7 +73,7 @@ def do_cell(kind: str, cell: str, pool: WorkerPool, store: Store, run_id: str, j
     return outcomes
 
 
-def by_cell(kind: str, pool: WorkerPool, store: Store, run_id: str, jobs: Sequence[Job]) -> list[Outcome]:
+def by_cell(pool: WorkerPool, store: Store, run_id: str, kind: str, jobs: Sequence[Job]) -> list[Outcome]:
     """One Prefect task a cell, all at once: the pool's workers are theirs in common."""
     ordered = sorted(jobs, key=lambda job: job.cell)
     cells = [(cell, list(group)) for cell, group in groupby(ordered, key=lambda job: job.cell)]

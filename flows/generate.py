@@ -3,8 +3,9 @@
 from prefect import flow
 
 from skewbench.flows.parameters import DEMO, Choice, choose
-from skewbench.flows.steps import generate_left, named, workers
+from skewbench.flows.steps import named, workers
 from skewbench.storage.lease import Lease
+from skewbench.tasks.drive import generate_left
 from skewbench.tasks.run import caught_up, generation_left, prepare
 from skewbench.tasks.shortfalls import raise_if_incomplete
 
@@ -26,7 +27,7 @@ def generate(experiment: Choice = DEMO, lake: str = "lake", ray_address: str = "
     with named(run), Lease(run.store, run.id) as lease:
         state = caught_up(run, lease)
         if generation_left(run, state):
-            with workers(run.needs, chosen.workers, chosen.model.id, ray_address, lease) as pool:
-                generate_left(run, pool, state)
+            with workers(run.needs, chosen.workers, chosen.model.id, ray_address, lease) as execute:
+                generate_left(run, state, execute)
     raise_if_incomplete(state.manifest)
     return run.id

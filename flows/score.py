@@ -1,21 +1,20 @@
 """The flow `score`: adds metrics to a run in the lake. It computes only missing scores."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from prefect import flow
 from pydantic import NonNegativeFloat
 
-from skewbench.flows.cells import by_cell
 from skewbench.flows.steps import finish, model_of, named, workers
 from skewbench.storage.lease import Lease
 from skewbench.storage.manifest import claim, find_run
 from skewbench.storage.state import read_state
 from skewbench.storage.store import open_store
 from skewbench.tasks.checks import check_metrics, expand
-from skewbench.tasks.pool import Needs, Outcome
-from skewbench.tasks.run import commit_receipts, workers_of
-from skewbench.tasks.scoring import left_of_run, with_metrics
+from skewbench.tasks.drive import commit_scores, needs_to_score
+from skewbench.tasks.jobs import Outcome
+from skewbench.tasks.run import workers_of
+from skewbench.tasks.scoring import left_of_run
 from skewbench.tasks.shortfalls import raise_if_still_incomplete
 
 
@@ -46,20 +45,14 @@ def score(
     check_metrics(chosen)
     run_id = found.run_id
     with named(found), Lease(store, run_id) as lease:
-        manifest = claim(store, lease)  # as the last driver left it
-        state = read_state(store, manifest)
+        state = read_state(store, claim(store, lease))  # as the last driver left it
         jobs = left_of_run(store, state, chosen, reference or None)
-        spec = workers_of(manifest)
         outcomes: list[Outcome] = []
         if jobs:
-            threads = int(manifest.experiment.get("generation", {}).get("threads", 1))
-            needs = Needs(store.lake, None, None, threads, spec.gpus if gpus is None else gpus)
-            with workers(needs, spec, model_of(found), ray_address, lease) as pool:
-                outcomes = by_cell("score", pool, store, run_id, jobs)
-        scored = tuple(dict.fromkeys((*manifest.experiment.get("metrics", []), *chosen)))
-        state.fold(outcome.receipt for outcome in outcomes)
-        state.manifest = with_metrics(replace(manifest, experiment={**manifest.experiment, "metrics": scored}), chosen)
-        commit_receipts(store, state, outcomes, manifest.status)
+            needs, spec = needs_to_score(store, state.manifest, gpus), workers_of(state.manifest)
+            with workers(needs, spec, model_of(found), ray_address, lease) as execute:
+                outcomes = execute("score", jobs)
+        commit_scores(store, state, chosen, outcomes)
         manifest = finish(store, state, lease)
     raise_if_still_incomplete(manifest)
     return run_id

@@ -1,9 +1,9 @@
-"""Steps that flows share, each from a manifest to the next one."""
+"""Steps that flows share: names and tags of flow runs, workers on Ray, and the end of a run."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from functools import partial
 
 from prefect import get_client, tags
 from prefect.concurrency.sync import concurrency
@@ -12,20 +12,16 @@ from prefect.runtime import deployment, flow_run
 
 from skewbench.flows.artifacts import show
 from skewbench.flows.cells import by_cell
-from skewbench.sql import connect
-from skewbench.storage.commit import commit_manifest
 from skewbench.storage.lease import Lease
-from skewbench.storage.parts import new_attempt, write_part
-from skewbench.storage.records import Manifest, Status
+from skewbench.storage.records import Manifest
 from skewbench.storage.state import RunState
-from skewbench.storage.store import Store
-from skewbench.storage.verify import reporting_broken_parts
-from skewbench.tasks.analyse import analyse
+from skewbench.storage.store import Store, open_store
+from skewbench.tasks.drive import analyse_run
 from skewbench.tasks.experiment import Experiment, WorkerSpec
-from skewbench.tasks.pool import Needs, Outcome, WorkerPool, ray_connected
+from skewbench.tasks.jobs import Execute, Needs
+from skewbench.tasks.pool import WorkerPool, ray_connected
 from skewbench.tasks.report import report_run
-from skewbench.tasks.run import Run, commit, generation_left, missing_metrics, scoring_left
-from skewbench.tasks.shortfalls import is_generated, without_required
+from skewbench.tasks.run import Run
 from skewbench.tasks.worker_log import WorkerLog
 
 LEASE = 60.0
@@ -62,9 +58,10 @@ def model_of(run: Manifest) -> str:
 
 
 @contextmanager
-def workers(needs: Needs, spec: WorkerSpec, model: str, ray_address: str, lease: Lease) -> Iterator[WorkerPool]:
-    """Warm workers that log to the flow run. Flows launched from the UI or a schedule are limited per model, by its
-    concurrency limit on the server.
+def workers(needs: Needs, spec: WorkerSpec, model: str, ray_address: str, lease: Lease) -> Iterator[Execute]:
+    """Within the block: a pool of warm workers that log to the flow run, with one Prefect task per cell.
+
+    Flows launched from the UI or a schedule are limited per model, by its concurrency limit on the server.
     """
     logger = get_run_logger()
     with (
@@ -75,7 +72,7 @@ def workers(needs: Needs, spec: WorkerSpec, model: str, ray_address: str, lease:
     ):
         lease.on_taken_over(pool.stop)
         lease.note(lambda: pool.late)
-        yield pool
+        yield partial(by_cell, pool, open_store(needs.lake), lease.run_id)
     lease.check()
 
 
@@ -97,42 +94,6 @@ def _turn(model: str) -> Iterator[None]:
             yield
         finally:
             logger.info("released the concurrency limit")
-
-
-def generate_left(run: Run, pool: WorkerPool, state: RunState) -> list[Outcome]:
-    """Generate and measure the shards that have no receipt or are retried, and commit."""
-    jobs = generation_left(run, state)
-    if again := sum(bool(job.retry) for job in jobs):
-        get_run_logger().warning("generating %d shards again: too many of their samples had no usable image", again)
-    outcomes = by_cell("generate", pool, run.store, run.id, jobs)
-    state.fold(outcome.receipt for outcome in outcomes)
-    commit(run, state, outcomes)
-    return outcomes
-
-
-def score_left(run: Run, pool: WorkerPool, state: RunState, before: Sequence[Outcome]) -> None:
-    """Compute missing scores, and commit. `before`: earlier outcomes of this start, whose failures stay listed."""
-    outcomes = by_cell("score", pool, run.store, run.id, scoring_left(run, state))
-    state.fold(outcome.receipt for outcome in outcomes)
-    commit(run, state, [*before, *outcomes])
-
-
-def analyse_run(store: Store, state: RunState, lease: Lease) -> Manifest:
-    """Write the answers with their intervals, replacing earlier ones. The manifest lists metrics without values, and is
-    incomplete if a required one has none in a cell.
-    """
-    manifest = state.manifest
-    with reporting_broken_parts(store, manifest), connect(store.lake, manifest.run_id) as lake:
-        answers = analyse(lake, manifest.run_id)
-        missing = missing_metrics(lake)
-        without = without_required(lake, manifest.experiment.get("required") or ())
-    lease.check()
-    part = write_part(store, "analysis", manifest.run_id, "analysis", new_attempt(), answers)
-    others = tuple(other for other in manifest.parts if other.table != "analysis")
-    of_cells = [shortfall for shortfall in manifest.shortfalls if "metric" not in shortfall]
-    status: Status = "committed" if is_generated(state) and not without else "incomplete"
-    judged = replace(manifest, status=status, shortfalls=[*of_cells, *without], missing_metrics=missing)
-    return commit_manifest(store, replace(judged, parts=(*others, part)), written=[part], state=state)
 
 
 def finish(store: Store, state: RunState, lease: Lease) -> Manifest:

@@ -1,8 +1,10 @@
-"""The jobs of workers and what they need. Imports neither torch nor diffusers, since the driver makes these."""
+"""The jobs of workers, what they need, and their outcomes. Imports neither torch nor diffusers, for the driver."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from skewbench.storage.keys import GENERATION, JobKey
+from skewbench.storage.receipts import Receipt
 from skewbench.storage.records import Part
 from skewbench.tasks.identity import build
 from skewbench.tasks.models import ModelSource
@@ -65,6 +67,22 @@ class ScoreJob:
 
 Job = GenerateJob | ScoreJob
 
+TRIES = 3
+"""Times a job is started; the last time sample by sample."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A job and its outcome: a receipt, or the last error of a job that failed for good."""
+
+    job: Job
+    receipt: Receipt | None
+    error: str | None = None
+
+
+Execute = Callable[[str, Sequence[Job]], list[Outcome]]
+"""Runs jobs of one kind (`generate` or `score`) and returns their outcomes, wherever the workers are."""
+
 
 @dataclass(frozen=True)
 class Needs:
@@ -76,3 +94,8 @@ class Needs:
     threads: int
     gpus: float
     build: dict[str, str] = field(default_factory=build)
+
+
+def format_error(error: BaseException) -> str:
+    """An error in one line, without its traceback."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:500]

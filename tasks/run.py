@@ -22,11 +22,10 @@ from skewbench.tasks.cells import cell_entry
 from skewbench.tasks.checks import check_metrics
 from skewbench.tasks.experiment import Experiment, WorkerSpec
 from skewbench.tasks.identity import run_id, settings_that_decide, source_digest, versions
-from skewbench.tasks.jobs import GenerateJob, Job, Needs, ScoreJob
+from skewbench.tasks.jobs import GenerateJob, Job, Needs, Outcome, ScoreJob
 from skewbench.tasks.model_blocks import blocks_of, check_blocks
 from skewbench.tasks.models import ModelSource, image_size, pipeline_class, resolve_model
 from skewbench.tasks.plan import Shard, plan_shards
-from skewbench.tasks.pool import Outcome
 from skewbench.tasks.prompts import load_prompts
 from skewbench.tasks.reference import check_reference
 from skewbench.tasks.scoring import jobs_left, with_metrics

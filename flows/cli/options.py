@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from skewbench.flows.cli.tables import note
 from skewbench.tasks.ray_address import check_reachable
 
 
@@ -61,6 +62,21 @@ RayAddress = Annotated[
         help="Address of a Ray cluster for the workers. Default: start Ray on this machine.",
     ),
 ]
+
+
+Local = Annotated[
+    bool,
+    typer.Option(
+        "--local",
+        help="Run in this process, without Ray and Prefect: for small runs and for debugging. The rows are the same.",
+    ),
+]
+
+
+def note_local(ray_address: str) -> None:
+    """Tell the user of --local that a cluster is not used; RAY_ADDRESS may be set for other commands."""
+    if ray_address:
+        note(f"the Ray cluster at {ray_address} is not used with --local")
 
 
 def _use_weights(folder: str | None) -> str | None:

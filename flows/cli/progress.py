@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from skewbench.vocabulary.errors import RunError
 if TYPE_CHECKING:
     from skewbench.storage.keys import JobKey, Kind
     from skewbench.storage.store import Store
-    from skewbench.tasks.pool import Outcome
+    from skewbench.tasks.jobs import Outcome
     from skewbench.tasks.run import Run
 
 _NAMES = {"generation": "generating", "scores": "scoring"}
@@ -25,13 +25,13 @@ _NAMES = {"generation": "generating", "scores": "scoring"}
 def prefect_server(console: Console) -> Iterator[None]:
     """A Prefect server for flows to tell their states to: the one that runs, or one for as long as the block does.
 
-    Raises `RunError` at Ctrl-C, which Typer would turn into a silent exit, and where the server goes away meanwhile.
+    Raises `RunError` at Ctrl-C, and where the server goes away meanwhile.
     """
     with ExitStack() as kept:
         with console.status("starting Prefect and Ray"):
             from skewbench.flows.serving.client import server_for_a_command
 
-            _interruptible()
+            kept.enter_context(stoppable())
             kept.enter_context(server_for_a_command())
         import httpx
         from prefect.settings import get_current_settings
@@ -40,33 +40,39 @@ def prefect_server(console: Console) -> Iterator[None]:
 
         try:
             yield
-        except KeyboardInterrupt:
-            raise RunError("stopped; run the same command again to resume") from None
         except (httpx.TransportError, RuntimeError):  # the latter: Prefect's own, where it cannot reach its server
             if answers(get_current_settings().api.url or ""):
                 raise
             raise RunError("lost the Prefect server; run the same command again to resume") from None
 
 
-def _interruptible() -> None:
-    """Restore Ctrl-C: Polars' handler restarts blocking calls (SA_RESTART), and a run would finish its work first."""
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Within the block, Ctrl-C raises `RunError`; Typer would turn it into a silent exit.
+
+    Polars' handler restarts blocking calls (SA_RESTART), and a run would finish its work first; this is undone.
+    """
     import polars  # noqa: F401  (which sets it, so first)
 
     if threading.current_thread() is threading.main_thread():
         signal.siginterrupt(signal.SIGINT, True)
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise RunError("stopped; run the same command again to resume") from None
 
 
 @contextmanager
-def progress_shown(console: Console, done: Iterable["JobKey"], totals: dict["Kind", int]) -> Iterator[None]:
-    """Show a bar for each kind of job while the block runs, which must be a flow of this process.
+def progress_shown(
+    console: Console, done: Iterable["JobKey"], totals: dict["Kind", int]
+) -> Iterator[Callable[["Outcome"], None]]:
+    """Show a bar for each kind of job while the block runs. Yields a function to call with each outcome.
 
     Args:
         console: Where the bars are shown.
         done: Keys of the jobs that are done already.
         totals: Number of jobs by kind. Attempts at a shard, and versions and references of a scorer, count once.
     """
-    from skewbench.flows.cells import observed
-
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -91,8 +97,7 @@ def progress_shown(console: Console, done: Iterable["JobKey"], totals: dict["Kin
 
         for kind, bar in bars.items():
             progress.update(bar, completed=sum(key[0] == kind for key in keys))
-        with observed(count):
-            yield
+        yield count
 
 
 def totals_of(run: "Run") -> dict["Kind", int]:

@@ -8,11 +8,12 @@ from rich.console import Console
 
 from skewbench.flows.cli.flow_state import raise_unless_completed
 from skewbench.flows.cli.lake import tell_broken
-from skewbench.flows.cli.options import ExperimentName, Lake, Prompts, RayAddress, WeightsFolder
+from skewbench.flows.cli.options import ExperimentName, Lake, Local, Prompts, RayAddress, WeightsFolder, note_local
 from skewbench.flows.cli.progress import (
     prefect_server,
     progress_shown,
     scorings,
+    stoppable,
     tell_missing,
     tell_report,
     totals_of,
@@ -38,6 +39,7 @@ def run(
     lake: Lake = "lake",
     prompts: Prompts = None,
     ray_address: RayAddress = "",
+    local: Local = False,
     weights: WeightsFolder = None,
     repeat: Annotated[
         str | None,
@@ -49,6 +51,8 @@ def run(
     Run the same command again to resume after a crash or a stop. If the run is complete, it does nothing.
     """
     errors = Console(stderr=True)
+    if local:
+        note_local(ray_address)
     with errors.status("checking the experiment"):
         chosen = _load(experiment, prompts)
         if repeat is not None:
@@ -68,15 +72,33 @@ def run(
         note(held)
     errors.print(f"[bold]{prepared.id}[/bold]: {len(chosen.cells)} cells, {len(prepared.shards)} shards, lake {lake}")
     began = time.monotonic()
-    with prefect_server(errors):
-        from skewbench.flows.benchmark import benchmark
+    bars = progress_shown(errors, known.receipts if known else (), totals_of(prepared))
+    if local:
+        from skewbench.tasks.local import run_locally
+        from skewbench.tasks.shortfalls import raise_if_incomplete
 
-        with progress_shown(errors, known.receipts if known else (), totals_of(prepared)):
-            state = benchmark(chosen, lake, ray_address, return_state=True)
-    raise_unless_completed(state)
+        _note_unused(chosen)
+        with stoppable(), bars as observe:
+            raise_if_incomplete(run_locally(prepared, observe))
+    else:
+        with prefect_server(errors):
+            from skewbench.flows.benchmark import benchmark
+            from skewbench.flows.cells import observed
+
+            with bars as observe, observed(observe):
+                state = benchmark(chosen, lake, ray_address, return_state=True)
+        raise_unless_completed(state)
     typer.echo(f"{prepared.id} is done, in {time.monotonic() - began:.0f} s")
     tell_missing(prepared.store, prepared.id)
     tell_report(prepared.store, prepared.id)
+
+
+def _note_unused(experiment: "Experiment") -> None:
+    """Name the settings of workers that have no effect with --local."""
+    workers = experiment.workers
+    unused = {"count": workers.count not in (None, 1), "hang_limit": workers.hang_limit is not None}
+    for name in (name for name, is_set in unused.items() if is_set):
+        note(f"workers.{name} has no effect with --local, which runs one job at a time in this process")
 
 
 def plan(

@@ -7,8 +7,8 @@ import typer
 from rich.console import Console
 
 from skewbench.flows.cli.flow_state import raise_unless_completed
-from skewbench.flows.cli.options import AnyRun, Lake, RayAddress, WeightsFolder
-from skewbench.flows.cli.progress import prefect_server, progress_shown, tell_missing, tell_report
+from skewbench.flows.cli.options import AnyRun, Lake, Local, RayAddress, WeightsFolder, note_local
+from skewbench.flows.cli.progress import prefect_server, progress_shown, stoppable, tell_missing, tell_report
 
 
 def add_to(app: typer.Typer) -> None:
@@ -29,6 +29,7 @@ def score(
     ] = None,
     lake: Lake = "lake",
     ray_address: RayAddress = "",
+    local: Local = False,
     gpus: Annotated[
         float | None,
         typer.Option(
@@ -47,6 +48,8 @@ def score(
     from skewbench.storage.store import open_store
 
     console = Console(stderr=True)
+    if local:
+        note_local(ray_address)
     store = open_store(lake)
     with console.status("looking for missing scores"):
         from skewbench.tasks.checks import check_metrics, expand
@@ -60,12 +63,21 @@ def score(
         left = len(left_of_run(store, read_state(store, manifest), chosen, reference))
     if left:
         began = time.monotonic()
-        with prefect_server(console):
-            from skewbench.flows.score import score as flow
+        bars = progress_shown(console, (), {"scores": left})
+        if local:
+            from skewbench.tasks.local import score_locally
 
-            with progress_shown(console, (), {"scores": left}):
-                state = flow(manifest.run_id, chosen, reference or "", lake, ray_address, gpus, return_state=True)
-        raise_unless_completed(state)
+            with stoppable(), bars as observe:
+                scored = score_locally(store, manifest.run_id, chosen, reference, gpus, observe)
+            raise_if_still_incomplete(scored)
+        else:
+            with prefect_server(console):
+                from skewbench.flows.cells import observed
+                from skewbench.flows.score import score as flow
+
+                with bars as observe, observed(observe):
+                    state = flow(manifest.run_id, chosen, reference or "", lake, ray_address, gpus, return_state=True)
+            raise_unless_completed(state)
         typer.echo(f"{manifest.run_id} is scored, in {time.monotonic() - began:.0f} s")
     else:
         raise_if_still_incomplete(manifest)

@@ -36,9 +36,3 @@ def cause(error: BaseException) -> BaseException:
 def deadly(error: BaseException) -> bool:
     """Whether it leaves no worker, or one that is of no use."""
     return isinstance(error, _DEAD) or any(sign in str(error) for sign in DEVICE_ERRORS)
-
-
-def format_error(error: BaseException) -> str:
-    """The error that was raised on the worker, in one line, without Ray's traceback."""
-    raised = cause(error)
-    return f"{type(raised).__name__}: {' '.join(str(raised).split())}"[:500]

@@ -21,18 +21,16 @@ import ray
 
 from skewbench.sql import LakeUnreachable
 from skewbench.storage.receipts import Receipt
-from skewbench.tasks.jobs import GenerateJob, Job, Needs
+from skewbench.tasks.jobs import TRIES, GenerateJob, Job, Needs, Outcome, format_error
 from skewbench.tasks.pool.actor import Actor
 from skewbench.tasks.pool.cluster import check_cluster, largest_node, resources_text, room_to_ask
-from skewbench.tasks.pool.failures import WorkerHungError, cause, deadly, format_error
+from skewbench.tasks.pool.failures import WorkerHungError, cause, deadly
 from skewbench.tasks.pool.hangs import HangWatch
-from skewbench.tasks.pool.records import Member, Outcome, Stint, Stream, Task
+from skewbench.tasks.pool.records import Member, Stint, Stream, Task
 from skewbench.tasks.pool.shipping import explain_unfit_node
 from skewbench.tasks.setting import BrokenDeviceError
 from skewbench.vocabulary.errors import RunError
 
-TRIES = 3
-"""Times a job is started; the last time sample by sample."""
 POLL = 0.5
 """Seconds between two looks at whether the run was stopped."""
 LOOK = 5.0
@@ -275,7 +273,7 @@ class WorkerPool:
     def _try_again(self, task: Task, error: BaseException) -> None:
         task.failures += 1
         if task.failures >= TRIES:
-            task.stream.outcomes.put(Outcome(task.job, None, format_error(error)))
+            task.stream.outcomes.put(Outcome(task.job, None, format_error(cause(error))))
         else:
             task.job = replace(task.job, one_by_one=task.failures >= TRIES - 1)
             # one that kills workers is found out before the next has its turn; any other may fare better elsewhere
@@ -285,7 +283,7 @@ class WorkerPool:
         self._drop(member)
         self._deaths += 1
         if self._deaths > TRIES * self._limit:
-            raise RunError(f"workers keep dying; the last error: {format_error(error)}") from None
+            raise RunError(f"workers keep dying; the last error: {format_error(cause(error))}") from None
 
     def _drop(self, member: Member) -> None:
         self._members.remove(member)

@@ -6,17 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
-from skewbench.storage.receipts import Receipt
-from skewbench.tasks.jobs import Job
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """A job and its outcome: a receipt, or the last error of a job that failed for good."""
-
-    job: Job
-    receipt: Receipt | None
-    error: str | None = None
+from skewbench.tasks.jobs import Job, Outcome
 
 
 @dataclass(eq=False)
