@@ -100,6 +100,11 @@ def load_pipeline(source: ModelSource, device: str) -> Any:
     import torch
 
     define_missing_operators()
+    from diffusers.utils.logging import disable_progress_bar as disable_bars_of_diffusers
+    from transformers.utils.logging import disable_progress_bar as disable_bars_of_transformers
+
+    disable_bars_of_diffusers()
+    disable_bars_of_transformers()
     folder = _folder_here(source)
     pipeline = _family(source.spec, folder).load(folder, getattr(torch, source.spec.dtype), source.spec.variant)
     pipeline.set_progress_bar_config(disable=True)

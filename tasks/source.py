@@ -22,7 +22,7 @@ def digest_of_source(*modules: str) -> str:
         modules: Dotted names.
     """
     found = source_files(*modules)
-    code = [f"{name}\n{ast.unparse(_without_docstrings(_tree(file)))}" for name, file in sorted(found.items())]
+    code = [f"{name}\n{_code(file)}" for name, file in sorted(found.items())]
     return sha256("\n\n".join(code).encode()).hexdigest()
 
 
@@ -104,24 +104,19 @@ def _file(module: str) -> Path | None:
 
 
 @cache
+def _code(file: Path) -> str:
+    return ast.unparse(_tree(file))
+
+
+@cache
 def _tree(file: Path) -> ast.Module:
-    return ast.parse(file.read_bytes())
-
-
-def _without_docstrings(tree: ast.Module) -> ast.Module:
-    """A copy without statements that are nothing but a string: docstrings, also those of fields."""
-    return ast.fix_missing_locations(_Undocumented().visit(ast.parse(ast.unparse(tree))))
-
-
-class _Undocumented(ast.NodeTransformer):
-    """Removes statements that are nothing but a string; a body of nothing else becomes `pass`."""
-
-    def generic_visit(self, node: ast.AST) -> ast.AST:
-        super().generic_visit(node)
+    """The syntax tree without statements that are nothing but a string: docstrings, also those of fields."""
+    tree = ast.parse(file.read_bytes())
+    for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(body, list):
             node.body = [one for one in body if not _is_text(one)] or [ast.Pass()]  # type: ignore[attr-defined]
-        return node
+    return tree
 
 
 def _is_text(node: ast.AST) -> bool:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from jaxtyping import install_import_hook
 
+from tests.prefect_home import TEMPLATE
+
 if TYPE_CHECKING:
     from skewbench.storage.store import Store
     from tests.google_store import GoogleStore
@@ -67,6 +69,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return LONGEST.index(name) if name in LONGEST else len(LONGEST)
 
     items.sort(key=place)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def prefect_template(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Where the processes of this test run share a database for new Prefect homes (`prefect_home`)."""
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    os.environ[TEMPLATE] = str(shared / "prefect-template")
 
 
 @pytest.fixture(scope="session")

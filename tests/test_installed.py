@@ -13,6 +13,7 @@ from skewbench.storage.manifest import find_run
 from skewbench.storage.store import LocalStore
 from tests.flows.command import SMALL, write_experiment
 from tests.flows.serving import served
+from tests.prefect_home import prepare_home
 
 ROOT = Path(__file__).parents[1]
 MISLEADING = (
@@ -103,7 +104,7 @@ def test_a_served_flow_in_a_folder_of_misleading_names(
 
 def _run(command: list[str], cwd: Path | None = None, home: Path | None = None) -> str:
     environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PREFECT_API_URL")}
-    environment |= {"PREFECT_HOME": str(home)} if home else {}
+    environment |= {"PREFECT_HOME": str(prepare_home(home))} if home else {}
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, cwd=cwd, env=environment)
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout

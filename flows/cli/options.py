@@ -68,7 +68,8 @@ Local = Annotated[
     bool,
     typer.Option(
         "--local",
-        help="Run in this process, without Ray and Prefect: for small runs and for debugging. The rows are the same.",
+        help="Run in this process, without Ray and Prefect: for small runs, and for debugging, since errors are shown "
+        "with their traceback. The rows are the same.",
     ),
 ]
 

@@ -14,6 +14,7 @@ import psutil
 
 from tests.flows.command import SKEWBENCH
 from tests.ports import free_port
+from tests.prefect_home import prepare_home
 
 LIMIT = 1800.0
 """Seconds that one command may take, on a busy machine."""
@@ -94,7 +95,7 @@ class Command:
 def prefect_server(folder: Path) -> Iterator[dict[str, str]]:
     """One Prefect server for all rounds; gives the variables with which flows find it."""
     port = free_port()
-    own = {"PREFECT_HOME": str(folder / "prefect"), "PREFECT_API_URL": f"http://127.0.0.1:{port}/api"}
+    own = {"PREFECT_HOME": str(prepare_home(folder / "prefect")), "PREFECT_API_URL": f"http://127.0.0.1:{port}/api"}
     quiet = {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     with (folder / "prefect.log").open("ab") as log:

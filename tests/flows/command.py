@@ -1,13 +1,20 @@
-"""Running `skewbench` in a test as a person would: a process of its own."""
+"""Running `skewbench` in a test: as a person would, in a process of its own, or in this one."""
 
+import io
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
+
+from skewbench.flows.cli import main
+from tests.prefect_home import prepare_home
 
 SKEWBENCH = (sys.executable, "-c", "from skewbench.flows.cli import main; main()")
 """The command, also where it is not installed under its name."""
@@ -32,6 +39,42 @@ def write_experiment(folder: Path, **changes: Any) -> str:
     return str(path)
 
 
+@contextmanager
+def _environment_kept() -> Iterator[None]:
+    """Undo what the block does to the environment: options set variables for the processes that a command starts."""
+    before = dict(os.environ)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def run_in_process(
+    monkeypatch: pytest.MonkeyPatch, *arguments: str, typed: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """Run the command in this process, where its libraries are imported already.
+
+    Args:
+        monkeypatch: Of the test.
+        arguments: Of the command.
+        typed: What it reads from standard input.
+    """
+    out, err = io.StringIO(), io.StringIO()
+    with monkeypatch.context() as patched, _environment_kept(), redirect_stdout(out), redirect_stderr(err):
+        patched.setattr(sys, "argv", ["skewbench", *arguments])
+        patched.setattr(sys, "stdin", io.StringIO(typed))
+        patched.setattr(warnings, "showwarning", warnings.showwarning)  # the command sets its own
+        patched.setenv("COLUMNS", "200")
+        try:
+            main()
+        except SystemExit as ended:
+            return subprocess.CompletedProcess(
+                ["skewbench", *arguments], int(ended.code or 0), out.getvalue(), err.getvalue()
+            )
+    raise AssertionError("the command did not exit")
+
+
 def skewbench(
     *arguments: str, home: Path | Mapping[str, str], cwd: Path | None = None, typed: str | None = None
 ) -> subprocess.CompletedProcess[str]:
@@ -46,7 +89,7 @@ def skewbench(
     environment = {**os.environ, "COLUMNS": "200"}
     environment.pop("PREFECT_API_URL", None)
     environment.pop("RAY_ADDRESS", None)
-    environment |= {"PREFECT_HOME": str(home)} if isinstance(home, Path) else home
+    environment |= {"PREFECT_HOME": str(prepare_home(home))} if isinstance(home, Path) else home
     return subprocess.run(
         [*SKEWBENCH, *arguments], capture_output=True, text=True, timeout=600, env=environment, cwd=cwd, input=typed
     )

@@ -1,4 +1,4 @@
-"""A Prefect server that commands of several tests share: each start of one takes 10 seconds of the processor."""
+"""A Prefect server that commands of several tests share: each start of one takes 8 seconds of the processor."""
 
 from collections.abc import Iterator
 

@@ -17,6 +17,7 @@ import psutil
 from skewbench.flows.serving.state import MARK
 from tests.flows.command import SKEWBENCH
 from tests.ports import free_port
+from tests.prefect_home import prepare_home
 
 PATIENCE = 540.0
 """Seconds that anything may take, on a slow and busy machine."""
@@ -122,7 +123,11 @@ def served(folder: Path, skewbench: Sequence[str] = SKEWBENCH, cwd: Path | None 
         cwd: Working folder of the command, and so of the flows that it runs.
     """
     port = free_port()
-    environment = {**os.environ, "PREFECT_HOME": str(folder / "prefect"), "SKEWBENCH_LAKE": str(folder / "lake")}
+    environment = {
+        **os.environ,
+        "PREFECT_HOME": str(prepare_home(folder / "prefect")),
+        "SKEWBENCH_LAKE": str(folder / "lake"),
+    }
     environment["PREFECT_SERVER_CONCURRENCY_MAXIMUM_CONCURRENCY_SLOT_WAIT_SECONDS"] = "2"  # 30, of an hour's run
     environment["PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS"] = "3"  # 60
     for name in ("PREFECT_API_URL", "PREFECT_API_AUTH_STRING", "PREFECT_SERVER_API_AUTH_STRING", "RAY_ADDRESS", MARK):

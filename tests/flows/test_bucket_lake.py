@@ -13,7 +13,7 @@ import pytest
 from skewbench.flows.cli import main
 from skewbench.storage.receipts import list_receipts
 from skewbench.storage.store import Store, open_store
-from tests.flows.command import SKEWBENCH, skewbench, write_experiment
+from tests.flows.command import SKEWBENCH, run_in_process, skewbench, write_experiment
 from tests.object_store import S3Server
 
 
@@ -38,7 +38,7 @@ def _begun(store: Store) -> bool:
 
 @pytest.mark.timeout(2400)
 def test_a_killed_run_is_resumed_and_shown(
-    bucket_lake: str, tmp_path: Path, s3_server: S3Server, prefect: dict[str, str]
+    bucket_lake: str, tmp_path: Path, s3_server: S3Server, prefect: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, experiment = open_store(bucket_lake), write_experiment(tmp_path)
     _killed_after_a_receipt(experiment, store, prefect)
@@ -47,16 +47,16 @@ def test_a_killed_run_is_resumed_and_shown(
     assert done.returncode == 0, done.stderr
     assert f"report: {bucket_lake}/_reports/" in done.stdout
     assert {path: store.read(path) for path in kept} == kept  # what was done was not done again
-    report = skewbench("report", "--lake", bucket_lake, home=prefect, cwd=tmp_path)
+    monkeypatch.chdir(tmp_path)
+    report = run_in_process(monkeypatch, "report", "--lake", bucket_lake)
     copy = next(tmp_path.glob("small-*.html"))
     assert str(copy) in report.stdout
     assert copy.read_bytes() == store.read(f"_reports/{copy.name}")
-    counted = skewbench(
-        "sql", "SELECT count(*) AS n FROM images", "--lake", bucket_lake, "--format", "json", home=prefect
-    )
+    counting = ("sql", "SELECT count(*) AS n FROM images", "--lake", bucket_lake, "--format", "json")
+    counted = run_in_process(monkeypatch, *counting)
     assert json.loads(counted.stdout) == [{"n": 16}]
     assert "is read through" in counted.stderr
-    assert "nothing to do" in skewbench("run", experiment, "--lake", bucket_lake, home=prefect).stdout
+    assert "nothing to do" in run_in_process(monkeypatch, "run", experiment, "--lake", bucket_lake).stdout
     every = [done.stdout, done.stderr, report.stdout, report.stderr, counted.stderr]
     assert not any(s3_server.environment["AWS_SECRET_ACCESS_KEY"] in text for text in every)
 

@@ -14,16 +14,16 @@ from typer.testing import CliRunner
 
 from skewbench import sql
 from skewbench.flows.cli import app
-from skewbench.flows.steps import analyse_run
 from skewbench.storage.lease import Lease
 from skewbench.storage.manifest import find_run
 from skewbench.storage.receipts import list_receipts
 from skewbench.storage.state import read_state
 from skewbench.storage.store import LocalStore
 from skewbench.storage.tables import TABLES
+from skewbench.tasks.drive import analyse_run
 from skewbench.tasks.report import report_run
 from skewbench.vocabulary.errors import RunError
-from tests.flows.command import skewbench, write_experiment
+from tests.flows.command import run_in_process, skewbench, write_experiment
 
 CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "HF_TOKEN", "PREFECT_API_KEY")
 SECRET = "not-to-be-seen-4f1d9a"
@@ -56,6 +56,11 @@ def _files(lake: Path) -> dict[str, str]:
 def _images(lake: Path) -> dict[str, bytes]:
     with sql.connect(lake) as connection:
         return dict(connection.execute("SELECT sample_id, image.bytes FROM images").fetchall())
+
+
+def _rows(lake: Path, statement: str) -> list[tuple[object, ...]]:
+    with sql.connect(lake) as connection:
+        return connection.execute(statement).fetchall()
 
 
 def test_the_lake_holds_the_run(lake: Path) -> None:
@@ -95,36 +100,44 @@ def test_no_credential_is_in_the_lake_or_in_a_log(lake: Path, home: Path) -> Non
             assert found.fetchall() == [(0,)], table
 
 
-def test_second_time_does_no_work(lake: Path, prefect: dict[str, str]) -> None:
+def test_second_time_does_no_work(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = _files(lake)
-    again = skewbench("run", str(lake.parent / "small.yaml"), "--lake", str(lake), home=prefect)
+    again = run_in_process(monkeypatch, "run", str(lake.parent / "small.yaml"), "--lake", str(lake))
     assert again.returncode == 0
     assert "nothing to do" in again.stdout
     assert _files(lake) == before
 
 
-def test_the_same_experiment_gives_the_same_images(lake: Path, prefect: dict[str, str]) -> None:
-    """Bit by bit, in another lake, cut into other shards."""
-    workers = {"count": 2, "batch": 4, "shard": 8}
-    (lake.parent / "again").mkdir()
-    experiment = write_experiment(lake.parent / "again", workers=workers)
-    done = skewbench("run", experiment, "--lake", str(lake.parent / "again/lake"), home=prefect)
+def test_the_same_experiment_gives_the_same_rows(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bit by bit, in another lake, cut into other shards, in one process without Ray and Prefect."""
+    other = lake.parent / "again"
+    other.mkdir()
+    experiment = write_experiment(other, workers={"count": 2, "batch": 4, "shard": 8, "hang_limit": 600})
+    done = run_in_process(monkeypatch, "run", experiment, "--lake", str(other / "lake"), "--local")
     assert done.returncode == 0, done.stderr
-    assert _images(lake.parent / "again/lake") == _images(lake)
+    for unused in ("count", "hang_limit"):
+        assert f"note: workers.{unused} has no effect with --local" in done.stderr
+    assert "report: " in done.stdout
+    assert _images(other / "lake") == _images(lake)
+    for table, order in (("stability", "sample_id, branch, block"), ("scores", "sample_id, metric")):
+        rows = [_rows(one, f"SELECT * FROM {table} ORDER BY {order}") for one in (lake, other / "lake")]
+        assert rows[0]
+        assert rows[0] == rows[1], table
 
 
-def test_broken_parts_are_found_sent_back_and_made_again(lake: Path, prefect: dict[str, str]) -> None:
+def test_broken_parts_are_found_sent_back_and_made_again(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = _images(lake)
     victim = sorted((lake / "images").rglob("*.parquet"))[0]
     victim.write_bytes(victim.read_bytes()[:-100])
-    found = skewbench("verify", "--lake", str(lake), home=prefect)
+    found = run_in_process(monkeypatch, "verify", "--lake", str(lake))
     assert (found.returncode, found.stdout.count("bytes, not")) == (1, 1)
-    assert skewbench("verify", "--repair", "--lake", str(lake), home=prefect).returncode == 0
+    assert run_in_process(monkeypatch, "verify", "--repair", "--lake", str(lake)).returncode == 0
     kept = {path for path in _files(lake) if "/images/" in path}
-    assert skewbench("run", str(lake.parent / "small.yaml"), "--lake", str(lake), home=prefect).returncode == 0
+    again = run_in_process(monkeypatch, "run", str(lake.parent / "small.yaml"), "--lake", str(lake), "--local")
+    assert again.returncode == 0, again.stderr
     assert kept <= set(_files(lake))
     assert _images(lake) == before
-    assert skewbench("verify", "--lake", str(lake), home=prefect).returncode == 0
+    assert run_in_process(monkeypatch, "verify", "--lake", str(lake)).returncode == 0
 
 
 def test_what_a_reader_stumbles_over_is_named(lake: Path) -> None:
@@ -145,13 +158,11 @@ def test_what_a_reader_stumbles_over_is_named(lake: Path) -> None:
 
 
 @pytest.mark.parametrize("cell", ["baseline", "skew"])
-def test_replay_draws_the_image_again(
-    lake: Path, prefect: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cell: str
-) -> None:
+def test_replay_draws_the_image_again(lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cell: str) -> None:
     with sql.connect(lake) as connection:
         found = connection.execute("SELECT sample_id FROM samples WHERE cell = ? ORDER BY 1", [cell]).fetchall()
     sample = found[0][0]
-    script = skewbench("replay", sample, "--lake", str(lake), home=prefect)
+    script = run_in_process(monkeypatch, "replay", sample, "--lake", str(lake))
     assert script.returncode == 0, script.stderr
     (tmp_path / "script.py").write_text(script.stdout)
     monkeypatch.chdir(tmp_path)
@@ -184,20 +195,21 @@ def test_commands_on_the_lake(lake: Path, arguments: list[str], said: str) -> No
     assert said in done.stdout
 
 
-def test_compacted_run_is_still_done(lake: Path, prefect: dict[str, str]) -> None:
+def test_compacted_run_is_still_done(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = _images(lake)
-    assert skewbench("compact", "--lake", str(lake), home=prefect).returncode == 0
+    assert run_in_process(monkeypatch, "compact", "--lake", str(lake)).returncode == 0
     assert len(list((lake / "samples").rglob("*.parquet"))) == 1
     assert _images(lake) == before
-    again = skewbench("run", str(lake.parent / "small.yaml"), "--lake", str(lake), home=prefect)
+    again = run_in_process(monkeypatch, "run", str(lake.parent / "small.yaml"), "--lake", str(lake))
     assert (again.returncode, "nothing to do" in again.stdout) == (0, True)
-    assert skewbench("verify", "--lake", str(lake), home=prefect).returncode == 0
+    assert run_in_process(monkeypatch, "verify", "--lake", str(lake)).returncode == 0
 
 
-def test_more_metrics_are_scored_once(lake: Path, prefect: dict[str, str]) -> None:
+def test_more_metrics_are_scored_once(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What lacks its weights is NULL with the reason; a second time there is nothing to do."""
-    arguments = ("score", "small", "--metrics", "binding,contrast,clip_score", "--weights", str(lake / "none"))
-    done = skewbench(*arguments, "--lake", str(lake), home=prefect)
+    given = ("score", "small", "--metrics", "binding,contrast,clip_score", "--weights", str(lake / "none"))
+    arguments = (*given, "--lake", str(lake), "--local")
+    done = run_in_process(monkeypatch, *arguments)
     assert done.returncode == 0, done.stderr
     assert "no clip_score: weights clip-vit-l-14 are not on this machine" in done.stdout
     with sql.connect(lake) as connection:
@@ -206,19 +218,19 @@ def test_more_metrics_are_scored_once(lake: Path, prefect: dict[str, str]) -> No
     assert (counts["clip_score"], counts["contrast"][0]) == ((16, 0), 16)
     assert counts["contrast"][1] > 0
     before = _files(lake)
-    assert "nothing to do" in skewbench(*arguments, "--lake", str(lake), home=prefect).stdout
+    assert "nothing to do" in run_in_process(monkeypatch, *arguments).stdout
     assert _files(lake) == before
 
 
-def test_statements_are_read_from_a_pipe(lake: Path, prefect: dict[str, str]) -> None:
+def test_statements_are_read_from_a_pipe(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     typed = "SELECT count(*) AS n\nFROM samples;\nSELECT 41 + 1 AS n"
-    done = skewbench("sql", "--format", "csv", "--lake", str(lake), home=prefect, typed=typed)
+    done = run_in_process(monkeypatch, "sql", "--format", "csv", "--lake", str(lake), typed=typed)
     assert (done.returncode, done.stdout.split()) == (0, ["n", "16", "n", "42"])
-    refused = skewbench("sql", "--lake", str(lake), home=prefect, typed="DROP VIEW samples;")
+    refused = run_in_process(monkeypatch, "sql", "--lake", str(lake), typed="DROP VIEW samples;")
     assert (refused.returncode, "DROP is refused" in refused.stderr) == (2, True)
 
 
-def test_removing_a_run(lake: Path, prefect: dict[str, str]) -> None:
+def test_removing_a_run(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     other = lake.parent / "again/lake"
-    assert skewbench("runs", "rm", "small", "--yes", "--lake", str(other), home=prefect).returncode == 0
+    assert run_in_process(monkeypatch, "runs", "rm", "small", "--yes", "--lake", str(other)).returncode == 0
     assert set(_files(other)) <= {"_temporary/.lock"}  # of the folder, not of the run

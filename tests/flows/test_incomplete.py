@@ -9,12 +9,12 @@ import pytest
 
 from skewbench.storage.manifest import find_run
 from skewbench.storage.store import LocalStore
-from tests.flows.command import skewbench, write_experiment
+from tests.flows.command import run_in_process, skewbench, write_experiment
 
 MISBEHAVING = Path(__file__).parents[1] / "faults/misbehaving"
 PROMPT = "a red circle on a white background"
 
-pytestmark = pytest.mark.timeout(1800)  # three starts, on a machine that may be busy
+pytestmark = pytest.mark.timeout(1800)  # two starts, on a machine that may be busy
 
 
 def test_every_image_failed(
@@ -33,8 +33,8 @@ def test_every_image_failed(
     with monkeypatch.context() as environment:
         environment.setenv("PYTHONPATH", path)
         environment.setenv("MISBEHAVIOUR", json.dumps({"prompt": PROMPT, "how": "raise", "once": None}))
-        for _ in range(2):  # the second start tries again, and says the same
-            done = skewbench("run", experiment, "--lake", str(lake), home=prefect)
+        for local in ((), ("--local",)):  # the second start tries again, and says the same
+            done = skewbench("run", experiment, "--lake", str(lake), *local, home=prefect)
             assert done.returncode == 1, done.stderr
             for cell in ("baseline", "skew"):
                 said = (
@@ -42,13 +42,12 @@ def test_every_image_failed(
                 )
                 assert said in done.stderr
             assert "Run the same command again to retry." in done.stderr
-            assert "Traceback" not in done.stderr
+            assert ("Traceback" in done.stderr) == bool(local)
     manifest = find_run(LocalStore(lake), None)
     assert manifest.status == "incomplete"
-    assert _states(prefect, manifest.run_id) == ["FAILED", "FAILED"]
-    done = skewbench("run", experiment, "--lake", str(lake), home=prefect)
+    assert _states(prefect, manifest.run_id) == ["FAILED"]
+    done = run_in_process(monkeypatch, "run", experiment, "--lake", str(lake), "--local")
     assert done.returncode == 0, done.stderr
-    assert _states(prefect, manifest.run_id) == ["COMPLETED", "FAILED", "FAILED"]
     assert find_run(LocalStore(lake), None).status == "committed"
 
 

@@ -10,7 +10,7 @@ from skewbench.flows import cells
 from skewbench.flows.cli.progress import progress_shown
 from skewbench.storage.keys import GENERATION, SCORES, JobKey
 from skewbench.storage.receipts import Receipt
-from skewbench.tasks.pool import Outcome
+from skewbench.tasks.jobs import Outcome
 from tests.null_workers import NullJob
 
 SHARD = JobKey(GENERATION, shard="0a")
@@ -27,7 +27,8 @@ def _reported(*keys: JobKey, error: str | None = None) -> None:
 def _last(done: list[JobKey], *reported: JobKey, error: str | None = None) -> list[str]:
     """The counts of the bars when all is reported."""
     screen = io.StringIO()
-    with progress_shown(Console(file=screen, width=120), done, {"generation": 2, "scores": 2}):
+    bars = progress_shown(Console(file=screen, width=120), done, {"generation": 2, "scores": 2})
+    with bars as observe, cells.observed(observe):
         _reported(*reported, error=error)
     return re.findall(r"(\d+/\d+)", screen.getvalue())[-2:]
 

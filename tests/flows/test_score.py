@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from skewbench.flows.cli import app
 from skewbench.flows.score import score
-from skewbench.tasks.pool import Needs
+from skewbench.tasks.jobs import Needs
 from skewbench.vocabulary.errors import IncompleteRunError
 from tests.lakes import Lake, made
 

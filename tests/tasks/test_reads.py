@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from skewbench.flows.steps import analyse_run
 from skewbench.storage.lease import Lease
 from skewbench.storage.location import Folder
 from skewbench.storage.state import read_state
+from skewbench.tasks.drive import analyse_run
 from skewbench.tasks.experiment import Experiment
 from skewbench.tasks.run import Run, caught_up, is_finished, prepare
 from tests.tasks.experiments import small

@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from skewbench import sql
-from skewbench.flows.steps import analyse_run
 from skewbench.storage.attempts import JobCounts, count_jobs
 from skewbench.storage.compact import compact_run
 from skewbench.storage.keys import GENERATION, JobKey
@@ -21,6 +20,7 @@ from skewbench.storage.state import keys_of, read_state
 from skewbench.storage.store import LocalStore
 from skewbench.storage.verify import check_parts
 from skewbench.tasks import generate
+from skewbench.tasks.drive import analyse_run
 from skewbench.tasks.jobs import GenerateJob
 from skewbench.tasks.run import Run, caught_up, commit, generation_left, prepare, scoring_left
 from skewbench.tasks.shortfalls import is_generated, raise_if_incomplete, shortfalls, without_required

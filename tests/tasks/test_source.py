@@ -38,7 +38,7 @@ def digest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Digest]:
     def written(**changes: str) -> str:
         for name, text in (FILES | {f"{name}.py": text for name, text in changes.items()}).items():
             (tmp_path / "toy_pkg" / name).write_text(text)
-        for cached in (source._tree, source._file, digest_of_source):
+        for cached in (source._tree, source._code, source._file, digest_of_source):
             cached.cache_clear()
         return digest_of_source("toy_pkg.main")
 
