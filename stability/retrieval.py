@@ -231,7 +231,7 @@ def stability_and_heads(
     rows, heads, length = q.shape[:3]
     empty = upcast(q.new_empty(0))[0].new_empty
     means = None if columns is None else empty(len(Measures._fields), rows, heads)
-    mass = None if columns is None or call.text is None else empty(rows, heads)
+    mass = None if columns is None or call.text is None else empty(rows, heads).zero_()  # no text has no mass
     ratio = empty(rows, heads, length, 1) if rescale and weight is None else None
     output = call.x.new_empty(rows, heads, length, weight.shape[-1]) if rescale and weight is not None else None
     for b, h in _tiles(rows, heads, length * call.x.shape[-1], _budget(q)):

@@ -8,6 +8,8 @@ from diffusers import (
     AutoencoderKL,
     EulerDiscreteScheduler,
     FlowMatchEulerDiscreteScheduler,
+    LatentConsistencyModelPipeline,
+    LCMScheduler,
     SD3Transformer2DModel,
     StableDiffusion3Pipeline,
     StableDiffusionPipeline,
@@ -47,20 +49,23 @@ def save_tiny_sdxl(folder: Path, seed: int = 0) -> Path:
     return folder
 
 
-def autoencoder() -> AutoencoderKL:
-    """A tiny autoencoder, 2x down."""
+def autoencoder(down: int = 1) -> AutoencoderKL:
+    """A tiny autoencoder, 2^down x down."""
     return AutoencoderKL(
         latent_channels=4,
-        down_block_types=("DownEncoderBlock2D", "DownEncoderBlock2D"),
-        up_block_types=("UpDecoderBlock2D", "UpDecoderBlock2D"),
-        block_out_channels=(8, 16),
+        down_block_types=("DownEncoderBlock2D",) * (down + 1),
+        up_block_types=("UpDecoderBlock2D",) * (down + 1),
+        block_out_channels=(8, *[16] * down),
         norm_num_groups=4,
         sample_size=SIZE,
     )
 
 
-def save_tiny_sd1(folder: Path, seed: int = 0) -> Path:
-    """Save a tiny Stable Diffusion 1.x with random weights: one text encoder, no added conditions."""
+def save_tiny_sd(folder: Path, seed: int = 0, distilled: bool = False) -> Path:
+    """Save a tiny Stable Diffusion 1.x with random weights: one text encoder, no added conditions.
+
+    `distilled`: as a latent consistency model, with guidance as an input of the UNet.
+    """
     torch.manual_seed(seed)
     tokenizer = write_tokenizer(folder / "words")
     encoder, _ = text_encoders(tokenizer)
@@ -73,10 +78,16 @@ def save_tiny_sd1(folder: Path, seed: int = 0) -> Path:
         attention_head_dim=2,
         cross_attention_dim=TEXT_WIDTH,
         norm_num_groups=4,
+        time_cond_proj_dim=8 if distilled else None,
     )
     vae = autoencoder()
-    schedule = EulerDiscreteScheduler(beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, steps_offset=1)
-    whole = StableDiffusionPipeline(
+    kind, scheduler = (
+        (LatentConsistencyModelPipeline, LCMScheduler)
+        if distilled
+        else (StableDiffusionPipeline, EulerDiscreteScheduler)
+    )
+    schedule = scheduler(beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, steps_offset=1)
+    whole = kind(
         vae=vae,
         unet=unet,
         text_encoder=encoder,
@@ -119,8 +130,8 @@ def save_tiny_sd3(folder: Path, seed: int = 0) -> Path:
     return folder
 
 
-def stable_diffusion_15(folder: Path) -> Path:
-    """Write the layout of a Stable Diffusion 1.5 folder: configurations, and no weights."""
+def save_refiner_layout(folder: Path) -> Path:
+    """Write the layout of a folder of SDXL's refiner: configurations, and no weights."""
     parts = {
         "unet": {"_class_name": "UNet2DConditionModel", "sample_size": 8, "block_out_channels": [32, 64]},
         "vae": {"_class_name": "AutoencoderKL", "block_out_channels": [32, 64]},
@@ -129,5 +140,5 @@ def stable_diffusion_15(folder: Path) -> Path:
         (folder / part).mkdir(parents=True)
         (folder / part / "config.json").write_text(json.dumps(config))
     classes = {part: ["diffusers", config["_class_name"]] for part, config in parts.items()}
-    (folder / "model_index.json").write_text(json.dumps({"_class_name": "StableDiffusionPipeline", **classes}))
+    (folder / "model_index.json").write_text(json.dumps({"_class_name": "StableDiffusionXLImg2ImgPipeline", **classes}))
     return folder

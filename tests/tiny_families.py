@@ -6,18 +6,40 @@ from typing import Any
 
 import torch
 from diffusers import (
+    AutoencoderKLQwenImage,
     DDPMScheduler,
     DPMSolverMultistepScheduler,
     FlowMatchEulerDiscreteScheduler,
     FluxPipeline,
     FluxTransformer2DModel,
+    HunyuanDiT2DModel,
+    HunyuanDiTPipeline,
     IFPipeline,
+    Lumina2Pipeline,
+    Lumina2Transformer2DModel,
     PixArtAlphaPipeline,
     PixArtSigmaPipeline,
     PixArtTransformer2DModel,
+    QwenImagePipeline,
+    QwenImageTransformer2DModel,
     UNet2DConditionModel,
 )
-from transformers import CLIPTextModel, T5Config, T5EncoderModel, T5Tokenizer
+from transformers import (
+    BertConfig,
+    BertModel,
+    BertTokenizer,
+    CLIPTextModel,
+    Gemma2Config,
+    Gemma2Model,
+    GemmaTokenizer,
+    Qwen2_5_VLConfig,
+    Qwen2_5_VLForConditionalGeneration,
+    Qwen2Tokenizer,
+    T5Config,
+    T5EncoderModel,
+    T5Tokenizer,
+)
+from transformers.convert_slow_tokenizer import bytes_to_unicode
 
 from skewbench.tasks.shapes_xl.architecture import TEXT_WIDTH, text_encoders, write_tokenizer
 from tests.tiny import SIZE, autoencoder
@@ -92,6 +114,137 @@ def save_tiny_pixart(folder: Path, pipeline: Any = PixArtAlphaPipeline) -> Path:
 def save_tiny_pixart_sigma(folder: Path) -> Path:
     """Save a tiny PixArt-Sigma."""
     return save_tiny_pixart(folder, PixArtSigmaPipeline)
+
+
+def save_tiny_hunyuan(folder: Path) -> Path:
+    """Save a tiny HunyuanDiT."""
+    torch.manual_seed(0)
+    t5, t5_tokenizer = _t5()
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *string.ascii_lowercase]
+    tokenizer = BertTokenizer(vocab={piece: number for number, piece in enumerate(pieces)}, model_max_length=77)
+    bert = BertConfig(
+        vocab_size=len(pieces), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16,
+        hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0,
+    )  # fmt: skip
+    transformer = HunyuanDiT2DModel(
+        num_attention_heads=2,
+        attention_head_dim=8,
+        in_channels=4,
+        patch_size=2,
+        sample_size=SIZE // 8,
+        hidden_size=16,
+        num_layers=2,
+        cross_attention_dim=16,
+        cross_attention_dim_t5=T5_WIDTH,
+        pooled_projection_dim=16,
+        text_len=77,
+        text_len_t5=256,
+    )
+    whole = HunyuanDiTPipeline(
+        vae=autoencoder(down=3),
+        text_encoder=BertModel(bert).eval(),
+        tokenizer=tokenizer,
+        text_encoder_2=t5,
+        tokenizer_2=t5_tokenizer,
+        transformer=transformer,
+        scheduler=DDPMScheduler(beta_schedule="scaled_linear", prediction_type="v_prediction"),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+    whole.save_pretrained(folder, safe_serialization=True)
+    return folder
+
+
+def save_tiny_lumina(folder: Path) -> Path:
+    """Save a tiny Lumina Image 2.0."""
+    torch.manual_seed(0)
+    pieces = [
+        "<pad>",
+        "<eos>",
+        "<bos>",
+        "<unk>",
+        "<mask>",
+        "\N{LOWER ONE EIGHTH BLOCK}",
+        *string.ascii_letters,
+        ".",
+        ",",
+        "-",
+    ]
+    tokenizer = GemmaTokenizer(
+        vocab={piece: number for number, piece in enumerate(pieces)}, model_max_length=256, add_bos_token=True
+    )
+    gemma = Gemma2Config(
+        vocab_size=len(pieces), hidden_size=16, intermediate_size=16, num_hidden_layers=2, num_attention_heads=2,
+        num_key_value_heads=1, head_dim=8,
+    )  # fmt: skip
+    transformer = Lumina2Transformer2DModel(
+        sample_size=SIZE // 8,
+        patch_size=2,
+        in_channels=4,
+        hidden_size=48,
+        num_layers=2,
+        num_refiner_layers=1,
+        num_attention_heads=6,
+        num_kv_heads=2,
+        multiple_of=2,
+        axes_dim_rope=(4, 2, 2),
+        axes_lens=(300, 32, 32),
+        cap_feat_dim=16,
+    )
+    vae = autoencoder(down=3)
+    vae.register_to_config(shift_factor=0.0)
+    whole = Lumina2Pipeline(
+        transformer=transformer,
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=6.0),
+        vae=vae,
+        text_encoder=Gemma2Model(gemma).eval(),
+        tokenizer=tokenizer,
+    )
+    whole.save_pretrained(folder, safe_serialization=True)
+    return folder
+
+
+def save_tiny_qwen(folder: Path) -> Path:
+    """Save a tiny Qwen-Image."""
+    torch.manual_seed(0)
+    pieces = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", *sorted(bytes_to_unicode().values())]
+    tokenizer = Qwen2Tokenizer(vocab={piece: number for number, piece in enumerate(pieces)}, model_max_length=1100)
+    text = {
+        "vocab_size": len(pieces), "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1,
+        "num_attention_heads": 2, "num_key_value_heads": 1,
+        "rope_parameters": {"rope_type": "default", "mrope_section": [1, 1, 2], "rope_theta": 1e4},
+    }  # fmt: skip
+    vision = {"depth": 1, "hidden_size": 16, "intermediate_size": 16, "num_heads": 2, "out_hidden_size": 16}
+    encoder = Qwen2_5_VLForConditionalGeneration(Qwen2_5_VLConfig(text_config=text, vision_config=vision)).eval()
+    transformer = QwenImageTransformer2DModel(
+        patch_size=2,
+        in_channels=16,
+        out_channels=4,
+        num_layers=2,
+        attention_head_dim=16,
+        num_attention_heads=2,
+        joint_attention_dim=16,
+        axes_dims_rope=(8, 4, 4),
+    )
+    vae = AutoencoderKLQwenImage(
+        base_dim=8,
+        z_dim=4,
+        dim_mult=[1, 2],
+        num_res_blocks=1,
+        temperal_downsample=[False],
+        latents_mean=[0.0] * 4,
+        latents_std=[1.0] * 4,
+    )
+    whole = QwenImagePipeline(
+        scheduler=FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True),
+        vae=vae.eval(),
+        text_encoder=encoder,
+        tokenizer=tokenizer,
+        transformer=transformer,
+    )
+    whole.save_pretrained(folder, safe_serialization=True)
+    return folder
 
 
 def save_tiny_deepfloyd(folder: Path) -> Path:

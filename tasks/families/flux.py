@@ -30,10 +30,6 @@ class Flux(TextToImage):
         """Return the pipeline's default size."""
         return LATENT_PIXELS, LATENT_PIXELS
 
-    def model_calls(self, pipeline: Any, steps: int) -> int:
-        """Count the steps of flow matching. The timesteps depend on the size, so they are set in the call alone."""
-        return steps * int(pipeline.scheduler.order)
-
     def arguments(self, request: Request) -> dict[str, Any]:
         """Read as many tokens as the smaller model does, for both."""
         return {**super().arguments(request), "max_sequence_length": 256}

@@ -33,9 +33,3 @@ class Sd3(TextToImage):
         except OSError:
             return self.loading
         return {name: None for name in _OPTIONAL if index.get(name, [None])[0] is None}
-
-    def model_calls(self, pipeline: Any, steps: int) -> int:
-        """Count the steps of flow matching; a shift that depends on the size has timesteps only when it is called."""
-        if pipeline.scheduler.config.get("use_dynamic_shifting"):
-            return steps
-        return super().model_calls(pipeline, steps)

@@ -55,7 +55,12 @@ class TextToImage(Family):
         )
 
     def model_calls(self, pipeline: Any, steps: int) -> int:
-        """Count the scheduler's timesteps: more than steps where a step is of second order, as Heun's."""
+        """Count the scheduler's timesteps: more than steps where a step is of second order, as Heun's.
+
+        Flow matching whose shift depends on the image's size has timesteps only when the pipeline is called.
+        """
+        if pipeline.scheduler.config.get("use_dynamic_shifting"):
+            return steps * int(pipeline.scheduler.order)
         pipeline.scheduler.set_timesteps(steps)
         return len(pipeline.scheduler.timesteps)
 

@@ -12,7 +12,7 @@ from skewbench.flows.cli import main
 from skewbench.storage.lease import Lease
 from skewbench.tasks.run import prepare
 from tests.flows.command import SMALL, skewbench, write_experiment
-from tests.tiny import stable_diffusion_15
+from tests.tiny import save_refiner_layout
 
 
 def _run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
@@ -61,12 +61,14 @@ def test_bad_experiment(
 def test_a_model_of_another_pipeline_class(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
-    """A folder of Stable Diffusion 1.5, which would load as SDXL and fail image by image."""
-    folder, lake = stable_diffusion_15(tmp_path / "sd15"), tmp_path / "lake"
+    """A folder of the refiner, which would load as SDXL and fail image by image."""
+    folder, lake = save_refiner_layout(tmp_path / "refiner"), tmp_path / "lake"
     experiment = write_experiment(tmp_path, model={"id": str(folder)})
     assert _run(monkeypatch, command, experiment, "--lake", str(lake)) == 2
     message = capsys.readouterr().err.strip().splitlines()[-1]
-    assert message.startswith(f"error: model.id {str(folder)!r}: its pipeline class is 'StableDiffusionPipeline'")
+    assert message.startswith(
+        f"error: model.id {str(folder)!r}: its pipeline class is 'StableDiffusionXLImg2ImgPipeline'"
+    )
     working, _, examples = message.partition("classes that work: ")[2].partition(". Use a model such as ")
     assert {"StableDiffusionXLPipeline", "StableDiffusion3Pipeline"} <= set(working.split(", "))
     assert "stabilityai/stable-diffusion-xl-base-1.0" in examples.split(", ")

@@ -23,10 +23,10 @@ CELLS = [{"name": "baseline", "knob": {"kind": "vanilla"}}, {"name": "uniform-0.
 
 
 @pytest.fixture(scope="module")
-def tiny_sd1(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of a randomly initialised Stable Diffusion 1.x."""
+def tiny_lcm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a randomly initialised latent consistency model."""
     tiny = import_module("tests.tiny")
-    folder: Path = tiny.save_tiny_sd1(tmp_path_factory.mktemp("models") / "tiny-sd1")
+    folder: Path = tiny.save_tiny_sd(tmp_path_factory.mktemp("models") / "tiny-lcm", distilled=True)
     return folder
 
 
@@ -34,7 +34,7 @@ def tiny_sd1(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("contract", "selected", "count"),
     [
         ("stability/knobs/test_knob_contract.py", "uniform", 7),
-        ("tasks/families/test_family_contract.py", "StableDiffusionPipeline", 2),
+        ("tasks/families/test_family_contract.py", "LatentConsistencyModelPipeline", 2),
     ],
 )
 def test_it_keeps_the_contract(example: Path, python: Python, contract: str, selected: str, count: int) -> None:
@@ -55,18 +55,18 @@ def test_the_form_shows_the_knob(example: Path, python: Python) -> None:
 
 
 def test_a_run_keeps_and_shows_all_that_the_knob_declares(
-    example: Path, python: Python, tmp_path: Path, tiny_sd1: Path
+    example: Path, python: Python, tmp_path: Path, tiny_lcm: Path
 ) -> None:
     """The reader has neither knob nor family: the run keeps what it knew."""
     lake = tmp_path / "lake"
-    changes = {"model": {"id": str(tiny_sd1)}, "cells": CELLS, "metrics": ["sharpness"]}
+    changes = {"model": {"id": str(tiny_lcm)}, "cells": CELLS, "metrics": ["sharpness"]}
     done = python("-m", "tests.plugins.score_a_run", str(lake), json.dumps(changes), packages=(example,))
     assert done.returncode == 0, done.stderr
     run_id = done.stdout.split()[-1]
     assert "uniform" not in KNOBS.names()
-    assert "StableDiffusionPipeline" not in families.names()
+    assert "LatentConsistencyModelPipeline" not in families.names()
     store = LocalStore(lake)
-    assert find_run(store, run_id).identity["pipeline"] == "StableDiffusionPipeline"
+    assert find_run(store, run_id).identity["pipeline"] == "LatentConsistencyModelPipeline"
     with sql.connect(lake) as connection:
         kept = "SELECT DISTINCT knob, (setting::JSON)->'knob' FROM samples WHERE cell = 'uniform-0.5'"
         ((knob, setting),) = connection.execute(kept).fetchall()
@@ -83,14 +83,14 @@ def test_a_run_keeps_and_shows_all_that_the_knob_declares(
     script = python(*CLI, "replay", _sample(lake), "--lake", str(lake), packages=(example,))
     assert script.returncode == 0, script.stderr
     assert "from skewbench_example.knob import Uniform" in script.stdout
-    assert "StableDiffusionPipeline.from_pretrained" in script.stdout
+    assert "LatentConsistencyModelPipeline.from_pretrained" in script.stdout
     without = python(*CLI, "replay", _sample(lake), "--lake", str(lake), packages=())
     assert without.returncode == 2
-    assert "no family 'StableDiffusionPipeline'" in without.stderr
+    assert "no family 'LatentConsistencyModelPipeline'" in without.stderr
 
 
-def test_plan_shows_them(example: Path, python: Python, tmp_path: Path, tiny_sd1: Path) -> None:
-    experiment = write_experiment(tmp_path, model={"id": str(tiny_sd1)}, cells=CELLS, metrics=["sharpness"])
+def test_plan_shows_them(example: Path, python: Python, tmp_path: Path, tiny_lcm: Path) -> None:
+    experiment = write_experiment(tmp_path, model={"id": str(tiny_lcm)}, cells=CELLS, metrics=["sharpness"])
     planned = python(*CLI, "plan", experiment, packages=(example,))
     assert planned.returncode == 0, planned.stderr
     assert "uniform, σ 0.5, ramp squared" in planned.stdout

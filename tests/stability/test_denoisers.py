@@ -112,6 +112,16 @@ def test_text_has_a_share_of_attention_where_it_is_among_the_keys(name: str) -> 
         assert not joint or 0 < row["text_mass"] < 1
 
 
+def test_text_without_tokens_has_no_share() -> None:
+    """As of an empty prompt whose tokenizer adds no token of its own."""
+    denoiser, recorder = make("lumina-2"), Recorder()
+    denoiser.given["encoder_attention_mask"].zero_()
+    with perturb(denoiser.model, Skew(1.3, 2.0), recorder):
+        assert denoiser().isfinite().all()
+    shares = {row["block_name"]: row["text_mass"] for row in recorder.to_arrow().to_pylist()}
+    assert shares == {"noise_refiner.0.attn": None, "layers.0.attn": 0.0, "layers.1.attn": 0.0}
+
+
 class Spy(TorchFunctionMode):
     """Keeps every call of torch's softmax attention with at least so many keys as its first."""
 

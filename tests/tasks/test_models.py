@@ -11,7 +11,7 @@ from skewbench.tasks.experiment import ModelSpec
 from skewbench.tasks.models import ModelSource, check_source, load_pipeline, resolve_model
 from skewbench.vocabulary.errors import InputError, RunError
 from tests.tasks.experiments import small
-from tests.tiny import stable_diffusion_15
+from tests.tiny import save_refiner_layout
 
 
 @pytest.fixture
@@ -69,10 +69,10 @@ def test_a_hub_model_of_another_class_is_refused_where_it_is_here(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """`plan` takes a hub model that is not here on trust, and this one it can look at."""
-    folder = stable_diffusion_15(tmp_path / "0123abcd")
+    folder = save_refiner_layout(tmp_path / "0123abcd")
     monkeypatch.setattr(models, "_hub_snapshot", lambda spec, download: str(folder))
-    with pytest.raises(InputError, match="class is 'StableDiffusionPipeline'"):
-        estimate(small(model={"id": "someone/sd15"}), str(tmp_path / "lake"))
+    with pytest.raises(InputError, match="class is 'StableDiffusionXLImg2ImgPipeline'"):
+        estimate(small(model={"id": "someone/refiner"}), str(tmp_path / "lake"))
     (folder / "model_index.json").write_text("[]")
     with pytest.raises(InputError, match=r"model_index.json has no pipeline class \(TypeError\)"):
         resolve_model(ModelSpec(id=str(folder)))

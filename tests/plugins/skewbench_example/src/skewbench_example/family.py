@@ -1,18 +1,18 @@
-"""Stable Diffusion 1.x: a UNet on latents, one text encoder, guidance as rows of one batch."""
+"""Latent consistency models: a UNet on latents that takes guidance as an input."""
 
 from skewbench.tasks.families.contract import Family
 from skewbench.tasks.families.registry import register
 
 
 @register
-class StableDiffusion1(Family):
-    """StableDiffusionPipeline."""
+class LatentConsistency(Family):
+    """LatentConsistencyModelPipeline."""
 
-    name = "sd1"
-    pipelines = ("StableDiffusionPipeline",)
-    example = "stable-diffusion-v1-5/stable-diffusion-v1-5"
+    name = "lcm"
+    pipelines = ("LatentConsistencyModelPipeline",)
+    example = "SimianLuo/LCM_Dreamshaper_v7"
     denoiser = "unet"
-    branches = ("uncond", "cond")
+    branches = ("cond",)
     parts = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
 
     def blocks(self, config):
@@ -29,10 +29,10 @@ class StableDiffusion1(Family):
         return pixels, pixels
 
     def load(self, folder, dtype, variant):
-        from diffusers import StableDiffusionPipeline
+        from diffusers import LatentConsistencyModelPipeline
 
         options = {"safety_checker": None, "use_safetensors": True, "local_files_only": True}
-        return StableDiffusionPipeline.from_pretrained(str(folder), dtype=dtype, variant=variant, **options)
+        return LatentConsistencyModelPipeline.from_pretrained(str(folder), dtype=dtype, variant=variant, **options)
 
     def model_calls(self, pipeline, steps):
         pipeline.scheduler.set_timesteps(steps)
@@ -52,11 +52,11 @@ class StableDiffusion1(Family):
         ).images
 
     def replay_imports(self):
-        return "from diffusers import StableDiffusionPipeline"
+        return "from diffusers import LatentConsistencyModelPipeline"
 
     def replay_load(self, model, options):
         given = "".join(f", {name}={value}" for name, value in options.items())
-        return f"StableDiffusionPipeline.from_pretrained({model!r}{given}, safety_checker=None)"
+        return f"LatentConsistencyModelPipeline.from_pretrained({model!r}{given}, safety_checker=None)"
 
     def replay_call(self, request):
         (prompt,), (seed,), (width, height) = request.prompts, request.noise_seeds, request.size

@@ -1,0 +1,27 @@
+"""HunyuanDiT: a transformer on latents with cross-attention to BERT and T5, guidance as rows of one batch."""
+
+from typing import Any, ClassVar
+
+from skewbench.tasks.families.contract import Request
+from skewbench.tasks.families.registry import register
+from skewbench.tasks.families.text_to_image import TextToImage
+
+
+@register
+class HunyuanDit(TextToImage):
+    """HunyuanDiTPipeline. Guidance runs the transformer once a step on rows [uncond; cond].
+
+    The safety checker is left out: it replaces images by black ones.
+    """
+
+    name = "hunyuan-dit"
+    pipelines = ("HunyuanDiTPipeline",)
+    example = "Tencent-Hunyuan/HunyuanDiT-v1.2-Diffusers"
+    denoiser = "transformer"
+    branches = ("uncond", "cond")
+    parts = ("transformer", "vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "scheduler")
+    loading: ClassVar = {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
+
+    def arguments(self, request: Request) -> dict[str, Any]:
+        """Generate at the requested size."""
+        return {**super().arguments(request), "use_resolution_binning": False}

@@ -1,0 +1,33 @@
+"""Lumina Image 2.0: one stream of text and image tokens, flow matching, one call for each branch of guidance."""
+
+from typing import Any, ClassVar
+
+from skewbench.tasks.families.contract import Config, Request
+from skewbench.tasks.families.registry import register
+from skewbench.tasks.families.text_to_image import TextToImage
+
+
+@register
+class Lumina2(TextToImage):
+    """Lumina2Pipeline. A step calls the transformer for `cond`, then for `uncond`, unless guidance is 1 or less.
+
+    A row holds the text tokens, then the image tokens, then padding. The prompt has the pipeline's own system prompt
+    before it.
+    """
+
+    name = "lumina2"
+    pipelines = ("Lumina2Pipeline",)
+    example = "Alpha-VLLM/Lumina-Image-2.0"
+    denoiser = "transformer"
+    branches = ("cond", "uncond")
+    calls: ClassVar = ("cond", "uncond")
+    parts = ("transformer", "vae", "text_encoder", "tokenizer", "scheduler")
+
+    def native_size(self, config: Config) -> tuple[int, int]:
+        """Return the pipeline's default size: latents of the transformer's sample size, 8 pixels each."""
+        pixels = config("transformer")["sample_size"] * 8
+        return pixels, pixels
+
+    def arguments(self, request: Request) -> dict[str, Any]:
+        """Guide every step, as the model's authors do."""
+        return {**super().arguments(request), "cfg_trunc_ratio": 1.0}

@@ -1,0 +1,39 @@
+"""Qwen-Image: joint attention on latents, flow matching, one call for each branch of guidance."""
+
+from typing import Any, ClassVar
+
+from skewbench.tasks.families.contract import Config, Request
+from skewbench.tasks.families.registry import register
+from skewbench.tasks.families.text_to_image import TextToImage
+
+PIXELS = 1024
+"""The model's configuration does not say what size it was trained for; this is the pipeline's default."""
+
+
+@register
+class QwenImage(TextToImage):
+    """QwenImagePipeline. A step calls the transformer for `cond`, then for `uncond`, unless guidance is 1 or less.
+
+    Text tokens come first, then image tokens. Texts of a batch are padded; the padding is masked.
+    """
+
+    name = "qwen-image"
+    pipelines = ("QwenImagePipeline",)
+    example = "Qwen/Qwen-Image"
+    denoiser = "transformer"
+    branches = ("cond", "uncond")
+    calls: ClassVar = ("cond", "uncond")
+    parts = ("transformer", "vae", "text_encoder", "tokenizer", "scheduler")
+
+    def native_size(self, config: Config) -> tuple[int, int]:
+        """Return the pipeline's default size."""
+        return PIXELS, PIXELS
+
+    def arguments(self, request: Request) -> dict[str, Any]:
+        """Guide with an empty prompt: without a negative prompt the pipeline does not guide at all."""
+        given = super().arguments(request)
+        scale = given.pop("guidance_scale")
+        if scale <= 1:
+            return {**given, "true_cfg_scale": 1.0}
+        # one space, as the model's authors use it: the tokenizer's template needs a text
+        return {**given, "true_cfg_scale": scale, "negative_prompt": [" "] * len(request.prompts)}

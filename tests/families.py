@@ -1,0 +1,202 @@
+"""Check a tiny model of each family of models: `python -m tests.families`.
+
+The models have random weights; their classes and the layout of their folders are those of the hub. With `--docs` the
+table goes into docs/attention.md.
+"""
+
+import re
+import runpy
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import chdir
+from io import BytesIO
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import numpy as np
+import torch
+import typer
+from PIL import Image
+
+from skewbench import sql
+from skewbench.eval.cpu_torchvision import define_missing_operators
+from skewbench.stability import Recorder, Skew, Vanilla
+from skewbench.storage.manifest import find_run
+from skewbench.storage.store import LocalStore
+from skewbench.tasks.experiment import Experiment
+from skewbench.tasks.families.registry import families
+from skewbench.tasks.generate import generate_batch
+from skewbench.tasks.local import run_locally
+from skewbench.tasks.model_blocks import list_blocks
+from skewbench.tasks.models import load_pipeline
+from skewbench.tasks.replay import replay_script
+from skewbench.tasks.run import Run, prepare
+from skewbench.vocabulary.measures import NAMES
+from tests.tasks.experiments import BASELINE, SKEW, small
+
+PAGE = Path(__file__).parents[1] / "docs" / "attention.md"
+BLOCK = re.compile(r"(<!-- families: [^\n]* -->\n).*?(<!-- end -->)", re.DOTALL)
+HEAD = (
+    "pipeline class", "example", "branches", "blocks", "neutral setting", "knob", "row alone", "measures", "replay",
+    "seconds",
+)  # fmt: skip
+SIZE = 32
+
+
+class Checked(NamedTuple):
+    """What was found of a family. Pixels are in [0, 1].
+
+    Args:
+        blocks: Number of self-attentions.
+        neutral: Largest difference of a pixel between the plain model and the knob at alpha 1, beta 5.
+        knob: Mean difference of a pixel between the plain model and the knob at alpha 1.5, beta 5.
+        alone: Largest difference of a pixel between a row in a batch of two and the same row alone.
+        measures: Whether every block of every row is measured, and all values are finite.
+        replay: Whether replayed images are equal to the run's, bit by bit.
+        seconds: Of a run of four images, its report and all checks.
+    """
+
+    blocks: int
+    neutral: float
+    knob: float
+    alone: float
+    measures: bool
+    replay: bool
+    seconds: float
+
+
+def savers() -> dict[str, Callable[[Path], Path]]:
+    """What saves a tiny model into a folder, by pipeline class."""
+    from tests import tiny, tiny_families
+
+    return {
+        "StableDiffusionXLPipeline": tiny.save_tiny_sdxl,
+        "StableDiffusionPipeline": tiny.save_tiny_sd,
+        "StableDiffusion3Pipeline": tiny.save_tiny_sd3,
+        "FluxPipeline": tiny_families.save_tiny_flux,
+        "PixArtAlphaPipeline": tiny_families.save_tiny_pixart,
+        "PixArtSigmaPipeline": tiny_families.save_tiny_pixart_sigma,
+        "HunyuanDiTPipeline": tiny_families.save_tiny_hunyuan,
+        "Lumina2Pipeline": tiny_families.save_tiny_lumina,
+        "QwenImagePipeline": tiny_families.save_tiny_qwen,
+        "IFPipeline": tiny_families.save_tiny_deepfloyd,
+    }
+
+
+def prepared(folder: Path, pipeline: str) -> Run:
+    """A run of two cells of two prompts, in batches of one, of a tiny model that is saved for it.
+
+    Args:
+        folder: Of the model and the lake.
+        pipeline: The pipeline class.
+    """
+    torch.set_num_threads(1)
+    model = savers()[pipeline](folder / "model")
+    changes: dict[str, Any] = {"cells": [BASELINE, SKEW], "seeds": 1, "metrics": ["contrast"], "workers": {"batch": 1}}
+    changes |= {"model": {"id": str(model)}, "generation": {"steps": 2, "width": SIZE, "height": SIZE}}
+    return prepare(small(**changes), str(folder / "lake"))
+
+
+def check(pipeline: str, folder: Path) -> Checked:
+    """Check a family on a tiny model.
+
+    Args:
+        pipeline: The pipeline class.
+        folder: An empty folder.
+    """
+    began = time.perf_counter()
+    run = prepared(folder, pipeline)
+    neutral, knob, alone, measures = _images(run)
+    run_locally(run, lambda _outcome: None)
+    replay = all(replays(folder, cell.name) for cell in run.experiment.cells)
+    blocks = len(list_blocks(run.source))
+    return Checked(blocks, neutral, knob, alone, measures, replay, time.perf_counter() - began)
+
+
+def _images(run: Run) -> tuple[float, float, float, bool]:
+    model, setting = load_pipeline(run.source, "cpu"), run.setting
+    samples = [sample for shard in run.shards for sample in shard.samples if shard.cell.name == "baseline"]
+
+    def generated(knob: Any, rows: slice = slice(None), recorder: Recorder | None = None) -> np.ndarray:
+        return generate_batch(model, samples[rows], knob, setting.generation, setting.size, recorder)
+
+    recorder = Recorder()
+    plain, moved = generated(Vanilla(), recorder=recorder), generated(Skew(1.5, 5.0))
+    neutral = np.abs(generated(Skew(1.0, 5.0)) - plain).max()
+    alone = max(np.abs(generated(Skew(1.5, 5.0), slice(row, row + 1)) - moved[row]).max() for row in range(2))
+    return float(neutral), float(np.abs(moved - plain).mean()), float(alone), _all_finite(recorder, run)
+
+
+def _all_finite(recorder: Recorder, run: Run) -> bool:
+    table = recorder.to_arrow()
+    blocks = {block.name for block in list_blocks(run.source)}
+    values = [value for name in NAMES for value in table[name].to_pylist() if value is not None]
+    always = all(None not in table[name].to_pylist() for name in NAMES if name != "text_mass")
+    return set(table["block_name"].to_pylist()) == blocks and always and bool(np.isfinite(values).all())
+
+
+def replays(folder: Path, cell: str) -> bool:
+    """Whether the replay of a cell's first image is equal to it, bit by bit.
+
+    Args:
+        folder: Of the run; the script and its image are written there.
+        cell: The cell.
+    """
+    store = LocalStore(folder / "lake")
+    manifest = find_run(store, None)
+    with sql.connect(folder / "lake") as connection:
+        query = "SELECT s.*, i.image.bytes AS png FROM samples s JOIN images i USING (sample_id) WHERE s.cell = ?"
+        sample = connection.execute(f"{query} ORDER BY sample_id LIMIT 1", [cell]).pl().to_dicts()[0]
+    family = families.get(manifest.identity["pipeline"])
+    experiment = Experiment.model_validate(manifest.experiment)
+    (folder / "script.py").write_text(replay_script(sample, experiment, manifest.run_id, family), encoding="utf-8")
+    with chdir(folder):
+        runpy.run_path("script.py")
+        replayed = np.asarray(Image.open(f"{sample['sample_id']}.png"))
+    return np.array_equal(replayed, np.asarray(Image.open(BytesIO(sample["png"]))))
+
+
+def table(found: dict[str, Checked]) -> str:
+    """The rows as Markdown."""
+    lines = [f"| {' | '.join(row)} |" for row in (HEAD, ("---",) * len(HEAD), *map(_row, found.items()))]
+    return "\n".join(lines)
+
+
+def _row(found: tuple[str, Checked]) -> tuple[str, ...]:
+    pipeline, one = found
+    family = families.get(pipeline)
+    module = families.source(pipeline).rpartition(".")[2]
+    return (
+        f"[`{pipeline}`](../tasks/families/{module}.py)",
+        family.example,
+        f"{', '.join(family.branches)}{' (calls)' if family.calls else ''}",
+        str(one.blocks),
+        f"{one.neutral:.0e}",
+        f"{one.knob:.3f}",
+        f"{one.alone:.0e}",
+        "finite" if one.measures else "**not finite**",
+        "equal" if one.replay else "**differs**",
+        f"{one.seconds:.0f}",
+    )
+
+
+def main(docs: Annotated[bool, typer.Option("--docs", help="Write the table into docs/attention.md.")] = False) -> None:
+    """Check a tiny model of each family, and print the table."""
+    define_missing_operators()
+    found = {}
+    for pipeline in savers():
+        with tempfile.TemporaryDirectory() as folder:
+            found[pipeline] = check(pipeline, Path(folder))
+        typer.echo(f"{pipeline}: {found[pipeline]}", err=True)
+    typer.echo(table(found))
+    if docs:
+        text = PAGE.read_text(encoding="utf-8")
+        PAGE.write_text(BLOCK.sub(lambda block: f"{block[1]}{table(found)}\n{block[2]}", text), encoding="utf-8")
+    wrong = [pipeline for pipeline, one in found.items() if not (one.measures and one.replay and one.knob > 0)]
+    if wrong:
+        raise SystemExit(f"not right: {', '.join(wrong)}")
+
+
+if __name__ == "__main__":
+    typer.run(main)
