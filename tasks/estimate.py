@@ -7,8 +7,14 @@ from skewbench.stability import Block
 from skewbench.storage.store import open_store
 from skewbench.tasks.checks import check_metrics, lacking
 from skewbench.tasks.experiment import Experiment, MeasureSpec
-from skewbench.tasks.model_blocks import blocks_of, check_blocks
-from skewbench.tasks.models import ModelNotHereError, ModelSource, image_size, resolve_model
+from skewbench.tasks.model_blocks import blocks_of, check_blocks, without_effect
+from skewbench.tasks.models import (
+    ModelNotHereError,
+    ModelSource,
+    family_of_source,
+    image_size,
+    resolve_model,
+)
 from skewbench.tasks.plan import plan_shards
 from skewbench.tasks.prompts import load_prompts
 from skewbench.tasks.reference import check_reference
@@ -39,6 +45,8 @@ class Estimate:
     hours: float | None
     time: str
     lacking: tuple[str, ...] = ()
+    without_effect: tuple[str, ...] = ()
+    """Settings that have no effect on this model, a line each."""
 
 
 def estimate(experiment: Experiment, lake: str, seconds: float | None = None) -> Estimate:
@@ -69,7 +77,7 @@ def estimate(experiment: Experiment, lake: str, seconds: float | None = None) ->
     )
     shards = plan_shards(experiment, prompts, "plan", (width, height), experiment.workers.shard)
     samples = sum(len(shard.samples) for shard in shards)
-    branches = 2 if experiment.generation.guidance > 1 else 1
+    branches = _branches(experiment, source)
     rows = samples * branches * len(blocks)
     images = samples * width * height * PNG_BYTES_A_PIXEL
     disk = images + rows * (ROW_BYTES + VALUE_BYTES * _listed(experiment.measure, experiment.generation.steps, blocks))
@@ -78,8 +86,24 @@ def estimate(experiment: Experiment, lake: str, seconds: float | None = None) ->
     hours = samples * pace.seconds / 3600 if pace else None
     time = expected_time(experiment, pace, samples)
     return Estimate(
-        description, len(prompts), samples, len(shards), largest, disk, hours, time, lacking(experiment.metrics)
+        description,
+        len(prompts),
+        samples,
+        len(shards),
+        largest,
+        disk,
+        hours,
+        time,
+        lacking(experiment.metrics),
+        without_effect(experiment, source) if source else (),
     )
+
+
+def _branches(experiment: Experiment, source: ModelSource | None) -> int:
+    """Predictions of guidance in a step; a model that is not here is taken for SDXL."""
+    if experiment.generation.guidance <= 1:
+        return 1
+    return len(family_of_source(source).branches) if source else 2
 
 
 def _model(experiment: Experiment) -> tuple[ModelSource | None, list[Block], str]:

@@ -55,6 +55,17 @@ def shipped_blocks(model: str) -> Path:
     return BUNDLED[model].parent / "blocks.json" if model in BUNDLED else Path("no blocks of this model are shipped")
 
 
+def without_effect(experiment: Experiment, source: ModelSource) -> tuple[str, ...]:
+    """List the settings of an experiment that have no effect on its model, a line each."""
+    cells = [cell.name for cell in experiment.cells if getattr(cell.knob, "rescale", "off") != "off"]
+    if not cells or not family_of_source(source).joint:
+        return ()
+    return (
+        f"rescale has no effect in cells {', '.join(cells)}: in this model's joint attention of image and text, "
+        "nothing is rescaled",
+    )
+
+
 def check_blocks(experiment: Experiment, blocks: list[Block]) -> None:
     """Raises `InputError` for a knob whose selection of blocks matches none of the model's."""
     for cell in experiment.cells:

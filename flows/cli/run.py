@@ -59,9 +59,12 @@ def run(
             chosen = chosen.model_copy(update={"repeat": repeat})
         from skewbench.storage.lease import check_free
         from skewbench.storage.state import read_state
+        from skewbench.tasks.model_blocks import without_effect
         from skewbench.tasks.run import is_finished, prepare
 
         prepared = prepare(chosen, lake, download=True)
+        for line in without_effect(chosen, prepared.source):
+            note(line)
         known = read_state(prepared.store, prepared.begun) if prepared.begun else None
         finished = known is not None and is_finished(prepared, known)
     if finished:
@@ -132,6 +135,8 @@ def plan(
         )
     out.print(f"samples  {factors} = {expected.samples}")
     out.print(f"shards   {expected.shards}, of {expected.per_shard} samples at most")
+    for line in expected.without_effect:
+        out.print(f"note     {line}")
     if chosen.baseline is None:
         out.print("note     no cell has plain attention (kind: vanilla), so changes cannot be paired with a baseline")
     out.print(f"disk     about {expected.disk / 1e6:,.0f} MB")

@@ -54,6 +54,8 @@ class Family(ABC):
     """Predictions of guidance, in the order of a batch's rows."""
     calls: ClassVar[tuple[str, ...]] = ()
     """The branches that a step calls the denoiser for one by one, in this order; empty: one call for all of them."""
+    joint: ClassVar[bool] = False
+    """Whether text is among the keys of its self-attentions, where knobs rescale nothing."""
     medium: ClassVar[Medium] = "image"
     parts: ClassVar[tuple[str, ...]]
     """Folders of the model that must be there."""

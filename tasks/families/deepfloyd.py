@@ -19,6 +19,7 @@ class DeepFloydIf(TextToImage):
     example = "DeepFloyd/IF-I-M-v1.0"
     denoiser = "unet"
     branches = ("uncond", "cond")
+    joint = True
     parts = ("unet", "text_encoder", "tokenizer", "scheduler")
     loading: ClassVar = {"safety_checker": None, "feature_extractor": None, "watermarker": None}
 

@@ -24,6 +24,7 @@ class Flux(TextToImage):
     denoiser = "transformer"
     branches = ("cond",)
     calls: ClassVar = ("cond",)
+    joint = True
     parts = ("transformer", "vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "scheduler")
 
     def native_size(self, config: Config) -> tuple[int, int]:

@@ -21,6 +21,7 @@ class Lumina2(TextToImage):
     denoiser = "transformer"
     branches = ("cond", "uncond")
     calls: ClassVar = ("cond", "uncond")
+    joint = True
     parts = ("transformer", "vae", "text_encoder", "tokenizer", "scheduler")
 
     def native_size(self, config: Config) -> tuple[int, int]:

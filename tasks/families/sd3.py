@@ -24,6 +24,7 @@ class Sd3(TextToImage):
     example = "stabilityai/stable-diffusion-3.5-medium"
     denoiser = "transformer"
     branches = ("uncond", "cond")
+    joint = True
     parts = ("transformer", "vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "scheduler")
 
     def loading_of(self, folder: Path) -> Mapping[str, Any]:

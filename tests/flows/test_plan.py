@@ -6,7 +6,8 @@ import pytest
 from typer.testing import CliRunner
 
 from skewbench.flows.cli import app
-from tests.flows.command import write_experiment
+from tests.flows.command import run_in_process, write_experiment
+from tests.tiny import save_tiny_sd3
 
 
 @pytest.fixture
@@ -29,3 +30,17 @@ def test_a_price_without_a_time_says_what_is_needed(planned: list[str]) -> None:
     assert "set --seconds to the time per image" in shown
     assert "cost     unknown, since the time is; set --seconds" in shown
     assert "cost     about 0.04" in CliRunner().invoke(app, [*planned, "--price", "2", "--seconds", "4.5"]).stdout
+
+
+@pytest.mark.parametrize("command", ["plan", "run"])
+def test_a_setting_without_effect_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    """Joint attention of image and text rescales nothing, whatever the knob says."""
+    model = save_tiny_sd3(tmp_path / "model")
+    knob = {"kind": "skew", "alpha": 1.5}
+    cells = [{"name": "on", "knob": knob}, {"name": "off", "knob": {**knob, "rescale": "off"}}]
+    given = {"model": {"id": str(model)}, "cells": cells, "metrics": ["contrast"], "generation": {"steps": 1}}
+    experiment = write_experiment(tmp_path, **given, prompts={"source": "scenes", "count": 1}, seeds=1)
+    local = ["--local"] if command == "run" else []
+    done = run_in_process(monkeypatch, command, experiment, "--lake", str(tmp_path / "lake"), *local)
+    assert done.returncode == 0, done.stderr
+    assert "rescale has no effect in cells on: " in " ".join((done.stdout + done.stderr).split())

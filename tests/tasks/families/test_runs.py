@@ -16,9 +16,6 @@ from skewbench.tasks.models import resolve_model
 from skewbench.tasks.run import generation_left, prepare, scoring_left, start
 from tests.families import BLOCK, PAGE, prepared, replays, savers
 
-JOINT = ("StableDiffusion3Pipeline", "FluxPipeline", "IFPipeline", "Lumina2Pipeline", "QwenImagePipeline")
-"""Those with text among the keys of their self-attention."""
-
 
 @pytest.fixture(scope="module", params=sorted(set(savers()) - {"StableDiffusionXLPipeline"}))
 def lake(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -46,7 +43,7 @@ def test_every_sample_is_measured_in_every_block(lake: Path) -> None:
         assert rows == [(block.number, block.name, block.stage) for block in blocks]
         share = "SELECT min(text_mass), max(text_mass), bool_and(isfinite(energy)) FROM stability"
         low, high, finite = connection.execute(share).fetchone() or ()
-        joint = find_run(LocalStore(lake / "lake"), None).identity["pipeline"] in JOINT
+        joint = families.get(find_run(LocalStore(lake / "lake"), None).identity["pipeline"]).joint
         assert 0 < low < high < 1 if joint else low is None
         assert finite
         profile = sql.query(connection, "stability_profile")
