@@ -22,7 +22,7 @@ class Block:
 def select(blocks: Sequence[Block], spec: Blocks) -> list[Block]:
     """The blocks of `spec`: "all", a stage, a number, a regex searched for in the names, or a sequence of those.
 
-    A word that is a stage means the stage. Raises ValueError, with the names that exist, where any item of `spec`
+    A word that is a stage means the stage, and digits mean the number. Raises ValueError, with the names that exist, where any item of `spec`
     matches nothing.
     """
     chosen: set[Block] = set()
@@ -38,8 +38,8 @@ def select(blocks: Sequence[Block], spec: Blocks) -> list[Block]:
 def _matches(block: Block, item: str | int) -> bool:
     if item == "all":
         return True
-    if isinstance(item, int):
-        return block.number == item
+    if isinstance(item, int) or item.isdecimal():
+        return block.number == int(item)
     if item in STAGES:
         return block.stage == item
     return re.search(item, block.name) is not None

@@ -13,6 +13,7 @@ from skewbench.eval.cpu_torchvision import define_missing_operators
 from skewbench.tasks.experiment import ModelSpec
 from skewbench.tasks.families.contract import Family
 from skewbench.tasks.families.registry import families
+from skewbench.tasks.model_files import check_files
 from skewbench.vocabulary.errors import InputError, RunError
 
 BUNDLED = {"shapes-xl": Path(__file__).parent / "shapes_xl" / "weights"}
@@ -50,7 +51,9 @@ def resolve_model(spec: ModelSpec, download: bool = False) -> ModelSource:
     if folder := check_model(spec):
         return ModelSource(spec, folder.absolute(), _digest_of_files(folder))
     snapshot = Path(_hub_snapshot(spec, download))
-    _family(spec, snapshot)
+    family = _family(spec, snapshot)
+    if download:
+        check_files(spec, snapshot, family)
     return ModelSource(spec, snapshot, snapshot.name)  # the hub's cache names snapshots by commit
 
 
@@ -66,7 +69,7 @@ def check_model(spec: ModelSpec) -> Path | None:
     """
     folder = BUNDLED.get(spec.id, Path(spec.id))
     if (folder / "model_index.json").is_file():
-        _family(spec, folder)
+        check_files(spec, folder, _family(spec, folder))
         return folder
     if spec.id in BUNDLED:
         raise InputError(f"model.id {spec.id!r}: its weights are missing from this installation ({folder})")

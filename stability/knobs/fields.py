@@ -42,6 +42,8 @@ class Allowed:
 def _compiled(blocks: Any) -> Any:
     """What a regex matches is the model's to say; that it compiles is checked here."""
     for item in (blocks,) if isinstance(blocks, str | int) else blocks:
+        if item == "":  # a regex that every name matches
+            raise ValueError("must not be an empty text")
         if isinstance(item, str):
             try:
                 re.compile(item)
@@ -63,8 +65,8 @@ Blocks = Annotated[
     _Block | Annotated[tuple[_Block, ...], Field(min_length=1)],
     AfterValidator(_compiled),
     Allowed('"all", a stage, a number, a regex on names, or a sequence of those'),
-    Field(description="Self-attention blocks: `all`, a stage (`down`, `mid`, `up`), the paper's number, a regex of "
-    "names, or several."),
+    Field(description="Self-attention blocks: `all`, a stage (`down`, `mid`, `up`; of a transformer `early`, `middle`, "
+    "`late`), a block's number, a regex of names, or several."),
 ]  # fmt: skip
 Window = Annotated[
     tuple[_Fraction, _Fraction],

@@ -63,7 +63,17 @@ def test_a_model_inside_another_keeps_its_stages() -> None:
 
 @pytest.mark.parametrize(
     ("spec", "count"),
-    [("all", 70), ("down", 24), ("mid", 10), ("up", 36), (48, 1), (r"up_blocks\.0", 30), (("mid", 0, "mid"), 11)],
+    [
+        ("all", 70),
+        ("down", 24),
+        ("mid", 10),
+        ("up", 36),
+        (48, 1),
+        ("4", 1),
+        (("4", "6"), 2),
+        (r"up_blocks\.0", 30),
+        (("mid", 0, "mid"), 11),
+    ],
 )
 def test_selection(spec: Blocks, count: int) -> None:
     chosen = select(self_attention_blocks(sdxl()), spec)
@@ -71,7 +81,7 @@ def test_selection(spec: Blocks, count: int) -> None:
     assert chosen == sorted(chosen, key=lambda block: block.number)
 
 
-@pytest.mark.parametrize("spec", [1, "none", "attn2", ("mid", 999), "sideways"])
+@pytest.mark.parametrize("spec", [1, "1", "none", "attn2", ("mid", 999), "sideways"])
 def test_no_match_lists_the_names(spec: Blocks) -> None:
     with pytest.raises(ValueError, match="matches no self-attention") as error:
         select(self_attention_blocks(sdxl()), spec)

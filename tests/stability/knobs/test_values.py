@@ -40,6 +40,8 @@ def test_one_line_names_field_value_and_what_is_allowed(wrong: dict[str, object]
 def test_a_regex_must_compile() -> None:
     with pytest.raises(ValueError, match=r"Temperature\.blocks='\(': must be a valid regex"):
         Temperature(1.0, blocks="(")
+    with pytest.raises(ValueError, match=r"Temperature\.blocks=.*must not be an empty text"):
+        Temperature(1.2, blocks=("mid", ""))
 
 
 @pytest.mark.parametrize("tau", [0.0, -1.0, math.nan, math.inf, None])
