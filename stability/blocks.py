@@ -22,8 +22,8 @@ class Block:
 def select(blocks: Sequence[Block], spec: Blocks) -> list[Block]:
     """The blocks of `spec`: "all", a stage, a number, a regex searched for in the names, or a sequence of those.
 
-    A word that is a stage means the stage, and digits mean the number. Raises ValueError, with the names that exist, where any item of `spec`
-    matches nothing.
+    A word that is a stage means the stage, and digits mean the number. Raises ValueError, with the names that exist,
+    where any item of `spec` matches nothing.
     """
     chosen: set[Block] = set()
     for item in [spec] if isinstance(spec, str | int) else spec:

@@ -1,7 +1,7 @@
 """Check a tiny model of each family of models: `python -m tests.families`.
 
 The models have random weights; their classes and the layout of their folders are those of the hub. With `--docs` the
-table goes into docs/attention.md.
+table goes into docs/models.md.
 """
 
 import re
@@ -35,7 +35,7 @@ from skewbench.tasks.run import Run, prepare
 from skewbench.vocabulary.measures import NAMES
 from tests.tasks.experiments import BASELINE, SKEW, small
 
-PAGE = Path(__file__).parents[1] / "docs" / "attention.md"
+PAGE = Path(__file__).parents[1] / "docs" / "models.md"
 BLOCK = re.compile(r"(<!-- families: [^\n]* -->\n).*?(<!-- end -->)", re.DOTALL)
 HEAD = (
     "pipeline class", "example", "branches", "blocks", "neutral setting", "knob", "row alone", "measures", "replay",
@@ -181,7 +181,7 @@ def _row(found: tuple[str, Checked]) -> tuple[str, ...]:
     )
 
 
-def main(docs: Annotated[bool, typer.Option("--docs", help="Write the table into docs/attention.md.")] = False) -> None:
+def main(docs: Annotated[bool, typer.Option("--docs", help="Write the table into docs/models.md.")] = False) -> None:
     """Check a tiny model of each family, and print the table."""
     define_missing_operators()
     found = {}

@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 
 from skewbench import sql
+from skewbench.flows.experiments import load
 from skewbench.storage.lease import Lease
 from skewbench.storage.manifest import find_run
 from skewbench.storage.store import LocalStore
+from skewbench.tasks.checks import check_experiment
 from skewbench.tasks.experiment import Experiment
 from skewbench.tasks.families.registry import families
 from skewbench.tasks.local import run_locally
@@ -33,6 +35,17 @@ def test_every_family_is_checked_and_in_the_documentation() -> None:
     assert block is not None
     assert {name for name in own if f"`{name}`" in block[0]} == own
     assert block[0].count("| finite | equal |") == len(own)
+
+
+@pytest.mark.parametrize("name", sorted(savers()))
+def test_every_family_has_an_experiment_to_start_from(name: str) -> None:
+    """It names the family's model, and only metrics and knobs that there are."""
+    family = families.get(name)
+    examples = [load(str(path)) for path in (PAGE.parent / "examples").glob("*.yaml")]
+    (example,) = (one for one in examples if one.model.id == family.example)
+    check_experiment(example)
+    assert example.name == f"{family.name}-knob"
+    assert f"examples/{family.name}.yaml" in PAGE.read_text(encoding="utf-8")
 
 
 def test_every_sample_is_measured_in_every_block(lake: Path) -> None:
