@@ -16,7 +16,7 @@ BENCH ?= build/bench
 RELEASED ?=
 
 # Test files at a time: the long ones mostly wait for processes that they started. 0: one after the other.
-TESTERS ?= 2
+TESTERS ?= 3
 
 .PHONY: help install demo findings test lint bench clean
 

@@ -57,6 +57,14 @@ LONGEST = (
     "tasks/test_broken_files",
     "tasks/test_report",
     "tasks/test_shortfalls",
+    "tasks/test_compact",
+    "tasks/test_analyse",
+    "sql/test_query_contract",
+    "plugins/test_contracts",
+    "eval/test_cpu_torchvision",
+    "stability/test_compile",
+    "test_object_store",
+    "tasks/families/test_runs",
 )
 """The files that take longest. They come first, so that no core is idle at the end while another is at one of them."""
 

@@ -27,7 +27,7 @@ def prepare_home(home: Path) -> Path:
     """
     template = os.environ.get(TEMPLATE)
     if template and not (home / "prefect.db").exists():
-        home.mkdir(parents=True, exist_ok=True)
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)  # as Prefect makes it
         shutil.copy(_migrated(Path(template)), home / "prefect.db")
     return home
 

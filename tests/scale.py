@@ -91,17 +91,21 @@ def build(folder: Path, samples: int, pixels: int) -> None:
     made(folder, lake)
 
 
-def main(sizes: list[int], pixels: int) -> list[dict[str, float]]:
-    """A line a size and answer; returns what it prints."""
+def _measured_apart(folder: str, what: str) -> dict[str, float]:
+    command = [sys.executable, "-m", "tests.scale", "--measure", what, "--lake", folder]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def main(sizes: list[int], pixels: int, apart: bool = True) -> list[dict[str, float]]:
+    """A line a size and answer; returns what it prints. `apart`: each in a process of its own."""
     found = []
     print(f"{'samples':>8}  {'answer':<13}{'seconds':>8}  {'processor':>9}  {'GB':>5}  result")
     for samples in sizes:
         with tempfile.TemporaryDirectory() as folder:
             build(Path(folder), samples, pixels)
             for what in MEASURED:
-                command = [sys.executable, "-m", "tests.scale", "--measure", what, "--lake", folder]
-                done = subprocess.run(command, check=True, capture_output=True, text=True)
-                row = json.loads(done.stdout.splitlines()[-1])
+                row = _measured_apart(folder, what) if apart else measure(Path(folder), what)
                 found.append(row | {"samples": samples, "answer": what})
                 result = f"{row['size'] / 1e6:.1f} MB" if what == "report" else f"{row['size']:,} rows"
                 print(

@@ -10,7 +10,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = arguments(__doc__)
     parser.add_argument("--samples", type=int, nargs="+", default=[10_000, 100_000])
     asked = parser.parse_args(argv)
-    found = scale.main([80] if asked.tiny else asked.samples, 8)
+    found = scale.main([80] if asked.tiny else asked.samples, 8, apart=not asked.tiny)
     show(
         "queries",
         "Answers over large runs: 4 cells, 70 blocks x 2 branches a sample",

@@ -13,7 +13,7 @@ import pytest
 from skewbench.flows.cli import main
 from skewbench.storage.receipts import list_receipts
 from skewbench.storage.store import Store, open_store
-from tests.flows.command import SKEWBENCH, run_in_process, skewbench, write_experiment
+from tests.flows.command import SKEWBENCH, run_in_process, write_experiment
 from tests.object_store import S3Server
 
 
@@ -43,7 +43,7 @@ def test_a_killed_run_is_resumed_and_shown(
     store, experiment = open_store(bucket_lake), write_experiment(tmp_path)
     _killed_after_a_receipt(experiment, store, prefect)
     kept = {path: store.read(path) for path in store.list("_receipts")}
-    done = skewbench("run", experiment, "--lake", bucket_lake, home=prefect)
+    done = run_in_process(monkeypatch, "run", experiment, "--lake", bucket_lake, "--local")
     assert done.returncode == 0, done.stderr
     assert f"report: {bucket_lake}/_reports/" in done.stdout
     assert {path: store.read(path) for path in kept} == kept  # what was done was not done again

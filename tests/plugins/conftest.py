@@ -1,10 +1,11 @@
 """The example package of a third party, installed for the tests into a folder of its own."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -24,11 +25,10 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
-@pytest.fixture
-def python(tmp_path: Path) -> Python:
+@pytest.fixture(scope="session")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Python:
     """Runs Python, in an empty folder, in an environment that has the packages of some folders too."""
-    empty = tmp_path / "empty"
-    empty.mkdir()
+    empty = tmp_path_factory.mktemp("empty")
 
     def run(*arguments: str, packages: tuple[Path, ...], cwd: Path = empty) -> "subprocess.CompletedProcess[str]":
         path = [*map(str, packages), os.environ.get("PYTHONPATH", ""), str(Path(__file__).parents[2])]
@@ -38,3 +38,12 @@ def python(tmp_path: Path) -> Python:
         )
 
     return run
+
+
+def skewbench_commands(
+    python: Python, *commands: Sequence[str], packages: tuple[Path, ...]
+) -> list["subprocess.CompletedProcess[str]"]:
+    """Run several commands of `skewbench` in one process, which imports the libraries once."""
+    done = python("-P", "-m", "tests.plugins.commands", json.dumps(commands), packages=packages)
+    assert done.returncode == 0, done.stderr
+    return [subprocess.CompletedProcess(*each) for each in json.loads(done.stdout.splitlines()[-1])]

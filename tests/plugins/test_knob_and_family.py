@@ -1,7 +1,6 @@
 """A knob and a family of another package go through plan, form, run, lake, queries, report and replay."""
 
 import json
-import re
 from importlib import import_module
 from pathlib import Path
 
@@ -14,10 +13,8 @@ from skewbench.storage.store import LocalStore
 from skewbench.tasks.families.registry import families
 from skewbench.tasks.report import report_run
 from tests.flows.command import write_experiment
-from tests.plugins.conftest import Python
-from tests.plugins.test_scorers import CLI
+from tests.plugins.conftest import Python, skewbench_commands
 
-TESTS = Path(__file__).parents[1]
 UNIFORM = {"kind": "uniform", "share": 0.5, "ramp": "squared"}
 CELLS = [{"name": "baseline", "knob": {"kind": "vanilla"}}, {"name": "uniform-0.5", "knob": UNIFORM}]
 
@@ -28,21 +25,6 @@ def tiny_lcm(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tiny = import_module("tests.tiny")
     folder: Path = tiny.save_tiny_sd(tmp_path_factory.mktemp("models") / "tiny-lcm", distilled=True)
     return folder
-
-
-@pytest.mark.parametrize(
-    ("contract", "selected", "count"),
-    [
-        ("stability/knobs/test_knob_contract.py", "uniform", 7),
-        ("tasks/families/test_family_contract.py", "LatentConsistencyModelPipeline", 2),
-    ],
-)
-def test_it_keeps_the_contract(example: Path, python: Python, contract: str, selected: str, count: int) -> None:
-    """The contract tests of ours run over it too."""
-    options = ("-q", "-p", "no:cacheprovider", "--rootdir", str(TESTS.parent))
-    done = python("-m", "pytest", *options, str(TESTS / contract), "-k", selected, packages=(example,))
-    assert done.returncode == 0, done.stdout
-    assert re.search(rf"\b{count} passed", done.stdout), done.stdout
 
 
 def test_the_form_shows_the_knob(example: Path, python: Python) -> None:
@@ -80,24 +62,19 @@ def test_a_run_keeps_and_shows_all_that_the_knob_declares(
     page = Path(report_run(store, run_id)).read_text(encoding="utf-8")
     assert words in page
     assert "σ" in page
-    script = python(*CLI, "replay", _sample(lake), "--lake", str(lake), packages=(example,))
+    experiment = write_experiment(tmp_path, model={"id": str(tiny_lcm)}, cells=CELLS, metrics=["sharpness"])
+    commands = (["replay", _sample(lake), "--lake", str(lake)], ["plan", experiment])
+    script, planned = skewbench_commands(python, *commands, packages=(example,))
     assert script.returncode == 0, script.stderr
     assert "from skewbench_example.knob import Uniform" in script.stdout
     assert "LatentConsistencyModelPipeline.from_pretrained" in script.stdout
-    without = python(*CLI, "replay", _sample(lake), "--lake", str(lake), packages=())
-    assert without.returncode == 2
-    assert "no family 'LatentConsistencyModelPipeline'" in without.stderr
-
-
-def test_plan_shows_them(example: Path, python: Python, tmp_path: Path, tiny_lcm: Path) -> None:
-    experiment = write_experiment(tmp_path, model={"id": str(tiny_lcm)}, cells=CELLS, metrics=["sharpness"])
-    planned = python(*CLI, "plan", experiment, packages=(example,))
     assert planned.returncode == 0, planned.stderr
     assert "uniform, σ 0.5, ramp squared" in planned.stdout
     assert "self-attention blocks" in planned.stdout
-    without = python(*CLI, "plan", experiment, packages=())
-    assert without.returncode == 2
-    assert "unknown kind 'uniform'; use one of 'vanilla', 'skew', 'temperature'" in without.stderr
+    script, planned = skewbench_commands(python, *commands, packages=())
+    assert (script.returncode, planned.returncode) == (2, 2)
+    assert "no family 'LatentConsistencyModelPipeline'" in script.stderr
+    assert "unknown kind 'uniform'; use one of 'vanilla', 'skew', 'temperature'" in planned.stderr
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +99,7 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_what_is_broken_is_a_line_and_the_rest_works(broken: Path, example: Path, python: Python) -> None:
-    done = python(*CLI, "plan", "demo", packages=(broken, example))
+    (done,) = skewbench_commands(python, ["plan", "demo"], packages=(broken, example))
     assert done.returncode == 0, done.stderr
     assert [line for line in done.stderr.splitlines() if line.startswith("warning: ")] == [
         "warning: knob 'it' of package fails is left out: RuntimeError: no licence",

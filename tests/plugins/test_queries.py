@@ -8,10 +8,8 @@ import pytest
 
 from skewbench import sql
 from tests.lakes import Lake, made
-from tests.plugins.conftest import Python
-from tests.plugins.test_scorers import CLI
+from tests.plugins.conftest import Python, skewbench_commands
 
-CONTRACT = Path(__file__).parents[1] / "sql" / "test_query_contract.py"
 REPORT = """
 import sys
 from pathlib import Path
@@ -63,30 +61,25 @@ def lake(tmp_path: Path) -> tuple[Path, str]:
     return folder, made(folder, Lake(prompts=12))
 
 
-def test_it_keeps_the_contract(example: Path, python: Python) -> None:
-    """The contract test of ours runs over it too."""
-    options = ("-q", "-rA", "-p", "no:cacheprovider", "--rootdir", str(CONTRACT.parents[2]))
-    done = python("-m", "pytest", *options, str(CONTRACT), "-k", "above_median or nothing", packages=(example,))
-    assert done.returncode == 0, done.stdout
-    contract = set(re.findall(r"def (test_\w+)\(.*\bname: str", CONTRACT.read_text()))
-    assert contract
-    assert set(re.findall(r"^PASSED \S*::(test_\w+)\[above_median", done.stdout, re.MULTILINE)) == contract
-
-
 def test_it_is_listed_described_answered_and_drawn(example: Path, python: Python, lake: tuple[Path, str]) -> None:
     assert "above_median" not in {query.name for query in sql.named_queries()}
-    listed = python(*CLI, "query", packages=(example,))
-    assert re.search(r"above_median +│ How many images of each cell score above", listed.stdout), listed.stdout
-    described = python(*CLI, "query", "above_median", "--columns", packages=(example,)).stdout
-    assert "share of the cell's images that score above the median" in described
+    figure = lake[0] / "shares.svg"
     command = ("query", "above_median", "--lake", str(lake[0]))
-    answered = python(*CLI, *command, "--format", "json", packages=(example,))
+    listed, described, answered, drawn = skewbench_commands(
+        python,
+        ["query"],
+        ["query", "above_median", "--columns"],
+        [*command, "--format", "json"],
+        [*command, "--figure", str(figure)],
+        packages=(example,),
+    )
+    assert re.search(r"above_median +│ How many images of each cell score above", listed.stdout), listed.stdout
+    assert "share of the cell's images that score above the median" in described.stdout
     assert answered.returncode == 0, answered.stderr
     rows = json.loads(answered.stdout)
     assert [row["cell"] for row in rows] == ["baseline", "a1.05-b3", "a1.20-b5"]
     assert sum(row["share"] * row["n"] for row in rows) == pytest.approx(sum(row["n"] for row in rows) / 2, abs=1)
-    figure = lake[0] / "shares.svg"
-    assert python(*CLI, *command, "--figure", str(figure), packages=(example,)).returncode == 0
+    assert drawn.returncode == 0, drawn.stderr
     assert "above the median" in figure.read_text()
 
 
@@ -109,7 +102,7 @@ def test_it_is_analysed_and_has_a_section_of_the_report(example: Path, python: P
 def test_an_answer_with_other_columns_is_refused(broken: Path, python: Python, lake: tuple[Path, str]) -> None:
     text = broken / "draws_query" / "query.sql"
     text.write_text(SELECT.replace("run_id FROM", "run_id, name FROM"))
-    done = python(*CLI, "query", "draws", "--lake", str(lake[0]), packages=(broken,))
+    (done,) = skewbench_commands(python, ["query", "draws", "--lake", str(lake[0])], packages=(broken,))
     text.write_text(SELECT)
     assert done.returncode == 2
     assert "its answer has the columns run_id, name; it declares run_id" in done.stderr
@@ -124,8 +117,9 @@ def test_what_is_broken_is_a_line_and_the_rest_works(
         "warning: query 'speed' of package takes is left out: the name is taken by skewbench.sql.queries.speed",
         "warning: query 'writes' of package writes is left out: query.sql is not one SELECT statement",
     ]
-    for command in (("query",), ("query", "speed", "--lake", str(lake[0])), ("report", "--lake", str(lake[0]))):
-        done = python(*CLI, *command, packages=(broken, example))
+    of_lake = ("--lake", str(lake[0]))
+    commands = (["query"], ["query", "speed", *of_lake], ["report", *of_lake])
+    for done in skewbench_commands(python, *commands, packages=(broken, example)):
         assert done.returncode == 0, done.stderr
         assert [line for line in done.stderr.splitlines() if "warning: query" in line] == lines
     done = python("-c", REPORT, str(lake[0]), lake[1], packages=(broken, example))

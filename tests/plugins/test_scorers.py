@@ -14,10 +14,7 @@ from skewbench.storage.store import LocalStore
 from skewbench.tasks.experiment import NightlySpec
 from skewbench.tasks.regressions.margins import margins
 from skewbench.tasks.report import report_run
-from tests.plugins.conftest import Python
-
-CLI = ("-P", "-c", "from skewbench.flows.cli import main; main()")
-CONTRACT = Path(__file__).parents[1] / "eval" / "scorers" / "test_scorer_contract.py"
+from tests.plugins.conftest import Python, skewbench_commands
 
 
 @pytest.fixture(scope="module")
@@ -40,16 +37,6 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n")
         (about / "entry_points.txt").write_text(f"[skewbench.scorers]\nscorer_of_{name} = {name}\n")
     return folder
-
-
-def test_it_is_among_the_names_and_keeps_the_contract(example: Path, python: Python) -> None:
-    """The one contract test runs over it too."""
-    options = ("-q", "-p", "no:cacheprovider", "--rootdir", str(CONTRACT.parents[3]))
-    done = python("-m", "pytest", *options, str(CONTRACT), "-k", "warmth or names", packages=(example,))
-    assert done.returncode == 0, done.stdout
-    passed = re.search(r"(\d+) passed", done.stdout)
-    assert passed is not None
-    assert int(passed[1]) == 3  # what it declares, how it scores, and that its import is a light one
 
 
 def test_its_values_reach_queries_and_report_with_label_and_side(
@@ -81,24 +68,21 @@ def test_its_values_reach_queries_and_report_with_label_and_side(
     assert "Warmth of colour (better ←)" in page.replace("\\u2190", "←")
 
 
-def test_commands_know_it(example: Path, python: Python) -> None:
-    listed = python(*CLI, "weights", packages=(example,))
-    assert re.search(r"warmth +│ nothing +│ yes", listed.stdout), listed.stdout
-    assert "warning" not in listed.stderr
-
-
-def test_what_is_broken_is_a_line_and_the_rest_works(broken: Path, example: Path, python: Python) -> None:
+def test_commands_know_it_and_what_is_broken_is_a_line(broken: Path, example: Path, python: Python) -> None:
     lines = [
         "warning: scorer 'scorer_of_fails' of package fails is left out: ModuleNotFoundError: No module named "
         "'no_such_module'",
         "warning: scorer 'contrast' of package takes is left out: the name is taken by skewbench.eval.scorers.contrast",
         "warning: scorer 'toy' of package wrong is left out: it is no GroupScorer, as its unit prompt needs",
     ]
-    for command in (("weights",), ("plan", "demo")):
-        done = python(*CLI, *command, packages=(broken, example))
+    (alone,) = skewbench_commands(python, ["weights"], packages=(example,))
+    assert "warning" not in alone.stderr
+    listed, planned = skewbench_commands(python, ["weights"], ["plan", "demo"], packages=(broken, example))
+    for done in (listed, planned):
         assert done.returncode == 0, done.stderr
         assert [line for line in done.stderr.splitlines() if "warning: scorer" in line] == lines
-    assert "warmth" in python(*CLI, "weights", packages=(broken, example)).stdout
+    for done in (alone, listed):
+        assert re.search(r"warmth +│ nothing +│ yes", done.stdout), done.stdout
 
 
 def test_a_metric_that_is_left_out_is_an_error_that_says_why(broken: Path, python: Python, tmp_path: Path) -> None:
