@@ -5,7 +5,6 @@ once: each home starts with a copy.
 """
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -28,7 +27,8 @@ def prepare_home(home: Path) -> Path:
     template = os.environ.get(TEMPLATE)
     if template and not (home / "prefect.db").exists():
         home.mkdir(mode=0o700, parents=True, exist_ok=True)  # as Prefect makes it
-        shutil.copy(_migrated(Path(template)), home / "prefect.db")
+        with (home / "prefect.db").open("xb", opener=lambda path, flags: os.open(path, flags, 0o600)) as copy:
+            copy.write(_migrated(Path(template)).read_bytes())
     return home
 
 
