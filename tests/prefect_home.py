@@ -27,8 +27,9 @@ def prepare_home(home: Path) -> Path:
     template = os.environ.get(TEMPLATE)
     if template and not (home / "prefect.db").exists():
         home.mkdir(mode=0o700, parents=True, exist_ok=True)  # as Prefect makes it
-        with (home / "prefect.db").open("xb", opener=lambda path, flags: os.open(path, flags, 0o600)) as copy:
-            copy.write(_migrated(Path(template)).read_bytes())
+        database = home / "prefect.db"
+        database.touch(mode=0o600)  # the files that SQLite puts beside it get the same mode
+        database.write_bytes(_migrated(Path(template)).read_bytes())
     return home
 
 
