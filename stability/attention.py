@@ -57,10 +57,10 @@ class SelfAttention:
         elif call.blend is None:
             heads = attend(call)
         elif found.heads is None:
-            bias = None if found.ratio is None else self._value_bias(call.q.device)
+            bias = None if found.ratio is None else self._value_bias(call)
             heads = skew_heads(call, found.ratio, bias)
         else:
-            heads = with_bias(found.heads, self._value_bias(call.q.device))
+            heads = with_bias(found.heads, self._value_bias(call))
         if recorder:
             values = {} if found.means is None else dict(zip(RETRIEVAL_MEASURES, found.means, strict=True))
             values |= {} if found.text_mass is None else {"text_mass": found.text_mass}
@@ -119,15 +119,12 @@ class SelfAttention:
             return None
         return to_v.weight.unflatten(0, (heads, width)).mT if len(to_v.weight) == heads * width else None
 
-    def _value_bias(self, device: torch.device) -> Float[Tensor, "H 1 d"] | None:
+    def _value_bias(self, call: SoftmaxCall) -> Float[Tensor, "H 1 d"] | None:
         """The bias of the value projection by head, which rescaling leaves alone."""
         layer: Any = self.layer
         bias: Tensor | None = layer.to_v.bias
-        if bias is not None and bias.device != device:
-            raise ValueError(
-                f"{self.block.name}: the bias of its value projection is on {bias.device}, not on {device}: rescaling "
-                "needs it, so use rescale='off' under sequential offload"
-            )
+        if bias is not None and bias.device != call.x.device:  # offloaded: the projection fetches it when it is called
+            bias = layer.to_v(call.x.new_zeros(1, call.x.shape[-1]))[0]
         return None if bias is None else bias.unflatten(0, (self.block.heads, 1, -1))
 
 

@@ -81,7 +81,8 @@ def _is_called_without_text(model: nn.Module) -> bool:
 
 def _block(number: int, name: str, stage: str, layer: Any) -> Block:
     projection = layer.to_v if hasattr(layer, "to_v") else layer.to_qkv
-    width = getattr(projection, "in_features", None) or layer.query_dim  # an adapter may not say
+    linear = (module for module in projection.modules() if hasattr(module, "in_features"))  # an adapter may not say
+    width = next((int(module.in_features) for module in linear), None) or layer.query_dim
     return Block(number, name or "attention", stage, layer.heads, width)
 
 

@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from jaxtyping import Float, Int
 
+from skewbench.eval.statistics.weighted_ranks import chunks
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -75,11 +77,12 @@ def median_draws(
         in_order, member = all_values[order], clusters[order]
         if not spread(member):
             continue
-        for row, count in enumerate(counts):
-            running = np.cumsum(count[member])
-            if len(running) and (total := running[-1]):
-                lower, upper = np.searchsorted(running, [(total - 1) // 2, total // 2], side="right")
-                draws[row, column] = (in_order[lower] + in_order[upper]) / 2
+        for some in chunks(len(counts), len(member)):
+            running = np.cumsum(counts[some][:, member], axis=1)
+            total = running[:, -1:]
+            lower, upper = ((running > half).argmax(axis=1) for half in ((total - 1) // 2, total // 2))
+            middle = (in_order[lower] + in_order[upper]) / 2
+            draws[some, column] = np.where(total[:, 0] > 0, middle, np.nan)
     return draws
 
 

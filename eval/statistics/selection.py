@@ -10,7 +10,7 @@ import numpy.typing as npt
 from jaxtyping import Float, Int
 
 from skewbench.eval.statistics.bootstrap import spread
-from skewbench.eval.statistics.weighted_ranks import WeightedRanks, complete_pairs
+from skewbench.eval.statistics.weighted_ranks import WeightedRanks, chunks, complete_pairs
 
 
 def worst_mean(chosen: npt.ArrayLike, values: npt.ArrayLike, fraction: float) -> float:
@@ -65,17 +65,21 @@ def worst_draws(
         places = WeightedRanks(chosen[rows][:, columns])
         change = values[rows][:, measured]
         member = clusters[rows]
-        for draw, count in zip(draws, counts, strict=True):
-            weights = count[member].astype(float)
-            room = share * weights.sum()
-            if room > 0:
-                draw[np.ix_(columns, measured)] = _taken(*places(weights), weights, room) @ change / room
+        for some in chunks(len(counts), n * len(columns)):
+            weights = counts[some][:, member].astype(float)
+            room = share * weights.sum(axis=1)[:, None, None]
+            sums = _taken(*places(weights), weights, room) @ change
+            means = np.divide(sums, room, out=np.full(sums.shape, np.nan), where=room > 0)
+            draws[some][:, columns[:, None], measured[None, :]] = means
     return draws
 
 
 def _taken(
-    first: Float[np.ndarray, "p n"], last: Float[np.ndarray, "p n"], weights: Float[np.ndarray, "n"], room: float
-) -> Float[np.ndarray, "p n"]:
+    first: Float[np.ndarray, "r p n"],
+    last: Float[np.ndarray, "r p n"],
+    weights: Float[np.ndarray, "r n"],
+    room: Float[np.ndarray, "r 1 1"],
+) -> Float[np.ndarray, "r p n"]:
     """How much of each row is among the `room` lowest: all of it, none, or at the edge its share."""
     equals = np.maximum(last - first, 1.0)  # weights are counts: below 1 only where a row and its equals have none
-    return np.clip((room - first) / equals, 0.0, 1.0) * weights
+    return np.clip((room - first) / equals, 0.0, 1.0) * weights[:, None]

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from scipy import stats
 
 from skewbench.eval.statistics.bootstrap import spread
-from skewbench.eval.statistics.weighted_ranks import WeightedRanks, complete_pairs
+from skewbench.eval.statistics.weighted_ranks import WeightedRanks, chunks, complete_pairs
 
 
 @dataclass(frozen=True)
@@ -54,26 +54,28 @@ def spearman_draws(
             continue
         places_x, places_y = WeightedRanks(x[rows][:, columns_x]), WeightedRanks(y[rows][:, columns_y])
         member = clusters[rows]
-        for draw, count in zip(draws, counts, strict=True):
-            weights = count[member].astype(float)
+        for some in chunks(len(counts), len(member) * max(len(columns_x), len(columns_y))):
+            weights = counts[some][:, member].astype(float)
             ranks_x, ranks_y = _centred(*places_x(weights), weights), _centred(*places_y(weights), weights)
-            draw[np.ix_(columns_x, columns_y)] = _correlation(ranks_x, ranks_y, weights)
+            draws[some][:, columns_x[:, None], columns_y[None, :]] = _correlation(ranks_x, ranks_y, weights)
     return draws
 
 
 def _centred(
-    first: Float[np.ndarray, "p n"], last: Float[np.ndarray, "p n"], weights: Float[np.ndarray, "n"]
-) -> Float[np.ndarray, "p n"]:
+    first: Float[np.ndarray, "r p n"], last: Float[np.ndarray, "r p n"], weights: Float[np.ndarray, "r n"]
+) -> Float[np.ndarray, "r p n"]:
     """Twice the average ranks less their mean: the mean of ranks 1..W is (W + 1) / 2 whatever the ties."""
     first += last
-    first -= weights.sum()
+    first -= weights.sum(axis=1)[:, None, None]
     return first
 
 
 def _correlation(
-    x: Float[np.ndarray, "p n"], y: Float[np.ndarray, "q n"], weights: Float[np.ndarray, "n"]
-) -> Float[np.ndarray, "p q"]:
-    variance_x = np.einsum("pn,pn,n->p", x, x, weights)
-    variance_y = np.einsum("qn,qn,n->q", y, y, weights)
-    scale = np.sqrt(variance_x[:, None] * variance_y[None, :])
-    return np.divide(x @ (y * weights).T, scale, out=np.full(scale.shape, np.nan), where=scale > 0)
+    x: Float[np.ndarray, "r p n"], y: Float[np.ndarray, "r q n"], weights: Float[np.ndarray, "r n"]
+) -> Float[np.ndarray, "r p q"]:
+    """Sums of products of integers, so that their order does not matter."""
+    weighted_x, weighted_y = x * weights[:, None], y * weights[:, None]
+    variance_x = np.einsum("rpn,rpn->rp", x, weighted_x)
+    variance_y = np.einsum("rqn,rqn->rq", y, weighted_y)
+    scale = np.sqrt(variance_x[:, :, None] * variance_y[:, None, :])
+    return np.divide(x @ weighted_y.swapaxes(1, 2), scale, out=np.full(scale.shape, np.nan), where=scale > 0)

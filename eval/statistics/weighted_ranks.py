@@ -5,12 +5,30 @@ from collections.abc import Iterator
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+BUDGET = 1 << 14
+"""Elements of a temporary array: 128 KB, so that it stays in a processor's cache."""
+
+
+def chunks(resamples: int, elements: int) -> Iterator[slice]:
+    """Divide resamples so that temporary arrays stay small.
+
+    Args:
+        resamples: Number of resamples.
+        elements: Elements of the largest temporary array, for each resample.
+
+    Returns:
+        Slices of the resamples, in order.
+    """
+    size = max(1, BUDGET // max(1, elements))
+    for start in range(0, resamples, size):
+        yield slice(start, min(resamples, start + size))
+
 
 class WeightedRanks:
     """Columns that are sorted once, after which ranks under any weights are a running sum and a look-up.
 
-    For row i of column j, `first[j, i]` is the weight of all rows below its value and `last[j, i]` that of all rows at
-    or below it. (first + last + 1) / 2 is the average rank in the resample, with ties and repeats.
+    For row i of column j in resample r, `first[r, j, i]` is the weight of all rows below its value and `last[r, j, i]`
+    that of all rows at or below it. (first + last + 1) / 2 is the average rank in the resample, with ties and repeats.
     """
 
     def __init__(self, columns: Float[np.ndarray, "n p"]) -> None:
@@ -30,12 +48,15 @@ class WeightedRanks:
         self._last = np.empty((p, n), np.intp)
         np.put_along_axis(self._first, order, start + offset, axis=1)
         np.put_along_axis(self._last, order, stop + offset, axis=1)
-        self._running = np.zeros((p, n + 1))
 
-    def __call__(self, weights: Float[np.ndarray, "n"]) -> tuple[Float[np.ndarray, "p n"], Float[np.ndarray, "p n"]]:
-        np.cumsum(weights[self._order], axis=1, out=self._running[:, 1:])
-        flat = self._running.ravel()
-        return flat[self._first], flat[self._last]
+    def __call__(
+        self, weights: Float[np.ndarray, "r n"]
+    ) -> tuple[Float[np.ndarray, "r p n"], Float[np.ndarray, "r p n"]]:
+        p, n = self._order.shape
+        running = np.zeros((len(weights), p, n + 1))
+        np.cumsum(weights[:, self._order], axis=2, out=running[:, :, 1:])
+        flat = running.reshape(len(weights), p * (n + 1))
+        return flat[:, self._first], flat[:, self._last]
 
 
 def complete_pairs(

@@ -31,7 +31,7 @@ def test_equal_to_scipy_with_ties_and_nulls(pairs: list[tuple[int, int | None]])
 def test_weighted_places_are_the_ranks_of_the_repeated_rows(rows: list[tuple[int, int]]) -> None:
     values = np.array([value for value, _ in rows], float)
     weights = np.array([weight for _, weight in rows])
-    first, last = WeightedRanks(values[:, None])(weights.astype(float))
+    first, last = (found[0] for found in WeightedRanks(values[:, None])(weights.astype(float)[None]))
     ranks = (first[0] + last[0] + 1) / 2
     assert np.repeat(ranks, weights) == pytest.approx(stats.rankdata(np.repeat(values, weights)))
 
