@@ -15,7 +15,7 @@ from skewbench.flows.cells import by_cell
 from skewbench.storage.lease import Lease
 from skewbench.storage.records import Manifest
 from skewbench.storage.state import RunState
-from skewbench.storage.store import Store, open_store
+from skewbench.storage.store import Store
 from skewbench.tasks.drive import analyse_run
 from skewbench.tasks.experiment import Experiment, WorkerSpec
 from skewbench.tasks.jobs import Execute, Needs
@@ -72,7 +72,7 @@ def workers(needs: Needs, spec: WorkerSpec, model: str, ray_address: str, lease:
     ):
         lease.on_taken_over(pool.stop)
         lease.note(lambda: pool.late)
-        yield partial(by_cell, pool, open_store(needs.lake), lease.run_id)
+        yield partial(by_cell, pool, lease.store, lease.run_id)
     lease.check()
 
 

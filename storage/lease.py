@@ -46,7 +46,7 @@ class Lease:
 
     def __init__(self, store: Store, run_id: str, notify: Callable[[str], None] = logger.warning) -> None:
         self.run_id = run_id
-        self._store, self._path, self._notify = store, _path(run_id), notify
+        self.store, self._path, self._notify = store, _path(run_id), notify
         self._token, self._beats = uuid.uuid4().hex, 0
         self._held = b""
         self._stop = threading.Event()
@@ -56,7 +56,7 @@ class Lease:
 
     def __enter__(self) -> "Lease":
         self._held = self._content()
-        if not self._store.put_new(self._path, self._held) and not self._take_over():
+        if not self.store.put_new(self._path, self._held) and not self._take_over():
             raise RunError(f"run {self.run_id} has just been taken over by another process; try again later")
         self._thread = threading.Thread(target=self._beat, daemon=True, name="lease")
         self._thread.start()
@@ -68,7 +68,7 @@ class Lease:
         self._stop.set()
         self._thread.join()
         try:
-            if not self._store.remove(self._path, self._held):
+            if not self.store.remove(self._path, self._held):
                 self._is_taken_over.set()
         except (LakeError, OSError):  # the lease stays, and names a process that has ended
             return
@@ -105,17 +105,17 @@ class Lease:
     def _take_over(self) -> bool:
         """Take the lease of a dead driver; of several that try, one gets it. Raises `RunError` if it is alive."""
         try:
-            found = self._store.read(self._path)
+            found = self.store.read(self._path)
         except FileNotFoundError:  # it has just been released
-            return self._store.put_new(self._path, self._held)
+            return self.store.put_new(self._path, self._held)
         holder = parse_holder(found)
         if holder is None:
             self._notify(f"the lease of run {self.run_id} ({self._path}) was not written by a driver; it is replaced")
         elif holder.state == "alive":
             raise _driven_error(self.run_id, holder)
         elif holder.state == "unknown" and not self._is_silent(found, holder):
-            return self._store.put_new(self._path, self._held)
-        return self._store.swap(self._path, found, self._held)
+            return self.store.put_new(self._path, self._held)
+        return self.store.swap(self._path, found, self._held)
 
     def _is_silent(self, found: bytes, holder: Holder) -> bool:
         """Whether a lease stays unchanged for `STALE` seconds; False if it is released. Raises `RunError` at a change.
@@ -127,7 +127,7 @@ class Lease:
         while True:
             over = time.monotonic() - began >= STALE
             try:
-                if self._store.read(self._path) != found:
+                if self.store.read(self._path) != found:
                     raise _driven_error(self.run_id, holder)
             except FileNotFoundError:
                 return False
@@ -143,7 +143,7 @@ class Lease:
             self._beats += 1
             beat = self._content()
             try:
-                if self._store.swap(self._path, self._held, beat):
+                if self.store.swap(self._path, self._held, beat):
                     self._held = beat
                     continue
                 self._held = self._own_lease()
@@ -160,7 +160,7 @@ class Lease:
     def _own_lease(self) -> bytes:
         """The lease in the lake. Raises `RunError` unless it is this driver's."""
         try:
-            content = self._store.read(self._path)
+            content = self.store.read(self._path)
         except FileNotFoundError:
             raise taken_over_error(self.run_id) from None
         holder = parse_holder(content)

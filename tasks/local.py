@@ -1,6 +1,5 @@
 """Runs without Ray and Prefect: one worker in this process, one job after the other."""
 
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -94,8 +93,6 @@ class LocalWorker:
 
     def __init__(self, needs: Needs, lease: Lease, observe: Callable[[Outcome], None]) -> None:
         self._needs, self._lease, self._observe = needs, lease, observe
-        self._stopped = threading.Event()
-        lease.on_taken_over(self._stopped.set)
 
     def __call__(self, kind: str, jobs: Sequence[Job]) -> list[Outcome]:
         """Execute the jobs (`Execute`)."""
@@ -113,8 +110,7 @@ class LocalWorker:
 
     def _outcome(self, job: Job) -> Outcome:
         for failures in range(TRIES):
-            if self._stopped.is_set():
-                self._lease.check()
+            self._lease.check()
             try:
                 receipt = self._worker.run(replace(job, one_by_one=failures == TRIES - 1))
             except LakeUnreachable as error:

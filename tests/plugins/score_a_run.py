@@ -19,7 +19,7 @@ def main(lake: str, changes: str) -> None:
     run = prepare(small(**json.loads(changes)), lake)
     torch.set_num_threads(1)
     with Lease(run.store, run.id) as lease:
-        generate_and_score(run, start(run, lease))
+        generate_and_score(run, start(run, lease), lease)
     print(run.id)
 
 

@@ -45,16 +45,19 @@ class LowRank(nn.Module):
         return self.base_layer
 
 
-def _replace(model: nn.Module, wanted: type[nn.Module], made: Callable[[Any], nn.Module]) -> int:
+PROJECTIONS = ("to_q", "to_k", "to_v", "add_k_proj")
+
+
+def _replace(model: nn.Module, kind: type[nn.Module], replacement: Callable[[Any], nn.Module]) -> int:
+    """Replace each projection of a class. Returns their number."""
     found = [
-        (parent, name, child)
-        for module_name, parent in model.named_modules()
-        if "attn" in module_name or "transformer_blocks" in module_name or module_name.startswith("blocks")
-        for name, child in parent.named_children()
-        if name in ("to_q", "to_k", "to_v", "add_k_proj") and type(child) is wanted
+        (layer, name, projection)
+        for layer in model.modules()
+        for name, projection in layer.named_children()
+        if name in PROJECTIONS and type(projection) is kind
     ]
-    for parent, name, child in found:
-        setattr(parent, name, made(child))
+    for layer, name, projection in found:
+        setattr(layer, name, replacement(projection))
     return len(found)
 
 

@@ -76,16 +76,13 @@ def test_what_would_fail_for_every_job_ends_the_run(start: Start, error: Excepti
     assert (len(tries), observed) == (1, [])
 
 
-def test_a_run_that_was_taken_over_stops(start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    stops: list[Callable[[], None]] = []
-    monkeypatch.setattr(Lease, "on_taken_over", lambda _lease, stop: stops.append(stop))
+def test_a_run_that_was_taken_over_stops(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     worker, tries, _ = start()
 
     def check(_lease: Any) -> None:
         raise RunError("another driver")
 
     monkeypatch.setattr(Lease, "check", check)
-    stops[0]()
     with pytest.raises(RunError, match="another driver"):
         worker("score", JOBS)
     assert tries == []

@@ -55,7 +55,7 @@ def _flow(experiment: Experiment, lake: str) -> None:
     run = prepare(experiment, lake)
     with Lease(run.store, run.id) as lease:
         state = caught_up(run, lease)
-        generate_and_score(run, state)
+        generate_and_score(run, state, lease)
         analyse_run(run.store, state, lease)
 
 
