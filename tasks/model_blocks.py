@@ -4,20 +4,16 @@ Listing them builds the model without its weights, which imports diffusers and t
 model is shipped, and that of another model is kept in the user's cache folder.
 """
 
-import json
-import os
-from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import asdict
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 from pydantic import TypeAdapter, ValidationError
 
 from skewbench.eval.cpu_torchvision import define_missing_operators
 from skewbench.stability.blocks import Block, select
+from skewbench.tasks import user_cache
 from skewbench.tasks.experiment import Experiment
 from skewbench.tasks.families.registry import families
 from skewbench.tasks.identity import digest
@@ -25,8 +21,6 @@ from skewbench.tasks.models import BUNDLED, ModelSource, family_of_source, part_
 from skewbench.tasks.source import digest_of_source
 from skewbench.vocabulary.errors import InputError
 
-CACHE = "SKEWBENCH_CACHE"
-"""Environment variable: folder of the lists; by default `~/.cache/skewbench`."""
 _BLOCKS = TypeAdapter(list[Block])
 
 
@@ -35,12 +29,11 @@ def blocks_of(source: ModelSource) -> list[Block]:
     shipped = shipped_blocks(source.spec.id)
     if shipped.is_file():
         return _BLOCKS.validate_json(shipped.read_bytes())
-    kept = _cache_folder() / "blocks" / f"{_key(source)}.json"
-    with suppress(OSError, ValidationError):  # not there yet, or broken: it is made again
-        return _BLOCKS.validate_json(kept.read_bytes())
+    kept = f"blocks/{_key(source)}.json"
+    with suppress(ValidationError):  # not there yet, or broken: it is made again
+        return _BLOCKS.validate_json(user_cache.read(kept) or "")
     blocks = list_blocks(source)
-    with suppress(OSError):  # a home folder that cannot be written costs time alone
-        _write(kept, blocks)
+    user_cache.write(kept, _BLOCKS.dump_json(blocks).decode())
     return blocks
 
 
@@ -76,20 +69,9 @@ def check_blocks(experiment: Experiment, blocks: list[Block]) -> None:
             raise InputError(f"cells.{cell.name}.blocks {selection!r}: {error}") from None
 
 
-def _cache_folder() -> Path:
-    return Path(os.environ.get(CACHE) or Path.home() / ".cache" / "skewbench")
-
-
 def _key(source: ModelSource) -> str:
     """Digest of all that decides the list: the configuration, diffusers, and the code that lists."""
     pipeline = pipeline_class(source)
     configs = {path.parent.name: path.read_text() for path in sorted(source.folder.glob("*/config.json"))}
     code = digest_of_source("skewbench.stability.sites", families.source(pipeline))
     return digest(pipeline, configs, version("diffusers"), code)[:32]
-
-
-def _write(path: Path, blocks: Iterable[Block]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with NamedTemporaryFile("w", dir=path.parent, suffix=".json", delete=False) as file:
-        json.dump([asdict(block) for block in blocks], file)
-    Path(file.name).replace(path)

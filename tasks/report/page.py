@@ -15,6 +15,8 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined, select_autoesca
 from markupsafe import Markup, escape
 
 from skewbench.eval.figures import Colours, config
+from skewbench.tasks import user_cache
+from skewbench.tasks.identity import digest
 from skewbench.tasks.report.explorer import Explorer
 from skewbench.tasks.report.findings import Findings
 from skewbench.tasks.report.gallery import Group
@@ -87,9 +89,14 @@ def render(page: Page) -> str:
 
 @cache
 def _library() -> str:
-    """Vega, Vega-Lite and vega-embed, of the version that altair writes for."""
+    """Vega, Vega-Lite and vega-embed, of the version that altair writes for. Bundling takes seconds, so it is kept."""
     version = alt.SCHEMA_VERSION.removeprefix("v").rsplit(".", 1)[0]
-    bundle = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=version)
+    snippet = "window.vegaEmbed = vegaEmbed;"
+    kept = f"vega/{digest(vl_convert.__version__, version, snippet)[:32]}.js"
+    bundle = user_cache.read(kept)
+    if bundle is None:
+        bundle = vl_convert.javascript_bundle(snippet, vl_version=version)
+        user_cache.write(kept, bundle)
     return "(() => {" + bundle.replace("</script", "<\\/script") + "})();"
 
 
