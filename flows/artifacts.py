@@ -2,18 +2,22 @@
 
 from typing import Any
 
+import polars as pl
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 
 from skewbench.flows.serving.reports import report_url
-from skewbench.sql import connect, query
-from skewbench.storage.records import Manifest
-from skewbench.storage.store import Store
+from skewbench.tasks.report.answers import Answers
 from skewbench.tasks.report.summary import inert, summarise
 
 
-def show(store: Store, run: Manifest, report: str) -> None:
-    """Create the artifacts of a run under its experiment's name, so that the UI shows their history over runs."""
-    link = report_url(report)
+def show(answers: Answers, report: str) -> None:
+    """Create the artifacts of a run under its experiment's name, so that the UI shows their history over runs.
+
+    Args:
+        answers: The run, and the answers about it.
+        report: Path or URL of its report.
+    """
+    run, link = answers.run, report_url(report)
     create_link_artifact(
         link,
         link_text=f"report of {run.run_id}",
@@ -21,19 +25,17 @@ def show(store: Store, run: Manifest, report: str) -> None:
         description=f"On disk: {inert(report)}",
     )
     create_markdown_artifact(
-        f"{summarise(store, run.run_id)}\n[The report]({link})\n",
+        f"{summarise(answers)}\n[The report]({link})\n",
         key=f"{run.name}-summary",
         description=f"Results of {run.run_id}",
     )
-    create_table_artifact(_rows(store, run.run_id), key=f"{run.name}-cells", description=f"Cells of {run.run_id}")
+    create_table_artifact(_rows(answers.curve), key=f"{run.name}-cells", description=f"Cells of {run.run_id}")
 
 
-def _rows(store: Store, run_id: str) -> list[dict[str, Any]]:
+def _rows(curve: pl.DataFrame) -> list[dict[str, Any]]:
     """One row per cell, one column per metric: the mean with its interval."""
-    with connect(store.lake, run_id) as lake:
-        means = query(lake, "operating_curve").to_dicts()
     rows: dict[str, dict[str, Any]] = {}
-    for mean in means:
+    for mean in curve.to_dicts():
         failed = mean["failed"] + mean["blank"] + mean["nonfinite"]
         row = rows.setdefault(mean["cell"], {"cell": mean["cell"], "samples": mean["samples"], "failed": failed})
         row[mean["metric"]] = _mean_text(mean["mean"], mean["low"], mean["high"])

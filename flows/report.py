@@ -6,7 +6,7 @@ from skewbench.flows.artifacts import show
 from skewbench.flows.steps import named
 from skewbench.storage.manifest import find_run
 from skewbench.storage.store import open_store
-from skewbench.tasks.report import report_run
+from skewbench.tasks.report import answered, write_report
 
 
 @flow(name="report")
@@ -22,7 +22,7 @@ def report(run: str = "", against: str = "", lake: str = "lake") -> str:
     """
     store = open_store(lake)
     found = find_run(store, run or None)
-    with named(found):
-        path = report_run(store, found.run_id, against=against or None)
-        show(store, found, path)
+    with named(found), answered(store, found.run_id) as answers:
+        path = write_report(store, answers, against or None)
+        show(answers, path)
     return path

@@ -20,7 +20,7 @@ from skewbench.tasks.drive import analyse_run
 from skewbench.tasks.experiment import Experiment, WorkerSpec
 from skewbench.tasks.jobs import Execute, Needs
 from skewbench.tasks.pool import WorkerPool, ray_connected
-from skewbench.tasks.report import report_run
+from skewbench.tasks.report import answered, write_report
 from skewbench.tasks.run import Run
 from skewbench.tasks.worker_log import WorkerLog
 
@@ -100,5 +100,6 @@ def finish(store: Store, state: RunState, lease: Lease) -> Manifest:
     """Analyse, write the report, and show both in the UI."""
     manifest = analyse_run(store, state, lease)
     lease.confirm()
-    show(store, manifest, report_run(store, manifest.run_id))
+    with answered(store, manifest.run_id) as answers:
+        show(answers, write_report(store, answers))
     return manifest

@@ -1,5 +1,6 @@
 """The report of a run: one self-contained HTML file."""
 
-from skewbench.tasks.report.assemble import report_run
+from skewbench.tasks.report.answers import answered
+from skewbench.tasks.report.assemble import report_run, write_report
 
-__all__ = ["report_run"]
+__all__ = ["answered", "report_run", "write_report"]

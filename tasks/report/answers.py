@@ -1,5 +1,7 @@
 """What the named queries say of a run: all that the page's figures show."""
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 
 import duckdb
@@ -7,7 +9,10 @@ import polars as pl
 
 from skewbench import sql
 from skewbench.sql import Context
+from skewbench.storage.manifest import find_run
 from skewbench.storage.records import Manifest
+from skewbench.storage.store import Store
+from skewbench.storage.verify import reporting_broken_parts
 from skewbench.tasks.claims import claims
 from skewbench.tasks.report.labels import Labels, read_labels
 
@@ -51,8 +56,30 @@ class Answers:
         return [cell for cell in self.cells if cell != self.baseline]
 
 
-def ask(lake: duckdb.DuckDBPyConnection, run: Manifest) -> Answers:
-    """Run the named queries over a connection that sees this run alone."""
+@contextmanager
+def answered(store: Store, run_id: str) -> Iterator[Answers]:
+    """Open the lake for one run, finished or not, and run the named queries.
+
+    Args:
+        store: The lake.
+        run_id: The run's id, or a unique beginning of it.
+
+    Yields:
+        The answers. Further queries can be answered within the block.
+
+    Raises:
+        InputError: There is no such run.
+        RunError: Parts that the manifest names are broken. The message names the first one.
+    """
+    run = find_run(store, run_id)
+    with (
+        reporting_broken_parts(store, run),
+        closing(sql.connect(store.lake, run.run_id, include_running=True)) as lake,
+    ):
+        yield _ask(lake, run)
+
+
+def _ask(lake: duckdb.DuckDBPyConnection, run: Manifest) -> Answers:
     context = sql.read_context(lake)
     known = {name: sql.query(lake, name) for name in _ASKED}
     return Answers(

@@ -7,7 +7,7 @@ from skewbench.storage.manifest import find_run, report_path
 from skewbench.storage.records import Manifest
 from skewbench.storage.store import Store
 from skewbench.storage.verify import reporting_broken_parts
-from skewbench.tasks.report.answers import ask
+from skewbench.tasks.report.answers import Answers, answered
 from skewbench.tasks.report.explorer import explore
 from skewbench.tasks.report.findings import find
 from skewbench.tasks.report.gallery import choose_images
@@ -24,54 +24,64 @@ from skewbench.vocabulary.errors import InputError
 
 
 def report_run(store: Store, run_id: str, against: str | None = None) -> str:
-    """Write the report of a run, also of one that is not finished, into the lake, and return its path or URL.
-
-    It lies at `_reports/<run_id>.html`; one that is there is replaced, atomically.
+    """Write the report of a run, also of one that is not finished.
 
     Args:
-        run_id: the run's id, or a unique beginning of it.
-        against: another run's id, or a unique beginning: what changed since is shown.
+        store: The lake.
+        run_id: The run's id, or a unique beginning of it.
+        against: Another run's id, or a unique beginning: what changed since is shown.
+
+    Returns:
+        The report's path or URL.
 
     Raises:
-        InputError: no such run, or a run against itself.
-        RunError: parts that the manifests name are broken; the first one is named.
+        InputError: There is no such run, or a run is compared with itself.
+        RunError: Parts that the manifests name are broken. The message names the first one.
     """
-    run = find_run(store, run_id)
-    other = find_run(store, against) if against else None
-    with reporting_broken_parts(store, *((run, other) if other else (run,))):
-        page = render(_page(store, run, _compare(store, run, other) if other else None))
-    store.put(report_path(run.run_id), page.encode())
+    with answered(store, run_id) as answers:
+        return write_report(store, answers, against)
+
+
+def write_report(store: Store, answers: Answers, against: str | None = None) -> str:
+    """Write the report of a run into its lake, as `report_run` does, from answers that are there already.
+
+    It lies at `_reports/<run_id>.html`. An older one is replaced, atomically.
+    """
+    run = answers.run
+    comparison = _compare(store, run, find_run(store, against)) if against else None
+    store.put(report_path(run.run_id), render(_page(store, answers, comparison)).encode())
     return store.address(report_path(run.run_id))
 
 
-def _page(store: Store, run: Manifest, comparison: Comparison | None) -> Page:
-    with closing(sql.connect(store.lake, run.run_id, include_running=True)) as lake:
-        answers = ask(lake, run)
-        groups = choose_images(answers, store.lake)
-        return Page(
-            head=read_head(answers),
-            findings=find(answers),
-            sections=with_queries(
-                (
-                    *((against_section(answers, comparison),) if comparison else ()),
-                    curve_section(answers),
-                    regime_section(answers),
-                    worst_section(answers),
-                    stability_section(answers),
-                    claims_section(answers),
-                ),
-                answers,
+def _page(store: Store, answers: Answers, comparison: Comparison | None) -> Page:
+    groups = choose_images(answers, store.lake)
+    return Page(
+        head=read_head(answers),
+        findings=find(answers),
+        sections=with_queries(
+            (
+                *((against_section(answers, comparison),) if comparison else ()),
+                curve_section(answers),
+                regime_section(answers),
+                worst_section(answers),
+                stability_section(answers),
+                claims_section(answers),
             ),
-            explorer=explore(answers, groups),
-            groups=tuple(groups),
-            tables=tuple(run_tables(answers)),
-            cells=tuple(answers.cells),
-            scored_by=answers.labels.of(answers.fidelity) if answers.fidelity else "",
-        )
+            answers,
+        ),
+        explorer=explore(answers, groups),
+        groups=tuple(groups),
+        tables=tuple(run_tables(answers)),
+        cells=tuple(answers.cells),
+        scored_by=answers.labels.of(answers.fidelity) if answers.fidelity else "",
+    )
 
 
 def _compare(store: Store, run: Manifest, other: Manifest) -> Comparison:
     if other.run_id == run.run_id:
         raise InputError(f"run {run.run_id!r} is the same: a run against itself says nothing")
-    with closing(sql.connect(store.lake, [run.run_id, other.run_id], include_running=True)) as lake:
+    with (
+        reporting_broken_parts(store, run, other),
+        closing(sql.connect(store.lake, [run.run_id, other.run_id], include_running=True)) as lake,
+    ):
         return Comparison(other, sql.query(lake, "run_changes", run=run.run_id, against=other.run_id))

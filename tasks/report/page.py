@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
+from importlib import metadata
 from importlib.resources import files
 from typing import Any
 
@@ -92,7 +93,7 @@ def _library() -> str:
     """Vega, Vega-Lite and vega-embed, of the version that altair writes for. Bundling takes seconds, so it is kept."""
     version = alt.SCHEMA_VERSION.removeprefix("v").rsplit(".", 1)[0]
     snippet = "window.vegaEmbed = vegaEmbed;"
-    kept = f"vega/{digest(vl_convert.__version__, version, snippet)[:32]}.js"
+    kept = f"vega/{digest(metadata.version('vl-convert-python'), version, snippet)[:32]}.js"
     bundle = user_cache.read(kept)
     if bundle is None:
         bundle = vl_convert.javascript_bundle(snippet, vl_version=version)

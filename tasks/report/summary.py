@@ -4,13 +4,10 @@ import base64
 import html
 import re
 from collections.abc import Iterator
-from contextlib import closing
 
 from skewbench import sql
 from skewbench.eval.figures import draw
-from skewbench.storage.manifest import find_run
-from skewbench.storage.store import Store
-from skewbench.tasks.report.answers import Answers, ask
+from skewbench.tasks.report.answers import Answers
 from skewbench.tasks.report.findings import find
 from skewbench.tasks.report.sections.curve import curve_section
 from skewbench.tasks.report.sections.of_query import query_section
@@ -23,15 +20,9 @@ _FAULTS = 5
 _MARKS = re.compile(r"([\\`*_{}\[\]()#+\-.!|~^$:@/])")
 
 
-def summarise(store: Store, run_id: str) -> str:
-    """Summarise a run, finished or not, in Markdown. Text that people wrote is escaped.
-
-    Raises `InputError` for a run that is not there.
-    """
-    run = find_run(store, run_id)
-    with closing(sql.connect(store.lake, run.run_id, include_running=True)) as lake:
-        answers = ask(lake, run)
-        return "\n\n".join([*_head(answers), *_findings(answers), *_figures(answers), *_faults(answers)]) + "\n"
+def summarise(answers: Answers) -> str:
+    """Summarise a run, finished or not, in Markdown. Text that people wrote is escaped."""
+    return "\n\n".join([*_head(answers), *_findings(answers), *_figures(answers), *_faults(answers)]) + "\n"
 
 
 def inert(text: str) -> str:

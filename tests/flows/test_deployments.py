@@ -13,6 +13,7 @@ from skewbench.flows.parameters import DEMO, Bundled, Pasted, choose
 from skewbench.flows.serving.deployments import FLOWS, deployments
 from skewbench.flows.steps import limit_name
 from skewbench.storage.store import LocalStore
+from skewbench.tasks.report import answered
 from skewbench.tasks.report.summary import inert, summarise
 from skewbench.vocabulary.errors import InputError
 from tests.flows.command import SMALL
@@ -100,14 +101,16 @@ def test_what_people_wrote_is_inert(tmp_path: Path) -> None:
     assert alone.text.strip() == " ".join(EVIL.split())
     failed = [{"job": "generation-s1", "error": EVIL}]
     run_id = made(tmp_path, Lake(), description=EVIL, failed_jobs=failed)
-    page = rendered(summarise(LocalStore(tmp_path), run_id))
+    with answered(LocalStore(tmp_path), run_id) as answers:
+        page = rendered(summarise(answers))
     assert set(page.seen) <= {"p", "h2", "h3", "ul", "li", "strong", "code", "img"}
     assert page.seen.count("h2") == 1
     assert page.text.count("onerror=alert(1)") == 2
 
 
 def test_figures_are_in_the_page(tmp_path: Path) -> None:
-    markdown = summarise(LocalStore(tmp_path), made(tmp_path, Lake(prompts=12)))
+    with answered(LocalStore(tmp_path), made(tmp_path, Lake(prompts=12))) as answers:
+        markdown = summarise(answers)
     assert markdown.count("](data:image/png;base64,") >= 3
     assert "Query `operating_curve`" in markdown
     assert len(markdown) < 1_500_000

@@ -54,5 +54,5 @@ def test_the_charts_library_is_bundled_once(folder: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(vl_convert, "javascript_bundle", bundle)
     made = [page._library.__wrapped__() for _ in range(2)]
     assert made == ["(() => {window.vegaEmbed = vegaEmbed;<\\/script>})();"] * 2
-    monkeypatch.setattr(vl_convert, "__version__", "another")
+    monkeypatch.setattr(page.metadata, "version", lambda _: "another")
     assert (page._library.__wrapped__(), len(bundled)) == (made[0], 2)
