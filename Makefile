@@ -18,11 +18,12 @@ RELEASED ?=
 # Test files at a time: the long ones mostly wait for processes that they started. 0: one after the other.
 TESTERS ?= 3
 
-.PHONY: help install demo findings test lint bench clean
+.PHONY: help install demo findings test test-slow lint bench clean
 
 help:
 	@echo "make demo   install, run the demo experiment, print the path of its report"
-	@echo "make test   install, then linters, types, layers and the whole test suite, TESTERS=2 files at a time"
+	@echo "make test   install, then linters, types, layers and the tests, TESTERS=3 files at a time"
+	@echo "make test-slow  the tests that start servers, clusters and many processes: as long again"
 	@echo "make lint   the linters alone"
 	@echo "make findings  the experiments of docs/findings-shapes.md (an hour or more on two cores), then its tables and figures"
 	@echo "make bench  how fast it is: prints the tables, keeps them in $(BENCH); RELEASED=folder of the paper's code"
@@ -54,6 +55,9 @@ lint: install
 
 test: lint
 	$(BIN)/python -m pytest -n $(TESTERS) --dist loadfile --no-loadscope-reorder --durations=10
+
+test-slow: install
+	$(BIN)/python -m pytest -m slow -n $(TESTERS) --dist loadfile --no-loadscope-reorder --durations=10
 
 bench: install
 	$(BIN)/python -m tests.bench --out "$(BENCH)" $(if $(RELEASED),--released "$(RELEASED)")

@@ -68,6 +68,7 @@ def test_lake(tmp_path: Path, tiny_sdxl: Path, capsys: pytest.CaptureFixture[str
     assert [row[0] for row in rows[1:]] == ["PNG", "Parquet: samples", "Parquet: images", "Parquet: stability"]
 
 
+@pytest.mark.slow
 def test_queries(tmp_path: Path, capsys: pytest.CaptureFixture[str], one_thread: None) -> None:
     queries.main(["--tiny", "--out", str(tmp_path)])
     assert {row[1] for row in table(tmp_path, "queries", capsys.readouterr().out)} == {
@@ -75,6 +76,7 @@ def test_queries(tmp_path: Path, capsys: pytest.CaptureFixture[str], one_thread:
     }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.filterwarnings("ignore")  # Ray's own, of sockets and processes it leaves to exit handlers
 def test_pool(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -100,6 +102,7 @@ def test_spreads() -> None:
     assert 0 < ratios(times, "a", "b").median < 100
 
 
+@pytest.mark.slow
 def test_receipts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     receipts.main(["--tiny", "--rounds", "1", "--out", str(tmp_path)])
     assert [row[0] for row in table(tmp_path, "receipts", capsys.readouterr().out)] == ["20", "40"]

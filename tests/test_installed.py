@@ -89,6 +89,7 @@ def test_a_run_in_a_folder_of_misleading_names(installed: Path, misleading: Path
     assert Path(where).is_relative_to(installed.parent)
 
 
+@pytest.mark.slow
 def test_a_served_flow_in_a_folder_of_misleading_names(
     installed: Path, misleading: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

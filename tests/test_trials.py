@@ -13,6 +13,7 @@ from tests.regressions.speed import speed_lines
 from tests.regressions.trials import FAULTS, FIRST, JUDGED, NULLS
 
 
+@pytest.mark.slow
 def test_every_arm_and_the_turns(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,6 +9,7 @@ from tests.faults.campaign import Campaign
 from tests.faults.processes import prefect_server
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_one_round(tmp_path: Path) -> None:
     with prefect_server(tmp_path) as prefect:

@@ -36,6 +36,7 @@ def _begun(store: Store) -> bool:
     return bool(runs) and bool(list_receipts(store, Path(runs[0]).stem))
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(2400)
 def test_a_killed_run_is_resumed_and_shown(
     bucket_lake: str, tmp_path: Path, s3_server: S3Server, prefect: dict[str, str], monkeypatch: pytest.MonkeyPatch

@@ -17,6 +17,7 @@ PROMPT = "a red circle on a white background"
 pytestmark = pytest.mark.timeout(1800)  # two starts, on a machine that may be busy
 
 
+@pytest.mark.slow
 def test_every_image_failed(
     tmp_path: Path, tiny_sdxl: Path, prefect: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -45,6 +45,7 @@ def experiment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_nights(experiment: Path, prefect: dict[str, str]) -> None:
     lake = experiment.parent / "lake"
     store = LocalStore(lake)

@@ -123,7 +123,14 @@ def _said() -> Iterator[list[str]]:
 
 
 @pytest.mark.parametrize(
-    ("doing", "how"), [("computing", "sleeps"), ("computing", "holds"), ("computing", "stops"), ("writing", "sleeps")]
+    ("doing", "how"),
+    [
+        ("computing", "holds"),
+        *(
+            pytest.param(*hang, marks=pytest.mark.slow)
+            for hang in (("computing", "sleeps"), ("computing", "stops"), ("writing", "sleeps"))
+        ),
+    ],
 )
 def test_a_worker_that_hangs_is_named_and_replaced(impatient: None, tmp_path: Path, doing: str, how: str) -> None:
     hung = NullJob("hung", hangs=doing, how=how, once=str(tmp_path / "hung"), cell="baseline")

@@ -16,7 +16,10 @@ from skewbench.tasks.pool.cluster import PATIENCE
 from tests.null_workers import NullNeeds, NullWorker, jobs
 from tests.tasks.started_nodes import started_nodes, with_libraries_alone
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's own, of sockets and processes it leaves to exit handlers
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore"),  # Ray's own, of sockets and processes it leaves to exit handlers
+]
 LIMIT = 400.0
 """Seconds for nodes to come up, on a busy machine."""
 
