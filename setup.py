@@ -2,7 +2,7 @@
 
 from setuptools import find_namespace_packages, setup
 
-ROOMS = ("flows", "tasks", "stability", "eval", "sql", "storage", "vocabulary")
+ROOMS = ("flows", "tasks", "stability", "eval", "sql", "storage", "training", "vocabulary")
 
 setup(
     package_dir={f"skewbench.{room}": room for room in ROOMS},

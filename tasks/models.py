@@ -16,7 +16,8 @@ from skewbench.tasks.families.registry import families
 from skewbench.tasks.model_files import check_files
 from skewbench.vocabulary.errors import InputError, RunError
 
-BUNDLED = {"shapes-xl": Path(__file__).parent / "shapes_xl" / "weights"}
+BUNDLED_MODELS = Path(__file__).parent / "bundled"
+BUNDLED = {"shapes-xl": BUNDLED_MODELS / "shapes_xl" / "weights"}
 """Folders of the models that come with the package, in the layout of a hub repository."""
 _HUB_FILES = ["*.json", "*.txt", "**/*.json", "**/*.txt"]
 

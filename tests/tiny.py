@@ -16,7 +16,7 @@ from diffusers import (
     UNet2DConditionModel,
 )
 
-from skewbench.tasks.shapes_xl.architecture import TEXT_WIDTH, pipeline, text_encoders, write_tokenizer
+from skewbench.training.shapes_xl.architecture import TEXT_WIDTH, pipeline, text_encoders, write_tokenizer
 
 SIZE = 32
 

@@ -41,7 +41,7 @@ from transformers import (
 )
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 
-from skewbench.tasks.shapes_xl.architecture import TEXT_WIDTH, text_encoders, write_tokenizer
+from skewbench.training.shapes_xl.architecture import TEXT_WIDTH, text_encoders, write_tokenizer
 from tests.tiny import SIZE, autoencoder
 
 T5_WIDTH = 16

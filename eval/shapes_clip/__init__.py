@@ -3,4 +3,4 @@
 from pathlib import Path
 
 WEIGHTS = Path(__file__).parent / "weights"
-"""Folder that open_clip reads: configuration, weights, tokenizer. `skewbench.tasks.shapes_clip.train` writes it."""
+"""Folder that open_clip reads: configuration, weights, tokenizer. `skewbench.training.shapes_clip.train` writes it."""

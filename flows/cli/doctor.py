@@ -110,7 +110,7 @@ def _weights() -> Finding:
     try:
         source = resolve_model(ModelSpec(id="shapes-xl"))
     except InputError as error:
-        return Finding("shapes-xl", False, str(error), "python -m skewbench.tasks.shapes_xl.train trains it")
+        return Finding("shapes-xl", False, str(error), "python -m skewbench.training.shapes_xl.train trains it")
     return Finding("shapes-xl", True, f"revision {source.revision}, {len(blocks_of(source))} self-attention blocks")
 
 

@@ -13,7 +13,7 @@ from skewbench.eval.scenes.scene import sample_scene
 from skewbench.eval.scorers import declaration, make
 from skewbench.eval.scoring.clip_tower import ClipTower
 from skewbench.eval.shapes_clip import WEIGHTS
-from skewbench.tasks.shapes_clip.evaluate import retrieval
+from skewbench.training.shapes_clip.evaluate import retrieval
 
 LIMIT = 8_000_000
 """Bytes that may come with the package."""

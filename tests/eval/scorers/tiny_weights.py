@@ -11,7 +11,7 @@ from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel
 
 from skewbench.eval.scoring.aesthetic_head import AestheticHead
 from skewbench.eval.scoring.blip_reward import TEXT, VISION
-from skewbench.tasks.shapes_xl.architecture import write_tokenizer
+from skewbench.training.shapes_xl.architecture import write_tokenizer
 from tests.eval.scorers.tiny_clip import CONFIG
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "red", "blue", "green", "circle", "square", "star"]

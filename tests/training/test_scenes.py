@@ -8,7 +8,7 @@ from PIL import Image
 
 from skewbench.eval.scenes.captions import parse_caption
 from skewbench.tasks.prompts import Prompt
-from skewbench.tasks.scene_evaluation import Images, contact_sheet, evaluate
+from skewbench.training.scenes import Images, contact_sheet, evaluate
 
 
 def test_it_prints_binding_by_number_of_objects_and_writes_the_sheet(

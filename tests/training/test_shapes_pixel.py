@@ -8,9 +8,9 @@ from diffusers import IFPipeline
 from typer.testing import CliRunner
 
 from skewbench.eval.scenes.captions import WORDS
-from skewbench.tasks.shapes_pixel.architecture import TOKENS, denoiser, tokenizer
-from skewbench.tasks.shapes_pixel.train import app
-from skewbench.tasks.shapes_xl.data import captions_of, draw_pool
+from skewbench.training.shapes_pixel.architecture import TOKENS, denoiser, tokenizer
+from skewbench.training.shapes_pixel.train import app
+from skewbench.training.shapes_xl.data import captions_of, draw_pool
 
 
 def _train(*words: object) -> str:

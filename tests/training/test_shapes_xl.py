@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from skewbench.tasks.experiment import ModelSpec
 from skewbench.tasks.models import load_pipeline, resolve_model
-from skewbench.tasks.shapes_xl.train import app
+from skewbench.training.shapes_xl.train import app
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 

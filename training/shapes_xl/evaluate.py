@@ -1,4 +1,4 @@
-"""Measure the bundled model: `python -m skewbench.tasks.shapes_xl.evaluate` generates random test captions.
+"""Measure the bundled model: `python -m skewbench.training.shapes_xl.evaluate` generates random test captions.
 
 Prints the binding score by number of objects, with its parts, and draws a contact sheet of the first images: random,
 not chosen.
@@ -20,7 +20,7 @@ from skewbench.tasks.identity import noise_seed
 from skewbench.tasks.models import image_size, load_pipeline, resolve_model
 from skewbench.tasks.plan import Sample
 from skewbench.tasks.prompts import Prompt
-from skewbench.tasks.scene_evaluation import Images, evaluate
+from skewbench.training.scenes import Images, evaluate
 
 BATCH = 8
 

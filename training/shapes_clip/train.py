@@ -1,4 +1,4 @@
-"""Train the bundled CLIP `shapes-clip` from scratch: `python -m skewbench.tasks.shapes_clip.train`.
+"""Train the bundled CLIP `shapes-clip` from scratch: `python -m skewbench.training.shapes_clip.train`.
 
 Four stages, each a command: `images` teaches the image tower the facts of scenes, `words` teaches the text tower to
 tell them from captions, `captions` trains both towers together, `export` writes float16 safetensors into the package. A
@@ -19,7 +19,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from skewbench.eval.shapes_clip import WEIGHTS
-from skewbench.tasks.shapes_clip.architecture import (
+from skewbench.training.loop import fit, load_average
+from skewbench.training.shapes_clip.architecture import (
     CONTEXT,
     PREPROCESSING,
     Heads,
@@ -30,11 +31,10 @@ from skewbench.tasks.shapes_clip.architecture import (
     read_words,
     see,
 )
-from skewbench.tasks.shapes_clip.data import disturbed, draw_scenes, sample_scenes, true_and_false_captions
-from skewbench.tasks.shapes_clip.facts import caption_facts, cell_facts, scene_facts, word_facts
-from skewbench.tasks.shapes_xl.architecture import write_tokenizer
-from skewbench.tasks.shapes_xl.data import Pool
-from skewbench.tasks.training import fit, load_average
+from skewbench.training.shapes_clip.data import disturbed, draw_scenes, sample_scenes, true_and_false_captions
+from skewbench.training.shapes_clip.facts import caption_facts, cell_facts, scene_facts, word_facts
+from skewbench.training.shapes_xl.architecture import write_tokenizer
+from skewbench.training.shapes_xl.data import Pool
 
 FACTS_WEIGHT = 0.02
 """Of the facts' loss beside that of the captions: a sum over a thousand facts, it is the larger by far."""
@@ -52,7 +52,7 @@ Rate = Annotated[float, typer.Option(help="Peak learning rate.")]
 
 @app.command("images")
 def train_images(
-    folder: Folder = Path("training/shapes-clip"),
+    folder: Folder = Path("checkpoints/shapes-clip"),
     steps: Steps = 4000,
     batch: Batch = 64,
     scenes: Scenes = 24_000,
@@ -73,7 +73,7 @@ def train_images(
 
 @app.command("words")
 def train_words(
-    folder: Folder = Path("training/shapes-clip"),
+    folder: Folder = Path("checkpoints/shapes-clip"),
     steps: Steps = 5000,
     batch: Batch = 128,
     scenes: Scenes = 40_000,
@@ -102,7 +102,7 @@ def train_words(
 
 @app.command("captions")
 def train_captions(
-    folder: Folder = Path("training/shapes-clip"),
+    folder: Folder = Path("checkpoints/shapes-clip"),
     steps: Steps = 9000,
     batch: Batch = 64,
     wrong: Annotated[int, typer.Option(help="False captions a scene and step.")] = 5,
@@ -141,7 +141,7 @@ def train_captions(
 
 @app.command("export")
 def export(
-    folder: Folder = Path("training/shapes-clip"),
+    folder: Folder = Path("checkpoints/shapes-clip"),
     to: Annotated[Path, typer.Option(help="Where the model goes, as a folder that open_clip reads.")] = WEIGHTS,
 ) -> None:
     """Write the averaged weights as float16 safetensors, with their configuration and tokenizer."""

@@ -1,4 +1,4 @@
-"""Train the bundled model `shapes-pixel` from scratch: `python -m skewbench.tasks.shapes_pixel.train`.
+"""Train the bundled model `shapes-pixel` from scratch: `python -m skewbench.training.shapes_pixel.train`.
 
 Two stages, each a command: `denoiser` (UNet and T5 encoder together), then `export` (float16 safetensors into the
 package). `denoiser` resumes from its last checkpoint and passes through the same batches.
@@ -12,8 +12,9 @@ import torch.nn.functional as F
 import typer
 from torch import Tensor, nn
 
-from skewbench.tasks.shapes_pixel import WEIGHTS
-from skewbench.tasks.shapes_pixel.architecture import (
+from skewbench.training.loop import fit, load_average
+from skewbench.training.shapes_pixel import WEIGHTS
+from skewbench.training.shapes_pixel.architecture import (
     CHANNELS,
     TOKENS,
     denoiser,
@@ -22,8 +23,7 @@ from skewbench.tasks.shapes_pixel.architecture import (
     text_encoder,
     tokenizer,
 )
-from skewbench.tasks.shapes_xl.data import as_model_input, captions_of, draw_pool
-from skewbench.tasks.training import fit, load_average
+from skewbench.training.shapes_xl.data import as_model_input, captions_of, draw_pool
 
 EMPTY_CAPTIONS = 0.1
 """Share of captions replaced by the empty one, for classifier-free guidance."""
@@ -34,7 +34,7 @@ Folder = Annotated[Path, typer.Option("--folder", help="Where checkpoints and cu
 
 @app.command("denoiser")
 def train_denoiser(
-    folder: Folder = Path("training-pixel"),
+    folder: Folder = Path("checkpoints/shapes-pixel"),
     steps: Annotated[int, typer.Option(help="Steps in all.")] = 12_000,
     batch: Annotated[int, typer.Option(help="Scenes a step.")] = 16,
     scenes: Annotated[int, typer.Option(help="How many scenes to render.")] = 20_000,
@@ -71,7 +71,7 @@ def train_denoiser(
 
 @app.command("export")
 def export(
-    folder: Folder = Path("training-pixel"),
+    folder: Folder = Path("checkpoints/shapes-pixel"),
     to: Annotated[Path, typer.Option(help="Where the model goes, in the layout of a hub repository.")] = WEIGHTS,
 ) -> None:
     """Write the averaged weights as float16 safetensors, in the layout that diffusers loads."""

@@ -1,4 +1,4 @@
-"""How often `shapes-clip` finds an image's caption among a hundred: `python -m skewbench.tasks.shapes_clip.evaluate`.
+"""Measure how often `shapes-clip` finds the caption of an image among a hundred.
 
 Images are of the test split, so none of their colour x shape x texture combinations was in training. An image's
 hundred captions: a true one; all that differ from it in one attribute (12 to 60 of them); as many with two attributes

@@ -8,10 +8,10 @@ from typer.testing import CliRunner
 from skewbench.eval.scenes.captions import caption, parse_caption
 from skewbench.eval.scenes.scene import is_held_out, sample_scene
 from skewbench.eval.scoring.clip_tower import ClipTower
-from skewbench.tasks.shapes_clip.architecture import clip, read, read_words
-from skewbench.tasks.shapes_clip.data import disturbed, draw_scenes, is_named, true_and_false_captions
-from skewbench.tasks.shapes_clip.evaluate import CANDIDATES, candidates
-from skewbench.tasks.shapes_clip.facts import (
+from skewbench.training.shapes_clip.architecture import clip, read, read_words
+from skewbench.training.shapes_clip.data import disturbed, draw_scenes, is_named, true_and_false_captions
+from skewbench.training.shapes_clip.evaluate import CANDIDATES, candidates
+from skewbench.training.shapes_clip.facts import (
     OBJECT_FACTS,
     SCENE_FACTS,
     caption_facts,
@@ -19,8 +19,8 @@ from skewbench.tasks.shapes_clip.facts import (
     scene_facts,
     word_facts,
 )
-from skewbench.tasks.shapes_clip.train import app
-from skewbench.tasks.shapes_xl.architecture import write_tokenizer
+from skewbench.training.shapes_clip.train import app
+from skewbench.training.shapes_xl.architecture import write_tokenizer
 
 
 @pytest.fixture(scope="module")

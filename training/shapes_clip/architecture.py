@@ -12,7 +12,7 @@ from open_clip import CLIP
 from torch import Tensor, nn
 
 from skewbench.eval.scenes.vocabulary import SIZE
-from skewbench.tasks.shapes_clip.facts import OBJECT_FACTS, SCENE_FACTS
+from skewbench.training.shapes_clip.facts import OBJECT_FACTS, SCENE_FACTS
 
 CONTEXT = 36
 """Longest caption of the grammar, in tokens."""

@@ -1,4 +1,4 @@
-"""Train the bundled model `shapes-xl` from scratch: `python -m skewbench.tasks.shapes_xl.train`.
+"""Train the bundled model `shapes-xl` from scratch: `python -m skewbench.training.shapes_xl.train`.
 
 Three stages, each a command: `autoencoder`, then `denoiser` (with the text encoders), then `export` (float16
 safetensors into the package). A stage that is started again resumes from its last checkpoint. With the same seed and
@@ -18,7 +18,8 @@ from torch import Tensor, nn
 
 from skewbench.eval.scenes.vocabulary import SIZE
 from skewbench.tasks.models import BUNDLED
-from skewbench.tasks.shapes_xl.architecture import (
+from skewbench.training.loop import begin_with, fit, load_average
+from skewbench.training.shapes_xl.architecture import (
     autoencoder,
     denoiser,
     pipeline,
@@ -26,8 +27,7 @@ from skewbench.tasks.shapes_xl.architecture import (
     text_encoders,
     write_tokenizer,
 )
-from skewbench.tasks.shapes_xl.data import Pool, as_model_input, captions_of, draw_pool
-from skewbench.tasks.training import begin_with, fit, load_average
+from skewbench.training.shapes_xl.data import Pool, as_model_input, captions_of, draw_pool
 
 WEIGHTS = BUNDLED["shapes-xl"]
 
@@ -46,7 +46,7 @@ Batch = Annotated[int, typer.Option(help="Scenes a step.")]
 
 @app.command("autoencoder")
 def train_autoencoder(
-    folder: Folder = Path("training"),
+    folder: Folder = Path("checkpoints/shapes-xl"),
     steps: Annotated[int, typer.Option(help="Steps in all.")] = 3000,
     batch: Batch = 16,
     scenes: Scenes = 20_000,
@@ -71,7 +71,7 @@ def train_autoencoder(
 
 @app.command("denoiser")
 def train_denoiser(
-    folder: Folder = Path("training"),
+    folder: Folder = Path("checkpoints/shapes-xl"),
     steps: Annotated[int, typer.Option(help="Steps in all.")] = 9000,
     batch: Batch = 32,
     scenes: Scenes = 20_000,
@@ -127,7 +127,7 @@ def train_denoiser(
 
 @app.command("unpack")
 def unpack(
-    folder: Folder = Path("training"),
+    folder: Folder = Path("checkpoints/shapes-xl"),
     source: Annotated[Path, typer.Option("--from", help="Folder of a model that `export` wrote.")] = BUNDLED[
         "shapes-xl"
     ],
@@ -142,7 +142,7 @@ def unpack(
 
 @app.command("export")
 def export(
-    folder: Folder = Path("training"),
+    folder: Folder = Path("checkpoints/shapes-xl"),
     to: Annotated[Path, typer.Option(help="Where the model goes, in the layout of a hub repository.")] = BUNDLED[
         "shapes-xl"
     ],

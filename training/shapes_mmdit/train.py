@@ -1,4 +1,4 @@
-"""Train the bundled model `shapes-mmdit` from scratch: `python -m skewbench.tasks.shapes_mmdit.train`.
+"""Train the bundled model `shapes-mmdit` from scratch: `python -m skewbench.training.shapes_mmdit.train`.
 
 Three stages, each a command: `data` (renders and encodes the training set), then `denoiser`, then `export` (float16
 safetensors into the package). Autoencoder and text encoders are those of `shapes-xl`, frozen. `denoiser` resumes from
@@ -17,10 +17,10 @@ from diffusers import SD3Transformer2DModel
 from torch import Tensor, nn
 
 from skewbench.tasks.models import BUNDLED
-from skewbench.tasks.shapes_mmdit import WEIGHTS
-from skewbench.tasks.shapes_mmdit.architecture import denoiser, frozen_parts, pipeline
-from skewbench.tasks.shapes_mmdit.data import embed, read_training_set, tokens, write_training_set
-from skewbench.tasks.training import begin_with, fit, load_average
+from skewbench.training.loop import begin_with, fit, load_average
+from skewbench.training.shapes_mmdit import WEIGHTS
+from skewbench.training.shapes_mmdit.architecture import denoiser, frozen_parts, pipeline
+from skewbench.training.shapes_mmdit.data import embed, read_training_set, tokens, write_training_set
 
 EMPTY_CAPTIONS = 0.1
 """Share of captions replaced by the empty one, for classifier-free guidance."""
@@ -36,7 +36,7 @@ Seed = Annotated[int, typer.Option(help="Decides scenes, captions, noise and ini
 
 @app.command("data")
 def make_data(
-    folder: Folder = Path("training-mmdit"),
+    folder: Folder = Path("checkpoints/shapes-mmdit"),
     scenes: Annotated[int, typer.Option(help="How many scenes to render.")] = 20_000,
     seed: Seed = 0,
     device: Device = "cpu",
@@ -48,7 +48,7 @@ def make_data(
 
 @app.command("denoiser")
 def train_denoiser(
-    folder: Folder = Path("training-mmdit"),
+    folder: Folder = Path("checkpoints/shapes-mmdit"),
     steps: Annotated[int, typer.Option(help="Steps in all.")] = 12_000,
     batch: Annotated[int, typer.Option(help="Scenes a step.")] = 16,
     rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 1e-3,
@@ -88,7 +88,7 @@ def train_denoiser(
 
 @app.command("unpack")
 def unpack(
-    folder: Folder = Path("training-mmdit"),
+    folder: Folder = Path("checkpoints/shapes-mmdit"),
     source: Annotated[Path, typer.Option("--from", help="Folder of a model that `export` wrote.")] = WEIGHTS,
 ) -> None:
     """Make a checkpoint of exported weights, from which `denoiser` resumes, with steps counted from 0."""
@@ -99,7 +99,7 @@ def unpack(
 
 @app.command("export")
 def export(
-    folder: Folder = Path("training-mmdit"),
+    folder: Folder = Path("checkpoints/shapes-mmdit"),
     to: Annotated[Path, typer.Option(help="Where the model goes, in the layout of a hub repository.")] = WEIGHTS,
 ) -> None:
     """Write the averaged weights as float16 safetensors; in the package, link the files that `shapes-xl` also has."""

@@ -18,7 +18,7 @@ from torch import nn
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from skewbench.tasks.models import BUNDLED
-from skewbench.tasks.shapes_xl.architecture import LATENT_CHANNELS, TEXT_WIDTH
+from skewbench.training.shapes_xl.architecture import LATENT_CHANNELS, TEXT_WIDTH
 
 LATENT_SIZE = 16
 PATCH = 2

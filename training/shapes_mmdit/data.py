@@ -10,7 +10,7 @@ from rich.progress import track
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from skewbench.tasks.shapes_xl.data import as_model_input, captions_of, draw_pool
+from skewbench.training.shapes_xl.data import as_model_input, captions_of, draw_pool
 
 SHARES = (0.3, 0.5, 0.2)
 """Share of scenes with one, two and three objects. Relations are learned from two and three objects."""

@@ -13,7 +13,7 @@ from skewbench.eval.scenes.changes import changes
 from skewbench.eval.scenes.render import render
 from skewbench.eval.scenes.scene import Object, Scene, is_held_out, sample_scene
 from skewbench.eval.scenes.vocabulary import NAMELESS_COLOURS, NAMELESS_SHAPES, NAMELESS_TEXTURES
-from skewbench.tasks.shapes_xl.data import SHARES, Pool, as_model_input
+from skewbench.training.shapes_xl.data import SHARES, Pool, as_model_input
 
 _NAMELESS = {"colour": tuple(NAMELESS_COLOURS), "shape": NAMELESS_SHAPES, "texture": NAMELESS_TEXTURES}
 _LETTERS = frozenset(word for words in _NAMELESS.values() for word in words)

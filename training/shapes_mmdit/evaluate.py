@@ -1,4 +1,4 @@
-"""Measures `shapes-mmdit`: `python -m skewbench.tasks.shapes_mmdit.evaluate` generates random test captions.
+"""Measures `shapes-mmdit`: `python -m skewbench.training.shapes_mmdit.evaluate` generates random test captions.
 
 Prints the binding score by number of objects, with its parts, and the time per image; `--sheet` writes a contact sheet
 of the first images: random, not chosen.
@@ -17,9 +17,9 @@ from rich.progress import track
 
 from skewbench.tasks.identity import noise_seed
 from skewbench.tasks.prompts import Prompt
-from skewbench.tasks.scene_evaluation import Images, evaluate
-from skewbench.tasks.shapes_mmdit import WEIGHTS
-from skewbench.tasks.shapes_mmdit.architecture import T5_TOKENS, load
+from skewbench.training.scenes import Images, evaluate
+from skewbench.training.shapes_mmdit import WEIGHTS
+from skewbench.training.shapes_mmdit.architecture import T5_TOKENS, load
 
 BATCH = 8
 

@@ -1,0 +1,1 @@
+"""The bundled model `shapes-xl`: a small StableDiffusionXLPipeline trained on rendered scenes."""
