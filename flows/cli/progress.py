@@ -22,16 +22,27 @@ _NAMES = {"generation": "generating", "scores": "scoring"}
 
 
 @contextmanager
-def prefect_server(console: Console) -> Iterator[None]:
-    """A Prefect server for flows to tell their states to: the one that runs, or one for as long as the block does.
+def prefect_and_ray(console: Console, ray_address: str | None) -> Iterator[None]:
+    """Within the block: a Prefect server that runs already, or one for as long as the block, and Ray.
 
-    Raises `RunError` at Ctrl-C, and where the server goes away meanwhile.
+    Ray starts while the server does, and may still be starting in the block (`tasks.pool.ray_starting`).
+
+    Args:
+        console: Where the wait is shown.
+        ray_address: Address of a Ray cluster; empty: a local Ray; None: no workers are needed.
+
+    Raises:
+        RunError: The user pressed Ctrl-C, or the server ended.
     """
     with ExitStack() as kept:
-        with console.status("starting Prefect and Ray"):
+        with console.status("starting Prefect and Ray" if ray_address is not None else "starting Prefect"):
             from skewbench.flows.serving.client import server_for_a_command
 
             kept.enter_context(stoppable())
+            if ray_address is not None:
+                from skewbench.tasks.pool import ray_starting
+
+                kept.enter_context(ray_starting(ray_address or None))
             kept.enter_context(server_for_a_command())
         import httpx
         from prefect.settings import get_current_settings

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from skewbench.flows.cli.flow_state import raise_unless_completed
 from skewbench.flows.cli.options import ExperimentName, Lake, RayAddress, RunId, WeightsFolder
-from skewbench.flows.cli.progress import prefect_server, progress_shown, tell_report, totals_of
+from skewbench.flows.cli.progress import prefect_and_ray, progress_shown, tell_report, totals_of
 from skewbench.flows.cli.tables import console, folding, note, plain, print_rows
 from skewbench.vocabulary.errors import InputError, RunError
 
@@ -156,7 +156,7 @@ def nightly(
         tonight = prepare(as_night(chosen, when), lake, download=True)
         done = keys_of(tonight.store, tonight.begun) if tonight.begun else []
     errors.print(f"[bold]{tonight.id}[/bold]: the night of {tonight.experiment.repeat}, lake {lake}")
-    with prefect_server(errors), progress_shown(errors, done, totals_of(tonight)):
+    with prefect_and_ray(errors, ray_address), progress_shown(errors, done, totals_of(tonight)):
         from skewbench.flows.nightly import nightly as flow
 
         state = flow(chosen, lake, ray_address, when, return_state=True)

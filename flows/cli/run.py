@@ -10,7 +10,7 @@ from skewbench.flows.cli.flow_state import raise_unless_completed
 from skewbench.flows.cli.lake import tell_broken
 from skewbench.flows.cli.options import ExperimentName, Lake, Local, Prompts, RayAddress, WeightsFolder, note_local
 from skewbench.flows.cli.progress import (
-    prefect_server,
+    prefect_and_ray,
     progress_shown,
     scorings,
     stoppable,
@@ -60,13 +60,14 @@ def run(
         from skewbench.storage.lease import check_free
         from skewbench.storage.state import read_state
         from skewbench.tasks.model_blocks import without_effect
-        from skewbench.tasks.run import is_finished, prepare
+        from skewbench.tasks.run import generation_left, is_finished, prepare, scoring_left
 
         prepared = prepare(chosen, lake, download=True)
         for line in without_effect(chosen, prepared.source):
             note(line)
         known = read_state(prepared.store, prepared.begun) if prepared.begun else None
         finished = known is not None and is_finished(prepared, known)
+        left = known is None or generation_left(prepared, known) or scoring_left(prepared, known)
     if finished:
         typer.echo(f"{prepared.id} is done already; nothing to do")
         tell_report(prepared.store, prepared.id)
@@ -84,7 +85,7 @@ def run(
         with stoppable(), bars as observe:
             raise_if_incomplete(run_locally(prepared, observe))
     else:
-        with prefect_server(errors):
+        with prefect_and_ray(errors, ray_address if left else None):
             from skewbench.flows.benchmark import benchmark
             from skewbench.flows.cells import observed
 

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from skewbench.flows.cli.flow_state import raise_unless_completed
 from skewbench.flows.cli.options import AnyRun, Lake, Local, RayAddress, WeightsFolder, note_local
-from skewbench.flows.cli.progress import prefect_server, progress_shown, stoppable, tell_missing, tell_report
+from skewbench.flows.cli.progress import prefect_and_ray, progress_shown, stoppable, tell_missing, tell_report
 
 
 def add_to(app: typer.Typer) -> None:
@@ -71,7 +71,7 @@ def score(
                 scored = score_locally(store, manifest.run_id, chosen, reference, gpus, observe)
             raise_if_still_incomplete(scored)
         else:
-            with prefect_server(console):
+            with prefect_and_ray(console, ray_address):
                 from skewbench.flows.cells import observed
                 from skewbench.flows.score import score as flow
 

@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import ray
@@ -30,6 +30,40 @@ PATIENCE = {
 declared dead; workers that need a minute to start are killed and started anew, for ever; and when other programs (or
 the page cache, in a container) fill the memory to 95 %, Ray kills our workers, one after the other. The kernel, which
 knows better what is free, ends workers first too."""
+
+
+_connecting = threading.Lock()
+
+
+@contextmanager
+def ray_starting(address: str | None) -> Iterator[None]:
+    """Within the block: Ray is being connected in the background. At the end it is disconnected, or stopped.
+
+    `connect_ray` waits for it. If the start fails, `connect_ray` tries again and raises.
+
+    Args:
+        address: Address of the cluster; None: start Ray on this machine.
+    """
+    if ray.is_initialized():
+        yield
+        return
+    tried, ended = threading.Event(), threading.Event()
+
+    def connect() -> None:
+        with suppress(InputError, RunError):
+            _connect(address)
+        tried.set()
+        ended.wait()  # Linux kills Ray's processes when the thread that started them ends
+
+    thread = threading.Thread(target=connect, name="ray-start")
+    thread.start()
+    try:
+        yield
+    finally:
+        tried.wait()
+        ray.shutdown()
+        ended.set()
+        thread.join()
 
 
 @contextmanager
@@ -58,9 +92,7 @@ def connect_ray(address: str | None, gpus: float) -> None:
         InputError: No cluster answers, or no node has these GPUs (after `WAIT_FOR_GPUS` seconds).
         RunError: A local Ray does not start.
     """
-    address = address or os.environ.get("RAY_ADDRESS")
-    if not ray.is_initialized():
-        _join(address) if address else _start()
+    address = _connect(address)
     patience = float(os.environ.get(WAIT_FOR_GPUS) or 0) if address else 0.0
     if gpus and patience and not room(0, gpus):
         ask_for_gpus(gpus, patience)
@@ -71,6 +103,15 @@ def connect_ray(address: str | None, gpus: float) -> None:
         else:
             where = f"this machine has {there:g} GPUs"
         raise InputError(f"workers.gpus is {gpus:g}, but {where}; set it to 0 to run on the CPU")
+
+
+def _connect(address: str | None) -> str | None:
+    """Join a cluster or start a local Ray, unless that was done. Returns the cluster's address, or None."""
+    address = address or os.environ.get("RAY_ADDRESS")
+    with _connecting:
+        if not ray.is_initialized():
+            _join(address) if address else _start()
+    return address
 
 
 def ask_for_gpus(gpus: float, patience: float) -> None:
