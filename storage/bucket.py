@@ -172,7 +172,11 @@ class Bucket:
 
 
 class _Object(io.RawIOBase):
-    """An object as a file. Each read requests the bytes that it returns."""
+    """An object as a file. Each read requests the bytes that it returns.
+
+    `obstore.open_reader` can retry for as long, but raises a bare OSError with the URL in it, where readers need to
+    know whether the store did not answer or refused.
+    """
 
     def __init__(self, get: Callable[[int, int], bytes], size: int) -> None:
         self._get, self._size, self._at = get, size, 0

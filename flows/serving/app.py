@@ -1,4 +1,8 @@
-"""Prefect's server with its UI and the reports of a lake: `python -m skewbench.flows.serving.app --socket 3`."""
+"""Prefect's server with its UI and the reports of a lake: `python -m skewbench.flows.serving.app --socket 3`.
+
+`prefect server start --background` has no place for the checks of `guard` and for the reports, takes a port that
+another program may take first, and leaves running what the server started; so `up` starts this module instead.
+"""
 
 import argparse
 import os
