@@ -8,6 +8,7 @@ from skewbench.storage.store import open_store
 from skewbench.tasks.checks import check_metrics, lacking
 from skewbench.tasks.experiment import Experiment, MeasureSpec
 from skewbench.tasks.model_blocks import blocks_of, check_blocks, without_effect
+from skewbench.tasks.model_size import weight_bytes
 from skewbench.tasks.models import (
     ModelNotHereError,
     ModelSource,
@@ -113,7 +114,8 @@ def _model(experiment: Experiment) -> tuple[ModelSource | None, list[Block], str
         return None, _SDXL_BLOCKS, "not on this machine; its blocks are not checked (assuming SDXL's 70)"
     blocks = blocks_of(source)
     check_blocks(experiment, blocks)
-    return source, blocks, f"on this machine, revision {source.revision}, {len(blocks)} self-attention blocks"
+    found = f"on this machine, revision {source.revision}, {len(blocks)} self-attention blocks"
+    return source, blocks, f"{found}, {weight_bytes(source) / 1e6:,.0f} MB of weights in memory"
 
 
 def _listed(measure: MeasureSpec, steps: int, blocks: list[Block]) -> float:

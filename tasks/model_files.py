@@ -27,24 +27,49 @@ def check_files(spec: ModelSpec, folder: Path, family: Family) -> None:
         InputError: A part is missing, its weights are missing, pickled, of another variant or a Git LFS pointer, or a
             tokenizer of CLIP has no length.
     """
-    index = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
-    parts = {name: entry for name, entry in index.items() if isinstance(entry, list) and len(entry) == 2 and entry[1]}
-    left_out = {name for name, value in getattr(family, "loading", {}).items() if value is None}
+    parts = _parts(folder)
     faults = [f"{name} is missing" for name in family.parts if name not in parts or not (folder / name).is_dir()]
     if faults:
         raise InputError(f"model.id {spec.id!r}: {'; '.join(faults)}; {folder} is incomplete")
-    found: dict[str, str] = {}
-    for name, (_library, kind) in parts.items():
-        if name in left_out or not (folder / name).is_dir():
-            continue
-        if str(kind).startswith("CLIPTokenizer"):
+    for name, kind in parts.items():
+        if kind.startswith("CLIPTokenizer") and name not in _left_out(family):
             _check_length(spec, folder / name)
-        elif not str(kind).endswith(_WITHOUT_WEIGHTS):
-            found[name] = _check_weights(spec, folder / name)
+    found = {part.name: _check_weights(spec, part) for part in _weighted(folder, family)}
     if spec.variant and spec.variant not in found.values():
         raise InputError(
             f"model.id {spec.id!r}: no part has weights of the variant {spec.variant!r}; leave model.variant out"
         )
+
+
+def weights_of(spec: ModelSpec, folder: Path, family: Family) -> list[Path]:
+    """List the files of weights that will be loaded, of a folder that `check_files` lets pass."""
+    files = []
+    for part in _weighted(folder, family):
+        there = sorted(part.glob("*.safetensors"))
+        chosen = spec.variant if spec.variant in {_variant(path.name) for path in there} else ""
+        files += [path for path in there if _variant(path.name) == chosen]
+    return files
+
+
+def _parts(folder: Path) -> dict[str, str]:
+    """The parts that the index names, with their classes."""
+    index = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
+    entries = {name: entry for name, entry in index.items() if isinstance(entry, list) and len(entry) == 2}
+    return {name: str(entry[1]) for name, entry in entries.items() if entry[1]}
+
+
+def _left_out(family: Family) -> set[str]:
+    return {name for name, value in getattr(family, "loading", {}).items() if value is None}
+
+
+def _weighted(folder: Path, family: Family) -> list[Path]:
+    """The folders of the parts that have weights and are loaded."""
+    kinds = {name: kind for name, kind in _parts(folder).items() if name not in _left_out(family)}
+    return [
+        folder / name
+        for name, kind in kinds.items()
+        if not kind.startswith("CLIPTokenizer") and not kind.endswith(_WITHOUT_WEIGHTS) and (folder / name).is_dir()
+    ]
 
 
 def _check_weights(spec: ModelSpec, part: Path) -> str:
