@@ -58,7 +58,15 @@ class Seen:
 
 
 def describe(image: UInt8[np.ndarray, "h w 3"]) -> Seen:
-    """What the scorer knows of an image. Positions and sizes are in pixels of a scene, whatever the image's size."""
+    """Describe what the scorer sees in an image.
+
+    Args:
+        image: sRGB pixels in 0..255, of any size; shape (h, w, 3).
+
+    Returns:
+        Objects, their relations and the background. Positions and sizes are in pixels of a scene (64 x 64), whatever
+        the size of the image.
+    """
     pixels = at_scene_size(image).astype(np.float64)
     regions = [part for region in segment(pixels) for part in _split(region)]
     regions.sort(key=lambda region: -int(region.silhouette.sum()))
@@ -78,7 +86,14 @@ def describe(image: UInt8[np.ndarray, "h w 3"]) -> Seen:
 
 
 def at_scene_size(image: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "64 64 3"]:
-    """The image at the size of a rendered scene: sizes and periods are in its pixels."""
+    """Resize an image to the size of a rendered scene, since sizes and periods are in its pixels.
+
+    Args:
+        image: sRGB pixels in 0..255; shape (h, w, 3).
+
+    Returns:
+        The image at shape (64, 64, 3), reduced with a box filter; unchanged if it has that size.
+    """
     if image.shape[:2] == (SIZE, SIZE):
         return image
     return np.asarray(Image.fromarray(image).resize((SIZE, SIZE), Image.Resampling.BOX))

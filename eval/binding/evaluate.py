@@ -33,17 +33,39 @@ class Report:
     seconds: float = 0.0
 
     def accuracy(self, attribute: str | None = None) -> float:
-        """Share of right values, of one attribute or of all."""
+        """Compute the share of correct values.
+
+        Args:
+            attribute: One attribute, or None for all.
+
+        Returns:
+            Share in 0..1; 0 without any value.
+        """
         counts = {key: n for key, n in self.seen.items() if attribute in (None, key[0])}
         return sum(n for (_, true, seen), n in counts.items() if true == seen) / max(1, sum(counts.values()))
 
     def share_named(self, defect: str) -> float:
-        """Share of the images with a defect in which it was named."""
+        """Compute the share of the images with a defect in which it was reported.
+
+        Args:
+            defect: A key of `DEFECTS`.
+
+        Returns:
+            Share in 0..1; 0 if no image has the defect.
+        """
         return self.named[defect, True] / max(1, self.named[defect, True] + self.named[defect, False])
 
 
 def evaluate(scenes: int, seed: int) -> Report:
-    """Draws scenes of both splits, damages their images, and looks at them; then once more for each defect."""
+    """Render scenes of both splits, damage the images and describe them; then repeat it with each defect.
+
+    Args:
+        scenes: Number of scenes.
+        seed: Seed of scenes and damage.
+
+    Returns:
+        Counts of what was seen, reported and confused. Only descriptions of faithful scenes are timed.
+    """
     rng = np.random.default_rng(seed)
     report = Report()
     for k in range(scenes):
@@ -68,7 +90,14 @@ def evaluate(scenes: int, seed: int) -> Report:
 
 
 def full_meaning(scene: Scene) -> CaptionMeaning:
-    """What a caption that leaves out nothing would say, with the relations of all pairs."""
+    """Return the meaning of a caption that leaves out nothing and states the relations of all pairs.
+
+    Args:
+        scene: The scene.
+
+    Returns:
+        The meaning, with one phrase per object in the order of the scene.
+    """
     things = scene.objects
     pairs = permutations(range(len(things)), 2)
     return CaptionMeaning(

@@ -24,7 +24,16 @@ class Fact:
 
 
 def facts(meaning: CaptionMeaning, seen: Seen, matching: Matching) -> list[Fact]:
-    """All statements of a prompt."""
+    """Judge each statement of a prompt.
+
+    Args:
+        meaning: What the prompt says.
+        seen: What is in the image.
+        matching: Index of a phrase -> index of its object (`match`).
+
+    Returns:
+        One fact per statement: phrase by phrase, then relations, then the background.
+    """
     fused = {index for pair in seen.fused for index in pair}
     stated = []
     for i, phrase in enumerate(meaning.objects):
@@ -45,21 +54,46 @@ def facts(meaning: CaptionMeaning, seen: Seen, matching: Matching) -> list[Fact]
 
 
 def binding(stated: list[Fact], extra: int) -> Score:
-    """Share of the statements that are right, in 0..1; each unrequested object counts as one more that is wrong."""
+    """Compute the share of the statements that are right; each unrequested object counts as one more wrong statement.
+
+    Args:
+        stated: All statements of the prompt.
+        extra: Number of objects that match no phrase.
+
+    Returns:
+        Score in 0..1.
+    """
     return Score(sum(fact.right for fact in stated) / (len(stated) + extra))
 
 
 def part(stated: list[Fact], kind: str) -> Score:
-    """Share of the statements of one kind that are right."""
+    """Compute the share of the statements of one kind that are right.
+
+    Args:
+        stated: All statements of the prompt.
+        kind: Kind of a `Fact`.
+
+    Returns:
+        Score in 0..1; None if the prompt has no statement of this kind.
+    """
     right = [fact.right for fact in stated if fact.kind == kind]
     return Score(sum(right) / len(right)) if right else Score(None, f"the prompt states no {kind}")
 
 
 def leak(meaning: CaptionMeaning, seen: Seen, matching: Matching) -> Score:
-    """Share of the attributes of found objects that the prompt gives to another object, and not to this one.
+    """Compute the share of found objects' attributes that the prompt gives to another object, and not to this one.
 
-    Of colours and textures that the prompt states, where another phrase states a different value. (Of two sizes a
-    wrong one is always the other's.) Absent objects have no attributes: read it beside `binding_presence`.
+    Only colours and textures count that the prompt states, and only if another phrase states a different value. Sizes
+    do not count: there are two, so a wrong one is always the other's. Absent objects have no attributes: read the score
+    beside `binding_presence`.
+
+    Args:
+        meaning: What the prompt says.
+        seen: What is in the image.
+        matching: Index of a phrase -> index of its object (`match`).
+
+    Returns:
+        Score in 0..1; None for fewer than two phrases, if no object was found, or if no attribute could leak.
     """
     if len(meaning.objects) < 2:
         return Score(None, "the prompt states one object: nothing to leak to")

@@ -20,7 +20,18 @@ Matching = dict[int, int]
 
 
 def match(meaning: CaptionMeaning, seen: Seen) -> Matching:
-    """The best matching. A phrase and an object that share neither shape nor colour never match."""
+    """Match phrases and objects so that as many statements as possible hold.
+
+    A phrase and an object that share neither shape nor colour never match. Solved as an assignment
+    (`scipy.optimize.linear_sum_assignment`) by `WEIGHTS`; relations then decide between equal objects.
+
+    Args:
+        meaning: What the prompt says.
+        seen: What is in the image.
+
+    Returns:
+        Index of a phrase -> index of its object; absent objects have no entry.
+    """
     if not seen.objects:
         return {}
     merit = np.array([[_merit(phrase, thing) for thing in seen.objects] for phrase in meaning.objects])
@@ -30,7 +41,17 @@ def match(meaning: CaptionMeaning, seen: Seen) -> Matching:
 
 
 def relation_holds(relation: str, a: int, b: int, seen: Seen) -> bool:
-    """Whether object `a` stands to object `b` as the relation says."""
+    """Return whether object `a` has a relation to object `b`.
+
+    Args:
+        relation: A word of `RELATIONS`, such as `left of`.
+        a: Index of the first object in `seen.objects`.
+        b: Index of the second object.
+        seen: What is in the image.
+
+    Returns:
+        False for a direction between objects of which one is inside the other.
+    """
     if relation == "inside":
         return (a, b) in seen.inside
     if (a, b) in seen.inside or (b, a) in seen.inside:

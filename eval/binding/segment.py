@@ -38,7 +38,14 @@ class Region:
 
 
 def opponent(rgb: Float[np.ndarray, "*n 3"]) -> tuple[Float[np.ndarray, "*n"], Float[np.ndarray, "*n"]]:
-    """(alpha, beta), in units of 0..255."""
+    """Project colours into the opponent plane.
+
+    Args:
+        rgb: Pixels in 0..255; shape (..., 3).
+
+    Returns:
+        (alpha, beta), in units of 0..255; shape (...) each.
+    """
     red, green, blue = rgb[..., 0], rgb[..., 1], rgb[..., 2]
     return red - (green + blue) / 2, (green - blue) * (3**0.5 / 2)
 
@@ -53,12 +60,27 @@ def _colour_of_degree() -> Int[np.ndarray, "360"]:
 
 
 def colour_of(alpha: Float[np.ndarray, "*n"], beta: Float[np.ndarray, "*n"]) -> Int[np.ndarray, "*n"]:
-    """Index into `COLOURS` of the colour nearest in hue."""
+    """Find the colour nearest in hue.
+
+    Args:
+        alpha: First opponent coordinate; any shape.
+        beta: Second opponent coordinate; the same shape.
+
+    Returns:
+        Index into `COLOURS`; the same shape.
+    """
     return _colour_of_degree()[np.degrees(np.arctan2(beta, alpha)).astype(np.int64) % 360]
 
 
 def figure(image: Float[np.ndarray, "h w 3"]) -> Int[np.ndarray, "h w"]:
-    """For each pixel the index of its colour, -1 for ground."""
+    """Separate figure from ground and find the colour of each pixel.
+
+    Args:
+        image: Pixels in 0..255; shape (h, w, 3).
+
+    Returns:
+        Index into `COLOURS`, -1 for ground; shape (h, w).
+    """
     alpha, beta = (ndimage.gaussian_filter(c, SMOOTHING, truncate=3.0) for c in opponent(image))
     chroma = np.hypot(alpha, beta)
     colour = colour_of(alpha, beta)
@@ -70,7 +92,14 @@ def figure(image: Float[np.ndarray, "h w 3"]) -> Int[np.ndarray, "h w"]:
 
 
 def segment(image: Float[np.ndarray, "h w 3"]) -> list[Region]:
-    """The regions of an image (0..255), largest first."""
+    """Find the regions of one colour in an image.
+
+    Args:
+        image: Pixels in 0..255; shape (h, w, 3).
+
+    Returns:
+        Regions of at least `LEAST_AREA` pixels, largest silhouette first.
+    """
     labels = figure(image)
     seeds = np.zeros(labels.shape, np.int32)
     colours: list[str] = []

@@ -44,7 +44,14 @@ class _Templates:
 
 
 def match_shape(silhouette: Bool[np.ndarray, "h w"]) -> ShapeMatch:
-    """The best shape for a silhouette that is not empty."""
+    """Find the shape that overlaps a silhouette best.
+
+    Args:
+        silhouette: True inside of the object, with at least one pixel; shape (h, w), in pixels of a scene.
+
+    Returns:
+        The shape with its overlaps (IoU), position and radius.
+    """
     templates = _templates()
     area, x, y = _moments(silhouette.astype(np.float64))
     frame = _frame(silhouette.astype(np.float64), area, x, y)

@@ -23,7 +23,16 @@ _STRIPE_AMPLITUDE, _DOT_AMPLITUDE = 0.4, 0.2
 
 
 def texture_of(image: Float[np.ndarray, "h w 3"], pixels: Bool[np.ndarray, "h w"], colour: str) -> str | None:
-    """The texture of the object at `pixels`; None where it is dark in parts with neither pattern."""
+    """Find the texture of an object.
+
+    Args:
+        image: Pixels in 0..255 at the size of a scene; shape (h, w, 3).
+        pixels: True where a pixel belongs to the object; shape (h, w).
+        colour: Colour of the object, a key of `COLOURS`.
+
+    Returns:
+        A word of `TEXTURES`; None if parts are dark without either pattern.
+    """
     inner = ndimage.binary_erosion(pixels)
     inner = inner if inner.any() else pixels
     rows, columns = np.nonzero(inner)

@@ -19,16 +19,32 @@ _COUNT_SIGNS = {measure.name for measure in MEASURES if measure.counts_signs}
 
 
 def tolerance(dtype: str, measure: str = "") -> float:
-    """The share of a value, or of the typical size of its measure, that is rounding."""
+    """Return the share of a value, or of the typical size of its measure, that counts as rounding.
+
+    Args:
+        dtype: Precision of the model: `float32`, `float16` or `bfloat16`.
+        measure: Name of a stability measure; empty for other values.
+
+    Returns:
+        Share, in 0..1; larger for measures that count signs.
+    """
     return max(_TOLERANCE[dtype], _SIGNS if measure in _COUNT_SIGNS else 0.0)
 
 
 def beyond_rounding(
     before: Float[np.ndarray, "n"], value: Float[np.ndarray, "n"], share: float
 ) -> Bool[npt.NDArray, "n"]:
-    """Whether each pair differs by more than `share` of the larger value, or of the root mean square of `before`.
+    """Return whether each pair differs by more than rounding.
 
-    Not finite on both sides in the same way is equal; on one side alone it is a difference.
+    Non-finite values are equal if they are the same on both sides. A value that is not finite on one side only differs.
+
+    Args:
+        before: Values of the earlier run; shape (n).
+        value: Values of the later run; shape (n).
+        share: Share of the larger value, or of the root mean square of `before`, that is rounding (`tolerance`).
+
+    Returns:
+        True for each pair that differs by more; shape (n).
     """
     finite = np.isfinite(before)
     size = float(np.sqrt(np.mean(np.square(before[finite])))) if finite.any() else 0.0

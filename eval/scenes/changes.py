@@ -38,7 +38,14 @@ class Change:
 
 
 def changes(text: str) -> list[Change]:
-    """All captions that differ from a caption of the grammar in one attribute that it states."""
+    """List all captions that differ in one attribute that a caption states.
+
+    Args:
+        text: A caption of the grammar, in lower case.
+
+    Returns:
+        Changed captions without duplicates, with correct articles.
+    """
     return list(dict.fromkeys(Change(kind, _with_articles(changed)) for kind, changed in _changes(text)))
 
 

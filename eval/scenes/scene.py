@@ -54,19 +54,43 @@ class Scene:
 
 
 def is_held_out(colour: str, shape: str, texture: str) -> bool:
-    """Whether a combination is in the test split: a Latin pattern, one in five, that leaves every pair in training."""
+    """Return whether a combination belongs to the test split.
+
+    One in five does, in a Latin pattern that leaves every pair of attributes in training.
+
+    Args:
+        colour: A key of `COLOURS`.
+        shape: A word of `SHAPES`.
+        texture: A word of `TEXTURES`.
+    """
     c, s, t = list(COLOURS).index(colour), SHAPES.index(shape), TEXTURES.index(texture)
     return (c + 2 * s + t) % 5 == 0
 
 
 @cache
 def combinations_of(split: Split) -> tuple[Combination, ...]:
-    """All colour x shape x texture combinations of a split."""
+    """List all combinations of a split.
+
+    Args:
+        split: `train` or `test`.
+
+    Returns:
+        Tuples (colour, shape, texture).
+    """
     return tuple(c for c in product(COLOURS, SHAPES, TEXTURES) if is_held_out(*c) == (split == "test"))
 
 
 def relation(a: Object, b: Object) -> str | None:
-    """How `a` stands to `b` ("left of", "inside", ...); None where the direction is too oblique to be called one."""
+    """Return the relation of one object to another.
+
+    Args:
+        a: The object that the relation is about.
+        b: The object it is compared with.
+
+    Returns:
+        A word of `RELATIONS`; None if the direction is too oblique (an offset less than 1.5 times the other axis') or
+        if `b` is inside `a`.
+    """
     dx, dy = a.x - b.x, a.y - b.y
     if np.hypot(dx, dy) + a.radius <= b.radius + GAP:
         return "inside"
@@ -80,7 +104,19 @@ def relation(a: Object, b: Object) -> str | None:
 
 
 def sample_scene(rng: np.random.Generator, count: int, split: Split = "train") -> Scene:
-    """A random scene of `count` (1 to 3) objects, no two of the same colour and shape, whose objects do not touch."""
+    """Sample a random scene whose objects do not touch and differ pairwise in colour or shape.
+
+    Args:
+        rng: Random generator.
+        count: Number of objects, 1 to 3.
+        split: Split that the combinations of attributes are from.
+
+    Returns:
+        The scene. A share `INSIDE_SHARE` of the scenes of two objects has one inside the other.
+
+    Raises:
+        ValueError: `count` is not 1, 2 or 3.
+    """
     if not 1 <= count <= 3:
         raise ValueError(f"a scene has 1 to 3 objects, not {count}")
     background = str(rng.choice(BACKGROUNDS))

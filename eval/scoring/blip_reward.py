@@ -37,7 +37,16 @@ class ImageRewardModel(nn.Module):
         self.head = AestheticHead(text["hidden_size"])
 
     def forward(self, pixels: Tensor, tokens: Tensor, mask: Tensor) -> Tensor:
-        """Pixels (n, 3, h, w), tokens and their mask (n, t) -> rewards (n,)."""
+        """Compute the rewards of images and prompts.
+
+        Args:
+            pixels: Images as CLIP normalises them; shape (n, 3, h, w).
+            tokens: Token ids; shape (n, t).
+            mask: 1 for tokens, 0 for padding; shape (n, t).
+
+        Returns:
+            Rewards in standard deviations of the authors' validation set; shape (n,).
+        """
         seen = self.vision(pixel_values=pixels).last_hidden_state
         read = self.text(
             input_ids=tokens,
@@ -67,7 +76,14 @@ _INSIDE = {
 
 
 def renamed(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The authors' checkpoint under our names. What is no weight (position numbers) is left out."""
+    """Rename the tensors of the authors' checkpoint to the names of our module.
+
+    Args:
+        state: Tensors of the authors' checkpoint by name.
+
+    Returns:
+        Tensors by our names. Entries that are not weights (position ids) are left out.
+    """
     found = {}
     for name, tensor in state.items():
         old = next((beginning for beginning in _RENAMED if name.startswith(beginning)), None)

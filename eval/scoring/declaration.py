@@ -140,12 +140,27 @@ def names() -> list[str]:
 
 
 def declaration(name: str) -> Declaration:
-    """What a scorer is. Raises `UnknownName`, which is a `ValueError` and an `InputError`."""
+    """Return the declaration of a scorer.
+
+    Args:
+        name: Name of the scorer.
+
+    Raises:
+        UnknownName: No scorer has this name; it is a `ValueError` and an `InputError`.
+    """
     return REGISTRY.get(name)
 
 
 def stored_metrics(scorers: Iterable[str]) -> list[dict[str, Any]]:
-    """What a run's manifest keeps of the metrics of these scorers."""
+    """Return what a run's manifest keeps of the metrics of scorers.
+
+    Args:
+        scorers: Names of scorers.
+
+    Returns:
+        One dictionary per metric, with the fields of `Metric` and of its scorer
+        (`skewbench.vocabulary.metrics.stored`).
+    """
     found = map(declaration, scorers)
     return [row for one in found for row in stored(one.name, one.version, one.unit, one.medium, one.metrics)]
 

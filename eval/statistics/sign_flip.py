@@ -19,7 +19,15 @@ Flips = Int8[np.ndarray, "flips clusters"]
 
 
 def least_p(clusters: int, flips: int = FLIPS) -> float:
-    """Return the smallest p-value that this number of clusters and random flips can give."""
+    """Return the smallest p-value that this number of clusters and random flips can give.
+
+    Args:
+        clusters: Number of clusters (prompts).
+        flips: Number of random flips.
+
+    Returns:
+        p-value in (0, 2]; 1 or more if no test is possible.
+    """
     return max(2.0 ** (1 - clusters), 1 / (flips + 1))
 
 

@@ -112,6 +112,13 @@ PACKAGES = {"lpips": "metrics", "torch_fidelity": "metrics"}
 
 
 def add(weights: Weights) -> None:
-    """Add the row of a scorer of another package. Raises `ValueError` for a name that other weights have."""
+    """Add the weights that a scorer of another package declares.
+
+    Args:
+        weights: The row of the catalogue. Adding an equal row again has no effect.
+
+    Raises:
+        ValueError: Other weights, or an optional package, have this name.
+    """
     if WEIGHTS.setdefault(weights.name, weights) != weights or weights.name in PACKAGES:
         raise ValueError(f"weights {weights.name!r}: there are others of this name")
