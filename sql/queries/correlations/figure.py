@@ -19,7 +19,7 @@ _LEAST = 0.3
 
 
 def figure(answer: pl.DataFrame, context: Context) -> list[Drawing]:
-    """The heatmap, for a wide and for a narrow screen."""
+    """Draw the heatmap for a wide and for a narrow screen."""
     label = "Heatmap of Spearman correlations between stability measures and metrics"
     if answer["cell"].n_unique() == 1:
         label += f", cell {answer['cell'][0]}"
@@ -30,12 +30,12 @@ def figure(answer: pl.DataFrame, context: Context) -> list[Drawing]:
 
 
 def correlations(frame: pl.DataFrame, labels: Mapping[str, str] | None = None) -> alt.FacetChart:
-    """The table's own layout: metrics down, measures across, a panel a stage. 860 px wide.
+    """Draw the layout of the paper's table: metrics down, measures across, a panel per stage. 860 px wide.
 
     Args:
-        frame: metric, stage, measure, rho, low, high, n (as the query `correlations` has them). Bold: the interval does
+        frame: Columns metric, stage, measure, rho, low, high, n of the query `correlations`. Bold: the interval does
             not contain 0.
-        labels: Metrics' names -> what they are called; one that is not in it keeps its name.
+        labels: Labels by metric; a metric without one keeps its name.
     """
     described = _described(frame, labels)
     symbols = described["symbol"].unique(maintain_order=True).to_list()
@@ -52,7 +52,12 @@ def correlations(frame: pl.DataFrame, labels: Mapping[str, str] | None = None) -
 
 
 def correlations_narrow(frame: pl.DataFrame, labels: Mapping[str, str] | None = None) -> alt.LayerChart:
-    """The same, transposed, for a phone: measures down, metrics across; as wide as its container."""
+    """Draw the heatmap transposed, for a phone: measures down, metrics across; as wide as its container.
+
+    Args:
+        frame: Columns as in `correlations`.
+        labels: Labels by metric; a metric without one keeps its name.
+    """
     described = _described(frame, labels)
     lines = described["line"].unique(maintain_order=True).to_list()
     metrics = described["name"].unique(maintain_order=True).to_list()

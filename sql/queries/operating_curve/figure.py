@@ -37,7 +37,7 @@ class Axis:
 
 
 def figure(answer: pl.DataFrame, context: Context) -> list[Drawing]:
-    """The run's main metrics against each other; nothing where one of them is missing."""
+    """Draw the run's main metrics against each other; nothing if one of them is missing."""
     if context.fidelity is None or context.diversity is None:
         return []
     points = curve_points(answer, context)
@@ -74,12 +74,15 @@ def _side(answer: pl.DataFrame, name: str) -> pl.DataFrame:
 
 
 def operating_curve(frame: pl.DataFrame, diversity: Axis, fidelity: Axis, cells: list[str]) -> alt.LayerChart:
-    """Fidelity against diversity with both intervals; as wide as its container.
+    """Draw fidelity against diversity with both intervals; as wide as its container.
 
     Args:
-        frame: a row a cell: cell, settings (words), diversity, diversity_low, diversity_high, diversity_n, fidelity,
-            fidelity_low, fidelity_high, fidelity_n, on_front. Without an interval: no bar. A line joins the front.
-        cells: all cells of the run in their order, the baseline first.
+        frame: One row per cell: cell, settings (words), diversity, diversity_low, diversity_high, diversity_n,
+            fidelity, fidelity_low, fidelity_high, fidelity_n, on_front. Without an interval there is no bar. A line
+            joins the front.
+        diversity: The metric of the horizontal axis.
+        fidelity: The metric of the vertical axis.
+        cells: All cells of the run in their order, the baseline first.
     """
     scale, axis = alt.Scale(zero=False, padding=14), alt.Axis(tickCount=6)
     x = alt.X("diversity:Q", title=diversity.title, scale=scale, axis=axis)

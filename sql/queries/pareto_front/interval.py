@@ -14,7 +14,10 @@ _FAMILIES = ("static", "temperature")
 
 
 def intervals(connection: duckdb.DuckDBPyConnection, run_id: str, drawn: Resamples) -> Iterator[Draws]:
-    """The area that each family dominates (`regime`: the family), and static less temperature where there are both."""
+    """Yield the draws of the area that each family dominates (`regime`: the family).
+
+    If a run has both families, the draws of static minus temperature follow.
+    """
     points = query_run(connection, "pareto_front", run_id)
     roles = select_rows(
         connection, "SELECT role, metric, kind, higher_is_better FROM main_metrics WHERE run_id = $1", run_id
