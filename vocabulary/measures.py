@@ -103,5 +103,9 @@ REGIME_MEASURES = tuple(name for name, measure in ANSWERS.items() if measure.sta
 
 
 def measure_label(measure: str) -> str:
-    """A measure's symbol, by its name in answers; another name stays as it is."""
+    """Return the symbol of a measure.
+
+    Args:
+        measure: Name of the measure in answers; any other name is returned as it is.
+    """
     return ANSWERS[measure].symbol if measure in ANSWERS else measure

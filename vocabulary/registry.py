@@ -88,11 +88,25 @@ class Registry(Generic[Item]):
             self._items[name] = entry
 
     def get(self, name: str) -> Item:
-        """The item of a name. Raises `UnknownName`."""
+        """Return an item.
+
+        Args:
+            name: Name under which it is registered.
+
+        Raises:
+            UnknownName: Nothing is registered under this name.
+        """
         return self._entry(name).item
 
     def source(self, name: str) -> str:
-        """The dotted name of the module that registered a name. Raises `UnknownName`."""
+        """Return the dotted name of the module that registered an item.
+
+        Args:
+            name: Name under which it is registered.
+
+        Raises:
+            UnknownName: Nothing is registered under this name.
+        """
         return self._entry(name).source
 
     def names(self) -> list[str]:
