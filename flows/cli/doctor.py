@@ -31,7 +31,11 @@ class Finding:
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the command."""
+    """Register the command.
+
+    Args:
+        app: The application `skewbench`.
+    """
     app.command("doctor")(doctor)
 
 

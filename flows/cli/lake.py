@@ -20,7 +20,11 @@ runs = typer.Typer(no_args_is_help=True, help="List, show and remove runs.")
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the commands."""
+    """Register the commands.
+
+    Args:
+        app: The application `skewbench`.
+    """
     app.add_typer(runs, name="runs")
     app.command("verify")(verify)
     app.command("compact")(compact)
@@ -44,7 +48,11 @@ def list_all(lake: Lake = "lake") -> None:
 
 
 def tell_broken(found: "Manifests") -> None:
-    """Notes on broken runs and unfinished removals, with what to do."""
+    """Print notes on broken runs and unfinished removals, with what to do.
+
+    Args:
+        found: The manifests of the lake.
+    """
     for run in found.broken:
         note(str(run))
     for removal in found.removing:

@@ -23,7 +23,11 @@ Branch = Annotated[
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the commands."""
+    """Register the commands.
+
+    Args:
+        app: The application `skewbench`.
+    """
     app.command("query")(query)
     app.command("claims")(claims)
 

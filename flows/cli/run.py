@@ -28,7 +28,11 @@ if TYPE_CHECKING:
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the commands."""
+    """Register the commands.
+
+    Args:
+        app: The application `skewbench`.
+    """
     app.command("run")(run)
     app.command("plan")(plan)
     app.command("status")(status)

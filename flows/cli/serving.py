@@ -17,7 +17,11 @@ _OF_THE_USER = "password that of PREFECT_SERVER_API_AUTH_STRING"
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the commands."""
+    """Register the commands.
+
+    Args:
+        app: The application `skewbench`.
+    """
     app.command("up")(up)
     app.command("down")(down)
     app.command("serve")(serve)

@@ -19,7 +19,11 @@ _HELLO = "SQL over the lake, read-only: SHOW TABLES; lists the views. A statemen
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the command."""
+    """Register the command.
+
+    Args:
+        app: The application `skewbench`.
+    """
     app.command("sql")(run_sql)
 
 

@@ -35,7 +35,12 @@ LIMITED = ("shapes-xl",)
 
 
 def deployments(lake: str, ray_address: str = "") -> list[RunnerDeployment]:
-    """A deployment a flow, with lake and cluster as defaults. Schedules that the server has are left as they are."""
+    """Build one deployment per flow, with lake and cluster as defaults. Schedules on the server are not changed.
+
+    Args:
+        lake: Folder or URL of the lake.
+        ray_address: HOST:PORT of a Ray cluster; empty: each run starts Ray.
+    """
     places, found = {"lake": lake, "ray_address": ray_address}, []
     for flow in FLOWS:
         deployment = RunnerDeployment.from_flow(
@@ -52,7 +57,7 @@ def deployments(lake: str, ray_address: str = "") -> list[RunnerDeployment]:
 
 
 def create_limits() -> None:
-    """A concurrency limit for the models that are bundled, where there is none."""
+    """Create a concurrency limit for each bundled model that has none."""
     with get_client(sync_client=True) as client:
         for model in LIMITED:
             try:
@@ -73,7 +78,13 @@ class _Runner(Runner):
 
 
 def serve(lake: str, ray_address: str, ready: Callable[[], None]) -> None:
-    """Serve at the API that is set, until SIGTERM. `ready` is called once runs can be launched."""
+    """Serve the deployments at the API that is set, until SIGTERM.
+
+    Args:
+        lake: Folder or URL of the lake, the default of the flows.
+        ray_address: HOST:PORT of a Ray cluster, the default of the flows; may be empty.
+        ready: Called once, when runs can be launched.
+    """
     create_limits()
     runner = _Runner(name=NAME, query_seconds=LOOK)
     for deployment in deployments(lake, ray_address):

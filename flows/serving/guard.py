@@ -34,9 +34,12 @@ def protect(app: "ASGIApp", host: str, origins: str = "") -> "ASGIApp":
 
     Args:
         app: Prefect's server.
-        host: the address on which the server listens.
-        origins: other origins whose pages may call the API, separated by commas, as Prefect's setting
-            `server.api.cors_allowed_origins` has them.
+        host: The address on which the server listens.
+        origins: Other origins whose pages may call the API, separated by commas, in the format of Prefect's setting
+            `server.api.cors_allowed_origins`.
+
+    Raises:
+        InputError: A name in `SKEWBENCH_TRUSTED_HOSTS` is not allowed.
     """
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
@@ -45,7 +48,13 @@ def protect(app: "ASGIApp", host: str, origins: str = "") -> "ASGIApp":
 
 
 def trusted_hosts(host: str) -> list[str]:
-    """Names by which a server that listens on `host` may be called. Any other name may be DNS rebinding.
+    """Return the names by which a server may be called. Any other name may be DNS rebinding.
+
+    Args:
+        host: Address on which the server listens.
+
+    Returns:
+        Names and addresses without a port; `*.DOMAIN` stands for all names of a domain.
 
     Raises:
         InputError: `SKEWBENCH_TRUSTED_HOSTS` has an entry that is neither a name, nor an address, nor `*.DOMAIN`.
@@ -64,7 +73,11 @@ def trusted_hosts(host: str) -> list[str]:
 
 
 def is_unspecified(host: str) -> bool:
-    """Whether `host` stands for all interfaces."""
+    """Return whether an address stands for all interfaces, such as 0.0.0.0.
+
+    Args:
+        host: Address or name.
+    """
     try:
         return ip_address(host).is_unspecified
     except ValueError:  # a name
