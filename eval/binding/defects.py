@@ -1,4 +1,4 @@
-"""Scenes with one defect put in, to see whether the scorer names it."""
+"""Puts one defect into a scene, to test whether the scorer names it."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,7 +12,7 @@ from skewbench.eval.scenes.scene import GAP, Object, Scene, relation, sample_sce
 from skewbench.eval.scenes.vocabulary import BACKGROUNDS, COLOURS, SHAPES, SIZE, SIZES, TEXTURES
 
 FUSED_SHARE = (0.15, 0.6)
-"""How much of the smaller of two fused objects is in the other one."""
+"""Range of the share of the smaller of two fused objects that is in the other one."""
 _TRIES = 60
 
 Put = Callable[[Scene, np.random.Generator], Scene | None]
@@ -212,7 +212,7 @@ DEFECTS: dict[str, tuple[Put, str]] = {
     "places turned round": (moved_round, "wrong relation"),
     "background changed": (regrounded, "wrong background"),
 }
-"""Name of a defect -> how it is put in (None where a scene cannot have it), and the word that must name it."""
+"""By defect: the function that puts it in (it returns None if the scene cannot have it), and the word that names it."""
 
 
 def shared(a: Object, b: Object) -> float:

@@ -1,4 +1,4 @@
-"""Mild damage to a rendered image, as a generative model does it: blur, noise, colours somewhat off."""
+"""Damages a rendered image mildly, as a generative model does: blur, noise, colours slightly off."""
 
 import numpy as np
 from jaxtyping import UInt8

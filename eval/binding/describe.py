@@ -1,4 +1,4 @@
-"""An image -> what is seen in it: objects with attributes, and the background. No prompt is looked at."""
+"""Describes an image: objects with attributes, and the background. Does not use the prompt."""
 
 from dataclasses import dataclass
 from itertools import combinations
@@ -15,17 +15,17 @@ from skewbench.eval.binding.texture import texture_of
 from skewbench.eval.scenes.vocabulary import SIZE, SIZES
 
 LEAST_OVERLAP = 0.75
-"""Overlap below which a silhouette is no shape. Generated ones are softer than rendered ones."""
+"""Overlap below which a silhouette matches no shape. Generated silhouettes are softer than rendered ones."""
 CLEAN_OVERLAP = {"circle": 0.9, "square": 0.87, "triangle": 0.83, "star": 0.79, "cross": 0.83, "heart": 0.88}
-"""Overlap that rendered ones have, blurred and noisy; with less, a silhouette may be two objects in one."""
+"""Overlap that rendered silhouettes have with blur and noise; with less, a silhouette may be two objects."""
 LARGE_FROM = (SIZES["small"][1] + SIZES["large"][0]) / 2
 """Least radius of a large object, in pixels."""
 EDGE_GLOW = 0.5
-"""By how much blur and antialiasing enlarge a segmented radius, in pixels."""
+"""Pixels by which blur and antialiasing enlarge a segmented radius."""
 LEAST_CONTACT = 11
-"""Pixels of one object within two of another one, from which the two are fused; whole ones come near at corners."""
+"""Objects are fused if at least this many pixels of one are within 2 pixels of the other; corners alone give fewer."""
 NESTED_SHARE = 0.85
-"""Share of an object's silhouette that lies in another's, from which it is inside."""
+"""An object is inside another one if at least this share of its silhouette is."""
 
 _BLOCK = ndimage.generate_binary_structure(2, 2)
 

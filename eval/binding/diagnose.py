@@ -1,4 +1,4 @@
-"""What is wrong with an image, in words."""
+"""Names what is wrong with an image."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

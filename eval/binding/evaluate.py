@@ -1,4 +1,4 @@
-"""How well the scorer sees: damaged renderings against their scenes, and defects put in against their names."""
+"""Measures the errors of the binding scorer on damaged renderings, with and without a known defect."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from skewbench.eval.scenes.render import render
 from skewbench.eval.scenes.scene import Scene, relation, sample_scene
 
 _FAR = 5.0
-"""An object of another colour counts as this much further off, in pixels: nested ones share their place."""
+"""Pixels added to the distance of objects that differ in colour: nested objects share their place."""
 
 
 @dataclass
@@ -108,7 +108,7 @@ def full_meaning(scene: Scene) -> CaptionMeaning:
 
 
 def _compare(scene: Scene, seen: Seen) -> Counter[tuple[str, str, str]]:
-    """Pairs objects by place, and compares all their attributes."""
+    """Pair objects by place and compare all their attributes."""
     found: Counter[tuple[str, str, str]] = Counter()
     found["count", str(len(scene.objects)), str(len(seen.objects))] += 1
     found["background", scene.background, str(seen.background)] += 1

@@ -1,7 +1,8 @@
-"""Meaning and image -> facts: one a statement of the prompt, right or wrong, and what the metrics make of them.
+"""Judges each statement of a prompt as right or wrong in an image, and computes metrics from these facts.
 
 A phrase states its presence (an object of its shape, whole, not fused with another one) and its colour; texture, size,
-relations and the background only where the words are there. An absent object makes all its phrase's statements wrong.
+relations and the background count only if the prompt states them. If an object is absent, all statements of its phrase
+are wrong.
 """
 
 from dataclasses import dataclass
@@ -16,7 +17,10 @@ ATTRIBUTES = ("colour", "texture", "size")
 
 @dataclass(frozen=True)
 class Fact:
-    """One statement. `kind`: presence, colour, texture, size, relation or background; `phrases`: whom it is about."""
+    """One statement.
+
+    `kind`: presence, colour, texture, size, relation or background; `phrases`: the indices of the phrases it is about.
+    """
 
     kind: str
     phrases: tuple[int, ...]
@@ -48,7 +52,7 @@ def facts(meaning: CaptionMeaning, seen: Seen, matching: Matching) -> list[Fact]
         holds = a in matching and b in matching and relation_holds(relation, matching[a], matching[b], seen)
         stated.append(Fact("relation", (a, b), holds))
     if meaning.background is not None:
-        # behind nothing there is no background: a black frame does not get half a scene right
+        # without an object the background does not count, or a black frame would get half a scene right
         stated.append(Fact("background", (), bool(matching) and seen.background == meaning.background))
     return stated
 

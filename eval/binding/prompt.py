@@ -1,4 +1,4 @@
-"""Prompt -> meaning, strictly: a prompt that says more than the grammar can read is not scored by half."""
+"""Parses prompts strictly: a prompt that says more than the grammar can express gets no score."""
 
 import re
 

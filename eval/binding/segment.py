@@ -14,15 +14,15 @@ from scipy import ndimage
 from skewbench.eval.scenes.vocabulary import COLOURS
 
 LEAST_CHROMA = 20.0
-"""Pixels below this are ground, whatever their hue, in units of 0..255."""
+"""Pixels with less chroma are ground, whatever their hue; in units of 0..255."""
 RELATIVE_CHROMA = 0.22
-"""And below this share of the strong chroma of their own hue: between an edge's glow and a dark stripe (0.35)."""
+"""Pixels below this share of their hue's strong chroma are ground too: above an edge's glow, below a stripe (0.35)."""
 LEAST_AREA = 40
-"""Regions of fewer pixels are specks; the smallest object of a scene has 110."""
+"""Regions with fewer pixels are ignored; the smallest object of a scene has 110."""
 SMOOTHING = 0.6
-"""Sigma in pixels, against noise in hue."""
+"""Sigma of the smoothing that reduces noise in hue, in pixels."""
 REACH = 3.0
-"""How far from a region's core its edge pixels may lie, in pixels."""
+"""Greatest distance of edge pixels from the core of their region, in pixels."""
 
 _CROSS = ndimage.generate_binary_structure(2, 1)
 _BLOCK = ndimage.generate_binary_structure(2, 2)
@@ -122,6 +122,6 @@ def segment(image: Float[np.ndarray, "h w 3"]) -> list[Region]:
 
 
 def _grow(seeds: Int[np.ndarray, "h w"], within: Bool[np.ndarray, "h w"]) -> Int[np.ndarray, "h w"]:
-    """Gives the figure's other pixels to the nearest seed within reach."""
+    """Assign the figure's other pixels to the nearest seed within reach."""
     distance, (rows, columns) = ndimage.distance_transform_edt(seeds == 0, return_indices=True)
     return np.where(within & (distance <= REACH), seeds[rows, columns], 0)

@@ -14,9 +14,9 @@ _SIDE = 32
 _SCALE = 0.5
 """Square root of the area, as a share of the frame's side: a cross or a star still fits."""
 _RADII = (9.0, 14.0, 22.0)
-"""A template a shape at each: edges of a pixel weigh more in a small one."""
+"""Radius of each sharp template: an edge of one pixel weighs more in a small shape."""
 _SOFT = ((9.0, 2.0),)
-"""Radius and blur of more templates: a generative model rounds corners off, and a small star becomes a pentagon."""
+"""Radius and blur of further templates: a generative model rounds corners, so a small star becomes a pentagon."""
 _SOFT_LEVEL = 0.4
 """Coverage at which a blurred template ends."""
 

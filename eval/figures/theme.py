@@ -1,7 +1,7 @@
-"""The look of the figures: one colour a cell in every figure, colour-blind safe, and nothing that carries no number.
+"""The theme of the figures: each cell has one colour-blind safe colour in all figures, and every mark shows data.
 
-Charts themselves hold no colours: `config` brings them. So a page can put CSS variables in, and follow its reader's
-light or dark scheme, and a notebook plain ones: `chart.configure(**config())`.
+Charts contain no colours; `config` adds them. A page can therefore use CSS variables and follow its reader's light or
+dark scheme, and a notebook plain colours: `chart.configure(**config())`.
 """
 
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down"
 
 @dataclass(frozen=True)
 class Colours:
-    """Any CSS colours. `cells`: the baseline first, then the others; `diverging` from negative to positive."""
+    """CSS colours. `cells`: the baseline first, then the others; `diverging`: from negative to positive."""
 
     ink: str = "#1c2127"
     faint: str = "#5b6570"
     line: str = "#d9dee3"
     paper: str = "#ffffff"
-    # Okabe and Ito's set, darkened where it would be faint on white; the baseline is grey
+    # Okabe and Ito's set, darkened if it would be faint on white; the baseline is grey
     cells: tuple[str, ...] = ("#5f6873", "#0072b2", "#d55e00", "#00835f", "#b04a8c", "#a87400", "#3591c9", "#7a5c3e")
     diverging: tuple[str, ...] = (
         *("#e08a4f", "#eaa675", "#f2c29d", "#f9dfca", "#f4f5f6"),

@@ -1,7 +1,7 @@
-"""What still counts as rounding between two builds on the same device and versions.
+"""Decides which differences between two builds on the same device and versions are rounding.
 
-The same samples in other batches are summed in another order. docs/nightly.md has what that moved, measured. Half
-precision keeps 3 decimal digits, bfloat16 2.
+In other batches, the same samples are summed in another order. docs/nightly.md has the measured effect. Half precision
+keeps 3 decimal digits, bfloat16 2.
 """
 
 import numpy as np
@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 from skewbench.vocabulary.measures import MEASURES
 
 IMAGE_LEVELS = 2
-"""Pixels may differ by so many of 255 levels: 1 where a value lies on an edge of rounding, 2 for good measure."""
+"""Pixels may differ by this many of 255 levels: 1 if a value is at a rounding boundary, doubled as a safety margin."""
 _TOLERANCE = {"float32": 3e-4, "float16": 1e-2, "bfloat16": 5e-2}
 _SIGNS = 2e-3
 """Share for measures that count signs. Rounding can turn the sign of a product that is almost zero."""

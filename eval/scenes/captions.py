@@ -1,7 +1,7 @@
-"""Scene <-> words: exact captions in several phrasings, and the parser that reads them back.
+"""Writes true captions of scenes in several phrasings, and parses them.
 
-A caption never says what is not so, but it may leave out size, texture, background and relation; what it leaves out is
-free, and only what it says is scored.
+A caption states nothing false, but it may leave out size, texture, background and relation. Only what it states is
+scored; the rest is free.
 """
 
 import re
@@ -35,7 +35,7 @@ WORDS = sorted(
 
 @dataclass(frozen=True)
 class ObjectPhrase:
-    """What a caption says of one object; None where it says nothing."""
+    """What a caption states about one object; None for an attribute that it leaves out."""
 
     colour: str
     shape: str
@@ -45,7 +45,7 @@ class ObjectPhrase:
 
 @dataclass(frozen=True)
 class CaptionMeaning:
-    """What a caption says: objects in order, relations as (index, relation, index), the background."""
+    """What a caption states: objects in order, relations as (index, relation, index), the background."""
 
     objects: tuple[ObjectPhrase, ...]
     relations: tuple[tuple[int, str, int], ...]

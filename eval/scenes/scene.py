@@ -1,7 +1,7 @@
-"""What is in a scene: objects with exact attributes and positions, drawn at random from one of two splits.
+"""Scenes: objects with exact attributes and positions, sampled at random from one of two splits.
 
-The splits hold out *combinations*: no colour x shape x texture of the test split is ever seen in training, though each
-pair of the three is, so that composition is tested and not memory.
+The splits hold out *combinations*: no colour x shape x texture of the test split occurs in training, but each pair of
+the three does. So the test split measures composition, not memory.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ Combination = tuple[str, str, str]
 GAP = 2.0
 """Least distance between two objects, and between an object and the border, in pixels."""
 INSIDE_SHARE = 0.15
-"""Share of the scenes of two objects in which one holds the other."""
+"""Share of the scenes of two objects in which one contains the other."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Object:
 
 @dataclass(frozen=True)
 class Scene:
-    """Objects on a background. Where one holds another, the container stands first (it is drawn first)."""
+    """Objects on a background. If one contains another, the container comes first, since it is rendered first."""
 
     objects: tuple[Object, ...]
     background: str
@@ -122,7 +122,7 @@ def sample_scene(rng: np.random.Generator, count: int, split: Split = "train") -
     background = str(rng.choice(BACKGROUNDS))
     if count == 2 and rng.random() < INSIDE_SHARE:
         return Scene(_nested(rng, split), background)
-    while True:  # a crowded draw is drawn again, sizes included
+    while True:  # objects that would touch are sampled again, with new sizes
         objects = tuple(_placed(rng, combination) for combination in _distinct(rng, count, combinations_of(split)))
         if all(np.hypot(a.x - b.x, a.y - b.y) >= a.radius + b.radius + GAP for a, b in combinations(objects, 2)):
             return Scene(objects, background)
@@ -143,7 +143,7 @@ def _placed(rng: np.random.Generator, combination: Combination) -> Object:
 
 
 def _nested(rng: np.random.Generator, split: Split) -> tuple[Object, Object]:
-    """A container and what is inside it; of two colours, or the inner one could not be seen."""
+    """Sample a container and an object inside it; they differ in colour, or the inner one would be invisible."""
     pool = combinations_of(split)
     outer = _pick(rng, [c for c in pool if c[1] in CONTAINERS])
     inner = _pick(rng, [c for c in pool if c[0] != outer[0]])

@@ -9,7 +9,7 @@ from skewbench.eval.cpu_torchvision import define_missing_operators
 from skewbench.eval.scoring.aesthetic_head import AestheticHead
 
 MEAN, DEVIATION = 0.16717362830052426, 1.0333394966054072
-"""Of the rewards of the authors' validation set: scores are in its standard deviations."""
+"""Mean and standard deviation of the rewards on the authors' validation set; scores are in these units."""
 
 TEXT: dict[str, Any] = {
     "vocab_size": 30524, "hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12,
@@ -66,7 +66,7 @@ _RENAMED = {
     "blip.visual_encoder.norm.": "vision.post_layernorm.",
     "mlp.": "head.",
 }
-"""Beginnings of names in the authors' checkpoint -> those of transformers' BLIP."""
+"""Prefixes of names in the authors' checkpoint -> prefixes in transformers' BLIP."""
 _INSIDE = {
     ".attn.proj.": ".self_attn.projection.",
     ".attn.": ".self_attn.",

@@ -19,7 +19,7 @@ from skewbench.eval.scoring.images import Images
 from skewbench.eval.weights import BadWeights
 
 KEPT = 16_384
-"""Features that are remembered; of ViT-L/14's 768 numbers 50 MB."""
+"""Number of features that are kept; those of ViT-L/14 (768 numbers) take 50 MB."""
 _BATCH = 32
 
 
@@ -141,7 +141,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _forget(memory: OrderedDict[bytes, Tensor], used: Iterable[bytes]) -> None:
-    """Keep the memory bounded; what was used last goes last."""
+    """Keep the memory bounded: discard the features that were used least recently."""
     for key in used:
         memory.move_to_end(key)
     while len(memory) > KEPT:

@@ -1,6 +1,6 @@
-"""What a scorer computes: images and their prompts in, numbers out, or the reason why there is none.
+"""The contract of scorers: images and their prompts in; numbers, or the reason why there is none, out.
 
-Imports nothing heavy, as all that a file of a scorer imports at its top.
+Imports nothing heavy, since every scorer's file imports it at its top.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Score:
-    """A number, or None with the reason why it cannot be had. Exactly one of the two is None."""
+    """A number, or None with the reason why there is none. Exactly one of value and reason is None."""
 
     value: float | None
     reason: str | None = None
@@ -30,7 +30,7 @@ class Score:
 
 @dataclass(frozen=True)
 class GroupScore(Score):
-    """A number of a set of images. `n`: how many images of the set it is of."""
+    """A number of a set of images. `n`: how many images of the set it was computed from."""
 
     n: int = 0
 

@@ -1,4 +1,4 @@
-"""Declarations of scorers: what each is and computes, known without importing what it computes with."""
+"""Declarations of scorers: their names and metrics are known without importing heavy libraries."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from skewbench.vocabulary.registry import Registry
 
 Make = TypeVar("Make", bound=Callable[..., Any])
 CONTRACTS: dict[Unit, type] = {"sample": ImageScorer, "prompt": GroupScorer, "cell": SetScorer}
-"""What a scorer of each unit can do."""
+"""The contract of scorers by unit."""
 RESERVED = frozenset({"alignment", "all", "lost", "peak_memory", "seconds"})
-"""Names that comparisons use for what is not scored."""
+"""Names that comparisons use for values that no scorer computes."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ REGISTRY: Registry[Declaration] = Registry("skewbench.scorers", "scorer", own="s
 
 
 def names() -> list[str]:
-    """The names of all scorers, sorted."""
+    """Return the names of all scorers, sorted."""
     return REGISTRY.names()
 
 
@@ -166,5 +166,5 @@ def stored_metrics(scorers: Iterable[str]) -> list[dict[str, Any]]:
 
 
 def problems() -> list[str]:
-    """A line for each scorer of another package that cannot be used."""
+    """Return one line for each scorer of another package that cannot be used."""
     return REGISTRY.problems()

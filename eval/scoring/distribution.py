@@ -1,6 +1,6 @@
-"""How far images are from real ones, as distributions: FID, KID, precision, recall, density, coverage.
+"""Compares generated with real images as distributions: FID, KID, precision, recall, density, coverage.
 
-On features (n images, d numbers each) of any network; published numbers are of Inception's 2048 (`InceptionFeatures`).
+The features may be of any network, shape (n, d); published numbers use Inception's 2048 features.
 """
 
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ from skewbench.eval.cpu_torchvision import define_missing_operators
 Features = Float[np.ndarray, "n d"]
 
 GROUPS = 20
-"""Of the jackknife behind KID's standard error."""
+"""Groups of the jackknife that estimates KID's standard error."""
 NEAREST = 5
-"""Neighbours whose distance is the radius of an image's ball, as Naeem et al. have it."""
+"""The distance to this neighbour is the radius of an image's ball, as in Naeem et al."""
 
 
 @dataclass(frozen=True)

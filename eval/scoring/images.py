@@ -1,4 +1,4 @@
-"""Stored bytes -> pixels, and whether there is anything in them."""
+"""Decodes stored images, and detects blank ones."""
 
 from io import BytesIO
 

@@ -1,4 +1,4 @@
-"""Scorers that are made: one of each in a process, with what several of them share."""
+"""Makes scorers: one of each per process, with the models that several of them share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where weights lie on this machine, whether they are what was published, and how they are had."""
+"""Finds weights on this machine, checks them against published checksums, and downloads them."""
 
 import os
 from functools import cache
@@ -21,7 +21,7 @@ class BadWeights(ValueError):
 
 
 def folder() -> Path:
-    """Where `get` puts weights, each set in a folder of its own name."""
+    """Return the folder into which `get` downloads weights, each set into a folder of its own name."""
     return Path(os.environ.get(FOLDER) or Path.home() / ".cache" / "skewbench" / "weights")
 
 
