@@ -1,4 +1,4 @@
-"""How DuckDB reads the parts of a lake in a bucket: with its extension httpfs if installed, else through obstore.
+"""Lets DuckDB read the parts of a lake in a bucket: with its extension httpfs if installed, else through obstore.
 
 The extension is never downloaded: httpfs is loaded if the user installed it (`INSTALL httpfs` in DuckDB, or this
 package's extra `httpfs`). Otherwise, and for credentials that httpfs does not support, DuckDB's Parquet reader reads
@@ -115,7 +115,7 @@ def _packaged() -> list[str]:
 
 
 def _secret(place: Bucket) -> str:
-    """The environment's keys for this connection. DuckDB shows them to nobody and writes them nowhere."""
+    """Return SQL that gives this connection the environment's keys. DuckDB neither shows nor stores them."""
     keys: dict[str, str | bool] = {
         "KEY_ID": os.environ["AWS_ACCESS_KEY_ID"],
         "SECRET": os.environ["AWS_SECRET_ACCESS_KEY"],
@@ -126,7 +126,7 @@ def _secret(place: Bucket) -> str:
 
 
 def _settings(place: Bucket) -> dict[str, str | bool]:
-    """Of a secret: all but the keys."""
+    """Return the fields of a secret without the keys."""
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
     found: dict[str, str | bool] = {"REGION": region, "SCOPE": place.lake}
     endpoint = urlsplit(place.endpoint())

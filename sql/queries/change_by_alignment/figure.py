@@ -10,12 +10,12 @@ from skewbench.sql.context import Context
 from skewbench.sql.declaration import Drawing
 
 LEAST = 10
-"""So few pairs make no line."""
+"""Fewest pairs for a smooth line."""
 _DOTS = 4000
-"""On the page, over all cells: more would hide each other, and make the page large."""
+"""Dots on the page over all cells: more would overlap and make the page large."""
 _PLACES, _RESAMPLES = 25, 400
 _MANY = 150
-"""Dots of more pairs than these lie on each other: they are small, and faint where they are alone."""
+"""With more pairs than this, dots overlap, so they are small and faint."""
 
 
 def figure(answer: pl.DataFrame, context: Context) -> list[Drawing]:
@@ -79,7 +79,7 @@ def _line(pairs: pl.DataFrame) -> pl.DataFrame:
 
 
 def _some(pairs: pl.DataFrame, domain: list[float], reach: list[float], most: int) -> pl.DataFrame:
-    """At most so many of the pairs within the axes."""
+    """Select at most `most` of the pairs within the axes."""
     inside = pl.col("alignment").is_between(reach[0], reach[1]) & pl.col("change").is_between(domain[0], domain[1])
     some = pairs.filter(inside).sort("pair_id").gather_every(-(-pairs.height // most))  # ids are digests: any of them
     return some.select("alignment", "change")

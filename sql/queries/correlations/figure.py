@@ -13,9 +13,9 @@ from skewbench.vocabulary.measures import ANSWERS, measure_label
 from skewbench.vocabulary.stages import SHOWN
 
 _FEW = 4
-"""So many metrics have room for their names upright on a phone."""
+"""Up to this many metrics, names fit upright on a phone."""
 _LEAST = 0.3
-"""The colours reach at least to this |rho|, or noise around 0 would look like something."""
+"""The colour scale reaches at least this |rho|, so that noise around 0 stays pale."""
 
 
 def figure(answer: pl.DataFrame, context: Context) -> list[Drawing]:
@@ -62,7 +62,7 @@ def correlations_narrow(frame: pl.DataFrame, labels: Mapping[str, str] | None = 
     lines = described["line"].unique(maintain_order=True).to_list()
     metrics = described["name"].unique(maintain_order=True).to_list()
     few = len(metrics) <= _FEW
-    # few: names upright, a word a line; many: names along their columns
+    # few: names upright, one word per line; many: names along their columns
     names = (
         {"labelAngle": 0, "labelExpr": "split(datum.label, ' ')", "labelAlign": "center"}
         if few

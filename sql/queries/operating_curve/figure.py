@@ -1,4 +1,4 @@
-"""The operating curve: what a knob setting brings in diversity and costs in fidelity, one point a cell."""
+"""The operating curve: the gain in diversity and the cost in fidelity of each knob setting, one point per cell."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +18,7 @@ _PLACES: tuple[dict[str, Any], ...] = (
 )
 """Where a point's name may stand, the best first."""
 _WIDTH, _HEIGHT, _LETTER, _LINE = 260, 280, 7.0, 15
-"""Pixels of the plot on a phone, where it is most crowded, and of a letter and a line."""
+"""Pixels of the plot on a phone, where it is most crowded, of a letter, and of a line."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +47,12 @@ def figure(answer: pl.DataFrame, context: Context) -> list[Drawing]:
 
 
 def curve_points(answer: pl.DataFrame, context: Context, front: pl.DataFrame | None = None) -> pl.DataFrame:
-    """A row a cell that has a mean of both main metrics, with the columns that `operating_curve` draws.
+    """Return one row per cell that has a mean of both main metrics, with the columns that `operating_curve` draws.
 
     Args:
-        answer: Of the query.
+        answer: Answer of the query.
         context: Names the main metrics.
-        front: cell, on_front, of the query `pareto_front`; by default no cell is on the front.
+        front: Columns cell and on_front of the query `pareto_front`; by default no cell is on the front.
     """
     sets = answer.filter(pl.col("kind") != "sample", metric=context.diversity)
     sets = sets.filter(pl.col("kind") == sets["kind"].max())  # prompts, which have an interval, before cells

@@ -59,6 +59,6 @@ def _values(connection: duckdb.DuckDBPyConnection, run_id: str, metric: Row) -> 
 
 
 def _cell_means(values: pl.DataFrame, drawn: Resamples, cells: list[str]) -> Values:
-    """(resamples, cells) means of a metric."""
+    """Compute the mean of a metric by cell in each resample; shape (resamples, cells)."""
     wide = widen(values, "cell")
     return mean_draws(as_matrix(wide, cells), drawn.clusters(wide), drawn.counts)

@@ -1,4 +1,4 @@
-"""The paired change in unstable and in stable samples, a chart a metric."""
+"""The paired change in unstable and in stable samples, one chart per metric."""
 
 import polars as pl
 

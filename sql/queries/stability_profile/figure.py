@@ -1,4 +1,4 @@
-"""A stability measure along the network's blocks, or along the denoising steps: a line a cell."""
+"""A stability measure along the network's blocks, or along the denoising steps, one line per cell."""
 
 import altair as alt
 import polars as pl
@@ -74,7 +74,7 @@ def profile(
 
 
 def _ticks(places: pl.Series) -> list[int]:
-    """Whole numbers, a dozen at most: of three steps an axis of its own accord marks the halves too."""
+    """Return at most a dozen whole numbers: with three steps, an axis would mark the halves by default."""
     found = places.unique().sort().to_list()
     return found[:: 1 + (len(found) - 1) // 12]
 

@@ -50,6 +50,6 @@ def blocks_by_steps(frame: pl.DataFrame, measure: str, domain: list[float], chan
 
 
 def _axis(values: list[int], most: int) -> alt.Axis:
-    """Labels for at most so many of the values, evenly."""
+    """Make an axis with labels for at most `most` of the values, evenly spaced."""
     every = -(-len(values) // most)
     return alt.Axis(values=values[::every], ticks=False, domain=False, labelAngle=0)

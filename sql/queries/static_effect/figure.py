@@ -1,4 +1,4 @@
-"""The paired change of each cell, a chart a metric."""
+"""The paired change of each cell, one chart per metric."""
 
 import polars as pl
 
