@@ -1,6 +1,6 @@
-"""The training loop that the bundled models share: saved, resumed, averaged, its curve written down.
+"""The training loop that the bundled models share: saves, resumes, averages weights and records the loss.
 
-Each step draws from a generator of its own, so that a training that was stopped passes through the same batches.
+Each step has its own random generator, so that a resumed training uses the same batches.
 """
 
 import csv

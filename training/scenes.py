@@ -1,4 +1,4 @@
-"""How well a bundled model follows captions: the binding score of held-out captions, and a contact sheet."""
+"""Measures how well a bundled model follows captions: binding scores of held-out captions, and a contact sheet."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -33,7 +33,7 @@ def evaluate(
         title: Title of the table: model and settings.
         prompts: Captions for each number of objects.
         seed: Decides the captions.
-        sheet: Where a contact sheet of the first 64 images is written; None: nowhere.
+        sheet: File for a contact sheet of the first 64 images; None: no sheet.
     """
     judge = make("binding")
     if not isinstance(judge, ImageScorer):

@@ -1,7 +1,7 @@
 """The parts of `shapes-clip`: open_clip's own CLIP, small, and the heads that only training has.
 
-A ResNet sees the image: on this little data, transformers of the same cost learned colours in the time in which it
-had learned shapes too.
+The image tower is a ResNet: on this little data, transformers of the same cost had only learned colours when it had
+learned shapes too.
 """
 
 from typing import Any
@@ -55,9 +55,9 @@ def clip(vocabulary: int) -> CLIP:
 
 
 class Heads(nn.Module):
-    """Read facts off the towers while they learn: off the image's map of 4 x 4 cells, and off features.
+    """Predict facts from the towers in training: from the image tower's map of 4 x 4 cells, and from features.
 
-    One head reads the features of both towers, which so begin in one set of coordinates.
+    One head reads the features of both towers, so that these share one coordinate system from the start.
     """
 
     def __init__(self, features: int) -> None:
@@ -87,7 +87,7 @@ def see(model: CLIP, pixels: Float[Tensor, "n 3 h w"]) -> tuple[Float[Tensor, "n
 
 
 class WordHead(nn.Linear):
-    """Reads facts off the words by which a caption says them, before the text tower's last layer sums them up."""
+    """Predicts facts from the words that state them, before the text tower's last layer combines the words."""
 
     def __init__(self, model: CLIP) -> None:
         super().__init__(model.ln_final.normalized_shape[0], len(SCENE_FACTS))

@@ -1,4 +1,4 @@
-"""Training images, a little disturbed, and captions with wrong ones beside them."""
+"""Training data: slightly disturbed images, and true captions with false ones."""
 
 from dataclasses import replace
 
@@ -20,11 +20,11 @@ _LETTERS = frozenset(word for words in _NAMELESS.values() for word in words)
 NAMELESS_SCENES, NAMELESS_OBJECTS = 0.5, 0.7
 """Share of scenes that may have objects with a nameless attribute, and share of such objects in them."""
 SHIFT = 2
-"""Most pixels that an image is moved; objects keep that distance from its border."""
+"""Greatest shift of an image in pixels; objects keep this distance from its border."""
 BLUR = (0.3, 1.0)
-"""Range of the blur's deviation, in pixels, of the half of the batches that is blurred: generated images are soft."""
+"""Range of sigma in pixels of the blur that half of the batches get, since generated images are soft."""
 NOISE, GAIN = 0.06, 0.08
-"""Most noise, as a deviation, and most change of a channel, of images in -1..1."""
+"""Greatest standard deviation of noise and greatest change of a channel, for images in -1..1."""
 
 
 def draw_scenes(size: int, seed: int) -> Pool:

@@ -27,7 +27,7 @@ from skewbench.eval.scenes.vocabulary import (
 
 Fact = tuple[str, ...]
 Named = Mapping[str, Any]
-"""An object's attributes, by name; those that a caption states."""
+"""Attributes of an object by name; of a caption only those that it states."""
 
 _ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "colour": tuple(COLOURS),

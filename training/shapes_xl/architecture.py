@@ -1,7 +1,8 @@
 """The bundled model's parts: diffusers' and transformers' own classes in SDXL's arrangement, small.
 
 What differs from SDXL besides size: the autoencoder halves twice (64 px -> 16 x 16 latents), and the scheduler predicts
-velocity on a zero-terminal-SNR schedule, without which a small model cannot draw a wholly black or white background.
+velocity on a zero-terminal-SNR schedule, which a small model
+needs to generate a wholly black or white background.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Training scenes: drawn once into memory, described anew at each step."""
+"""Training scenes: rendered once into memory, with new captions at each step."""
 
 from dataclasses import dataclass
 
