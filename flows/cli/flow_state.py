@@ -1,4 +1,4 @@
-"""How a flow that a command ran has ended: in an error, unless it completed."""
+"""Turns the final state of a flow that a command ran into an error, unless the flow completed."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -88,7 +88,7 @@ def show(run: RunId, lake: Lake = "lake") -> None:
 
 
 def _yaml(content: dict[str, Any]) -> str:
-    """YAML as experiments are written. Lakes are anybody's: characters that would steer a terminal are spelled out."""
+    """Return YAML as experiments are written. Control characters are escaped, since anybody may write a lake."""
     import yaml
 
     style: dict[str, Any] = {"sort_keys": False, "default_flow_style": None, "width": 120}
@@ -160,7 +160,7 @@ def verify(
 
 
 def _readable(store: "Store", run_id: str) -> "Manifest":
-    """The run's manifest. Raises `RunError` where it is broken, and `InputError` where the run is being removed."""
+    """Return the run's manifest. Raises `RunError` if it is broken, and `InputError` if the run is being removed."""
     from skewbench.storage.manifest import read_manifest
 
     try:

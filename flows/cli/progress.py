@@ -1,4 +1,4 @@
-"""A run's progress on the terminal: what was done before it started, and what its pool of workers reports since."""
+"""Shows a run's progress on the terminal: jobs that were done before it started, and those that its workers finish."""
 
 import signal
 import threading
@@ -51,7 +51,7 @@ def prefect_and_ray(console: Console, ray_address: str | None) -> Iterator[None]
 
         try:
             yield
-        except (httpx.TransportError, RuntimeError):  # the latter: Prefect's own, where it cannot reach its server
+        except (httpx.TransportError, RuntimeError):  # Prefect raises the latter if it cannot reach its server
             if answers(get_current_settings().api.url or ""):
                 raise
             raise RunError("lost the Prefect server; run the same command again to resume") from None

@@ -1,4 +1,4 @@
-"""`skewbench run`, `plan` and `status`. What is slow to import is imported where it is needed."""
+"""`skewbench run`, `plan` and `status`. Slow imports are inside of functions."""
 
 import time
 from typing import TYPE_CHECKING, Annotated

@@ -184,7 +184,7 @@ def _tell_nights(api: str, change: Callable[[str], None] | None) -> None:
 
 
 def _clean_up() -> None:
-    """After a crash or a restart of the machine: what is left of the last start."""
+    """End what is left of the last start after a crash or a restart of the machine."""
     from skewbench.flows.serving import launch, state
 
     left = state.read()

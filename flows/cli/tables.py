@@ -1,4 +1,4 @@
-"""Rows and tables on standard output, whole: for a person's eyes, for a pipe, for a file."""
+"""Prints rows and tables on standard output without truncation: for people, pipes and files."""
 
 import io
 import json
@@ -23,7 +23,7 @@ Format = Annotated[
     typer.Option("--format", help="How rows are printed; parquet is for a file: > rows.parquet"),
 ]
 _WIDE = 10_000
-"""Columns of what is no terminal: nothing is folded for it, so that grep finds a row in its line."""
+"""Width of output that is not a terminal: lines do not wrap, so that grep finds a whole row."""
 
 
 def console() -> Console:
@@ -96,7 +96,7 @@ def print_rows(rows: "pl.DataFrame", format: str, shared_once: bool = False) -> 
 
 
 def _flat(rows: "pl.DataFrame") -> "pl.DataFrame":
-    """What has parts, such as the values of each step, as JSON text: a CSV file knows no lists."""
+    """Convert nested values, such as one per step, to JSON text, since CSV has no lists."""
     import polars as pl
 
     _refuse_bytes(rows)
@@ -136,7 +136,7 @@ def plain(value: object) -> Text:
 
 
 def _shown(value: object) -> str:
-    """A value for people. Prompts are anybody's: what would steer a terminal is spelled out."""
+    """Return a value as text for people. Control characters are escaped, since anybody may write prompts."""
     if value is None:
         return ""
     text = f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,4 +1,4 @@
-"""The flows that the UI offers. Served by `skewbench up` and `serve`; `infra/prefect.yaml` has them for work pools."""
+"""Deployments of the flows, served by `skewbench up` and `serve`; `infra/prefect.yaml` defines them for work pools."""
 
 import asyncio
 import os
@@ -25,13 +25,13 @@ from skewbench.flows.steps import limit_name
 
 FLOWS: tuple[Flow[..., Any], ...] = (benchmark, generate, score, analyse, report, compact, nightly)
 NAME = "skewbench"
-"""Of each flow's deployment: `benchmark/skewbench`."""
+"""Name of each flow's deployment, as in `benchmark/skewbench`."""
 LOOK = 2.0
-"""Seconds between two looks for runs to start."""
+"""Seconds between two queries for runs to start."""
 CANCEL = 30.0
 """Seconds for cancelling runs after the server has ended."""
 LIMITED = ("shapes-xl",)
-"""Models of which one run at a time is enough for a machine. Changed and added to in the UI, under Concurrency."""
+"""Models that are limited to one run at a time by default. Change or add limits in the UI, under Concurrency."""
 
 
 def deployments(lake: str, ray_address: str = "") -> list[RunnerDeployment]:
@@ -69,7 +69,7 @@ def create_limits() -> None:
 
 
 class _Runner(Runner):
-    """Cancels its runs at SIGTERM. (Prefect's own handler calls a coroutine that it does not await, and just ends.)"""
+    """Cancels its runs at SIGTERM. (Prefect's own handler does not await its coroutine, and just ends.)"""
 
     def handle_sigterm(self, *_args: Any, **_kwargs: Any) -> None:
         """Stop, from within the loop."""

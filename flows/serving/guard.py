@@ -1,4 +1,4 @@
-"""Which requests the server of `up` answers: those to its own names, from its own pages, with its password.
+"""Decides which requests the server of `up` answers: those to its own names, from its own pages, with its password.
 
 Prefect's own checks stay in place behind this one. They compare neither the Host header, nor the Origin of a websocket.
 """
@@ -23,7 +23,7 @@ TRUSTED = "SKEWBENCH_TRUSTED_HOSTS"
 """Variable with further names of the server, separated by commas: `bench.example.org,*.example.org`."""
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _OPEN = ("/api/health", "/api/ready")
-"""Say that the server and its database are there, and nothing else. Probes and `up` itself ask them."""
+"""Paths without a password: they only report whether server and database are up. Probes and `up` itself use them."""
 _PATTERN = re.compile(r"\*|(\*\.)?[\w.-]+|\[[0-9a-f:.]+\]", re.IGNORECASE)
 _HEADERS = {"x-frame-options": "SAMEORIGIN", "cross-origin-resource-policy": "same-origin"}
 """No page of another site shows this server in a frame or as an image or script."""

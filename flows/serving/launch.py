@@ -136,7 +136,7 @@ def address(host: str, port: int) -> str:
 def _seen_from_here(host: str) -> str:
     """Where this machine finds a server that listens on `host`: on all interfaces it is on the loopback too.
 
-    The name localhost would also lead to ::1, where somebody else may listen.
+    The name localhost would also lead to ::1, where another server may listen.
     """
     if host == "localhost" or not guard.is_unspecified(host):
         return "127.0.0.1" if host == "localhost" else host

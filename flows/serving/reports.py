@@ -1,4 +1,4 @@
-"""A lake's reports as pages of the Prefect server: the links of the UI open them, also where they lie in a bucket."""
+"""Serves a lake's reports as pages of the Prefect server, so that links in the UI open them, also from a bucket."""
 
 from functools import partial
 from pathlib import PurePosixPath

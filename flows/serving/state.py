@@ -1,4 +1,4 @@
-"""What `skewbench up` started, written down, so that other commands find it and `skewbench down` can end it."""
+"""Records what `skewbench up` started, so that other commands find it and `skewbench down` can end it."""
 
 import json
 import os
@@ -13,7 +13,7 @@ import httpx
 import psutil
 
 MARK = "SKEWBENCH_UP"
-"""Variable in the environment of all that `up` starts, directly or not: its value is the start's own."""
+"""Variable in the environment of all processes that `up` starts, directly or not; each start has its own value."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Process:
 
 @dataclass(frozen=True)
 class Up:
-    """What was started: the server at `url`, the process that serves the deployments, and the lake of both."""
+    """What `up` started: the server at `url`, the process that serves the deployments, and the lake of both."""
 
     url: str
     lake: str
@@ -135,10 +135,10 @@ def answers(api: str, seconds: float = 5.0) -> bool:
 
 @contextmanager
 def in_use() -> Iterator[None]:
-    """Within: `down` knows that this command tells its states to the server of `up`.
+    """Within the block, `down` knows that this command uses the server of `up`.
 
-    The server itself would not do: a command that was killed is running for it ever after, and one that has a
-    temporary server keeps its runs in the same database.
+    The server itself cannot tell: it counts a killed command as running for ever, and the runs of a command with a
+    temporary server are in the same database.
     """
     process = Process.of(os.getpid())
     path = prefect_home() / f"skewbench-command-{process.pid}.json"
