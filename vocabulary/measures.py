@@ -91,9 +91,9 @@ MEASURES = (
 """All measures, in the order of the lake's columns and of answers."""
 
 NAMES = tuple(measure.name for measure in MEASURES)
-"""Their columns."""
+"""Names of all measures, which are columns of the lake."""
 RETRIEVAL_MEASURES = tuple(measure.name for measure in MEASURES if measure.source == "retrieval")
-"""Those of the retrieval's feature columns."""
+"""Names of the measures of the retrieval's feature columns."""
 CONTROLS = ("alpha_eff", "beta_eff")
 """Columns for what a knob did to a sample in a step. NULL for knobs that do not declare them."""
 ANSWERS = {measure.answer: measure for measure in MEASURES if measure.answer}

@@ -1,4 +1,4 @@
-"""Registries of what people add: scorers, knobs, families, queries; ours, and third parties' by entry points."""
+"""Registries of extensions: scorers, knobs, families and queries, our own and, by entry points, those of others."""
 
 import importlib
 import pkgutil
@@ -110,16 +110,16 @@ class Registry(Generic[Item]):
         return self._entry(name).source
 
     def names(self) -> list[str]:
-        """All names, sorted."""
+        """Return all names, sorted."""
         self._discover()
         return sorted(self._items)
 
     def items(self) -> list[Item]:
-        """All items, sorted by name."""
+        """Return all items, sorted by name."""
         return [self.get(name) for name in self.names()]
 
     def problems(self) -> list[str]:
-        """A line for each item of a third party that cannot be used, with its package, its name and the reason."""
+        """Return one line for each item of a third party that cannot be used, with its package, name and the reason."""
         self._discover()
         return list(self._problems)
 
