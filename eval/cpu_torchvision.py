@@ -26,7 +26,7 @@ _DECLARED: list[Any] = []
 
 
 def define_missing_operators() -> None:
-    """Declare the operators where torch and torchvision do not match."""
+    """Declare the missing operators if torch and torchvision do not match."""
     if _DECLARED or not torchvision_is_mismatched():
         return
     import torch
@@ -38,7 +38,7 @@ def define_missing_operators() -> None:
 
 
 def torchvision_is_mismatched() -> bool:
-    """Whether torch is a build for CPUs and torchvision is not. Reads versions; imports neither."""
+    """Return whether torch is a build for CPUs and torchvision is not. Reads versions without importing either."""
     try:
         return version("torch").endswith("+cpu") and not version("torchvision").endswith("+cpu")
     except PackageNotFoundError:

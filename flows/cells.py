@@ -32,7 +32,11 @@ _observers: list[Callable[[Outcome], None]] = []
 
 @contextmanager
 def observed(observe: Callable[[Outcome], None]) -> Iterator[None]:
-    """Within: what the pool of this process reports is passed on, from the thread of each cell's task."""
+    """Within the block, pass on what the pool of this process reports.
+
+    Args:
+        observe: Called with each outcome, from the thread of its cell's task.
+    """
     _observers.append(observe)
     try:
         yield
@@ -53,7 +57,19 @@ def _may_pass(_task: "Task[..., Any]", _run: TaskRun, state: "State[Any]") -> bo
     retry_condition_fn=_may_pass,
 )
 def do_cell(kind: str, cell: str, pool: WorkerPool, store: Store, run_id: str, jobs: Sequence[Job]) -> list[Outcome]:
-    """Drive one cell's jobs through the shared pool. A retry runs only jobs without a receipt."""
+    """Drive one cell's jobs through the shared pool. A retry runs only jobs without a receipt.
+
+    Args:
+        kind: Kind of the jobs, for names in the UI.
+        cell: Name of the cell.
+        pool: The pool, which all cells share.
+        store: The lake.
+        run_id: The run.
+        jobs: Jobs of the cell, at least one.
+
+    Returns:
+        One outcome per job: those with a receipt first, then in the order in which they ended.
+    """
     logger = get_run_logger()
     done = {one.key: one for one in scan_receipts(store, run_id)[0]} if task_run.run_count > 1 else {}
     outcomes = [Outcome(job, done[job.key]) for job in jobs if job.key in done]
@@ -74,7 +90,18 @@ def do_cell(kind: str, cell: str, pool: WorkerPool, store: Store, run_id: str, j
 
 
 def by_cell(pool: WorkerPool, store: Store, run_id: str, kind: str, jobs: Sequence[Job]) -> list[Outcome]:
-    """One Prefect task a cell, all at once: the pool's workers are theirs in common."""
+    """Drive jobs through the pool with one Prefect task per cell, all at once.
+
+    Args:
+        pool: The pool, which all cells share.
+        store: The lake.
+        run_id: The run.
+        kind: Kind of the jobs, for names in the UI.
+        jobs: Jobs of any cells.
+
+    Returns:
+        One outcome per job, cell by cell.
+    """
     ordered = sorted(jobs, key=lambda job: job.cell)
     cells = [(cell, list(group)) for cell, group in groupby(ordered, key=lambda job: job.cell)]
     futures = [do_cell.submit(kind, cell, pool, store, run_id, group) for cell, group in cells]

@@ -99,7 +99,15 @@ def _judge(store: Store, run_id: str, experiment: Experiment) -> str:
 
 
 def keep(store: Store, comparison: Comparison) -> None:
-    """Write a comparison into the lake, in place of an earlier one of the same run."""
+    """Write a comparison into the lake, in place of an earlier one of the same run.
+
+    Args:
+        store: The lake.
+        comparison: The comparison; it belongs to the later run.
+
+    Raises:
+        RunError: Another process drives the run.
+    """
     run_id = comparison.run.run_id
     with Lease(store, run_id) as lease:
         state = read_state(store, claim(store, lease))

@@ -42,7 +42,14 @@ DEMO = Bundled()
 
 
 def choose(given: Choice) -> Experiment:
-    """The chosen experiment. Raises `InputError`."""
+    """Return the chosen experiment.
+
+    Args:
+        given: The parameter of the flow.
+
+    Raises:
+        InputError: The experiment has errors.
+    """
     if isinstance(given, Pasted):
         return experiments.parse(given.yaml, "the pasted experiment")
     if isinstance(given, Bundled):

@@ -30,9 +30,12 @@ LEASE = 60.0
 
 @contextmanager
 def named(of: Run | Manifest | Experiment) -> Iterator[None]:
-    """Within the block, the flow run is named after its run, and it and its tasks have tags for filters in the UI.
+    """Within the block, name the flow run after its run, and tag it and its tasks for filters in the UI.
 
     A flow of several runs is named after its experiment and `repeat`.
+
+    Args:
+        of: The run, or the experiment of several runs.
     """
     name, experiment, model = _names(of)
     marks = {f"experiment:{experiment}", f"model:{model}"}
@@ -53,15 +56,32 @@ def _names(of: Run | Manifest | Experiment) -> tuple[str, str, str]:
 
 
 def model_of(run: Manifest) -> str:
-    """The id of a run's model."""
+    """Return the id of a run's model.
+
+    Args:
+        run: The run's manifest.
+
+    Returns:
+        The id, or `unknown` if the manifest has none.
+    """
     return str(run.experiment.get("model", {}).get("id", "unknown"))
 
 
 @contextmanager
 def workers(needs: Needs, spec: WorkerSpec, model: str, ray_address: str, lease: Lease) -> Iterator[Execute]:
-    """Within the block: a pool of warm workers that log to the flow run, with one Prefect task per cell.
+    """Within the block, provide a pool of warm workers that log to the flow run, with one Prefect task per cell.
 
     Flows launched from the UI or a schedule are limited per model, by its concurrency limit on the server.
+
+    Args:
+        needs: What one worker needs.
+        spec: Number of workers and the limit for hung ones.
+        model: Id of the model, whose limit applies.
+        ray_address: HOST:PORT of a Ray cluster; empty: start Ray here.
+        lease: The lease of the run; the pool stops if another driver takes the run over.
+
+    Yields:
+        A function that executes jobs of a kind (`skewbench.tasks.jobs.Execute`).
     """
     logger = get_run_logger()
     with (
@@ -77,7 +97,11 @@ def workers(needs: Needs, spec: WorkerSpec, model: str, ray_address: str, lease:
 
 
 def limit_name(model: str) -> str:
-    """Name of a model's concurrency limit: a name must not hold a slash."""
+    """Return the name of a model's concurrency limit, which must not contain a slash.
+
+    Args:
+        model: Id of the model.
+    """
     return f"model:{model.strip('/').replace('/', '--')}"
 
 
@@ -97,7 +121,19 @@ def _turn(model: str) -> Iterator[None]:
 
 
 def finish(store: Store, state: RunState, lease: Lease) -> Manifest:
-    """Analyse, write the report, and show both in the UI."""
+    """Analyse the run, write its report, and show both in the UI.
+
+    Args:
+        store: The lake.
+        state: State of the run.
+        lease: The lease of the run.
+
+    Returns:
+        The final manifest.
+
+    Raises:
+        RunError: Another driver has taken the run over.
+    """
     manifest = analyse_run(store, state, lease)
     lease.confirm()
     with answered(store, manifest.run_id) as answers:

@@ -1,4 +1,4 @@
-"""How DuckDB reads the parts of a lake in a bucket: with its extension httpfs if installed, else through obstore.
+"""Lets DuckDB read the parts of a lake in a bucket: with its extension httpfs if installed, else through obstore.
 
 The extension is never downloaded: httpfs is loaded if the user installed it (`INSTALL httpfs` in DuckDB, or this
 package's extra `httpfs`). Otherwise, and for credentials that httpfs does not support, DuckDB's Parquet reader reads
@@ -24,7 +24,14 @@ _OFFLINE: dict[str, str | bool | int | float | list[str]] = {
 
 
 def reader(place: Location) -> str:
-    """What reads the parts of a lake: `files`, `httpfs` or `obstore`."""
+    """Return how DuckDB reads the parts of a lake.
+
+    Args:
+        place: The lake.
+
+    Returns:
+        `files`, `httpfs` or `obstore`.
+    """
     if not isinstance(place, Bucket):
         return "files"
     keys = place.scheme == "s3" and os.environ.get("AWS_ACCESS_KEY_ID") and os.environ.get("AWS_SECRET_ACCESS_KEY")
@@ -32,10 +39,12 @@ def reader(place: Location) -> str:
 
 
 def attach(connection: duckdb.DuckDBPyConnection, place: Location, sizes: Mapping[str, int]) -> None:
-    """Let a connection read the lake's parts.
+    """Let a connection read the parts of a lake.
 
     Args:
-        sizes: Bytes of the parts, by path.
+        connection: The connection.
+        place: The lake. Nothing is done for a folder, which DuckDB reads itself.
+        sizes: Size of each part in bytes, by path within the lake.
     """
     if not isinstance(place, Bucket):
         return
@@ -55,7 +64,14 @@ def attach(connection: duckdb.DuckDBPyConnection, place: Location, sizes: Mappin
 
 
 def shell_opening(place: Location) -> str:
-    """First lines of a script for DuckDB's own shell, which has its keys from the shell's environment."""
+    """Write the first lines of a script for DuckDB's own shell, which takes its keys from the environment of the shell.
+
+    Args:
+        place: The lake.
+
+    Returns:
+        SQL and comments; empty for a lake in a folder.
+    """
     if not isinstance(place, Bucket):
         return ""
     if place.scheme == "gs":
@@ -74,7 +90,7 @@ def shell_opening(place: Location) -> str:
 
 @cache
 def httpfs() -> str | None:
-    """The extension's file where this machine has one that loads, else None."""
+    """Return the file of DuckDB's extension httpfs, or None if this machine has none that loads."""
     with duckdb.connect(":memory:", config=_OFFLINE) as connection:
         for file in (*_installed(connection), *_packaged()):
             try:
@@ -99,7 +115,7 @@ def _packaged() -> list[str]:
 
 
 def _secret(place: Bucket) -> str:
-    """The environment's keys for this connection. DuckDB shows them to nobody and writes them nowhere."""
+    """Return SQL that gives this connection the environment's keys. DuckDB neither shows nor stores them."""
     keys: dict[str, str | bool] = {
         "KEY_ID": os.environ["AWS_ACCESS_KEY_ID"],
         "SECRET": os.environ["AWS_SECRET_ACCESS_KEY"],
@@ -110,7 +126,7 @@ def _secret(place: Bucket) -> str:
 
 
 def _settings(place: Bucket) -> dict[str, str | bool]:
-    """Of a secret: all but the keys."""
+    """Return the fields of a secret without the keys."""
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
     found: dict[str, str | bool] = {"REGION": region, "SCOPE": place.lake}
     endpoint = urlsplit(place.endpoint())

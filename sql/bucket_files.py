@@ -1,4 +1,4 @@
-"""The parts of a lake in a bucket as a file system of Python's, for DuckDB's own Parquet reader."""
+"""A Python file system over the parts of a lake in a bucket, for DuckDB's own Parquet reader."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -11,7 +11,7 @@ from skewbench.storage.location import LakeError
 
 
 class BucketFiles(AbstractFileSystem):
-    """The parts of a lake, read-only, for DuckDB: it asks with the URLs of our own views, and keeps what it read."""
+    """The parts of a lake, read-only. DuckDB opens them by the URLs in our views, and caches what it read."""
 
     cachable = False
 

@@ -28,7 +28,14 @@ class CellEntry:
 
 
 def read_cell(entry: dict[str, Any]) -> CellEntry:
-    """Read a cell from its entry in a manifest, of any version."""
+    """Read a cell from its entry in a manifest.
+
+    Args:
+        entry: The entry, of any schema version.
+
+    Returns:
+        The cell. For version 5 and before, defaults, words and strengths are derived from the settings.
+    """
     kind = entry["knob"]["kind"]
     settings = {name: value for name, value in entry["knob"].items() if name != "kind"}
     if "words" in entry:

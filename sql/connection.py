@@ -98,7 +98,13 @@ def script(
     """Write the session that `connect` opens as SQL, for `.read` in the DuckDB shell.
 
     The shell's session is not locked. For a lake in a bucket the text explains how the shell gets its keys; it contains
-    none. Arguments and errors are those of `connect`.
+    none. Errors are those of `connect`.
+
+    Args:
+        lake: Folder or URL of the lake.
+        runs: As for `connect`, as are the next two.
+        include_running: Whether to include runs that are not committed.
+        branch: Guidance branch of the measures.
     """
     place = locate(lake)
     return shell_opening(place) + _views(place, _seen(place, runs, include_running, branch), branch)
@@ -156,7 +162,11 @@ def _order(name: str, values: Iterable[str]) -> str:
 
 
 def literal(value: str | float | bool | None) -> str:
-    """A value as SQL text, safe against quotes."""
+    """Write a value as SQL, safe against quotes.
+
+    Args:
+        value: Numbers become DOUBLE, also NaN and infinities; None becomes NULL.
+    """
     if value is None:
         return "NULL"
     if isinstance(value, bool):
@@ -168,7 +178,11 @@ def literal(value: str | float | bool | None) -> str:
 
 @cache
 def columns(table: str) -> dict[str, str]:
-    """The columns of a table of the lake and their DuckDB types."""
+    """Return the columns of a table of the lake and their DuckDB types.
+
+    Args:
+        table: A key of `TABLES`.
+    """
     return {field.name: duckdb_type(field.type) for field in TABLES[table].schema}
 
 

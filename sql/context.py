@@ -29,17 +29,29 @@ class Context:
     better: Mapping[str, bool | None] = field(default_factory=dict)
 
     def label(self, metric: str) -> str:
-        """Return a metric's label, or its name if it has none."""
+        """Return a metric's label, or its name if it has none.
+
+        Args:
+            metric: Name of the metric.
+        """
         return self.labels.get(metric, metric)
 
     def main_first(self, metrics: list[str]) -> list[str]:
-        """Sort metrics so that those for fidelity and diversity come first."""
+        """Sort metrics so that those for fidelity and diversity come first.
+
+        Args:
+            metrics: Names of metrics. The others keep their order.
+        """
         first = [metric for metric in (self.fidelity, self.diversity) if metric in metrics]
         return [str(metric) for metric in (*first, *(metric for metric in metrics if metric not in first))]
 
 
 def read_context(connection: duckdb.DuckDBPyConnection) -> Context:
-    """Read the context of a connection's runs. If their words differ, the newest run's are used."""
+    """Read the context of a connection's runs. If their words differ, the newest run's are used.
+
+    Args:
+        connection: A connection of `skewbench.sql.connect`.
+    """
     cells = connection.execute(
         "SELECT cell, bool_or(baseline) AS baseline, any_value(words) FROM cells GROUP BY cell "
         "ORDER BY baseline DESC, min(position), cell"

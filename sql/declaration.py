@@ -132,10 +132,12 @@ class Query:
         columns: Columns of the answer, in order.
         parameters: Parameters that a caller may set.
         interval: Function that yields the `Draws` of the answer's values over resamples of whole prompts, for the
-            table `analysis`: `(connection, run_id, resamples) -> Iterator[Draws]` (`skewbench.sql.resampling`). The SQL
-            joins the view `intervals` to show them. Empty: none.
-        figure: Function that draws a non-empty answer: `(answer, context) -> chart` or a sequence of `Drawing`, with a
-            `skewbench.sql.context.Context`. Empty: none.
+            table `analysis`: `(connection, run_id, resamples) -> Iterator[Draws]`, with a connection to the run, its
+            id, and the `Resamples` of its prompts (`skewbench.sql.resampling`). The SQL joins the view `intervals` to
+            show them. Empty: none.
+        figure: Function that draws an answer: `(answer, context) -> chart` or a sequence of `Drawing`, with a frame of
+            the declared columns, which has at least one row, and the `skewbench.sql.context.Context` of its runs.
+            Empty: none.
         section: Section of the report, or None.
     """
 
@@ -164,17 +166,36 @@ class Query:
         return "\n".join(self._comment[1:]).strip()
 
     def parameter(self, name: str) -> Parameter | None:
-        """Return the parameter with a name, or None."""
+        """Return the parameter with a name.
+
+        Args:
+            name: Name of the parameter.
+
+        Returns:
+            The parameter, or None if the query declares none of this name.
+        """
         return next((parameter for parameter in self.parameters if parameter.name == name), None)
 
     def load(self, function: str) -> Callable[..., Any]:
-        """Import a function of the package, given as `module:function`."""
+        """Import a function of the package.
+
+        Args:
+            function: `module:function`, with the module relative to the package.
+        """
         module, _, name = function.partition(":")
         loaded: Callable[..., Any] = getattr(import_module(f"{self.package}.{module}"), name)
         return loaded
 
     def draw(self, answer: "pl.DataFrame", context: "Context") -> list[Drawing]:
-        """Draw the charts of an answer; none if the query declares no figure or the answer is empty."""
+        """Draw the charts of an answer.
+
+        Args:
+            answer: The answer, with the columns that the query declares.
+            context: Labels, and the order of cells and metrics.
+
+        Returns:
+            The charts; none if the query declares no figure or the answer is empty.
+        """
         if not self.figure or answer.is_empty():
             return []
         drawn = self.load(self.figure)(answer, context)

@@ -22,7 +22,11 @@ _OF_OURS = re.compile(r"(LakeError|LakeUnreachable|FileNotFoundError|OSError): (
 
 
 def unreadable(error: Exception) -> LakeError:
-    """Wrap an error about a missing or broken part in a `LakeError` that says how to repair the run."""
+    """Wrap an error about a missing or broken part in a `LakeError` that says how to repair the run.
+
+    Args:
+        error: The error, which names the part.
+    """
     return LakeError(f"cannot read a part that a manifest names; run `skewbench verify RUN --repair`: {error}")
 
 

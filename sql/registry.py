@@ -23,7 +23,10 @@ def named_queries() -> list[Query]:
 
 
 def find(name: str) -> Query:
-    """Return the named query.
+    """Return a named query.
+
+    Args:
+        name: Name of the query.
 
     Raises:
         UnknownName: No such query. The message names the nearest and lists all.
@@ -37,7 +40,11 @@ def problems() -> list[str]:
 
 
 def is_ours(query: Query) -> bool:
-    """Whether a query belongs to skewbench, and not to another package."""
+    """Return whether a query belongs to skewbench, and not to another package.
+
+    Args:
+        query: The query.
+    """
     return query.package.partition(".")[0] == OURS
 
 

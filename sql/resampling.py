@@ -31,7 +31,14 @@ class Resamples:
     counts: npt.NDArray[np.int32]
 
     def clusters(self, wide: pl.DataFrame) -> npt.NDArray[np.integer]:
-        """Return the column of `counts` of each row's prompt; shape (rows)."""
+        """Return the column of `counts` of each row's prompt.
+
+        Args:
+            wide: Rows with a column `prompt_id`.
+
+        Returns:
+            Indices of shape (rows).
+        """
         return np.array([self.prompts[prompt] for prompt in wide["prompt_id"]], dtype=np.intp)
 
 
@@ -57,18 +64,37 @@ class Draws:
 
 
 def query_run(connection: duckdb.DuckDBPyConnection, name: str, run_id: str, **parameters: Value) -> pl.DataFrame:
-    """Answer a named query and keep the rows of one run."""
+    """Answer a named query and keep the rows of one run.
+
+    Args:
+        connection: A connection to the run.
+        name: Name of the query.
+        run_id: The run.
+        parameters: Parameters of the query.
+    """
     return query(connection, name, **parameters).filter(run_id=run_id)
 
 
 def select_rows(connection: duckdb.DuckDBPyConnection, text: str, run_id: str) -> pl.DataFrame:
-    """Run SQL with the run's id as `$1`."""
+    """Run SQL with the run's id as `$1`.
+
+    Args:
+        connection: A connection to the run.
+        text: One SELECT.
+        run_id: The run.
+    """
     return connection.execute(text, [run_id]).pl()
 
 
 @contextmanager
 def variable(connection: duckdb.DuckDBPyConnection, name: str, value: str) -> Iterator[None]:
-    """Set a session variable of the views within the block."""
+    """Set a session variable of the views within the block.
+
+    Args:
+        connection: The connection.
+        name: Name of the variable.
+        value: Its value within the block; afterwards it has the previous value.
+    """
     before = connection.execute(f"SELECT getvariable({literal(name)})").fetchall()[0][0]
     connection.execute(f"SET VARIABLE {name} = {literal(value)}")
     try:
@@ -78,18 +104,37 @@ def variable(connection: duckdb.DuckDBPyConnection, name: str, value: str) -> It
 
 
 def split(frame: pl.DataFrame, column: str) -> Iterator[tuple[str, pl.DataFrame]]:
-    """Yield each value of a column with its rows, in order of first appearance."""
+    """Yield each value of a column with its rows, in order of first appearance.
+
+    Args:
+        frame: Any rows.
+        column: A column of text.
+    """
     for (name,), some in frame.group_by([column], maintain_order=True):
         yield str(name), some
 
 
 def widen(long: pl.DataFrame, on: str, values: str = "value") -> pl.DataFrame:
-    """Pivot to one row per unit and one column per value of `on`."""
+    """Pivot to one row per unit and one column per value of `on`, sorted by unit.
+
+    Args:
+        long: Rows with the columns `prompt_id`, `unit`, `on` and `values`, at most one per unit and value of `on`.
+        on: Column whose values become columns.
+        values: Column of the values.
+    """
     return long.pivot(on=on, index=["prompt_id", "unit"], values=values).sort("unit")
 
 
 def as_matrix(frame: pl.DataFrame, columns: list[str]) -> Values:
-    """Return columns as a matrix of shape (units, columns), with NaN for missing values."""
+    """Return columns as a matrix, with NaN for missing values.
+
+    Args:
+        frame: One row per unit.
+        columns: Names of numeric columns.
+
+    Returns:
+        Matrix of shape (units, columns).
+    """
     return frame.select(pl.col(columns).cast(pl.Float64).fill_null(float("nan"))).to_numpy()
 
 

@@ -40,6 +40,10 @@ def select(connection: duckdb.DuckDBPyConnection, text: str) -> pl.DataFrame:
 def fetch(connection: duckdb.DuckDBPyConnection, text: str) -> pl.DataFrame:
     """Return the rows of SQL that is known to be read-only.
 
+    Args:
+        connection: A connection of `skewbench.sql.connect`.
+        text: One or more statements; the rows are those of the last one.
+
     Raises:
         LakeError: A part that a manifest names is missing or broken.
         ValueError: Any other error of DuckDB, with its message.

@@ -38,9 +38,9 @@ def test_every_experiment_is_in_the_readme(experiment: str) -> None:
 
 
 def test_every_command_is_in_the_readme() -> None:
-    told = set(re.findall(r"skewbench (\w+)|`(\w+)[ `]", README))
+    documented = set(re.findall(r"skewbench (\w+)|`(\w+)[ `]", README))
     commands = typer.main.get_group(app).commands
-    assert set(commands) <= {word for pair in told for word in pair}
+    assert set(commands) <= {word for pair in documented for word in pair}
 
 
 def test_the_readmes_snippet_runs_as_it_stands() -> None:

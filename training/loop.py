@@ -1,6 +1,6 @@
-"""The training loop that the bundled models share: saved, resumed, averaged, its curve written down.
+"""The training loop that the bundled models share: saves, resumes, averages weights and records the loss.
 
-Each step draws from a generator of its own, so that a training that was stopped passes through the same batches.
+Each step has its own random generator, so that a resumed training uses the same batches.
 """
 
 import csv
@@ -26,7 +26,16 @@ def fit(
     rate: float,
     seed: int,
 ) -> None:
-    """AdamW on a one-cycle rate, with an exponential average of the weights; saved and resumed."""
+    """Train with AdamW on a one-cycle rate, with an exponential average of the weights; saved and resumed.
+
+    Args:
+        model: The modules to train.
+        loss_of: Computes the loss of a step, given its number and a CPU generator seeded by `seed` and the step.
+        folder: Folder of `checkpoint.pt` and `curve.csv`. An existing checkpoint is resumed.
+        steps: Number of steps in all, including those before a resume.
+        rate: Peak learning rate.
+        seed: Seed of the generators.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.01, betas=(0.9, 0.99))
     average = {name: value.detach().clone() for name, value in model.state_dict().items()}
@@ -54,7 +63,15 @@ def fit(
 
 
 def begin_with(model: nn.Module, folder: Path) -> None:
-    """Save a model as a checkpoint of step 0, from which `fit` resumes. Raises if there is a checkpoint already."""
+    """Save a model as a checkpoint of step 0, from which `fit` resumes.
+
+    Args:
+        model: The model.
+        folder: Folder of the checkpoint; created if needed.
+
+    Raises:
+        typer.BadParameter: The folder already has a checkpoint.
+    """
     if (folder / "checkpoint.pt").exists():
         raise typer.BadParameter(f"{folder / 'checkpoint.pt'} is there already: train that stage on, or move it away")
     folder.mkdir(parents=True, exist_ok=True)
@@ -80,6 +97,15 @@ def _resume(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, av
 
 
 def load_average(model: nn.Module, folder: Path) -> None:
+    """Load the averaged weights of a checkpoint into a model, and set it to evaluation mode.
+
+    Args:
+        model: The model that was trained.
+        folder: Folder of the checkpoint.
+
+    Raises:
+        typer.BadParameter: The folder has no checkpoint.
+    """
     checkpoint = folder / "checkpoint.pt"
     if not checkpoint.exists():
         raise typer.BadParameter(f"no {checkpoint}: train that stage first")

@@ -1,4 +1,4 @@
-"""How well a bundled model follows captions: the binding score of held-out captions, and a contact sheet."""
+"""Measures how well a bundled model follows captions: binding scores of held-out captions, and a contact sheet."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -33,7 +33,7 @@ def evaluate(
         title: Title of the table: model and settings.
         prompts: Captions for each number of objects.
         seed: Decides the captions.
-        sheet: Where a contact sheet of the first 64 images is written; None: nowhere.
+        sheet: File for a contact sheet of the first 64 images; None: no sheet.
     """
     judge = make("binding")
     if not isinstance(judge, ImageScorer):
@@ -54,7 +54,15 @@ def evaluate(
 
 
 def contact_sheet(images: Images, across: int = 8) -> UInt8[np.ndarray, "H W 3"]:
-    """Arrange images in rows, enlarged without smoothing, on white."""
+    """Arrange images in rows, enlarged without smoothing, on white.
+
+    Args:
+        images: sRGB images in 0..255; shape (n, h, w, 3).
+        across: Images per row.
+
+    Returns:
+        One image; shape (H, W, 3).
+    """
     large = images.repeat(_ZOOM, axis=1).repeat(_ZOOM, axis=2)
     framed = np.pad(large, ((0, 0), (_MARGIN, _MARGIN), (_MARGIN, _MARGIN), (0, 0)), constant_values=255)
     whole = np.full((-len(framed) % across, *framed.shape[1:]), 255, np.uint8)

@@ -91,9 +91,9 @@ MEASURES = (
 """All measures, in the order of the lake's columns and of answers."""
 
 NAMES = tuple(measure.name for measure in MEASURES)
-"""Their columns."""
+"""Names of all measures, which are columns of the lake."""
 RETRIEVAL_MEASURES = tuple(measure.name for measure in MEASURES if measure.source == "retrieval")
-"""Those of the retrieval's feature columns."""
+"""Names of the measures of the retrieval's feature columns."""
 CONTROLS = ("alpha_eff", "beta_eff")
 """Columns for what a knob did to a sample in a step. NULL for knobs that do not declare them."""
 ANSWERS = {measure.answer: measure for measure in MEASURES if measure.answer}
@@ -103,5 +103,9 @@ REGIME_MEASURES = tuple(name for name, measure in ANSWERS.items() if measure.sta
 
 
 def measure_label(measure: str) -> str:
-    """A measure's symbol, by its name in answers; another name stays as it is."""
+    """Return the symbol of a measure.
+
+    Args:
+        measure: Name of the measure in answers; any other name is returned as it is.
+    """
     return ANSWERS[measure].symbol if measure in ANSWERS else measure

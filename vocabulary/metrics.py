@@ -52,13 +52,32 @@ class Metric:
 
 
 def stored(scorer: str, version: int, unit: Unit, medium: Medium, metrics: Iterable[Metric]) -> list[dict[str, Any]]:
-    """What a run's manifest keeps of a scorer: a dictionary a metric, of the fields of `Metric` and of its scorer."""
+    """Return what a run's manifest keeps of a scorer.
+
+    Args:
+        scorer: Name of the scorer.
+        version: Version of the scorer.
+        unit: What one of its values is of.
+        medium: What it scores.
+        metrics: The metrics that it computes.
+
+    Returns:
+        One dictionary per metric, with the fields of `Metric` and of its scorer.
+    """
     of = {"scorer": scorer, "version": version, "unit": unit, "medium": medium}
     return [{**of, **asdict(metric)} for metric in metrics]
 
 
 def merged(known: Iterable[dict[str, Any]], added: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The metrics that a run knows after more were added. What it knew stays, unless the scorer's version changed."""
+    """Merge the metrics that a run has with further ones.
+
+    Args:
+        known: Metrics in the run's manifest, as `stored` returns them.
+        added: Metrics to add.
+
+    Returns:
+        All metrics. A known one is kept unless its scorer or the scorer's version changed.
+    """
     found = {metric["name"]: metric for metric in known}
     for metric in added:
         before = found.get(metric["name"], {})

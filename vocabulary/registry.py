@@ -1,4 +1,4 @@
-"""Registries of what people add: scorers, knobs, families, queries; ours, and third parties' by entry points."""
+"""Registries of extensions: scorers, knobs, families and queries, our own and, by entry points, those of others."""
 
 import importlib
 import pkgutil
@@ -88,24 +88,38 @@ class Registry(Generic[Item]):
             self._items[name] = entry
 
     def get(self, name: str) -> Item:
-        """The item of a name. Raises `UnknownName`."""
+        """Return an item.
+
+        Args:
+            name: Name under which it is registered.
+
+        Raises:
+            UnknownName: Nothing is registered under this name.
+        """
         return self._entry(name).item
 
     def source(self, name: str) -> str:
-        """The dotted name of the module that registered a name. Raises `UnknownName`."""
+        """Return the dotted name of the module that registered an item.
+
+        Args:
+            name: Name under which it is registered.
+
+        Raises:
+            UnknownName: Nothing is registered under this name.
+        """
         return self._entry(name).source
 
     def names(self) -> list[str]:
-        """All names, sorted."""
+        """Return all names, sorted."""
         self._discover()
         return sorted(self._items)
 
     def items(self) -> list[Item]:
-        """All items, sorted by name."""
+        """Return all items, sorted by name."""
         return [self.get(name) for name in self.names()]
 
     def problems(self) -> list[str]:
-        """A line for each item of a third party that cannot be used, with its package, its name and the reason."""
+        """Return one line for each item of a third party that cannot be used, with its package, name and the reason."""
         self._discover()
         return list(self._problems)
 

@@ -5,7 +5,7 @@ UNET = ("down", "mid", "up")
 TRANSFORMER = ("early", "middle", "late")
 """The stages of a transformer: thirds of its self-attentions, by depth."""
 STAGES = (*UNET, "none", *TRANSFORMER)
-"""All of them. "none": an attention outside of a UNet's stages, or a lone layer."""
+"""All stages. "none": an attention outside of a UNet's stages, or a lone layer."""
 ALL = "all"
 """In answers: the mean over a model's blocks."""
 SHOWN = (*STAGES, ALL)

@@ -26,7 +26,14 @@ def main(
 
 
 def attribute_table(report: Report) -> Table:
-    """Accuracy an attribute, and what was taken for what."""
+    """Tabulate the accuracy per attribute and the most frequent confusions.
+
+    Args:
+        report: Counts from `evaluate`.
+
+    Returns:
+        One row per attribute, with up to 6 confusions, the most frequent first.
+    """
     table = Table("attribute", "n", "right", "true as seen: times", title="attributes seen")
     for attribute in dict.fromkeys(key[0] for key in report.seen):
         of_it = [(key, n) for key, n in report.seen.items() if key[0] == attribute]
@@ -37,7 +44,14 @@ def attribute_table(report: Report) -> Table:
 
 
 def defect_table(report: Report) -> Table:
-    """How often each defect was detected, and what was detected instead."""
+    """Tabulate how often each defect was detected, and what was detected instead.
+
+    Args:
+        report: Counts from `evaluate`.
+
+    Returns:
+        One row per defect of `DEFECTS`; `share` is empty if no scene could have the defect.
+    """
     table = Table("defect", "detected", "n", "share", "detected instead: times", title="detected defects")
     for name, (_, word) in DEFECTS.items():
         n = report.named[name, True] + report.named[name, False]

@@ -10,7 +10,15 @@ _LOOKS = {"white": (244.0, 0.0), "grey": (128.0, 0.0), "black": (20.0, 0.0), "ch
 
 
 def background_of(image: Float[np.ndarray, "h w 3"], ground: Bool[np.ndarray, "h w"]) -> str | None:
-    """The nearest background; None where too little of it is left to see."""
+    """Return the background that is nearest in grey level and spread.
+
+    Args:
+        image: Pixels in 0..255; shape (h, w, 3).
+        ground: True where a pixel belongs to the background; shape (h, w).
+
+    Returns:
+        A word of `BACKGROUNDS`; None if fewer than `LEAST_PIXELS` pixels of the background are visible.
+    """
     grey = image[ground].mean(axis=-1)
     if len(grey) < LEAST_PIXELS:
         return None

@@ -1,4 +1,4 @@
-"""Scenes with one defect put in, to see whether the scorer names it."""
+"""Puts one defect into a scene, to test whether the scorer names it."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,20 +12,36 @@ from skewbench.eval.scenes.scene import GAP, Object, Scene, relation, sample_sce
 from skewbench.eval.scenes.vocabulary import BACKGROUNDS, COLOURS, SHAPES, SIZE, SIZES, TEXTURES
 
 FUSED_SHARE = (0.15, 0.6)
-"""How much of the smaller of two fused objects is in the other one."""
+"""Range of the share of the smaller of two fused objects that is in the other one."""
 _TRIES = 60
 
 Put = Callable[[Scene, np.random.Generator], Scene | None]
 
 
 def removed(scene: Scene, rng: np.random.Generator) -> Scene:
-    """One object less."""
+    """Remove one random object.
+
+    Args:
+        scene: The scene to damage.
+        rng: Random generator.
+
+    Returns:
+        The scene with one object less.
+    """
     missing = int(rng.integers(len(scene.objects)))
     return replace(scene, objects=tuple(thing for i, thing in enumerate(scene.objects) if i != missing))
 
 
 def added(scene: Scene, rng: np.random.Generator) -> Scene | None:
-    """One object more, of another colour and shape than all, that touches none."""
+    """Add an object whose colour and shape no other object has, and which touches none.
+
+    Args:
+        scene: The scene to damage.
+        rng: Random generator.
+
+    Returns:
+        The scene with one object more, or None if no place was found.
+    """
     for _ in range(_TRIES):
         (new,) = sample_scene(rng, 1).objects
         if all(
@@ -39,7 +55,16 @@ def added(scene: Scene, rng: np.random.Generator) -> Scene | None:
 
 
 def fused(scene: Scene, rng: np.random.Generator) -> Scene | None:
-    """One object moved over a part of another one; a third one must stay free."""
+    """Move one object so that it partly overlaps another one and touches no third one.
+
+    Args:
+        scene: The scene to damage.
+        rng: Random generator.
+
+    Returns:
+        The scene with the two objects first, which share `FUSED_SHARE` of the smaller one. None for fewer than two
+        objects, for nested ones, or if no place was found.
+    """
     if len(scene.objects) < 2 or _nested(scene):
         return None
     for _ in range(_TRIES):
@@ -56,7 +81,15 @@ def fused(scene: Scene, rng: np.random.Generator) -> Scene | None:
 
 
 def merged(scene: Scene, rng: np.random.Generator) -> Scene | None:
-    """Two fused objects, both in the looks of the first: one blob."""
+    """Fuse two objects and give both the colour and texture of the first, so that they form one blob.
+
+    Args:
+        scene: The scene to damage.
+        rng: Random generator.
+
+    Returns:
+        The damaged scene, or None where `fused` returns None.
+    """
     scene_fused = fused(scene, rng)
     if scene_fused is None:
         return None
@@ -65,7 +98,14 @@ def merged(scene: Scene, rng: np.random.Generator) -> Scene | None:
 
 
 def swapped(attribute: str) -> Put:
-    """Two objects of unlike shapes exchange an attribute."""
+    """Make a defect in which two objects of different shapes exchange an attribute.
+
+    Args:
+        attribute: Field of `Object`, such as `colour` or `texture`.
+
+    Returns:
+        A function of a scene and a random generator. It returns None if no two objects differ in shape and attribute.
+    """
 
     def put(scene: Scene, rng: np.random.Generator) -> Scene | None:
         pairs = [
@@ -86,7 +126,14 @@ def swapped(attribute: str) -> Put:
 
 
 def changed(attribute: str) -> Put:
-    """One object gets a value of an attribute that no object of the scene has."""
+    """Make a defect in which one object gets a value of an attribute that no object of the scene has.
+
+    Args:
+        attribute: `colour`, `shape` or `texture`.
+
+    Returns:
+        A function of a scene and a random generator. It returns None if the scene uses all values.
+    """
     values = {"colour": tuple(COLOURS), "shape": SHAPES, "texture": TEXTURES}[attribute]
 
     def put(scene: Scene, rng: np.random.Generator) -> Scene | None:
@@ -102,7 +149,15 @@ def changed(attribute: str) -> Put:
 
 
 def resized(scene: Scene, rng: np.random.Generator) -> Scene | None:
-    """A large object that is small."""
+    """Make a large object small.
+
+    Args:
+        scene: The scene to damage.
+        rng: Random generator.
+
+    Returns:
+        The damaged scene, or None without a large object or for nested objects.
+    """
     large = [i for i, thing in enumerate(scene.objects) if thing.size == "large"]
     if not large or _nested(scene):
         return None
@@ -113,7 +168,15 @@ def resized(scene: Scene, rng: np.random.Generator) -> Scene | None:
 
 
 def moved_round(scene: Scene, rng: np.random.Generator) -> Scene | None:
-    """The scene mirrored left to right and top to bottom: all directions turn round."""
+    """Mirror the scene left to right and top to bottom, which reverses all directions.
+
+    Args:
+        scene: The scene to damage.
+        rng: Not used; all defects have the same arguments.
+
+    Returns:
+        The mirrored scene. None for fewer than two objects, nested ones, two of one shape, or no pair with a direction.
+    """
     if len(scene.objects) < 2 or _nested(scene) or len({thing.shape for thing in scene.objects}) < len(scene.objects):
         return None
     if not any(relation(a, b) for a, b in combinations(scene.objects, 2)):
@@ -123,7 +186,15 @@ def moved_round(scene: Scene, rng: np.random.Generator) -> Scene | None:
 
 
 def regrounded(scene: Scene, rng: np.random.Generator) -> Scene:
-    """Another background."""
+    """Replace the background by another one.
+
+    Args:
+        scene: The scene to damage.
+        rng: Random generator.
+
+    Returns:
+        The damaged scene.
+    """
     return replace(scene, background=str(rng.choice([name for name in BACKGROUNDS if name != scene.background])))
 
 
@@ -141,11 +212,19 @@ DEFECTS: dict[str, tuple[Put, str]] = {
     "places turned round": (moved_round, "wrong relation"),
     "background changed": (regrounded, "wrong background"),
 }
-"""Name of a defect -> how it is put in (None where a scene cannot have it), and the word that must name it."""
+"""By defect: the function that puts it in (it returns None if the scene cannot have it), and the word that names it."""
 
 
 def shared(a: Object, b: Object) -> float:
-    """Share of the smaller silhouette that both have."""
+    """Compute the share of the smaller silhouette that two objects have in common.
+
+    Args:
+        a: One object.
+        b: The other object.
+
+    Returns:
+        Share in 0..1, from silhouettes of 64 x 64 pixels.
+    """
     first, second = (np.asarray(shape_mask(o.shape, o.x, o.y, o.radius).reduce(OVERSAMPLING)) > 127 for o in (a, b))
     return float((first & second).sum() / min(first.sum(), second.sum()))
 

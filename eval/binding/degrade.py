@@ -1,4 +1,4 @@
-"""Mild damage to a rendered image, as a generative model does it: blur, noise, colours somewhat off."""
+"""Damages a rendered image mildly, as a generative model does: blur, noise, colours slightly off."""
 
 import numpy as np
 from jaxtyping import UInt8
@@ -16,7 +16,15 @@ BRIGHTNESS, SATURATION, HUE = 0.08, 0.1, 4.0
 
 
 def degrade(image: UInt8[np.ndarray, "h w 3"], rng: np.random.Generator) -> UInt8[np.ndarray, "h w 3"]:
-    """The image with random damage up to the limits above."""
+    """Damage an image at random, up to the limits above.
+
+    Args:
+        image: sRGB pixels in 0..255; shape (h, w, 3).
+        rng: Random generator.
+
+    Returns:
+        An image of the same shape and range.
+    """
     blur = rng.uniform(0, BLUR)
     pixels = ndimage.gaussian_filter(image.astype(np.float64), (blur, blur, 0))
     grey = (pixels @ LUMA)[..., None]

@@ -1,4 +1,4 @@
-"""An image -> what is seen in it: objects with attributes, and the background. No prompt is looked at."""
+"""Describes an image: objects with attributes, and the background. Does not use the prompt."""
 
 from dataclasses import dataclass
 from itertools import combinations
@@ -15,17 +15,17 @@ from skewbench.eval.binding.texture import texture_of
 from skewbench.eval.scenes.vocabulary import SIZE, SIZES
 
 LEAST_OVERLAP = 0.75
-"""Overlap below which a silhouette is no shape. Generated ones are softer than rendered ones."""
+"""Overlap below which a silhouette matches no shape. Generated silhouettes are softer than rendered ones."""
 CLEAN_OVERLAP = {"circle": 0.9, "square": 0.87, "triangle": 0.83, "star": 0.79, "cross": 0.83, "heart": 0.88}
-"""Overlap that rendered ones have, blurred and noisy; with less, a silhouette may be two objects in one."""
+"""Overlap that rendered silhouettes have with blur and noise; with less, a silhouette may be two objects."""
 LARGE_FROM = (SIZES["small"][1] + SIZES["large"][0]) / 2
 """Least radius of a large object, in pixels."""
 EDGE_GLOW = 0.5
-"""By how much blur and antialiasing enlarge a segmented radius, in pixels."""
+"""Pixels by which blur and antialiasing enlarge a segmented radius."""
 LEAST_CONTACT = 11
-"""Pixels of one object within two of another one, from which the two are fused; whole ones come near at corners."""
+"""Objects are fused if at least this many pixels of one are within 2 pixels of the other; corners alone give fewer."""
 NESTED_SHARE = 0.85
-"""Share of an object's silhouette that lies in another's, from which it is inside."""
+"""An object is inside another one if at least this share of its silhouette is."""
 
 _BLOCK = ndimage.generate_binary_structure(2, 2)
 
@@ -58,7 +58,15 @@ class Seen:
 
 
 def describe(image: UInt8[np.ndarray, "h w 3"]) -> Seen:
-    """What the scorer knows of an image. Positions and sizes are in pixels of a scene, whatever the image's size."""
+    """Describe what the scorer sees in an image.
+
+    Args:
+        image: sRGB pixels in 0..255, of any size; shape (h, w, 3).
+
+    Returns:
+        Objects, their relations and the background. Positions and sizes are in pixels of a scene (64 x 64), whatever
+        the size of the image.
+    """
     pixels = at_scene_size(image).astype(np.float64)
     regions = [part for region in segment(pixels) for part in _split(region)]
     regions.sort(key=lambda region: -int(region.silhouette.sum()))
@@ -78,7 +86,14 @@ def describe(image: UInt8[np.ndarray, "h w 3"]) -> Seen:
 
 
 def at_scene_size(image: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "64 64 3"]:
-    """The image at the size of a rendered scene: sizes and periods are in its pixels."""
+    """Resize an image to the size of a rendered scene, since sizes and periods are in its pixels.
+
+    Args:
+        image: sRGB pixels in 0..255; shape (h, w, 3).
+
+    Returns:
+        The image at shape (64, 64, 3), reduced with a box filter; unchanged if it has that size.
+    """
     if image.shape[:2] == (SIZE, SIZE):
         return image
     return np.asarray(Image.fromarray(image).resize((SIZE, SIZE), Image.Resampling.BOX))

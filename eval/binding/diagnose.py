@@ -1,4 +1,4 @@
-"""What is wrong with an image, in words."""
+"""Names what is wrong with an image."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -26,11 +26,18 @@ class Defect:
 
 
 def diagnose(image: UInt8[np.ndarray, "h w 3"], meaning: CaptionMeaning) -> list[Defect]:
-    """All defects of an image against what its prompt says; none for a faithful one.
+    """List all defects of an image against its prompt; none for a faithful image.
 
-    Nothing else is reported about an absent object, nor about the background of an image without objects. An object is
-    called fused, and not missing, where another one has the outline of no one shape: sure in drawn images, a guess in
-    badly generated ones. The scores do not tell the two apart.
+    Nothing else is reported about an absent object, nor about the background of an image without objects. An absent
+    object counts as fused, and not as missing, if the outline of another object matches no single shape. This is
+    reliable in rendered images and a guess in badly generated ones. The scores do not distinguish the two.
+
+    Args:
+        image: sRGB pixels in 0..255; shape (h, w, 3).
+        meaning: What the prompt says.
+
+    Returns:
+        Defects in the order: absent or fused objects, shapes, colours, textures, other statements, extra objects.
     """
     seen = describe(image)
     matching = match(meaning, seen)

@@ -1,4 +1,4 @@
-"""How well the scorer sees: damaged renderings against their scenes, and defects put in against their names."""
+"""Measures the errors of the binding scorer on damaged renderings, with and without a known defect."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from skewbench.eval.scenes.render import render
 from skewbench.eval.scenes.scene import Scene, relation, sample_scene
 
 _FAR = 5.0
-"""An object of another colour counts as this much further off, in pixels: nested ones share their place."""
+"""Pixels added to the distance of objects that differ in colour: nested objects share their place."""
 
 
 @dataclass
@@ -33,17 +33,39 @@ class Report:
     seconds: float = 0.0
 
     def accuracy(self, attribute: str | None = None) -> float:
-        """Share of right values, of one attribute or of all."""
+        """Compute the share of correct values.
+
+        Args:
+            attribute: One attribute, or None for all.
+
+        Returns:
+            Share in 0..1; 0 without any value.
+        """
         counts = {key: n for key, n in self.seen.items() if attribute in (None, key[0])}
         return sum(n for (_, true, seen), n in counts.items() if true == seen) / max(1, sum(counts.values()))
 
     def share_named(self, defect: str) -> float:
-        """Share of the images with a defect in which it was named."""
+        """Compute the share of the images with a defect in which it was reported.
+
+        Args:
+            defect: A key of `DEFECTS`.
+
+        Returns:
+            Share in 0..1; 0 if no image has the defect.
+        """
         return self.named[defect, True] / max(1, self.named[defect, True] + self.named[defect, False])
 
 
 def evaluate(scenes: int, seed: int) -> Report:
-    """Draws scenes of both splits, damages their images, and looks at them; then once more for each defect."""
+    """Render scenes of both splits, damage the images and describe them; then repeat it with each defect.
+
+    Args:
+        scenes: Number of scenes.
+        seed: Seed of scenes and damage.
+
+    Returns:
+        Counts of what was seen, reported and confused. Only descriptions of faithful scenes are timed.
+    """
     rng = np.random.default_rng(seed)
     report = Report()
     for k in range(scenes):
@@ -68,7 +90,14 @@ def evaluate(scenes: int, seed: int) -> Report:
 
 
 def full_meaning(scene: Scene) -> CaptionMeaning:
-    """What a caption that leaves out nothing would say, with the relations of all pairs."""
+    """Return the meaning of a caption that leaves out nothing and states the relations of all pairs.
+
+    Args:
+        scene: The scene.
+
+    Returns:
+        The meaning, with one phrase per object in the order of the scene.
+    """
     things = scene.objects
     pairs = permutations(range(len(things)), 2)
     return CaptionMeaning(
@@ -79,7 +108,7 @@ def full_meaning(scene: Scene) -> CaptionMeaning:
 
 
 def _compare(scene: Scene, seen: Seen) -> Counter[tuple[str, str, str]]:
-    """Pairs objects by place, and compares all their attributes."""
+    """Pair objects by place and compare all their attributes."""
     found: Counter[tuple[str, str, str]] = Counter()
     found["count", str(len(scene.objects)), str(len(seen.objects))] += 1
     found["background", scene.background, str(seen.background)] += 1

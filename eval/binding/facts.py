@@ -1,7 +1,8 @@
-"""Meaning and image -> facts: one a statement of the prompt, right or wrong, and what the metrics make of them.
+"""Judges each statement of a prompt as right or wrong in an image, and computes metrics from these facts.
 
 A phrase states its presence (an object of its shape, whole, not fused with another one) and its colour; texture, size,
-relations and the background only where the words are there. An absent object makes all its phrase's statements wrong.
+relations and the background count only if the prompt states them. If an object is absent, all statements of its phrase
+are wrong.
 """
 
 from dataclasses import dataclass
@@ -16,7 +17,10 @@ ATTRIBUTES = ("colour", "texture", "size")
 
 @dataclass(frozen=True)
 class Fact:
-    """One statement. `kind`: presence, colour, texture, size, relation or background; `phrases`: whom it is about."""
+    """One statement.
+
+    `kind`: presence, colour, texture, size, relation or background; `phrases`: the indices of the phrases it is about.
+    """
 
     kind: str
     phrases: tuple[int, ...]
@@ -24,7 +28,16 @@ class Fact:
 
 
 def facts(meaning: CaptionMeaning, seen: Seen, matching: Matching) -> list[Fact]:
-    """All statements of a prompt."""
+    """Judge each statement of a prompt.
+
+    Args:
+        meaning: What the prompt says.
+        seen: What is in the image.
+        matching: Index of a phrase -> index of its object (`match`).
+
+    Returns:
+        One fact per statement: phrase by phrase, then relations, then the background.
+    """
     fused = {index for pair in seen.fused for index in pair}
     stated = []
     for i, phrase in enumerate(meaning.objects):
@@ -39,27 +52,52 @@ def facts(meaning: CaptionMeaning, seen: Seen, matching: Matching) -> list[Fact]
         holds = a in matching and b in matching and relation_holds(relation, matching[a], matching[b], seen)
         stated.append(Fact("relation", (a, b), holds))
     if meaning.background is not None:
-        # behind nothing there is no background: a black frame does not get half a scene right
+        # without an object the background does not count, or a black frame would get half a scene right
         stated.append(Fact("background", (), bool(matching) and seen.background == meaning.background))
     return stated
 
 
 def binding(stated: list[Fact], extra: int) -> Score:
-    """Share of the statements that are right, in 0..1; each unrequested object counts as one more that is wrong."""
+    """Compute the share of the statements that are right; each unrequested object counts as one more wrong statement.
+
+    Args:
+        stated: All statements of the prompt.
+        extra: Number of objects that match no phrase.
+
+    Returns:
+        Score in 0..1.
+    """
     return Score(sum(fact.right for fact in stated) / (len(stated) + extra))
 
 
 def part(stated: list[Fact], kind: str) -> Score:
-    """Share of the statements of one kind that are right."""
+    """Compute the share of the statements of one kind that are right.
+
+    Args:
+        stated: All statements of the prompt.
+        kind: Kind of a `Fact`.
+
+    Returns:
+        Score in 0..1; None if the prompt has no statement of this kind.
+    """
     right = [fact.right for fact in stated if fact.kind == kind]
     return Score(sum(right) / len(right)) if right else Score(None, f"the prompt states no {kind}")
 
 
 def leak(meaning: CaptionMeaning, seen: Seen, matching: Matching) -> Score:
-    """Share of the attributes of found objects that the prompt gives to another object, and not to this one.
+    """Compute the share of found objects' attributes that the prompt gives to another object, and not to this one.
 
-    Of colours and textures that the prompt states, where another phrase states a different value. (Of two sizes a
-    wrong one is always the other's.) Absent objects have no attributes: read it beside `binding_presence`.
+    Only colours and textures count that the prompt states, and only if another phrase states a different value. Sizes
+    do not count: there are two, so a wrong one is always the other's. Absent objects have no attributes: read the score
+    beside `binding_presence`.
+
+    Args:
+        meaning: What the prompt says.
+        seen: What is in the image.
+        matching: Index of a phrase -> index of its object (`match`).
+
+    Returns:
+        Score in 0..1; None for fewer than two phrases, if no object was found, or if no attribute could leak.
     """
     if len(meaning.objects) < 2:
         return Score(None, "the prompt states one object: nothing to leak to")

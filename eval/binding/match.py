@@ -1,4 +1,4 @@
-"""Which seen object answers to which phrase: as many stated attributes as possible hold, shape before colour."""
+"""Matches phrases and objects so that as many stated attributes as possible hold, shape before colour."""
 
 from itertools import combinations
 
@@ -10,17 +10,28 @@ from skewbench.eval.binding.describe import Seen, SeenObject
 from skewbench.eval.scenes.captions import CaptionMeaning, ObjectPhrase
 
 WEIGHTS = {"shape": 1.0, "colour": 0.8, "texture": 0.4, "size": 0.3}
-"""The noun comes first: where two colours are swapped, each shape keeps its phrase and has the wrong colour."""
+"""Shape weighs most: if two colours are swapped, each shape keeps its phrase and has the wrong colour."""
 RELATION_WEIGHT = 0.2
 ASPECT = 1.2
-"""A direction holds where its own axis has this many times the other's offset; captions say it from 1.5."""
+"""A direction holds if the offset on its axis is this many times that on the other; captions state it from 1.5."""
 
 Matching = dict[int, int]
 """Index of a phrase -> index of its object; a phrase without one is absent."""
 
 
 def match(meaning: CaptionMeaning, seen: Seen) -> Matching:
-    """The best matching. A phrase and an object that share neither shape nor colour never match."""
+    """Match phrases and objects so that as many statements as possible hold.
+
+    A phrase and an object that share neither shape nor colour never match. Solved as an assignment
+    (`scipy.optimize.linear_sum_assignment`) by `WEIGHTS`; relations then decide between equal objects.
+
+    Args:
+        meaning: What the prompt says.
+        seen: What is in the image.
+
+    Returns:
+        Index of a phrase -> index of its object; absent objects have no entry.
+    """
     if not seen.objects:
         return {}
     merit = np.array([[_merit(phrase, thing) for thing in seen.objects] for phrase in meaning.objects])
@@ -30,7 +41,17 @@ def match(meaning: CaptionMeaning, seen: Seen) -> Matching:
 
 
 def relation_holds(relation: str, a: int, b: int, seen: Seen) -> bool:
-    """Whether object `a` stands to object `b` as the relation says."""
+    """Return whether object `a` has a relation to object `b`.
+
+    Args:
+        relation: A word of `RELATIONS`, such as `left of`.
+        a: Index of the first object in `seen.objects`.
+        b: Index of the second object.
+        seen: What is in the image.
+
+    Returns:
+        False for a direction between objects of which one is inside the other.
+    """
     if relation == "inside":
         return (a, b) in seen.inside
     if (a, b) in seen.inside or (b, a) in seen.inside:
@@ -48,7 +69,7 @@ def _merit(phrase: ObjectPhrase, thing: SeenObject) -> float:
 
 
 def _settle(meaning: CaptionMeaning, seen: Seen, merit: Float[np.ndarray, "p o"], matching: Matching) -> Matching:
-    """Exchanges two phrases' objects where that makes more hold: relations tell equal objects apart."""
+    """Exchange two phrases' objects if more statements then hold: relations distinguish equal objects."""
 
     def total(m: Matching) -> float:
         holds = (a in m and b in m and relation_holds(r, m[a], m[b], seen) for a, r, b in meaning.relations)

@@ -1,4 +1,4 @@
-"""Prompt -> meaning, strictly: a prompt that says more than the grammar can read is not scored by half."""
+"""Parses prompts strictly: a prompt that says more than the grammar can express gets no score."""
 
 import re
 
@@ -9,7 +9,14 @@ RELATION_WORDS = ("left", "right", "above", "over", "below", "under", "inside")
 
 
 def read(prompt: str) -> CaptionMeaning | str:
-    """What a prompt says, or why it cannot be read."""
+    """Parse a prompt completely, or explain why it cannot be parsed.
+
+    Args:
+        prompt: Any text.
+
+    Returns:
+        The meaning, or the reason for people: an unknown word, no object, or a text that can only be read in part.
+    """
     words = re.findall(r"[^\s,.]+", prompt.lower())
     strange = [word for word in words if word not in WORDS]
     if strange:

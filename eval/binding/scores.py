@@ -13,7 +13,15 @@ PARTS = ("presence", "colour", "texture", "relation")
 
 
 def score_scene(image: UInt8[np.ndarray, "h w 3"], meaning: CaptionMeaning) -> dict[str, Score]:
-    """All metrics of one image: `binding`, `binding_<part>` for each of `PARTS`, and `leak`."""
+    """Compute all metrics of one image: `binding`, `binding_<part>` for each of `PARTS`, and `leak`.
+
+    Args:
+        image: sRGB pixels in 0..255; shape (h, w, 3).
+        meaning: What the prompt says.
+
+    Returns:
+        Scores in 0..1 by metric; None with the reason if the prompt states nothing that the metric is about.
+    """
     seen = describe(image)
     matching = match(meaning, seen)
     stated = facts(meaning, seen, matching)

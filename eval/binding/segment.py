@@ -14,15 +14,15 @@ from scipy import ndimage
 from skewbench.eval.scenes.vocabulary import COLOURS
 
 LEAST_CHROMA = 20.0
-"""Pixels below this are ground, whatever their hue, in units of 0..255."""
+"""Pixels with less chroma are ground, whatever their hue; in units of 0..255."""
 RELATIVE_CHROMA = 0.22
-"""And below this share of the strong chroma of their own hue: between an edge's glow and a dark stripe (0.35)."""
+"""Pixels below this share of their hue's strong chroma are ground too: above an edge's glow, below a stripe (0.35)."""
 LEAST_AREA = 40
-"""Regions of fewer pixels are specks; the smallest object of a scene has 110."""
+"""Regions with fewer pixels are ignored; the smallest object of a scene has 110."""
 SMOOTHING = 0.6
-"""Sigma in pixels, against noise in hue."""
+"""Sigma of the smoothing that reduces noise in hue, in pixels."""
 REACH = 3.0
-"""How far from a region's core its edge pixels may lie, in pixels."""
+"""Greatest distance of edge pixels from the core of their region, in pixels."""
 
 _CROSS = ndimage.generate_binary_structure(2, 1)
 _BLOCK = ndimage.generate_binary_structure(2, 2)
@@ -38,7 +38,14 @@ class Region:
 
 
 def opponent(rgb: Float[np.ndarray, "*n 3"]) -> tuple[Float[np.ndarray, "*n"], Float[np.ndarray, "*n"]]:
-    """(alpha, beta), in units of 0..255."""
+    """Project colours into the opponent plane.
+
+    Args:
+        rgb: Pixels in 0..255; shape (..., 3).
+
+    Returns:
+        (alpha, beta), in units of 0..255; shape (...) each.
+    """
     red, green, blue = rgb[..., 0], rgb[..., 1], rgb[..., 2]
     return red - (green + blue) / 2, (green - blue) * (3**0.5 / 2)
 
@@ -53,12 +60,27 @@ def _colour_of_degree() -> Int[np.ndarray, "360"]:
 
 
 def colour_of(alpha: Float[np.ndarray, "*n"], beta: Float[np.ndarray, "*n"]) -> Int[np.ndarray, "*n"]:
-    """Index into `COLOURS` of the colour nearest in hue."""
+    """Find the colour nearest in hue.
+
+    Args:
+        alpha: First opponent coordinate; any shape.
+        beta: Second opponent coordinate; the same shape.
+
+    Returns:
+        Index into `COLOURS`; the same shape.
+    """
     return _colour_of_degree()[np.degrees(np.arctan2(beta, alpha)).astype(np.int64) % 360]
 
 
 def figure(image: Float[np.ndarray, "h w 3"]) -> Int[np.ndarray, "h w"]:
-    """For each pixel the index of its colour, -1 for ground."""
+    """Separate figure from ground and find the colour of each pixel.
+
+    Args:
+        image: Pixels in 0..255; shape (h, w, 3).
+
+    Returns:
+        Index into `COLOURS`, -1 for ground; shape (h, w).
+    """
     alpha, beta = (ndimage.gaussian_filter(c, SMOOTHING, truncate=3.0) for c in opponent(image))
     chroma = np.hypot(alpha, beta)
     colour = colour_of(alpha, beta)
@@ -70,7 +92,14 @@ def figure(image: Float[np.ndarray, "h w 3"]) -> Int[np.ndarray, "h w"]:
 
 
 def segment(image: Float[np.ndarray, "h w 3"]) -> list[Region]:
-    """The regions of an image (0..255), largest first."""
+    """Find the regions of one colour in an image.
+
+    Args:
+        image: Pixels in 0..255; shape (h, w, 3).
+
+    Returns:
+        Regions of at least `LEAST_AREA` pixels, largest silhouette first.
+    """
     labels = figure(image)
     seeds = np.zeros(labels.shape, np.int32)
     colours: list[str] = []
@@ -93,6 +122,6 @@ def segment(image: Float[np.ndarray, "h w 3"]) -> list[Region]:
 
 
 def _grow(seeds: Int[np.ndarray, "h w"], within: Bool[np.ndarray, "h w"]) -> Int[np.ndarray, "h w"]:
-    """Gives the figure's other pixels to the nearest seed within reach."""
+    """Assign the figure's other pixels to the nearest seed within reach."""
     distance, (rows, columns) = ndimage.distance_transform_edt(seeds == 0, return_indices=True)
     return np.where(within & (distance <= REACH), seeds[rows, columns], 0)

@@ -14,9 +14,9 @@ _SIDE = 32
 _SCALE = 0.5
 """Square root of the area, as a share of the frame's side: a cross or a star still fits."""
 _RADII = (9.0, 14.0, 22.0)
-"""A template a shape at each: edges of a pixel weigh more in a small one."""
+"""Radius of each sharp template: an edge of one pixel weighs more in a small shape."""
 _SOFT = ((9.0, 2.0),)
-"""Radius and blur of more templates: a generative model rounds corners off, and a small star becomes a pentagon."""
+"""Radius and blur of further templates: a generative model rounds corners, so a small star becomes a pentagon."""
 _SOFT_LEVEL = 0.4
 """Coverage at which a blurred template ends."""
 
@@ -44,7 +44,14 @@ class _Templates:
 
 
 def match_shape(silhouette: Bool[np.ndarray, "h w"]) -> ShapeMatch:
-    """The best shape for a silhouette that is not empty."""
+    """Find the shape that overlaps a silhouette best.
+
+    Args:
+        silhouette: True inside of the object, with at least one pixel; shape (h, w), in pixels of a scene.
+
+    Returns:
+        The shape with its overlaps (IoU), position and radius.
+    """
     templates = _templates()
     area, x, y = _moments(silhouette.astype(np.float64))
     frame = _frame(silhouette.astype(np.float64), area, x, y)

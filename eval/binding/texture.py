@@ -7,23 +7,32 @@ from scipy import ndimage
 from skewbench.eval.scenes.vocabulary import COLOURS, SHADE, TEXTURE_PERIOD
 
 LEAST_DARK = 0.1
-"""Share of dark pixels from which an object is not solid; dots darken 0.31 of the plane, stripes 0.5."""
+"""An object with this share of dark pixels is not solid; dots darken 0.31 of the plane, stripes 0.5."""
 UNCLEAR_DARK = 0.25
-"""And from which it is unclear if it has neither pattern; fewer are its edge, blurred into a dark ground."""
+"""With this share but neither pattern, the texture is unclear; a smaller share is the edge, blurred into the ground."""
 LEAST_WAVE = 0.25
 """Amplitude, as a share of a perfect pattern's, below which dark pixels are neither stripes nor dots."""
 SOFT_WAVE = 0.4
-"""And from which they are a pattern though few are wholly dark: a blurred one."""
+"""From this amplitude on they are a blurred pattern, even if few pixels are dark."""
 
 _DIAGONAL = 1 / (TEXTURE_PERIOD * 2**0.5)
 _STRIPE_WAVES = ((_DIAGONAL, _DIAGONAL), (_DIAGONAL, -_DIAGONAL))
 _DOT_WAVES = ((1 / TEXTURE_PERIOD, 0.0), (0.0, 1 / TEXTURE_PERIOD))
 _STRIPE_AMPLITUDE, _DOT_AMPLITUDE = 0.4, 0.2
-"""Of the fundamental waves in rendered objects, with the bright part at 1 and the dark one at `SHADE`."""
+"""Amplitude of the fundamental waves in rendered objects, with the bright part at 1 and the dark one at `SHADE`."""
 
 
 def texture_of(image: Float[np.ndarray, "h w 3"], pixels: Bool[np.ndarray, "h w"], colour: str) -> str | None:
-    """The texture of the object at `pixels`; None where it is dark in parts with neither pattern."""
+    """Find the texture of an object.
+
+    Args:
+        image: Pixels in 0..255 at the size of a scene; shape (h, w, 3).
+        pixels: True where a pixel belongs to the object; shape (h, w).
+        colour: Colour of the object, a key of `COLOURS`.
+
+    Returns:
+        A word of `TEXTURES`; None if parts are dark without either pattern.
+    """
     inner = ndimage.binary_erosion(pixels)
     inner = inner if inner.any() else pixels
     rows, columns = np.nonzero(inner)

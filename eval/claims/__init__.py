@@ -1,4 +1,4 @@
-"""The published claims, and how a number of ours is judged against each."""
+"""The published claims, and the verdict on each from our numbers."""
 
 from skewbench.eval.claims.published import Claim, published_claims
 from skewbench.eval.claims.verdict import LEAST, Verdict, judge

@@ -14,7 +14,7 @@ MEASURES = {name: ANSWERS[name].symbol for name in ("neg_energy", "instability",
 """The measures in the order of Table 1, with the paper's symbols."""
 STAGES = ("down", "mid", "up", "all")
 _NOTABLE = 0.1
-"""A published rho, or difference of two, that is smaller is no claim."""
+"""A published rho, or a difference of two, counts as a claim from this absolute value on."""
 
 Kind = Literal[
     "correlation", "stage_order", "effect", "worst", "worst_control", "median", "rule", "area", "pearson", "cell_metric"
@@ -23,7 +23,7 @@ Kind = Literal[
 
 @dataclass(frozen=True)
 class Claim:
-    """One claim. `sign`: that of our number, if it holds; `key`: what finds our number, by `kind`."""
+    """One claim. `sign`: the sign of our number if the claim holds; `key`: selects our number, depending on `kind`."""
 
     group: str
     source: str
@@ -39,7 +39,7 @@ class Claim:
 
 @cache
 def published_claims() -> tuple[Claim, ...]:
-    """Every claim: the paper's in its order, then the secondary source's."""
+    """Return all claims: the paper's in its order, then those of the secondary source."""
     content = yaml.safe_load((files("skewbench.eval.claims") / "published.yaml").read_text(encoding="utf-8"))
     paper, secondary, near = content["paper"], content["secondary"], content["stand_ins"]
     near_effects = near | content["effect_stand_ins"]

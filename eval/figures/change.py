@@ -13,13 +13,16 @@ REGIMES = ["unstable", "stable"]
 def change_by_regime(
     frame: pl.DataFrame, metric: str, cells: list[str], regimes: list[str] | None = None
 ) -> alt.LayerChart:
-    """Change against the baseline's image of the same prompt and seed, with its interval; as wide as its container.
+    """Draw the change against the baseline's image of the same prompt and seed, with its interval.
+
+    The chart is as wide as its container.
 
     Args:
-        frame: cell, regime, change, low, high, n.
-        metric: its label.
-        cells: all cells of the run in their order, the baseline first.
-        regimes: of the frame, in the order of the rows within a cell. The first is drawn filled, the others hollow.
+        frame: Columns cell, regime, change, low, high, n.
+        metric: Label of the metric.
+        cells: All cells of the run in their order, the baseline first.
+        regimes: Regimes of the frame, in the order of the rows within a cell. The first has filled points, the others
+            hollow ones. Default: `REGIMES`.
     """
     order = regimes or REGIMES
     shown = [cell for cell in cells if cell in set(frame["cell"])]

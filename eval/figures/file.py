@@ -8,7 +8,7 @@ from skewbench.eval.figures.theme import config
 
 FORMATS = ("png", "svg")
 WIDTH = 640
-"""Pixels of a chart that would be as wide as its container."""
+"""Default width in pixels of a chart that otherwise fills its container."""
 
 
 def draw(spec: dict[str, Any], format: Literal["png", "svg"] = "png", width: int = WIDTH, scale: float = 1.5) -> bytes:

@@ -1,7 +1,7 @@
-"""The look of the figures: one colour a cell in every figure, colour-blind safe, and nothing that carries no number.
+"""The theme of the figures: each cell has one colour-blind safe colour in all figures, and every mark shows data.
 
-Charts themselves hold no colours: `config` brings them. So a page can put CSS variables in, and follow its reader's
-light or dark scheme, and a notebook plain ones: `chart.configure(**config())`.
+Charts contain no colours; `config` adds them. A page can therefore use CSS variables and follow its reader's light or
+dark scheme, and a notebook plain colours: `chart.configure(**config())`.
 """
 
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down"
 
 @dataclass(frozen=True)
 class Colours:
-    """Any CSS colours. `cells`: the baseline first, then the others; `diverging` from negative to positive."""
+    """CSS colours. `cells`: the baseline first, then the others; `diverging`: from negative to positive."""
 
     ink: str = "#1c2127"
     faint: str = "#5b6570"
     line: str = "#d9dee3"
     paper: str = "#ffffff"
-    # Okabe and Ito's set, darkened where it would be faint on white; the baseline is grey
+    # Okabe and Ito's set, darkened if it would be faint on white; the baseline is grey
     cells: tuple[str, ...] = ("#5f6873", "#0072b2", "#d55e00", "#00835f", "#b04a8c", "#a87400", "#3591c9", "#7a5c3e")
     diverging: tuple[str, ...] = (
         *("#e08a4f", "#eaa675", "#f2c29d", "#f9dfca", "#f4f5f6"),
@@ -35,7 +35,15 @@ class Colours:
 
 
 def config(colours: Colours | None = None, legends: bool = True) -> dict[str, Any]:
-    """Vega-Lite's configuration. `legends`: whether charts tell cells by a legend; a page may have one of its own."""
+    """Return the configuration of Vega-Lite charts.
+
+    Args:
+        colours: Colours of the theme; default: those for a light background.
+        legends: Whether charts have legends. A page may show its own legend instead.
+
+    Returns:
+        Value of `config` in a Vega-Lite specification.
+    """
     c = colours or Colours()
     text = {"font": FONT, "fontSize": 12, "color": c.ink}
     axis = {
@@ -85,28 +93,65 @@ def config(colours: Colours | None = None, legends: bool = True) -> dict[str, An
 
 
 def rows(frame: pl.DataFrame) -> alt.Data:
-    """A frame as a chart's data. What is not finite becomes null: JSON has no NaN. Numbers to six digits."""
+    """Turn a frame into the data of a chart.
+
+    Args:
+        frame: Any columns that JSON can hold.
+
+    Returns:
+        One object per row. Non-finite numbers become null, since JSON has no NaN; floats keep six significant digits.
+    """
     floats = [name for name, kind in frame.schema.items() if kind.is_float()]
     finite = [pl.when(pl.col(name).is_finite()).then(pl.col(name).round_sig_figs(6)).alias(name) for name in floats]
     return alt.Data(values=frame.with_columns(finite).to_dicts())
 
 
 def cell_colour(cells: list[str], **legend: Any) -> alt.Color:
-    """The cells' colours, by their order in the experiment: the same in every figure of a run."""
+    """Encode cells by colour, in the order of the experiment, so that each has the same colour in all figures of a run.
+
+    Args:
+        cells: All cells of the run in their order, the baseline first.
+        legend: Further arguments of `altair.Color`.
+
+    Returns:
+        The encoding of the field `cell`.
+    """
     return alt.Color("cell:N", title=None, scale=alt.Scale(domain=cells), **legend)
 
 
 def cell_shape(cells: list[str]) -> alt.Shape:
-    """The cells' shapes, beside the colour: neither is needed to tell cells apart."""
+    """Encode cells by shape in addition to colour, so that either is enough to tell cells apart.
+
+    Args:
+        cells: All cells of the run in their order, the baseline first.
+
+    Returns:
+        The encoding of the field `cell`.
+    """
     return alt.Shape("cell:N", title=None, scale=alt.Scale(domain=cells))
 
 
 def extent(values: pl.Series) -> list[float]:
-    """The least and the largest value, as a domain."""
+    """Return the smallest and the largest value as the domain of an axis.
+
+    Args:
+        values: Finite numbers, at least one.
+
+    Returns:
+        [smallest, largest].
+    """
     return [float(values.to_numpy().min()), float(values.to_numpy().max())]
 
 
 def symmetric(values: pl.Series, least: float = 0.0) -> list[float]:
-    """A domain around 0 that holds all values, and reaches at least so far."""
+    """Return a domain around 0 that holds all values.
+
+    Args:
+        values: Numbers; nulls are ignored.
+        least: The domain reaches at least from -least to least.
+
+    Returns:
+        [-bound, bound].
+    """
     bound = max([least, *values.drop_nulls().abs()])
     return [-bound, bound]

@@ -1,4 +1,4 @@
-"""Did a build change anything, and for the worse? Pairs of two runs -> evidence -> verdicts, row by row."""
+"""Decides whether a build changed anything for the worse: pairs of two runs -> evidence -> verdicts, row by row."""
 
 from skewbench.eval.regressions.rounding import IMAGE_LEVELS, beyond_rounding, tolerance
 from skewbench.eval.regressions.table import Margin, judged

@@ -111,7 +111,16 @@ def _rows(
 
 
 def evidence_of(found: PairedChange, criterion: Margin, p: float) -> Row:
-    """Return the columns of a row that follow from a change, its criterion and its p-value."""
+    """Return the columns of a row that follow from a change, its criterion and its p-value.
+
+    Args:
+        found: The paired change.
+        criterion: The criterion of the metric.
+        p: p-value of no change; NaN without a test.
+
+    Returns:
+        Values by column; `equivalence` is the p-value of the equivalence test, NaN without a margin or pairs.
+    """
     same = math.nan if criterion.margin is None or not found.n else equivalence(found, criterion.margin)
     return {
         "change": found.change,

@@ -1,7 +1,7 @@
-"""Scene <-> words: exact captions in several phrasings, and the parser that reads them back.
+"""Writes true captions of scenes in several phrasings, and parses them.
 
-A caption never says what is not so, but it may leave out size, texture, background and relation; what it leaves out is
-free, and only what it says is scored.
+A caption states nothing false, but it may leave out size, texture, background and relation. Only what it states is
+scored; the rest is free.
 """
 
 import re
@@ -35,7 +35,7 @@ WORDS = sorted(
 
 @dataclass(frozen=True)
 class ObjectPhrase:
-    """What a caption says of one object; None where it says nothing."""
+    """What a caption states about one object; None for an attribute that it leaves out."""
 
     colour: str
     shape: str
@@ -45,7 +45,7 @@ class ObjectPhrase:
 
 @dataclass(frozen=True)
 class CaptionMeaning:
-    """What a caption says: objects in order, relations as (index, relation, index), the background."""
+    """What a caption states: objects in order, relations as (index, relation, index), the background."""
 
     objects: tuple[ObjectPhrase, ...]
     relations: tuple[tuple[int, str, int], ...]
@@ -53,7 +53,15 @@ class CaptionMeaning:
 
 
 def caption(scene: Scene, rng: np.random.Generator) -> str:
-    """A random true caption of a scene."""
+    """Write a random true caption of a scene.
+
+    Args:
+        scene: The scene.
+        rng: Random generator: decides phrasing, order and what the caption leaves out.
+
+    Returns:
+        A caption that `parse_caption` can read. It names each object with its colour and shape.
+    """
     order = [int(i) for i in rng.permutation(len(scene.objects))]
     named = [scene.objects[i] for i in order]
     phrases = [_object_phrase(thing, rng) for thing in named]
@@ -98,7 +106,14 @@ _LINK = re.compile(rf"^(?:, which is)? ({_any(sorted(_RELATION, key=len, reverse
 
 
 def parse_caption(text: str) -> CaptionMeaning | None:
-    """What a caption of this grammar says; None for text with no object of the grammar in it."""
+    """Read what a caption of this grammar says.
+
+    Args:
+        text: A caption, in upper or lower case.
+
+    Returns:
+        The meaning; None if the text names no object of the grammar. Text outside the grammar is ignored.
+    """
     found = list(_OBJECT.finditer(text.lower()))
     if not found:
         return None

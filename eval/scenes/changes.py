@@ -1,4 +1,4 @@
-"""Captions that are almost right: one attribute of a caption changed, so that it is no longer true of its scene.
+"""Makes captions that are almost right: with one attribute changed, so that they are false of their scene.
 
 Every caption names each object of its scene, no two objects share colour and shape, and the relations exclude each
 other; so a changed caption is false of the scene, whatever the caption leaves out.
@@ -20,7 +20,7 @@ _WORDS: dict[str, tuple[str, ...]] = {
     "background": BACKGROUNDS,
 }
 KINDS = (*_WORDS, "relation", "swap")
-"""What is changed: one word of a kind; one relation; or the colours of two objects change places."""
+"""Kinds of changes: one word of an attribute, one relation, or the colours of two objects swapped."""
 
 _KIND_OF = {word: kind for kind, words in _WORDS.items() for word in words}
 _WORD = re.compile(rf"\b({'|'.join(_KIND_OF)})\b")
@@ -38,7 +38,14 @@ class Change:
 
 
 def changes(text: str) -> list[Change]:
-    """All captions that differ from a caption of the grammar in one attribute that it states."""
+    """List all captions that differ in one attribute that a caption states.
+
+    Args:
+        text: A caption of the grammar, in lower case.
+
+    Returns:
+        Changed captions without duplicates, with correct articles.
+    """
     return list(dict.fromkeys(Change(kind, _with_articles(changed)) for kind, changed in _changes(text)))
 
 

@@ -16,7 +16,14 @@ _CHECK_SIDE = 8
 
 
 def render(scene: Scene) -> Image.Image:
-    """Draw a scene as a 64 x 64 RGB image. Deterministic."""
+    """Render a scene. Deterministic.
+
+    Args:
+        scene: Objects, whose colour and texture may also be nameless ones, and a background.
+
+    Returns:
+        RGB image of 64 x 64 pixels.
+    """
     canvas = _background(scene.background)
     for thing in scene.objects:
         mask = shape_mask(thing.shape, thing.x, thing.y, thing.radius)
@@ -28,7 +35,17 @@ def render(scene: Scene) -> Image.Image:
 
 
 def shape_mask(shape: str, x: float, y: float, radius: float) -> Image.Image:
-    """A shape's mask (mode "L", 0 or 255) on the oversampled canvas."""
+    """Draw the mask of a shape on the oversampled canvas.
+
+    Args:
+        shape: A key of the outlines: `SHAPES` or `NAMELESS_SHAPES`.
+        x: Centre, in pixels of the scene from the left.
+        y: Centre, in pixels of the scene from the top.
+        radius: Radius in pixels of the scene.
+
+    Returns:
+        Image of mode "L" with 0 or 255, of 256 x 256 pixels (64 times `OVERSAMPLING`).
+    """
     mask = Image.new("L", (SIZE * OVERSAMPLING,) * 2)
     points = [((x + radius * u) * OVERSAMPLING, (y + radius * v) * OVERSAMPLING) for u, v in _OUTLINES[shape]]
     ImageDraw.Draw(mask).polygon(points, fill=255)

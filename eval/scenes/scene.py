@@ -1,7 +1,7 @@
-"""What is in a scene: objects with exact attributes and positions, drawn at random from one of two splits.
+"""Scenes: objects with exact attributes and positions, sampled at random from one of two splits.
 
-The splits hold out *combinations*: no colour x shape x texture of the test split is ever seen in training, though each
-pair of the three is, so that composition is tested and not memory.
+The splits hold out *combinations*: no colour x shape x texture of the test split occurs in training, but each pair of
+the three does. So the test split measures composition, not memory.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ Combination = tuple[str, str, str]
 GAP = 2.0
 """Least distance between two objects, and between an object and the border, in pixels."""
 INSIDE_SHARE = 0.15
-"""Share of the scenes of two objects in which one holds the other."""
+"""Share of the scenes of two objects in which one contains the other."""
 
 
 @dataclass(frozen=True)
@@ -47,26 +47,50 @@ class Object:
 
 @dataclass(frozen=True)
 class Scene:
-    """Objects on a background. Where one holds another, the container stands first (it is drawn first)."""
+    """Objects on a background. If one contains another, the container comes first, since it is rendered first."""
 
     objects: tuple[Object, ...]
     background: str
 
 
 def is_held_out(colour: str, shape: str, texture: str) -> bool:
-    """Whether a combination is in the test split: a Latin pattern, one in five, that leaves every pair in training."""
+    """Return whether a combination belongs to the test split.
+
+    One in five does, in a Latin pattern that leaves every pair of attributes in training.
+
+    Args:
+        colour: A key of `COLOURS`.
+        shape: A word of `SHAPES`.
+        texture: A word of `TEXTURES`.
+    """
     c, s, t = list(COLOURS).index(colour), SHAPES.index(shape), TEXTURES.index(texture)
     return (c + 2 * s + t) % 5 == 0
 
 
 @cache
 def combinations_of(split: Split) -> tuple[Combination, ...]:
-    """All colour x shape x texture combinations of a split."""
+    """List all combinations of a split.
+
+    Args:
+        split: `train` or `test`.
+
+    Returns:
+        Tuples (colour, shape, texture).
+    """
     return tuple(c for c in product(COLOURS, SHAPES, TEXTURES) if is_held_out(*c) == (split == "test"))
 
 
 def relation(a: Object, b: Object) -> str | None:
-    """How `a` stands to `b` ("left of", "inside", ...); None where the direction is too oblique to be called one."""
+    """Return the relation of one object to another.
+
+    Args:
+        a: The object that the relation is about.
+        b: The object it is compared with.
+
+    Returns:
+        A word of `RELATIONS`; None if the direction is too oblique (an offset less than 1.5 times the other axis') or
+        if `b` is inside `a`.
+    """
     dx, dy = a.x - b.x, a.y - b.y
     if np.hypot(dx, dy) + a.radius <= b.radius + GAP:
         return "inside"
@@ -80,13 +104,25 @@ def relation(a: Object, b: Object) -> str | None:
 
 
 def sample_scene(rng: np.random.Generator, count: int, split: Split = "train") -> Scene:
-    """A random scene of `count` (1 to 3) objects, no two of the same colour and shape, whose objects do not touch."""
+    """Sample a random scene whose objects do not touch and differ pairwise in colour or shape.
+
+    Args:
+        rng: Random generator.
+        count: Number of objects, 1 to 3.
+        split: Split that the combinations of attributes are from.
+
+    Returns:
+        The scene. A share `INSIDE_SHARE` of the scenes of two objects has one inside the other.
+
+    Raises:
+        ValueError: `count` is not 1, 2 or 3.
+    """
     if not 1 <= count <= 3:
         raise ValueError(f"a scene has 1 to 3 objects, not {count}")
     background = str(rng.choice(BACKGROUNDS))
     if count == 2 and rng.random() < INSIDE_SHARE:
         return Scene(_nested(rng, split), background)
-    while True:  # a crowded draw is drawn again, sizes included
+    while True:  # objects that would touch are sampled again, with new sizes
         objects = tuple(_placed(rng, combination) for combination in _distinct(rng, count, combinations_of(split)))
         if all(np.hypot(a.x - b.x, a.y - b.y) >= a.radius + b.radius + GAP for a, b in combinations(objects, 2)):
             return Scene(objects, background)
@@ -107,7 +143,7 @@ def _placed(rng: np.random.Generator, combination: Combination) -> Object:
 
 
 def _nested(rng: np.random.Generator, split: Split) -> tuple[Object, Object]:
-    """A container and what is inside it; of two colours, or the inner one could not be seen."""
+    """Sample a container and an object inside it; they differ in colour, or the inner one would be invisible."""
     pool = combinations_of(split)
     outer = _pick(rng, [c for c in pool if c[1] in CONTAINERS])
     inner = _pick(rng, [c for c in pool if c[0] != outer[0]])

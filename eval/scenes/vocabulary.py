@@ -1,4 +1,4 @@
-"""The words of the scenes: what an object can be, and how each word looks.
+"""The words of the scenes: the attributes of an object, and how each of them looks.
 
 Object colours are saturated and backgrounds are achromatic, so that chroma alone separates figure from ground, in a
 rendered scene and in a generated one.
@@ -31,7 +31,7 @@ NAMELESS_COLOURS: dict[str, tuple[int, int, int]] = {
 }
 NAMELESS_SHAPES = ("s", "t", "u", "v")
 NAMELESS_TEXTURES = ("w", "x")
-"""What can be drawn besides, under letters, since no caption has words for it: training material of `shapes-clip`."""
+"""Further attributes, named by letters since captions have no words for them: training data of `shapes-clip`."""
 
 SHAPES = ("circle", "square", "triangle", "star", "cross", "heart")
 TEXTURES = ("solid", "striped", "dotted")
@@ -39,14 +39,14 @@ SIZES: dict[str, tuple[float, float]] = {"small": (8.5, 10.0), "large": (13.0, 1
 """Range of the radius of each size, in pixels."""
 
 CONTAINER_RADIUS = (21.0, 23.0)
-"""Radius of an object that holds another one, in pixels; its size word is `large`."""
+"""Radius of an object that contains another one, in pixels; its size word is `large`."""
 
 CONTAINERS = ("circle", "square")
 RELATIONS = ("left of", "right of", "above", "below", "inside")
 BACKGROUNDS = ("white", "grey", "black", "checkered")
 
 SHADE = 0.35
-"""Stripes and dots are the object's own colour, darkened to this: hue stays, so an object stays in one piece."""
+"""Factor that darkens the object's colour in stripes and dots. The hue stays, so an object remains one region."""
 
 TEXTURE_PERIOD = 6.0
 """Distance between stripes and between dots, in pixels."""

@@ -75,5 +75,9 @@ class Aesthetic:
     ],
 )
 def aesthetic(scorers: Scorers) -> Aesthetic:
-    """The scorer with LAION's predictor on OpenAI's ViT-L/14."""
+    """Make the scorer with LAION's predictor on OpenAI's ViT-L/14.
+
+    Args:
+        scorers: The scorers of the process: shared CLIPs and the device.
+    """
     return Aesthetic(scorers.tower("clip-vit-l-14"), partial(path_of, "aesthetic-v2"))

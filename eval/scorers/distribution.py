@@ -37,7 +37,7 @@ class Distribution:
         self._weights, self._device = weights, device
 
     def features(self, images: Sequence[np.ndarray]) -> Features:
-        """Features of images, which may be of different sizes: the network's own resizing to 299 x 299 comes first."""
+        """Compute Inception features; the network first resizes each image to 299 x 299 itself."""
         import numpy as np
         import torch
 
@@ -49,7 +49,7 @@ class Distribution:
         return np.concatenate(found)
 
     def compare(self, made: Features, real: Features) -> dict[str, GroupScore]:
-        """All metrics; those that so few images do not allow are None with the reason."""
+        """Compute all metrics. A metric that needs more images is None with the reason."""
         import numpy as np
 
         from skewbench.eval.scoring.distribution import NEAREST, fid, kid, prdc
@@ -121,5 +121,9 @@ METRICS = (
     metrics=METRICS,
 )
 def distribution(scorers: Scorers) -> Distribution:
-    """The scorer with the Inception of 2015-12-05."""
+    """Make the scorer with the Inception of 2015-12-05.
+
+    Args:
+        scorers: The scorers of the process: the device.
+    """
     return Distribution(partial(path_of, "inception-2015-12-05"), scorers.device)

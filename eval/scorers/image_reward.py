@@ -112,5 +112,9 @@ class ImageReward:
     ],
 )
 def image_reward(scorers: Scorers) -> ImageReward:
-    """The scorer with its authors' weights."""
+    """Make the scorer with its authors' weights.
+
+    Args:
+        scorers: The scorers of the process: the device.
+    """
     return ImageReward(partial(path_of, "image-reward-v1"), scorers.device)

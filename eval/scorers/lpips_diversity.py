@@ -120,5 +120,9 @@ class LpipsDiversity:
     ],
 )
 def lpips_diversity(scorers: Scorers) -> LpipsDiversity:
-    """The scorer with torchvision's AlexNet."""
+    """Make the scorer with torchvision's AlexNet.
+
+    Args:
+        scorers: The scorers of the process: the device.
+    """
     return LpipsDiversity(partial(path_of, "alexnet"), scorers.device)

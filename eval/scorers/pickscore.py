@@ -106,5 +106,9 @@ class PickScore:
     ],
 )
 def pickscore(scorers: Scorers) -> PickScore:
-    """The scorer with its authors' weights."""
+    """Make the scorer with its authors' weights.
+
+    Args:
+        scorers: The scorers of the process: the device.
+    """
     return PickScore(partial(path_of, "pickscore-v1"), scorers.device)

@@ -14,7 +14,14 @@ if TYPE_CHECKING:
 
 
 def mean_pairwise_distance(features: UnitFeatures) -> float:
-    """1 - mean cosine over the unordered pairs of n >= 2 unit features: 0 (all alike) to n / (n - 1) (spread apart)."""
+    """Compute 1 - mean cosine over all unordered pairs.
+
+    Args:
+        features: Unit features of n >= 2 images; shape (n, d).
+
+    Returns:
+        Mean cosine distance, from 0 (all equal) to n / (n - 1) (spread apart).
+    """
     cosines = features.double() @ features.double().T
     n = len(cosines)
     return float(1 - (cosines.sum() - cosines.trace()) / (n * (n - 1)))
@@ -40,5 +47,9 @@ def mean_pairwise_distance(features: UnitFeatures) -> float:
     ],
 )
 def shapes_clip_diversity(scorers: Scorers) -> FeatureDiversity:
-    """Mean pairwise cosine distance in shapes-clip features."""
+    """Make the scorer: mean pairwise cosine distance of shapes-clip features.
+
+    Args:
+        scorers: The scorers of the process: the shared CLIP.
+    """
     return FeatureDiversity("shapes_clip_diversity", scorers.tower("shapes-clip"), mean_pairwise_distance)

@@ -56,7 +56,14 @@ class ShapesClipScore:
 
 
 def foreign(prompt: str) -> str | None:
-    """Why a prompt is outside of the scenes' grammar; None for one that is inside."""
+    """Explain why a prompt is outside the grammar of the scenes.
+
+    Args:
+        prompt: Any text.
+
+    Returns:
+        The reason for people: an unknown word, no object, or too many objects. None for a prompt inside the grammar.
+    """
     from skewbench.eval.scenes.captions import WORDS, parse_caption
 
     words = re.findall(r"[^\s,.]+", prompt.lower())

@@ -21,7 +21,14 @@ if TYPE_CHECKING:
 
 
 def vendi_score(features: Float[Tensor, "n d"]) -> float:
-    """Effective number, 1..n, of unit features. In float64: eigenvalues near 0 are differences of large sums."""
+    """Compute the Vendi score of unit features, in float64: eigenvalues near 0 are differences of large sums.
+
+    Args:
+        features: Unit features; shape (n, d).
+
+    Returns:
+        Effective number of distinct images, 1..n.
+    """
     import torch
 
     kernel = features.double() @ features.double().T
@@ -49,5 +56,9 @@ def vendi_score(features: Float[Tensor, "n d"]) -> float:
     ],
 )
 def shapes_clip_vendi(scorers: Scorers) -> FeatureDiversity:
-    """Vendi score of shapes-clip features."""
+    """Make the scorer: Vendi score of shapes-clip features.
+
+    Args:
+        scorers: The scorers of the process: the shared CLIP.
+    """
     return FeatureDiversity("vendi_score", scorers.tower("shapes-clip"), vendi_score)

@@ -19,5 +19,12 @@ class AestheticHead(nn.Module):
         )  # fmt: skip
 
     def forward(self, features: Tensor) -> Tensor:
-        """(n, width) -> (n,)"""
+        """Compute one number per feature vector.
+
+        Args:
+            features: Features of a CLIP or BLIP; shape (n, width).
+
+        Returns:
+            Shape (n,).
+        """
         return self.layers(features).squeeze(1)

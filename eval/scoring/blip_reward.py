@@ -9,7 +9,7 @@ from skewbench.eval.cpu_torchvision import define_missing_operators
 from skewbench.eval.scoring.aesthetic_head import AestheticHead
 
 MEAN, DEVIATION = 0.16717362830052426, 1.0333394966054072
-"""Of the rewards of the authors' validation set: scores are in its standard deviations."""
+"""Mean and standard deviation of the rewards on the authors' validation set; scores are in these units."""
 
 TEXT: dict[str, Any] = {
     "vocab_size": 30524, "hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12,
@@ -37,7 +37,16 @@ class ImageRewardModel(nn.Module):
         self.head = AestheticHead(text["hidden_size"])
 
     def forward(self, pixels: Tensor, tokens: Tensor, mask: Tensor) -> Tensor:
-        """Pixels (n, 3, h, w), tokens and their mask (n, t) -> rewards (n,)."""
+        """Compute the rewards of images and prompts.
+
+        Args:
+            pixels: Images as CLIP normalises them; shape (n, 3, h, w).
+            tokens: Token ids; shape (n, t).
+            mask: 1 for tokens, 0 for padding; shape (n, t).
+
+        Returns:
+            Rewards in standard deviations of the authors' validation set; shape (n,).
+        """
         seen = self.vision(pixel_values=pixels).last_hidden_state
         read = self.text(
             input_ids=tokens,
@@ -57,7 +66,7 @@ _RENAMED = {
     "blip.visual_encoder.norm.": "vision.post_layernorm.",
     "mlp.": "head.",
 }
-"""Beginnings of names in the authors' checkpoint -> those of transformers' BLIP."""
+"""Prefixes of names in the authors' checkpoint -> prefixes in transformers' BLIP."""
 _INSIDE = {
     ".attn.proj.": ".self_attn.projection.",
     ".attn.": ".self_attn.",
@@ -67,7 +76,14 @@ _INSIDE = {
 
 
 def renamed(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The authors' checkpoint under our names. What is no weight (position numbers) is left out."""
+    """Rename the tensors of the authors' checkpoint to the names of our module.
+
+    Args:
+        state: Tensors of the authors' checkpoint by name.
+
+    Returns:
+        Tensors by our names. Entries that are not weights (position ids) are left out.
+    """
     found = {}
     for name, tensor in state.items():
         old = next((beginning for beginning in _RENAMED if name.startswith(beginning)), None)

@@ -10,7 +10,17 @@ from skewbench.eval.weights import BadWeights
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """A state dictionary from `.safetensors` or a pickle of tensors alone. Raises `BadWeights`."""
+    """Read a state dictionary from a `.safetensors` file or a pickle of tensors alone.
+
+    Args:
+        path: The checkpoint file.
+
+    Returns:
+        Tensors by name, on the CPU.
+
+    Raises:
+        BadWeights: The file cannot be read or holds anything but tensors.
+    """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -26,7 +36,19 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def fill(module: nn.Module, state: dict[str, Tensor], path: Path) -> nn.Module:
-    """Load all of a module's tensors; returns it ready to compute. Raises `BadWeights` where names or shapes differ."""
+    """Load all tensors of a module.
+
+    Args:
+        module: The module to fill.
+        state: A tensor for each parameter and buffer.
+        path: The file that the tensors are from, for the error message.
+
+    Returns:
+        The module in float32, in evaluation mode and without gradients.
+
+    Raises:
+        BadWeights: Names or shapes differ.
+    """
     try:
         module.load_state_dict(state)
     except RuntimeError as error:

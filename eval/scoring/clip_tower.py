@@ -19,7 +19,7 @@ from skewbench.eval.scoring.images import Images
 from skewbench.eval.weights import BadWeights
 
 KEPT = 16_384
-"""Features that are remembered; of ViT-L/14's 768 numbers 50 MB."""
+"""Number of features that are kept; those of ViT-L/14 (768 numbers) take 50 MB."""
 _BATCH = 32
 
 
@@ -49,7 +49,14 @@ class ClipTower:
         self._texts: OrderedDict[bytes, Tensor] = OrderedDict()
 
     def images(self, images: Images) -> Float[Tensor, "n d"]:
-        """Unit features of sRGB images, by the model's own resizing, crop and normalisation."""
+        """Compute image features, with the model's own resizing, crop and normalisation.
+
+        Args:
+            images: sRGB pixels in 0..255; shape (n, h, w, 3).
+
+        Returns:
+            Unit features in float32 on the CPU; shape (n, d).
+        """
         keys = [sha256(repr(image.shape).encode() + np.ascontiguousarray(image).tobytes()).digest() for image in images]
 
         def compute(rows: list[int]) -> Tensor:
@@ -59,7 +66,14 @@ class ClipTower:
         return self._remembered(self._images, keys, compute)
 
     def texts(self, prompts: Sequence[str]) -> Float[Tensor, "n d"]:
-        """Unit features of prompts. What is longer than the model's context (77 tokens) is cut off, as CLIP does."""
+        """Compute text features.
+
+        Args:
+            prompts: n prompts. Text beyond the model's context (77 tokens) is cut off, as CLIP does.
+
+        Returns:
+            Unit features in float32 on the CPU; shape (n, d).
+        """
         keys = [prompt.encode("utf-8", "surrogatepass") for prompt in prompts]
 
         def compute(rows: list[int]) -> Tensor:
@@ -127,7 +141,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _forget(memory: OrderedDict[bytes, Tensor], used: Iterable[bytes]) -> None:
-    """Keep the memory bounded; what was used last goes last."""
+    """Keep the memory bounded: discard the features that were used least recently."""
     for key in used:
         memory.move_to_end(key)
     while len(memory) > KEPT:

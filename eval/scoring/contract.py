@@ -1,6 +1,6 @@
-"""What a scorer computes: images and their prompts in, numbers out, or the reason why there is none.
+"""The contract of scorers: images and their prompts in; numbers, or the reason why there is none, out.
 
-Imports nothing heavy, as all that a file of a scorer imports at its top.
+Imports nothing heavy, since every scorer's file imports it at its top.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Score:
-    """A number, or None with the reason why it cannot be had. Exactly one of the two is None."""
+    """A number, or None with the reason why there is none. Exactly one of value and reason is None."""
 
     value: float | None
     reason: str | None = None
@@ -30,7 +30,7 @@ class Score:
 
 @dataclass(frozen=True)
 class GroupScore(Score):
-    """A number of a set of images. `n`: how many images of the set it is of."""
+    """A number of a set of images. `n`: how many images of the set it was computed from."""
 
     n: int = 0
 
@@ -43,11 +43,14 @@ class ImageScorer(Protocol):
     """Scores each image by itself: unit `sample`."""
 
     def score(self, images: Images, prompts: Sequence[str]) -> dict[str, list[Score]]:
-        """For each declared metric a score per image, in the images' order.
+        """Score each image for each declared metric.
 
         Args:
-            images: (n, h, w, 3), sRGB in 0..255; n may be 0.
+            images: sRGB pixels in 0..255; shape (n, h, w, 3); n may be 0.
             prompts: n prompts.
+
+        Returns:
+            By metric, one score per image in the order of the images.
         """
 
 
@@ -56,11 +59,14 @@ class GroupScorer(Protocol):
     """Scores the images of one prompt in one cell as a set: unit `prompt`."""
 
     def score_group(self, images: Images, prompt: str | None) -> dict[str, GroupScore]:
-        """For each declared metric one score.
+        """Score a set of images for each declared metric.
 
         Args:
-            images: (n, h, w, 3), sRGB in 0..255; n is at least 1.
+            images: sRGB pixels in 0..255; shape (n, h, w, 3); n is at least 1.
             prompt: The prompt of all images; None for a set of many prompts.
+
+        Returns:
+            One score by metric.
         """
 
 
@@ -69,16 +75,39 @@ class SetScorer(Protocol):
     """Compares all images of a cell with a set of reference images: unit `cell`."""
 
     def features(self, images: Sequence[UInt8[np.ndarray, "h w 3"]]) -> Float[np.ndarray, "n d"]:
-        """Features of n images, which may be of different sizes; n may be 0."""
+        """Compute the features of images.
+
+        Args:
+            images: sRGB pixels in 0..255; n images of shape (h, w, 3), which may differ in size; n may be 0.
+
+        Returns:
+            One row per image; shape (n, d).
+        """
 
     def compare(self, made: Float[np.ndarray, "n d"], real: Float[np.ndarray, "m d"]) -> dict[str, GroupScore]:
-        """For each declared metric one score, of the features of n images against those of m reference images."""
+        """Compare the features of generated images with those of reference images.
+
+        Args:
+            made: Features of the cell's images; shape (n, d).
+            real: Features of the reference images; shape (m, d).
+
+        Returns:
+            One score by metric, whose `n` is the number of generated images.
+        """
 
 
 Scorer = ImageScorer | GroupScorer | SetScorer
 
 
 def check_batch(images: Images, prompts: Sequence[str]) -> None:
-    """Raises `ValueError` unless there is one prompt an image."""
+    """Check that there is one prompt per image.
+
+    Args:
+        images: sRGB pixels; shape (n, h, w, 3).
+        prompts: Prompts.
+
+    Raises:
+        ValueError: The numbers differ.
+    """
     if len(images) != len(prompts):
         raise ValueError(f"one prompt an image: {len(images)} images, {len(prompts)} prompts")

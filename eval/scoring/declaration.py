@@ -1,4 +1,4 @@
-"""Declarations of scorers: what each is and computes, known without importing what it computes with."""
+"""Declarations of scorers: their names and metrics are known without importing heavy libraries."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from skewbench.vocabulary.registry import Registry
 
 Make = TypeVar("Make", bound=Callable[..., Any])
 CONTRACTS: dict[Unit, type] = {"sample": ImageScorer, "prompt": GroupScorer, "cell": SetScorer}
-"""What a scorer of each unit can do."""
+"""The contract of scorers by unit."""
 RESERVED = frozenset({"alignment", "all", "lost", "peak_memory", "seconds"})
-"""Names that comparisons use for what is not scored."""
+"""Names that comparisons use for values that no scorer computes."""
 
 
 @dataclass(frozen=True)
@@ -135,21 +135,36 @@ REGISTRY: Registry[Declaration] = Registry("skewbench.scorers", "scorer", own="s
 
 
 def names() -> list[str]:
-    """The names of all scorers, sorted."""
+    """Return the names of all scorers, sorted."""
     return REGISTRY.names()
 
 
 def declaration(name: str) -> Declaration:
-    """What a scorer is. Raises `UnknownName`, which is a `ValueError` and an `InputError`."""
+    """Return the declaration of a scorer.
+
+    Args:
+        name: Name of the scorer.
+
+    Raises:
+        UnknownName: No scorer has this name; it is a `ValueError` and an `InputError`.
+    """
     return REGISTRY.get(name)
 
 
 def stored_metrics(scorers: Iterable[str]) -> list[dict[str, Any]]:
-    """What a run's manifest keeps of the metrics of these scorers."""
+    """Return what a run's manifest keeps of the metrics of scorers.
+
+    Args:
+        scorers: Names of scorers.
+
+    Returns:
+        One dictionary per metric, with the fields of `Metric` and of its scorer
+        (`skewbench.vocabulary.metrics.stored`).
+    """
     found = map(declaration, scorers)
     return [row for one in found for row in stored(one.name, one.version, one.unit, one.medium, one.metrics)]
 
 
 def problems() -> list[str]:
-    """A line for each scorer of another package that cannot be used."""
+    """Return one line for each scorer of another package that cannot be used."""
     return REGISTRY.problems()

@@ -1,6 +1,6 @@
-"""How far images are from real ones, as distributions: FID, KID, precision, recall, density, coverage.
+"""Compares generated with real images as distributions: FID, KID, precision, recall, density, coverage.
 
-On features (n images, d numbers each) of any network; published numbers are of Inception's 2048 (`InceptionFeatures`).
+The features may be of any network, shape (n, d); published numbers use Inception's 2048 features.
 """
 
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ from skewbench.eval.cpu_torchvision import define_missing_operators
 Features = Float[np.ndarray, "n d"]
 
 GROUPS = 20
-"""Of the jackknife behind KID's standard error."""
+"""Groups of the jackknife that estimates KID's standard error."""
 NEAREST = 5
-"""Neighbours whose distance is the radius of an image's ball, as Naeem et al. have it."""
+"""The distance to this neighbour is the radius of an image's ball, as in Naeem et al."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,17 @@ class Prdc:
 
 
 def fid(made: Features, real: Features) -> float:
-    """Fréchet distance of the Gaussians with the features' means and covariances (Heusel et al., 2017). 0: alike."""
+    """Compute the Fréchet distance of the Gaussians with the features' means and covariances (Heusel et al., 2017).
+
+    Computed by torch-fidelity in float64.
+
+    Args:
+        made: Features of generated images; shape (n, d), n >= 2.
+        real: Features of reference images; shape (m, d), m >= 2.
+
+    Returns:
+        Distance, at least 0; 0 for equal means and covariances. It is biased upwards for few images.
+    """
     define_missing_operators()
     from torch_fidelity.metric_fid import KEY_METRIC_FID, fid_features_to_statistics, fid_statistics_to_metric
 
@@ -39,9 +49,18 @@ def fid(made: Features, real: Features) -> float:
 
 
 def kid(made: Features, real: Features, seed: int = 0) -> tuple[float, float]:
-    """Unbiased squared MMD with the kernel (x·y/d + 1)³ (Bińkowski et al., 2018), and its standard error.
+    """Compute the unbiased squared MMD with the kernel (x·y/d + 1)³ (Bińkowski et al., 2018), and its standard error.
 
-    Of all images, not of subsets of them. The error is a jackknife over up to 20 random groups of images.
+    Uses all images, not subsets of them. The error is a jackknife over up to `GROUPS` random groups of images.
+
+    Args:
+        made: Features of generated images; shape (n, d).
+        real: Features of reference images; shape (m, d).
+        seed: Seed of the groups.
+
+    Returns:
+        KID, which may be negative and is NaN for fewer than two images on a side; and its standard error, NaN if there
+        are too few images to leave a group out.
     """
     rng = np.random.default_rng(seed)
     groups = min(GROUPS, len(made), len(real))
@@ -78,10 +97,20 @@ def _mmd(within: list[np.ndarray], across: np.ndarray, sizes: list[np.ndarray], 
 
 
 def prdc(made: Features, real: Features, nearest: int = NEAREST) -> Prdc:
-    """Shares of images in balls around images of the other kind, whose radius is the distance to the k-th neighbour.
+    """Compute precision, recall, density and coverage.
 
-    Precision: made images in any real ball. Recall: real images in any made ball. Density: real balls that hold a made
-    image, over k, so that it may pass 1. Coverage: real balls that hold any made image.
+    Each image has a ball, whose radius is the distance to the k-th nearest other image of its kind. Precision: share of
+    the generated images in any reference ball. Recall: share of the reference images in any generated ball. Density:
+    mean number of reference balls that hold a generated image, divided by k, which may exceed 1. Coverage: share of the
+    reference balls that hold any generated image.
+
+    Args:
+        made: Features of generated images; shape (n, d), n > nearest.
+        real: Features of reference images; shape (m, d), m > nearest.
+        nearest: The neighbour k.
+
+    Returns:
+        The four numbers.
     """
     first, second = (torch.from_numpy(part.astype(np.float64)) for part in (made, real))
     between = torch.cdist(second, first)  # real x made

@@ -1,4 +1,4 @@
-"""Stored bytes -> pixels, and whether there is anything in them."""
+"""Decodes stored images, and detects blank ones."""
 
 from io import BytesIO
 
@@ -21,7 +21,17 @@ class CorruptImage(ValueError):
 
 
 def decode(data: bytes) -> UInt8[np.ndarray, "h w 3"]:
-    """An encoded image (PNG, JPEG, ...) as sRGB pixels. Raises `CorruptImage`."""
+    """Decode an encoded image.
+
+    Args:
+        data: Content of a PNG, JPEG, ... file.
+
+    Returns:
+        sRGB pixels in 0..255; shape (h, w, 3).
+
+    Raises:
+        CorruptImage: The bytes are not a readable image.
+    """
     try:
         with Image.open(BytesIO(data)) as image:
             return np.array(image.convert("RGB"))
@@ -30,10 +40,24 @@ def decode(data: bytes) -> UInt8[np.ndarray, "h w 3"]:
 
 
 def is_blank(image: UInt8[np.ndarray, "h w 3"]) -> bool:
-    """Whether an image is of one colour all over, as a black frame is."""
+    """Return whether an image has one colour all over, as a black frame has.
+
+    Args:
+        image: sRGB pixels in 0..255; shape (h, w, 3).
+
+    Returns:
+        Whether each channel's standard deviation is below `BLANK_DEVIATION`.
+    """
     return bool((image.std(axis=(0, 1)) < BLANK_DEVIATION).all())
 
 
 def luma(images: UInt8[np.ndarray, "n h w 3"]) -> Float[np.ndarray, "n h w"]:
-    """Brightness, 0..255."""
+    """Compute the luma (ITU-R BT.601).
+
+    Args:
+        images: sRGB pixels in 0..255; shape (n, h, w, 3).
+
+    Returns:
+        Luma in 0..255; shape (n, h, w).
+    """
     return images @ LUMA

@@ -1,4 +1,4 @@
-"""Scorers that are made: one of each in a process, with what several of them share."""
+"""Makes scorers: one of each per process, with the models that several of them share."""
 
 from __future__ import annotations
 
@@ -37,7 +37,15 @@ class Scorers:
         self._towers: dict[str, ClipTower] = {}
 
     def get(self, name: str) -> Scorer:
-        """A scorer by name. Raises `UnknownName`, and `ValueError` for one that is not what its unit needs."""
+        """Return a scorer, which is made at the first call.
+
+        Args:
+            name: Name of the scorer.
+
+        Raises:
+            UnknownName: No scorer has this name.
+            ValueError: The scorer does not implement the contract of its unit.
+        """
         if name not in self._made:
             declared = declaration(name)
             made = declared.make(self) if signature(declared.make).parameters else declared.make()
@@ -51,7 +59,11 @@ class Scorers:
         return self._made[name]
 
     def tower(self, weights: str) -> ClipTower:
-        """The CLIP of some weights, by their name in the catalogue or `BUNDLED`."""
+        """Return the CLIP of some weights, which is made at the first call and loaded at its first batch.
+
+        Args:
+            weights: `BUNDLED`, or a key of `CLIPS`, which is its name in the catalogue.
+        """
         from skewbench.eval.scoring.clip_tower import ClipTower
         from skewbench.eval.shapes_clip import WEIGHTS
 
@@ -65,5 +77,10 @@ class Scorers:
 
 
 def make(name: str, device: str = "cpu") -> Scorer:
-    """One scorer. Raises as `Scorers.get`."""
+    """Make one scorer. Raises the errors of `Scorers.get`.
+
+    Args:
+        name: Name of the scorer.
+        device: Torch device on which scorers of tensors compute.
+    """
     return Scorers(device).get(name)

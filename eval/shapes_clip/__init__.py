@@ -1,4 +1,4 @@
-"""The bundled CLIP `shapes-clip`, trained on the drawn scenes, so that what needs a CLIP's features runs offline."""
+"""The bundled CLIP `shapes-clip`, trained on rendered scenes, so that metrics on CLIP features run offline."""
 
 from pathlib import Path
 

@@ -70,7 +70,16 @@ def mean_draws(
 def median_draws(
     values: Float[np.ndarray, "n q"], clusters: npt.NDArray[np.integer], counts: Int[np.ndarray, "resamples clusters"]
 ) -> Float[np.ndarray, "resamples q"]:
-    """Compute the median of each column in each resample. Arguments, shapes and NaN are those of `mean_draws`."""
+    """Compute the median of each column over its finite values in each resample.
+
+    Args:
+        values: One row per unit; shape (n, q).
+        clusters: Cluster (prompt) of each row, as an index into the columns of `counts`; shape (n).
+        counts: How often each cluster is drawn in each resample (`resample`); shape (resamples, clusters).
+
+    Returns:
+        Medians of shape (resamples, q). NaN as in `mean_draws`.
+    """
     draws = np.full((len(counts), values.shape[1]), np.nan)
     for column, all_values in enumerate(values.T):
         order = np.argsort(all_values, kind="stable")[: int(np.isfinite(all_values).sum())]  # NaN sorts last
@@ -87,7 +96,11 @@ def median_draws(
 
 
 def spread(clusters: npt.NDArray[np.integer]) -> bool:
-    """Return whether the rows belong to at least two clusters."""
+    """Return whether the rows belong to at least two clusters.
+
+    Args:
+        clusters: Cluster of each row; shape (n), n may be 0.
+    """
     return bool(len(clusters)) and bool((clusters != clusters[0]).any())
 
 

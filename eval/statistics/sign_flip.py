@@ -10,16 +10,24 @@ from jaxtyping import Float, Int8
 FLIPS = 19_999
 """Default number of random flips, if there are too many prompts to try all."""
 EXACT = 15
-"""Up to so many clusters all flips are taken: 2 ** 14 of them, since one and its opposite say the same."""
+"""Up to this many clusters all flips are used: 2 ** 14, since a flip and its opposite are equivalent."""
 _ENOUGH = 20
-"""Where so many of the first flips were as extreme as the data, p is known well enough."""
+"""If more than this many of the first flips are as extreme as the data, no further flips are used."""
 _AT_ONCE = 1000
 
 Flips = Int8[np.ndarray, "flips clusters"]
 
 
 def least_p(clusters: int, flips: int = FLIPS) -> float:
-    """Return the smallest p-value that this number of clusters and random flips can give."""
+    """Return the smallest p-value that this number of clusters and random flips can give.
+
+    Args:
+        clusters: Number of clusters (prompts).
+        flips: Number of random flips.
+
+    Returns:
+        p-value in (0, 2]; 1 or more if no test is possible.
+    """
     return max(2.0 ** (1 - clusters), 1 / (flips + 1))
 
 
@@ -64,7 +72,7 @@ def sign_flip(
 
 
 def _extreme(sums: Float[np.ndarray, "g q"], flips: Iterable[Flips]) -> Float[np.ndarray, "q"]:
-    """How many flips change a column's sum by as much as the data do, or more."""
+    """Count the flips whose sum of a column is at least as large as that of the data."""
     seen = np.abs(sums.sum(axis=0)) * (1 - 1e-9)  # a flip that gives the same but for rounding is as extreme
     found = np.zeros(sums.shape[1])
     for signs in flips:

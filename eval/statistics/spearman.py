@@ -20,7 +20,15 @@ class Correlation:
 
 
 def spearman(x: npt.ArrayLike, y: npt.ArrayLike) -> Correlation:
-    """Compute Spearman's rho of two columns, as `scipy.stats.spearmanr` does. Non-finite pairs are left out."""
+    """Compute Spearman's rho of two columns, as `scipy.stats.spearmanr` does.
+
+    Args:
+        x: One side; shape (n).
+        y: The other side; shape (n). Pairs with a non-finite value are left out.
+
+    Returns:
+        The correlation and the number of pairs that were used.
+    """
     a, b = np.asarray(x, float), np.asarray(y, float)
     both = np.isfinite(a) & np.isfinite(b)
     n = int(both.sum())

@@ -1,4 +1,4 @@
-"""Weights that scorers need: what there is, whether it is on this machine, and how to get it."""
+"""Weights that scorers need: the catalogue, and functions that find and download them."""
 
 from skewbench.eval.weights.catalogue import WEIGHTS, Source, Weights
 from skewbench.eval.weights.find import FOLDER, BadWeights, MissingWeights, find, folder, get, missing, path_of

@@ -1,4 +1,4 @@
-"""The weights of published metrics: whose they are, and where they are had. None comes with skewbench."""
+"""The weights of published metrics: licence and origin. skewbench contains none of them."""
 
 from dataclasses import dataclass
 
@@ -27,17 +27,17 @@ class Weights:
 
     @property
     def files(self) -> tuple[str, ...]:
-        """All files, by the name they have here."""
+        """Names of all files on this machine."""
         return tuple(file for source in self.sources for file in source.files)
 
     @property
     def variable(self) -> str:
-        """Environment variable that names the file (the folder, where there are several)."""
+        """Environment variable that names the file, or the folder if there are several files."""
         return "SKEWBENCH_WEIGHTS_" + "".join(c if c.isalnum() else "_" for c in self.name.upper())
 
     @property
     def origin(self) -> str:
-        """From where, for people."""
+        """Where the files come from, for people."""
         return ", ".join(source.url or f"hf.co/{source.repository}" for source in self.sources)
 
 
@@ -112,6 +112,13 @@ PACKAGES = {"lpips": "metrics", "torch_fidelity": "metrics"}
 
 
 def add(weights: Weights) -> None:
-    """Add the row of a scorer of another package. Raises `ValueError` for a name that other weights have."""
+    """Add the weights that a scorer of another package declares.
+
+    Args:
+        weights: The row of the catalogue. Adding an equal row again has no effect.
+
+    Raises:
+        ValueError: Other weights, or an optional package, have this name.
+    """
     if WEIGHTS.setdefault(weights.name, weights) != weights or weights.name in PACKAGES:
         raise ValueError(f"weights {weights.name!r}: there are others of this name")

@@ -1,4 +1,4 @@
-"""Where weights lie on this machine, whether they are what was published, and how they are had."""
+"""Finds weights on this machine, checks them against published checksums, and downloads them."""
 
 import os
 from functools import cache
@@ -21,15 +21,21 @@ class BadWeights(ValueError):
 
 
 def folder() -> Path:
-    """Where `get` puts weights, each set in a folder of its own name."""
+    """Return the folder into which `get` downloads weights, each set into a folder of its own name."""
     return Path(os.environ.get(FOLDER) or Path.home() / ".cache" / "skewbench" / "weights")
 
 
 def find(name: str) -> Path | None:
-    """The file of weights, or their folder where they are several files; None where they are not here.
+    """Find weights on this machine.
 
-    Looked for where `$SKEWBENCH_WEIGHTS_<NAME>` says, under `$SKEWBENCH_WEIGHTS`, and in the caches of Hugging Face
-    and torch.
+    Looks at `$SKEWBENCH_WEIGHTS_<NAME>`, then under `$SKEWBENCH_WEIGHTS`, then, for a single file, in the caches of
+    Hugging Face and torch.
+
+    Args:
+        name: Name in the catalogue `WEIGHTS`.
+
+    Returns:
+        The file, or the folder if the weights have several files; None if they are not on this machine.
     """
     weights = WEIGHTS[name]
     named = os.environ.get(weights.variable)
@@ -54,7 +60,14 @@ def _cached(weights: Weights) -> Path | None:
 
 
 def missing(needs: tuple[str, ...]) -> str | None:
-    """The reason why something that a scorer needs cannot be had, or None where all is here."""
+    """Return why something that a scorer needs is not available.
+
+    Args:
+        needs: Names of weights in the catalogue or of importable packages.
+
+    Returns:
+        The first reason, with the command that installs what is missing; None if nothing is missing.
+    """
     for need in needs:
         if need in WEIGHTS:
             if find(need) is None:
@@ -73,7 +86,18 @@ def _advice(weights: Weights) -> str:
 
 
 def path_of(name: str) -> Path:
-    """Where weights are. Raises `MissingWeights`, and `BadWeights` where they differ from a published sha256."""
+    """Return where weights are.
+
+    Args:
+        name: Name in the catalogue `WEIGHTS`.
+
+    Returns:
+        The file, or the folder if the weights have several files.
+
+    Raises:
+        MissingWeights: The weights are not on this machine.
+        BadWeights: The file differs from its published sha256.
+    """
     path = find(name)
     if path is None:
         raise MissingWeights(_advice(WEIGHTS[name]))
@@ -82,7 +106,15 @@ def path_of(name: str) -> Path:
 
 
 def check(weights: Weights, path: Path) -> None:
-    """Raises `BadWeights` unless the file has the published sha256, where there is one."""
+    """Check a file against the published sha256, if there is one.
+
+    Args:
+        weights: The row of the catalogue.
+        path: The file.
+
+    Raises:
+        BadWeights: The sha256 differs.
+    """
     if weights.sha256 and not (found := _sha256(path, path.stat().st_mtime_ns)).startswith(weights.sha256):
         raise BadWeights(f"{path} is not {weights.name}: sha256 {found[:16]}…, published is {weights.sha256[:16]}")
 
@@ -94,7 +126,17 @@ def _sha256(path: Path, _changed: int) -> str:
 
 
 def get(name: str) -> Path:
-    """Download weights into `folder()`. Raises what the library that downloads raises, and `BadWeights`."""
+    """Download weights into `folder()`.
+
+    Args:
+        name: Name in the catalogue `WEIGHTS`.
+
+    Returns:
+        The file, or the folder if the weights have several files.
+
+    Raises:
+        BadWeights: The file differs from its published sha256. Errors of `huggingface_hub` and torch are passed on.
+    """
     from huggingface_hub import hf_hub_download
     from torch.hub import download_url_to_file
 

@@ -22,7 +22,7 @@ _ELSEWHERE = "choose another folder with --lake"
 
 @dataclass(frozen=True)
 class Finding:
-    """One check. `advice` says what to do where it is not `good`."""
+    """One check. `advice`: what to do if it is not `good`."""
 
     what: str
     good: bool
@@ -31,7 +31,11 @@ class Finding:
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the command."""
+    """Register the command.
+
+    Args:
+        app: The application `skewbench`.
+    """
     app.command("doctor")(doctor)
 
 
@@ -166,7 +170,7 @@ def _lake(lake: str) -> Finding:
 
 
 def _disk(lake: str) -> Finding:
-    lake = "." if "://" in lake else lake  # what is there besides the lake: models, weights, what Ray spills
+    lake = "." if "://" in lake else lake  # the disk of everything else: models, weights, objects that Ray spills
     free = shutil.disk_usage(_nearest(Path(lake).absolute())).free
     return Finding(
         "disk", free > _SPACE_WANTED, f"{free / 1e9:.0f} GB free", "" if free > _SPACE_WANTED else "make room"
@@ -174,5 +178,5 @@ def _disk(lake: str) -> Finding:
 
 
 def _nearest(path: Path) -> Path:
-    """The path, or the nearest folder above it that is there."""
+    """Return the path, or the nearest folder above it that exists."""
     return next(one for one in (path, *path.parents) if one.exists())

@@ -1,4 +1,4 @@
-"""How a flow that a command ran has ended: in an error, unless it completed."""
+"""Turns the final state of a flow that a command ran into an error, unless the flow completed."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +9,15 @@ if TYPE_CHECKING:
 
 
 def raise_unless_completed(state: "State[Any]") -> None:
-    """Raises what the flow did, or `RunError` where it ended otherwise: cancelled in the UI, say."""
+    """Raise the error of a flow that did not complete.
+
+    Args:
+        state: The final state of the flow run.
+
+    Raises:
+        Exception: The flow's own error, if it failed or crashed.
+        RunError: It failed without an error, or ended otherwise, for example cancelled in the UI.
+    """
     if state.is_completed():
         return
     if state.is_failed() or state.is_crashed():

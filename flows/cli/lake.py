@@ -20,7 +20,11 @@ runs = typer.Typer(no_args_is_help=True, help="List, show and remove runs.")
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the commands."""
+    """Register the commands.
+
+    Args:
+        app: The application `skewbench`.
+    """
     app.add_typer(runs, name="runs")
     app.command("verify")(verify)
     app.command("compact")(compact)
@@ -44,7 +48,11 @@ def list_all(lake: Lake = "lake") -> None:
 
 
 def tell_broken(found: "Manifests") -> None:
-    """Notes on broken runs and unfinished removals, with what to do."""
+    """Print notes on broken runs and unfinished removals, with what to do.
+
+    Args:
+        found: The manifests of the lake.
+    """
     for run in found.broken:
         note(str(run))
     for removal in found.removing:
@@ -80,7 +88,7 @@ def show(run: RunId, lake: Lake = "lake") -> None:
 
 
 def _yaml(content: dict[str, Any]) -> str:
-    """YAML as experiments are written. Lakes are anybody's: characters that would steer a terminal are spelled out."""
+    """Return YAML as experiments are written. Control characters are escaped, since anybody may write a lake."""
     import yaml
 
     style: dict[str, Any] = {"sort_keys": False, "default_flow_style": None, "width": 120}
@@ -152,7 +160,7 @@ def verify(
 
 
 def _readable(store: "Store", run_id: str) -> "Manifest":
-    """The run's manifest. Raises `RunError` where it is broken, and `InputError` where the run is being removed."""
+    """Return the run's manifest. Raises `RunError` if it is broken, and `InputError` if the run is being removed."""
     from skewbench.storage.manifest import read_manifest
 
     try:

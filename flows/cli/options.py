@@ -75,7 +75,11 @@ Local = Annotated[
 
 
 def note_local(ray_address: str) -> None:
-    """Tell the user of --local that a cluster is not used; RAY_ADDRESS may be set for other commands."""
+    """Tell the user of --local that a cluster is not used, since RAY_ADDRESS may be set for other commands.
+
+    Args:
+        ray_address: The cluster's address; empty: no note.
+    """
     if ray_address:
         note(f"the Ray cluster at {ray_address} is not used with --local")
 

@@ -1,4 +1,4 @@
-"""A run's progress on the terminal: what was done before it started, and what its pool of workers reports since."""
+"""Shows a run's progress on the terminal: jobs that were done before it started, and those that its workers finish."""
 
 import signal
 import threading
@@ -51,7 +51,7 @@ def prefect_and_ray(console: Console, ray_address: str | None) -> Iterator[None]
 
         try:
             yield
-        except (httpx.TransportError, RuntimeError):  # the latter: Prefect's own, where it cannot reach its server
+        except (httpx.TransportError, RuntimeError):  # Prefect raises the latter if it cannot reach its server
             if answers(get_current_settings().api.url or ""):
                 raise
             raise RunError("lost the Prefect server; run the same command again to resume") from None
@@ -112,13 +112,27 @@ def progress_shown(
 
 
 def totals_of(run: "Run") -> dict["Kind", int]:
-    """Number of jobs of each kind that a run has when it is done."""
+    """Count the jobs of each kind that a run has when it is complete.
+
+    Args:
+        run: The run.
+    """
     shards, cells = len(run.shards), len(run.experiment.cells)
     return {"generation": shards, "scores": scorings(run.experiment.metrics, shards, cells)}
 
 
 def scorings(metrics: Iterable[str], shards: int, cells: int, known: Iterable[dict[str, Any]] = ()) -> int:
-    """Number of jobs that score a run. `known`: what its manifest knows of its metrics: a scorer may not be here."""
+    """Count the jobs that score a run.
+
+    Args:
+        metrics: Names of scorers.
+        shards: Number of shards of the run.
+        cells: Number of cells of the run.
+        known: Metrics in the run's manifest, for scorers that are not installed here.
+
+    Returns:
+        One job per shard, or per cell for a scorer of whole cells.
+    """
     from skewbench.eval.scorers import declaration, names
 
     of_cells = {name for name in names() if declaration(name).unit == "cell"}
@@ -127,7 +141,12 @@ def scorings(metrics: Iterable[str], shards: int, cells: int, known: Iterable[di
 
 
 def tell_missing(store: "Store", run_id: str) -> None:
-    """Print the metrics that a run has nowhere, each with the reason, those of one reason in a line."""
+    """Print the metrics that a run lacks, one line per reason.
+
+    Args:
+        store: The lake.
+        run_id: The run.
+    """
     from skewbench.storage.manifest import read_manifest
 
     manifest = read_manifest(store, run_id)
@@ -139,7 +158,12 @@ def tell_missing(store: "Store", run_id: str) -> None:
 
 
 def tell_report(store: "Store", run_id: str) -> None:
-    """Print where the report lies, and, where no browser gets at it, how to have it here."""
+    """Print where the report is and, for a lake in a bucket, how to open it.
+
+    Args:
+        store: The lake.
+        run_id: The run.
+    """
     from skewbench.storage.manifest import report_path
 
     typer.echo(f"report: {store.address(report_path(run_id))}")

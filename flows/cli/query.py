@@ -23,7 +23,11 @@ Branch = Annotated[
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the commands."""
+    """Register the commands.
+
+    Args:
+        app: The application `skewbench`.
+    """
     app.command("query")(query)
     app.command("claims")(claims)
 
@@ -199,7 +203,7 @@ def _missing_notes(missing: list[tuple[str, str]]) -> list[str]:
 
 
 def _setting(given: str) -> tuple[str, str]:
-    """`name=value`. The query knows which are numbers: a cell may be named 1.2."""
+    """Parse `name=value`. Values stay text, since the query knows which are numbers: a cell may be named 1.2."""
     name, equals, value = given.partition("=")
     if not (name and equals):
         raise InputError(f"--set {given!r}: use NAME=VALUE, such as fraction=0.1")

@@ -17,7 +17,11 @@ _NAME = typer.Argument(metavar="NAME", help="Name of the baseline. Experiments c
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the commands."""
+    """Register the commands.
+
+    Args:
+        app: The application `skewbench`.
+    """
     app.command("compare")(compare)
     app.add_typer(baseline, name="baseline")
     app.command("nightly")(nightly)

@@ -12,7 +12,11 @@ from skewbench.vocabulary.errors import InputError
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the commands."""
+    """Register the commands.
+
+    Args:
+        app: The application `skewbench`.
+    """
     app.command("report")(report)
     app.command("replay")(replay)
 

@@ -1,4 +1,4 @@
-"""`skewbench run`, `plan` and `status`. What is slow to import is imported where it is needed."""
+"""`skewbench run`, `plan` and `status`. Slow imports are inside of functions."""
 
 import time
 from typing import TYPE_CHECKING, Annotated
@@ -28,7 +28,11 @@ if TYPE_CHECKING:
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the commands."""
+    """Register the commands.
+
+    Args:
+        app: The application `skewbench`.
+    """
     app.command("run")(run)
     app.command("plan")(plan)
     app.command("status")(status)

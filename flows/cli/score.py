@@ -12,7 +12,11 @@ from skewbench.flows.cli.progress import prefect_and_ray, progress_shown, stoppa
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the command."""
+    """Register the command.
+
+    Args:
+        app: The application `skewbench`.
+    """
     app.command("score")(score)
 
 

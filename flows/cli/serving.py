@@ -17,7 +17,11 @@ _OF_THE_USER = "password that of PREFECT_SERVER_API_AUTH_STRING"
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the commands."""
+    """Register the commands.
+
+    Args:
+        app: The application `skewbench`.
+    """
     app.command("up")(up)
     app.command("down")(down)
     app.command("serve")(serve)
@@ -180,7 +184,7 @@ def _tell_nights(api: str, change: Callable[[str], None] | None) -> None:
 
 
 def _clean_up() -> None:
-    """After a crash or a restart of the machine: what is left of the last start."""
+    """End what is left of the last start after a crash or a restart of the machine."""
     from skewbench.flows.serving import launch, state
 
     left = state.read()

@@ -19,7 +19,11 @@ _HELLO = "SQL over the lake, read-only: SHOW TABLES; lists the views. A statemen
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the command."""
+    """Register the command.
+
+    Args:
+        app: The application `skewbench`.
+    """
     app.command("sql")(run_sql)
 
 
@@ -78,7 +82,7 @@ def _rows(connection: "duckdb.DuckDBPyConnection", statement: str) -> "pl.DataFr
 
 
 def _statements() -> Iterator[str]:
-    """Statements as they are typed or piped in, each up to its semicolon; what is left at the end counts as one."""
+    """Yield statements as they are typed or piped in, each up to its semicolon; the rest at the end is one too."""
     typing = sys.stdin.isatty()
     if typing:
         import readline  # noqa: F401  (line editing and history at the prompt)

@@ -1,4 +1,4 @@
-"""Rows and tables on standard output, whole: for a person's eyes, for a pipe, for a file."""
+"""Prints rows and tables on standard output without truncation: for people, pipes and files."""
 
 import io
 import json
@@ -23,24 +23,31 @@ Format = Annotated[
     typer.Option("--format", help="How rows are printed; parquet is for a file: > rows.parquet"),
 ]
 _WIDE = 10_000
-"""Columns of what is no terminal: nothing is folded for it, so that grep finds a row in its line."""
+"""Width of output that is not a terminal: lines do not wrap, so that grep finds a whole row."""
 
 
 def console() -> Console:
-    """Standard output: as wide as the terminal, and wide where it is a pipe or a file."""
+    """Return standard output: as wide as the terminal, or very wide for a pipe or a file."""
     found = Console()
     return found if found.is_terminal else Console(width=_WIDE)
 
 
 def note(line: str) -> None:
-    """A line beside the output, on standard error."""
+    """Print a line on standard error, beside the output.
+
+    Args:
+        line: One line of text.
+    """
     typer.echo(f"note: {line}", err=True)
 
 
 def folding(*columns: str, title: str | None = None, whole: Collection[str] = ()) -> Table:
-    """An empty table. Long values wrap, since users copy ids and commands.
+    """Make an empty table in which long values wrap, since users copy ids and commands.
 
-    `whole`: columns that do not wrap while others can.
+    Args:
+        columns: Headings.
+        title: Title above the table.
+        whole: Columns that do not wrap while others can.
     """
     table = Table(title=title, title_justify="left")
     for column in columns:
@@ -49,16 +56,26 @@ def folding(*columns: str, title: str | None = None, whole: Collection[str] = ()
 
 
 def warn(problems: Iterable[str]) -> None:
-    """A line each on standard error, for what is left out while everything else works."""
+    """Print one line per problem on standard error, for what is left out while everything else works.
+
+    Args:
+        problems: Lines of text.
+    """
     for problem in problems:
         typer.echo(f"warning: {problem}", err=True)
 
 
 def print_rows(rows: "pl.DataFrame", format: str, shared_once: bool = False) -> None:
-    """Rows in one of the formats, on standard output.
+    """Print rows on standard output.
 
-    `shared_once`: in a table, what all rows share stands once above it, and empty columns are left out: named queries
-    have more columns than terminals.
+    Args:
+        rows: The rows.
+        format: A value of `Format`.
+        shared_once: In a table, print values that all rows share once above it, and omit empty columns: named queries
+            have more columns than terminals.
+
+    Raises:
+        InputError: Bytes for a terminal, or in a format of text.
     """
     if format == "csv":
         typer.echo(_flat(rows).write_csv(), nl=False)
@@ -79,7 +96,7 @@ def print_rows(rows: "pl.DataFrame", format: str, shared_once: bool = False) -> 
 
 
 def _flat(rows: "pl.DataFrame") -> "pl.DataFrame":
-    """What has parts, such as the values of each step, as JSON text: a CSV file knows no lists."""
+    """Convert nested values, such as one per step, to JSON text, since CSV has no lists."""
     import polars as pl
 
     _refuse_bytes(rows)
@@ -110,12 +127,16 @@ def _print_table(rows: "pl.DataFrame", shared_once: bool) -> None:
 
 
 def plain(value: object) -> Text:
-    """A value in a table: a lake's texts are anybody's, and neither markup nor a terminal's commands."""
+    """Return a value as text of a table, without markup or control characters: anybody may write texts into a lake.
+
+    Args:
+        value: A value of a row.
+    """
     return Text(_shown(value))
 
 
 def _shown(value: object) -> str:
-    """A value for people. Prompts are anybody's: what would steer a terminal is spelled out."""
+    """Return a value as text for people. Control characters are escaped, since anybody may write prompts."""
     if value is None:
         return ""
     text = f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -15,7 +15,11 @@ weights = typer.Typer(
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the commands."""
+    """Register the commands.
+
+    Args:
+        app: The application `skewbench`.
+    """
     app.add_typer(weights, name="weights")
 
 

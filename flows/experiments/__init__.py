@@ -10,12 +10,19 @@ _FOLDER = Path(__file__).parent
 
 
 def bundled() -> list[str]:
-    """Names of the experiments in the package."""
+    """Return the names of the experiments in the package."""
     return sorted(path.stem for path in _FOLDER.glob("*.yaml"))
 
 
 def load(name_or_path: str) -> Experiment:
-    """Read an experiment by path, or by name from the package. Raises `InputError`."""
+    """Read an experiment.
+
+    Args:
+        name_or_path: Name of a bundled experiment, or path of a YAML file.
+
+    Raises:
+        InputError: No such file, or errors in it.
+    """
     path = Path(name_or_path)
     if name_or_path in bundled():
         path = _FOLDER / f"{name_or_path}.yaml"
@@ -27,7 +34,15 @@ def load(name_or_path: str) -> Experiment:
 
 
 def parse(text: str | bytes, where: str) -> Experiment:
-    """Read an experiment from YAML. `where`: what an error names. Raises `InputError`."""
+    """Read an experiment from YAML.
+
+    Args:
+        text: The YAML; bytes must be UTF-8.
+        where: What an error message names, such as the path.
+
+    Raises:
+        InputError: The YAML or the experiment has errors.
+    """
     content = read_yaml(text, where)
     if content is None:
         raise InputError(f"{where}: is empty; an experiment is a mapping of fields, and needs name and cells")

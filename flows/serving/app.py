@@ -18,7 +18,14 @@ if TYPE_CHECKING:
 
 
 def create_app(host: str) -> "ASGIApp":
-    """The application for a server that listens on `host`, behind the checks of `guard`."""
+    """Build the application behind the checks of `guard`.
+
+    Args:
+        host: Address on which the server listens.
+
+    Raises:
+        InputError: A name in `SKEWBENCH_TRUSTED_HOSTS` is not allowed.
+    """
     from prefect.server.api.server import create_app as prefect_app
     from prefect.settings import get_current_settings
 

@@ -1,4 +1,4 @@
-"""The Prefect API of a command: the one that is set, that of `up`, or a server that the command starts for itself."""
+"""Provides a Prefect API to commands: the configured one, that of `up`, or a temporary server of the command."""
 
 import os
 import subprocess
@@ -11,7 +11,14 @@ from skewbench.flows.serving.spawn import END, app_command, closed, listening_at
 
 @contextmanager
 def server_for_a_command() -> Iterator[None]:
-    """Within: a Prefect API. The one that is set, that of `up`, or one of our own, which ends as this process does."""
+    """Within the block, provide a Prefect API: the configured one, that of `up`, or a temporary server.
+
+    The temporary server ends when this process does.
+
+    Raises:
+        InputError: The server asks for another password.
+        RunError: The temporary server did not start.
+    """
     from prefect import get_client
     from prefect.settings import get_current_settings
 
@@ -32,7 +39,11 @@ def server_for_a_command() -> Iterator[None]:
 
 @contextmanager
 def access_to(api: str) -> Iterator[None]:
-    """Within: this process is a client of the API. It knows the password if the API is that of `up`."""
+    """Within the block, make this process a client of the API. It uses the password of `up` if the API is that of `up`.
+
+    Args:
+        api: Address of a Prefect API.
+    """
     with _client_settings(api, password.of_up() if _is_of_up(api) else None):
         yield
 
@@ -44,7 +55,7 @@ def _is_of_up(api: str) -> bool:
 
 @contextmanager
 def _client_settings(api: str, secret: str | None) -> Iterator[None]:
-    """Within: this process and those that it starts are clients of the API."""
+    """Within the block, make this process and its children clients of the API."""
     from prefect.context import refresh_global_settings_context
 
     settings = {"PREFECT_API_URL": api, **password.for_clients(secret)}

@@ -1,4 +1,4 @@
-"""The flows that the UI offers. Served by `skewbench up` and `serve`; `infra/prefect.yaml` has them for work pools."""
+"""Deployments of the flows, served by `skewbench up` and `serve`; `infra/prefect.yaml` defines them for work pools."""
 
 import asyncio
 import os
@@ -25,17 +25,22 @@ from skewbench.flows.steps import limit_name
 
 FLOWS: tuple[Flow[..., Any], ...] = (benchmark, generate, score, analyse, report, compact, nightly)
 NAME = "skewbench"
-"""Of each flow's deployment: `benchmark/skewbench`."""
+"""Name of each flow's deployment, as in `benchmark/skewbench`."""
 LOOK = 2.0
-"""Seconds between two looks for runs to start."""
+"""Seconds between two queries for runs to start."""
 CANCEL = 30.0
 """Seconds for cancelling runs after the server has ended."""
 LIMITED = ("shapes-xl",)
-"""Models of which one run at a time is enough for a machine. Changed and added to in the UI, under Concurrency."""
+"""Models that are limited to one run at a time by default. Change or add limits in the UI, under Concurrency."""
 
 
 def deployments(lake: str, ray_address: str = "") -> list[RunnerDeployment]:
-    """A deployment a flow, with lake and cluster as defaults. Schedules that the server has are left as they are."""
+    """Build one deployment per flow, with lake and cluster as defaults. Schedules on the server are not changed.
+
+    Args:
+        lake: Folder or URL of the lake.
+        ray_address: HOST:PORT of a Ray cluster; empty: each run starts Ray.
+    """
     places, found = {"lake": lake, "ray_address": ray_address}, []
     for flow in FLOWS:
         deployment = RunnerDeployment.from_flow(
@@ -52,7 +57,7 @@ def deployments(lake: str, ray_address: str = "") -> list[RunnerDeployment]:
 
 
 def create_limits() -> None:
-    """A concurrency limit for the models that are bundled, where there is none."""
+    """Create a concurrency limit for each bundled model that has none."""
     with get_client(sync_client=True) as client:
         for model in LIMITED:
             try:
@@ -64,7 +69,7 @@ def create_limits() -> None:
 
 
 class _Runner(Runner):
-    """Cancels its runs at SIGTERM. (Prefect's own handler calls a coroutine that it does not await, and just ends.)"""
+    """Cancels its runs at SIGTERM. (Prefect's own handler does not await its coroutine, and just ends.)"""
 
     def handle_sigterm(self, *_args: Any, **_kwargs: Any) -> None:
         """Stop, from within the loop."""
@@ -73,7 +78,13 @@ class _Runner(Runner):
 
 
 def serve(lake: str, ray_address: str, ready: Callable[[], None]) -> None:
-    """Serve at the API that is set, until SIGTERM. `ready` is called once runs can be launched."""
+    """Serve the deployments at the API that is set, until SIGTERM.
+
+    Args:
+        lake: Folder or URL of the lake, the default of the flows.
+        ray_address: HOST:PORT of a Ray cluster, the default of the flows; may be empty.
+        ready: Called once, when runs can be launched.
+    """
     create_limits()
     runner = _Runner(name=NAME, query_seconds=LOOK)
     for deployment in deployments(lake, ray_address):

@@ -1,4 +1,4 @@
-"""Which requests the server of `up` answers: those to its own names, from its own pages, with its password.
+"""Decides which requests the server of `up` answers: those to its own names, from its own pages, with its password.
 
 Prefect's own checks stay in place behind this one. They compare neither the Host header, nor the Origin of a websocket.
 """
@@ -23,7 +23,7 @@ TRUSTED = "SKEWBENCH_TRUSTED_HOSTS"
 """Variable with further names of the server, separated by commas: `bench.example.org,*.example.org`."""
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _OPEN = ("/api/health", "/api/ready")
-"""Say that the server and its database are there, and nothing else. Probes and `up` itself ask them."""
+"""Paths without a password: they only report whether server and database are up. Probes and `up` itself use them."""
 _PATTERN = re.compile(r"\*|(\*\.)?[\w.-]+|\[[0-9a-f:.]+\]", re.IGNORECASE)
 _HEADERS = {"x-frame-options": "SAMEORIGIN", "cross-origin-resource-policy": "same-origin"}
 """No page of another site shows this server in a frame or as an image or script."""
@@ -34,9 +34,12 @@ def protect(app: "ASGIApp", host: str, origins: str = "") -> "ASGIApp":
 
     Args:
         app: Prefect's server.
-        host: the address on which the server listens.
-        origins: other origins whose pages may call the API, separated by commas, as Prefect's setting
-            `server.api.cors_allowed_origins` has them.
+        host: The address on which the server listens.
+        origins: Other origins whose pages may call the API, separated by commas, in the format of Prefect's setting
+            `server.api.cors_allowed_origins`.
+
+    Raises:
+        InputError: A name in `SKEWBENCH_TRUSTED_HOSTS` is not allowed.
     """
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
@@ -45,7 +48,13 @@ def protect(app: "ASGIApp", host: str, origins: str = "") -> "ASGIApp":
 
 
 def trusted_hosts(host: str) -> list[str]:
-    """Names by which a server that listens on `host` may be called. Any other name may be DNS rebinding.
+    """Return the names by which a server may be called. Any other name may be DNS rebinding.
+
+    Args:
+        host: Address on which the server listens.
+
+    Returns:
+        Names and addresses without a port; `*.DOMAIN` stands for all names of a domain.
 
     Raises:
         InputError: `SKEWBENCH_TRUSTED_HOSTS` has an entry that is neither a name, nor an address, nor `*.DOMAIN`.
@@ -64,7 +73,11 @@ def trusted_hosts(host: str) -> list[str]:
 
 
 def is_unspecified(host: str) -> bool:
-    """Whether `host` stands for all interfaces."""
+    """Return whether an address stands for all interfaces, such as 0.0.0.0.
+
+    Args:
+        host: Address or name.
+    """
     try:
         return ip_address(host).is_unspecified
     except ValueError:  # a name

@@ -31,9 +31,20 @@ _DATABASES = ("postgresql+asyncpg", "sqlite+aiosqlite")
 
 
 def start(host: str, port: int, lake: str, database: str | None) -> Up:
-    """Start the server and what serves the deployments, in the background. Raises `InputError`, `RunError`.
+    """Start the server and the process that serves the deployments, in the background.
 
-    `database`: None, or a URL that `check_database` lets pass.
+    Args:
+        host: Address on which the server listens.
+        port: Port on which it listens.
+        lake: Folder or URL of the lake.
+        database: A URL that `check_database` accepts; None: Prefect's own setting.
+
+    Returns:
+        What was started; it is also written to `state_path()`.
+
+    Raises:
+        InputError: The port is not free, or `SKEWBENCH_TRUSTED_HOSTS` is invalid.
+        RunError: The server or the deployments did not start. What was started is ended.
     """
     guard.trusted_hosts(host)
     url, mark = f"http://{address(_seen_from_here(host), port)}", uuid.uuid4().hex
@@ -61,7 +72,14 @@ def start(host: str, port: int, lake: str, database: str | None) -> Up:
 
 
 def end(up: Up) -> bool:
-    """End what was started, and what that started, and nothing else. Returns whether anything of it was running."""
+    """End all processes that were started, directly or not, and no others.
+
+    Args:
+        up: What was started.
+
+    Returns:
+        Whether any of the processes was running.
+    """
     found = [process.find() for process in (up.deployments, up.server) if process]
     was_running = any(found)
     for process in filter(None, found):  # the deployments first: they tell the server of the runs that they cancel
@@ -81,7 +99,14 @@ def end(up: Up) -> bool:
 
 
 def check_database(url: str | None) -> None:
-    """Raises `InputError`, without the password, where Prefect has no driver for the database."""
+    """Check that Prefect has a driver for a database.
+
+    Args:
+        url: The URL; None or empty is allowed.
+
+    Raises:
+        InputError: The scheme is not supported. The message does not contain the password.
+    """
     scheme, separator, _ = (url or "").partition("://")
     if url and not (separator and scheme in _DATABASES):
         given = f" {scheme}://…" if separator and re.fullmatch(r"[\w+.-]+", scheme) else ""
@@ -90,19 +115,28 @@ def check_database(url: str | None) -> None:
 
 
 def place_of(lake: str) -> str:
-    """A lake's URL, or its folder from the root: the server runs in a folder of its own."""
+    """Return a lake's URL, or the absolute path of its folder: the server runs in a folder of its own.
+
+    Args:
+        lake: Folder or URL of the lake.
+    """
     return lake if "://" in lake else str(Path(lake).absolute())
 
 
 def address(host: str, port: int) -> str:
-    """HOST:PORT as a URL has it: with brackets around an IPv6 address."""
+    """Return HOST:PORT as in a URL, with brackets around an IPv6 address.
+
+    Args:
+        host: Name or address.
+        port: Port.
+    """
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _seen_from_here(host: str) -> str:
     """Where this machine finds a server that listens on `host`: on all interfaces it is on the loopback too.
 
-    The name localhost would also lead to ::1, where somebody else may listen.
+    The name localhost would also lead to ::1, where another server may listen.
     """
     if host == "localhost" or not guard.is_unspecified(host):
         return "127.0.0.1" if host == "localhost" else host

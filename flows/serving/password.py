@@ -22,17 +22,21 @@ _REFUSED = 401
 
 
 def make() -> str:
-    """A new `NAME:PASSWORD`, of 192 random bits."""
+    """Make a new `NAME:PASSWORD`, of 192 random bits."""
     return f"{_NAME}:{secrets.token_urlsafe(24)}"
 
 
 def path() -> Path:
-    """File of the password that `up` made."""
+    """Return the file of the password that `up` made."""
     return state.prefect_home() / "skewbench-password"
 
 
 def keep(secret: str) -> None:
-    """Write the password that `up` made to its file."""
+    """Write the password that `up` made to its file.
+
+    Args:
+        secret: `NAME:PASSWORD`.
+    """
     state.write_private(path(), f"{secret}\n")
 
 
@@ -42,7 +46,7 @@ def forget() -> None:
 
 
 def of_server() -> str | None:
-    """The `NAME:PASSWORD` that the user has set for servers that start here; None if there is none."""
+    """Return the `NAME:PASSWORD` that the user has set for servers that start here; None if there is none."""
     from prefect.settings import get_current_settings
 
     secret = get_current_settings().server.api.auth_string
@@ -50,7 +54,7 @@ def of_server() -> str | None:
 
 
 def of_up() -> str | None:
-    """The password of the server of `up`: the one that is set here, or the one that `up` made."""
+    """Return the password of the server of `up`: the one that is set here, else the one that `up` made, else None."""
     if secret := of_server():
         return secret
     try:
@@ -60,12 +64,21 @@ def of_up() -> str | None:
 
 
 def for_clients(secret: str | None) -> dict[str, str]:
-    """Variables for clients of a server with this password; without a password, none."""
+    """Return environment variables for clients of a server.
+
+    Args:
+        secret: `NAME:PASSWORD` of the server; None: no variables.
+    """
     return {} if secret is None else {CLIENT: secret}
 
 
 def admits(password: str | None, authorization: str | None) -> bool:
-    """Whether a request with this header may pass: HTTP's basic credentials, as Prefect's own API asks for them."""
+    """Return whether a request may pass: HTTP's basic credentials, as Prefect's own API asks for them.
+
+    Args:
+        password: `NAME:PASSWORD` of the server; None admits every request.
+        authorization: The header `Authorization` of the request, or None.
+    """
     if password is None:
         return True
     scheme, _, given = (authorization or "").partition(" ")
@@ -74,7 +87,14 @@ def admits(password: str | None, authorization: str | None) -> bool:
 
 
 def check(client: "SyncPrefectClient") -> None:
-    """Raises `InputError` where the client's server asks for a password that is not the one set here."""
+    """Check that the client has the password of its server. Other errors are left to the next request.
+
+    Args:
+        client: A client of the server.
+
+    Raises:
+        InputError: The server refuses the password, or asks for one.
+    """
     from prefect.exceptions import PrefectHTTPStatusError
 
     try:

@@ -1,4 +1,4 @@
-"""A lake's reports as pages of the Prefect server: the links of the UI open them, also where they lie in a bucket."""
+"""Serves a lake's reports as pages of the Prefect server, so that links in the UI open them, also from a bucket."""
 
 from functools import partial
 from pathlib import PurePosixPath
@@ -21,9 +21,13 @@ _POLICY = {"content-security-policy": "sandbox allow-scripts allow-popups allow-
 
 
 def route(lake: str) -> "Route":
-    """`/reports/RUN_ID.html`. A report is a page of an origin of its own: its scripts cannot speak to the API.
+    """Return the route `/reports/RUN_ID.html`.
 
-    Where the server has a password, a report asks for it too: Prefect's own check covers nothing but its API.
+    A report is a page of an origin of its own, so its scripts cannot call the API. If the server has a password, a
+    report asks for it too: Prefect's own check covers only its API.
+
+    Args:
+        lake: Folder or URL of the lake.
     """
     from starlette.routing import Route
 
@@ -31,8 +35,14 @@ def route(lake: str) -> "Route":
 
 
 def report_url(report: str) -> str:
-    """Address of a report: at the server of `up`, where that shows the report's lake; browsers follow no link to a file
-    or into a bucket.
+    """Return the address of a report for a link in the UI.
+
+    Args:
+        report: Path or URL of the report.
+
+    Returns:
+        The address at the server of `up` if that shows the report's lake, since browsers follow no link to a file or
+        into a bucket; else the URL of the file or object.
     """
     up, path = state.read(), PurePosixPath(report)
     if up and up.server.find() and report == f"{up.lake.rstrip('/')}/_reports/{path.name}":

@@ -21,7 +21,15 @@ DEPLOYMENT = "nightly/skewbench"
 
 
 def cron_schedule(cron: str, timezone: str) -> CronSchedule:
-    """A schedule by cron's five fields and a time zone's name. Raises `InputError`."""
+    """Build a schedule from a cron expression.
+
+    Args:
+        cron: Cron's five fields.
+        timezone: Name of a time zone, such as `Europe/Paris`.
+
+    Raises:
+        InputError: An argument is invalid.
+    """
     try:
         return CronSchedule(cron=cron, timezone=timezone)
     except ValidationError as error:
@@ -34,11 +42,12 @@ def cron_schedule(cron: str, timezone: str) -> CronSchedule:
 
 
 def schedule_nights(api: str, schedule: CronSchedule | None, experiment: Experiment | None) -> None:
-    """Give the nightly deployment this schedule alone, or none.
+    """Replace the schedules of the nightly deployment.
 
     Args:
-        api: address of Prefect's API.
-        experiment: what the nights run, as it is now; None: the deployment's own, which is the bundled `nightly`.
+        api: Address of Prefect's API.
+        schedule: The new schedule; None: none.
+        experiment: What the nights run, as it is now; None: the deployment's own, which is the bundled `nightly`.
     """
     parameters: dict[str, Any] = {"experiment": experiment.model_dump(mode="json")} if experiment else {}
     with _deployment(api) as (client, deployment):
@@ -50,7 +59,11 @@ def schedule_nights(api: str, schedule: CronSchedule | None, experiment: Experim
 
 
 def describe_schedules(api: str) -> str:
-    """Describe the nightly deployment's schedules in one line; empty if it has none."""
+    """Describe the nightly deployment's schedules in one line; empty if it has none.
+
+    Args:
+        api: Address of Prefect's API.
+    """
     with _deployment(api) as (client, deployment):
         return "; ".join(_describe(one) for one in client.read_deployment_schedules(deployment))
 

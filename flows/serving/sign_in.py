@@ -24,12 +24,17 @@ _POLICY = f"default-src 'none'; script-src 'sha256-{b64encode(sha256(_SCRIPT.enc
 
 
 def link(url: str, secret: str) -> str:
-    """The link for a server at `url` with this password, `NAME:PASSWORD`."""
+    """Return the link that opens the UI with the password.
+
+    Args:
+        url: Address of the server.
+        secret: `NAME:PASSWORD` of the server.
+    """
     return f"{url}{_PATH}#{quote(secret)}"
 
 
 def route() -> "Route":
-    """The page."""
+    """Return the route of the page that the link opens."""
     from starlette.routing import Route
 
     return Route(_PATH, _page, name="sign-in")

@@ -23,9 +23,16 @@ _ORIGINS = "PREFECT_SERVER_CORS_ALLOWED_ORIGINS"
 
 @contextmanager
 def listening_at(host: str, port: int) -> Iterator[socket.socket]:
-    """A socket that listens, for a server to be started with. Raises `InputError`.
+    """Yield a listening socket, with which a server is then started.
 
-    The port is taken from here on: nobody else can take it before the server does, and be given the password.
+    The port is taken from here on: nobody else can take it before the server does and be given the password.
+
+    Args:
+        host: Name or address to listen on.
+        port: Port; 0: any free one.
+
+    Raises:
+        InputError: The address cannot be used.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as listening:
@@ -41,7 +48,12 @@ def listening_at(host: str, port: int) -> Iterator[socket.socket]:
 
 
 def app_command(listening: socket.socket, host: str) -> list[str]:
-    """The command line of a server that answers at this socket, which it has to inherit."""
+    """Return the command line of a server that answers at a socket.
+
+    Args:
+        listening: A listening socket, which the server must inherit.
+        host: Address on which it listens.
+    """
     return [
         sys.executable,
         "-P",
@@ -55,9 +67,15 @@ def app_command(listening: socket.socket, host: str) -> list[str]:
 
 
 def closed(secret: str) -> dict[str, str]:
-    """Settings of a server that answers only clients with the password, and no pages of other origins.
+    """Return settings of a server that answers only clients with the password, and no pages of other origins.
 
     Origins that the user allows in Prefect's own setting stay allowed.
+
+    Args:
+        secret: `NAME:PASSWORD` of the server.
+
+    Returns:
+        Environment variables.
     """
     origins = os.environ.get(_ORIGINS, "")
     return {password.SERVER: secret, _ORIGINS: origins, "PREFECT_SERVER_CSRF_PROTECTION_ENABLED": "true"}
@@ -65,7 +83,7 @@ def closed(secret: str) -> dict[str, str]:
 
 @contextmanager
 def pipe() -> Iterator[tuple[IO[bytes], IO[bytes]]]:
-    """The end to read and the end to write of a pipe, which this process has open within the block at most."""
+    """Yield the ends of a pipe for reading and for writing; both are closed after the block."""
     reading, writing = os.pipe()
     with os.fdopen(reading, "rb", 0) as read, os.fdopen(writing, "wb", 0) as write:
         yield read, write
@@ -77,7 +95,10 @@ def background(
     """Start a process that outlives this one and logs to `log_path(name)`.
 
     Args:
-        keep: descriptors that it inherits.
+        command: The program and its arguments.
+        environment: All of its environment variables.
+        name: Name of the log.
+        keep: File descriptors that it inherits.
         umask: -1 keeps that of this process.
     """
     with open(log_path(name), "wb", opener=_private) as log:
@@ -94,7 +115,16 @@ def background(
 
 
 def wait_for_api(server: "subprocess.Popen[bytes]", api: str, log: str | None) -> None:
-    """Wait until a server answers. Raises `RunError`, with the end of the log of this name, if it does not."""
+    """Wait until a server answers.
+
+    Args:
+        server: Process of the server.
+        api: Address of its API.
+        log: Name of its log, for the error message; None if it has none.
+
+    Raises:
+        RunError: The server ended, or did not answer within `START` seconds.
+    """
     began = time.monotonic()
     while not state.answers(api):
         if server.poll() is not None:
@@ -105,12 +135,20 @@ def wait_for_api(server: "subprocess.Popen[bytes]", api: str, log: str | None) -
 
 
 def log_path(name: str) -> Path:
-    """Where the server or the deployments log."""
+    """Return the path of a log.
+
+    Args:
+        name: `server` or `deployments`.
+    """
     return state.prefect_home() / f"skewbench-{name}.log"
 
 
 def last_lines(name: str) -> str:
-    """The end of a log, or where it is."""
+    """Return the last lines of a log, or where the log is if it is empty.
+
+    Args:
+        name: `server` or `deployments`.
+    """
     lines = log_path(name).read_text(encoding="utf-8", errors="replace").splitlines()
     return "\n".join(lines[-_LAST:]) or f"see {log_path(name)}"
 

@@ -1,4 +1,4 @@
-"""What `skewbench up` started, written down, so that other commands find it and `skewbench down` can end it."""
+"""Records what `skewbench up` started, so that other commands find it and `skewbench down` can end it."""
 
 import json
 import os
@@ -13,7 +13,7 @@ import httpx
 import psutil
 
 MARK = "SKEWBENCH_UP"
-"""Variable in the environment of all that `up` starts, directly or not: its value is the start's own."""
+"""Variable in the environment of all processes that `up` starts, directly or not; each start has its own value."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,18 @@ class Process:
 
     @classmethod
     def of(cls, pid: int) -> "Process":
-        """A process that runs now."""
+        """Identify a running process.
+
+        Args:
+            pid: Its number.
+
+        Raises:
+            psutil.NoSuchProcess: It has ended.
+        """
         return cls(pid, psutil.Process(pid).create_time())
 
     def find(self) -> psutil.Process | None:
-        """The process, or None where it has ended."""
+        """Return the process, or None if it has ended."""
         try:
             found = psutil.Process(self.pid)
             same = abs(found.create_time() - self.started) < 0.01 and found.status() != psutil.STATUS_ZOMBIE
@@ -40,7 +47,7 @@ class Process:
 
 @dataclass(frozen=True)
 class Up:
-    """What was started: the server at `url`, the process that serves the deployments, and the lake of both."""
+    """What `up` started: the server at `url`, the process that serves the deployments, and the lake of both."""
 
     url: str
     lake: str
@@ -54,7 +61,7 @@ class Up:
         return f"{self.url}/api"
 
     def marked(self) -> Iterator[psutil.Process]:
-        """All processes that come from this start, even if their parents have ended."""
+        """Yield all processes that come from this start, even if their parents have ended."""
         for process in psutil.process_iter():
             with suppress(psutil.Error):
                 if process.environ().get(MARK) == self.mark and process.status() != psutil.STATUS_ZOMBIE:
@@ -62,22 +69,31 @@ class Up:
 
 
 def prefect_home() -> Path:
-    """Prefect's own folder."""
+    """Return Prefect's own folder."""
     return Path(os.environ.get("PREFECT_HOME", "~/.prefect")).expanduser().absolute()
 
 
 def state_path() -> Path:
-    """Where it is written down."""
+    """Return the file that records what `up` started."""
     return prefect_home() / "skewbench-up.json"
 
 
 def write(up: Up) -> None:
-    """Write it down. No credentials are in it."""
+    """Record what was started. The file contains no credentials.
+
+    Args:
+        up: What was started.
+    """
     write_private(state_path(), json.dumps(asdict(up), indent=1))
 
 
 def write_private(path: Path, text: str) -> None:
-    """Replace a file by one that only this user can read. The file has this mode from its creation on."""
+    """Replace a file by one that only this user can read. The file has this mode from its creation on.
+
+    Args:
+        path: The file; its folder must exist.
+        text: Its content.
+    """
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
@@ -89,7 +105,7 @@ def write_private(path: Path, text: str) -> None:
 
 
 def read() -> Up | None:
-    """What was started last and not ended, whether it runs or not; None where there is nothing or nothing legible."""
+    """Return what was started last and not ended, whether it runs or not; None without a readable record."""
     try:
         fields = json.loads(state_path().read_text(encoding="utf-8"))
         server, deployments = fields.pop("server"), fields.pop("deployments")
@@ -99,13 +115,18 @@ def read() -> Up | None:
 
 
 def running() -> Up | None:
-    """What was started last, where its server is there and answers."""
+    """Return what was started last if its server runs and answers, else None."""
     up = read()
     return up if up and up.server.find() and answers(up.api) else None
 
 
 def answers(api: str, seconds: float = 5.0) -> bool:
-    """Whether a Prefect API answers."""
+    """Return whether a Prefect API answers.
+
+    Args:
+        api: Address of the API.
+        seconds: Timeout in seconds.
+    """
     try:
         return httpx.get(f"{api}/health", timeout=seconds).status_code == 200
     except httpx.HTTPError:
@@ -114,10 +135,10 @@ def answers(api: str, seconds: float = 5.0) -> bool:
 
 @contextmanager
 def in_use() -> Iterator[None]:
-    """Within: `down` knows that this command tells its states to the server of `up`.
+    """Within the block, `down` knows that this command uses the server of `up`.
 
-    The server itself would not do: a command that was killed is running for it ever after, and one that has a
-    temporary server keeps its runs in the same database.
+    The server itself cannot tell: it counts a killed command as running for ever, and the runs of a command with a
+    temporary server are in the same database.
     """
     process = Process.of(os.getpid())
     path = prefect_home() / f"skewbench-command-{process.pid}.json"
@@ -130,7 +151,7 @@ def in_use() -> Iterator[None]:
 
 
 def commands() -> list[str]:
-    """The commands that use the server of `up` now, as they were typed. What killed ones left is removed."""
+    """Return the commands that use the server of `up` now, as they were typed. Removes records of killed commands."""
     found = []
     for path in sorted(prefect_home().glob("skewbench-command-*.json")):
         with suppress(OSError, ValueError, TypeError, KeyError):

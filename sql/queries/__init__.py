@@ -1,1 +1,1 @@
-"""The named queries, a package each: `query.sql` and its declaration `QUERY`, with what is made of its answer."""
+"""The named queries, one package each: `query.sql`, its declaration `QUERY`, and its interval and figure."""

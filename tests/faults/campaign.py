@@ -53,7 +53,7 @@ class Round:
 
     @property
     def passed(self) -> bool:
-        """Whether the lake is the undisturbed run's. (What a batch of another size rounds otherwise is told apart.)"""
+        """Whether the lake equals the undisturbed run's. Rounding in batches of another size does not count."""
         return not self.error and not (self.differences.keys() - {"rounding"})
 
 
@@ -107,7 +107,7 @@ class Campaign:
         if not (lake / "finished").exists():
             self._clear(lake)
             command = self._start(["run", str(self._experiment), "--lake", str(lake)], lake.name, lasting)
-            assert command.wait() == 0, f"the undisturbed run fails: {command.said()[-2000:]}"
+            assert command.wait() == 0, f"the undisturbed run fails: {command.output()[-2000:]}"
             (lake / "finished").touch()
         return lake
 
@@ -122,7 +122,7 @@ class Campaign:
             moment = kill_compaction(lake, lambda arguments: self._start(arguments, log), dice)
             assert not differences(lake, undisturbed).keys() - {"strays"}, "readers see something else half way"
             again = self._start(["compact", "--lake", str(lake)], log)
-            assert again.wait() == 0, again.said()[-1000:]
+            assert again.wait() == 0, again.output()[-1000:]
             return moment, self._resume(str(lake), log, None)
         total = len(list(undisturbed.glob("_receipts/*/*.json")))
         when = Moment(dice.randrange(total + 1), dice.random() * 2)
@@ -145,7 +145,7 @@ class Campaign:
             command = self._start(["run", str(self._experiment), "--lake", str(lake)], log, lasting or fault, once)
             moment = DURING.get(fault.rpartition(" + ")[2], DURING["nothing"])(Scene(command, lake, when, dice))
             code = command.wait()
-            assert code in (0, 1, 2, -9), f"exit code {code}: {command.said()[-1500:]}"
+            assert code in (0, 1, 2, -9), f"exit code {code}: {command.output()[-1500:]}"
             if disk:
                 disk.enlarge()
             return moment, 1 + self._resume(str(lake), log, lasting)
@@ -165,7 +165,7 @@ class Campaign:
             )
             moment = store.cut(command, when, dice)
             code = command.wait()
-            assert code in (0, 1, 2), f"exit code {code}: {command.said()[-1500:]}"
+            assert code in (0, 1, 2), f"exit code {code}: {command.output()[-1500:]}"
             starts = 1 + self._resume(store.lake, lake.name, None, store.environment)
             store.copy()
         self._clear(self._folder / f"{lake.name}-store")
@@ -176,14 +176,14 @@ class Campaign:
         for start in range(RESUMES):
             command = self._start(["run", str(self._experiment), "--lake", lake], log, lasting, more=more)
             code = command.wait()
-            assert code in (0, 1, 2), f"exit code {code}: {command.said()[-1500:]}"
-            assert "Traceback" not in command.said(), command.said()[-1500:]
+            assert code in (0, 1, 2), f"exit code {code}: {command.output()[-1500:]}"
+            assert "Traceback" not in command.output(), command.output()[-1500:]
             verified = self._start(["verify", "--repair", "--lake", lake], log, more=more)
             checked = verified.wait()
-            assert checked == 0 or (code and checked == 2), verified.said()[-1500:]  # 2: nothing is committed yet
-            if code == 0 and "all intact" in verified.said():
+            assert checked == 0 or (code and checked == 2), verified.output()[-1500:]  # 2: nothing is committed yet
+            if code == 0 and "all intact" in verified.output():
                 return start + 1
-        raise AssertionError(f"not finished after {RESUMES} starts: {command.said()[-1500:]}")
+        raise AssertionError(f"not finished after {RESUMES} starts: {command.output()[-1500:]}")
 
     def _start(
         self,

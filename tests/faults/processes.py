@@ -41,7 +41,7 @@ class Command:
     def find(self, name: str) -> list[psutil.Process]:
         """Processes under it whose command line begins with a name, such as `ray::` or a path to the raylet."""
         self._note()
-        return [process for process in self._tree.values() if name in _told(process)]
+        return [process for process in self._tree.values() if name in _command_line(process)]
 
     @property
     def pid(self) -> int:
@@ -76,7 +76,7 @@ class Command:
         _end([process for process in self._tree.values() if process.pid != self._process.pid])
         return code
 
-    def said(self) -> str:
+    def output(self) -> str:
         """What this command printed."""
         with Path(self._log.name).open("rb") as file:
             file.seek(self._begins)
@@ -129,7 +129,7 @@ def _wait_for(port: int, server: "subprocess.Popen[bytes]") -> None:
     raise SystemExit("the Prefect server does not answer; see prefect.log")
 
 
-def _told(process: psutil.Process) -> str:
+def _command_line(process: psutil.Process) -> str:
     try:
         return " ".join(process.cmdline())
     except psutil.Error:

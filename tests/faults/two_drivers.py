@@ -26,13 +26,13 @@ def pause_driver(lake: Path, start: Start, moment: Moment, misbehaving: Path) ->
     try:
         other = start("other", {})
         code = other.wait()
-        assert code in (0, 1), f"exit code {code} of the driver that takes over: {other.said()[-1500:]}"
+        assert code in (0, 1), f"exit code {code} of the driver that takes over: {other.output()[-1500:]}"
     finally:
         late.resume()
     code = late.wait()
-    assert "Traceback" not in late.said(), late.said()[-1500:]
-    says_so = _TAKEN_OVER in " ".join(late.said().split())
-    assert not held or (code == 1 and says_so), f"exit code {code} of the late driver: {late.said()[-1500:]}"
+    assert "Traceback" not in late.output(), late.output()[-1500:]
+    says_so = _TAKEN_OVER in " ".join(late.output().split())
+    assert not held or (code == 1 and says_so), f"exit code {code} of the late driver: {late.output()[-1500:]}"
     return f"after {moment.receipts} receipts" + ("" if held else ", without a lease")
 
 
@@ -44,13 +44,13 @@ def skew_clock(lake: Path, start: Start, moment: Moment, misbehaving: Path) -> s
         skewed.wait()
         return "came too late"
     other = start("right", {})
-    code, said = other.wait(), " ".join(other.said().split())
-    driven = code == 1 and (_DRIVEN in said or "just been taken over" in said)
-    assert code == 0 or driven, f"exit code {code} of the driver with the right clock: {said[-1500:]}"
+    code, printed = other.wait(), " ".join(other.output().split())
+    driven = code == 1 and (_DRIVEN in printed or "just been taken over" in printed)
+    assert code == 0 or driven, f"exit code {code} of the driver with the right clock: {printed[-1500:]}"
     if skewed.running:
         skewed.kill()
     skewed.wait()
-    assert _TAKEN_OVER not in skewed.said(), skewed.said()[-1500:]
+    assert _TAKEN_OVER not in skewed.output(), skewed.output()[-1500:]
     return f"after {moment.receipts} receipts, {shift:+.0f} s" + (", refused" if driven else "")
 
 

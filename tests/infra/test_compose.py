@@ -92,6 +92,6 @@ def test_commands_parse() -> None:
 
 
 def test_commands_of_the_comments_parse() -> None:
-    said = re.findall(r"^#.*exec ray-head (skewbench .*)$", TEXT, re.MULTILINE)
-    assert said
-    assert all(parses(shlex.split(command)) for command in said)
+    commands = re.findall(r"^#.*exec ray-head (skewbench .*)$", TEXT, re.MULTILINE)
+    assert commands
+    assert all(parses(shlex.split(command)) for command in commands)

@@ -19,8 +19,8 @@ def _commands() -> list[list[str]]:
     lines = re.findall(r"^    (.+)$", PAGE.replace("\\\n", " "), re.MULTILINE)
     parts = [part.split(" # ")[0].strip() for line in lines for part in line.split("&&")]
     inner = re.findall(r"`(skewbench [^`]*--[^`]*)`|'(skewbench [^']+)'|-- +(skewbench .+)", PAGE.replace("\\\n", " "))
-    said = [*parts, *("".join(found) for found in inner)]
-    return [shlex.split(part) for part in said if re.match(r"(skewbench|ray|prefect) [a-z]", part)]
+    commands = [*parts, *("".join(found) for found in inner)]
+    return [shlex.split(part) for part in commands if re.match(r"(skewbench|ray|prefect) [a-z]", part)]
 
 
 def test_commands_parse() -> None:
@@ -45,9 +45,10 @@ def test_the_example_is_what_the_command_works_out(tmp_path: Path) -> None:
 def test_files_that_are_named_exist() -> None:
     for name in set(re.findall(r"infra/[\w./-]+\.(?:yaml|json|example)", PAGE)) | {"infra/Dockerfile"}:
         assert (ROOT / name).is_file(), name
-    told = set(re.findall(r"`([\w/.-]+)`", " ".join(line.split("|")[1] for line in README.splitlines() if "|" in line)))
+    column = " ".join(line.split("|")[1] for line in README.splitlines() if "|" in line)
+    listed = set(re.findall(r"`([\w/.-]+)`", column))
     files = {path.relative_to(INFRA).as_posix() for path in INFRA.rglob("*") if path.is_file()}
-    assert files - {"README.md", ".env"} <= told
+    assert files - {"README.md", ".env"} <= listed
 
 
 @pytest.mark.parametrize("path", sorted(INFRA.rglob("*.*")), ids=lambda path: path.relative_to(INFRA).as_posix())

@@ -178,9 +178,9 @@ def test_what_rounding_moves_is_no_merit(tmp_path: Path) -> None:
     points = found.select("diversity_mean", "fidelity_mean").to_numpy()
     assert found["on_front"].to_list() == on_front(points, np.abs(points).max(axis=0)).tolist()
     assert found["family_area"].null_count() == len(found)
-    said = dict(zip(found["family"], found["reason"], strict=True))
-    assert said.pop("baseline") is None
-    assert set(said.values()) == {"all cells have the same aesthetic"}
+    reasons = dict(zip(found["family"], found["reason"], strict=True))
+    assert reasons.pop("baseline") is None
+    assert set(reasons.values()) == {"all cells have the same aesthetic"}
 
 
 def test_area_of_points_by_hand() -> None:

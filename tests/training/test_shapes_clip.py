@@ -31,18 +31,18 @@ def scenes():
 
 def test_what_a_true_caption_tells_is_so(scenes):
     rng = np.random.default_rng(1)
-    told_of, so = caption_facts([caption(scene, rng) for scene in scenes]), scene_facts(scenes)
-    assert (told_of <= so).all()
-    assert (told_of.sum(dim=1) > 0).all()
-    assert told_of.sum() < so.sum()
+    stated, so = caption_facts([caption(scene, rng) for scene in scenes]), scene_facts(scenes)
+    assert (stated <= so).all()
+    assert (stated.sum(dim=1) > 0).all()
+    assert stated.sum() < so.sum()
 
 
 def test_every_false_caption_tells_something_that_is_not_so(scenes):
     _, false = true_and_false_captions(scenes, 5, seed=0)
-    told_of, so = caption_facts(false), scene_facts(scenes).repeat_interleave(5, dim=0)
+    stated, so = caption_facts(false), scene_facts(scenes).repeat_interleave(5, dim=0)
     single = torch.tensor([len(parse_caption(text).objects) == 1 for text in false])  # nothing else could make it so
     assert single.any()
-    assert (told_of > so)[single].any(dim=1).all()
+    assert (stated > so)[single].any(dim=1).all()
 
 
 def test_words_say_what_their_caption_tells():
@@ -50,10 +50,10 @@ def test_words_say_what_their_caption_tells():
     where, facts = word_facts(texts)
     assert where.tolist() == [[0, 2], [0, 6], [0, 10], [1, 3], [1, 8]]
     assert [facts[where[:, 0] == i].amax(dim=0).tolist() for i in range(2)] == caption_facts(texts).tolist()
-    said = [[fact for fact, i in SCENE_FACTS.items() if row[i]] for row in facts]
-    assert said[0] == [("colour", "red", "shape", "star")]
-    assert ("shape", "star", "inside", "colour", "blue") in said[1]
-    assert said[4] == [("shape", "heart", "size", "small")]
+    stated = [[fact for fact, i in SCENE_FACTS.items() if row[i]] for row in facts]
+    assert stated[0] == [("colour", "red", "shape", "star")]
+    assert ("shape", "star", "inside", "colour", "blue") in stated[1]
+    assert stated[4] == [("shape", "heart", "size", "small")]
 
 
 def test_cells_hold_the_facts_of_their_objects(scenes):

@@ -1,7 +1,7 @@
 """The parts of `shapes-clip`: open_clip's own CLIP, small, and the heads that only training has.
 
-A ResNet sees the image: on this little data, transformers of the same cost learned colours in the time in which it
-had learned shapes too.
+The image tower is a ResNet: on this little data, transformers of the same cost had only learned colours when it had
+learned shapes too.
 """
 
 from typing import Any
@@ -22,7 +22,14 @@ PREPROCESSING: dict[str, Any] = {"mean": [0.5] * 3, "std": [0.5] * 3, "interpola
 
 
 def configuration(vocabulary: int) -> dict[str, Any]:
-    """The model in open_clip's words. `hf_tokenizer_name` makes it read the tokenizer in the weights' own folder."""
+    """Return open_clip's configuration of the model.
+
+    Args:
+        vocabulary: Number of tokens.
+
+    Returns:
+        Value of `model_cfg`. `hf_tokenizer_name` makes open_clip read the tokenizer in the folder of the weights.
+    """
     return {
         "embed_dim": 192,
         "vision_cfg": {"image_size": SIZE, "layers": [1, 1, 2, 1], "width": WIDTH},
@@ -39,14 +46,18 @@ def configuration(vocabulary: int) -> dict[str, Any]:
 
 
 def clip(vocabulary: int) -> CLIP:
-    """The model with random weights."""
+    """Build the model with random weights.
+
+    Args:
+        vocabulary: Number of tokens.
+    """
     return CLIP(**configuration(vocabulary))
 
 
 class Heads(nn.Module):
-    """Read facts off the towers while they learn: off the image's map of 4 x 4 cells, and off features.
+    """Predict facts from the towers in training: from the image tower's map of 4 x 4 cells, and from features.
 
-    One head reads the features of both towers, which so begin in one set of coordinates.
+    One head reads the features of both towers, so that these share one coordinate system from the start.
     """
 
     def __init__(self, features: int) -> None:
@@ -59,14 +70,24 @@ class Heads(nn.Module):
 
 
 def see(model: CLIP, pixels: Float[Tensor, "n 3 h w"]) -> tuple[Float[Tensor, "n c 4 4"], Float[Tensor, "n d"]]:
-    """The image tower's map before its last stage, and its features: open_clip's forward pass, stopped on the way."""
+    """Run the image tower and keep its map before the last stage.
+
+    The forward pass is open_clip's own.
+
+    Args:
+        model: The model.
+        pixels: Images in -1..1; shape (n, 3, h, w).
+
+    Returns:
+        The map, shape (n, c, 4, 4), and the features, which are not normalised; shape (n, d).
+    """
     tower = model.visual
     cells = tower.layer3(tower.layer2(tower.layer1(tower.stem(pixels))))
     return cells, tower.attnpool(tower.layer4(cells))
 
 
 class WordHead(nn.Linear):
-    """Reads facts off the words by which a caption says them, before the text tower's last layer sums them up."""
+    """Predicts facts from the words that state them, before the text tower's last layer combines the words."""
 
     def __init__(self, model: CLIP) -> None:
         super().__init__(model.ln_final.normalized_shape[0], len(SCENE_FACTS))
@@ -76,7 +97,18 @@ class WordHead(nn.Linear):
 def read_words(
     model: CLIP, tokens: Int[Tensor, "n t"], end: int
 ) -> tuple[Float[Tensor, "n t c"], Float[Tensor, "n d"]]:
-    """What the text tower makes of each word before its last layer, and its features: open_clip's forward pass."""
+    """Run the text tower and keep what it makes of each word before its last layer.
+
+    The forward pass is open_clip's own.
+
+    Args:
+        model: The model.
+        tokens: Token ids, each row with `end` after the caption; shape (n, t).
+        end: Id of the token that ends a text.
+
+    Returns:
+        Hidden states up to the longest caption, shape (n, t, c), and features, which are not normalised; shape (n, d).
+    """
     longest = int((tokens == end).int().argmax(dim=1).max()) + 1
     words = tokens[:, :longest]
     mask = model.attn_mask[:longest, :longest]
@@ -90,9 +122,18 @@ def read_words(
 
 
 def read(model: CLIP, tokens: Int[Tensor, "n t"], end: int, chunks: int = 4) -> Float[Tensor, "n d"]:
-    """Features of captions, each computed no further than its chunk's longest goes; the same as `encode_text`.
+    """Compute the features of captions as `encode_text` does, each only to the length of its chunk's longest caption.
 
-    Attention is causal and the feature is that of the first `end` token, so what follows it changes nothing.
+    Attention is causal and the feature is that of the first `end` token, so later tokens have no effect.
+
+    Args:
+        model: The model.
+        tokens: Token ids, each row with `end` after the caption; shape (n, t).
+        end: Id of the token that ends a text.
+        chunks: Number of chunks of captions of similar length.
+
+    Returns:
+        Features, which are not normalised; shape (n, d).
     """
     lengths = (tokens == end).int().argmax(dim=1) + 1
     order = lengths.argsort()

@@ -1,4 +1,4 @@
-"""Training images, a little disturbed, and captions with wrong ones beside them."""
+"""Training data: slightly disturbed images, and true captions with false ones."""
 
 from dataclasses import replace
 
@@ -20,24 +20,33 @@ _LETTERS = frozenset(word for words in _NAMELESS.values() for word in words)
 NAMELESS_SCENES, NAMELESS_OBJECTS = 0.5, 0.7
 """Share of scenes that may have objects with a nameless attribute, and share of such objects in them."""
 SHIFT = 2
-"""Most pixels that an image is moved; objects keep that distance from its border."""
+"""Greatest shift of an image in pixels; objects keep this distance from its border."""
 BLUR = (0.3, 1.0)
-"""Range of the blur's deviation, in pixels, of the half of the batches that is blurred: generated images are soft."""
+"""Range of sigma in pixels of the blur that half of the batches get, since generated images are soft."""
 NOISE, GAIN = 0.06, 0.08
-"""Most noise, as a deviation, and most change of a channel, of images in -1..1."""
+"""Greatest standard deviation of noise and greatest change of a channel, for images in -1..1."""
 
 
 def draw_scenes(size: int, seed: int) -> Pool:
-    """Scenes of `sample_scenes` with their images."""
+    """Sample scenes as `sample_scenes` does and render them.
+
+    Args:
+        size: Number of scenes.
+        seed: Seed of the scenes.
+    """
     scenes = sample_scenes(size, seed)
     return Pool(scenes, torch.from_numpy(np.stack([np.asarray(render(scene)) for scene in scenes])))
 
 
 def sample_scenes(size: int, seed: int) -> list[Scene]:
-    """Scenes of the train split. In some, an object has one attribute that has no word.
+    """Sample scenes of the train split; in some, an object has one attribute that has no word.
 
     With named attributes alone, the towers learned the 115 combinations of the split by heart instead of pairs of
     attributes, and failed on the 29 held out. An object without a name for its colour shows shape and texture alone.
+
+    Args:
+        size: Number of scenes.
+        seed: Seed of the scenes.
     """
     rng = np.random.default_rng(seed)
     scenes = [sample_scene(rng, int(count)) for count in rng.choice([1, 2, 3], size=size, p=SHARES)]
@@ -57,12 +66,24 @@ def _with_nameless(scene: Scene, rng: np.random.Generator) -> Scene:
 
 
 def is_named(text: str) -> bool:
-    """Whether a caption has words for all that it says."""
+    """Return whether a caption has words for all attributes that it states.
+
+    Args:
+        text: A caption.
+    """
     return not _LETTERS & set(text.replace(",", " ").split())
 
 
 def disturbed(pixels: UInt8[Tensor, "n h w 3"], generator: torch.Generator) -> Float[Tensor, "n 3 h w"]:
-    """Images as the model sees them: moved, blurred, noisy, with their colours a little off."""
+    """Turn images into input of the model, randomly moved, blurred, noisy and slightly off in colour.
+
+    Args:
+        pixels: sRGB images in 0..255; shape (n, h, w, 3).
+        generator: CPU random generator.
+
+    Returns:
+        Images in -1..1; shape (n, 3, h, w).
+    """
     images = as_model_input(pixels)
     count, _, height, width = images.shape
     padded = F.pad(images, (SHIFT,) * 4, mode="replicate")
@@ -82,9 +103,18 @@ def _blurred(images: Float[Tensor, "n 3 h w"], deviation: float) -> Float[Tensor
 
 
 def true_and_false_captions(scenes: list[Scene], wrong: int, seed: int) -> tuple[list[str], list[str]]:
-    """A random true caption for each scene, and `wrong` false ones for each: kinds in equal shares, no two alike.
+    """Write a true caption and several false ones for each scene.
 
-    None has a combination of the test split: seen in false captions only, it would be learned as a mark of them.
+    No caption has a combination of the test split: seen in false captions only, it would be learned as a mark of them.
+
+    Args:
+        scenes: n scenes.
+        wrong: Number of false captions per scene.
+        seed: Seed of the captions.
+
+    Returns:
+        n true captions, and n * wrong false ones, scene by scene. The false captions of a scene all differ, and their
+        kinds have equal shares.
     """
     rng = np.random.default_rng(seed)
     true, false = [], []

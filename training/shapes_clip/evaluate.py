@@ -45,7 +45,14 @@ class Found:
 
 
 def retrieval(tower: ClipTower, count: int, seed: int, split: Split = "test") -> Iterator[Found]:
-    """Retrieval of `count` random scenes, of one, two and three objects in turn."""
+    """Yield the retrieval of each of `count` random scenes, with one, two and three objects in turn.
+
+    Args:
+        tower: The model.
+        count: Number of scenes.
+        seed: Seed of scenes and captions.
+        split: Split of the scenes.
+    """
     rng = np.random.default_rng(seed)
     scenes = [sample_scene(rng, objects, split) for objects, _ in zip(cycle(OBJECTS), range(count), strict=False)]
     captions = [caption(scene, rng) for scene in scenes]
@@ -55,7 +62,16 @@ def retrieval(tower: ClipTower, count: int, seed: int, split: Split = "test") ->
 
 
 def candidates(text: str, captions: list[str], rng: np.random.Generator) -> list[tuple[str, str]]:
-    """99 false captions as (kind, text), the hardest first."""
+    """List 99 false captions, the hardest first.
+
+    Args:
+        text: The true caption.
+        captions: True captions of all scenes.
+        rng: Random generator that chooses captions with two changes and captions of other scenes.
+
+    Returns:
+        Tuples (kind, text).
+    """
     single = changes(text)
     found = {change.text: change.kind for change in single}
     double = [

@@ -27,7 +27,7 @@ from skewbench.eval.scenes.vocabulary import (
 
 Fact = tuple[str, ...]
 Named = Mapping[str, Any]
-"""An object's attributes, by name; those that a caption states."""
+"""Attributes of an object by name; of a caption only those that it states."""
 
 _ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "colour": tuple(COLOURS),
@@ -69,7 +69,14 @@ GRID = 4
 
 
 def scene_facts(scenes: list[Scene]) -> Float[Tensor, "n facts"]:
-    """1 where a fact of `SCENE_FACTS` holds."""
+    """Encode which facts hold in scenes.
+
+    Args:
+        scenes: n scenes.
+
+    Returns:
+        1 where a fact of `SCENE_FACTS` holds, else 0; shape (n, facts).
+    """
     rows = torch.zeros(len(scenes), len(SCENE_FACTS))
     for row, scene in zip(rows, scenes, strict=True):
         row[[SCENE_FACTS[fact] for fact in _facts(scene)]] = 1.0
@@ -77,7 +84,14 @@ def scene_facts(scenes: list[Scene]) -> Float[Tensor, "n facts"]:
 
 
 def caption_facts(captions: list[str]) -> Float[Tensor, "n facts"]:
-    """1 where a fact of `SCENE_FACTS` is what a caption says."""
+    """Encode which facts captions state.
+
+    Args:
+        captions: n captions of the grammar.
+
+    Returns:
+        1 where the caption states a fact of `SCENE_FACTS`, else 0; shape (n, facts).
+    """
     rows = torch.zeros(len(captions), len(SCENE_FACTS))
     for row, text in zip(rows, captions, strict=True):
         row[[SCENE_FACTS[fact] for _, fact in _facts_of_caption(text)]] = 1.0
@@ -85,7 +99,15 @@ def caption_facts(captions: list[str]) -> Float[Tensor, "n facts"]:
 
 
 def word_facts(captions: list[str]) -> tuple[Int[Tensor, "m 2"], Float[Tensor, "m facts"]]:
-    """The words by which captions say something, as (caption, position of the word), and the facts that each says."""
+    """Encode which facts each word states.
+
+    Args:
+        captions: n captions of the grammar.
+
+    Returns:
+        The m words that state something, as (caption, position in `words_of`), shape (m, 2); and 1 where a word states
+        a fact of `SCENE_FACTS`, else 0, shape (m, facts).
+    """
     by_word: dict[tuple[int, int], list[int]] = {}
     for i, text in enumerate(captions):
         for position, fact in _facts_of_caption(text):
@@ -97,7 +119,14 @@ def word_facts(captions: list[str]) -> tuple[Int[Tensor, "m 2"], Float[Tensor, "
 
 
 def cell_facts(scenes: list[Scene]) -> Float[Tensor, "n facts 4 4"]:
-    """1 where a fact of `OBJECT_FACTS` holds of an object whose centre is in the cell."""
+    """Encode which facts hold of the objects in each cell of the image.
+
+    Args:
+        scenes: n scenes.
+
+    Returns:
+        1 where a fact of `OBJECT_FACTS` holds of an object whose centre is in the cell, else 0; shape (n, facts, 4, 4).
+    """
     cells = torch.zeros(len(scenes), len(OBJECT_FACTS), GRID, GRID)
     for cell, scene in zip(cells, scenes, strict=True):
         for thing in scene.objects:
@@ -138,7 +167,11 @@ def _facts_of_caption(text: str) -> Iterator[tuple[int, Fact]]:
 
 
 def words_of(text: str) -> list[str]:
-    """The words and commas of a caption: one token each."""
+    """Split a caption into its words and commas: one token each.
+
+    Args:
+        text: A caption.
+    """
     return text.replace(",", " ,").split()
 
 

@@ -37,9 +37,9 @@ from skewbench.training.shapes_xl.architecture import write_tokenizer
 from skewbench.training.shapes_xl.data import Pool
 
 FACTS_WEIGHT = 0.02
-"""Of the facts' loss beside that of the captions: a sum over a thousand facts, it is the larger by far."""
+"""Weight of the facts' loss against that of the captions: as a sum over a thousand facts, it is far larger."""
 MAX_SCALE = 100.0
-"""Of the logits, as CLIP has it."""
+"""Greatest scale of the logits, as in CLIP."""
 
 app = typer.Typer(add_completion=False, help=__doc__, pretty_exceptions_show_locals=False)
 Folder = Annotated[Path, typer.Option("--folder", help="Where checkpoints and curves are kept.")]
@@ -191,7 +191,7 @@ def _mean_loss(logits: Tensor, facts: Tensor) -> Tensor:
 def _captions_loss(
     images: Float[Tensor, "n d"], true: Float[Tensor, "n d"], false: Float[Tensor, "n*k d"], scale: Tensor
 ) -> Tensor:
-    """CLIP's loss, to which each image brings false captions of its own: among all and alone."""
+    """Compute CLIP's loss with further false captions of each image: among all captions, and among its own alone."""
     alike = scale * images @ true.T
     own = scale * torch.einsum("nd,nkd->nk", images, false.unflatten(0, (len(images), -1)))
     right = torch.arange(len(images))

@@ -90,12 +90,21 @@ def frozen_parts(source: Path = BUNDLED["shapes-xl"]) -> dict[str, Any]:
 
 
 def pipeline(parts: dict[str, Any]) -> StableDiffusion3Pipeline:
-    """Assemble a StableDiffusion3Pipeline of its parts, without T5."""
+    """Assemble a StableDiffusion3Pipeline without T5.
+
+    Args:
+        parts: Components by name, without scheduler: those of `frozen_parts`, and `transformer`.
+    """
     return StableDiffusion3Pipeline(scheduler=scheduler(), **WITHOUT_T5, **parts)
 
 
 def load(folder: Path, device: str = "cpu") -> StableDiffusion3Pipeline:
-    """Load an exported model in float32, without progress bars."""
+    """Load an exported model in float32, without progress bars.
+
+    Args:
+        folder: Folder of the model, in the layout of a hub repository.
+        device: Torch device.
+    """
     options = {"dtype": torch.float32, "use_safetensors": True, "local_files_only": True}
     loaded = StableDiffusion3Pipeline.from_pretrained(folder, **WITHOUT_T5, **options).to(device)
     loaded.set_progress_bar_config(disable=True)

@@ -40,13 +40,28 @@ def write_training_set(path: Path, parts: dict[str, Any], scenes: int, seed: int
 
 
 def read_training_set(path: Path) -> tuple[Float[Tensor, "n 4 16 16"], Int[Tensor, "n 8 40"]]:
-    """Read latents and caption tokens that `write_training_set` wrote."""
+    """Read latents and caption tokens that `write_training_set` wrote.
+
+    Args:
+        path: The safetensors file.
+
+    Returns:
+        Scaled latents, shape (n, 4, 16, 16), and token ids, shape (n, 8, 40).
+    """
     tensors = load_file(path)
     return tensors["latents"].float(), tensors["words"].long()
 
 
 def tokens(parts: dict[str, Any], captions: list[str]) -> Int[Tensor, "n 40"]:
-    """Return the token numbers of captions, padded; both tokenizers are the same."""
+    """Return the token ids of captions, padded. Both tokenizers of the pipeline are the same.
+
+    Args:
+        parts: Components by name, with `tokenizer`.
+        captions: n captions.
+
+    Returns:
+        Token ids; shape (n, 40).
+    """
     encoded = parts["tokenizer"](captions, padding="max_length", truncation=True, return_tensors="pt")
     return torch.as_tensor(encoded.input_ids)
 
@@ -55,7 +70,15 @@ def tokens(parts: dict[str, Any], captions: list[str]) -> Int[Tensor, "n 40"]:
 def embed(
     parts: dict[str, Any], words: Int[Tensor, "n 40"]
 ) -> tuple[Float[Tensor, "n 40 128"], Float[Tensor, "n 128"]]:
-    """Embed tokens as `StableDiffusion3Pipeline.encode_prompt` does: both layers before the last, and both pooled."""
+    """Embed tokens as `StableDiffusion3Pipeline.encode_prompt` does.
+
+    Args:
+        parts: Components by name, with `text_encoder` and `text_encoder_2`.
+        words: Token ids; shape (n, 40).
+
+    Returns:
+        The layer before the last of both encoders, shape (n, 40, 128), and both pooled outputs, shape (n, 128).
+    """
     outputs = [parts[name](words, output_hidden_states=True) for name in ("text_encoder", "text_encoder_2")]
     sequence = torch.cat([output.hidden_states[-2] for output in outputs], dim=-1)
     return sequence, torch.cat([output.text_embeds for output in outputs], dim=-1)

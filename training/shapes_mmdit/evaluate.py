@@ -60,7 +60,18 @@ def main(
 def generate_batch(
     pipeline: StableDiffusion3Pipeline, prompts: list[Prompt], seed: int, steps: int, guidance: float
 ) -> Images:
-    """Generate one image per prompt, with noise of the prompt and the seed alone."""
+    """Generate one image per prompt, whose noise depends only on the prompt and the seed.
+
+    Args:
+        pipeline: The model.
+        prompts: n prompts.
+        seed: Seed of the noise.
+        steps: Denoising steps.
+        guidance: Classifier-free guidance scale.
+
+    Returns:
+        sRGB images in 0..255; shape (n, 64, 64, 3).
+    """
     noise = [torch.Generator().manual_seed(noise_seed(p.id, seed, shared=False)) for p in prompts]
     images = pipeline(
         [p.text for p in prompts],

@@ -33,7 +33,11 @@ def tokenizer() -> T5Tokenizer:
 
 
 def text_encoder(words: T5Tokenizer) -> T5EncoderModel:
-    """Build a T5 encoder of two layers."""
+    """Build a T5 encoder of two layers.
+
+    Args:
+        words: The tokenizer.
+    """
     return T5EncoderModel(
         T5Config(
             vocab_size=len(words),
@@ -106,6 +110,10 @@ def scheduler() -> DPMSolverMultistepScheduler:
 
 
 def pipeline(parts: dict[str, Any]) -> IFPipeline:
-    """Assemble an IFPipeline of its parts, without watermark and safety checker."""
+    """Assemble an IFPipeline without watermark and safety checker.
+
+    Args:
+        parts: Components by name, without scheduler: `unet`, `text_encoder` and `tokenizer`.
+    """
     absent = {"safety_checker": None, "feature_extractor": None, "watermarker": None}
     return IFPipeline(scheduler=scheduler(), requires_safety_checker=False, **absent, **parts)

@@ -1,7 +1,8 @@
 """The bundled model's parts: diffusers' and transformers' own classes in SDXL's arrangement, small.
 
 What differs from SDXL besides size: the autoencoder halves twice (64 px -> 16 x 16 latents), and the scheduler predicts
-velocity on a zero-terminal-SNR schedule, without which a small model cannot draw a wholly black or white background.
+velocity on a zero-terminal-SNR schedule, which a small model
+needs to generate a wholly black or white background.
 """
 
 import json
@@ -21,7 +22,10 @@ LATENT_CHANNELS = 4
 
 
 def autoencoder() -> AutoencoderKL:
-    """64 x 64 x 3 -> 16 x 16 x 4. GroupNorm in few, wide groups: with groups of two channels, colour was lost."""
+    """Build the autoencoder: 64 x 64 x 3 -> 16 x 16 x 4.
+
+    GroupNorm has few, wide groups: with groups of two channels, colour was lost.
+    """
     return AutoencoderKL(
         in_channels=3,
         out_channels=3,
@@ -38,7 +42,7 @@ def autoencoder() -> AutoencoderKL:
 
 
 def denoiser() -> UNet2DConditionModel:
-    """Two levels, self-attention at both (256 and 64 tokens), SDXL's text-and-time conditioning."""
+    """Build the UNet: two levels, self-attention at both (256 and 64 tokens), SDXL's text-and-time conditioning."""
     return UNet2DConditionModel(
         sample_size=SIZE // 4,
         in_channels=LATENT_CHANNELS,
@@ -59,7 +63,11 @@ def denoiser() -> UNet2DConditionModel:
 
 
 def text_encoders(tokenizer: CLIPTokenizer) -> tuple[CLIPTextModel, CLIPTextModelWithProjection]:
-    """Two encoders of three layers; SDXL reads the layer before the last."""
+    """Build two encoders of three layers. SDXL reads the layer before the last.
+
+    Args:
+        tokenizer: The tokenizer of both.
+    """
     config = CLIPTextConfig(
         vocab_size=len(tokenizer),
         hidden_size=TEXT_WIDTH,
@@ -76,7 +84,7 @@ def text_encoders(tokenizer: CLIPTokenizer) -> tuple[CLIPTextModel, CLIPTextMode
 
 
 def scheduler() -> EulerDiscreteScheduler:
-    """Euler, as SDXL's, on SDXL's betas rescaled to zero terminal SNR."""
+    """Build SDXL's Euler sampler on SDXL's betas rescaled to zero terminal SNR."""
     return EulerDiscreteScheduler(
         beta_start=0.00085,
         beta_end=0.012,
@@ -88,7 +96,14 @@ def scheduler() -> EulerDiscreteScheduler:
 
 
 def write_tokenizer(folder: Path) -> CLIPTokenizer:
-    """A CLIP byte-pair tokenizer in which each word of the grammar is one token; other words fall into letters."""
+    """Write a CLIP byte-pair tokenizer in which each word of the grammar is one token; other words fall into letters.
+
+    Args:
+        folder: Folder of `vocab.json` and `merges.txt`; created if needed.
+
+    Returns:
+        The tokenizer, loaded from the folder.
+    """
     letters = [chr(i) for i in range(33, 127)]
     merges: list[tuple[str, str]] = []
     for word in WORDS:
@@ -115,5 +130,10 @@ def _apply(merges: list[tuple[str, str]], word: str) -> list[str]:
 
 
 def pipeline(parts: dict[str, Any], schedule: Any | None = None) -> StableDiffusionXLPipeline:
-    """A StableDiffusionXLPipeline of the trained parts, without watermark; `schedule`: another scheduler."""
+    """Assemble a StableDiffusionXLPipeline without watermark.
+
+    Args:
+        parts: Components by name, without scheduler.
+        schedule: Another scheduler; default: `scheduler()`.
+    """
     return StableDiffusionXLPipeline(scheduler=schedule or scheduler(), add_watermarker=False, **parts)

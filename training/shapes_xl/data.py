@@ -1,4 +1,4 @@
-"""Training scenes: drawn once into memory, described anew at each step."""
+"""Training scenes: rendered once into memory, with new captions at each step."""
 
 from dataclasses import dataclass
 
@@ -25,7 +25,17 @@ class Pool:
 
 
 def draw_pool(size: int, seed: int, split: Split = "train", shares: tuple[float, float, float] = SHARES) -> Pool:
-    """`size` scenes of a split with their images, the same for the same seed and `shares` of 1, 2 and 3 objects."""
+    """Sample scenes of a split and render them.
+
+    Args:
+        size: Number of scenes.
+        seed: Seed of the scenes.
+        split: Split of the scenes.
+        shares: Shares of scenes with 1, 2 and 3 objects; they add up to 1.
+
+    Returns:
+        Scenes and images, the same for the same arguments.
+    """
     rng = np.random.default_rng(seed)
     counts = rng.choice([1, 2, 3], size=size, p=shares)
     scenes = [sample_scene(rng, int(count), split) for count in counts]
@@ -34,11 +44,26 @@ def draw_pool(size: int, seed: int, split: Split = "train", shares: tuple[float,
 
 
 def as_model_input(pixels: UInt8[Tensor, "n h w 3"]) -> Float[Tensor, "n 3 h w"]:
-    """0..255 -> -1..1, channels first."""
+    """Scale pixels and put the channels first.
+
+    Args:
+        pixels: sRGB images in 0..255; shape (n, h, w, 3).
+
+    Returns:
+        Images in -1..1; shape (n, 3, h, w).
+    """
     return pixels.permute(0, 3, 1, 2).float() / 127.5 - 1.0
 
 
 def captions_of(scenes: list[Scene], seed: int) -> list[str]:
-    """A random true caption for each scene."""
+    """Write a random true caption for each scene.
+
+    Args:
+        scenes: n scenes.
+        seed: Seed of the captions.
+
+    Returns:
+        n captions.
+    """
     rng = np.random.default_rng(seed)
     return [caption(scene, rng) for scene in scenes]

@@ -162,14 +162,14 @@ def export(
 
 
 def _encode(vae: AutoencoderKL, pool: Pool, device: str) -> Float[Tensor, "n c h w"]:
-    """The mean latents of every image: sharper targets than samples, and the decoder forgives either."""
+    """Return mean latents of all images: sharper targets than samples, and the decoder accepts either."""
     with torch.inference_mode():
         means = [vae.encode(as_model_input(p).to(device)).latent_dist.mean.cpu() for p in pool.pixels.split(250)]
     return torch.cat(means).clone()  # an inference tensor could not take part in training
 
 
 def _encode_text(first: Any, second: Any, words: Tensor) -> tuple[Float[Tensor, "n t c"], Float[Tensor, "n c"]]:
-    """As `StableDiffusionXLPipeline` has it: both encoders' layer before the last, and the second's pooled output."""
+    """Return both encoders' layer before the last and the second's pooled output, as the SDXL pipeline does."""
     one, two = first(words, output_hidden_states=True), second(words, output_hidden_states=True)
     return torch.cat([one.hidden_states[-2], two.hidden_states[-2]], dim=-1), two.text_embeds
 

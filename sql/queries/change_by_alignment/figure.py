@@ -10,21 +10,30 @@ from skewbench.sql.context import Context
 from skewbench.sql.declaration import Drawing
 
 LEAST = 10
-"""So few pairs make no line."""
+"""Fewest pairs for a smooth line."""
 _DOTS = 4000
-"""On the page, over all cells: more would hide each other, and make the page large."""
+"""Dots on the page over all cells: more would overlap and make the page large."""
 _PLACES, _RESAMPLES = 25, 400
 _MANY = 150
-"""Dots of more pairs than these lie on each other: they are small, and faint where they are alone."""
+"""With more pairs than this, dots overlap, so they are small and faint."""
 
 
 def figure(answer: pl.DataFrame, context: Context) -> list[Drawing]:
-    """A chart a cell that has enough pairs."""
+    """Draw one chart per cell that has enough pairs."""
     return scatters(answer, smooth_lines(answer, context), context)
 
 
 def smooth_lines(answer: pl.DataFrame, context: Context) -> dict[str, pl.DataFrame]:
-    """A smooth line a cell that has enough pairs: alignment, change, low, high. None where all pairs are alike."""
+    """Fit a smooth line per cell that has at least `LEAST` pairs.
+
+    Args:
+        answer: Answer of the query.
+        context: The cells of the run.
+
+    Returns:
+        By cell: a frame with the columns alignment, change, low and high (95% interval). Empty if all pairs have the
+        same alignment.
+    """
     if answer["alignment"].n_unique() < 2:
         return {}
     cells = [cell for cell in context.cells if cell != context.baseline]
@@ -32,7 +41,16 @@ def smooth_lines(answer: pl.DataFrame, context: Context) -> dict[str, pl.DataFra
 
 
 def scatters(answer: pl.DataFrame, lines: dict[str, pl.DataFrame], context: Context) -> list[Drawing]:
-    """A chart a line, with axes that compare."""
+    """Draw one chart per line, with the same axes for all.
+
+    Args:
+        answer: Answer of the query.
+        lines: Lines by cell (`smooth_lines`).
+        context: Labels of metrics.
+
+    Returns:
+        Charts in the order of the lines; the axes span the middle 99% of the pairs.
+    """
     if not lines:
         return []
     low, high = (float(answer["change"].quantile(share) or 0.0) for share in (0.005, 0.995))
@@ -61,7 +79,7 @@ def _line(pairs: pl.DataFrame) -> pl.DataFrame:
 
 
 def _some(pairs: pl.DataFrame, domain: list[float], reach: list[float], most: int) -> pl.DataFrame:
-    """At most so many of the pairs within the axes."""
+    """Select at most `most` of the pairs within the axes."""
     inside = pl.col("alignment").is_between(reach[0], reach[1]) & pl.col("change").is_between(domain[0], domain[1])
     some = pairs.filter(inside).sort("pair_id").gather_every(-(-pairs.height // most))  # ids are digests: any of them
     return some.select("alignment", "change")
@@ -70,13 +88,14 @@ def _some(pairs: pl.DataFrame, domain: list[float], reach: list[float], most: in
 def change_by_alignment(
     points: pl.DataFrame, line: pl.DataFrame, metric: str, domain: list[float], alignment: list[float]
 ) -> alt.LayerChart:
-    """One cell's pairs; as wide as its container.
+    """Draw the pairs of one cell; as wide as its container.
 
     Args:
-        points: alignment, change of some of the pairs.
-        line: alignment, change, low, high: the smooth through all of them.
-        metric: its label.
-        domain, alignment: of the axes, so that charts beside each other compare; what lies beyond is cut off.
+        points: Columns alignment and change, for some of the pairs.
+        line: Columns alignment, change, low and high: the smooth line through all pairs.
+        metric: Label of the metric.
+        domain: Range of the axis of changes, so that neighbouring charts are comparable; points beyond are cut off.
+        alignment: Range of the axis of alignment.
     """
     title = f"change of {metric}"
     x = alt.X(

@@ -13,13 +13,13 @@ from skewbench.vocabulary.measures import ANSWERS, measure_label
 from skewbench.vocabulary.stages import SHOWN
 
 _FEW = 4
-"""So many metrics have room for their names upright on a phone."""
+"""Up to this many metrics, names fit upright on a phone."""
 _LEAST = 0.3
-"""The colours reach at least to this |rho|, or noise around 0 would look like something."""
+"""The colour scale reaches at least this |rho|, so that noise around 0 stays pale."""
 
 
 def figure(answer: pl.DataFrame, context: Context) -> list[Drawing]:
-    """The heatmap, for a wide and for a narrow screen."""
+    """Draw the heatmap for a wide and for a narrow screen."""
     label = "Heatmap of Spearman correlations between stability measures and metrics"
     if answer["cell"].n_unique() == 1:
         label += f", cell {answer['cell'][0]}"
@@ -30,12 +30,12 @@ def figure(answer: pl.DataFrame, context: Context) -> list[Drawing]:
 
 
 def correlations(frame: pl.DataFrame, labels: Mapping[str, str] | None = None) -> alt.FacetChart:
-    """The table's own layout: metrics down, measures across, a panel a stage. 860 px wide.
+    """Draw the layout of the paper's table: metrics down, measures across, a panel per stage. 860 px wide.
 
     Args:
-        frame: metric, stage, measure, rho, low, high, n (as the query `correlations` has them). Bold: the interval does
+        frame: Columns metric, stage, measure, rho, low, high, n of the query `correlations`. Bold: the interval does
             not contain 0.
-        labels: Metrics' names -> what they are called; one that is not in it keeps its name.
+        labels: Labels by metric; a metric without one keeps its name.
     """
     described = _described(frame, labels)
     symbols = described["symbol"].unique(maintain_order=True).to_list()
@@ -52,12 +52,17 @@ def correlations(frame: pl.DataFrame, labels: Mapping[str, str] | None = None) -
 
 
 def correlations_narrow(frame: pl.DataFrame, labels: Mapping[str, str] | None = None) -> alt.LayerChart:
-    """The same, transposed, for a phone: measures down, metrics across; as wide as its container."""
+    """Draw the heatmap transposed, for a phone: measures down, metrics across; as wide as its container.
+
+    Args:
+        frame: Columns as in `correlations`.
+        labels: Labels by metric; a metric without one keeps its name.
+    """
     described = _described(frame, labels)
     lines = described["line"].unique(maintain_order=True).to_list()
     metrics = described["name"].unique(maintain_order=True).to_list()
     few = len(metrics) <= _FEW
-    # few: names upright, a word a line; many: names along their columns
+    # few: names upright, one word per line; many: names along their columns
     names = (
         {"labelAngle": 0, "labelExpr": "split(datum.label, ' ')", "labelAlign": "center"}
         if few

@@ -22,7 +22,7 @@ from skewbench.sql.resampling import (
 
 
 def intervals(connection: duckdb.DuckDBPyConnection, run_id: str, drawn: Resamples) -> Iterator[Draws]:
-    """Each correlation (statistic `rho`) and, for each two stages, the later less the earlier (`difference`)."""
+    """Yield the draws of each correlation (`rho`) and of each later stage minus an earlier one (`difference`)."""
     answers = query_run(connection, "correlations", run_id, cell="*")
     stability = select_rows(
         connection,

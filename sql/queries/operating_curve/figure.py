@@ -1,4 +1,4 @@
-"""The operating curve: what a knob setting brings in diversity and costs in fidelity, one point a cell."""
+"""The operating curve: the gain in diversity and the cost in fidelity of each knob setting, one point per cell."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +18,7 @@ _PLACES: tuple[dict[str, Any], ...] = (
 )
 """Where a point's name may stand, the best first."""
 _WIDTH, _HEIGHT, _LETTER, _LINE = 260, 280, 7.0, 15
-"""Pixels of the plot on a phone, where it is most crowded, and of a letter and a line."""
+"""Pixels of the plot on a phone, where it is most crowded, of a letter, and of a line."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Axis:
 
 
 def figure(answer: pl.DataFrame, context: Context) -> list[Drawing]:
-    """The run's main metrics against each other; nothing where one of them is missing."""
+    """Draw the run's main metrics against each other; nothing if one of them is missing."""
     if context.fidelity is None or context.diversity is None:
         return []
     points = curve_points(answer, context)
@@ -47,12 +47,12 @@ def figure(answer: pl.DataFrame, context: Context) -> list[Drawing]:
 
 
 def curve_points(answer: pl.DataFrame, context: Context, front: pl.DataFrame | None = None) -> pl.DataFrame:
-    """A row a cell that has a mean of both main metrics, with the columns that `operating_curve` draws.
+    """Return one row per cell that has a mean of both main metrics, with the columns that `operating_curve` draws.
 
     Args:
-        answer: Of the query.
+        answer: Answer of the query.
         context: Names the main metrics.
-        front: cell, on_front, of the query `pareto_front`; by default no cell is on the front.
+        front: Columns cell and on_front of the query `pareto_front`; by default no cell is on the front.
     """
     sets = answer.filter(pl.col("kind") != "sample", metric=context.diversity)
     sets = sets.filter(pl.col("kind") == sets["kind"].max())  # prompts, which have an interval, before cells
@@ -74,12 +74,15 @@ def _side(answer: pl.DataFrame, name: str) -> pl.DataFrame:
 
 
 def operating_curve(frame: pl.DataFrame, diversity: Axis, fidelity: Axis, cells: list[str]) -> alt.LayerChart:
-    """Fidelity against diversity with both intervals; as wide as its container.
+    """Draw fidelity against diversity with both intervals; as wide as its container.
 
     Args:
-        frame: a row a cell: cell, settings (words), diversity, diversity_low, diversity_high, diversity_n, fidelity,
-            fidelity_low, fidelity_high, fidelity_n, on_front. Without an interval: no bar. A line joins the front.
-        cells: all cells of the run in their order, the baseline first.
+        frame: One row per cell: cell, settings (words), diversity, diversity_low, diversity_high, diversity_n,
+            fidelity, fidelity_low, fidelity_high, fidelity_n, on_front. Without an interval there is no bar. A line
+            joins the front.
+        diversity: The metric of the horizontal axis.
+        fidelity: The metric of the vertical axis.
+        cells: All cells of the run in their order, the baseline first.
     """
     scale, axis = alt.Scale(zero=False, padding=14), alt.Axis(tickCount=6)
     x = alt.X("diversity:Q", title=diversity.title, scale=scale, axis=axis)

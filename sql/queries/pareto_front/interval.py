@@ -14,7 +14,10 @@ _FAMILIES = ("static", "temperature")
 
 
 def intervals(connection: duckdb.DuckDBPyConnection, run_id: str, drawn: Resamples) -> Iterator[Draws]:
-    """The area that each family dominates (`regime`: the family), and static less temperature where there are both."""
+    """Yield the draws of the area that each family dominates (`regime`: the family).
+
+    If a run has both families, the draws of static minus temperature follow.
+    """
     points = query_run(connection, "pareto_front", run_id)
     roles = select_rows(
         connection, "SELECT role, metric, kind, higher_is_better FROM main_metrics WHERE run_id = $1", run_id
@@ -56,6 +59,6 @@ def _values(connection: duckdb.DuckDBPyConnection, run_id: str, metric: Row) -> 
 
 
 def _cell_means(values: pl.DataFrame, drawn: Resamples, cells: list[str]) -> Values:
-    """(resamples, cells) means of a metric."""
+    """Compute the mean of a metric by cell in each resample; shape (resamples, cells)."""
     wide = widen(values, "cell")
     return mean_draws(as_matrix(wide, cells), drawn.clusters(wide), drawn.counts)

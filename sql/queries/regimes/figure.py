@@ -1,4 +1,4 @@
-"""The paired change in unstable and in stable samples, a chart a metric."""
+"""The paired change in unstable and in stable samples, one chart per metric."""
 
 import polars as pl
 
@@ -8,7 +8,7 @@ from skewbench.sql.declaration import Drawing
 
 
 def figure(answer: pl.DataFrame, context: Context) -> list[Drawing]:
-    """The main metrics first."""
+    """Draw one chart per metric, the main metrics first."""
     shown = answer.filter(pl.col("regime") != "difference")
     drawings = []
     for metric in context.main_first(shown["metric"].unique(maintain_order=True).to_list()):

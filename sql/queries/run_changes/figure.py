@@ -8,7 +8,7 @@ from skewbench.sql.declaration import Drawing
 
 
 def figure(answer: pl.DataFrame, context: Context) -> list[Drawing]:
-    """The main metrics alone, as far as they are in both runs."""
+    """Draw one chart for each main metric that both runs have."""
     drawings = []
     there = set(answer["metric"])
     for metric in [metric for metric in (context.fidelity, context.diversity) if metric and metric in there]:

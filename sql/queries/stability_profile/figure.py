@@ -1,4 +1,4 @@
-"""A stability measure along the network's blocks, or along the denoising steps: a line a cell."""
+"""A stability measure along the network's blocks, or along the denoising steps, one line per cell."""
 
 import altair as alt
 import polars as pl
@@ -12,17 +12,17 @@ _SHOWN = ("alignment", "instability", "neg_energy")
 
 
 def figure(answer: pl.DataFrame, context: Context) -> list[Drawing]:
-    """Lines by block and, where steps were kept, by step, for each measure."""
+    """Draw each measure by block and, if steps were recorded, by step."""
     frame = answer.with_columns((-pl.col("energy")).alias("neg_energy"))
     return [drawing for measure in _SHOWN for drawing in lines(frame, measure, list(context.cells))]
 
 
 def lines(frame: pl.DataFrame, measure: str, cells: list[str]) -> list[Drawing]:
-    """A measure by block and, where steps were kept, by step.
+    """Draw a measure by block and, if steps were recorded, by step.
 
     Args:
         frame: The answer, with a column of the measure.
-        measure: Such as `alignment`.
+        measure: Name of the measure, such as `alignment`.
         cells: All cells of the run, the baseline first.
     """
     by_block, by_step = frame.filter(pl.col("step").is_null()), frame.filter(pl.col("step").is_not_null())
@@ -45,12 +45,15 @@ def lines(frame: pl.DataFrame, measure: str, cells: list[str]) -> list[Drawing]:
 def profile(
     frame: pl.DataFrame, along: str, title: str, measure: str, cells: list[str], stages: pl.DataFrame | None = None
 ) -> alt.LayerChart:
-    """The mean of a measure along blocks or steps; as wide as its container.
+    """Draw the mean of a measure along blocks or steps; as wide as its container.
 
     Args:
-        frame: cell, value, n, and a column named `along` (block or step).
-        title: of the axis that runs along.
-        stages: stage, first, last: where the stages' blocks begin and end; drawn behind the lines.
+        frame: Columns cell, value, n, and a column named `along`.
+        along: `block` or `step`.
+        title: Title of the axis along which the lines run.
+        measure: Label of the measure.
+        cells: All cells of the run, the baseline first.
+        stages: Columns stage, first, last: the first and last block of each stage, drawn behind the lines.
     """
     axis = alt.Axis(grid=False, values=_ticks(frame[along]), format="d")
     x = alt.X(f"{along}:Q", title=title, scale=alt.Scale(nice=False), axis=axis)
@@ -71,7 +74,7 @@ def profile(
 
 
 def _ticks(places: pl.Series) -> list[int]:
-    """Whole numbers, a dozen at most: of three steps an axis of its own accord marks the halves too."""
+    """Return at most a dozen whole numbers: with three steps, an axis would mark the halves by default."""
     found = places.unique().sort().to_list()
     return found[:: 1 + (len(found) - 1) // 12]
 

@@ -9,13 +9,13 @@ from skewbench.eval.figures import rows
 
 
 def blocks_by_steps(frame: pl.DataFrame, measure: str, domain: list[float], change: bool = False) -> alt.Chart:
-    """Blocks down, steps across; as wide as its container.
+    """Draw a heatmap with blocks down and steps across; as wide as its container.
 
     Args:
-        frame: block, step, value, n of one cell.
-        measure: what `value` is, for the legend.
-        domain: of the colours; heatmaps that share it compare.
-        change: the values are changes against another cell: colours around 0.
+        frame: Columns block, step, value and n of one cell.
+        measure: Label of `value`, for the tooltip.
+        domain: Range of the colours; heatmaps with the same range are comparable.
+        change: Whether the values are changes against another cell; the colours then diverge around 0.
     """
     blocks = frame["block"].unique().sort().to_list()
     steps = frame["step"].unique().sort().to_list()
@@ -50,6 +50,6 @@ def blocks_by_steps(frame: pl.DataFrame, measure: str, domain: list[float], chan
 
 
 def _axis(values: list[int], most: int) -> alt.Axis:
-    """Labels for at most so many of the values, evenly."""
+    """Make an axis with labels for at most `most` of the values, evenly spaced."""
     every = -(-len(values) // most)
     return alt.Axis(values=values[::every], ticks=False, domain=False, labelAngle=0)

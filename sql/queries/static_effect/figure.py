@@ -1,4 +1,4 @@
-"""The paired change of each cell, a chart a metric."""
+"""The paired change of each cell, one chart per metric."""
 
 import polars as pl
 
@@ -8,7 +8,7 @@ from skewbench.sql.declaration import Drawing
 
 
 def figure(answer: pl.DataFrame, context: Context) -> list[Drawing]:
-    """The main metrics first; all prompts together, where the answer is by category too."""
+    """Draw one chart per metric, the main metrics first; of an answer by category only the rows of all prompts."""
     answer = answer.filter(pl.col("category").is_null() | (pl.col("category").n_unique() == 1))
     drawings = []
     for metric in context.main_first(answer["metric"].unique(maintain_order=True).to_list()):

@@ -10,7 +10,7 @@ from skewbench.sql.resampling import Draws, Resamples, as_matrix, query_run, sel
 
 
 def intervals(connection: duckdb.DuckDBPyConnection, run_id: str, drawn: Resamples) -> Iterator[Draws]:
-    """Mean and median of the paired change, by cell and metric."""
+    """Yield the draws of the mean and median of the paired change, by cell and metric."""
     answers = query_run(connection, "static_effect", run_id).filter(pl.col("n") > 0)
     changes = select_rows(
         connection,

@@ -8,7 +8,7 @@ from skewbench.sql.declaration import Drawing
 
 
 def figure(answer: pl.DataFrame, context: Context) -> list[Drawing]:
-    """The metric that stands for fidelity; nothing where it has no values."""
+    """Draw the metric that stands for fidelity; nothing if it has no values."""
     own = answer.filter(pl.col("metric") == pl.col("chosen_by"), metric=context.fidelity or "")
     if own.is_empty():
         return []

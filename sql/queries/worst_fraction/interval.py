@@ -12,7 +12,7 @@ FRACTION = 0.2
 
 
 def intervals(connection: duckdb.DuckDBPyConnection, run_id: str, drawn: Resamples) -> Iterator[Draws]:
-    """The change on each share; the metric that chose is the row's `measure`."""
+    """Yield the draws of the change on each share; the metric that chose the images is the row's `measure`."""
     answers = query_run(connection, "worst_fraction", run_id, fraction=FRACTION)
     pairs = select_rows(
         connection,

@@ -21,8 +21,8 @@ def holds(meaning, scene):
     """Whether what a caption says is so, by trying every way of matching its phrases with the scene's objects."""
 
     def fits(phrase, thing):
-        said = {name: getattr(phrase, name) for name in ("colour", "shape", "texture", "size")}
-        return all(value in (None, getattr(thing, name)) for name, value in said.items())
+        stated = {name: getattr(phrase, name) for name in ("colour", "shape", "texture", "size")}
+        return all(value in (None, getattr(thing, name)) for name, value in stated.items())
 
     return meaning.background in (None, scene.background) and any(
         all(fits(phrase, thing) for phrase, thing in zip(meaning.objects, order, strict=True))

@@ -39,8 +39,8 @@ def test_it_is_the_cosine_that_open_clip_gives(folder: Path, images: np.ndarray)
     pixels = torch.stack([transform(Image.fromarray(image)) for image in images])
     with torch.no_grad():
         shown = model.eval().encode_image(pixels)
-        said = model.encode_text(open_clip.tokenize(PROMPTS))
-    expected = torch.nn.functional.cosine_similarity(shown, said)
+        texts = model.encode_text(open_clip.tokenize(PROMPTS))
+    expected = torch.nn.functional.cosine_similarity(shown, texts)
     np.testing.assert_allclose(_values(ClipScore(ClipTower(folder)), images, PROMPTS), expected, atol=1e-6)
 
 

@@ -80,9 +80,9 @@ def test_pickscore_is_what_the_model_card_computes(pick: Path, images: np.ndarra
         CLIPProcessor(CLIPImageProcessorPil.from_pretrained(pick), CLIPTokenizer.from_pretrained(pick)),
     )
     shown = processor(images=[Image.fromarray(image) for image in images], return_tensors="pt")
-    said = processor(text=PROMPTS, padding=True, truncation=True, max_length=77, return_tensors="pt")
+    tokens = processor(text=PROMPTS, padding=True, truncation=True, max_length=77, return_tensors="pt")
     with torch.no_grad():
-        expected = model(**shown, **said).logits_per_text.diagonal()
+        expected = model(**shown, **tokens).logits_per_text.diagonal()
     np.testing.assert_allclose(_values(PickScore(pick), images, PROMPTS), expected, rtol=1e-4)
 
 
