@@ -191,8 +191,9 @@ class LocalStore(Folder):
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-        except OSError:  # on a full disk, the incomplete file would stay
+        except OSError as error:  # on a full disk, the incomplete file would stay
             path.unlink(missing_ok=True)
+            error.filename = error.filename or str(path)  # so that the message says which disk
             raise
         return path
 

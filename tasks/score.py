@@ -1,5 +1,6 @@
 """Committed images -> scores. What cannot be scored gets NULL with the reason, never another image's place."""
 
+import math
 from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
@@ -115,11 +116,12 @@ def _group_scores(declared: Declaration, made: GroupScorer, members: list[dict[s
 
 
 def score_fields(declared: Declaration, metric: str, score: Score) -> dict[str, Any]:
-    """Return the columns that both tables of scores have."""
+    """Return the columns that both tables of scores have. NaN would count as a value, so it becomes a reason."""
+    is_number = score.value is None or math.isfinite(score.value)
     return {
         "metric": metric,
-        "value": score.value,
-        "reason": score.reason,
+        "value": score.value if is_number else None,
+        "reason": score.reason if is_number else f"the scorer returned {score.value}",
         "scorer": declared.name,
         "scorer_version": declared.version,
     }
