@@ -17,6 +17,7 @@ from skewbench.sql.attach import attach, shell_opening
 from skewbench.sql.cells import read_cell
 from skewbench.sql.manifests import Run, part_error, read_runs
 from skewbench.sql.types import duckdb_type
+from skewbench.storage.footers import check_footers
 from skewbench.storage.location import Location, locate
 from skewbench.storage.tables import TABLES
 from skewbench.vocabulary.measures import ANSWERS, CONTROLS, MEASURES, NAMES
@@ -73,14 +74,16 @@ def connect(
             `branch` changes it later.
 
     Raises:
-        LakeError: No lake, no run, an unknown run, or a missing part.
+        LakeError: No lake, no run, an unknown run, or a part that is missing or is not what its manifest says.
         ValueError: An unknown branch.
     """
     place = locate(lake)
     seen = _seen(place, runs, include_running, branch)
+    parts = [part for run in seen for part in run.listed]
+    check_footers(place, parts)
     connection = duckdb.connect(":memory:")
     try:
-        attach(connection, place, {path: size for run in seen for path, size in run.sizes.items()})
+        attach(connection, place, {part.path: part.bytes for part in parts})
         connection.execute(_views(place, seen, branch))
     except duckdb.Error as error:
         connection.close()

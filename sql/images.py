@@ -8,7 +8,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from skewbench.sql.manifests import read_runs, unreadable
+from skewbench.storage.footers import broken_part, check_footers, largest_image
 from skewbench.storage.location import LakeError, Location, locate
+from skewbench.storage.png import BrokenImage, check_png
+from skewbench.storage.records import shown
 
 
 def encoded_images(lake: str | Path, run_id: str, sample_ids: Collection[str]) -> dict[str, bytes]:
@@ -26,21 +29,30 @@ def encoded_images(lake: str | Path, run_id: str, sample_ids: Collection[str]) -
         Encoded images by sample id. Samples without an image are left out.
 
     Raises:
-        LakeError: No such run, or a missing or broken part.
+        LakeError: No such run, a missing or broken part, or an image that is not a PNG of the run's size.
     """
     place = locate(lake)
     (run,) = read_runs(place, run_id, include_running=True)
     requested = pa.array(sorted(sample_ids), pa.string())
+    images = [part for part in run.listed if part.table == "images"]
+    check_footers(place, images)
+    pixels = largest_image(place, run.listed)
     found: dict[str, bytes] = {}
-    for path in run.parts["images"]:
+    for path in (part.path for part in images):
         if len(found) == len(requested):
             break
         try:
-            found |= _of_part(place, path, requested)
+            here = _of_part(place, path, requested)
         except LakeError:
             raise
         except (OSError, pa.ArrowException) as error:
             raise unreadable(error) from error
+        for sample_id, content in here.items():
+            try:
+                check_png(content, pixels)
+            except BrokenImage as error:
+                raise broken_part(path, f"has an image that {error} (sample {shown(sample_id)})") from None
+        found |= here
     return found
 
 

@@ -54,7 +54,7 @@ class Run:
         status: `running`, `committed` or `incomplete`.
         metrics: Declarations of its metrics; empty for runs made before manifests held them.
         parts: Paths of the parts of each table.
-        sizes: Bytes of each part.
+        listed: The parts.
         parts_digest: Digest of the parts that named queries with intervals read.
     """
 
@@ -67,7 +67,7 @@ class Run:
     missing_metrics: list[dict[str, str]]
     metrics: list[dict[str, Any]]
     parts: dict[str, list[str]]
-    sizes: dict[str, int]
+    listed: tuple[Part, ...]
     parts_digest: str
 
 
@@ -147,7 +147,8 @@ def _run(place: Location, manifest: Manifest) -> Run:
     if manifest.status == "running":  # its manifest names its parts at commit; until then its receipts do
         listed += _parts_of_receipts(place, manifest.run_id)
     parts: dict[str, list[str]] = {table: [] for table in TABLES}
-    for part in dict.fromkeys(listed):
+    distinct = tuple(dict.fromkeys(listed))
+    for part in distinct:
         parts[part.table].append(part.path)
     return Run(
         run_id=manifest.run_id,
@@ -159,7 +160,7 @@ def _run(place: Location, manifest: Manifest) -> Run:
         missing_metrics=manifest.missing_metrics,
         metrics=manifest.metrics,
         parts=parts,
-        sizes={part.path: part.bytes for part in listed},
+        listed=distinct,
         parts_digest=_digest(parts, manifest.replaced),
     )
 

@@ -98,6 +98,10 @@ class Bucket:
             lambda: sorted(meta["path"] for page in obstore.list(self._store, folder or None) for meta in page)
         )
 
+    def is_inside(self, path: str) -> bool:
+        """Whether no link leads from a path out of the lake. A bucket has no links."""
+        return True
+
     def check_reachable(self) -> None:
         """Send one request without retries. Raises `LakeError` for no answer, no such bucket or wrong keys."""
         client = self._client(retries=1, connect=3)

@@ -11,10 +11,12 @@ from dataclasses import replace
 import pyarrow as pa
 
 from skewbench.storage.commit import commit_manifest
+from skewbench.storage.footers import broken_part
 from skewbench.storage.parts import new_attempt, read_part, write_part
 from skewbench.storage.records import Manifest, Part
 from skewbench.storage.store import Store
 from skewbench.storage.tables import TABLES
+from skewbench.storage.verify import fault_of
 from skewbench.vocabulary.errors import InputError
 
 TARGET = 256 * 2**20
@@ -34,6 +36,7 @@ def compact_run(store: Store, manifest: Manifest, target: int = TARGET) -> Manif
 
     Raises:
         InputError: The run is not committed.
+        LakeError: A part is missing or broken.
         RunError: Another driver has taken the run over.
     """
     if manifest.status != "committed":
@@ -66,5 +69,8 @@ def _groups(parts: list[Part], target: int) -> Iterator[list[Part]]:
 
 def _merge(store: Store, run_id: str, group: list[Part], sources: list[str]) -> Part:
     table = TABLES[group[0].table]
+    for part in group:  # the merged file gets a hash of its own, which would hide the damage
+        if problem := fault_of(store, part):
+            raise broken_part(part.path, problem)
     rows = pa.concat_tables([read_part(store, part) for part in group], promote_options="default")
     return write_part(store, table.name, run_id, "compacted", new_attempt(), table.completed(rows), sources)

@@ -38,12 +38,21 @@ class Location(Protocol):
         """Read many objects, in their order. Raises `FileNotFoundError` if one does not exist."""
         ...
 
-    def open(self, path: str) -> BinaryIO:
-        """Open an object, to read ranges of it. Raises `FileNotFoundError` if it does not exist."""
+    def open(self, path: str, size: int | None = None) -> BinaryIO:
+        """Open an object, to read ranges of it. Raises `FileNotFoundError` if it does not exist.
+
+        Args:
+            path: The object.
+            size: Its size in bytes, if known. A bucket is asked for it otherwise.
+        """
         ...
 
     def list(self, folder: str) -> list[str]:
         """List the paths of the objects in a folder and below it, sorted."""
+        ...
+
+    def is_inside(self, path: str) -> bool:
+        """Whether no link leads from a path out of the lake."""
         ...
 
 
@@ -74,13 +83,17 @@ class Folder:
         """Read many objects, in their order. Raises `FileNotFoundError` if one does not exist."""
         return [self.read(path) for path in paths]
 
-    def open(self, path: str) -> BinaryIO:
+    def open(self, path: str, size: int | None = None) -> BinaryIO:
         """Open an object, to read ranges of it. Raises `FileNotFoundError` if it does not exist."""
         return (self.root / path).open("rb")
 
     def list(self, folder: str) -> list[str]:
         """List the paths of the objects in a folder and below it, sorted."""
         return sorted(_files(self.root / folder, folder))
+
+    def is_inside(self, path: str) -> bool:
+        """Whether no link leads from a path out of the lake."""
+        return (self.root / path).resolve().is_relative_to(self.root.resolve())
 
 
 def _files(folder: Path, name: str) -> Iterator[str]:

@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import TypeAdapter, ValidationError
 
-from skewbench.storage.records import Part
+from skewbench.storage.footers import broken_part, footer_problem
+from skewbench.storage.records import Part, shown
 from skewbench.storage.store import Store
 from skewbench.storage.table import Table
 from skewbench.storage.tables import TABLES, VERSION
@@ -78,9 +79,22 @@ def read_part(
         part: The part.
         columns: The columns to read; None: all.
         where: Which rows to read; None: all. Row groups whose statistics exclude it are skipped.
+
+    Raises:
+        LakeError: The part is missing or broken.
     """
-    with store.open(part.path) as file:
-        return pq.read_table(file, columns=columns, filters=where)
+    try:
+        with store.open(part.path, part.bytes) as file:
+            if problem := footer_problem(file, part):
+                raise broken_part(part.path, problem)
+            file.seek(0)
+            return pq.read_table(file, columns=columns, filters=where)
+    except FileNotFoundError:
+        raise broken_part(part.path, "is missing") from None
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno:  # the disk's, not the content's
+            raise
+        raise broken_part(part.path, f"cannot be read ({shown(str(error))})") from error
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from hashlib import sha256
 
 from skewbench.storage.attempts import current
 from skewbench.storage.commit import commit_manifest
+from skewbench.storage.footers import largest_image
 from skewbench.storage.keys import GENERATION, SCORES, JobKey
 from skewbench.storage.lease import Lease, logger
 from skewbench.storage.manifest import claim, manifest_path, plan_path, write_manifest
@@ -60,7 +61,8 @@ def repair(store: Store, run_id: str, faults: list[Fault], notify: Callable[[str
     with Lease(store, run_id, notify) as lease:
         manifest = claim(store, lease)
         known = all_parts(store, manifest)
-        still = [fault for fault in faults if fault.part in known and fault.part and fault_of(store, fault.part)]
+        pixels = largest_image(store, known)
+        still = [one for one in faults if one.part in known and one.part and fault_of(store, one.part, pixels)]
         if still:
             manifest = send_back(store, manifest, still)
         restored, deleted = _restore_receipts(store, manifest)

@@ -18,6 +18,8 @@ ABANDONED = 3600.0
 LOCK_PATIENCE = 60.0
 """Seconds to wait for a lake's lock. It is held only while one small file is written."""
 _LOCK = ".lock"
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
+"""What file systems without hard links answer (exFAT, some FUSE and SMB mounts)."""
 
 
 class Store(Location, Protocol):
@@ -56,30 +58,48 @@ class LocalStore(Folder):
     """A lake in a local folder. It writes a temporary file outside every glob, then calls fsync, then renames it."""
 
     def check_writable(self) -> None:
-        """Create the folder if it does not exist. Raises `InputError` if nothing can be written there."""
+        """Create the folder if it does not exist. Raises `InputError` if it lacks what a lake needs.
+
+        All changes of the store are tried once: some file systems have no hard links, no locks or no sync of folders.
+        """
+        path = f"_temporary/{uuid.uuid4().hex}"
         try:
-            self._written(b"probe").unlink()
+            is_sound = self.put_new(path, b"1") and self.swap(path, b"1", b"2") and self.remove(path, b"2")
         except OSError as error:
             raise InputError(f"lake {str(self.root)!r} cannot be written: {error.strerror or error}") from None
+        if not is_sound:
+            raise InputError(f"lake {str(self.root)!r}: a file that was just written is not there; use another disk")
         self._sweep()
 
     def put(self, path: str, content: bytes) -> None:
         """Write or replace an object atomically."""
-        temporary = self._written(content)
         target = self._target(path)
-        temporary.replace(target)
+        temporary = self._written(content)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
         _sync_folder(target.parent)
 
     def put_new(self, path: str, content: bytes) -> bool:
         """Write an object unless it exists. Returns whether it was written; an existing one is left unchanged."""
-        temporary = self._written(content)
         target = self._target(path)
+        temporary = self._written(content)
         try:
+            target.parent.mkdir(parents=True, exist_ok=True)
             os.link(temporary, target)
         except FileExistsError:
             return False
+        except OSError as error:
+            if error.errno in _NO_LINKS:
+                raise InputError(
+                    f"lake {self.lake!r}: its file system has no hard links ({error.strerror}), which a lake in a "
+                    "folder needs; use a folder on a local disk, or a bucket"
+                ) from None
+            raise
         finally:
-            temporary.unlink()
+            temporary.unlink(missing_ok=True)
         _sync_folder(target.parent)
         return True
 
@@ -108,9 +128,9 @@ class LocalStore(Folder):
 
         Nothing is deleted through a link that leads out of the lake: a lake, and its links, may come from anybody.
         """
-        root = self.root.resolve()
-        for target in (self.root / path for path in paths):
-            if not target.parent.resolve().is_relative_to(root):
+        for path in paths:
+            target = self.root / path
+            if not self.is_inside(path.rpartition("/")[0]):
                 continue
             target.unlink(missing_ok=True)
             for folder in _parents_within(target, self.root):
@@ -159,6 +179,7 @@ class LocalStore(Folder):
             yield
 
     def _temporary_folder(self) -> Path:
+        self._check_inside("_temporary")
         folder = self.root / "_temporary"
         folder.mkdir(parents=True, exist_ok=True)
         return folder
@@ -170,15 +191,20 @@ class LocalStore(Folder):
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-        except OSError:  # on a full disk, the incomplete file would stay
+        except OSError as error:  # on a full disk, the incomplete file would stay
             path.unlink(missing_ok=True)
+            error.filename = error.filename or str(path)  # so that the message says which disk
             raise
         return path
 
     def _target(self, path: str) -> Path:
-        target = self.root / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        return target
+        self._check_inside(path.rpartition("/")[0])
+        return self.root / path
+
+    def _check_inside(self, folder: str) -> None:
+        """Raise `InputError` for a folder that a link moves out of the lake: a lake may come from anybody."""
+        if not self.is_inside(folder):
+            raise InputError(f"lake {self.lake!r}: {folder} is a link out of the lake, where nothing is written")
 
 
 def open_store(lake: str | Path) -> Store:

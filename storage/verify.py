@@ -9,12 +9,15 @@ from hashlib import sha256
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from skewbench.storage.footers import footer_problem, largest_image
 from skewbench.storage.keys import JobKey
 from skewbench.storage.location import LakeUnreachable
+from skewbench.storage.png import MOST_PIXELS, BrokenImage, open_png
 from skewbench.storage.receipts import Receipt, receipt_path, scan_receipts
-from skewbench.storage.records import Manifest, Part
+from skewbench.storage.records import Manifest, Part, shown
 from skewbench.storage.state import receipts_of_manifest
 from skewbench.storage.store import Store
+from skewbench.storage.tables.images import IMAGES
 from skewbench.vocabulary.errors import RunError
 
 
@@ -142,12 +145,13 @@ def reporting_broken_parts(store: Store, *manifests: Manifest) -> Iterator[None]
         ) from error
 
 
-def fault_of(store: Store, part: Part) -> str | None:
-    """Check a part's file: its size, hash and number of rows.
+def fault_of(store: Store, part: Part, pixels: int = MOST_PIXELS) -> str | None:
+    """Check a part's file: its size, hash, number of rows and columns, and that its images are images.
 
     Args:
         store: The lake.
         part: The part, as it should be.
+        pixels: Maximum number of pixels of an image.
 
     Returns:
         What is wrong with the file; None if nothing is.
@@ -160,17 +164,31 @@ def fault_of(store: Store, part: Part) -> str | None:
         return f"has {len(content)} bytes, not {part.bytes}"
     if sha256(content).hexdigest() != part.sha256:
         return "has different content than was written"
+    if problem := footer_problem(io.BytesIO(content), part):
+        return problem
+    return _broken_image(content, pixels) if part.table == IMAGES.name else None
+
+
+def _broken_image(content: bytes, pixels: int) -> str | None:
+    """What is wrong with the first broken image of a part."""
     try:
-        rows = pq.read_metadata(io.BytesIO(content)).num_rows
-    except pa.ArrowException:
-        return "is not a Parquet file"
-    return None if rows == part.rows else f"has {rows} rows, not {part.rows}"
+        for rows in pq.ParquetFile(io.BytesIO(content)).iter_batches(columns=["sample_id", "image"]):
+            for row in rows.to_pylist():
+                encoded = row["image"] and row["image"]["bytes"]
+                if encoded is not None:
+                    open_png(encoded, pixels)
+    except BrokenImage as error:
+        return f"has an image that {error} (sample {shown(row['sample_id'])})"
+    except (pa.ArrowException, OSError) as error:
+        return f"cannot be read ({shown(str(error))})"
+    return None
 
 
 def _check(store: Store, parts: Iterable[Part], advance: Callable[[], None]) -> list[Fault]:
-    faults = []
+    parts, faults = list(parts), []
+    pixels = largest_image(store, parts)
     for part in parts:
-        if problem := fault_of(store, part):
+        if problem := fault_of(store, part, pixels):
             faults.append(Fault(part.path, problem, part))
         advance()
     return faults

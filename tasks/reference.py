@@ -10,8 +10,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from skewbench.eval.scoring.images import CorruptImage, decode
+from skewbench.storage.footers import check_footers, largest_image
 from skewbench.storage.manifest import find_run
 from skewbench.storage.parts import read_part
+from skewbench.storage.png import is_png
 from skewbench.storage.records import Part
 from skewbench.storage.store import Store
 from skewbench.vocabulary.errors import InputError
@@ -76,18 +78,25 @@ def images_of(store: Store, reference: Reference) -> Iterator[np.ndarray]:
 
 
 def stored_images(store: Store, parts: tuple[Part, ...], cell: str | None) -> Iterator[bytes]:
-    """Yield the encoded images of a cell's `ok` samples (None: of all cells), each once, a few in memory at a time."""
+    """Yield the encoded images of a cell's `ok` samples (None: of all cells), each once, a few in memory at a time.
+
+    Images that are not PNGs of the run's size are left out.
+    """
     good = pc.field("status") == "ok"
     where = good if cell is None else good & (pc.field("cell") == cell)
     samples = (read_part(store, part, ["sample_id"], where) for part in parts if part.table == "samples")
     missing = {sample for table in samples for sample in table["sample_id"].to_pylist()}
-    for part in (part for part in parts if part.table == "images"):
-        with store.open(part.path) as file:
+    pixels = largest_image(store, parts)
+    images = [part for part in parts if part.table == "images"]
+    check_footers(store, images)
+    for part in images:
+        with store.open(part.path, part.bytes) as file:
             for batch in pq.ParquetFile(file).iter_batches(_AT_ONCE, columns=["sample_id", "image"]):
                 for row in batch.to_pylist():
                     if row["sample_id"] in missing and row["image"] and row["image"]["bytes"]:
                         missing.remove(row["sample_id"])
-                        yield row["image"]["bytes"]
+                        if is_png(row["image"]["bytes"], pixels):
+                            yield row["image"]["bytes"]
 
 
 def _files(folder: Path) -> list[Path]:

@@ -260,7 +260,8 @@ def missing_metrics(lake: duckdb.DuckDBPyConnection) -> list[dict[str, str]]:
     """List the metrics without a value in any row, each with the reason."""
     rows = lake.execute(
         """SELECT metric, any_value(reason) FROM (SELECT metric, value, reason FROM scores UNION ALL
-           SELECT metric, value, reason FROM group_scores) GROUP BY metric HAVING count(value) = 0 ORDER BY metric"""
+           SELECT metric, value, reason FROM group_scores) GROUP BY metric
+           HAVING count(value) FILTER (isfinite(value)) = 0 ORDER BY metric"""
     ).fetchall()
     return [{"metric": metric, "reason": reason} for metric, reason in rows]
 

@@ -1,5 +1,6 @@
 """Committed images -> scores. What cannot be scored gets NULL with the reason, never another image's place."""
 
+import math
 from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
@@ -9,8 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from skewbench.eval.scorers import Declaration, GroupScore, GroupScorer, ImageScorer, Score
-from skewbench.eval.scoring.images import CorruptImage, decode
+from skewbench.storage.footers import largest_image
 from skewbench.storage.parts import read_part
+from skewbench.storage.png import BrokenImage, open_png
 from skewbench.storage.records import Part
 from skewbench.storage.store import Store
 from skewbench.storage.tables.group_scores import GROUP_SCORES
@@ -46,8 +48,9 @@ def score_images(
     """
     rows = _rows(store, shard, samples)
     encoded = {} if missing else _encoded_images(store, rows, images)
+    pixels = largest_image(store, samples)
     for row in rows:
-        row["pixels"], row["why"] = (None, missing) if missing else _decoded(row, encoded.get(row["sample_id"]))
+        row["pixels"], row["why"] = (None, missing) if missing else _decoded(row, encoded.get(row["sample_id"]), pixels)
     if isinstance(made, ImageScorer):
         return {SCORES.name: SCORES.of_rows(list(_image_rows(declared, made, rows)))}
     return {GROUP_SCORES.name: GROUP_SCORES.of_rows(list(_group_rows(declared, made, rows)))}
@@ -68,16 +71,16 @@ def _encoded_images(store: Store, rows: list[dict[str, Any]], images: tuple[Part
     return {row["sample_id"]: row["image"] and row["image"]["bytes"] for part in read for row in part}
 
 
-def _decoded(row: dict[str, Any], content: bytes | None) -> tuple[np.ndarray | None, str | None]:
+def _decoded(row: dict[str, Any], content: bytes | None, pixels: int) -> tuple[np.ndarray | None, str | None]:
     """Decode a sample's image, or return the reason why there is none to score."""
     if row["status"] != "ok":
         return None, f"the sample is {row['status']}: {row['reason']}"
     if content is None:
         return None, "the image is missing"
     try:
-        return decode(content), None
-    except CorruptImage as error:
-        return None, str(error)
+        return np.array(open_png(content, pixels)), None
+    except BrokenImage as error:
+        return None, f"the image {error}"
 
 
 def _image_rows(declared: Declaration, made: ImageScorer, rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -113,11 +116,12 @@ def _group_scores(declared: Declaration, made: GroupScorer, members: list[dict[s
 
 
 def score_fields(declared: Declaration, metric: str, score: Score) -> dict[str, Any]:
-    """Return the columns that both tables of scores have."""
+    """Return the columns that both tables of scores have. NaN would count as a value, so it becomes a reason."""
+    is_number = score.value is None or math.isfinite(score.value)
     return {
         "metric": metric,
-        "value": score.value,
-        "reason": score.reason,
+        "value": score.value if is_number else None,
+        "reason": score.reason if is_number else f"the scorer returned {score.value}",
         "scorer": declared.name,
         "scorer_version": declared.version,
     }

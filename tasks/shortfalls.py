@@ -96,7 +96,7 @@ def without_required(lake: duckdb.DuckDBPyConnection, required: Iterable[str]) -
     """
     cells = lake.execute("SELECT DISTINCT cell FROM samples WHERE status = 'ok' ORDER BY cell").fetchall()
     rows = lake.execute(
-        """SELECT scorer, cell, count(value), mode(reason) FILTER (value IS NULL)
+        """SELECT scorer, cell, count(value) FILTER (isfinite(value)), mode(reason) FILTER (value IS NULL)
            FROM (SELECT scorer, cell, value, reason FROM scores UNION ALL
                  SELECT scorer, cell, value, reason FROM group_scores)
            GROUP BY scorer, cell"""

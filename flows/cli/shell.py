@@ -38,11 +38,14 @@ def run_sql(
         typer.Option("--script", help="Print the session as SQL for `.read` in DuckDB's shell."),
     ] = False,
     format: Format = "table",
+    time_limit: Annotated[
+        float, typer.Option("--time-limit", min=0.0, help="Seconds after which a statement is ended; 0: no limit.")
+    ] = 600.0,
 ) -> None:
     """Query the lake in SQL (DuckDB, read-only).
 
     Tables: samples, images, stability, scores, group_scores, analysis, regressions, runs. Without a statement, reads
-    statements from a prompt, or from a pipe.
+    statements from a prompt, or from a pipe. Control-C ends a statement that is running.
     """
     from skewbench import sql
 
@@ -52,11 +55,15 @@ def run_sql(
     _tell_reader(lake)
     with sql.connect(lake) as connection:
         if statement is not None:
-            print_rows(_rows(connection, statement), format)
+            print_rows(_rows(connection, statement, time_limit), format)
             return
         for typed in _statements():
             try:
-                print_rows(_rows(connection, typed), format)
+                print_rows(_rows(connection, typed, time_limit), format)
+            except KeyboardInterrupt:
+                if not sys.stdin.isatty():
+                    raise
+                typer.secho("interrupted", fg="red", err=True)
             except InputError as error:
                 if not sys.stdin.isatty():
                     raise
@@ -72,13 +79,14 @@ def _tell_reader(lake: str) -> None:
         typer.echo(f"{lake} is read through {'DuckDB extension httpfs' if way == 'httpfs' else way}", err=True)
 
 
-def _rows(connection: "duckdb.DuckDBPyConnection", statement: str) -> "pl.DataFrame":
+def _rows(connection: "duckdb.DuckDBPyConnection", statement: str, time_limit: float) -> "pl.DataFrame":
     from skewbench import sql
 
     try:
-        return sql.select(connection, statement)
+        return sql.select(connection, statement, time_limit or None)
     except ValueError as error:
-        raise InputError(" ".join(str(error).split())) from None
+        hint = "; --time-limit sets the limit" if "was ended after" in str(error) else ""
+        raise InputError(" ".join(str(error).split()) + hint) from None
 
 
 def _statements() -> Iterator[str]:
@@ -94,6 +102,12 @@ def _statements() -> Iterator[str]:
             lines.append(input((_GOES_ON if lines else _PROMPT) if typing else ""))
         except EOFError:
             break
+        except KeyboardInterrupt:
+            if not typing:
+                raise
+            typer.echo(err=True)  # what was typed so far is dropped, as shells do
+            lines.clear()
+            continue
         if lines[-1].rstrip().endswith(";"):
             yield "\n".join(lines)
             lines.clear()

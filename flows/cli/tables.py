@@ -24,6 +24,11 @@ Format = Annotated[
 ]
 _WIDE = 10_000
 """Width of output that is not a terminal: lines do not wrap, so that grep finds a whole row."""
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""Beginnings of texts that spreadsheets take for formulas."""
+_UNPRINTABLE = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""What steers a terminal or the direction of its text, and JSON does not escape by itself."""
+_CONTROL = re.compile(f"[\x00-\x08\x0b-\x1f]|{_UNPRINTABLE.pattern}")
 
 
 def console() -> Console:
@@ -78,10 +83,10 @@ def print_rows(rows: "pl.DataFrame", format: str, shared_once: bool = False) -> 
         InputError: Bytes for a terminal, or in a format of text.
     """
     if format == "csv":
-        typer.echo(_flat(rows).write_csv(), nl=False)
+        typer.echo(_harmless(_flat(rows)).write_csv(), nl=False)
     elif format == "json":
         _refuse_bytes(rows)
-        typer.echo(rows.write_json())
+        typer.echo(_UNPRINTABLE.sub(_as_json_escape, rows.write_json()))
     elif format == "parquet":
         if sys.stdout.isatty():
             raise InputError("--format parquet writes bytes; redirect them to a file: > rows.parquet")
@@ -106,6 +111,39 @@ def _flat(rows: "pl.DataFrame") -> "pl.DataFrame":
         for name in nested
     ]
     return rows.with_columns(text.cast(pl.String) for text in texts)
+
+
+def _harmless(rows: "pl.DataFrame") -> "pl.DataFrame":
+    """Texts that neither a spreadsheet runs as a formula nor a terminal obeys, with a note on what was changed.
+
+    Source: OWASP, CSV injection.
+    """
+    import polars as pl
+
+    changed = 0
+
+    def text(value: str | None) -> str | None:
+        nonlocal changed
+        if value is None:
+            return None
+        safe = _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), value)
+        safe = f"'{safe}" if safe.startswith(_FORMULA) else safe
+        changed += safe != value
+        return safe
+
+    texts = [name for name, kind in rows.schema.items() if kind in (pl.String, pl.Categorical, pl.Enum)]
+    columns = [pl.Series(name, [text(value) for value in rows[name].cast(pl.String)], pl.String) for name in texts]
+    rows = rows.with_columns(columns).rename({name: text(name) or "" for name in rows.columns})
+    if changed:
+        note(
+            f"{changed} texts are changed in CSV: ' precedes =, +, - and @ at the start, which spreadsheets run, and "
+            "control characters are escaped; --format parquet or json keeps them"
+        )
+    return rows
+
+
+def _as_json_escape(found: "re.Match[str]") -> str:
+    return json.dumps(found[0])[1:-1]
 
 
 def _refuse_bytes(rows: "pl.DataFrame") -> None:

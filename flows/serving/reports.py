@@ -1,5 +1,6 @@
 """Serves a lake's reports as pages of the Prefect server, so that links in the UI open them, also from a bucket."""
 
+import re
 from functools import partial
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
@@ -8,6 +9,7 @@ from skewbench.flows.serving import password, state
 from skewbench.sql import LakeError
 from skewbench.storage.manifest import report_path
 from skewbench.storage.store import open_store
+from skewbench.vocabulary.errors import InputError
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
 LAKE = "SKEWBENCH_REPORTS"
 """Variable that names the lake whose reports a server shows."""
+_RUN_ID = re.compile(r"[\w.=+@~-]{1,200}", re.ASCII)
 _ASK = {"www-authenticate": 'Basic realm="skewbench", charset="UTF-8"'}
 _POLICY = {"content-security-policy": "sandbox allow-scripts allow-popups allow-downloads"}
 
@@ -55,10 +58,14 @@ def _report(lake: str, asked_for: str | None, request: "Request") -> "Response":
 
     if not password.admits(asked_for, request.headers.get("authorization")):
         return PlainTextResponse("Reports ask for the server's password.", status_code=401, headers=_ASK)
+    run_id = request.path_params["run_id"]
     try:
-        page = open_store(lake).read(report_path(request.path_params["run_id"]))
+        store, path = open_store(lake), report_path(run_id)
+        if not (_RUN_ID.fullmatch(run_id) and store.exists(path) and store.is_inside(path)):
+            raise FileNotFoundError
+        page = store.read(path)
     except FileNotFoundError:
         return PlainTextResponse("There is no such report.", status_code=404)
-    except LakeError as error:
+    except (LakeError, InputError, OSError) as error:
         return PlainTextResponse(str(error), status_code=502)
     return HTMLResponse(page, headers=_POLICY)

@@ -5,6 +5,7 @@ import re
 import polars as pl
 
 from skewbench import sql
+from skewbench.storage.png import BrokenImage
 from skewbench.tasks.regressions.compare import Comparison, summary
 from skewbench.tasks.report.numbers import show, signed
 from skewbench.tasks.report.thumbnails import thumbnail
@@ -106,8 +107,10 @@ def _text(given: str) -> str:
 
 
 def _image(content: bytes) -> str:
-    small = thumbnail(content)
-    return f"![image]({small.source})" if small else f"({len(content)} bytes, no image)"
+    try:
+        return f"![image]({thumbnail(content).source})"
+    except BrokenImage:
+        return f"({len(content)} bytes, no image)"
 
 
 def _number(value: float | None) -> str:

@@ -7,6 +7,8 @@ from typing import Any
 import polars as pl
 
 from skewbench import sql
+from skewbench.storage.png import BrokenImage
+from skewbench.storage.records import shown
 from skewbench.tasks.report.answers import Answers
 from skewbench.tasks.report.numbers import show, signed
 from skewbench.tasks.report.thumbnails import Thumbnail, thumbnail
@@ -135,4 +137,11 @@ def _image(
             text += f" ({signed(score - base)})"
     failure = "" if row["status"] == "ok" else str(row["status"])
     alt = f"{row['cell']}: {row['prompt']}" + (f" ({failure})" if failure else "")
-    return Tile(row["cell"], thumbnail(content) if content else None, alt, text, failure)
+    return Tile(row["cell"], _thumbnail(row["sample_id"], content), alt, text, failure)
+
+
+def _thumbnail(sample_id: str, content: bytes | None) -> Thumbnail | None:
+    try:
+        return thumbnail(content) if content is not None else None
+    except BrokenImage as error:
+        raise sql.LakeError(f"the image of sample {shown(sample_id)} {error}") from None

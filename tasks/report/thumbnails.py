@@ -4,7 +4,9 @@ import base64
 import io
 from dataclasses import dataclass
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
+
+from skewbench.storage.png import MOST_PIXELS, open_png
 
 LARGEST = 256
 """Pixels of a thumbnail's longer side."""
@@ -22,13 +24,9 @@ class Thumbnail:
     small: bool
 
 
-def thumbnail(content: bytes) -> Thumbnail | None:
-    """An image's thumbnail; None where the bytes are no image."""
-    try:
-        with Image.open(io.BytesIO(content)) as opened:
-            image = opened.convert("RGB")
-    except (UnidentifiedImageError, OSError):
-        return None
+def thumbnail(content: bytes) -> Thumbnail:
+    """An image's thumbnail. Raises `BrokenImage` for bytes that are not a PNG."""
+    image = open_png(content, MOST_PIXELS)
     small = max(image.size) <= SMALL
     if max(image.size) > LARGEST:
         image.thumbnail((LARGEST, LARGEST), Image.Resampling.LANCZOS)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from signal import SIGTERM
 from typing import Any
 
 import yaml
@@ -15,6 +16,7 @@ import yaml
 from tests.faults.compare import differences
 from tests.faults.disturbances import DURING, Moment, Scene, SmallDisk, kill_compaction
 from tests.faults.outage import StoreThatGoesAway
+from tests.faults.phases import FILL, TERMINATE, FullDisk, terminate
 from tests.faults.processes import Command
 from tests.faults.two_drivers import TWO_DRIVERS
 from tests.tiny import save_tiny_sdxl
@@ -34,6 +36,8 @@ FAULTS = (
     "kill compaction",
     CUT_STORE,
     FILL_DISK,
+    *TERMINATE,
+    *FILL,
     *_ONCE,
     *(f"{lasting} + {fault}" for lasting in _LASTING for fault in ("nothing", "kill worker", "kill driver")),
 )
@@ -97,7 +101,8 @@ class Campaign:
 
     def _fault_of(self, number: int) -> str:
         """All faults in a shuffled order, then all again in another."""
-        faults = [fault for fault in FAULTS if fault != FILL_DISK or SmallDisk.possible()]
+        of_disks = {FILL_DISK, *FILL}
+        faults = [fault for fault in FAULTS if fault not in of_disks or SmallDisk.possible()]
         cycle, place = divmod(number, len(faults))
         return random.Random(f"{self._seed}-order-{cycle}").sample(faults, len(faults))[place]
 
@@ -134,6 +139,8 @@ class Campaign:
             return moment, 2 + self._resume(str(lake), log, None)
         if fault == CUT_STORE:
             return self._cut_off(lake, when, dice)
+        if fault in TERMINATE or fault in FILL:
+            return self._in_a_phase(fault, lake, when, undisturbed)
         disk = None
         if fault == FILL_DISK:
             used = sum(file.stat().st_size for file in undisturbed.rglob("*") if file.is_file())
@@ -151,11 +158,28 @@ class Campaign:
             return moment, 1 + self._resume(str(lake), log, lasting)
         finally:
             if disk:
-                kept = lake.with_name(f"{lake.name}-kept")
-                shutil.copytree(lake, kept)
-                disk.remove()
-                shutil.rmtree(lake)
-                kept.rename(lake)
+                _keep(disk, lake)
+
+    def _in_a_phase(self, fault: str, lake: Path, when: Moment, undisturbed: Path) -> tuple[str, int]:
+        """A round whose accident comes in a phase of the run."""
+        shards = len(list(undisturbed.glob("samples/*/*.parquet")))
+        used = sum(file.stat().st_size for file in undisturbed.rglob("*") if file.is_file())
+        full = FullDisk(lake, used) if fault in FILL else None
+        try:
+            command = self._start(["run", str(self._experiment), "--lake", str(lake)], lake.name)
+            if full:
+                moment = full.fill(command, lake, FILL[fault], shards)
+            else:
+                moment = terminate(command, lake, TERMINATE[fault], shards, when)
+            code = command.wait()
+            assert code in (0, 1, 2, -SIGTERM, 128 + SIGTERM), f"exit code {code}: {command.said()[-1500:]}"
+            assert "Traceback" not in command.said(), command.said()[-1500:]
+            if full:
+                full.empty()
+            return moment, 1 + self._resume(str(lake), lake.name, None)
+        finally:
+            if full:
+                _keep(full.disk, lake)
 
     def _cut_off(self, lake: Path, when: Moment, dice: random.Random) -> tuple[str, int]:
         """A round in a bucket; what is in it then is copied to `lake`."""
@@ -221,6 +245,15 @@ class Campaign:
             "max_unusable": 0.5,  # of the lasting faults every second sample has one
             "workers": {"count": 2, "batch": 2, "shard": 2, "hang_limit": HANG_LIMIT},
         }
+
+
+def _keep(disk: SmallDisk, lake: Path) -> None:
+    """Replace a lake on a disk of its own by a copy."""
+    kept = lake.with_name(f"{lake.name}-kept")
+    shutil.copytree(lake, kept)
+    disk.remove()
+    shutil.rmtree(lake)
+    kept.rename(lake)
 
 
 def _lasting(fault: str) -> str | None:

@@ -57,6 +57,11 @@ class Command:
         """SIGCONT."""
         self._process.send_signal(signal.SIGCONT)
 
+    def terminate(self) -> None:
+        """SIGTERM."""
+        self._note()
+        self._process.send_signal(signal.SIGTERM)
+
     def kill(self) -> None:
         """kill -9."""
         self._note()

@@ -1,5 +1,6 @@
 """Reports as pages of the Prefect server: from a folder, from a bucket, and nothing else of either."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -25,14 +26,31 @@ def test_a_report_has_no_access_to_the_api(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["no-such-run.html", "../secret.html", "..%2Fsecret.html", "..%2f..%2fsecret.html", "%2Fsecret.html", ""]
+    "path",
+    [
+        *("no-such-run.html", "../secret.html", "..%2Fsecret.html", "..%2f..%2fsecret.html", "%2Fsecret.html", ""),
+        *("%00.html", "a%00b.html", "%0a.html", "%ff.html", "%F0%9F%A6%8A.html", f"{'a' * 5000}.html", ".html"),
+        *("link.html", "folder.html", "pipe.html", "loop.html"),
+    ],
 )
 def test_nothing_but_reports_is_given(tmp_path: Path, path: str) -> None:
     LocalStore(tmp_path / "lake").put("secret.html", b"secret")
     (tmp_path / "secret.html").write_text("secret")
+    reports_folder = tmp_path / "lake" / "_reports"
+    (reports_folder / "folder.html").mkdir(parents=True)
+    (reports_folder / "link.html").symlink_to(tmp_path / "secret.html")
+    (reports_folder / "loop.html").symlink_to(reports_folder / "loop.html")
+    os.mkfifo(reports_folder / "pipe.html")
     answer = _server(str(tmp_path / "lake")).get(f"/reports/{path}")
     assert answer.status_code == 404
     assert "secret" not in answer.text
+
+
+def test_a_link_within_the_lake_is_followed(tmp_path: Path) -> None:
+    LocalStore(tmp_path / "lake").put("_reports/r-1.html", b"<p>report</p>")
+    (tmp_path / "lake" / "_reports" / "newest.html").symlink_to("r-1.html")
+    (tmp_path / "linked").symlink_to(tmp_path / "lake")
+    assert _server(str(tmp_path / "linked")).get("/reports/newest.html").text == "<p>report</p>"
 
 
 def test_reports_in_a_bucket(bucket_lake: str, s3_server: S3Server) -> None:

@@ -1,6 +1,8 @@
 """A lake may come from somebody else: what it says is shown, never obeyed."""
 
 import ast
+import csv
+import io
 import json
 import sys
 from collections.abc import Iterator
@@ -170,6 +172,30 @@ def test_prompts_steer_no_terminal_and_no_page(capsys: pytest.CaptureFixture[str
         assert "<script" not in shown
         assert "[b](" not in shown
         assert len({line.replace("\\|", "").count("|") for line in shown.splitlines()}) == 1
+
+
+FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", '=HYPERLINK("http://evil")']
+
+
+def test_csv_is_neither_run_by_a_spreadsheet_nor_obeyed_by_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = pl.DataFrame({"=prompt": [*PROMPTS, *FORMULAS, None, 'a fox, 5" high\n\U0001f468\u200d\U0001f373']})
+    print_rows(rows.with_columns(n=-1, x=-1.5), "csv")
+    said = capsys.readouterr()
+    header, *written = list(csv.reader(io.StringIO(said.out)))
+    assert header == ["'=prompt", "n", "x"]
+    assert written[-1] == ['a fox, 5" high\n\U0001f468\u200d\U0001f373', "-1", "-1.5"]
+    assert not any(row[0].startswith(("=", "+", "-", "@", "\t", "\r")) for row in written)
+    assert not set(said.out) & set("\x1b\x07\r\u202e\u2066")
+    assert "texts are changed in CSV" in said.err
+
+
+def test_json_holds_every_text_as_it_is_and_steers_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    texts = [*PROMPTS, *FORMULAS, "\x9b31m\u202e"]
+    print_rows(pl.DataFrame({"prompt": texts}), "json")
+    said = capsys.readouterr()
+    assert [row["prompt"] for row in json.loads(said.out)] == texts
+    assert not set(said.out) & set("\x1b\x07\r\x9b\u202e\u2066")
+    assert said.err == ""
 
 
 @pytest.mark.parametrize("text", PROMPTS)

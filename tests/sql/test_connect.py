@@ -98,14 +98,13 @@ def test_an_incomplete_run_is_read_when_it_is_named(tmp_path: Path) -> None:
 
 
 def test_a_lake_of_an_older_schema_is_read_beside_a_new_one(tmp_path: Path) -> None:
-    old = make(tmp_path, Lake(name="old", drop=("peak_memory", "prompt_category", "symmetry_raw", "energy_heads")))
+    added = (*TABLES["samples"].added, *TABLES["stability"].added)
+    old = make(tmp_path, Lake(name="old", drop=added))
     new = make(tmp_path, Lake(name="new", seed=1))
     connection = sql.connect(tmp_path)
-    categories = dict(connection.sql("SELECT run_id, count(prompt_category) FROM samples GROUP BY 1").fetchall())
-    assert categories == {old: 0, new: 72}
-    assert (
-        dict(connection.sql("SELECT run_id, count(symmetry_raw) FROM stage_stability GROUP BY 1").fetchall())[old] == 0
-    )
+    for table, column in (("samples", "setting"), ("stability", "text_mass"), ("stability", "text_mass_heads")):
+        found = dict(connection.sql(f"SELECT run_id, count({column}) FROM {table} GROUP BY 1").fetchall())
+        assert found == {old: 0, new: 0}
     assert set(sql.query(connection, "correlations")["run_id"]) == {old, new}
 
 

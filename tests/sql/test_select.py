@@ -1,9 +1,15 @@
+import signal
+import threading
+from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 import duckdb
 import pytest
 
 from skewbench import sql
+from skewbench.sql.statement import fetch
 from tests.lakes import Lake, make
 
 
@@ -116,3 +122,74 @@ def test_a_mistake_in_sql_is_told_with_its_place(lake: Path) -> None:
         sql.select(sql.connect(lake), "SELECT metrik FROM scores")
     with pytest.raises(ValueError, match="syntax error"):
         sql.select(sql.connect(lake), "SELEC 1")
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("INTERVAL 1 DAY", "1 day"),
+        ("[INTERVAL 1 DAY]", "[1 day]"),
+        ("{'a': INTERVAL 1 DAY}", "{'a': 1 day}"),
+        ("TIMETZ '10:00:00+01'", "10:00:00+01"),
+        ("'101'::BIT", "101"),
+        ("(2::BIGNUM)", "2"),
+        ("union_value(a := 1)", "1"),
+        ("row(1, 2)", "(1, 2)"),
+        ("DATE 'infinity'", "infinity"),
+        ("TIMESTAMP '-infinity'", "-infinity"),
+        ("DATE '200000-01-01'", "200000-01-01"),
+        ("[DATE 'infinity']", "[infinity]"),
+        ("1::HUGEINT", Decimal(1)),
+        ("DATE '2026-01-02'", date(2026, 1, 2)),
+        ("MAP {'a': 1}", {"a": 1}),
+        ("NULL", None),
+    ],
+)
+@pytest.mark.parametrize("rest", ["", " AS a, 1 AS a; -- done\n", " WHERE true ORDER BY 1;"])
+def test_values_that_polars_lacks_are_texts(lake: Path, value: str, shown: object, rest: str) -> None:
+    rows = sql.select(sql.connect(lake), f"SELECT 1; SELECT {value}{rest}")
+    assert rows.rows()[0][0] == shown
+    assert rows.columns[1:] == (["a_1"] if "AS a" in rest else [])
+
+
+def test_no_rows_of_such_a_type(lake: Path) -> None:
+    assert sql.select(sql.connect(lake), "SELECT INTERVAL 1 DAY AS a WHERE false").shape == (0, 1)
+
+
+ENDLESS = "SELECT sum(hash(range)) FROM range(100000000000)"
+
+
+@pytest.mark.parametrize("text", [ENDLESS, "SELECT hash(range) FROM range(100000000000)"], ids=["one row", "many rows"])
+def test_a_statement_ends_at_its_time_limit(lake: Path, text: str) -> None:
+    connection = sql.connect(lake)
+    with pytest.raises(ValueError, match=r"the statement was ended after 0\.3 s"):
+        sql.select(connection, text, seconds=0.3)
+    assert sql.select(connection, "SELECT 2").rows() == [(2,)]
+
+
+@pytest.mark.parametrize("run", [sql.select, fetch])
+def test_control_c_ends_a_statement_and_leaves_the_connection(
+    lake: Path, run: Callable[[duckdb.DuckDBPyConnection, str], object]
+) -> None:
+    connection = sql.connect(lake)
+    pressing = threading.Timer(0.5, signal.raise_signal, [signal.SIGINT])
+    pressing.start()
+    with pytest.raises(KeyboardInterrupt):
+        run(connection, ENDLESS)
+    pressing.join()
+    assert sql.select(connection, "SELECT 2").rows() == [(2,)]
+
+
+def test_an_answer_is_limited_in_size(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("skewbench.sql.statement.LARGEST_ANSWER", 2**20)
+    with pytest.raises(ValueError, match="the answer is larger than 1 MiB; add LIMIT"):
+        sql.select(sql.connect(lake), "SELECT hash(range) FROM range(100000000000)")
+
+
+@pytest.mark.parametrize(
+    "text", ["SELECT 1 / ", "SELECT count(*) FROM samples WHERE prompt = 3", "SELECT nothing FROM samples"]
+)
+def test_a_mistake_is_told_in_one_line(lake: Path, text: str) -> None:
+    with pytest.raises(ValueError, match="Error") as told:
+        fetch(sql.connect(lake), text)
+    assert len(str(told.value).splitlines()) == 1

@@ -1,0 +1,85 @@
+"""Opens images of a lake: as PNG alone, up to a number of pixels. A lake may come from anybody."""
+
+import io
+import struct
+import zlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from skewbench.storage.records import shown
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+T = TypeVar("T")
+
+MOST_PIXELS = 2**26
+"""Maximum number of pixels, whatever size a run claims."""
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_HEAD = struct.Struct(">8sI4sII")  # signature; length and name of the first chunk; width, height
+
+
+class BrokenImage(ValueError):
+    """Bytes that are not an image of a lake. The message is the end of a sentence about the image."""
+
+
+def check_png(content: bytes, most: int) -> None:
+    """Check that bytes are a PNG of an allowed size with whole chunks. Decodes no pixels.
+
+    Args:
+        content: The bytes.
+        most: Maximum number of pixels.
+
+    Raises:
+        BrokenImage: They are not.
+    """
+    with _opening(content, most) as image:
+        _guarded(image.verify)
+
+
+def is_png(content: bytes, most: int) -> bool:
+    """Whether bytes pass `check_png`."""
+    try:
+        check_png(content, most)
+    except BrokenImage:
+        return False
+    return True
+
+
+def open_png(content: bytes, most: int) -> "Image.Image":
+    """Decode a PNG.
+
+    Args:
+        content: The bytes.
+        most: Maximum number of pixels.
+
+    Returns:
+        The image, as RGB.
+
+    Raises:
+        BrokenImage: The bytes are not a PNG, are damaged, or have more pixels.
+    """
+    with _opening(content, most) as image:
+        return _guarded(lambda: image.convert("RGB"))
+
+
+def _opening(content: bytes, most: int) -> "Image.Image":
+    """The image, not decoded. Pillow bounds what text chunks may unpack to."""
+    from PIL import Image
+
+    if len(content) < _HEAD.size:
+        raise BrokenImage("is not a PNG")
+    signature, _, name, width, height = _HEAD.unpack_from(content)
+    if signature != _SIGNATURE or name != b"IHDR":
+        raise BrokenImage("is not a PNG")
+    if width * height > min(most, MOST_PIXELS):
+        raise BrokenImage(f"has {width} x {height} pixels, more than the run's images have")
+    return _guarded(lambda: Image.open(io.BytesIO(content), formats=("PNG",)))
+
+
+def _guarded(step: Callable[[], T]) -> T:
+    """Pillow's result. Raises `BrokenImage` for whatever Pillow raises on bytes that it cannot read."""
+    try:
+        return step()
+    except (OSError, SyntaxError, ValueError, EOFError, IndexError, AssertionError, struct.error, zlib.error) as error:
+        raise BrokenImage(f"is a damaged PNG ({shown(str(error))})") from error
