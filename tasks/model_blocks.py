@@ -5,7 +5,6 @@ model is shipped, and that of another model is kept in the user's cache folder.
 """
 
 import json
-import os
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict
@@ -24,6 +23,7 @@ from skewbench.tasks.identity import digest
 from skewbench.tasks.models import BUNDLED, ModelSource, family_of_source, part_config, pipeline_class
 from skewbench.tasks.source import digest_of_source
 from skewbench.vocabulary.errors import InputError
+from skewbench.vocabulary.user_paths import folder_from_environment
 
 CACHE = "SKEWBENCH_CACHE"
 """Environment variable: folder of the lists; by default `~/.cache/skewbench`."""
@@ -77,7 +77,7 @@ def check_blocks(experiment: Experiment, blocks: list[Block]) -> None:
 
 
 def _cache_folder() -> Path:
-    return Path(os.environ.get(CACHE) or Path.home() / ".cache" / "skewbench")
+    return folder_from_environment(CACHE, ".cache", "skewbench")
 
 
 def _key(source: ModelSource) -> str:

@@ -8,7 +8,6 @@ import uuid
 from contextlib import suppress
 from dataclasses import replace
 from ipaddress import ip_address
-from pathlib import Path
 
 import psutil
 
@@ -25,6 +24,7 @@ from skewbench.flows.serving.spawn import (
     wait_for_api,
 )
 from skewbench.flows.serving.state import MARK, Process, Up, prefect_home, state_path
+from skewbench.storage.location import lake_folder
 from skewbench.vocabulary.errors import InputError, RunError
 
 _DATABASES = ("postgresql+asyncpg", "sqlite+aiosqlite")
@@ -91,7 +91,7 @@ def check_database(url: str | None) -> None:
 
 def place_of(lake: str) -> str:
     """A lake's URL, or its folder from the root: the server runs in a folder of its own."""
-    return lake if "://" in lake else str(Path(lake).absolute())
+    return lake if "://" in lake else str(lake_folder(lake))
 
 
 def address(host: str, port: int) -> str:
