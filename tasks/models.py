@@ -13,8 +13,9 @@ from skewbench.eval.cpu_torchvision import define_missing_operators
 from skewbench.tasks.experiment import ModelSpec
 from skewbench.tasks.families.contract import Family
 from skewbench.tasks.families.registry import families
-from skewbench.tasks.model_files import check_files
+from skewbench.tasks.model_files import check_files, deciding_files
 from skewbench.vocabulary.errors import InputError, RunError
+from skewbench.vocabulary.user_paths import user_path
 
 BUNDLED = {"shapes-xl": Path(__file__).parent / "shapes_xl" / "weights"}
 """Folders of the models that come with the package, in the layout of a hub repository."""
@@ -49,7 +50,7 @@ def resolve_model(spec: ModelSpec, download: bool = False) -> ModelSource:
         InputError: No such model, or one of another pipeline class.
     """
     if folder := check_model(spec):
-        return ModelSource(spec, folder.absolute(), _digest_of_files(folder))
+        return ModelSource(spec, folder.absolute(), _digest_of_files(spec, folder))
     snapshot = Path(_hub_snapshot(spec, download))
     family = _family(spec, snapshot)
     if download:
@@ -67,7 +68,7 @@ def check_model(spec: ModelSpec) -> Path | None:
         InputError: No such model, or one of a class that no family runs: its folder may load as another class, and
             fail at each image.
     """
-    folder = BUNDLED.get(spec.id, Path(spec.id))
+    folder = BUNDLED.get(spec.id) or user_path(spec.id, "model.id")
     if (folder / "model_index.json").is_file():
         check_files(spec, folder, _family(spec, folder))
         return folder
@@ -75,11 +76,21 @@ def check_model(spec: ModelSpec) -> Path | None:
         raise InputError(f"model.id {spec.id!r}: its weights are missing from this installation ({folder})")
     if folder.is_dir():
         raise InputError(f"model.id {spec.id!r}: not a diffusers model: this folder has no model_index.json")
-    if spec.id.count("/") != 1 or spec.id.startswith((".", "/", "~")):
+    if not is_hub_id(spec.id):
         raise InputError(
             f"model.id {spec.id!r}: not a model; use {', '.join(BUNDLED)}, a hub id (owner/name) or a folder"
         )
     return None
+
+
+def is_hub_id(model: str) -> bool:
+    """Return whether a model's id may be one of the hub, `owner/name`, by its form."""
+    return model.count("/") == 1 and not model.startswith((".", "/", "~"))
+
+
+def model_address(model: str) -> str:
+    """Return what diffusers loads a model by: its hub id, or the path of its folder."""
+    return model if is_hub_id(model) else str(BUNDLED.get(model) or user_path(model, "model.id"))
 
 
 def check_source(source: ModelSource) -> None:
@@ -90,7 +101,7 @@ def check_source(source: ModelSource) -> None:
     if source.folder.name == source.revision:
         return
     folder = BUNDLED.get(source.spec.id, source.folder)
-    found = _digest_of_files(folder) if folder.is_dir() else "none"
+    found = _digest_of_files(source.spec, folder) if folder.is_dir() else "none"
     if found != source.revision:
         raise RunError(
             f"{socket.gethostname()} has a different {source.spec.id} than the driver: the digest of its files in "
@@ -117,14 +128,19 @@ def load_pipeline(source: ModelSource, device: str) -> Any:
 def _folder_here(source: ModelSource) -> Path:
     """The model's folder on this machine. A cluster's node fetches a hub model itself, at the driver's revision."""
     folder = BUNDLED.get(source.spec.id, source.folder)
-    if folder.is_dir() or source.spec.id.count("/") != 1 or Path(source.spec.id).is_absolute():
+    if folder.is_dir() or not is_hub_id(source.spec.id):
         return folder
     return Path(_hub_snapshot(source.spec.model_copy(update={"revision": source.revision}), download=True))
 
 
 def image_size(source: ModelSource, width: int | None, height: int | None) -> tuple[int, int]:
     """Return width and height in pixels: the requested size, or the model's native one from its configuration."""
-    native = family_of_source(source).native_size(partial(part_config, source))
+    if width and height:
+        return width, height
+    try:
+        native = family_of_source(source).native_size(partial(part_config, source))
+    except InputError as error:
+        raise InputError(f"model.id {source.spec.id!r}: {error}") from None
     return width or native[0], height or native[1]
 
 
@@ -166,9 +182,9 @@ def part_config(source: ModelSource, part: str) -> dict[str, Any]:
         raise InputError(f"model.id {source.spec.id!r}: {path} cannot be read: {error}") from None
 
 
-def _digest_of_files(folder: Path) -> str:
+def _digest_of_files(spec: ModelSpec, folder: Path) -> str:
     whole = sha256()
-    for path in sorted(p for p in folder.rglob("*") if p.suffix in {".json", ".txt", ".safetensors"}):
+    for path in deciding_files(spec, folder, _family(spec, folder)):
         whole.update(f"{path.relative_to(folder).as_posix()}\0{path.stat().st_size}\0".encode())
         with path.open("rb") as file:
             while block := file.read(1 << 24):
