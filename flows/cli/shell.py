@@ -33,6 +33,9 @@ def run_sql(
         bool,
         typer.Option("--script", help="Print the session as SQL for `.read` in DuckDB's shell."),
     ] = False,
+    time_limit: Annotated[
+        float, typer.Option("--time-limit", min=0.0, metavar="SECONDS", help="Stop a statement after this; 0: never.")
+    ] = 300.0,
     format: Format = "table",
 ) -> None:
     """Query the lake in SQL (DuckDB, read-only).
@@ -48,11 +51,11 @@ def run_sql(
     _tell_reader(lake)
     with sql.connect(lake) as connection:
         if statement is not None:
-            print_rows(_rows(connection, statement), format)
+            print_rows(_rows(connection, statement, time_limit), format)
             return
         for typed in _statements():
             try:
-                print_rows(_rows(connection, typed), format)
+                print_rows(_rows(connection, typed, time_limit), format)
             except InputError as error:
                 if not sys.stdin.isatty():
                     raise
@@ -68,11 +71,11 @@ def _tell_reader(lake: str) -> None:
         typer.echo(f"{lake} is read through {'DuckDB extension httpfs' if way == 'httpfs' else way}", err=True)
 
 
-def _rows(connection: "duckdb.DuckDBPyConnection", statement: str) -> "pl.DataFrame":
+def _rows(connection: "duckdb.DuckDBPyConnection", statement: str, time_limit: float) -> "pl.DataFrame":
     from skewbench import sql
 
     try:
-        return sql.select(connection, statement)
+        return sql.select(connection, statement, time_limit)
     except ValueError as error:
         raise InputError(" ".join(str(error).split())) from None
 

@@ -116,3 +116,31 @@ def test_a_mistake_in_sql_is_told_with_its_place(lake: Path) -> None:
         sql.select(sql.connect(lake), "SELECT metrik FROM scores")
     with pytest.raises(ValueError, match="syntax error"):
         sql.select(sql.connect(lake), "SELEC 1")
+
+
+@pytest.mark.parametrize(
+    ("text", "row"),
+    [
+        ("SELECT INTERVAL 1 DAY AS a", ("1 day",)),
+        ('SELECT [INTERVAL 1 MONTH] AS a, 2 AS "x""y";', ("[1 month]", 2)),
+        ("SELECT 1 AS a, INTERVAL 2 DAY AS a -- twice", (1, "2 days")),
+        ("SELECT union_value(k := 1) AS a, '101'::BIT AS b, 12::BIGNUM AS c", ("1", "101", "12")),
+        ("SELECT DATE 'infinity' AS a, 1 AS b", ("infinity", 1)),
+        ("SELECT TIMESTAMP '-infinity' AS a, NULL::DATE AS b", ("-infinity", None)),
+        ("SET VARIABLE hours = 3; SELECT getvariable('hours')::INT * INTERVAL 1 HOUR AS a", ("03:00:00",)),
+    ],
+)
+def test_values_that_no_frame_holds_are_texts(lake: Path, text: str, row: tuple[object, ...]) -> None:
+    assert sql.select(sql.connect(lake), text).rows() == [row]
+
+
+def test_answers_are_bounded(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In time, while they are computed or read, and in size. The connection works on."""
+    connection = sql.connect(lake)
+    for statement in ("SELECT sum(range) FROM range(100_000_000_000)", "FROM range(100_000_000_000)"):
+        with pytest.raises(ValueError, match=r"the statement was stopped after 0\.2 s"):
+            sql.select(connection, statement, time_limit=0.2)
+    monkeypatch.setattr("skewbench.sql.answer.LARGEST", 10_000_000)
+    with pytest.raises(ValueError, match=r"the answer has more than 0\.01 GB; add LIMIT"):
+        sql.select(connection, "FROM range(100_000_000_000)")
+    assert sql.select(connection, "SELECT 1 AS a", time_limit=60).rows() == [(1,)]
