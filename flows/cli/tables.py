@@ -60,6 +60,8 @@ def print_rows(rows: "pl.DataFrame", format: str, shared_once: bool = False) -> 
     `shared_once`: in a table, what all rows share stands once above it, and empty columns are left out: named queries
     have more columns than terminals.
     """
+    if format != "table" and isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")  # programs read it, whatever the terminal shows
     if format == "csv":
         typer.echo(_flat(rows).write_csv(), nl=False)
     elif format == "json":

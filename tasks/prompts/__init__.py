@@ -11,6 +11,7 @@ from skewbench.tasks.prompts.prompt import Prompt
 from skewbench.tasks.prompts.scenes import scene_captions
 from skewbench.tasks.prompts.tables import from_table, read_file, read_table
 from skewbench.vocabulary.errors import InputError
+from skewbench.vocabulary.texts import is_unicode
 from skewbench.vocabulary.user_paths import user_path
 
 __all__ = ["Prompt", "load_prompts"]
@@ -22,6 +23,8 @@ def load_prompts(spec: PromptSpec) -> list[Prompt]:
     """The prompts of an experiment, in order, each once. Raises `InputError`."""
     once: dict[str, Prompt] = {}
     for prompt in _SOURCES[spec.source](spec):
+        if not is_unicode(f"{prompt.id}{prompt.text}{prompt.category}{prompt.challenge}"):
+            raise InputError(f"prompts: {prompt.text[:80]!a} has half of a surrogate pair, which is no text")
         once.setdefault(prompt.id, prompt)
     found = list(once.values())
     where = spec.path or spec.dataset or spec.source
