@@ -19,7 +19,6 @@ from skewbench.vocabulary.user_paths import user_path
 
 BUNDLED = {"shapes-xl": Path(__file__).parent / "shapes_xl" / "weights"}
 """Folders of the models that come with the package, in the layout of a hub repository."""
-_HUB_FILES = ["*.json", "*.txt", "**/*.json", "**/*.txt"]
 
 
 class ModelNotHereError(InputError):
@@ -182,6 +181,26 @@ def part_config(source: ModelSource, part: str) -> dict[str, Any]:
         raise InputError(f"model.id {source.spec.id!r}: {path} cannot be read: {error}") from None
 
 
+def _fetch(spec: ModelSpec) -> Path:
+    """Download what diffusers loads of a hub model, and no more, after a look at its pipeline class.
+
+    diffusers chooses the files: those of the variant, or without one for a part that does not have it, shards included.
+    """
+    from huggingface_hub import hf_hub_download
+
+    index = Path(hf_hub_download(spec.id, "model_index.json", revision=spec.revision))
+    left_out = dict.fromkeys(_family(spec, index.parent).left_out(index.parent))
+    define_missing_operators()
+    from diffusers import DiffusionPipeline
+
+    # the index's commit, not its branch, which may move meanwhile
+    return Path(
+        DiffusionPipeline.download(
+            spec.id, revision=index.parent.name, variant=spec.variant, use_safetensors=True, **left_out
+        )
+    )
+
+
 def _digest_of_files(spec: ModelSpec, folder: Path) -> str:
     whole = sha256()
     for path in deciding_files(spec, folder, _family(spec, folder)):
@@ -193,22 +212,17 @@ def _digest_of_files(spec: ModelSpec, folder: Path) -> str:
 
 
 def _hub_snapshot(spec: ModelSpec, download: bool) -> str:
+    """The folder of a hub model's files here, named by its commit. Raises `ModelNotHereError`."""
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
-    weights = f"**/*.{spec.variant}.safetensors" if spec.variant else "**/*.safetensors"
     offline = not download or os.environ.get("HF_HUB_OFFLINE", "0") not in {"", "0"}
     try:
-        return str(
-            snapshot_download(
-                spec.id,
-                revision=spec.revision,
-                allow_patterns=[*_HUB_FILES, weights],
-                local_files_only=offline,
-            )
-        )
-    except (LocalEntryNotFoundError, RepositoryNotFoundError, HfHubHTTPError, OSError) as error:
-        why = "not on this machine" if offline else f"{type(error).__name__}"
+        if offline:
+            return str(snapshot_download(spec.id, revision=spec.revision, local_files_only=True))
+        return str(_fetch(spec))
+    except (HfHubHTTPError, HFValidationError, OSError) as error:  # among them that nothing is here, or no safetensors
+        why = "not on this machine" if offline else f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         raise ModelNotHereError(
             f"model.id {spec.id!r}: {why}; download it with `hf download {spec.id}`, or use a local folder"
         ) from None

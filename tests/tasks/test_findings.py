@@ -1,5 +1,6 @@
 """Findings of a report: adjusted for all that were looked at, and from ten prompts or more."""
 
+import re
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
@@ -27,6 +28,10 @@ def test_seeds_are_no_prompts(tmp_path: Path) -> None:
     assert _found(tmp_path / "few", Lake(prompts=9, seeds=8, images=False)).stated == 0
     many = _found(tmp_path / "many", Lake(prompts=40, seeds=8, images=False))
     assert 0 < many.stated < many.candidates
+    for sentence in (sentence for group in many.groups for sentence in group.sentences):
+        low, high = re.search(r"\[(.+?),\xa0(.+?)\]", sentence).groups()  # type: ignore[union-attr]
+        assert low[0] == high[0], sentence  # the same sign
+        assert "n\xa0=\xa0" in sentence
 
 
 def _stated(monkeypatch: pytest.MonkeyPatch, *rows: tuple[float, float, float, int]) -> tuple[str, ...]:
