@@ -131,7 +131,11 @@ def _distinct(names: list[str]) -> list[str]:
 def _as_duckdbs(message: str) -> duckdb.Error:
     """The error of DuckDB that Arrow passed on as text."""
     kind = message.partition(" Error: ")[0]
-    known = {"IO": duckdb.IOException, "Invalid Input": duckdb.InvalidInputException, "INTERRUPT": _INTERRUPTED}
+    known: dict[str, type[duckdb.Error]] = {
+        "IO": duckdb.IOException,
+        "Invalid Input": duckdb.InvalidInputException,
+        "INTERRUPT": _INTERRUPTED,
+    }
     if " Error: " not in message:  # what the Parquet reader throws has no class of its own
         return duckdb.Error(message)
     return known.get(kind, duckdb.ProgrammingError)(message)
@@ -145,7 +149,7 @@ def _is_shown(kind: DuckDBPyType, nested: bool = False) -> bool:
     if kind.id in ("list", "array", "map"):
         return all(_is_shown(child, True) for _, child in kind.children if isinstance(child, DuckDBPyType))
     if kind.id == "struct":
-        return all(name and _is_shown(child, True) for name, child in kind.children)
+        return all(name and isinstance(child, DuckDBPyType) and _is_shown(child, True) for name, child in kind.children)
     return kind.id in _PLAIN or (not nested and kind.id in _TIMES | _TIMES_WITH_ZONE)
 
 

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from skewbench.vocabulary.user_paths import user_path
+
 
 class LakeError(ValueError):
     """A lake or a run that cannot be read. The message is one line with the value and what exists instead."""
@@ -110,6 +112,11 @@ def _files(folder: Path, name: str) -> Iterator[str]:
             yield path
 
 
+def lake_folder(lake: str | Path) -> Path:
+    """Return the absolute path of a lake's folder, which need not exist. Raises `InputError` for what is no path."""
+    return user_path(lake, "lake").absolute()
+
+
 def locate(lake: str | Path) -> Location:
     """Locate a lake, to read it.
 
@@ -121,12 +128,13 @@ def locate(lake: str | Path) -> Location:
 
     Raises:
         LakeError: No such folder, an unsupported URL, or no credentials in the environment.
+        InputError: What no folder can be named.
     """
     if "://" in str(lake):
         from skewbench.storage.bucket import Bucket
 
         return Bucket(str(lake))
-    folder = Path(lake).expanduser().resolve()
+    folder = lake_folder(lake).resolve()
     if not folder.is_dir():
         raise LakeError(f"lake {str(lake)!r}: no such folder")
     return Folder(folder)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from skewbench.storage.location import Folder, LakeUnreachable, Location
+from skewbench.storage.location import Folder, LakeUnreachable, Location, lake_folder
 from skewbench.vocabulary.errors import InputError
 
 ABANDONED = 3600.0
@@ -218,15 +218,16 @@ def open_store(lake: str | Path) -> Store:
 
     Raises:
         LakeError: An unsupported URL, or no credentials in the environment.
-        InputError: The path is a file.
+        InputError: The path is a file, or what no folder can be named.
     """
     if "://" in str(lake):
         from skewbench.storage.bucket_store import BucketStore
 
         return BucketStore(str(lake))
-    if os.path.isfile(lake):
+    folder = lake_folder(lake)
+    if folder.is_file():
         raise InputError(f"lake {str(lake)!r}: {os.strerror(errno.ENOTDIR)}")
-    return LocalStore(lake)
+    return LocalStore(folder)
 
 
 def _parents_within(path: Path, root: Path) -> Iterator[Path]:

@@ -136,7 +136,7 @@ def _row(run: _Run, claim: Claim) -> Row:
         return row | {"measured_by": None, "verdict": "not applicable", "why": str(absent)}
     ours = {name: found.get(name) for name in ("ours", "low", "high", "n")}
     margin = _NO_HARM * (found["baseline_sd"] or 0.0) if claim.no_harm else None
-    prompts = run.prompts(row["measured_by"])
+    prompts = found.get("prompts") or run.prompts(row["measured_by"])
     verdict = judge(claim.sign, ours["low"], ours["high"], ours["n"], prompts, margin)
     measured = found.get("measured_by", row["measured_by"])
     return row | ours | {"measured_by": measured, "verdict": verdict, "why": _why(found, prompts, margin)}
@@ -235,7 +235,7 @@ def _against(run: _Run, claim: Claim, metric: str) -> Row:
 
 
 def _area(run: _Run, claim: Claim, metric: str) -> Row:
-    key = {"query": "pareto_front", "statistic": "share", "regime": "static - temperature"}
+    key = {"query": "pareto_front", "statistic": "added", "regime": "static - temperature"}
     families = {knob["family"] for knob in run.knobs}
     for family in ("static", "temperature"):
         if family not in families:

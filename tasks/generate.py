@@ -29,6 +29,7 @@ from skewbench.tasks.families.registry import family_of
 from skewbench.tasks.identity import versions
 from skewbench.tasks.plan import Sample, Shard
 from skewbench.tasks.setting import DEVICE_ERRORS, BrokenDeviceError, Setting
+from skewbench.vocabulary.texts import as_unicode
 
 Pixels = Float[np.ndarray, "n h w 3"]
 
@@ -210,7 +211,7 @@ def _judge(image: Float[np.ndarray, "h w 3"]) -> tuple[str, str | None]:
 
 
 def _failed_rows(setting: Setting, shard: Shard, batch: Sequence[Sample], reason: str) -> list[dict[str, Any]]:
-    return [_sample_row(setting, shard, sample, status="failed", reason=reason) for sample in batch]
+    return [_sample_row(setting, shard, sample, status="failed", reason=as_unicode(reason)) for sample in batch]
 
 
 def _ids(shard: Shard, sample: Sample) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from skewbench.tasks.models import ModelSource
 from skewbench.tasks.plan import Shard
 from skewbench.tasks.reference import Reference
 from skewbench.tasks.setting import Setting
+from skewbench.vocabulary.texts import as_unicode
 
 
 @dataclass(frozen=True)
@@ -98,4 +99,4 @@ class Needs:
 
 def format_error(error: BaseException) -> str:
     """An error in one line, without its traceback."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:500]
+    return as_unicode(f"{type(error).__name__}: {' '.join(str(error).split())}"[:500])

@@ -1,18 +1,42 @@
-"""Whether a model's folder holds what its family loads, found from names and first bytes; no weights are read."""
+"""The files of a model's folder that its family loads, and whether they are whole. No weights are read."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from skewbench.tasks.experiment import ModelSpec
 from skewbench.tasks.families.contract import Family
+from skewbench.tasks.safetensors_file import check_whole
 from skewbench.vocabulary.errors import InputError
 
-_WITHOUT_WEIGHTS = ("Tokenizer", "TokenizerFast", "Scheduler", "Processor", "Extractor")
+_TOKENIZER = ("Tokenizer", "TokenizerFast")
+_SCHEDULER = "Scheduler"
+_PREPROCESSOR = ("Processor", "Extractor")
 """How the names of classes end whose parts have no weights."""
-_POINTER = b"version https://git-lfs"
 _PICKLED = (".bin", ".ckpt", ".pt", ".pth")
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A part that `model_index.json` names."""
+
+    folder: Path
+    class_name: str
+
+    @property
+    def kind(self) -> Literal["weights", "tokenizer", "scheduler", "preprocessor"]:
+        if self.class_name.endswith(_TOKENIZER):
+            return "tokenizer"
+        if self.class_name.endswith(_SCHEDULER):
+            return "scheduler"
+        return "preprocessor" if self.class_name.endswith(_PREPROCESSOR) else "weights"
+
+    @property
+    def config(self) -> Path:
+        """The file of its settings."""
+        return self.folder / ("config.json" if self.kind == "weights" else f"{self.kind}_config.json")
 
 
 def check_files(spec: ModelSpec, folder: Path, family: Family) -> None:
@@ -24,18 +48,21 @@ def check_files(spec: ModelSpec, folder: Path, family: Family) -> None:
         family: The family that runs it.
 
     Raises:
-        InputError: A part is missing, its weights are missing, pickled, of another variant or a Git LFS pointer, or a
-            tokenizer of CLIP has no length.
+        InputError: A part or its configuration is missing or broken, its weights are missing, pickled, truncated, of
+            another variant or a Git LFS pointer, or a tokenizer of CLIP has no length.
     """
-    parts = _parts(folder)
-    faults = [f"{name} is missing" for name in family.parts if name not in parts or not (folder / name).is_dir()]
-    if faults:
-        raise InputError(f"model.id {spec.id!r}: {'; '.join(faults)}; {folder} is incomplete")
-    for name, kind in parts.items():
-        if kind.startswith("CLIPTokenizer") and name not in _left_out(family):
-            _check_length(spec, folder / name)
-    found = {part.name: _check_weights(spec, part) for part in _weighted(folder, family)}
-    if spec.variant and spec.variant not in found.values():
+    parts = {part.folder.name: part for part in _parts(folder, family)}
+    required = dict.fromkeys((*family.parts, *parts))
+    if missing := [name for name in required if name not in parts or not parts[name].folder.is_dir()]:
+        raise InputError(f"model.id {spec.id!r}: {' and '.join(missing)} missing; {folder} is incomplete")
+    variants = set()
+    for part in parts.values():
+        config = _config(spec, part)
+        if part.class_name.startswith("CLIPTokenizer"):
+            _check_length(spec, part, config)
+        if part.kind == "weights":
+            variants.add(_check_weights(spec, part.folder))
+    if spec.variant and spec.variant not in variants:
         raise InputError(
             f"model.id {spec.id!r}: no part has weights of the variant {spec.variant!r}; leave model.variant out"
         )
@@ -43,33 +70,54 @@ def check_files(spec: ModelSpec, folder: Path, family: Family) -> None:
 
 def weights_of(spec: ModelSpec, folder: Path, family: Family) -> list[Path]:
     """List the files of weights that will be loaded, of a folder that `check_files` lets pass."""
-    files = []
-    for part in _weighted(folder, family):
-        there = sorted(part.glob("*.safetensors"))
-        chosen = spec.variant if spec.variant in {_variant(path.name) for path in there} else ""
-        files += [path for path in there if _variant(path.name) == chosen]
-    return files
+    weighted = (part.folder for part in _parts(folder, family) if part.kind == "weights")
+    return [path for part in weighted for path in _chosen(spec, part)[1]]
 
 
-def _parts(folder: Path) -> dict[str, str]:
-    """The parts that the index names, with their classes."""
-    index = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
-    entries = {name: entry for name, entry in index.items() if isinstance(entry, list) and len(entry) == 2}
-    return {name: str(entry[1]) for name, entry in entries.items() if entry[1]}
+def deciding_files(spec: ModelSpec, folder: Path, family: Family) -> list[Path]:
+    """List the files that decide what a model generates, sorted; other files of its folder are not read.
+
+    Linked parts and linked files count like others. Of weights that come in several variants, those of the one that
+    is loaded count.
+    """
+    found = [folder / "model_index.json"]
+    for part in _parts(folder, family):
+        if not part.folder.is_dir():
+            continue
+        endings = {".json", ".txt", ".model", ".jinja"} if part.kind == "tokenizer" else {".json"}
+        found += [path for path in part.folder.iterdir() if path.suffix in endings and path.is_file()]
+        if part.kind == "weights":
+            found += _chosen(spec, part.folder)[1]
+    return sorted(found)
 
 
-def _left_out(family: Family) -> set[str]:
-    return {name for name, value in getattr(family, "loading", {}).items() if value is None}
+def _parts(folder: Path, family: Family) -> Iterator[_Part]:
+    """The parts that are loaded."""
+    index: Mapping[str, Any] = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
+    left_out = family.left_out(folder)
+    for name, entry in index.items():
+        if isinstance(entry, list) and len(entry) == 2 and entry[1] and name not in left_out:
+            yield _Part(folder / name, str(entry[1]))
 
 
-def _weighted(folder: Path, family: Family) -> list[Path]:
-    """The folders of the parts that have weights and are loaded."""
-    kinds = {name: kind for name, kind in _parts(folder).items() if name not in _left_out(family)}
-    return [
-        folder / name
-        for name, kind in kinds.items()
-        if not kind.startswith("CLIPTokenizer") and not kind.endswith(_WITHOUT_WEIGHTS) and (folder / name).is_dir()
-    ]
+def _config(spec: ModelSpec, part: _Part) -> Mapping[str, Any]:
+    """The part's settings. Raises `InputError` where they cannot be read."""
+    path = part.config
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"model.id {spec.id!r}: {path} cannot be read: {error}") from None
+    if not isinstance(content, dict):
+        raise InputError(f"model.id {spec.id!r}: {path} holds no settings")
+    return content
+
+
+def _chosen(spec: ModelSpec, part: Path) -> tuple[str, list[Path]]:
+    """The variant of the weights that is loaded, and its files; no files: there is none that can be loaded."""
+    weights = sorted(path for path in part.glob("*.safetensors") if path.is_file())
+    wanted = spec.variant or ""
+    variant = wanted if any(_variant(path.name) == wanted for path in weights) else ""
+    return variant, [path for path in weights if _variant(path.name) == variant]
 
 
 def _check_weights(spec: ModelSpec, part: Path) -> str:
@@ -84,17 +132,14 @@ def _check_weights(spec: ModelSpec, part: Path) -> str:
                 "again with safe_serialization=True"
             )
         raise InputError(f"{where} has no weights (*.safetensors) in {part}")
-    for path in weights:
-        with path.open("rb") as file:
-            if file.read(len(_POINTER)) == _POINTER:
-                raise InputError(f"{where}: {path.name} is a Git LFS pointer, not the weights; run `git lfs pull`")
-    variants = {_variant(path.name) for path in weights}
-    chosen = spec.variant if spec.variant in variants else ""
-    if chosen not in variants:
-        names = ", ".join(repr(variant) for variant in sorted(variants))
+    variant, chosen = _chosen(spec, part)
+    if not chosen:
+        names = ", ".join(sorted({repr(_variant(path.name)) for path in weights}))
         raise InputError(f"{where} has weights of the variant {names} only; set model.variant")
-    _check_shards(where, part, chosen)
-    return str(chosen)
+    for path in chosen:
+        check_whole(where, path)
+    _check_shards(where, part, variant)
+    return variant
 
 
 def _variant(name: str) -> str:
@@ -106,21 +151,19 @@ def _variant(name: str) -> str:
 def _check_shards(where: str, part: Path, variant: str) -> None:
     """Raise `InputError` if an index names a file that is not there."""
     for path in part.glob(f"*.safetensors.index.{variant}.json" if variant else "*.safetensors.index.json"):
-        index: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        missing = sorted(name for name in set(index["weight_map"].values()) if not (part / name).is_file())
-        if missing:
+        try:
+            names = set(json.loads(path.read_text(encoding="utf-8"))["weight_map"].values())
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise InputError(f"{where}: {path.name} cannot be read: {type(error).__name__}: {error}") from None
+        if missing := sorted(name for name in names if not (part / str(name)).is_file()):
             raise InputError(f"{where}: {missing[0]} is missing, which {path.name} names")
 
 
-def _check_length(spec: ModelSpec, part: Path) -> None:
+def _check_length(spec: ModelSpec, part: _Part, config: Mapping[str, Any]) -> None:
     """Raise `InputError` if a tokenizer does not say how many tokens its model reads: prompts are padded to that."""
-    path = part / "tokenizer_config.json"
-    try:
-        length = json.loads(path.read_text(encoding="utf-8")).get("model_max_length")
-    except (OSError, ValueError) as error:
-        raise InputError(f"model.id {spec.id!r}: {path} cannot be read: {error}") from None
+    length = config.get("model_max_length")
     if not isinstance(length, int) or not 0 < length < 1 << 20:
         raise InputError(
-            f"model.id {spec.id!r}: {path} has no model_max_length ({length!r}); set the number of tokens that the "
-            "text encoder reads, such as 77"
+            f"model.id {spec.id!r}: {part.config} has no model_max_length ({length!r}); set the number "
+            "of tokens that the text encoder reads, such as 77"
         )

@@ -13,13 +13,13 @@ from skewbench.eval.cpu_torchvision import define_missing_operators
 from skewbench.tasks.experiment import ModelSpec
 from skewbench.tasks.families.contract import Family
 from skewbench.tasks.families.registry import families
-from skewbench.tasks.model_files import check_files
+from skewbench.tasks.model_files import check_files, deciding_files
 from skewbench.vocabulary.errors import InputError, RunError
+from skewbench.vocabulary.user_paths import user_path
 
 BUNDLED_MODELS = Path(__file__).parent / "bundled"
 BUNDLED = {"shapes-xl": BUNDLED_MODELS / "shapes_xl" / "weights"}
 """Folders of the models that come with the package, in the layout of a hub repository."""
-_HUB_FILES = ["*.json", "*.txt", "**/*.json", "**/*.txt"]
 
 
 class ModelNotHereError(InputError):
@@ -50,7 +50,7 @@ def resolve_model(spec: ModelSpec, download: bool = False) -> ModelSource:
         InputError: No such model, or one of another pipeline class.
     """
     if folder := check_model(spec):
-        return ModelSource(spec, folder.absolute(), _digest_of_files(folder))
+        return ModelSource(spec, folder.absolute(), _digest_of_files(spec, folder))
     snapshot = Path(_hub_snapshot(spec, download))
     family = _family(spec, snapshot)
     if download:
@@ -68,7 +68,7 @@ def check_model(spec: ModelSpec) -> Path | None:
         InputError: No such model, or one of a class that no family runs: its folder may load as another class, and
             fail at each image.
     """
-    folder = BUNDLED.get(spec.id, Path(spec.id))
+    folder = BUNDLED.get(spec.id) or user_path(spec.id, "model.id")
     if (folder / "model_index.json").is_file():
         check_files(spec, folder, _family(spec, folder))
         return folder
@@ -76,11 +76,21 @@ def check_model(spec: ModelSpec) -> Path | None:
         raise InputError(f"model.id {spec.id!r}: its weights are missing from this installation ({folder})")
     if folder.is_dir():
         raise InputError(f"model.id {spec.id!r}: not a diffusers model: this folder has no model_index.json")
-    if spec.id.count("/") != 1 or spec.id.startswith((".", "/", "~")):
+    if not is_hub_id(spec.id):
         raise InputError(
             f"model.id {spec.id!r}: not a model; use {', '.join(BUNDLED)}, a hub id (owner/name) or a folder"
         )
     return None
+
+
+def is_hub_id(model: str) -> bool:
+    """Return whether a model's id may be one of the hub, `owner/name`, by its form."""
+    return model.count("/") == 1 and not model.startswith((".", "/", "~"))
+
+
+def model_address(model: str) -> str:
+    """Return what diffusers loads a model by: its hub id, or the path of its folder."""
+    return model if is_hub_id(model) else str(BUNDLED.get(model) or user_path(model, "model.id"))
 
 
 def check_source(source: ModelSource) -> None:
@@ -91,7 +101,7 @@ def check_source(source: ModelSource) -> None:
     if source.folder.name == source.revision:
         return
     folder = BUNDLED.get(source.spec.id, source.folder)
-    found = _digest_of_files(folder) if folder.is_dir() else "none"
+    found = _digest_of_files(source.spec, folder) if folder.is_dir() else "none"
     if found != source.revision:
         raise RunError(
             f"{socket.gethostname()} has a different {source.spec.id} than the driver: the digest of its files in "
@@ -118,14 +128,19 @@ def load_pipeline(source: ModelSource, device: str) -> Any:
 def _folder_here(source: ModelSource) -> Path:
     """The model's folder on this machine. A cluster's node fetches a hub model itself, at the driver's revision."""
     folder = BUNDLED.get(source.spec.id, source.folder)
-    if folder.is_dir() or source.spec.id.count("/") != 1 or Path(source.spec.id).is_absolute():
+    if folder.is_dir() or not is_hub_id(source.spec.id):
         return folder
     return Path(_hub_snapshot(source.spec.model_copy(update={"revision": source.revision}), download=True))
 
 
 def image_size(source: ModelSource, width: int | None, height: int | None) -> tuple[int, int]:
     """Return width and height in pixels: the requested size, or the model's native one from its configuration."""
-    native = family_of_source(source).native_size(partial(part_config, source))
+    if width and height:
+        return width, height
+    try:
+        native = family_of_source(source).native_size(partial(part_config, source))
+    except InputError as error:
+        raise InputError(f"model.id {source.spec.id!r}: {error}") from None
     return width or native[0], height or native[1]
 
 
@@ -167,9 +182,29 @@ def part_config(source: ModelSource, part: str) -> dict[str, Any]:
         raise InputError(f"model.id {source.spec.id!r}: {path} cannot be read: {error}") from None
 
 
-def _digest_of_files(folder: Path) -> str:
+def _fetch(spec: ModelSpec) -> Path:
+    """Download what diffusers loads of a hub model, and no more, after a look at its pipeline class.
+
+    diffusers chooses the files: those of the variant, or without one for a part that does not have it, shards included.
+    """
+    from huggingface_hub import hf_hub_download
+
+    index = Path(hf_hub_download(spec.id, "model_index.json", revision=spec.revision))
+    left_out = dict.fromkeys(_family(spec, index.parent).left_out(index.parent))
+    define_missing_operators()
+    from diffusers import DiffusionPipeline
+
+    # the index's commit, not its branch, which may move meanwhile
+    return Path(
+        DiffusionPipeline.download(
+            spec.id, revision=index.parent.name, variant=spec.variant, use_safetensors=True, **left_out
+        )
+    )
+
+
+def _digest_of_files(spec: ModelSpec, folder: Path) -> str:
     whole = sha256()
-    for path in sorted(p for p in folder.rglob("*") if p.suffix in {".json", ".txt", ".safetensors"}):
+    for path in deciding_files(spec, folder, _family(spec, folder)):
         whole.update(f"{path.relative_to(folder).as_posix()}\0{path.stat().st_size}\0".encode())
         with path.open("rb") as file:
             while block := file.read(1 << 24):
@@ -178,22 +213,17 @@ def _digest_of_files(folder: Path) -> str:
 
 
 def _hub_snapshot(spec: ModelSpec, download: bool) -> str:
+    """The folder of a hub model's files here, named by its commit. Raises `ModelNotHereError`."""
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
-    weights = f"**/*.{spec.variant}.safetensors" if spec.variant else "**/*.safetensors"
     offline = not download or os.environ.get("HF_HUB_OFFLINE", "0") not in {"", "0"}
     try:
-        return str(
-            snapshot_download(
-                spec.id,
-                revision=spec.revision,
-                allow_patterns=[*_HUB_FILES, weights],
-                local_files_only=offline,
-            )
-        )
-    except (LocalEntryNotFoundError, RepositoryNotFoundError, HfHubHTTPError, OSError) as error:
-        why = "not on this machine" if offline else f"{type(error).__name__}"
+        if offline:
+            return str(snapshot_download(spec.id, revision=spec.revision, local_files_only=True))
+        return str(_fetch(spec))
+    except (HfHubHTTPError, HFValidationError, OSError) as error:  # among them that nothing is here, or no safetensors
+        why = "not on this machine" if offline else f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         raise ModelNotHereError(
             f"model.id {spec.id!r}: {why}; download it with `hf download {spec.id}`, or use a local folder"
         ) from None

@@ -1,7 +1,9 @@
 """What a cell's images are compared with as a set: a folder of images, or the baseline of another run of the lake."""
 
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
@@ -10,13 +12,16 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from skewbench.eval.scoring.images import CorruptImage, decode
+from skewbench.eval.scoring.real_images import is_image, read_real
 from skewbench.storage.footers import check_footers, largest_image
 from skewbench.storage.manifest import find_run
 from skewbench.storage.parts import read_part
 from skewbench.storage.png import is_png
 from skewbench.storage.records import Part
 from skewbench.storage.store import Store
-from skewbench.vocabulary.errors import InputError
+from skewbench.tasks.user_folders import files_below
+from skewbench.vocabulary.errors import InputError, RunError
+from skewbench.vocabulary.user_paths import user_path
 
 _AT_ONCE = 64
 NONE = "no reference; set `reference:` or `skewbench score --reference` to a folder of images or a run"
@@ -24,7 +29,7 @@ NONE = "no reference; set `reference:` or `skewbench score --reference` to a fol
 
 @dataclass(frozen=True)
 class Reference:
-    """A set of images. `name`: for people; `key`: a digest of what is in it."""
+    """A set of images. `name`: for people; `key`: a digest of what is in it, of a folder of its images' contents."""
 
     name: str
     key: str
@@ -41,13 +46,10 @@ def find_reference(store: Store, given: str) -> Reference:
         given: A folder, or the id of a run or its beginning; of a run, the baseline's images, else those of all cells.
 
     Raises:
-        InputError: Neither a folder with files nor a run.
+        InputError: Neither a folder with images nor a run, or an image whose brightness is unknown.
     """
-    if (folder := Path(given)).is_dir():
-        listing = [f"{file.relative_to(folder)}\0{file.stat().st_size}" for file in _files(folder)]
-        if not listing:
-            raise InputError(f"reference {given!r}: no files in this folder")
-        return Reference(folder.name, sha256("\n".join(listing).encode()).hexdigest()[:8], str(folder.absolute()))
+    if (folder := user_path(given, "reference")).is_dir():
+        return Reference(folder.name, _key_of(folder), str(folder.absolute()))
     try:
         run = find_run(store, given)
     except InputError as error:
@@ -64,17 +66,34 @@ def check_reference(store: Store, given: str | None, name: str) -> None:
 
 
 def images_of(store: Store, reference: Reference) -> Iterator[np.ndarray]:
-    """Yield the images of a reference. Files that are not readable images are left out."""
-    stored = (
-        (Path(file).read_bytes() for file in _files(Path(reference.folder)))
-        if reference.folder
-        else stored_images(store, reference.parts, reference.cell)
-    )
-    for content in stored:
+    """Yield the images of a reference. Files of a folder that are no images, and broken images of a run, are left out.
+
+    Raises:
+        RunError: The folder has other images than when the driver looked, or a broken image.
+    """
+    if reference.folder:
+        yield from _images_in(Path(reference.folder), reference.key)
+        return
+    for content in stored_images(store, reference.parts, reference.cell):
         try:
             yield decode(content)
         except CorruptImage:
             continue
+
+
+def _images_in(folder: Path, key: str) -> Iterator[np.ndarray]:
+    try:
+        found = _key_of(folder)
+    except InputError as error:
+        found = str(error)
+    if found != key:
+        raise RunError(f"{socket.gethostname()} has other images in {folder} than the driver: {found}, not {key}")
+    for file in files_below(folder):
+        if _digest(file):
+            try:
+                yield read_real(file.read_bytes())
+            except CorruptImage as error:
+                raise RunError(f"reference: {file} is a broken image: {error}") from None
 
 
 def stored_images(store: Store, parts: tuple[Part, ...], cell: str | None) -> Iterator[bytes]:
@@ -99,5 +118,28 @@ def stored_images(store: Store, parts: tuple[Part, ...], cell: str | None) -> It
                             yield row["image"]["bytes"]
 
 
-def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+def _key_of(folder: Path) -> str:
+    """Digest the contents of a folder's images, whatever their names. Raises `InputError` where there are none."""
+    try:
+        found = sorted(filter(None, map(_digest, files_below(folder))))
+    except OSError as error:
+        raise InputError(f"reference {str(folder)!r}: {error}") from None
+    if not found:
+        raise InputError(f"reference {str(folder)!r}: no images in this folder")
+    return sha256("\n".join(found).encode()).hexdigest()[:8]
+
+
+def _digest(file: Path) -> str:
+    """Digest an image's content; empty: no image. Raises `InputError` for an image whose brightness is unknown."""
+    about = file.stat()
+    return _digest_of_version(file, about.st_ino, about.st_size, about.st_mtime_ns)
+
+
+@cache
+def _digest_of_version(file: Path, _inode: int, _size: int, _changed: int) -> str:
+    """Read a file once in a process, unless it changes: a run asks for its reference several times."""
+    content = file.read_bytes()
+    try:
+        return sha256(content).hexdigest() if is_image(content) else ""
+    except CorruptImage as error:
+        raise InputError(f"reference: {file}: {error}") from None

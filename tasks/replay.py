@@ -6,7 +6,7 @@ from typing import Any
 from skewbench.eval.cpu_torchvision import SCRIPT, torchvision_is_mismatched
 from skewbench.tasks.experiment import Cell, Experiment
 from skewbench.tasks.families.contract import Family, Request
-from skewbench.tasks.models import BUNDLED
+from skewbench.tasks.models import is_hub_id, model_address
 
 _SCRIPT = """\
 # {cell}, prompt {prompt_id!r}, seed {seed} of run {run_id!r}
@@ -39,10 +39,10 @@ def replay_script(sample: dict[str, Any], experiment: Experiment, run_id: str, f
     """
     cell = next(cell for cell in experiment.cells if cell.name == sample["cell"])
     imports, image = _drawn(cell, family, sample["steps"], experiment.generation.attention_kernel)
-    model = str(BUNDLED.get(sample["model"], sample["model"]))
+    model = model_address(sample["model"])
     size = (sample["width"], sample["height"])
     request = Request([sample["prompt"]], [sample["noise_seed"]], sample["steps"], sample["guidance"], size)
-    revision = sample["revision"] if model.count("/") == 1 else None
+    revision = sample["revision"] if is_hub_id(model) else None
     given = {"revision": revision, "variant": experiment.model.variant}
     options = {name: repr(value) for name, value in given.items() if value}
     return _SCRIPT.format(

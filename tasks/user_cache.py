@@ -1,9 +1,10 @@
 """Files that take seconds to make, kept for the next process: written whole, and never needed."""
 
-import os
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+from skewbench.vocabulary.user_paths import folder_from_environment
 
 CACHE = "SKEWBENCH_CACHE"
 """Environment variable: the folder; by default `~/.cache/skewbench`."""
@@ -36,4 +37,4 @@ def write(name: str, text: str) -> None:
 
 
 def _folder() -> Path:
-    return Path(os.environ.get(CACHE) or Path.home() / ".cache" / "skewbench")
+    return folder_from_environment(CACHE, ".cache", "skewbench")

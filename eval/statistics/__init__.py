@@ -4,7 +4,7 @@ from skewbench.eval.statistics.bootstrap import Interval, interval, mean_draws, 
 from skewbench.eval.statistics.equivalence import equivalence
 from skewbench.eval.statistics.history import against_history
 from skewbench.eval.statistics.interleaved import in_turns
-from skewbench.eval.statistics.multiple import benjamini_hochberg
+from skewbench.eval.statistics.multiple import benjamini_hochberg, p_of_interval
 from skewbench.eval.statistics.paired import PairedChange, paired_change
 from skewbench.eval.statistics.pareto import dominated_area, on_front
 from skewbench.eval.statistics.selection import worst_draws, worst_mean
@@ -27,6 +27,7 @@ __all__ = [
     "mean_draws",
     "median_draws",
     "on_front",
+    "p_of_interval",
     "paired_change",
     "resample",
     "sign_flip",

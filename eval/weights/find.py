@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from skewbench.eval.weights.catalogue import PACKAGES, WEIGHTS, Weights
+from skewbench.vocabulary.user_paths import folder_from_environment, user_path
 
 FOLDER = "SKEWBENCH_WEIGHTS"
 """Environment variable: the folder that holds a folder for each set of weights."""
@@ -22,7 +23,7 @@ class BadWeights(ValueError):
 
 def folder() -> Path:
     """Return the folder into which `get` downloads weights, each set into a folder of its own name."""
-    return Path(os.environ.get(FOLDER) or Path.home() / ".cache" / "skewbench" / "weights")
+    return folder_from_environment(FOLDER, ".cache", "skewbench", "weights")
 
 
 def find(name: str) -> Path | None:
@@ -38,9 +39,9 @@ def find(name: str) -> Path | None:
         The file, or the folder if the weights have several files; None if they are not on this machine.
     """
     weights = WEIGHTS[name]
-    named = os.environ.get(weights.variable)
-    if named is not None:
-        return Path(named) if Path(named).exists() else None
+    if named := os.environ.get(weights.variable):
+        path = user_path(named, weights.variable)
+        return path if path.exists() else None
     own = folder() / name
     if all((own / file).is_file() for file in weights.files):
         return own if len(weights.files) > 1 else own / weights.files[0]
@@ -54,8 +55,7 @@ def _cached(weights: Weights) -> Path | None:
 
         found = try_to_load_from_cache(source.repository, file)
         return Path(found) if isinstance(found, str) else None
-    torch_home = Path(os.environ.get("TORCH_HOME") or Path.home() / ".cache" / "torch")
-    path = torch_home / "hub" / "checkpoints" / file
+    path = folder_from_environment("TORCH_HOME", ".cache", "torch") / "hub" / "checkpoints" / file
     return path if path.is_file() else None
 
 
@@ -79,8 +79,7 @@ def missing(needs: tuple[str, ...]) -> str | None:
 
 
 def _advice(weights: Weights) -> str:
-    named = os.environ.get(weights.variable)
-    if named is not None:
+    if named := os.environ.get(weights.variable):
         return f"{weights.variable} is {named!r}, and nothing is there"
     return f"weights {weights.name} are not on this machine; `skewbench weights get {weights.name}`"
 

@@ -1,5 +1,6 @@
 """The command `skewbench`."""
 
+import io
 import os
 import sys
 import warnings
@@ -11,6 +12,7 @@ from skewbench.flows.cli import doctor, lake, query, regressions, report, run, s
 from skewbench.flows.cli.tables import note
 from skewbench.storage.location import LakeError, LakeUnreachable, LakeWarning
 from skewbench.vocabulary.errors import InputError, RunError
+from skewbench.vocabulary.texts import is_unicode
 
 _QUIET = {
     "DO_NOT_TRACK": "1",
@@ -56,8 +58,10 @@ def main() -> None:
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     _bypass_proxies()
+    _escape_for_terminals()
     warnings.showwarning = _shown_as_notes
     try:
+        _check_arguments()
         app()
     except LakeUnreachable as error:
         _end(f"{error}; run the same command again to resume", 1)
@@ -67,6 +71,20 @@ def main() -> None:
         _end(str(error), 1)
     except OSError as error:  # a full disk, a folder that went away
         _end(f"{error}; fix this, then run the same command again to resume", 1)
+
+
+def _escape_for_terminals() -> None:
+    """Spell out characters that a terminal's encoding lacks: a table with one of them would end in a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _check_arguments() -> None:
+    """Raise `InputError` for an argument that is not UTF-8, such as a file's name of another encoding."""
+    for argument in sys.argv[1:]:
+        if not is_unicode(argument):
+            raise InputError(f"argument {argument!a}: is not UTF-8 text; rename the file, or give another text")
 
 
 def _bypass_proxies() -> None:

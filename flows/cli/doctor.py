@@ -12,7 +12,7 @@ from rich.console import Console
 
 from skewbench.flows.cli.options import AnyLake
 from skewbench.flows.cli.tables import console, folding
-from skewbench.storage.location import LakeError
+from skewbench.storage.location import LakeError, lake_folder
 from skewbench.vocabulary.errors import InputError
 
 _PACKAGES = ("skewbench", "torch", "diffusers", "transformers", "ray", "prefect", "duckdb", "polars", "pyarrow")
@@ -155,7 +155,7 @@ def _lake(lake: str) -> Finding:
 
     if "://" in lake:
         return _bucket(lake)
-    folder = Path(lake).absolute()
+    folder = lake_folder(lake)
     if not folder.exists():
         parent = _nearest(folder)
         if parent.is_dir() and os.access(parent, os.W_OK):
@@ -170,8 +170,9 @@ def _lake(lake: str) -> Finding:
 
 
 def _disk(lake: str) -> Finding:
-    lake = "." if "://" in lake else lake  # the disk of everything else: models, weights, objects that Ray spills
-    free = shutil.disk_usage(_nearest(Path(lake).absolute())).free
+    # beside a lake in a bucket: models, weights, and objects that Ray spills
+    folder = Path.cwd() if "://" in lake else lake_folder(lake)
+    free = shutil.disk_usage(_nearest(folder)).free
     return Finding(
         "disk", free > _SPACE_WANTED, f"{free / 1e9:.0f} GB free", "" if free > _SPACE_WANTED else "make room"
     )

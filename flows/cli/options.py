@@ -7,6 +7,7 @@ import typer
 
 from skewbench.flows.cli.tables import note
 from skewbench.tasks.ray_address import check_reachable
+from skewbench.vocabulary.user_paths import user_path
 
 
 def _check_lake(lake: str) -> str:
@@ -87,7 +88,7 @@ def note_local(ray_address: str) -> None:
 def _use_weights(folder: str | None) -> str | None:
     """Workers of a Ray that is started here inherit it; those of a cluster need the variable in their environment."""
     if folder:
-        os.environ["SKEWBENCH_WEIGHTS"] = os.path.abspath(folder)
+        os.environ["SKEWBENCH_WEIGHTS"] = str(user_path(folder, "--weights").absolute())
     return folder
 
 

@@ -9,6 +9,7 @@ import typer
 from skewbench.flows.cli.options import AnyRun, Lake
 from skewbench.flows.cli.tables import Format, console, folding, print_rows, warn
 from skewbench.vocabulary.errors import InputError, RunError
+from skewbench.vocabulary.user_paths import user_path
 
 if TYPE_CHECKING:
     import duckdb
@@ -69,6 +70,7 @@ def query(
         _describe(about)
         return
     if figure is not None:
+        figure = user_path(figure, "--figure")
         _check_figure(about, figure)
     given = dict(map(_setting, settings or []))
     store = open_store(lake)

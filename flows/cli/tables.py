@@ -82,6 +82,8 @@ def print_rows(rows: "pl.DataFrame", format: str, shared_once: bool = False) -> 
     Raises:
         InputError: Bytes for a terminal, or in a format of text.
     """
+    if format != "table" and isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")  # programs read it, whatever the terminal shows
     if format == "csv":
         typer.echo(_harmless(_flat(rows)).write_csv(), nl=False)
     elif format == "json":

@@ -5,6 +5,7 @@ from pathlib import Path
 from skewbench.flows.experiments.strict_yaml import read_yaml
 from skewbench.tasks.experiment import Experiment, parse_experiment
 from skewbench.vocabulary.errors import InputError
+from skewbench.vocabulary.user_paths import user_path
 
 _FOLDER = Path(__file__).parent
 
@@ -23,7 +24,7 @@ def load(name_or_path: str) -> Experiment:
     Raises:
         InputError: No such file, or errors in it.
     """
-    path = Path(name_or_path)
+    path = user_path(name_or_path, "experiment")
     if name_or_path in bundled():
         path = _FOLDER / f"{name_or_path}.yaml"
     elif path.is_dir():

@@ -10,6 +10,7 @@ from ruamel.yaml.nodes import MappingNode, ScalarNode
 from ruamel.yaml.reader import ReaderError
 
 from skewbench.vocabulary.errors import InputError
+from skewbench.vocabulary.texts import is_unicode
 
 LARGEST = 1_000_000
 """Bytes of a text, and values that it holds once aliases are expanded."""
@@ -60,6 +61,13 @@ class _Constructor(SafeConstructor):
             raise _Mistake(f"line {lines[0]}: {key_node.value!r} is given twice, first in line {lines[1]}")
         return True
 
+    def construct_text(self, node: ScalarNode) -> str:
+        text: str = self.construct_yaml_str(node)
+        if not is_unicode(text):
+            line = node.start_mark.line + 1
+            raise _Mistake(f"line {line}: a text has half of a surrogate pair, which is no text: {text[:80]!a}")
+        return text
+
     def construct_number(self, node: ScalarNode) -> int | float:
         if "_" in node.value or len(node.value) > _LONGEST_NUMBER:
             shown = node.value if len(node.value) <= _LONGEST_NUMBER else f"{node.value[:_LONGEST_NUMBER]}..."
@@ -69,6 +77,7 @@ class _Constructor(SafeConstructor):
         return self.construct_yaml_int(node) if integer else self.construct_yaml_float(node)
 
 
+_Constructor.add_constructor("tag:yaml.org,2002:str", _Constructor.construct_text)
 _Constructor.add_constructor("tag:yaml.org,2002:int", _Constructor.construct_number)
 _Constructor.add_constructor("tag:yaml.org,2002:float", _Constructor.construct_number)
 _Constructor.add_constructor("tag:yaml.org,2002:timestamp", SafeConstructor.construct_yaml_str)

@@ -8,7 +8,6 @@ import uuid
 from contextlib import suppress
 from dataclasses import replace
 from ipaddress import ip_address
-from pathlib import Path
 
 import psutil
 
@@ -25,6 +24,7 @@ from skewbench.flows.serving.spawn import (
     wait_for_api,
 )
 from skewbench.flows.serving.state import MARK, Process, Up, prefect_home, state_path
+from skewbench.storage.location import lake_folder
 from skewbench.vocabulary.errors import InputError, RunError
 
 _DATABASES = ("postgresql+asyncpg", "sqlite+aiosqlite")
@@ -120,7 +120,7 @@ def place_of(lake: str) -> str:
     Args:
         lake: Folder or URL of the lake.
     """
-    return lake if "://" in lake else str(Path(lake).absolute())
+    return lake if "://" in lake else str(lake_folder(lake))
 
 
 def address(host: str, port: int) -> str:

@@ -1,5 +1,6 @@
 """The schedule of the flow `nightly`: Prefect's server keeps it over `down` and `up` until it is changed."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -21,17 +22,23 @@ DEPLOYMENT = "nightly/skewbench"
 
 
 def cron_schedule(cron: str, timezone: str) -> CronSchedule:
-    """Build a schedule from a cron expression.
+    """Build a schedule from a cron expression. Prefect accepts a sixth field, and reads it as seconds.
 
     Args:
         cron: Cron's five fields.
         timezone: Name of a time zone, such as `Europe/Paris`.
 
     Raises:
-        InputError: An argument is invalid.
+        InputError: Another number of fields, with the times of what was probably meant; no such field, date or zone.
     """
+    fields = cron.split()
+    if len(fields) in (6, 7):  # of schedulers that begin with seconds, and may end with years
+        meant = " ".join(fields[1:6])
+        times = next_times(cron_schedule(meant, timezone))
+        raise InputError(f"--nightly {cron!r}: has {len(fields)} fields, and cron has five, without seconds; "
+                         f"{meant!r} runs at {times}")  # fmt: skip
     try:
-        return CronSchedule(cron=cron, timezone=timezone)
+        schedule = CronSchedule(cron=cron, timezone=timezone)
     except ValidationError as error:
         field = str(error.errors()[0]["loc"][0])
         given, allowed = {
@@ -39,6 +46,20 @@ def cron_schedule(cron: str, timezone: str) -> CronSchedule:
             "timezone": (f"--nightly-timezone {timezone!r}", "a name such as Europe/Paris"),
         }[field]
         raise InputError(f"{given}: {allowed}") from None
+    if not next_times(schedule):
+        raise InputError(f"--nightly {cron!r}: there is no such date; the fields are minute, hour, day, month, weekday")
+    return schedule
+
+
+def next_times(schedule: CronSchedule, count: int = 5) -> str:
+    """The next times of a schedule, as Prefect's server computes them; empty if there are none."""
+    from prefect.server.schemas.schedules import CronSchedule as ServerSchedule
+
+    try:
+        times = asyncio.run(ServerSchedule(cron=schedule.cron, timezone=schedule.timezone).get_dates(count))
+    except ValueError:  # croniter's, after it looked at the years to come
+        return ""
+    return ", ".join(f"{time:%Y-%m-%d %H:%M}" for time in times) + f" ({schedule.timezone})"
 
 
 def schedule_nights(api: str, schedule: CronSchedule | None, experiment: Experiment | None) -> None:
@@ -72,7 +93,9 @@ def _describe(found: DeploymentSchedule) -> str:
     kept = found.schedule
     when = f"{kept.cron} ({kept.timezone or 'UTC'})" if isinstance(kept, CronSchedule) else "a schedule of the UI"
     name = (found.parameters or {}).get("experiment", {}).get("name", "nightly")
-    return f"{when}, experiment {name}" + ("" if found.active else ", paused in the UI")
+    state = "" if found.active else ", paused in the UI"
+    times = f"; next {next_times(kept)}" if isinstance(kept, CronSchedule) and found.active else ""
+    return f"{when}, experiment {name}{state}{times}"
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """What skewbench must know about a class of diffusers pipelines to run, measure and replay it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -59,6 +59,10 @@ class Family(ABC):
     medium: ClassVar[Medium] = "image"
     parts: ClassVar[tuple[str, ...]]
     """Folders of the model that must be there."""
+
+    def left_out(self, folder: Path) -> Collection[str]:
+        """Return the parts that `model_index.json` of a model's folder may name and `load` leaves out."""
+        return ()
 
     @abstractmethod
     def blocks(self, config: Config) -> "list[Block]":

@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from skewbench.tasks.families.contract import Config, Request
 from skewbench.tasks.families.registry import register
-from skewbench.tasks.families.text_to_image import TextToImage
+from skewbench.tasks.families.text_to_image import TextToImage, sample_size
 
 
 @register
@@ -25,8 +25,7 @@ class DeepFloydIf(TextToImage):
 
     def native_size(self, config: Config) -> tuple[int, int]:
         """Return the size of the UNet's samples."""
-        pixels = config("unet")["sample_size"]
-        return pixels, pixels
+        return sample_size(config, "unet")
 
     def arguments(self, request: Request) -> dict[str, Any]:
         """Take the prompt as it is."""

@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from skewbench.tasks.families.contract import Config, Request
 from skewbench.tasks.families.registry import register
-from skewbench.tasks.families.text_to_image import TextToImage
+from skewbench.tasks.families.text_to_image import TextToImage, sample_size
 
 
 @register
@@ -26,8 +26,8 @@ class Lumina2(TextToImage):
 
     def native_size(self, config: Config) -> tuple[int, int]:
         """Return the pipeline's default size: latents of the transformer's sample size, 8 pixels each."""
-        pixels = config("transformer")["sample_size"] * 8
-        return pixels, pixels
+        width, height = sample_size(config, "transformer")
+        return width * 8, height * 8
 
     def arguments(self, request: Request) -> dict[str, Any]:
         """Guide every step, as the model's authors do."""

@@ -1,16 +1,32 @@
 """What most families share: a diffusers pipeline that takes prompts and generators, and returns images."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from skewbench.tasks.families.contract import Config, Family, Request
+from skewbench.vocabulary.errors import InputError
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
 
     from skewbench.stability import Block
+
+
+def sample_size(config: Config, part: str) -> tuple[int, int]:
+    """Read the width and height of a denoiser's samples; one number in its configuration stands for both.
+
+    Raises:
+        InputError: The configuration has no `sample_size`, or another value than a number or [height, width].
+    """
+    found = config(part).get("sample_size")
+    pair = found if isinstance(found, list) and len(found) == 2 else [found, found]
+    if not all(type(one) is int and one > 0 for one in pair):
+        given = "no sample_size" if found is None else f"sample_size {found!r}, not a number or [height, width]"
+        raise InputError(f"{part}/config.json has {given}; set generation.width and generation.height")
+    height, width = map(int, pair)
+    return width, height
 
 
 class TextToImage(Family):
@@ -22,6 +38,10 @@ class TextToImage(Family):
     def loading_of(self, folder: Path) -> Mapping[str, Any]:
         """Return the further arguments of `from_pretrained` for the model in a folder; a hub id is no folder."""
         return self.loading
+
+    def left_out(self, folder: Path) -> Collection[str]:
+        """Return the parts that are given to `from_pretrained` as None."""
+        return {name for name, value in self.loading_of(folder).items() if value is None}
 
     def arguments(self, request: Request) -> dict[str, Any]:
         """Return the pipeline's arguments beside prompts and generators, as literals."""
@@ -42,8 +62,9 @@ class TextToImage(Family):
 
     def native_size(self, config: Config) -> tuple[int, int]:
         """Return the size of the denoiser's latents times the autoencoder's factor."""
-        pixels = config(self.denoiser)["sample_size"] * 2 ** (len(config("vae")["block_out_channels"]) - 1)
-        return pixels, pixels
+        factor = 2 ** (len(config("vae").get("block_out_channels", [64])) - 1)
+        width, height = sample_size(config, self.denoiser)
+        return width * factor, height * factor
 
     def load(self, folder: Path, dtype: "torch.dtype", variant: str | None) -> Any:
         """Load by the pipeline's own class."""

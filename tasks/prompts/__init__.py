@@ -11,6 +11,8 @@ from skewbench.tasks.prompts.prompt import Prompt
 from skewbench.tasks.prompts.scenes import scene_captions
 from skewbench.tasks.prompts.tables import from_table, read_file, read_table
 from skewbench.vocabulary.errors import InputError
+from skewbench.vocabulary.texts import is_unicode
+from skewbench.vocabulary.user_paths import user_path
 
 __all__ = ["Prompt", "load_prompts"]
 
@@ -21,6 +23,8 @@ def load_prompts(spec: PromptSpec) -> list[Prompt]:
     """The prompts of an experiment, in order, each once. Raises `InputError`."""
     once: dict[str, Prompt] = {}
     for prompt in _SOURCES[spec.source](spec):
+        if not is_unicode(f"{prompt.id}{prompt.text}{prompt.category}{prompt.challenge}"):
+            raise InputError(f"prompts: {prompt.text[:80]!a} has half of a surrogate pair, which is no text")
         once.setdefault(prompt.id, prompt)
     found = list(once.values())
     where = spec.path or spec.dataset or spec.source
@@ -39,16 +43,20 @@ def _natural(_: PromptSpec) -> list[Prompt]:
     return [prompt for prompt in chain.from_iterable(in_turn) if prompt]
 
 
+def _path(spec: PromptSpec) -> Path:
+    return user_path(str(spec.path), "prompts.path")
+
+
 def _file(spec: PromptSpec) -> list[Prompt]:
-    return read_file(Path(str(spec.path)), spec.column, spec.category_column)
+    return read_file(_path(spec), spec.column, spec.category_column)
 
 
 def _coco(spec: PromptSpec) -> list[Prompt]:
-    return coco_captions(Path(str(spec.path)), spec.count, spec.seed)
+    return coco_captions(_path(spec), spec.count, spec.seed)
 
 
 def _parti(spec: PromptSpec) -> list[Prompt]:
-    path = Path(str(spec.path))
+    path = _path(spec)
     return from_table(read_table(path), f"prompts.path {str(path)!r}", "Prompt", "Category", "Challenge")
 
 

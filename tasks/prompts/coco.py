@@ -8,6 +8,7 @@ import numpy as np
 from skewbench.tasks.prompts.prompt import Prompt
 from skewbench.tasks.prompts.tables import read_text
 from skewbench.vocabulary.errors import InputError
+from skewbench.vocabulary.texts import is_unicode
 
 
 def coco_captions(path: Path, count: int | None, seed: int) -> list[Prompt]:
@@ -20,11 +21,18 @@ def coco_captions(path: Path, count: int | None, seed: int) -> list[Prompt]:
         captions: dict[int, list[tuple[int, str]]] = {}
         for note in json.loads(read_text(path))["annotations"]:
             captions.setdefault(int(note["image_id"]), []).append((int(note["id"]), " ".join(note["caption"].split())))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(
             f"prompts.path {str(path)!r}: not a file of COCO captions ({type(error).__name__}: {error}); "
             "use captions_val2014.json of the 2014 annotations"
         ) from None
+    for image, notes in captions.items():
+        for note, text in notes:
+            if not is_unicode(text):
+                raise InputError(
+                    f"prompts.path {str(path)!r}: caption {note} of image {image} has half of a surrogate pair, which "
+                    f"is no text: {text[:80]!a}"
+                )
     rng = np.random.default_rng(seed)
     prompts = {}
     for image in sorted(captions):

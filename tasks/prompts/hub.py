@@ -1,7 +1,7 @@
 """Prompts of a Hugging Face data set, from the Parquet files that the hub makes of each."""
 
 from skewbench.tasks.prompts.prompt import Prompt
-from skewbench.tasks.prompts.tables import from_table
+from skewbench.tasks.prompts.tables import columns_of, from_table
 from skewbench.vocabulary.errors import InputError
 
 _REVISION = "refs/convert/parquet"
@@ -27,4 +27,4 @@ def hub_prompts(dataset: str, column: str | None, category: str | None) -> list[
         table = pl.read_parquet(f"{folder}/{pattern}")
     except (pl.exceptions.PolarsError, OSError):
         raise InputError(f"prompts.dataset {dataset!r}: has no {subset}/{split}") from None
-    return from_table(table, where, column, category)
+    return from_table(columns_of(table), where, column, category)

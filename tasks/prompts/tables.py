@@ -3,8 +3,10 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from skewbench.tasks.prompts.columns import Column, of_csv, of_jsonl, of_tsv
 from skewbench.tasks.prompts.prompt import Prompt, prompt
 from skewbench.vocabulary.errors import InputError
+from skewbench.vocabulary.texts import lines_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -27,62 +29,73 @@ def read_file(path: Path, column: str | None, category: str | None) -> list[Prom
             f"prompts.path {str(path)!r}: unsupported file type; use a text file (one prompt per line) or "
             f"{', '.join(TABLES)}. For COCO captions, set source: coco"
         )
-    return [prompt(line.strip()) for line in read_text(path).splitlines() if line.strip()]
+    return [prompt(line.strip()) for line in lines_of(read_text(path)) if line.strip()]
 
 
 def read_text(path: Path) -> str:
-    """A UTF-8 file. Raises `InputError`."""
+    """A UTF-8 file, as it stands but for a byte order mark. Raises `InputError`."""
     try:
-        return path.read_text(encoding="utf-8-sig")
+        content = path.read_bytes()
     except OSError as error:
         raise InputError(f"prompts.path {str(path)!r}: {error.strerror or error}") from None
+    try:
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InputError(f"prompts.path {str(path)!r}: not UTF-8 text (byte {error.start})") from None
+        line = len(lines_of(content[: error.start].decode("latin-1")))
+        raise InputError(f"prompts.path {str(path)!r}: line {line} is not UTF-8 text (byte {error.start})") from None
 
 
-def read_table(path: Path) -> "pl.DataFrame":
-    """A table by its ending. Columns of a CSV or TSV file are text; a TSV file has no quotes. Raises `InputError`."""
+def read_table(path: Path) -> dict[str, Column]:
+    """Read the columns of a table by its ending. Raises `InputError`, which names the line where there are lines."""
+    kind = path.suffix.lower()
+    where = f"prompts.path {str(path)!r}"
+    if kind == ".parquet":
+        import polars as pl
+
+        try:
+            return columns_of(pl.read_parquet(path))
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise InputError(f"{where}: not a readable {kind} table ({_first_line(error)})") from None
+    read = {".csv": of_csv, ".tsv": of_tsv}.get(kind, of_jsonl)
+    try:
+        return read(read_text(path))
+    except ValueError as error:
+        raise InputError(f"{where}: not a readable {kind} table ({error})") from None
+
+
+def columns_of(table: "pl.DataFrame") -> dict[str, Column]:
+    """The columns of a data frame; those of lists, bytes and the like have no texts."""
+    return {name: _of_series(table[name]) for name in table.columns}
+
+
+def _of_series(series: "pl.Series") -> Column:
     import polars as pl
 
-    kind = path.suffix.lower()
-    try:
-        if kind == ".parquet":
-            return pl.read_parquet(path)
-        content = read_text(path).encode()
-        if kind == ".csv":
-            return pl.read_csv(content, infer_schema=False)
-        if kind == ".tsv":
-            return pl.read_csv(content, separator="\t", quote_char=None, infer_schema=False)
-        return pl.read_ndjson(content, infer_schema_length=None)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise InputError(f"prompts.path {str(path)!r}: not a readable {kind} table ({_first_line(error)})") from None
+    kind = series.dtype
+    rows = [f"row {number}" for number in range(1, len(series) + 1)]
+    if kind.is_nested() or kind in (pl.Binary, pl.Object):
+        return Column([None] * len(series), rows, other=str(kind))
+    is_text = kind in (pl.String, pl.Null) or isinstance(kind, pl.Categorical | pl.Enum)
+    return Column(series.cast(pl.String).to_list(), rows, other="" if is_text else str(kind), is_plain=True)
 
 
 def from_table(
-    table: "pl.DataFrame", where: str, column: str | None, category: str | None, challenge: str | None = None
+    table: dict[str, Column], where: str, column: str | None, category: str | None, challenge: str | None = None
 ) -> list[Prompt]:
     """The prompts of a table's column; rows without one are left out. Raises `InputError`."""
-    import polars as pl
-
-    column = column or next((name for name in USUAL if name in table.columns), None)
+    column = column or next((name for name in USUAL if name in table), None)
     requested = {"column": column, "category_column": category, "challenge": challenge}
     for field, name in requested.items():
-        if name is not None and name not in table.columns:
-            raise InputError(
-                f"prompts.{field} {name!r}: no such column in {where}; its columns are {', '.join(table.columns)}"
-            )
+        if name is not None and name not in table:
+            raise InputError(f"prompts.{field} {name!r}: no such column in {where}; its columns are {', '.join(table)}")
     if column is None:
-        raise InputError(f"{where}: has no column of a usual name; set prompts.column:  {', '.join(table.columns)}")
-    if table.schema[column] not in (pl.String, pl.Null):
-        raise InputError(f"prompts.column {column!r}: contains {table.schema[column]}, not text")
-    rows = zip(*(_texts(table, name) for name in requested.values()), strict=True)
+        raise InputError(f"{where}: has no column of a usual name; set prompts.column:  {', '.join(table)}")
+    for field, name in requested.items():
+        if name is not None:
+            table[name].check(f"prompts.{field} {name!r}: ", must_be_text=field == "column")
+    empty = [None] * len(table[column].texts)
+    rows = zip(*(table[name].texts if name else empty for name in requested.values()), strict=True)
     return [prompt(text.strip(), kind, hard) for text, kind, hard in rows if text and text.strip()]
-
-
-def _texts(table: "pl.DataFrame", name: str | None) -> list[str | None]:
-    import polars as pl
-
-    return [None] * table.height if name is None else table[name].cast(pl.String).to_list()
 
 
 def _first_line(error: Exception) -> str:

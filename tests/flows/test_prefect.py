@@ -145,7 +145,7 @@ def test_a_night_runs_by_its_schedule_and_waits_for_its_models_turn(server: Serv
     before = server.command("up", "--nightly", "30 1 * * *")
     assert (before.returncode, "30 1 * * * (UTC), experiment nightly" in before.stdout) == (0, True), before.stderr
     scheduled = server.command("up", "--nightly", "0 2 * * *", "--nightly-experiment", str(file))
-    assert "nightly  0 2 * * * (UTC), experiment tiny\n" in scheduled.stdout, scheduled.stderr
+    assert "nightly  0 2 * * * (UTC), experiment tiny; next 20" in scheduled.stdout, scheduled.stderr
     night = wait_for("a night of the schedule", lambda: _scheduled(server))[0]
     assert night["expected_start_time"][10:16] == "T02:00"
 

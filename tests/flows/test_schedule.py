@@ -1,12 +1,16 @@
 """What `skewbench up --nightly` and `serve` refuse, before anything is started. (That nights run: test_prefect.py.)"""
 
+import re
+
 import pytest
+from prefect.client.schemas.schedules import CronSchedule
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from typer.testing import CliRunner
 
 from skewbench.flows.cli import app
 from skewbench.flows.serving import state
 from skewbench.flows.serving.deployments import deployments
+from skewbench.flows.serving.schedule import cron_schedule, next_times
 from skewbench.vocabulary.errors import InputError
 
 
@@ -20,6 +24,14 @@ def home(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-
     [
         (["--nightly", "at two"], r"--nightly 'at two': cron's five fields"),
         (["--nightly", "0 25 * * *"], r"--nightly '0 25 \* \* \*'"),
+        (
+            ["--nightly", "0 0 2 * * *"],
+            r"has 6 fields, and cron has five, without seconds; '0 2 \* \* \*' runs at (\d{4}-\d\d-\d\d 02:00(, )?){5} "
+            r"\(UTC\)$",
+        ),
+        (["--nightly", "0 0 2 * * * 2030"], r"has 7 fields, .*'0 2 \* \* \*' runs at"),
+        (["--nightly", "0 2 31 2 *"], r"--nightly '0 2 31 2 \*': there is no such date; the fields are minute, hour"),
+        (["--nightly", "0 0 2 31 4,6 *"], r"--nightly '0 2 31 4,6 \*': there is no such date"),
         (["--nightly", "0 2 * * *", "--nightly-timezone", "Atlantis"], r"--nightly-timezone 'Atlantis': a name such"),
         (["--nightly", "0 2 * * *", "--nightly-experiment", "absent.yaml"], r"experiment 'absent.yaml': no such file"),
         (["--nightly-experiment", "nightly"], r"also set --nightly CRON"),
@@ -31,6 +43,16 @@ def test_what_is_no_schedule_is_told_and_nothing_started(arguments: list[str], s
     with pytest.raises(InputError, match=said):
         raise done.exception
     assert state.read() is None
+
+
+def test_the_next_times_of_a_schedule() -> None:
+    """In its own zone; leap days come late, and come."""
+    assert re.fullmatch(r"(\d{4}-\d\d-\d\d 02:00, ){4}\S+ 02:00 \(Europe/Paris\)", next_times(_nightly("0 2 * * *")))
+    assert next_times(_nightly("30 1 29 2 *"), 2).count("-02-29 01:30") == 2
+
+
+def _nightly(cron: str) -> CronSchedule:
+    return cron_schedule(cron, "Europe/Paris")
 
 
 def test_flows_are_served_to_a_server_that_is_named_and_answers(monkeypatch: pytest.MonkeyPatch) -> None:

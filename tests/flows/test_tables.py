@@ -1,12 +1,14 @@
 """What commands print as tables: whole, on a narrow terminal too, and a row a line into a pipe."""
 
+import io
+import sys
 from pathlib import Path
 
 import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from skewbench.flows.cli import app
+from skewbench.flows.cli import app, main
 from skewbench.flows.cli.tables import console, folding, print_rows
 from tests.lakes import Lake, made
 
@@ -71,3 +73,38 @@ def test_a_named_query_says_once_what_all_rows_share(capsys: pytest.CaptureFixtu
     printed = capsys.readouterr().out
     assert printed.startswith("run_id: toy\n")
     assert "why" not in printed
+
+
+def _printed(monkeypatch: pytest.MonkeyPatch, encoding: str, *arguments: str) -> tuple[int, bytes, bytes]:
+    """What a command prints to a terminal of an encoding."""
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="strict") for _ in range(2))
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "argv", ["skewbench", *arguments])
+        patched.setattr(sys, "stdout", out)
+        patched.setattr(sys, "stderr", err)
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out.flush(), err.flush()
+    return int(ended.value.code or 0), out.buffer.getvalue(), err.buffer.getvalue()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_terminals_that_lack_characters(lake: str, monkeypatch: pytest.MonkeyPatch, encoding: str) -> None:
+    """Tables spell them out; what programs read is UTF-8."""
+    statement = ("sql", "SELECT 'α→' AS a", "--lake", lake)
+    code, out, _ = _printed(monkeypatch, encoding, *statement)
+    assert (code, b"\\u03b1\\u2192" in out) == (0, True)
+    for format in ("csv", "json", "markdown"):
+        code, out, _ = _printed(monkeypatch, encoding, *statement, "--format", format)
+        assert (code, "α→".encode() in out) == (0, True)
+    code, _, err = _printed(monkeypatch, encoding, "plan", "α.yaml")
+    assert (code, b".yaml': no such file" in err) == (2, True)
+
+
+def test_arguments_that_are_not_utf8(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Linux gives them as halves of surrogate pairs."""
+    for arguments in (["plan", "demo", "--prompts", "\udce9.txt"], ["sql", "SELECT '\udce9'"]):
+        code, _, err = _printed(monkeypatch, "utf-8", *arguments)
+        assert code == 2
+        assert b"\\udce9" in err
+        assert b"is not UTF-8 text; rename the file" in err

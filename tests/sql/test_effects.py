@@ -12,6 +12,7 @@ from polars.testing import assert_frame_equal
 from skewbench import sql
 from skewbench.eval.statistics import dominated_area, on_front, paired_change
 from tests.lakes import KNOBS, Lake, make
+from tests.tasks.analysed import store
 from tests.tasks.two_runs import alter, with_column
 
 ALL = tuple(KNOBS)
@@ -139,11 +140,27 @@ def test_front_and_area_are_those_of_numpy(lake: duckdb.DuckDBPyConnection) -> N
     assert found["dominated_by"].is_null().to_list() == found["on_front"].to_list()
     for family in ("static", "adaptive", "temperature"):
         members = found["family"].is_in([family, "baseline"]).to_numpy()
-        area = dominated_area(points[None], members, np.abs(points).max(axis=0))[0]
-        assert found.filter(family=family)["family_area"].unique().to_list() == pytest.approx([area])
+        alone = found["family"].eq("baseline").to_numpy()
+        area, without = (dominated_area(points[None], some, np.abs(points).max(axis=0))[0] for some in (members, alone))
+        assert found.filter(family=family)["family_added"].unique().to_list() == pytest.approx([area - without])
+    assert found.filter(family="baseline")["family_added"].to_list() == [None]
     assert found["reason"].null_count() == len(found)
     means = {cell: scores(lake, "aesthetic", cell)["value"].mean() for cell in ALL}
     assert found["fidelity_mean"].to_list() == pytest.approx([means[cell] for cell in found["cell"]])
+
+
+def test_families_behind_the_baseline_add_nothing(tmp_path: Path) -> None:
+    run_id = make(tmp_path, Lake(prompts=6, images=False, knobs=ALL, lost=False))
+
+    def behind(row: dict[str, Any]) -> float | None:
+        known = row["metric"] in ("aesthetic", "diversity") and row["value"] is not None
+        return row["value"] - 9 * (row["cell"] != "baseline") if known else row["value"]
+
+    for table in ("scores", "group_scores"):
+        alter(tmp_path, run_id, table, with_column("value", behind))
+    store(tmp_path, run_id)
+    found = sql.query(sql.connect(tmp_path), "pareto_front").filter(pl.col("family") != "baseline")
+    assert found.select("family_added", "low", "high").unique().rows() == [(0.0, 0.0, 0.0)]
 
 
 def test_other_goals(lake: duckdb.DuckDBPyConnection) -> None:
@@ -177,7 +194,7 @@ def test_what_rounding_moves_is_no_merit(tmp_path: Path) -> None:
     assert found.filter(pl.col("on_front"))["diversity_mean"].to_list() == [best]
     points = found.select("diversity_mean", "fidelity_mean").to_numpy()
     assert found["on_front"].to_list() == on_front(points, np.abs(points).max(axis=0)).tolist()
-    assert found["family_area"].null_count() == len(found)
+    assert found["family_added"].null_count() == len(found)
     reasons = dict(zip(found["family"], found["reason"], strict=True))
     assert reasons.pop("baseline") is None
     assert set(reasons.values()) == {"all cells have the same aesthetic"}

@@ -4,10 +4,12 @@ import json
 from pathlib import Path
 
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
 
 from skewbench.eval.scenes.captions import parse_caption
 from skewbench.storage.tables.samples import SAMPLES
+from skewbench.tasks import prompts
 from skewbench.tasks.experiment import PromptSpec
 from skewbench.tasks.identity import run_id
 from skewbench.tasks.plan import plan_shards
@@ -34,12 +36,33 @@ def test_file_is_read_in_order_without_doubles(tmp_path: Path) -> None:
     assert len(load_prompts(spec.model_copy(update={"count": 2}))) == 2
 
 
+def test_a_line_ends_at_its_end_alone(tmp_path: Path) -> None:
+    """And not at what Unicode calls a separator, which texts from the web have within lines."""
+    odd = ["a\u2028cat", "a\x85dog", "an\x0cowl", "a\x1cbat", "a\x0bcow"]
+    for end in ("\n", "\r\n", "\r"):
+        assert _texts(tmp_path, "txt", end.join(odd)) == odd
+        assert (
+            _texts(tmp_path, "jsonl", end.join(json.dumps({"prompt": text}, ensure_ascii=False) for text in odd)) == odd
+        )
+        assert _texts(tmp_path, "csv", end.join(["prompt,kind", *(f"{text},x" for text in odd)])) == odd
+
+
+def _texts(folder: Path, ending: str, content: str, **fields: str) -> list[str]:
+    path = folder / f"prompts.{ending}"
+    path.write_bytes(content.encode())
+    return [
+        prompt.text
+        for prompt in load_prompts(PromptSpec.model_validate({"source": "file", "path": str(path), **fields}))
+    ]
+
+
 @pytest.mark.parametrize(
     ("content", "count", "said"),
     [
         (b"\n  \n", None, "no prompts"),
         (b"a\nb\n", 3, "only 2"),
-        (b"\xff\xfe", None, "not UTF-8"),
+        (b"\xff\xfe", None, "line 1 is not UTF-8"),
+        (b"a cat\r\na dog\ra \xe9t\xe9\n", None, r"line 3 is not UTF-8 text \(byte 15\)"),
         (None, None, "No such"),
     ],
 )
@@ -83,16 +106,92 @@ def test_tables_give_a_column_and_its_categories(tmp_path: Path, ending: str) ->
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"column": "caption"}, "'caption': no such column .* its columns are prompt, kind, n"),
-        ({"column": "n"}, "contains Int64, not text"),
+        ({"column": "caption"}, "'caption': no such column .* its columns are prompt, kind, n, tags, raw"),
+        ({"column": "n"}, "'n': contains Int64, not text"),
+        ({"column": "tags"}, r"'tags': contains List\(String\), not text"),
+        ({"category_column": "tags"}, r"category_column 'tags': contains List\(String\), not text"),
+        ({"category_column": "raw"}, "category_column 'raw': contains Binary, not text"),
         ({"count": 9}, "only 3 different"),
         ({"category_column": "sort"}, "category_column 'sort'"),
     ],
 )
 def test_bad_columns(tmp_path: Path, fields: dict[str, object], said: str) -> None:
-    path = str(_write(pl.DataFrame(ROWS), tmp_path / "prompts.parquet"))
+    table = pl.DataFrame(ROWS).with_columns(tags=pl.lit(["x"]), raw=pl.lit(b"x"))
+    path = str(_write(table, tmp_path / "prompts.parquet"))
     with pytest.raises(InputError, match=said):
         load_prompts(PromptSpec.model_validate({"source": "file", "path": path, **fields}))
+
+
+@pytest.mark.parametrize("kind", [pl.Categorical(), pl.Enum(["a cat", "a dog"])])
+def test_prompts_as_categories(tmp_path: Path, kind: pl.DataType) -> None:
+    path = _write(
+        pl.DataFrame({"prompt": pl.Series(["a cat", "a dog", None], dtype=kind)}), tmp_path / "prompts.parquet"
+    )
+    pq.write_table(pq.read_table(path), tmp_path / "dictionary.parquet", use_dictionary=True)
+    for name in ("prompts", "dictionary"):
+        spec = PromptSpec(source="file", path=str(tmp_path / f"{name}.parquet"), category_column="prompt")
+        assert [(prompt.text, prompt.category) for prompt in load_prompts(spec)] == [
+            ("a cat", "a cat"),
+            ("a dog", "a dog"),
+        ]
+
+
+def test_quotes_as_pandas_duckdb_and_excel_have_them(tmp_path: Path) -> None:
+    """A TSV file has quotes if they are all well-formed, as programs write them, and none otherwise."""
+    assert _texts(tmp_path, "csv", 'prompt,kind\na 5" nail,x\n"a ""big"", red\ncat",y\n') == [
+        'a 5" nail',
+        'a "big", red\ncat',
+    ]
+    written = 'prompt\tkind\n"a ""big""\tcat"\tx\n"a cat, a dog"\ty\na 5" nail\tz\n'
+    assert _texts(tmp_path, "tsv", written) == ['a "big"\tcat', "a cat, a dog", 'a 5" nail']
+    assert _texts(tmp_path, "tsv", 'prompt\tkind\n"bond" and James\tx\na cat\ty\n') == ['"bond" and James', "a cat"]
+    assert _texts(tmp_path, "csv", "prompt,kind\na cat\n\na dog,x\n") == ["a cat", "a dog"]
+
+
+HALF = "a \ud83d cat"  # what is left of an emoji that was cut in two
+
+
+@pytest.mark.parametrize(
+    ("ending", "content", "said"),
+    [
+        ("csv", 'prompt,kind\na cat,x\n"a dog,y\nan owl,z\n', "line 3: unexpected end of data"),
+        ("csv", 'prompt,kind\n"a\nb",x\n"a" dog,y\n', "line 4: ',' expected after"),
+        ("csv", "prompt,kind\na cat, a dog,x\n", "line 2 has 3 fields, and line 1 names 2 columns; put a field"),
+        ("csv", "prompt,prompt\na,b\n", "line 1: two columns are named 'prompt'"),
+        ("csv", "", "it is empty"),
+        ("jsonl", '{"prompt": "a cat"}\n\n{"prompt"\n', "line 3: Expecting"),
+        ("jsonl", '{"prompt": "a cat"}\n["a dog"]\n', "line 2: not an object of fields"),
+        ("jsonl", "[" * 100_000, "line 1: maximum recursion depth"),
+        ("jsonl", '{"prompt": "a cat"}\n{"prompt": 3}\n', "column 'prompt': contains a number in line 2, not text"),
+        (
+            "jsonl",
+            json.dumps({"prompt": "a cat"}) + "\n" + json.dumps({"prompt": HALF}),
+            "column 'prompt': line 2 has half",
+        ),
+    ],
+)
+def test_errors_name_the_line(tmp_path: Path, ending: str, content: str, said: str) -> None:
+    with pytest.raises(InputError, match=f"{said}"):
+        _texts(tmp_path, ending, content)
+
+
+def test_halves_of_surrogate_pairs_are_refused_wherever_they_come_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = json.dumps({"prompt": "a cat", "kind": HALF})
+    with pytest.raises(
+        InputError, match=r"category_column 'kind': line 1 has half of a surrogate pair.*'a \\ud83d cat'"
+    ):
+        _texts(tmp_path, "jsonl", row, category_column="kind")
+    assert _texts(tmp_path, "jsonl", row) == ["a cat"]
+    assert _texts(tmp_path, "jsonl", json.dumps({"prompt": "a \U0001f600 cat"})) == ["a \U0001f600 cat"]
+    notes = [{"image_id": 7, "id": 71, "caption": HALF}]
+    (tmp_path / "captions.json").write_text(json.dumps({"annotations": notes}))
+    with pytest.raises(InputError, match="caption 71 of image 7 has half of a surrogate pair"):
+        load_prompts(PromptSpec(source="coco", path=str(tmp_path / "captions.json")))
+    monkeypatch.setitem(prompts._SOURCES, "natural", lambda spec: [Prompt("id", "a cat", HALF)])
+    with pytest.raises(InputError, match="prompts: 'a cat' has half of a surrogate pair"):
+        load_prompts(PromptSpec(source="natural"))
 
 
 def test_tables_that_cannot_be_read(tmp_path: Path) -> None:

@@ -258,7 +258,7 @@ def test_a_reference_that_is_not_there(store: LocalStore, lake: Callable[..., Ma
     with pytest.raises(InputError, match="not a folder, and not a run"):
         find_reference(store, "nowhere")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match="no files"):
+    with pytest.raises(InputError, match="no images in this folder"):
         find_reference(store, str(tmp_path / "empty"))
 
 

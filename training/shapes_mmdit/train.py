@@ -115,7 +115,7 @@ def export(
 def link_equal_files(folder: Path, source: Path) -> None:
     """Replace each file that `source` holds at the same path with the same bytes by a relative link to it.
 
-    Files are linked, not folders, since `Path.rglob` does not enter linked folders.
+    Files are linked, not folders: a folder may hold other files beside them.
 
     Args:
         folder: Folder whose files are replaced.

@@ -20,7 +20,7 @@ QUERY = Query(
         Column("diversity_n", "BIGINT", "prompts, or images for a metric of the cell"),
         Column("on_front", "BOOLEAN", "whether no other cell dominates this one"),
         Column("dominated_by", "VARCHAR", "a cell that dominates it"),
-        Column("family_area", "DOUBLE", "share of the box that the family dominates, 0 to 1"),
+        Column("family_added", "DOUBLE", "share of the box that the family dominates and the baseline does not"),
         Column(
             "low",
             "DOUBLE",

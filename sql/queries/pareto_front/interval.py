@@ -1,4 +1,4 @@
-"""Draws of the share that each family dominates over resamples of whole prompts, each with a box of its own."""
+"""Draws of the share that each family adds to the baseline's, by resamples of whole prompts with boxes of their own."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ _FAMILIES = ("static", "temperature")
 
 
 def intervals(connection: duckdb.DuckDBPyConnection, run_id: str, drawn: Resamples) -> Iterator[Draws]:
-    """Yield the draws of the area that each family dominates (`regime`: the family).
+    """Yield the draws of the area that each family adds (`regime`: the family).
 
     If a run has both families, the draws of static minus temperature follow.
     """
@@ -33,23 +33,24 @@ def intervals(connection: duckdb.DuckDBPyConnection, run_id: str, drawn: Resampl
         sizes.append(values.group_by("cell").agg(pl.col("value").abs().mean())["value"].to_numpy().max())
     drawn_means = np.stack(draws, axis=-1)
     baseline = (points["family"] == "baseline").to_numpy()
+    alone = dominated_area(drawn_means, baseline, np.array(sizes)) if baseline.any() else 0.0
     areas = {}
     for family, some in split(points.filter(pl.col("family") != "baseline"), "family"):
         members = (points["family"] == family).to_numpy() | baseline
-        areas[family] = dominated_area(drawn_means, members, np.array(sizes))
+        areas[family] = np.maximum(0.0, dominated_area(drawn_means, members, np.array(sizes)) - alone)
         row = some.row(0, named=True)
-        yield _share(row, family, row["family_area"], areas[family])
+        yield _share(row, family, row["family_added"], areas[family])
     if set(_FAMILIES) <= set(areas):
         one, other = (points.filter(family=name).row(0, named=True) for name in _FAMILIES)
-        if one["family_area"] is not None:
-            difference = one["family_area"] - other["family_area"]
+        if one["family_added"] is not None:
+            difference = one["family_added"] - other["family_added"]
             yield _share(one, " - ".join(_FAMILIES), difference, areas[_FAMILIES[0]] - areas[_FAMILIES[1]])
 
 
 def _share(row: Row, family: str, area: float | None, draws: Values) -> Draws:
-    """An older build's statistic is `area`: resamples had the run's box, went beyond 1, and are read no more."""
+    """Older builds' statistics are `area` and `share`: they included what the baseline alone dominates."""
     key = {"metric": row["fidelity"], "measure": row["diversity"], "regime": family}
-    return Draws("share", key | {"n": row["diversity_n"]}, area, draws)
+    return Draws("added", key | {"n": row["diversity_n"]}, area, draws)
 
 
 def _values(connection: duckdb.DuckDBPyConnection, run_id: str, metric: Row) -> pl.DataFrame:

@@ -1,9 +1,11 @@
--- Which settings are worth a look? The front of fidelity and diversity, and the area that each family of knobs dominates.
+-- Which settings are worth a look? The front of fidelity and diversity, and what each family of knobs adds to it.
 --
 -- A setting is on the front if no other setting of the run is at least as good in both metrics and better in one. The box
 -- from the worst to the best of the cells' means in both metrics has area 1. A family dominates what lies below and left
--- of its settings; the baseline, the neutral setting of each knob, belongs to every family. The box depends on the run, so
--- areas are comparable only within a run, and one cell that is very bad in one metric stretches the box for all families.
+-- of its settings; the baseline, the neutral setting of each knob, belongs to every family. family_added is the area that
+-- a family dominates beyond what the baseline alone does: 0 if no setting of it is better than the baseline in a metric.
+-- The box depends on the run, so areas are comparable only within a run, and one cell that is very bad in one metric
+-- stretches the box for all families.
 -- Means are equal if they differ by less than 1e-9 of the largest absolute mean: the order of summation changes them by
 -- less than that. If all cells are equal in a metric, there is no box and no area.
 WITH
@@ -38,7 +40,7 @@ dominated AS (
     GROUP BY ALL
 ),
 members AS (
-    SELECT run_id, family, cell, x, y FROM points WHERE family <> 'baseline'
+    SELECT run_id, family, cell, x, y FROM points
     UNION ALL
     SELECT f.run_id, f.family, b.cell, b.x, b.y
     FROM (SELECT DISTINCT run_id, family FROM points WHERE family <> 'baseline') AS f
@@ -67,17 +69,22 @@ strips AS (
         ), 0)) AS strip
     FROM placed
 ),
-areas AS (SELECT run_id, family, sum(strip) AS family_area FROM strips GROUP BY ALL)
+areas AS (SELECT run_id, family, sum(strip) AS area FROM strips GROUP BY ALL),
+added AS (
+    SELECT f.run_id, f.family, f.area - coalesce(b.area, 0) AS more
+    FROM areas AS f LEFT JOIN areas AS b ON b.run_id = f.run_id AND b.family = 'baseline'
+    WHERE f.family <> 'baseline'
+)
 SELECT
     p.run_id, p.family, p.cell, p.settings, p.fidelity, p.diversity, p.fidelity_mean, p.diversity_mean,
     p.fidelity_n, p.diversity_n, d.dominated_by IS NULL AS on_front, d.dominated_by,
-    a.family_area, i.low, i.high, i.method,
+    CASE WHEN a.more < 1e-9 THEN 0 ELSE a.more END AS family_added, i.low, i.high, i.method,
     CASE WHEN p.family <> 'baseline' AND b.equal <> '' THEN 'all cells have the same ' || b.equal END AS reason
 FROM points AS p
 JOIN box AS b ON b.run_id = p.run_id
 LEFT JOIN dominated AS d ON d.run_id = p.run_id AND d.cell = p.cell
-LEFT JOIN areas AS a ON a.run_id = p.run_id AND a.family = p.family
+LEFT JOIN added AS a ON a.run_id = p.run_id AND a.family = p.family
 LEFT JOIN intervals AS i  -- its column `regime` holds the family, `metric` and `measure` the two metrics
-    ON i.query = 'pareto_front' AND i.statistic = 'share' AND i.run_id = p.run_id AND i.regime = p.family
-    AND i.metric = p.fidelity AND i.measure = p.diversity AND a.family_area IS NOT NULL
+    ON i.query = 'pareto_front' AND i.statistic = 'added' AND i.run_id = p.run_id AND i.regime = p.family
+    AND i.metric = p.fidelity AND i.measure = p.diversity AND a.more IS NOT NULL
 ORDER BY p.run_id, p.position;

@@ -33,6 +33,7 @@ QUERY = Query(
         HIGH,
         METHOD,
         PAIRS,
+        Column("prompts", "BIGINT", "prompts of these pairs; of a difference, those of the regime that has fewer"),
         FAILED,
         WORST_CASE,
     ),

@@ -19,7 +19,8 @@ regimes AS (
     SELECT
         run_id, cell, metric, kind, measure, regime,
         avg(baseline) FILTER (change IS NOT NULL) AS baseline, avg(change) AS change,
-        count(change) AS n, count(*) FILTER (failed) AS failed, avg(worst_change) AS worst_case
+        count(change) AS n, count(DISTINCT prompt_id) FILTER (change IS NOT NULL) AS prompts,
+        count(*) FILTER (failed) AS failed, avg(worst_change) AS worst_case
     FROM pairs GROUP BY ALL
 ),
 -- each prompt's pull on the mean of a regime, for the clustered standard error (Liang-Zeger)
@@ -50,7 +51,7 @@ answers AS (
         CASE WHEN count(change) = count(*) THEN sum(sign * baseline) END AS baseline,
         CASE WHEN count(change) = count(*) THEN sum(sign * change) END AS change,
         CASE WHEN count(worst_case) = count(*) THEN sum(sign * worst_case) END AS worst_case,
-        sum(n)::BIGINT AS n, sum(failed)::BIGINT AS failed
+        sum(n)::BIGINT AS n, min(prompts) AS prompts, sum(failed)::BIGINT AS failed
     FROM regimes JOIN signs USING (regime)
     GROUP BY ALL
     HAVING count(*) = CASE shown WHEN 'difference' THEN 2 ELSE 1 END
@@ -60,7 +61,7 @@ SELECT
     coalesce(i.low, a.change - z95() * e.error) AS low,
     coalesce(i.high, a.change + z95() * e.error) AS high,
     coalesce(i.method, CASE WHEN a.change + e.error IS NOT NULL THEN normal_method() END) AS method,
-    a.n, a.failed, a.worst_case
+    a.n, a.prompts, a.failed, a.worst_case
 FROM answers AS a
 JOIN cells AS c USING (run_id, cell)
 LEFT JOIN errors AS e

@@ -24,6 +24,7 @@ QUERY = Query(
         HIGH,
         METHOD,
         Column("n", "BIGINT", "selected samples"),
+        Column("prompts", "BIGINT", "prompts of the selected samples"),
         Column("pairs", "BIGINT", "pairs to select from"),
         Column("failed", "BIGINT", "pairs whose image failed in the cell (failed, blank or not finite)"),
     ),

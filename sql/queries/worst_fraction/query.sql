@@ -81,7 +81,8 @@ errors AS (
         run_id, cell, chosen_by, metric,
         clustered_error(worst, sum(in_worst::INT)) AS worst_error,
         clustered_error(best, sum(in_best::INT)) AS best_error,
-        clustered_error(swap, sum(in_swap::INT)) AS swap_error
+        clustered_error(swap, sum(in_swap::INT)) AS swap_error,
+        sum(in_worst::INT) AS worst_prompts, sum(in_best::INT) AS best_prompts, sum(in_swap::INT) AS swap_prompts
     FROM pulls GROUP BY ALL
 ),
 answers AS (
@@ -90,7 +91,8 @@ answers AS (
         unnest(['worst', 'best', 'swap']) AS regime,
         unnest([worst_baseline, best_baseline, NULL]) AS baseline,
         unnest([worst_change, best_change, (worst_change + knob_worst_change) / 2]) AS change,
-        unnest([worst_error, best_error, swap_error]) AS error
+        unnest([worst_error, best_error, swap_error]) AS error,
+        unnest([worst_prompts, best_prompts, swap_prompts])::BIGINT AS prompts
     FROM means AS m JOIN errors USING (run_id, cell, chosen_by, metric)
 )
 SELECT
@@ -98,7 +100,7 @@ SELECT
     coalesce(i.low, a.change - z95() * a.error) AS low,
     coalesce(i.high, a.change + z95() * a.error) AS high,
     coalesce(i.method, CASE WHEN a.error IS NOT NULL THEN normal_method() END) AS method,
-    a.n, a.pairs, failed.failed
+    a.n, a.prompts, a.pairs, failed.failed
 FROM answers AS a
 JOIN cells AS c USING (run_id, cell)
 JOIN failed USING (run_id, cell)

@@ -26,13 +26,13 @@ def _columns(labels: Labels) -> tuple[Column, ...]:
 _AREAS = (
     words("knob", "family"),
     numbers("settings", "settings", count),
-    Column("dominated area", lambda row: f"none: {row['reason']}" if row["reason"] else show(row["family_area"])),
+    Column("added area", lambda row: f"none: {row['reason']}" if row["reason"] else show(row["family_added"])),
     intervals(),
     words("on the front", "front"),
 )
 
 
-_OF_A_FAMILY = pl.col("family_area").is_not_null() | pl.col("reason").is_not_null()
+_OF_A_FAMILY = pl.col("family_added").is_not_null() | pl.col("reason").is_not_null()
 
 
 def curve_section(answers: Answers) -> Section:
@@ -93,14 +93,14 @@ def _areas(answers: Answers) -> Table:
         answers.front.filter(_OF_A_FAMILY)
         .group_by("family", maintain_order=True)
         .agg(
-            pl.col("family_area", "low", "high", "reason").first(),
+            pl.col("family_added", "low", "high", "reason").first(),
             pl.len().alias("settings"),
             pl.col("cell").filter("on_front").str.join(", ").alias("front"),
         )
     )
     caption = (
         "Query pareto_front: the share of the plane, from the worst to the best of the cells' means, that each family "
-        "of knobs dominates; the baseline counts in each."
+        "of knobs dominates and the baseline alone does not."
     )
     return table(caption, families, _AREAS)
 
