@@ -21,8 +21,10 @@ from skewbench.storage.store import Store, open_store
 from skewbench.tasks.cells import cell_entry
 from skewbench.tasks.checks import check_metrics
 from skewbench.tasks.experiment import Experiment, WorkerSpec
+from skewbench.tasks.generation_checks import check_generation
 from skewbench.tasks.identity import run_id, settings_that_decide, source_digest, versions
 from skewbench.tasks.jobs import GenerateJob, Job, Needs, Outcome, ScoreJob
+from skewbench.tasks.lora import with_digests
 from skewbench.tasks.model_blocks import blocks_of, check_blocks
 from skewbench.tasks.models import ModelSource, image_size, pipeline_class, resolve_model
 from skewbench.tasks.plan import Shard, plan_shards
@@ -69,10 +71,12 @@ def prepare(experiment: Experiment, lake: str, download: bool = False) -> Run:
     Raises:
         InputError: The experiment cannot run.
     """
+    experiment = with_digests(experiment)
     prompts = load_prompts(experiment.prompts)
     check_metrics(experiment.metrics, experiment.required)
     source = resolve_model(experiment.model, download)
     check_blocks(experiment, blocks_of(source))
+    check_generation(experiment, source)
     store = open_store(lake)
     store.check_writable()
     check_reference(store, experiment.reference, experiment.name)  # before anything is generated

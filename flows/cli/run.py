@@ -118,13 +118,14 @@ def plan(
 ) -> None:
     """Check an experiment and estimate its shards, samples, disk, time and cost. Loads and writes nothing."""
     chosen = _load(experiment, prompts)
+    from skewbench.tasks.cells import cell_words
     from skewbench.tasks.estimate import estimate
 
     expected = estimate(chosen, lake, seconds)
     out = console()
-    table = folding("cell", "knob", "samples", title=f"{chosen.name}: {chosen.description}")
+    table = folding("cell", "setting", "samples", title=f"{chosen.name}: {chosen.description}")
     for cell in chosen.cells:
-        table.add_row(cell.name, cell.knob.words, str(expected.samples // len(chosen.cells)))
+        table.add_row(cell.name, cell_words(cell, chosen.generation), str(expected.samples // len(chosen.cells)))
     out.print(table)
     out.print(f"model    {chosen.model.id}, {chosen.model.dtype}; {expected.model}")
     factors = f"{expected.prompts} prompts x {chosen.seeds} seeds x {len(chosen.cells)} cells"
@@ -135,10 +136,11 @@ def plan(
         )
     out.print(f"samples  {factors} = {expected.samples}")
     out.print(f"shards   {expected.shards}, of {expected.per_shard} samples at most")
+    out.print(f"calls    {expected.predictions:,} predictions of the model: samples x steps x branches of guidance")
     for line in expected.without_effect:
         out.print(f"note     {line}")
     if chosen.baseline is None:
-        out.print("note     no cell has plain attention (kind: vanilla), so changes cannot be paired with a baseline")
+        out.print("note     no cell has plain attention (kind: vanilla) without overrides, so changes have no baseline")
     out.print(f"disk     about {expected.disk / 1e6:,.0f} MB")
     out.print(f"time     {expected.time}")
     if price is not None and expected.hours is None:

@@ -21,6 +21,7 @@ class DeepFloydIf(TextToImage):
     branches = ("uncond", "cond")
     joint = True
     parts = ("unet", "text_encoder", "tokenizer", "scheduler")
+    settings = ("negative_prompt", "lora")
     loading: ClassVar = {"safety_checker": None, "feature_extractor": None, "watermarker": None}
 
     def native_size(self, config: Config) -> tuple[int, int]:

@@ -26,6 +26,8 @@ class Flux(TextToImage):
     calls: ClassVar = ("cond",)
     joint = True
     parts = ("transformer", "vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "scheduler")
+    settings = ("lora",)
+    gives_sigmas = True
 
     def native_size(self, config: Config) -> tuple[int, int]:
         """Return the pipeline's default size."""

@@ -20,6 +20,7 @@ class HunyuanDit(TextToImage):
     denoiser = "transformer"
     branches = ("uncond", "cond")
     parts = ("transformer", "vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "scheduler")
+    settings = ("negative_prompt", "guidance_rescale")
     loading: ClassVar = {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
 
     def arguments(self, request: Request) -> dict[str, Any]:

@@ -23,6 +23,8 @@ class Lumina2(TextToImage):
     calls: ClassVar = ("cond", "uncond")
     joint = True
     parts = ("transformer", "vae", "text_encoder", "tokenizer", "scheduler")
+    settings = ("negative_prompt", "lora")
+    gives_sigmas = True
 
     def native_size(self, config: Config) -> tuple[int, int]:
         """Return the pipeline's default size: latents of the transformer's sample size, 8 pixels each."""

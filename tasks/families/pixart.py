@@ -11,6 +11,7 @@ class _PixArt(TextToImage):
     denoiser = "transformer"
     branches = ("uncond", "cond")
     parts = ("transformer", "vae", "text_encoder", "tokenizer", "scheduler")
+    settings = ("negative_prompt",)
 
     def arguments(self, request: Request) -> dict[str, Any]:
         """Generate at the requested size, from the prompt as it is."""

@@ -20,4 +20,5 @@ class StableDiffusion(TextToImage):
     denoiser = "unet"
     branches = ("uncond", "cond")
     parts = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
+    settings = ("negative_prompt", "guidance_rescale", "clip_skip", "lora")
     loading: ClassVar = {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}

@@ -26,6 +26,7 @@ class Sd3(TextToImage):
     branches = ("uncond", "cond")
     joint = True
     parts = ("transformer", "vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "scheduler")
+    settings = ("negative_prompt", "clip_skip", "lora")
 
     def loading_of(self, folder: Path) -> Mapping[str, Any]:
         """Name the parts that the model goes without: diffusers does not take that from model_index.json."""

@@ -20,4 +20,5 @@ class Sdxl(TextToImage):
     denoiser = "unet"
     branches = ("uncond", "cond")
     parts = ("unet", "vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "scheduler")
+    settings = ("negative_prompt", "guidance_rescale", "clip_skip", "lora")
     loading: ClassVar = {"add_watermarker": False}  # a watermark would change pixels
