@@ -22,6 +22,7 @@ from skewbench.tasks.models import (
     resolve_model,
 )
 from skewbench.tasks.plan import plan_shards
+from skewbench.tasks.prompt_lengths import prompt_notes
 from skewbench.tasks.prompts import load_prompts
 from skewbench.tasks.reference import check_reference
 
@@ -53,6 +54,8 @@ class Estimate:
     hours: float | None
     time: str
     lacking: tuple[str, ...] = ()
+    prompt_notes: tuple[str, ...] = ()
+    """Prompts that are not generated as they are written, a line for each kind."""
     without_effect: tuple[str, ...] = ()
     """Settings that have no effect on this model, a line each."""
 
@@ -110,6 +113,7 @@ def estimate(experiment: Experiment, lake: str, seconds: float | None = None) ->
         hours=sum(predictions) * pace.seconds / 3600 if pace else None,
         time=expected_time(experiment, pace, sum(predictions), samples),
         lacking=lacking(experiment.metrics),
+        prompt_notes=prompt_notes(experiment, prompts, source),
         without_effect=without_effect(experiment, source) if source else (),
     )
 

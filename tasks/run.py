@@ -28,7 +28,7 @@ from skewbench.tasks.lora import with_digests
 from skewbench.tasks.model_blocks import blocks_of, check_blocks
 from skewbench.tasks.models import ModelSource, image_size, pipeline_class, resolve_model
 from skewbench.tasks.plan import Shard, plan_shards
-from skewbench.tasks.prompts import load_prompts
+from skewbench.tasks.prompts import Prompt, load_prompts
 from skewbench.tasks.reference import check_reference
 from skewbench.tasks.scoring import jobs_left, with_metrics
 from skewbench.tasks.setting import Setting
@@ -52,6 +52,11 @@ class Run:
     def id(self) -> str:
         """The run's id."""
         return self.setting.run_id
+
+    @property
+    def prompts(self) -> list[Prompt]:
+        """Its prompts, in order."""
+        return list(dict.fromkeys(sample.prompt for shard in self.shards for sample in shard.samples))
 
     @property
     def needs(self) -> Needs:

@@ -60,6 +60,7 @@ def run(
         from skewbench.storage.lease import check_free
         from skewbench.storage.state import read_state
         from skewbench.tasks.model_blocks import without_effect
+        from skewbench.tasks.prompt_lengths import prompt_notes
         from skewbench.tasks.run import is_finished, prepare
 
         prepared = prepare(chosen, lake, download=True)
@@ -92,6 +93,8 @@ def run(
                 state = benchmark(chosen, lake, ray_address, return_state=True)
         raise_unless_completed(state)
     typer.echo(f"{prepared.id} is done, in {time.monotonic() - began:.0f} s")
+    for line in prompt_notes(prepared.experiment, prepared.prompts, prepared.source):
+        note(line)
     tell_missing(prepared.store, prepared.id)
     tell_report(prepared.store, prepared.id)
 
@@ -137,7 +140,7 @@ def plan(
     out.print(f"samples  {factors} = {expected.samples}")
     out.print(f"shards   {expected.shards}, of {expected.per_shard} samples at most")
     out.print(f"calls    {expected.predictions:,} predictions of the model: samples x steps x branches of guidance")
-    for line in expected.without_effect:
+    for line in (*expected.prompt_notes, *expected.without_effect):
         out.print(f"note     {line}")
     if chosen.baseline is None:
         out.print("note     no cell has plain attention (kind: vanilla) without overrides, so changes have no baseline")

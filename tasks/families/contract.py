@@ -66,6 +66,23 @@ def request_of(
     )
 
 
+@dataclass(frozen=True)
+class Encoder:
+    """What a text encoder reads of a prompt.
+
+    Args:
+        tokenizer: folder of its tokenizer.
+        limit: tokens that it reads, those that begin and end a text included; None: as its tokenizer says.
+        before: text that the pipeline puts before a prompt, though not before a negative one.
+        lower: whether the pipeline writes the prompt in lower case.
+    """
+
+    tokenizer: str
+    limit: int | None = None
+    before: str = ""
+    lower: bool = False
+
+
 class Family(ABC):
     """One class of pipelines. An instance is registered under its name; it holds no state and imports lazily.
 
@@ -92,6 +109,8 @@ class Family(ABC):
     settings: ClassVar[tuple[str, ...]] = ()
     """Which of `negative_prompt`, `guidance_rescale`, `clip_skip` and `lora` the pipeline makes use of. Others are
     refused: a pipeline would drop them."""
+    encoders: ClassVar[tuple[Encoder, ...]] = ()
+    """Its text encoders, by which prompts that are too long are counted."""
     gives_sigmas: ClassVar[bool] = False
     """Whether the pipeline gives its scheduler noise levels, as FLUX's does."""
 

@@ -1,8 +1,8 @@
 """PixArt-alpha and PixArt-Sigma: a transformer on latents with cross-attention to T5, guidance as rows of one batch."""
 
-from typing import Any
+from typing import Any, ClassVar
 
-from skewbench.tasks.families.contract import Request
+from skewbench.tasks.families.contract import Encoder, Request
 from skewbench.tasks.families.registry import register
 from skewbench.tasks.families.text_to_image import TextToImage
 
@@ -25,6 +25,7 @@ class PixArtAlpha(_PixArt):
     name = "pixart-alpha"
     pipelines = ("PixArtAlphaPipeline",)
     example = "PixArt-alpha/PixArt-XL-2-1024-MS"
+    encoders: ClassVar = (Encoder("tokenizer", 120, lower=True),)
 
 
 @register
@@ -34,3 +35,4 @@ class PixArtSigma(_PixArt):
     name = "pixart-sigma"
     pipelines = ("PixArtSigmaPipeline",)
     example = "PixArt-alpha/PixArt-Sigma-XL-2-1024-MS"
+    encoders: ClassVar = (Encoder("tokenizer", 300, lower=True),)

@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar
 
-from skewbench.tasks.families.contract import Config, Request
+from skewbench.tasks.families.contract import Config, Encoder, Request
 from skewbench.tasks.families.registry import register
 from skewbench.tasks.families.text_to_image import TextToImage
 
@@ -26,6 +26,7 @@ class QwenImage(TextToImage):
     joint = True
     parts = ("transformer", "vae", "text_encoder", "tokenizer", "scheduler")
     settings = ("negative_prompt", "lora")
+    encoders: ClassVar = (Encoder("tokenizer", 512),)
     gives_sigmas = True
 
     def native_size(self, config: Config) -> tuple[int, int]:
