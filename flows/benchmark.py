@@ -1,11 +1,14 @@
 """The flow `benchmark`: from an experiment to a report. Started again, it resumes."""
 
 from prefect import flow
+from prefect.logging import get_run_logger
+from prefect.runtime import deployment
 
 from skewbench.flows.parameters import DEMO, Choice, choose
 from skewbench.flows.steps import finish, named, workers
 from skewbench.storage.lease import Lease
 from skewbench.tasks.drive import generate_left, score_left
+from skewbench.tasks.prompt_lengths import prompt_notes
 from skewbench.tasks.run import caught_up, generation_left, prepare, scoring_left
 from skewbench.tasks.shortfalls import raise_if_incomplete
 
@@ -32,5 +35,8 @@ def benchmark(experiment: Choice = DEMO, lake: str = "lake", ray_address: str = 
             with workers(run.needs, chosen.workers, chosen.model.id, ray_address, lease) as execute:
                 score_left(run, state, execute, generate_left(run, state, execute))
         manifest = finish(run.store, state, lease)
+        if deployment.id:  # in a terminal, the command says so
+            for line in prompt_notes(run.experiment, run.prompts, run.source):
+                get_run_logger().warning(line)
     raise_if_incomplete(manifest)
     return run.id

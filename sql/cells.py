@@ -13,6 +13,7 @@ class CellEntry:
         kind: The kind of its knob.
         settings: The knob's fields, defaults included, without `kind`.
         generation: How its samples are generated; None if the manifest does not have it.
+        overrides: What of that is not as in the run's other cells; empty in runs before cells had it.
         words: The setting in words.
         family: Name shared by all settings that differ only in strength.
         strengths: `name`, `symbol`, `plain` (a value at which the knob does nothing, or None) and `value` of each.
@@ -22,6 +23,7 @@ class CellEntry:
     kind: str
     settings: dict[str, Any]
     generation: dict[str, Any] | None
+    overrides: dict[str, Any]
     words: str
     family: str
     strengths: list[dict[str, Any]]
@@ -40,7 +42,8 @@ def read_cell(entry: dict[str, Any]) -> CellEntry:
     settings = {name: value for name, value in entry["knob"].items() if name != "kind"}
     if "words" in entry:
         return CellEntry(
-            entry["name"], kind, settings, entry.get("generation"), str(entry["words"]), str(entry["family"]),
+            entry["name"], kind, settings, entry.get("generation"), dict(entry.get("overrides") or {}),
+            str(entry["words"]), str(entry["family"]),
             [strength for strength in entry["strengths"] if isinstance(strength["value"], int | float)],
         )  # fmt: skip
     return _before_version_6(entry["name"], kind, settings)
@@ -68,12 +71,12 @@ def _before_version_6(name: str, kind: str, given: dict[str, Any]) -> CellEntry:
     rules = _rules(settings)
     part = (["no rescale"] if settings.get("rescale") == "off" else []) + _selected(settings)
     if kind == "vanilla":
-        return CellEntry(name, kind, settings, None, "plain attention", "baseline", strengths)
+        return CellEntry(name, kind, settings, None, {}, "plain attention", "baseline", strengths)
     adaptive = settings.get("adapt_alpha", "off") != "off" or bool(settings.get("adapt_beta"))
     family = kind if kind != "skew" else "adaptive" if adaptive else "static"
     turned = [f"{strength['symbol']} {strength['value']:g}" for strength in strengths]
     return CellEntry(
-        name, kind, settings, None, ", ".join([kind, *turned, *rules, *part]), ", ".join([family, *part]), strengths
+        name, kind, settings, None, {}, ", ".join([kind, *turned, *rules, *part]), ", ".join([family, *part]), strengths
     )
 
 

@@ -243,6 +243,7 @@ _CELL_COLUMNS = (
     "knob",
     "settings",  # JSON: the knob's fields, defaults included
     "generation",  # JSON; NULL in runs of version 5 and before
+    "overrides",  # JSON: what a cell changes of the experiment's generation
     "words",
     "family",
     "strengths",  # JSON: name, symbol, plain, value
@@ -263,6 +264,7 @@ def _cell_rows(run: Run) -> list[tuple[Any, ...]]:
             cell.kind,
             json.dumps(cell.settings),
             None if cell.generation is None else json.dumps(cell.generation),
+            json.dumps(cell.overrides, sort_keys=True),
             cell.words,
             cell.family,
             json.dumps(cell.strengths),

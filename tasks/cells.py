@@ -3,9 +3,11 @@
 from typing import Any
 
 import pyarrow as pa
+from pydantic_core import to_jsonable_python
 
 from skewbench.storage.tables.samples import KNOB_COLUMNS, SAMPLES
-from skewbench.tasks.experiment import Cell, GenerationSpec
+from skewbench.tasks.experiment import Cell
+from skewbench.tasks.generation import GenerationSpec, families, strengths, words
 
 _PYTHON: dict[pa.DataType, Any] = {pa.float64(): (int, float), pa.string(): str, pa.bool_(): bool}
 
@@ -15,26 +17,40 @@ def whole_setting(cell: Cell, generation: GenerationSpec, size: tuple[int, int])
 
     Args:
         cell: The cell.
-        generation: How the run generates.
+        generation: How the experiment generates; the cell's overrides are applied here.
         size: Width and height in pixels, as the model and the experiment give them.
 
     Returns:
         `knob` with its kind and all fields, and `generation`, as JSON has them.
     """
-    generated = generation.model_dump(mode="json") | dict(zip(("width", "height"), size, strict=True))
+    own = generation.overridden(cell.generation)
+    generated = own.model_dump(mode="json") | dict(zip(("width", "height"), size, strict=True))
     return {"knob": cell.knob.setting, "generation": generated}
 
 
 def cell_entry(cell: Cell, generation: GenerationSpec, size: tuple[int, int]) -> dict[str, Any]:
-    """A cell in the manifest: its setting, and words, family and strengths as the knob has them now."""
+    """A cell in the manifest: its setting, and words, family and strengths as the knob has them now.
+
+    A cell that changes the experiment's generation is of another family than one that does not: plain attention with
+    another guidance is no baseline.
+    """
+    changes = generation.changes(cell.generation)
     knob = cell.knob
+    plain = knob.kind == "vanilla" and bool(changes)
+    set_strengths = [*knob.strengths, *strengths(generation, changes)]
     return {
         "name": cell.name,
         **whole_setting(cell, generation, size),
-        "words": knob.words,
-        "family": knob.family,
-        "strengths": [strength._asdict() for strength in knob.strengths],
+        "overrides": to_jsonable_python(changes),
+        "words": cell_words(cell, generation),
+        "family": ", ".join([*([] if plain else [knob.family]), *families(changes)]),
+        "strengths": [strength._asdict() for strength in set_strengths],
     }
+
+
+def cell_words(cell: Cell, generation: GenerationSpec) -> str:
+    """Describe a cell in a few words: its knob, and what differs from the experiment's generation."""
+    return ", ".join([cell.knob.words, *words(generation.changes(cell.generation))])
 
 
 def knob_columns(cell: Cell) -> dict[str, Any]:

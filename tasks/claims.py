@@ -99,9 +99,9 @@ class _Run:
         return self.answers[name]
 
     def cell(self, key: dict[str, Any]) -> str:
-        """The first cell with such a knob."""
+        """The first cell with such a knob and the experiment's own generation."""
         for knob in self.knobs:
-            if knob["knob"] == "skew" and _fits(knob, key):
+            if knob["knob"] == "skew" and knob["overrides"] == "{}" and _fits(knob, key):
                 return str(knob["cell"])
         raise _Absent(f"no cell with {_words(key)}")
 

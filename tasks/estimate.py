@@ -1,12 +1,18 @@
 """Estimates the cost of a run before anything is loaded: samples, shards, disk and, from earlier runs, time."""
 
 from dataclasses import dataclass
+from statistics import median
+
+from pydantic import ValidationError
 
 from skewbench import sql
 from skewbench.stability import Block
 from skewbench.storage.store import open_store
 from skewbench.tasks.checks import check_metrics, lacking
 from skewbench.tasks.experiment import Experiment, MeasureSpec
+from skewbench.tasks.generation import GenerationSpec, SchedulerSpec
+from skewbench.tasks.generation_checks import calls_of, check_generation
+from skewbench.tasks.lora import with_digests
 from skewbench.tasks.model_blocks import blocks_of, check_blocks, without_effect
 from skewbench.tasks.model_size import weight_bytes
 from skewbench.tasks.models import (
@@ -17,6 +23,7 @@ from skewbench.tasks.models import (
     resolve_model,
 )
 from skewbench.tasks.plan import plan_shards
+from skewbench.tasks.prompt_lengths import prompt_notes
 from skewbench.tasks.prompts import load_prompts
 from skewbench.tasks.reference import check_reference
 
@@ -42,10 +49,14 @@ class Estimate:
     samples: int
     shards: int
     per_shard: int
+    predictions: int
+    """Of the model: by each cell's own steps, scheduler and branches of guidance."""
     disk: float
     hours: float | None
     time: str
     lacking: tuple[str, ...] = ()
+    prompt_notes: tuple[str, ...] = ()
+    """Prompts that are not generated as they are written, a line for each kind."""
     without_effect: tuple[str, ...] = ()
     """Settings that have no effect on this model, a line each."""
 
@@ -64,45 +75,58 @@ def estimate(experiment: Experiment, lake: str, seconds: float | None = None) ->
     Raises:
         InputError: The experiment cannot run.
     """
+    experiment = with_digests(experiment)
     prompts = load_prompts(experiment.prompts)
     check_metrics(experiment.metrics, experiment.required)
     check_reference(open_store(lake), experiment.reference, experiment.name)
     source, blocks, description = _model(experiment)
+    check_generation(experiment, source)
+    generation = experiment.generation
     width, height = (
-        image_size(source, experiment.generation.width, experiment.generation.height)
+        image_size(source, generation.width, generation.height)
         if source
-        else (
-            experiment.generation.width or 1024,
-            experiment.generation.height or 1024,
-        )
+        else (generation.width or 1024, generation.height or 1024)
     )
     shards = plan_shards(experiment, prompts, "plan", (width, height), experiment.workers.shard)
     samples = sum(len(shard.samples) for shard in shards)
-    branches = _branches(experiment, source)
-    rows = samples * branches * len(blocks)
+    of_a_cell = samples // len(experiment.cells)
+    cells = [experiment.generation_of(cell) for cell in experiment.cells]
     images = samples * width * height * PNG_BYTES_A_PIXEL
-    disk = images + rows * (ROW_BYTES + VALUE_BYTES * _listed(experiment.measure, experiment.generation.steps, blocks))
-    largest = max(len(shard.samples) for shard in shards)
-    pace = Pace(seconds, "this, as assumed") if seconds else measured_pace(experiment, lake)
-    hours = samples * pace.seconds / 3600 if pace else None
-    time = expected_time(experiment, pace, samples)
+    rows = [
+        of_a_cell * _branches(own, source) * len(blocks)
+        * (ROW_BYTES + VALUE_BYTES * _listed(experiment.measure, calls_of(own, source), blocks))
+        for own in cells
+    ]  # fmt: skip
+    predictions = [of_a_cell * predictions_of(own, source) for own in cells]
+    pace = (
+        Pace(seconds / predictions_of(generation, source), "this, as assumed")
+        if seconds
+        else measured_pace(experiment, source, lake)
+    )
     return Estimate(
-        description,
-        len(prompts),
-        samples,
-        len(shards),
-        largest,
-        disk,
-        hours,
-        time,
-        lacking(experiment.metrics),
-        without_effect(experiment, source) if source else (),
+        model=description,
+        prompts=len(prompts),
+        samples=samples,
+        shards=len(shards),
+        per_shard=max(len(shard.samples) for shard in shards),
+        predictions=sum(predictions),
+        disk=images + sum(rows),
+        hours=sum(predictions) * pace.seconds / 3600 if pace else None,
+        time=expected_time(experiment, pace, sum(predictions), samples),
+        lacking=lacking(experiment.metrics),
+        prompt_notes=prompt_notes(experiment, prompts, source),
+        without_effect=without_effect(experiment, source) if source else (),
     )
 
 
-def _branches(experiment: Experiment, source: ModelSource | None) -> int:
+def predictions_of(generation: GenerationSpec, source: ModelSource | None) -> int:
+    """Count the model's predictions for one image: its calls, times the branches of guidance."""
+    return calls_of(generation, source) * _branches(generation, source)
+
+
+def _branches(generation: GenerationSpec, source: ModelSource | None) -> int:
     """Predictions of guidance in a step; a model that is not here is taken for SDXL."""
-    if experiment.generation.guidance <= 1:
+    if generation.guidance <= 1:
         return 1
     return len(family_of_source(source).branches) if source else 2
 
@@ -127,30 +151,47 @@ def _listed(measure: MeasureSpec, steps: int, blocks: list[Block]) -> float:
 
 @dataclass(frozen=True)
 class Pace:
-    """Seconds that an image takes on one worker, and what worker that is."""
+    """Seconds that a prediction of the model takes on one worker, for one image, and what worker that is."""
 
     seconds: float
     worker: str
 
 
-def measured_pace(experiment: Experiment, lake: str) -> Pace | None:
-    """Measure the pace from earlier runs of the same model and size: median seconds per step, times the steps."""
+def measured_pace(experiment: Experiment, source: ModelSource | None, lake: str) -> Pace | None:
+    """Measure the pace from earlier runs of the same model and size, whatever their steps, guidance and scheduler."""
     try:
         with sql.connect(lake) as connection:
             found = connection.execute(
-                """SELECT median(seconds / steps), any_value(device) FROM samples
-                   WHERE model = ? AND width = coalesce(?, width)""",
+                """SELECT steps, guidance, try_cast(setting AS JSON)->'generation'->'scheduler',
+                       median(seconds), any_value(device)
+                   FROM samples WHERE model = ? AND width = coalesce(?, width) AND seconds IS NOT NULL GROUP BY ALL""",
                 [experiment.model.id, experiment.generation.width],
-            ).fetchone()
+            ).fetchall()
     except sql.LakeError:
-        found = None
-    return Pace(found[0] * experiment.generation.steps, found[1]) if found and found[0] is not None else None
+        return None
+    paces = [
+        seconds / predictions_of(_generation(steps, guidance, scheduler), source)
+        for steps, guidance, scheduler, seconds, _ in found
+    ]
+    return Pace(median(paces), found[0][-1]) if paces else None
 
 
-def expected_time(experiment: Experiment, pace: Pace | None, samples: int) -> str:
+def _generation(steps: int, guidance: float, scheduler: str | None) -> GenerationSpec:
+    """Read from a row of `samples` what decides how often the model was called. A lake may hold any text there."""
+    try:
+        spec = SchedulerSpec.model_validate_json(scheduler) if scheduler not in (None, "null") else None
+    except ValidationError:
+        spec = None
+    return GenerationSpec.model_construct(steps=steps, guidance=guidance, scheduler=spec)
+
+
+def expected_time(experiment: Experiment, pace: Pace | None, predictions: int, samples: int) -> str:
     """Describe the expected time of generation in words."""
     if pace is None:
         return "unknown: this lake has no earlier run of this model; set --seconds to the time per image"
     workers = experiment.workers.count or 1
-    minutes = samples * pace.seconds / workers / 60
-    return f"about {minutes:,.0f} min on {workers} worker(s) like {pace.worker}, at {pace.seconds:.2f} s an image"
+    whole = predictions * pace.seconds
+    return (
+        f"about {whole / workers / 60:,.0f} min on {workers} worker(s) like {pace.worker}, at {whole / samples:.2f} s "
+        "an image on average"
+    )

@@ -6,9 +6,10 @@ Every field is typed and has a description, so that the Prefect UI shows the sam
 import json
 from typing import TYPE_CHECKING, Annotated, Literal, Union
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from skewbench.stability.knobs import KNOBS, Knob
+from skewbench.tasks.generation import GenerationSpec, Overrides, Strict
 from skewbench.tasks.validation_errors import CELL_NAME, RUN_NAME, format_errors
 from skewbench.vocabulary.errors import InputError
 
@@ -20,11 +21,7 @@ else:
 """A setting of any knob there is: the field `kind` says which."""
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-
-class ModelSpec(_Strict):
+class ModelSpec(Strict):
     """Which model, and in which precision."""
 
     id: str = "shapes-xl"
@@ -37,7 +34,7 @@ class ModelSpec(_Strict):
     """Precision of weights and activations; energies are always float32."""
 
 
-class PromptSpec(_Strict):
+class PromptSpec(Strict):
     """The source of the prompts."""
 
     source: Literal["scenes", "natural", "file", "coco", "parti", "hub"] = "scenes"
@@ -77,32 +74,17 @@ class PromptSpec(_Strict):
         return self
 
 
-class Cell(_Strict):
-    """One knob setting of a run."""
+class Cell(Strict):
+    """One setting of a run: a knob, and what differs from the experiment's generation."""
 
     name: str = Field(pattern=CELL_NAME)
     """Short name, used in tables and figures."""
     knob: KnobSetting
+    generation: Overrides = Overrides()
+    """Settings of this cell alone, in place of the experiment's."""
 
 
-class GenerationSpec(_Strict):
-    """How an image is made."""
-
-    steps: int = Field(default=30, ge=1, le=1000)
-    """Denoising steps."""
-    guidance: float = Field(default=5.0, ge=1.0, le=50.0, allow_inf_nan=False)
-    """Classifier-free guidance scale; 1 runs the conditional branch alone."""
-    width: int | None = Field(default=None, ge=8, multiple_of=8)
-    """Pixels. Default: the model's native width."""
-    height: int | None = Field(default=None, ge=8, multiple_of=8)
-    """Pixels; the model's own size where it is left out."""
-    threads: int = Field(default=1, ge=1)
-    """CPU threads a worker computes with. Part of what decides the numbers: sums differ in the last bits."""
-    attention_kernel: Literal["torch", "triton"] = "torch"
-    """What computes attention under a knob and for the measures. `triton` needs a GPU; sums differ in the last bits."""
-
-
-class MeasureSpec(_Strict):
+class MeasureSpec(Strict):
     """What is measured in each self-attention block."""
 
     every: int = Field(default=1, ge=1)
@@ -113,7 +95,7 @@ class MeasureSpec(_Strict):
     """Measured feature columns: all, or this number of random ones."""
 
 
-class WorkerSpec(_Strict):
+class WorkerSpec(Strict):
     """How the work is divided and placed. Does not affect the numbers (except with `eta_scope: batch`)."""
 
     count: int | None = Field(default=None, ge=1)
@@ -131,7 +113,7 @@ class WorkerSpec(_Strict):
     start."""
 
 
-class MarginSpec(_Strict):
+class MarginSpec(Strict):
     """The criterion for one metric or measure in a comparison of two runs."""
 
     metric: str
@@ -146,7 +128,7 @@ class MarginSpec(_Strict):
     """Whether the nightly flow fails if it is worse."""
 
 
-class NightlySpec(_Strict):
+class NightlySpec(Strict):
     """How a run is compared with an earlier one, and how many nights are kept. Does not affect the numbers."""
 
     baseline: str = Field(default="nightly", pattern=CELL_NAME)
@@ -168,7 +150,7 @@ class NightlySpec(_Strict):
         return self
 
 
-class Experiment(_Strict):
+class Experiment(Strict):
     """What to run: a model, prompts and seeds, and the knob settings to compare."""
 
     name: str = Field(pattern=RUN_NAME)
@@ -216,8 +198,13 @@ class Experiment(_Strict):
 
     @property
     def baseline(self) -> str | None:
-        """The first cell with plain attention."""
-        return next((cell.name for cell in self.cells if cell.knob.kind == "vanilla"), None)
+        """The first cell with plain attention and the experiment's own generation."""
+        plain = (cell for cell in self.cells if cell.knob.kind == "vanilla")
+        return next((cell.name for cell in plain if not self.generation.changes(cell.generation)), None)
+
+    def generation_of(self, cell: Cell) -> GenerationSpec:
+        """Return how the images of a cell are generated."""
+        return self.generation.overridden(cell.generation)
 
 
 def parse_experiment(content: dict[str, object], where: str) -> Experiment:

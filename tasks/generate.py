@@ -2,8 +2,9 @@
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from io import BytesIO
@@ -22,12 +23,15 @@ from skewbench.storage.columns import IDS, table_of_rows
 from skewbench.storage.tables.images import IMAGES
 from skewbench.storage.tables.samples import SAMPLES
 from skewbench.storage.tables.stability import STABILITY
+from skewbench.tasks.applied import applied
 from skewbench.tasks.cells import knob_columns, whole_setting
-from skewbench.tasks.experiment import GenerationSpec, Knob
-from skewbench.tasks.families.contract import Request
+from skewbench.tasks.experiment import Knob
+from skewbench.tasks.families.contract import request_of
 from skewbench.tasks.families.registry import family_of
+from skewbench.tasks.generation import GenerationSpec
 from skewbench.tasks.identity import versions
 from skewbench.tasks.plan import Sample, Shard
+from skewbench.tasks.schedulers import give_seeds
 from skewbench.tasks.setting import DEVICE_ERRORS, BrokenDeviceError, Setting
 from skewbench.vocabulary.texts import as_unicode
 
@@ -92,8 +96,8 @@ def generate_shard(
     fixed_batch = shard.cell.knob.depends_on_batch
     rows = ShardRows(batch=setting.batch if fixed_batch else 1 if one_by_one else batch or setting.batch)
     start = 0
-    encoders = ThreadPoolExecutor(ENCODERS, "png")
-    try:
+    generation = setting.generation.overridden(shard.cell.generation)
+    with _encoders() as encoders, applied(pipeline, generation):
         while start < len(shard.samples):
             some = shard.samples[start : start + rows.batch]
             try:
@@ -119,9 +123,17 @@ def generate_shard(
                     raise BrokenDeviceError([sample.sample_id for sample in some], reason) from None
                 rows.samples += _failed_rows(setting, shard, some, reason)
             start += len(some)
-    finally:
-        encoders.shutdown(wait=False)  # the last images are awaited by who wants them
     return rows
+
+
+@contextmanager
+def _encoders() -> Iterator[ThreadPoolExecutor]:
+    """Threads that turn images into PNG. At the end the last images are awaited by who wants them."""
+    encoders = ThreadPoolExecutor(ENCODERS, "png")
+    try:
+        yield encoders
+    finally:
+        encoders.shutdown(wait=False)
 
 
 def generate_batch(
@@ -138,7 +150,7 @@ def generate_batch(
         pipeline: The loaded pipeline.
         samples: The samples of the batch.
         knob: The knob of their cell.
-        generation: How the run generates.
+        generation: How their cell generates. Scheduler and adapters are those of the pipeline (`applied` sets them).
         size: Width and height in pixels.
         recorder: Records the measures of the samples.
 
@@ -146,13 +158,9 @@ def generate_batch(
         Images in [0, 1] of shape (samples, height, width, 3), not rounded.
     """
     family = family_of(pipeline)
-    request = Request(
-        prompts=[sample.prompt.text for sample in samples],
-        noise_seeds=[sample.noise_seed for sample in samples],
-        steps=generation.steps,
-        guidance=generation.guidance,
-        size=size,
-    )
+    prompts, noise_seeds = [sample.prompt.text for sample in samples], [sample.noise_seed for sample in samples]
+    request = request_of(generation, prompts, noise_seeds, size)
+    give_seeds(pipeline.scheduler, noise_seeds)
     calls = family.model_calls(pipeline, generation.steps)
     denoiser, kernel = getattr(pipeline, family.denoiser), generation.attention_kernel
     loop = Loop(pipeline.scheduler, family.calls) if family.calls else None
@@ -182,7 +190,8 @@ def _add_batch(
     if on_gpu:
         torch.cuda.reset_peak_memory_stats(device)
     began = time.perf_counter()
-    pixels = generate_batch(pipeline, batch, shard.cell.knob, setting.generation, setting.size, recorder)
+    generation = setting.generation.overridden(shard.cell.generation)
+    pixels = generate_batch(pipeline, batch, shard.cell.knob, generation, setting.size, recorder)
     drawn: dict[str, Any] = {
         "seconds": (time.perf_counter() - began) / len(batch),
         "peak_memory": torch.cuda.max_memory_allocated(device) if on_gpu else None,
@@ -227,6 +236,7 @@ def _ids(shard: Shard, sample: Sample) -> dict[str, Any]:
 def _sample_row(
     setting: Setting, shard: Shard, sample: Sample, status: str, reason: str | None, **measured: Any
 ) -> dict[str, Any]:
+    whole = whole_setting(shard.cell, setting.generation, setting.size)
     return {
         **_ids(shard, sample),
         "noise_seed": sample.noise_seed,
@@ -235,12 +245,12 @@ def _sample_row(
         "prompt_challenge": sample.prompt.challenge,
         "shard": shard.id,
         **knob_columns(shard.cell),
-        "setting": json.dumps(whole_setting(shard.cell, setting.generation, setting.size)),
+        "setting": json.dumps(whole),
         "model": setting.model.id,
         "revision": setting.revision,
         "dtype": setting.model.dtype,
-        "steps": setting.generation.steps,
-        "guidance": setting.generation.guidance,
+        "steps": whole["generation"]["steps"],
+        "guidance": whole["generation"]["guidance"],
         "width": setting.size[0],
         "height": setting.size[1],
         **{f"{name}_version": number for name, number in versions().items()},

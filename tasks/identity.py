@@ -46,8 +46,14 @@ _DECIDE_NOTHING = {"description", "metrics", "required", "reference", "max_unusa
 
 
 def settings_that_decide(experiment: Experiment) -> dict[str, Any]:
-    """The experiment without what decides no numbers: description, scorers, and how the work is cut and placed."""
+    """The experiment without what decides no numbers: description, scorers, and how the work is cut and placed.
+
+    Adapters count by their contents, wherever their file is.
+    """
     settings = experiment.model_dump(mode="json", exclude=_DECIDE_NOTHING)
+    for generation in (settings["generation"], *(cell["generation"] for cell in settings["cells"])):
+        if (lora := generation["lora"]) and lora["digest"]:
+            del lora["path"]
     if any(cell.knob.depends_on_batch for cell in experiment.cells):
         settings["batch"] = experiment.workers.batch  # there a sample's result depends on its neighbours
         settings["shard"] = experiment.workers.shard

@@ -4,8 +4,9 @@ from dataclasses import fields
 from typing import Any
 
 from skewbench.eval.cpu_torchvision import SCRIPT, torchvision_is_mismatched
+from skewbench.tasks.applied import replay_lines
 from skewbench.tasks.experiment import Cell, Experiment
-from skewbench.tasks.families.contract import Family, Request
+from skewbench.tasks.families.contract import Family, request_of
 from skewbench.tasks.models import is_hub_id, model_address
 
 _SCRIPT = """\
@@ -15,7 +16,7 @@ import torch
 {imports}
 torch.set_num_threads({threads})  # as in the run: sums differ in the last bits
 pipeline = {load}{device}
-
+{overrides}
 
 def generate():
     return {call}
@@ -38,10 +39,11 @@ def replay_script(sample: dict[str, Any], experiment: Experiment, run_id: str, f
         family: the family of the run's model.
     """
     cell = next(cell for cell in experiment.cells if cell.name == sample["cell"])
-    imports, image = _drawn(cell, family, sample["steps"], experiment.generation.attention_kernel)
+    generation = experiment.generation_of(cell)
+    imports, image = _drawn(cell, family, sample["steps"], generation.attention_kernel)
     model = model_address(sample["model"])
     size = (sample["width"], sample["height"])
-    request = Request([sample["prompt"]], [sample["noise_seed"]], sample["steps"], sample["guidance"], size)
+    request = request_of(generation, [sample["prompt"]], [sample["noise_seed"]], size)
     revision = sample["revision"] if is_hub_id(model) else None
     given = {"revision": revision, "variant": experiment.model.variant}
     options = {name: repr(value) for name, value in given.items() if value}
@@ -49,11 +51,12 @@ def replay_script(sample: dict[str, Any], experiment: Experiment, run_id: str, f
         **{name: sample[name] for name in ("cell", "prompt_id", "seed")},
         run_id=run_id,
         operators=SCRIPT if torchvision_is_mismatched() else "",
-        threads=experiment.generation.threads,
+        threads=generation.threads,
         pipeline_import=family.replay_imports(),
         load=family.replay_load(model, {**options, "dtype": f"torch.{experiment.model.dtype}"}),
         call=family.replay_call(request),
         device='.to("cuda")' if experiment.workers.gpus else "",
+        overrides=replay_lines(generation, sample["noise_seed"]),
         imports=imports,
         image=image,
         file=f"{sample['sample_id']}.png",

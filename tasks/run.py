@@ -21,12 +21,14 @@ from skewbench.storage.store import Store, open_store
 from skewbench.tasks.cells import cell_entry
 from skewbench.tasks.checks import check_metrics
 from skewbench.tasks.experiment import Experiment, WorkerSpec
+from skewbench.tasks.generation_checks import check_generation
 from skewbench.tasks.identity import run_id, settings_that_decide, source_digest, versions
 from skewbench.tasks.jobs import GenerateJob, Job, Needs, Outcome, ScoreJob
+from skewbench.tasks.lora import with_digests
 from skewbench.tasks.model_blocks import blocks_of, check_blocks
 from skewbench.tasks.models import ModelSource, image_size, pipeline_class, resolve_model
 from skewbench.tasks.plan import Shard, plan_shards
-from skewbench.tasks.prompts import load_prompts
+from skewbench.tasks.prompts import Prompt, load_prompts
 from skewbench.tasks.reference import check_reference
 from skewbench.tasks.scoring import jobs_left, with_metrics
 from skewbench.tasks.setting import Setting
@@ -52,6 +54,11 @@ class Run:
         return self.setting.run_id
 
     @property
+    def prompts(self) -> list[Prompt]:
+        """Its prompts, in order."""
+        return list(dict.fromkeys(sample.prompt for shard in self.shards for sample in shard.samples))
+
+    @property
     def needs(self) -> Needs:
         """What a worker of this run needs."""
         experiment = self.experiment
@@ -69,10 +76,12 @@ def prepare(experiment: Experiment, lake: str, download: bool = False) -> Run:
     Raises:
         InputError: The experiment cannot run.
     """
+    experiment = with_digests(experiment)
     prompts = load_prompts(experiment.prompts)
     check_metrics(experiment.metrics, experiment.required)
     source = resolve_model(experiment.model, download)
     check_blocks(experiment, blocks_of(source))
+    check_generation(experiment, source)
     store = open_store(lake)
     store.check_writable()
     check_reference(store, experiment.reference, experiment.name)  # before anything is generated

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from skewbench.tasks.experiment import GenerationSpec, MeasureSpec, ModelSpec
+from skewbench.tasks.experiment import MeasureSpec, ModelSpec
+from skewbench.tasks.generation import GenerationSpec
 
 DEVICE_ERRORS = ("CUDA error", "AcceleratorError", "device-side assert")
 """Signs in an error's text that the process can't use its device any more."""
@@ -16,6 +17,7 @@ class Setting:
     model: ModelSpec
     revision: str
     generation: GenerationSpec
+    """The experiment's; a cell may override some of it."""
     measure: MeasureSpec
     size: tuple[int, int]
     batch: int

@@ -64,6 +64,7 @@ def run(
         from skewbench.storage.lease import check_free
         from skewbench.storage.state import read_state
         from skewbench.tasks.model_blocks import without_effect
+        from skewbench.tasks.prompt_lengths import prompt_notes
         from skewbench.tasks.run import generation_left, is_finished, prepare, scoring_left
 
         prepared = prepare(chosen, lake, download=True)
@@ -97,6 +98,8 @@ def run(
                 state = benchmark(chosen, lake, ray_address, return_state=True)
         raise_unless_completed(state)
     typer.echo(f"{prepared.id} is done, in {time.monotonic() - began:.0f} s")
+    for line in prompt_notes(prepared.experiment, prepared.prompts, prepared.source):
+        note(line)
     tell_missing(prepared.store, prepared.id)
     tell_report(prepared.store, prepared.id)
 
@@ -123,13 +126,14 @@ def plan(
 ) -> None:
     """Check an experiment and estimate its shards, samples, disk, time and cost. Loads and writes nothing."""
     chosen = _load(experiment, prompts)
+    from skewbench.tasks.cells import cell_words
     from skewbench.tasks.estimate import estimate
 
     expected = estimate(chosen, lake, seconds)
     out = console()
-    table = folding("cell", "knob", "samples", title=f"{chosen.name}: {chosen.description}")
+    table = folding("cell", "setting", "samples", title=f"{chosen.name}: {chosen.description}")
     for cell in chosen.cells:
-        table.add_row(cell.name, cell.knob.words, str(expected.samples // len(chosen.cells)))
+        table.add_row(cell.name, cell_words(cell, chosen.generation), str(expected.samples // len(chosen.cells)))
     out.print(table)
     out.print(f"model    {chosen.model.id}, {chosen.model.dtype}; {expected.model}")
     factors = f"{expected.prompts} prompts x {chosen.seeds} seeds x {len(chosen.cells)} cells"
@@ -140,10 +144,11 @@ def plan(
         )
     out.print(f"samples  {factors} = {expected.samples}")
     out.print(f"shards   {expected.shards}, of {expected.per_shard} samples at most")
-    for line in expected.without_effect:
+    out.print(f"calls    {expected.predictions:,} predictions of the model: samples x steps x branches of guidance")
+    for line in (*expected.prompt_notes, *expected.without_effect):
         out.print(f"note     {line}")
     if chosen.baseline is None:
-        out.print("note     no cell has plain attention (kind: vanilla), so changes cannot be paired with a baseline")
+        out.print("note     no cell has plain attention (kind: vanilla) without overrides, so changes have no baseline")
     out.print(f"disk     about {expected.disk / 1e6:,.0f} MB")
     out.print(f"time     {expected.time}")
     if price is not None and expected.hours is None:

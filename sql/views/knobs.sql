@@ -2,11 +2,12 @@
 -- settings (JSON): all fields of the knob; words, family, strengths: as the knob declared them when the run started, so
 -- that reading a lake does not need the knob's code. family: settings that differ only in strength, such as baseline,
 -- static, adaptive, temperature; a setting for some blocks or steps only forms a family of its own.
+-- overrides (JSON): what the cell changes of the experiment's generation, '{}' for most; part of words and family.
 -- alpha to window_end: fields of the knob by name, NULL if it lacks the field. adaptive: only for kind skew.
 -- by_name: all settings sorted by name: equal if and only if knobs of a kind are.
 CREATE OR REPLACE VIEW knobs AS
 SELECT
-    run_id, cell, position, baseline, knob, settings, words, family, strengths,
+    run_id, cell, position, baseline, knob, settings, overrides, words, family, strengths,
     list_transform(
         list_sort(json_keys(settings)), lambda name: name || ' ' || json_extract(settings, '$."' || name || '"')::VARCHAR
     ) AS by_name,

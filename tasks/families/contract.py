@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import torch
 
     from skewbench.stability import Block
+    from skewbench.tasks.generation import GenerationSpec
 
 Medium = Literal["image", "audio", "video"]
 Config = Callable[[str], Mapping[str, Any]]
@@ -27,6 +28,9 @@ class Request:
         steps: denoising steps.
         guidance: scale of classifier-free guidance.
         size: width and height in pixels.
+        negative_prompt: text of the unconditional branch; None: the pipeline's own.
+        guidance_rescale: rescaling of the guided prediction; None: the pipeline's own.
+        clip_skip: layers of the CLIP text encoders that are skipped; None: the pipeline's own.
     """
 
     prompts: Sequence[str]
@@ -34,6 +38,49 @@ class Request:
     steps: int
     guidance: float
     size: tuple[int, int]
+    negative_prompt: str | None = None
+    guidance_rescale: float | None = None
+    clip_skip: int | None = None
+
+
+def request_of(
+    generation: "GenerationSpec", prompts: Sequence[str], noise_seeds: Sequence[int], size: tuple[int, int]
+) -> Request:
+    """Make the request for some samples of a cell.
+
+    Args:
+        generation: how the cell generates.
+        prompts: one a sample.
+        noise_seeds: one a sample.
+        size: width and height in pixels.
+    """
+    return Request(
+        prompts,
+        noise_seeds,
+        generation.steps,
+        generation.guidance,
+        size,
+        generation.negative_prompt,
+        generation.guidance_rescale,
+        generation.clip_skip,
+    )
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """What a text encoder reads of a prompt.
+
+    Args:
+        tokenizer: folder of its tokenizer.
+        limit: tokens that it reads, those that begin and end a text included; None: as its tokenizer says.
+        before: text that the pipeline puts before a prompt, though not before a negative one.
+        lower: whether the pipeline writes the prompt in lower case.
+    """
+
+    tokenizer: str
+    limit: int | None = None
+    before: str = ""
+    lower: bool = False
 
 
 class Family(ABC):
@@ -59,6 +106,13 @@ class Family(ABC):
     medium: ClassVar[Medium] = "image"
     parts: ClassVar[tuple[str, ...]]
     """Folders of the model that must be there."""
+    settings: ClassVar[tuple[str, ...]] = ()
+    """Which of `negative_prompt`, `guidance_rescale`, `clip_skip` and `lora` the pipeline makes use of. Others are
+    refused: a pipeline would drop them."""
+    encoders: ClassVar[tuple[Encoder, ...]] = ()
+    """Its text encoders, by which prompts that are too long are counted."""
+    gives_sigmas: ClassVar[bool] = False
+    """Whether the pipeline gives its scheduler noise levels, as FLUX's does."""
 
     def left_out(self, folder: Path) -> Collection[str]:
         """Return the parts that `model_index.json` of a model's folder may name and `load` leaves out."""

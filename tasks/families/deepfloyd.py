@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar
 
-from skewbench.tasks.families.contract import Config, Request
+from skewbench.tasks.families.contract import Config, Encoder, Request
 from skewbench.tasks.families.registry import register
 from skewbench.tasks.families.text_to_image import TextToImage, sample_size
 
@@ -21,6 +21,8 @@ class DeepFloydIf(TextToImage):
     branches = ("uncond", "cond")
     joint = True
     parts = ("unet", "text_encoder", "tokenizer", "scheduler")
+    settings = ("negative_prompt", "lora")
+    encoders: ClassVar = (Encoder("tokenizer", 77, lower=True),)
     loading: ClassVar = {"safety_checker": None, "feature_extractor": None, "watermarker": None}
 
     def native_size(self, config: Config) -> tuple[int, int]:

@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar
 
-from skewbench.tasks.families.contract import Config, Request
+from skewbench.tasks.families.contract import Config, Encoder, Request
 from skewbench.tasks.families.registry import register
 from skewbench.tasks.families.text_to_image import TextToImage
 
@@ -26,6 +26,9 @@ class Flux(TextToImage):
     calls: ClassVar = ("cond",)
     joint = True
     parts = ("transformer", "vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "scheduler")
+    settings = ("lora",)
+    encoders: ClassVar = (Encoder("tokenizer"), Encoder("tokenizer_2", 256))
+    gives_sigmas = True
 
     def native_size(self, config: Config) -> tuple[int, int]:
         """Return the pipeline's default size."""

@@ -2,9 +2,15 @@
 
 from typing import Any, ClassVar
 
-from skewbench.tasks.families.contract import Config, Request
+from skewbench.tasks.families.contract import Config, Encoder, Request
 from skewbench.tasks.families.registry import register
 from skewbench.tasks.families.text_to_image import TextToImage, sample_size
+
+SYSTEM = (
+    "You are an assistant designed to generate superior images with the superior degree of image-text alignment "
+    "based on textual prompts or user prompts."
+)
+"""The pipeline's system prompt."""
 
 
 @register
@@ -23,6 +29,9 @@ class Lumina2(TextToImage):
     calls: ClassVar = ("cond", "uncond")
     joint = True
     parts = ("transformer", "vae", "text_encoder", "tokenizer", "scheduler")
+    settings = ("negative_prompt", "lora")
+    encoders: ClassVar = (Encoder("tokenizer", 256, before=f"{SYSTEM} <Prompt Start> "),)
+    gives_sigmas = True
 
     def native_size(self, config: Config) -> tuple[int, int]:
         """Return the pipeline's default size: latents of the transformer's sample size, 8 pixels each."""

@@ -1,8 +1,8 @@
 """PixArt-alpha and PixArt-Sigma: a transformer on latents with cross-attention to T5, guidance as rows of one batch."""
 
-from typing import Any
+from typing import Any, ClassVar
 
-from skewbench.tasks.families.contract import Request
+from skewbench.tasks.families.contract import Encoder, Request
 from skewbench.tasks.families.registry import register
 from skewbench.tasks.families.text_to_image import TextToImage
 
@@ -11,6 +11,7 @@ class _PixArt(TextToImage):
     denoiser = "transformer"
     branches = ("uncond", "cond")
     parts = ("transformer", "vae", "text_encoder", "tokenizer", "scheduler")
+    settings = ("negative_prompt",)
 
     def arguments(self, request: Request) -> dict[str, Any]:
         """Generate at the requested size, from the prompt as it is."""
@@ -24,6 +25,7 @@ class PixArtAlpha(_PixArt):
     name = "pixart-alpha"
     pipelines = ("PixArtAlphaPipeline",)
     example = "PixArt-alpha/PixArt-XL-2-1024-MS"
+    encoders: ClassVar = (Encoder("tokenizer", 120, lower=True),)
 
 
 @register
@@ -33,3 +35,4 @@ class PixArtSigma(_PixArt):
     name = "pixart-sigma"
     pipelines = ("PixArtSigmaPipeline",)
     example = "PixArt-alpha/PixArt-Sigma-XL-2-1024-MS"
+    encoders: ClassVar = (Encoder("tokenizer", 300, lower=True),)

@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar
 
-from skewbench.tasks.families.contract import Config, Request
+from skewbench.tasks.families.contract import Config, Encoder, Request
 from skewbench.tasks.families.registry import register
 from skewbench.tasks.families.text_to_image import TextToImage
 
@@ -25,6 +25,9 @@ class QwenImage(TextToImage):
     calls: ClassVar = ("cond", "uncond")
     joint = True
     parts = ("transformer", "vae", "text_encoder", "tokenizer", "scheduler")
+    settings = ("negative_prompt", "lora")
+    encoders: ClassVar = (Encoder("tokenizer", 512),)
+    gives_sigmas = True
 
     def native_size(self, config: Config) -> tuple[int, int]:
         """Return the pipeline's default size."""
@@ -37,4 +40,4 @@ class QwenImage(TextToImage):
         if scale <= 1:
             return {**given, "true_cfg_scale": 1.0}
         # one space, as the model's authors use it: the tokenizer's template needs a text
-        return {**given, "true_cfg_scale": scale, "negative_prompt": [" "] * len(request.prompts)}
+        return {"negative_prompt": " ", **given, "true_cfg_scale": scale}

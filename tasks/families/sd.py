@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from skewbench.tasks.families.contract import Encoder
 from skewbench.tasks.families.registry import register
 from skewbench.tasks.families.text_to_image import TextToImage
 
@@ -20,4 +21,6 @@ class StableDiffusion(TextToImage):
     denoiser = "unet"
     branches = ("uncond", "cond")
     parts = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
+    settings = ("negative_prompt", "guidance_rescale", "clip_skip", "lora")
+    encoders: ClassVar = (Encoder("tokenizer"),)
     loading: ClassVar = {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}

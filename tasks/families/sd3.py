@@ -3,8 +3,9 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+from skewbench.tasks.families.contract import Encoder
 from skewbench.tasks.families.registry import register
 from skewbench.tasks.families.text_to_image import TextToImage
 
@@ -26,6 +27,8 @@ class Sd3(TextToImage):
     branches = ("uncond", "cond")
     joint = True
     parts = ("transformer", "vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "scheduler")
+    settings = ("negative_prompt", "clip_skip", "lora")
+    encoders: ClassVar = (Encoder("tokenizer"), Encoder("tokenizer_2"), Encoder("tokenizer_3", 256))
 
     def loading_of(self, folder: Path) -> Mapping[str, Any]:
         """Name the parts that the model goes without: diffusers does not take that from model_index.json."""

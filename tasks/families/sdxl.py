@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from skewbench.tasks.families.contract import Encoder
 from skewbench.tasks.families.registry import register
 from skewbench.tasks.families.text_to_image import TextToImage
 
@@ -20,4 +21,6 @@ class Sdxl(TextToImage):
     denoiser = "unet"
     branches = ("uncond", "cond")
     parts = ("unet", "vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "scheduler")
+    settings = ("negative_prompt", "guidance_rescale", "clip_skip", "lora")
+    encoders: ClassVar = (Encoder("tokenizer"), Encoder("tokenizer_2"))
     loading: ClassVar = {"add_watermarker": False}  # a watermark would change pixels

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
     from skewbench.stability import Block
 
+OPTIONAL = ("negative_prompt", "guidance_rescale", "clip_skip")
+"""Fields of a request that are given only where they are set."""
+
 
 def sample_size(config: Config, part: str) -> tuple[int, int]:
     """Read the width and height of a denoiser's samples; one number in its configuration stands for both.
@@ -44,10 +47,11 @@ class TextToImage(Family):
         return {name for name, value in self.loading_of(folder).items() if value is None}
 
     def arguments(self, request: Request) -> dict[str, Any]:
-        """Return the pipeline's arguments beside prompts and generators, as literals."""
+        """Return the pipeline's arguments beside prompts and generators, as literals, for one sample."""
         width, height = request.size
         steps, guidance = request.steps, request.guidance
-        return {"num_inference_steps": steps, "guidance_scale": guidance, "width": width, "height": height}
+        given = {name: getattr(request, name) for name in OPTIONAL if getattr(request, name) is not None}
+        return {"num_inference_steps": steps, "guidance_scale": guidance, "width": width, "height": height, **given}
 
     def blocks(self, config: Config) -> "list[Block]":
         """List the denoiser's self-attentions; it is built without memory for its weights."""
@@ -89,11 +93,14 @@ class TextToImage(Family):
         """Call the pipeline once for the whole request."""
         import torch
 
+        arguments = self.arguments(request)
+        if "negative_prompt" in arguments:  # pipelines differ in whether one text stands for all
+            arguments["negative_prompt"] = [arguments["negative_prompt"]] * len(request.prompts)
         images: np.ndarray = pipeline(
             list(request.prompts),
             generator=[torch.Generator().manual_seed(seed) for seed in request.noise_seeds],
             output_type="np",
-            **self.arguments(request),
+            **arguments,
         ).images
         return images
 

@@ -14,7 +14,7 @@ from skewbench.vocabulary.errors import InputError
 from skewbench.vocabulary.texts import is_unicode
 from skewbench.vocabulary.user_paths import user_path
 
-__all__ = ["Prompt", "load_prompts"]
+__all__ = ["Prompt", "count_duplicates", "load_prompts"]
 
 _NATURAL = Path(__file__).parent / "natural.tsv"
 
@@ -33,6 +33,14 @@ def load_prompts(spec: PromptSpec) -> list[Prompt]:
     if spec.count and spec.count > len(found):
         raise InputError(f"prompts.count {spec.count}: {where!r} has only {len(found)} different prompts")
     return found[: spec.count]
+
+
+def count_duplicates(spec: PromptSpec) -> int:
+    """Count the prompts that a person's file or data set holds more than once, beyond the first of each."""
+    if spec.source not in ("file", "hub"):
+        return 0
+    every = [prompt.id for prompt in _SOURCES[spec.source](spec)]
+    return len(every) - len(set(every))
 
 
 def _natural(_: PromptSpec) -> list[Prompt]:

@@ -10,6 +10,7 @@ from skewbench.eval.regressions import beyond_rounding, tolerance
 from skewbench.eval.regressions.table import KEY
 
 _SETTINGS = ("steps", "guidance", "width", "height")
+_GENERATION = ("scheduler", "negative_prompt", "guidance_rescale", "clip_skip", "lora")
 _PLATFORM = ("device", "torch_version", "diffusers_version", "dtype")
 _SCORES = ("sample", "prompt", "cell")
 _SCORE_SHARE = 1e-6
@@ -52,8 +53,9 @@ class Sides:
 
 def sides(connection: duckdb.DuckDBPyConnection, now: str, was: str) -> dict[str, Sides]:
     """Every cell of either run, in order."""
-    settings = {(run, cell): (knob, text) for run, cell, knob, text in connection.execute(
-        "SELECT run_id, cell, knob, settings FROM cells WHERE run_id IN (?, ?) ORDER BY run_id <> ?, position",
+    settings = {(run, cell): setting for run, cell, *setting in connection.execute(
+        "SELECT run_id, cell, knob, settings, generation FROM cells WHERE run_id IN (?, ?) "
+        "ORDER BY run_id <> ?, position",
         [now, was, now],
     ).fetchall()}  # fmt: skip
     columns = (*_SETTINGS, *_PLATFORM)
@@ -90,8 +92,8 @@ def _platforms_of(rows: list[dict[str, object]]) -> set[tuple[object, ...]]:
 
 
 def _obstacle(
-    was: tuple[str, str] | None,
-    now: tuple[str, str] | None,
+    was: list[str] | None,
+    now: list[str] | None,
     rows_was: list[dict[str, object]],
     rows_now: list[dict[str, object]],
 ) -> str:
@@ -103,7 +105,17 @@ def _obstacle(
         values = [sorted({str(row[name]) for row in side}) for side in (rows_was, rows_now)]
         if values[0] and values[1] and values[0] != values[1]:
             return f"{name} differs: {', '.join(values[0])} and {', '.join(values[1])}"
+    for name in _GENERATION:
+        given = [_given(side[2], name) for side in (was, now)]
+        if given[0] != given[1]:
+            return f"{name} differs: {given[0]} and {given[1]}"
     return ""
+
+
+def _given(generation: str | None, name: str) -> object:
+    """A setting of generation; None: the pipeline's own, as in all runs before there was the setting."""
+    value = json.loads(generation or "{}").get(name)
+    return {key: part for key, part in value.items() if key != "path"} if name == "lora" and value else value
 
 
 def _platforms(was: set[tuple[object, ...]], now: set[tuple[object, ...]]) -> str:

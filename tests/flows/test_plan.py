@@ -33,14 +33,21 @@ def test_a_price_without_a_time_says_what_is_needed(planned: list[str]) -> None:
 
 
 @pytest.mark.parametrize("command", ["plan", "run"])
-def test_a_setting_without_effect_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
-    """Joint attention of image and text rescales nothing, whatever the knob says."""
+def test_what_has_no_effect_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    """Joint attention of image and text rescales nothing, and text encoders read so many tokens."""
     model = save_tiny_sd3(tmp_path / "model")
+    (tmp_path / "prompts.txt").write_text(f"{'a red circle ' * 20}\na circle\na circle\n", encoding="utf-8")
     knob = {"kind": "skew", "alpha": 1.5}
     cells = [{"name": "on", "knob": knob}, {"name": "off", "knob": {**knob, "rescale": "off"}}]
     given = {"model": {"id": str(model)}, "cells": cells, "metrics": ["contrast"], "generation": {"steps": 1}}
-    experiment = write_experiment(tmp_path, **given, prompts={"source": "scenes", "count": 1}, seeds=1)
+    experiment = write_experiment(tmp_path, **given, prompts={"source": "file", "path": "prompts.txt"}, seeds=1)
+    monkeypatch.chdir(tmp_path)
     local = ["--local"] if command == "run" else []
     done = run_in_process(monkeypatch, command, experiment, "--lake", str(tmp_path / "lake"), *local)
     assert done.returncode == 0, done.stderr
-    assert "rescale has no effect in cells on: " in " ".join((done.stdout + done.stderr).split())
+    shown = " ".join((done.stdout + done.stderr).split())
+    assert "rescale has no effect in cells on: " in shown
+    assert (
+        "1 of 2 prompts too long: tokenizer reads 40 tokens, tokenizer_2 reads 40 tokens, the longest has 62" in shown
+    )
+    assert "1 duplicate prompt left out: each prompt is generated once" in shown

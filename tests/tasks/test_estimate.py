@@ -54,17 +54,32 @@ def test_detail_costs_disk() -> None:
 def test_time_is_that_of_earlier_runs_of_the_model(tmp_path: Path) -> None:
     make(tmp_path, Lake(name="toy"))
     experiment = small(model={"id": "toy"}, generation={"steps": 4})
-    told = expected_time(experiment, measured_pace(experiment, str(tmp_path)), samples=120)
+    told = expected_time(
+        experiment, measured_pace(experiment, None, str(tmp_path)), predictions=120 * 4 * 2, samples=120
+    )
     with sql.connect(tmp_path) as lake:
         a_step = lake.execute("SELECT median(seconds / steps) FROM samples").fetchall()[0][0]
     assert f"at {4 * a_step:.2f} s an image" in told
-    assert measured_pace(small(model={"id": "other"}), str(tmp_path)) is None
+    assert measured_pace(small(model={"id": "other"}), None, str(tmp_path)) is None
+
+
+def test_each_cell_costs_its_own_steps_branches_and_calls_of_the_scheduler() -> None:
+    heun = {"scheduler": {"name": "HeunDiscreteScheduler"}}
+    overrides = {"plain": {}, "short": {"steps": 3}, "alone": {"guidance": 1.0}, "heun": {**heun, "steps": 5}}
+    cells = [{"name": name, "knob": {"kind": "vanilla"}, "generation": own} for name, own in overrides.items()]
+    one = estimate(small(cells=cells[:1], generation={"steps": 10}), "no-such-lake", seconds=2.0)
+    all_ = estimate(small(cells=cells, generation={"steps": 10}), "no-such-lake", seconds=2.0)
+    assert one.predictions == 4 * 10 * 2
+    assert all_.predictions == 4 * (10 * 2 + 3 * 2 + 10 * 1 + 9 * 2)
+    assert one.hours == pytest.approx(4 * 2.0 / 3600)
+    assert all_.hours == pytest.approx(all_.predictions / one.predictions * one.hours)
+    assert one.disk < all_.disk < 4 * one.disk
 
 
 def test_hours_are_those_of_the_seconds_that_are_assumed() -> None:
     expected = estimate(experiments.load("demo"), "no-such-lake", seconds=9.0)
     assert expected.hours == pytest.approx(512 * 9.0 / 3600)
-    assert "assumed, at 9.00 s an image" in expected.time
+    assert "assumed, at 9.00 s an image on average" in expected.time
     assert estimate(experiments.load("demo"), "no-such-lake").hours is None
 
 

@@ -33,7 +33,7 @@ failed AS (
 )
 SELECT
     m.run_id, m.against, m.cell,
-    k.knob = o.knob AND k.by_name = o.by_name AS same_knob,
+    k.knob = o.knob AND k.by_name = o.by_name AND k.overrides = o.overrides AS same_knob,
     m.metric, m.kind, m.before, m.mean, m.change,
     m.change - z95() * e.error AS low, m.change + z95() * e.error AS high, e.error,
     CASE WHEN e.error IS NOT NULL THEN normal_method() END AS method,

@@ -75,7 +75,7 @@ def _figure(answers: Answers, frame: pl.DataFrame, other: str) -> Figure:
     moved = frame.filter(pl.col("q") < 0.05)
     drawn = charts(sql.find("run_changes").draw(frame, answers.context))
     changed = frame.filter(~pl.col("same_knob"))["cell"].unique().sort().to_list()
-    knobs = f" The knob of {', '.join(changed)} differs between the runs." if changed else ""
+    knobs = f" The setting of {', '.join(changed)} differs between the runs." if changed else ""
     found = f"{moved.height} of {frame.height} changes" if moved.height else f"None of {frame.height} changes"
     return Figure(
         title="Change against the other run",

@@ -1,12 +1,14 @@
 """What every registered family promises, from its declaration alone; each family's own test runs a model of it."""
 
 import ast
+import inspect
 from typing import Any
 
 import pytest
 
 from skewbench.tasks.families.contract import Family, Request
 from skewbench.tasks.families.registry import BEFORE_FAMILIES, families, register
+from skewbench.tasks.families.text_to_image import OPTIONAL
 
 
 @pytest.fixture(params=families.names())
@@ -25,6 +27,7 @@ def test_declarations_are_complete(family: Family) -> None:
     assert family.denoiser in family.parts
     assert "cond" in family.branches
     assert family.medium in ("image", "audio", "video")
+    assert set(family.settings) <= {*OPTIONAL, "lora"}
 
 
 def test_a_replay_script_is_python_that_holds_texts_as_texts(family: Family) -> None:
@@ -38,6 +41,23 @@ def test_a_replay_script_is_python_that_holds_texts_as_texts(family: Family) -> 
     assert "abort" not in {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     numbers = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
     assert {7, 3, 5.0, 64, 32} <= numbers
+
+
+HIDDEN = {("FluxPipeline", "negative_prompt")}
+"""Settings that a pipeline takes and drops: FLUX's has no unconditional branch as long as `true_cfg_scale` is 1."""
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in families.names() if families.source(name).startswith("skewbench.tasks")]
+)
+def test_settings_are_those_that_the_pipeline_takes(name: str) -> None:
+    """None that it would drop is declared, and none that it has is missing."""
+    import diffusers
+
+    pipeline = getattr(diffusers, name)
+    taken = {setting for setting in OPTIONAL if setting in inspect.signature(pipeline.__call__).parameters}
+    loaders = {"lora"} if hasattr(pipeline, "load_lora_weights") else set()
+    assert set(families.get(name).settings) == {one for one in taken | loaders if (name, one) not in HIDDEN}
 
 
 def test_a_pipeline_class_has_one_family() -> None:

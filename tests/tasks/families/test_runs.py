@@ -1,7 +1,9 @@
 """A tiny model of each family goes through a run: generate, measure, score, lake, queries, report, replay, resume."""
 
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from skewbench import sql
@@ -12,9 +14,10 @@ from skewbench.storage.store import LocalStore
 from skewbench.tasks.checks import check_experiment
 from skewbench.tasks.experiment import Experiment
 from skewbench.tasks.families.registry import families
+from skewbench.tasks.generate import generate_batch
 from skewbench.tasks.local import run_locally
 from skewbench.tasks.model_blocks import list_blocks
-from skewbench.tasks.models import resolve_model
+from skewbench.tasks.models import load_pipeline, resolve_model
 from skewbench.tasks.run import generation_left, prepare, scoring_left, start
 from tests.families import BLOCK, PAGE, prepared, replays, savers
 
@@ -77,6 +80,22 @@ def test_the_report_shows_its_stages(lake: Path) -> None:
 @pytest.mark.parametrize("cell", ["baseline", "skew"])
 def test_a_replay_gives_the_image_to_the_bit(lake: Path, cell: str) -> None:
     assert replays(lake, cell)
+
+
+def test_every_setting_that_the_family_declares_changes_the_image(lake: Path) -> None:
+    given = {"negative_prompt": "a small dotted blue square", "guidance_rescale": 0.7, "clip_skip": 1}
+    run = prepare(_experiment(lake), str(lake / "lake"))
+    pipeline = load_pipeline(run.source, "cpu")
+    shard = run.shards[0]
+
+    def generated(**settings: Any) -> np.ndarray:
+        generation = run.experiment.generation.model_copy(update=settings)
+        return generate_batch(pipeline, shard.samples[:1], shard.cell.knob, generation, run.setting.size)
+
+    plain = generated()
+    for name in set(families.get(type(pipeline).__name__).settings) - {"lora"}:
+        assert not np.array_equal(generated(**{name: given[name]}), plain), name
+    assert np.array_equal(generated(), plain)
 
 
 def test_a_finished_run_has_nothing_left(lake: Path) -> None:

@@ -1,0 +1,59 @@
+"""What a cell changes of a loaded pipeline, for as long as its samples are generated."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from skewbench.tasks.generation import GenerationSpec
+from skewbench.tasks.lora import check_digest
+from skewbench.tasks.schedulers import SEEDED, arguments, build
+
+ADAPTER = "lora"
+"""The name under which a pipeline holds a cell's adapters."""
+
+
+@contextmanager
+def applied(pipeline: Any, generation: GenerationSpec) -> Iterator[None]:
+    """Give a pipeline the scheduler and the adapters of a cell, and take them away at the end.
+
+    Args:
+        pipeline: The loaded pipeline.
+        generation: How the cell generates.
+
+    Raises:
+        RunError: This machine has another file of adapters than the driver.
+    """
+    own, lora = pipeline.scheduler, generation.lora
+    if generation.scheduler:
+        pipeline.scheduler = build(generation.scheduler, type(own).__name__, own.config)
+    try:
+        if lora:
+            path = check_digest(lora)
+            pipeline.load_lora_weights(str(path.parent), weight_name=path.name, adapter_name=ADAPTER)
+            pipeline.set_adapters([ADAPTER], [lora.weight])
+        yield
+    finally:
+        pipeline.scheduler = own
+        if lora:
+            pipeline.unload_lora_weights()
+
+
+def replay_lines(generation: GenerationSpec, noise_seed: int) -> str:
+    """Write the lines of a plain diffusers script that do the same to its `pipeline`.
+
+    Args:
+        generation: How the cell generates.
+        noise_seed: The sample's.
+    """
+    lines = []
+    if scheduler := generation.scheduler:
+        given = "".join(f", {name}={value!r}" for name, value in arguments(scheduler).items())
+        lines.append(f"from diffusers import {scheduler.name}\n")
+        lines.append(f"pipeline.scheduler = {scheduler.name}.from_config(pipeline.scheduler.config{given})")
+        if scheduler.name == SEEDED:
+            lines.append(f"pipeline.scheduler.noise_sampler_seed = [{noise_seed}]")
+    if lora := generation.lora:
+        folder, _, name = lora.path.rpartition("/")
+        lines.append(f"pipeline.load_lora_weights({folder!r}, weight_name={name!r}, adapter_name={ADAPTER!r})")
+        lines.append(f"pipeline.set_adapters([{ADAPTER!r}], [{lora.weight!r}])")
+    return "".join(f"{line}\n" for line in lines)

@@ -1,0 +1,142 @@
+"""How images are generated: an experiment's settings, and what a cell changes of them."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from skewbench.stability.knobs.base import SetStrength
+
+CLASS_NAME = r"^[A-Za-z][A-Za-z0-9]{0,79}$"
+
+
+class Strict(BaseModel):
+    """A group of fields of an experiment: unknown fields are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Steps = Annotated[int, Field(ge=1, le=1000)]
+Guidance = Annotated[Finite, Field(ge=1.0, le=50.0)]
+
+
+class SchedulerSpec(Strict):
+    """A scheduler of diffusers in place of the model's own, whose configuration it takes over."""
+
+    name: str = Field(pattern=CLASS_NAME)
+    """Its class in diffusers, such as `EulerAncestralDiscreteScheduler`."""
+    arguments: dict[str, bool | int | Finite | str | tuple[Finite, ...] | None] = {}
+    """Arguments of the class that differ from the model's configuration, such as `use_karras_sigmas: true`."""
+
+
+class LoraSpec(Strict):
+    """Low-rank adapters that are loaded into the model."""
+
+    path: str = Field(min_length=1)
+    """A .safetensors file, or a folder that holds one; relative to the working folder."""
+    weight: Annotated[Finite, Field(ge=-10.0, le=10.0)] = 1.0
+    """Factor of the adapters; 0 leaves the model as it is."""
+    digest: str | None = Field(default=None, pattern=r"^[0-9a-f]{16}$")
+    """First 16 hex digits of the file's SHA-256. A run fills it in; if it is given, another file is refused."""
+
+
+class _Optional(Strict):
+    """Settings that a model may not have; None: the pipeline's own default."""
+
+    guidance_rescale: Annotated[Finite, Field(ge=0.0, le=1.0)] | None = None
+    """Rescaling of the guided prediction against overexposure (0: none), in pipelines that have it."""
+    negative_prompt: str | None = None
+    """Text of the unconditional branch of guidance. Default: the pipeline's own, usually an empty one."""
+    clip_skip: Annotated[int, Field(ge=1, le=12)] | None = None
+    """Layers of the CLIP text encoders that are skipped, counted from the last."""
+    scheduler: SchedulerSpec | None = None
+    """Default: the model's own scheduler."""
+    lora: LoraSpec | None = None
+    """Default: none."""
+
+
+OPTIONAL = tuple(_Optional.model_fields)
+"""The settings that a family of models must name if its pipelines have them."""
+
+
+class Overrides(_Optional):
+    """What a cell changes of the experiment's generation. A field that is left out is as in the experiment."""
+
+    steps: Steps | None = None
+    """Denoising steps."""
+    guidance: Guidance | None = None
+    """Classifier-free guidance scale; 1 runs the conditional branch alone."""
+
+
+class GenerationSpec(_Optional):
+    """How an image is made."""
+
+    steps: Steps = 30
+    """Denoising steps."""
+    guidance: Guidance = 5.0
+    """Classifier-free guidance scale; 1 runs the conditional branch alone."""
+    width: int | None = Field(default=None, ge=8, multiple_of=8)
+    """Pixels. Default: the model's native width."""
+    height: int | None = Field(default=None, ge=8, multiple_of=8)
+    """Pixels; the model's own size where it is left out."""
+    threads: int = Field(default=1, ge=1)
+    """CPU threads a worker computes with. Part of what decides the numbers: sums differ in the last bits."""
+    attention_kernel: Literal["torch", "triton"] = "torch"
+    """What computes attention under a knob and for the measures. `triton` needs a GPU; sums differ in the last bits."""
+
+    def changes(self, overrides: Overrides) -> dict[str, Any]:
+        """Return the overrides that differ from these settings, by field, in a fixed order."""
+        given = {name: getattr(overrides, name) for name in _ORDER}
+        return {name: value for name, value in given.items() if value is not None and value != getattr(self, name)}
+
+    def overridden(self, overrides: Overrides) -> "GenerationSpec":
+        """Return the settings of a cell with these overrides."""
+        return self.model_copy(update=self.changes(overrides))
+
+
+_ORDER = ("steps", "guidance", *OPTIONAL)
+
+
+def strengths(generation: GenerationSpec, changes: dict[str, Any]) -> list[SetStrength]:
+    """The changed numbers, as a slider of the report shows them; `plain` is the experiment's own value.
+
+    Args:
+        generation: The experiment's settings.
+        changes: What a cell changes of them.
+    """
+    found = [
+        SetStrength(name, name.replace("_", " "), _number(getattr(generation, name)), float(value))
+        for name, value in changes.items()
+        if isinstance(value, int | float)
+    ]
+    if isinstance(lora := changes.get("lora"), LoraSpec):
+        found.append(SetStrength("lora", "LoRA", 0.0 if generation.lora is None else None, lora.weight))
+    return found
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None else float(value)
+
+
+def families(changes: dict[str, Any]) -> list[str]:
+    """Words that are the same for all changes that differ in numbers alone."""
+    return [_words(name, value, numbers=False) for name, value in changes.items()]
+
+
+def words(changes: dict[str, Any]) -> list[str]:
+    """What a cell changes, a few words each."""
+    return [_words(name, value, numbers=True) for name, value in changes.items()]
+
+
+def _words(name: str, value: Any, *, numbers: bool) -> str:
+    match value:
+        case SchedulerSpec():
+            arguments = ", ".join(f"{argument}={given!r}" for argument, given in value.arguments.items())
+            return f"{value.name}({arguments})" if arguments else value.name
+        case LoraSpec():
+            title = f"LoRA {value.path.replace(chr(92), '/').rpartition('/')[2]}"
+            return f"{title} x {value.weight:g}" if numbers else title
+        case str():
+            return f"{name.replace('_', ' ')} {value!r}"
+        case _:
+            return f"{name.replace('_', ' ')} {value:g}" if numbers else name.replace("_", " ")

@@ -1,0 +1,170 @@
+"""Whether a model's pipeline can generate as an experiment and its cells say; nothing is loaded."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from skewbench.stability.knobs import covers
+from skewbench.tasks.experiment import Cell, Experiment
+from skewbench.tasks.generation import OPTIONAL, GenerationSpec
+from skewbench.tasks.lora import check_fit
+from skewbench.tasks.models import ModelSource, family_of_source, part_config, pipeline_class
+from skewbench.tasks.schedulers import SEEDED, build, count_calls, find, needs_trial, try_out
+from skewbench.vocabulary.errors import InputError
+
+_GUIDED = ("negative_prompt", "guidance_rescale")
+"""Settings without an effect where guidance runs the conditional branch alone."""
+
+
+def check_generation(experiment: Experiment, source: ModelSource | None) -> None:
+    """Check each cell's settings.
+
+    Args:
+        experiment: The experiment, with the digests of its adapters.
+        source: Its model; None: it is not on this machine, and only names are checked.
+
+    Raises:
+        InputError: Two cells are the same, or a setting that the pipeline does not have, cannot use, or drops.
+    """
+    _check_distinct(experiment)
+    if source:
+        _check_own_scheduler(experiment, source)
+    for cell in experiment.cells:
+        generation = experiment.generation_of(cell)
+        if source:
+            _check_settings(cell, experiment, source)
+            _check_window(cell, generation, source)
+        if generation.scheduler:
+            _check_scheduler(cell, experiment, source)
+
+
+def calls_of(generation: GenerationSpec, source: ModelSource | None) -> int:
+    """Count the calls of the model in a cell's steps, in one branch of guidance."""
+    own, config = scheduler_config(source) if source else ("", {})
+    if scheduler := generation.scheduler:
+        return count_calls(scheduler.name, {**config, **scheduler.arguments}, generation.steps)
+    return count_calls(own, config, generation.steps)
+
+
+def scheduler_config(source: ModelSource) -> tuple[str, dict[str, Any]]:
+    """Read the class of the model's own scheduler and its configuration; empty for a family without one.
+
+    Raises:
+        InputError: It cannot be read.
+    """
+    if "scheduler" not in family_of_source(source).parts:
+        return "", {}
+    path = source.folder / "scheduler" / "scheduler_config.json"
+    try:
+        config = dict(json.loads(path.read_text(encoding="utf-8")))
+        return str(config.pop("_class_name")), {name: v for name, v in config.items() if not name.startswith("_")}
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"model.id {source.spec.id!r}: {path} cannot be read ({type(error).__name__})") from None
+
+
+def _check_distinct(experiment: Experiment) -> None:
+    seen: list[tuple[Any, GenerationSpec, str]] = []
+    for cell in experiment.cells:
+        generation = experiment.generation_of(cell)
+        for knob, other, name in seen:
+            if (knob, other) == (cell.knob, generation):
+                raise InputError(f"cells: {name!r} and {cell.name!r} have the same knob and the same generation")
+        seen.append((cell.knob, generation, cell.name))
+
+
+def _where(cell: Cell, name: str) -> str:
+    """The field that says so: the cell's, else the experiment's."""
+    own = getattr(cell.generation, name) is not None
+    return f"cells.{cell.name}.generation.{name}" if own else f"generation.{name}"
+
+
+def _check_settings(cell: Cell, experiment: Experiment, source: ModelSource) -> None:
+    family, generation = family_of_source(source), experiment.generation_of(cell)
+    for name in OPTIONAL:
+        value = getattr(generation, name)
+        if value is None or name == "scheduler":
+            continue
+        where = f"{_where(cell, name)} {value!r}" if name != "lora" else f"{_where(cell, name)} {value.path!r}"
+        if name not in family.settings:
+            there = ", ".join(("steps", "guidance", "scheduler", *family.settings))
+            raise InputError(f"{where}: {pipeline_class(source)} has no use for {name}; it takes {there}")
+        if name in _GUIDED and not _guides(generation, source):
+            raise InputError(f"{where}: has no effect, since {_why_not_guided(generation)}")
+        if name == "clip_skip" and value >= (most := min(_clip_layers(source), default=value + 1)):
+            raise InputError(f"{where}: the model's CLIP text encoder has {most} layers; skip {most - 1} at most")
+        if name == "lora":
+            try:
+                check_fit(value, family, pipeline_class(source), source.folder)
+            except ValueError as error:
+                raise InputError(f"{where}: {error}") from None
+
+
+def _guides(generation: GenerationSpec, source: ModelSource) -> bool:
+    """Whether the unconditional branch runs: not in models that take guidance as an input."""
+    denoiser = part_config(source, family_of_source(source).denoiser)
+    return generation.guidance > 1 and denoiser.get("time_cond_proj_dim") is None
+
+
+def _why_not_guided(generation: GenerationSpec) -> str:
+    if generation.guidance <= 1:
+        return f"a guidance of {generation.guidance:g} runs the conditional branch alone"
+    return "this model takes guidance as an input and has no unconditional branch"
+
+
+def _clip_layers(source: ModelSource) -> Iterator[int]:
+    for part in family_of_source(source).parts:
+        if part.startswith("text_encoder"):
+            config = part_config(source, part)
+            if str(config.get("model_type", "")).startswith("clip"):
+                yield int(config.get("num_hidden_layers", 12))
+
+
+def _check_window(cell: Cell, generation: GenerationSpec, source: ModelSource) -> None:
+    window = getattr(cell.knob, "window", (0.0, 1.0))
+    calls = calls_of(generation, source)
+    if not any(covers(window, call, calls) for call in range(calls)):
+        raise InputError(
+            f"cells.{cell.name}.knob.window {list(window)}: covers none of the {calls} calls of the model, so the knob "
+            "would do nothing"
+        )
+
+
+def _check_own_scheduler(experiment: Experiment, source: ModelSource) -> None:
+    name, config = scheduler_config(source)
+    of_model = [experiment.generation_of(cell) for cell in experiment.cells]
+    steps = sorted({generation.steps for generation in of_model if generation.scheduler is None})
+    if not steps or not needs_trial(name, config):
+        return
+    where = f"model.id {source.spec.id!r}"
+    if name == SEEDED:
+        raise InputError(
+            f"{where}: its {name} draws noise from the global generator, so no seed gives an image again; "
+            f"with `generation: {{scheduler: {{name: {name}}}}}` each sample gets noise of its own"
+        )
+    import diffusers
+
+    try:
+        for count in steps:
+            scheduler = getattr(diffusers, name).from_config(config)
+            try_out(scheduler, count, family_of_source(source).gives_sigmas)
+    except (AttributeError, ValueError) as error:
+        raise InputError(f"{where}: {error}; choose another one under generation.scheduler") from None
+
+
+def _check_scheduler(cell: Cell, experiment: Experiment, source: ModelSource | None) -> None:
+    generation = experiment.generation_of(cell)
+    spec = generation.scheduler
+    if spec is None:
+        return
+    try:
+        if source is None:
+            find(spec, None, {})
+            return
+        own, config = scheduler_config(source)
+        try:
+            scheduler = build(spec, own, config)
+        except (TypeError, NotImplementedError) as error:
+            raise ValueError(f"{spec.name}: {' '.join(str(error).split())[:200]}") from None
+        try_out(scheduler, generation.steps, family_of_source(source).gives_sigmas)
+    except ValueError as error:
+        raise InputError(f"{_where(cell, 'scheduler')}: {error}") from None
