@@ -11,6 +11,7 @@ from duckdb.sqltypes import DuckDBPyType
 
 from skewbench.sql.interrupts import interruptible
 from skewbench.sql.manifests import part_error
+from skewbench.vocabulary.errors import RunError
 
 LARGEST_ANSWER = 2**30
 """Maximum size of the rows of a typed statement in bytes. DuckDB's own memory is limited, that of rows is not."""
@@ -40,6 +41,7 @@ def select(connection: duckdb.DuckDBPyConnection, text: str, seconds: float | No
 
     Raises:
         LakeError: A part that a manifest names is missing or broken.
+        RunError: There is too little memory.
         ValueError: No statement, a statement that is not allowed, SQL that DuckDB refuses, with DuckDB's message, a
             statement that takes longer than the limit, or an answer larger than `LARGEST_ANSWER`.
         KeyboardInterrupt: The user interrupted the statement. The connection stays usable.
@@ -70,6 +72,7 @@ def fetch(connection: duckdb.DuckDBPyConnection, text: str) -> pl.DataFrame:
 
     Raises:
         LakeError: A part that a manifest names is missing or broken.
+        RunError: There is too little memory.
         ValueError: Any other error of DuckDB, with its message.
         KeyboardInterrupt: The user interrupted the statement.
     """
@@ -82,6 +85,9 @@ def fetch(connection: duckdb.DuckDBPyConnection, text: str) -> pl.DataFrame:
 
 
 def _as_ours(error: duckdb.Error) -> Exception:
+    if isinstance(error, duckdb.OutOfMemoryException):
+        first = str(error).splitlines()[0]
+        return RunError(f"too little memory for this query ({first}); free some, or query fewer runs")
     return part_error(error) or ValueError(" ".join(str(error).removeprefix("Invalid Input Error: ").split()))
 
 
@@ -133,15 +139,13 @@ def _as_duckdbs(message: str) -> duckdb.Error:
     kind = message.partition(" Error: ")[0]
     known: dict[str, type[duckdb.Error]] = {
         "IO": duckdb.IOException,
+        "Out of Memory": duckdb.OutOfMemoryException,
         "Invalid Input": duckdb.InvalidInputException,
         "INTERRUPT": _INTERRUPTED,
     }
     if " Error: " not in message:  # what the Parquet reader throws has no class of its own
         return duckdb.Error(message)
     return known.get(kind, duckdb.ProgrammingError)(message)
-
-
-_INTERRUPTED: type[duckdb.Error] = duckdb.InterruptException
 
 
 def _is_shown(kind: DuckDBPyType, nested: bool = False) -> bool:

@@ -28,7 +28,8 @@ def commit_manifest(
     - the void receipts with their parts;
     - parts that earlier drivers wrote and no manifest named (answers, compacted parts): those drivers hold an older
       manifest and can replace none;
-    - parts of other attempts at a job that has a receipt: the first receipt wins.
+    - parts of other attempts at a job that has a receipt: the first receipt wins;
+    - parts that compaction merged into others, if it ended before it deleted them.
 
     The run's files are listed here, however well the state knows the run. A file may be deleted only if it existed
     before the manifest was replaced, so that it cannot be a later driver's, and workers that nobody waits for may have
@@ -78,6 +79,7 @@ def _abandoned(store: Store, state: RunState, listed: Iterable[str]) -> set[str]
     """Those of the listed files that no driver and no worker can name any more."""
     manifest, receipts = state.manifest, state.receipts
     named = {part.path for receipt in (*receipts.values(), *state.duplicates) for part in receipt.parts}
+    named -= manifest.replaced.keys()  # their rows are in other parts, but a killed compaction left them
     named |= {part.path for part in manifest.parts}
     digests = {key.digest for key in receipts}
     cells = [cell["name"] for cell in manifest.cells]

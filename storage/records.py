@@ -10,10 +10,11 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Annotated, Any, Literal, TypeVar, cast
 
-from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from skewbench.storage import legacy
+from skewbench.storage.fields import Cells, ExperimentFields, Metrics, MissingMetrics, Shortfalls
 from skewbench.storage.keys import TYPED, FailedJob, JobRecord
 from skewbench.storage.tables import TABLES, VERSION
 
@@ -22,37 +23,6 @@ Status = Literal["running", "committed", "incomplete", "removing"]
 _PART_NAME = re.compile(r"(?!\.)[\w.=+@~-]+\.parquet", re.ASCII)
 _LONGEST = 200
 """Maximum number of characters that an error message quotes from a file."""
-
-
-def _with_texts(*names: str) -> AfterValidator:
-    def checked(rows: list[dict[str, str]]) -> list[dict[str, str]]:
-        for row in rows:
-            if not set(names) <= row.keys():
-                raise ValueError(f"each needs {' and '.join(names)}")
-        return rows
-
-    return AfterValidator(checked)
-
-
-def _cells(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    for cell in cells:
-        knob = cell.get("knob")
-        if not isinstance(cell.get("name"), str) or not isinstance(knob, dict) or not isinstance(knob.get("kind"), str):
-            raise ValueError("each needs a name and a knob with its kind")
-    return cells
-
-
-def _experiment(fields: dict[str, Any]) -> dict[str, Any]:
-    metrics = fields.get("metrics", [])
-    if not isinstance(metrics, list) or not all(isinstance(metric, str) for metric in metrics):
-        raise ValueError("metrics must be a list of names")
-    for name in ("model", "workers", "generation"):
-        if not isinstance(fields.get(name, {}), dict):
-            raise ValueError(f"{name} must have fields")
-    for name, text in {**fields.get("model", {}), **fields}.items():
-        if name in ("id", "name", "description", "repeat") and not isinstance(text, str):
-            raise ValueError(f"{name} must be a text")
-    return fields
 
 
 @dataclass(frozen=True)
@@ -83,9 +53,9 @@ class Manifest:
     name: str
     status: Status
     created: str
-    experiment: Annotated[dict[str, Any], AfterValidator(_experiment)] = field(default_factory=dict)
+    experiment: ExperimentFields = field(default_factory=dict)
     identity: dict[str, Any] = field(default_factory=dict)
-    cells: Annotated[list[dict[str, Any]], AfterValidator(_cells)] = field(default_factory=list)
+    cells: Cells = field(default_factory=list)
     baseline: str | None = None
     shards: int = 0
     samples: int = 0
@@ -95,10 +65,10 @@ class Manifest:
     jobs: tuple[JobRecord, ...] = ()
     """The jobs whose parts it names, with the content of their receipts."""
     failed_jobs: list[FailedJob] = field(default_factory=list)
-    missing_metrics: Annotated[list[dict[str, str]], _with_texts("metric", "reason")] = field(default_factory=list)
-    metrics: list[dict[str, Any]] = field(default_factory=list)
+    missing_metrics: MissingMetrics = field(default_factory=list)
+    metrics: Metrics = field(default_factory=list)
     """Declarations of the run's metrics (`skewbench.vocabulary.metrics.stored`), so that readers need no scorer."""
-    shortfalls: Annotated[list[dict[str, str]], _with_texts("cell", "reason")] = field(default_factory=list)
+    shortfalls: Shortfalls = field(default_factory=list)
     """Cells with too few usable images (`cell`, `reason`), or with no value of a required metric (also `metric`)."""
     replaced: dict[str, str] = field(default_factory=dict)
     """From the path of a part that compaction merged to the path of the part that holds its rows now."""

@@ -69,6 +69,8 @@ def main() -> None:
         _end(str(error), 2)
     except RunError as error:
         _end(str(error), 1)
+    except MemoryError:
+        _end("out of memory; free some, then run the same command again to resume", 1)
     except OSError as error:  # a full disk, a folder that went away
         _end(f"{error}; fix this, then run the same command again to resume", 1)
 

@@ -1,6 +1,7 @@
 """Accidents of two drivers: one is paused while another takes its run over, or has a clock that is wrong."""
 
 import json
+import os
 import random
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -39,7 +40,8 @@ def pause_driver(lake: Path, start: Start, moment: Moment, misbehaving: Path) ->
 def skew_clock(lake: Path, start: Start, moment: Moment, misbehaving: Path) -> str:
     """A driver whose clock is an hour wrong; another one, whose clock is right, is not let in, and then resumes."""
     shift = random.Random(moment.later).choice([-SHIFT, SHIFT])
-    skewed = start("skewed", {"PYTHONPATH": str(misbehaving), "CLOCK_SHIFT": str(shift)})
+    path = os.pathsep.join(filter(None, (str(misbehaving), os.environ.get("PYTHONPATH"))))
+    skewed = start("skewed", {"PYTHONPATH": path, "CLOCK_SHIFT": str(shift)})
     if not moment.wait(skewed, lambda: _receipts(lake)):
         skewed.wait()
         return "came too late"

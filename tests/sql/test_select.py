@@ -10,6 +10,7 @@ import pytest
 
 from skewbench import sql
 from skewbench.sql.statement import fetch
+from skewbench.vocabulary.errors import RunError
 from tests.lakes import Lake, make
 
 
@@ -193,3 +194,11 @@ def test_a_mistake_is_told_in_one_line(lake: Path, text: str) -> None:
     with pytest.raises(ValueError, match="Error") as told:
         fetch(sql.connect(lake), text)
     assert len(str(told.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("run", [sql.select, fetch])
+def test_too_little_memory_is_told(lake: Path, run: Callable[[duckdb.DuckDBPyConnection, str], object]) -> None:
+    told = r"^too little memory for this query .*; free some, or query fewer runs$"
+    limits: dict[str, str | bool | int | float | list[str]] = {"memory_limit": "20MB", "max_temp_directory_size": "0KB"}
+    with duckdb.connect(config=limits) as connection, pytest.raises(RunError, match=told):
+        run(connection, "SELECT list(hash(range)) FROM range(100000000)")

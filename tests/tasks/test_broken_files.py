@@ -22,6 +22,8 @@ from tests.paused_store import RUN, WHOLE, begin_run, rows_of
 
 FIELDS = {"run_id": RUN, "name": "small", "status": "committed", "created": "2026-01-01", "parts": []}
 PART = {"table": "samples", "path": f"samples/run_id={RUN}/a-1.parquet", "rows": 1, "bytes": 1, "sha256": ""}
+CELL = {"name": "a", "knob": {"kind": "vanilla"}}
+METRIC = {"name": "m", "scorer": "m", "version": 1, "unit": "sample"}
 
 
 def _json(**changes: Any) -> bytes:
@@ -43,6 +45,15 @@ BROKEN = {
     "cells without a knob": _json(cells=[{"name": "a"}]),
     "cells that are none": _json(cells=[3]),
     "a knob without a kind": _json(cells=[{"name": "a", "knob": {}}]),
+    "a cell with words alone": _json(cells=[CELL | {"words": "w"}]),
+    "a cell with strengths alone": _json(cells=[CELL | {"strengths": []}]),
+    "strengths that are none": _json(cells=[CELL | {"words": "w", "family": "f", "strengths": None}]),
+    "a strength without a value": _json(cells=[CELL | {"words": "w", "family": "f", "strengths": [{"name": "a"}]}]),
+    "a family that is a number": _json(cells=[CELL | {"words": "w", "family": 3, "strengths": []}]),
+    "a metric without a scorer": _json(metrics=[{"name": "m"}]),
+    "a metric's bound that is a text": _json(metrics=[METRIC | {"low": "x"}]),
+    "a metric's rank that is a list": _json(metrics=[METRIC | {"rank": []}]),
+    "a metric that is a text": _json(metrics=["m"]),
     "an unknown table": _json(parts=[PART | {"table": "secrets", "path": f"secrets/run_id={RUN}/a-1.parquet"}]),
     "a part without a size": _json(parts=[{"table": "samples", "path": PART["path"]}]),
     "a negative size": _json(parts=[PART | {"bytes": -1, "schema_version": 1}]),
