@@ -19,6 +19,7 @@ from skewbench.flows.cli.progress import (
     totals_of,
 )
 from skewbench.flows.cli.tables import console, folding, note, plain, warn
+from skewbench.tasks.ray_address import check_temporary_folder
 from skewbench.vocabulary.errors import InputError
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ def run(
     errors = Console(stderr=True)
     if local:
         note_local(ray_address)
+    elif not ray_address:
+        check_temporary_folder()
     with errors.status("checking the experiment"):
         chosen = _load(experiment, prompts)
         if repeat is not None:

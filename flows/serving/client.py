@@ -7,15 +7,27 @@ from contextlib import contextmanager, nullcontext
 
 from skewbench.flows.serving import password, state
 from skewbench.flows.serving.spawn import END, app_command, closed, listening_at, wait_for_api
+from skewbench.vocabulary.errors import InputError
+
+TRIES = 3
+"""Times a server that is set is asked whether it is there; a busy one may miss the first."""
 
 
 @contextmanager
 def server_for_a_command() -> Iterator[None]:
-    """Within: a Prefect API. The one that is set, that of `up`, or one of our own, which ends as this process does."""
+    """Within: a Prefect API. The one that is set, that of `up`, or one of our own, which ends as this process does.
+
+    Raises `InputError` if one is set and does not answer; Prefect itself would try for minutes.
+    """
     from prefect import get_client
     from prefect.settings import get_current_settings
 
     if given := get_current_settings().api.url:
+        if not any(state.listens(given) for _ in range(TRIES)):
+            raise InputError(
+                f"PREFECT_API_URL {given}: no Prefect server answers there; start it (prefect server start), or unset "
+                "PREFECT_API_URL (`prefect config unset PREFECT_API_URL` if a profile sets it) to use a temporary one"
+            )
         with access_to(given), state.in_use() if _is_of_up(given) else nullcontext():
             yield
         return

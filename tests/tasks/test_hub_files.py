@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -46,10 +47,7 @@ class Hub:
         return str(self.folder)
 
     def info(self, name: str, **_: Any) -> Any:
-        class Info:
-            siblings = [type("File", (), {"rfilename": file}) for file in ["model_index.json", *self.files]]
-
-        return Info
+        return SimpleNamespace(siblings=[SimpleNamespace(rfilename=file) for file in ["model_index.json", *self.files]])
 
 
 @pytest.fixture
