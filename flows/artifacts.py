@@ -1,9 +1,11 @@
 """The artifacts of a flow in the Prefect UI: a link to the report, its figures, and the numbers by cell."""
 
+from functools import partial
 from typing import Any
 
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 
+from skewbench.flows.server_loss import tell_server
 from skewbench.flows.serving.reports import report_url
 from skewbench.sql import connect, query
 from skewbench.storage.records import Manifest
@@ -13,6 +15,10 @@ from skewbench.tasks.report.summary import inert, summarise
 
 def show(store: Store, run: Manifest, report: str) -> None:
     """Create the artifacts of a run under its experiment's name, so that the UI shows their history over runs."""
+    tell_server(partial(_create, store, run, report))
+
+
+def _create(store: Store, run: Manifest, report: str) -> None:
     link = report_url(report)
     create_link_artifact(
         link,

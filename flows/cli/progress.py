@@ -21,11 +21,15 @@ if TYPE_CHECKING:
 _NAMES = {"generation": "generating", "scores": "scoring"}
 
 
+class ServerLostError(RunError):
+    """The Prefect server went away before it knew the end of the run. The lake may have all of it."""
+
+
 @contextmanager
 def prefect_server(console: Console) -> Iterator[None]:
     """A Prefect server for flows to tell their states to: the one that runs, or one for as long as the block does.
 
-    Raises `RunError` at Ctrl-C, and where the server goes away meanwhile.
+    Raises `RunError` at Ctrl-C, and `ServerLostError` where the server goes away meanwhile.
     """
     with ExitStack() as kept:
         with console.status("starting Prefect and Ray"):
@@ -36,6 +40,7 @@ def prefect_server(console: Console) -> Iterator[None]:
         import httpx
         from prefect.settings import get_current_settings
 
+        from skewbench.flows.server_loss import mark_lost
         from skewbench.flows.serving.state import answers
 
         try:
@@ -43,7 +48,8 @@ def prefect_server(console: Console) -> Iterator[None]:
         except (httpx.TransportError, RuntimeError):  # the latter: Prefect's own, where it cannot reach its server
             if answers(get_current_settings().api.url or ""):
                 raise
-            raise RunError("lost the Prefect server; run the same command again to resume") from None
+            mark_lost()
+            raise ServerLostError("lost the Prefect server; run the same command again to resume") from None
 
 
 @contextmanager

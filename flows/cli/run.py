@@ -10,6 +10,7 @@ from skewbench.flows.cli.flow_state import raise_unless_completed
 from skewbench.flows.cli.lake import tell_broken
 from skewbench.flows.cli.options import ExperimentName, Lake, Local, Prompts, RayAddress, WeightsFolder, note_local
 from skewbench.flows.cli.progress import (
+    ServerLostError,
     prefect_server,
     progress_shown,
     scorings,
@@ -87,13 +88,18 @@ def run(
         with stoppable(), bars as observe:
             raise_if_incomplete(run_locally(prepared, observe))
     else:
-        with prefect_server(errors):
-            from skewbench.flows.benchmark import benchmark
-            from skewbench.flows.cells import observed
+        try:
+            with prefect_server(errors):
+                from skewbench.flows.benchmark import benchmark
+                from skewbench.flows.cells import observed
 
-            with bars as observe, observed(observe):
-                state = benchmark(chosen, lake, ray_address, return_state=True)
-        raise_unless_completed(state)
+                with bars as observe, observed(observe):
+                    state = benchmark(chosen, lake, ray_address, return_state=True)
+            raise_unless_completed(state)
+        except ServerLostError:
+            again = prepare(chosen, lake)
+            if not again.begun or not is_finished(again, read_state(again.store, again.begun)):
+                raise
     typer.echo(f"{prepared.id} is done, in {time.monotonic() - began:.0f} s")
     tell_missing(prepared.store, prepared.id)
     tell_report(prepared.store, prepared.id)

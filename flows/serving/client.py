@@ -4,11 +4,14 @@ import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from urllib.parse import urlsplit
 
-from skewbench.flows.serving import password, state
+from skewbench.flows.server_loss import is_lost
+from skewbench.flows.serving import guard, password, state
 from skewbench.flows.serving.spawn import END, app_command, closed, listening_at, wait_for_api
 from skewbench.vocabulary.errors import InputError
 
+_RETRIES = "PREFECT_CLIENT_MAX_RETRIES"
 TRIES = 3
 """Times a server that is set is asked whether it is there; a busy one may miss the first."""
 
@@ -60,6 +63,8 @@ def _client_settings(api: str, secret: str | None) -> Iterator[None]:
     from prefect.context import refresh_global_settings_context
 
     settings = {"PREFECT_API_URL": api, **password.for_clients(secret)}
+    if urlsplit(api).hostname in guard.LOOPBACK:  # there a server that does not answer is gone, as a rule
+        settings[_RETRIES] = os.environ.get(_RETRIES, "2")
     before = {name: os.environ.get(name) for name in settings}
     os.environ.update(settings)
     refresh_global_settings_context()
@@ -81,7 +86,7 @@ def _queue_sent() -> Iterator[None]:
     try:
         yield
     finally:
-        for service in (APILogWorker, EventsWorker):
+        for service in () if is_lost() else (APILogWorker, EventsWorker):
             service.drain_all(timeout=END)
 
 
