@@ -1,6 +1,5 @@
-"""A Prefect server that goes away in mid-run: the run goes on without it, since the lake has all that it needs."""
+"""A Prefect server that goes away in mid-run: the workers go on without it, since the lake has all that they need."""
 
-import logging
 import sys
 import threading
 from collections.abc import Callable
@@ -37,7 +36,7 @@ def tell_server(tell: Callable[[], T]) -> T | None:
     except httpx.TransportError as error:
         if mark_lost():
             reason = f"{type(error).__name__}: {error}"
-            print(f"note: the Prefect server does not answer ({reason}); the run goes on without it", file=sys.stderr)
+            print(f"note: the Prefect server does not answer ({reason}); the workers go on without it", file=sys.stderr)
         return None
 
 
@@ -47,5 +46,4 @@ def mark_lost() -> bool:
         if _lost.is_set():
             return False
         _lost.set()
-    logging.raiseExceptions = False  # else Prefect writes a line for each batch of the log that it cannot send
     return True

@@ -1,5 +1,6 @@
 """A run's progress on the terminal: what was done before it started, and what its pool of workers reports since."""
 
+import logging
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -21,6 +22,16 @@ if TYPE_CHECKING:
 _NAMES = {"generation": "generating", "scores": "scoring"}
 
 
+@contextmanager
+def _quiet_logging() -> Iterator[None]:
+    """Within: no lines of Prefect's for batches of the log that it cannot send to its server."""
+    before, logging.raiseExceptions = logging.raiseExceptions, False
+    try:
+        yield
+    finally:
+        logging.raiseExceptions = before
+
+
 class ServerLostError(RunError):
     """The Prefect server went away before it knew the end of the run. The lake may have all of it."""
 
@@ -37,6 +48,7 @@ def prefect_server(console: Console) -> Iterator[None]:
 
             kept.enter_context(stoppable())
             kept.enter_context(server_for_a_command())
+            kept.enter_context(_quiet_logging())
         import httpx
         from prefect.settings import get_current_settings
 

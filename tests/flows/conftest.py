@@ -1,6 +1,5 @@
 """A Prefect server that commands of several tests share: each start of one takes 8 seconds of the processor."""
 
-import logging
 import threading
 from collections.abc import Iterator
 
@@ -21,4 +20,3 @@ def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
 def server_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a process remembers of a server that it lost is forgotten after the test."""
     monkeypatch.setattr(server_loss, "_lost", threading.Event())
-    monkeypatch.setattr(logging, "raiseExceptions", True)

@@ -54,7 +54,7 @@ def test_what_failed_is_not_done() -> None:
     assert _last([], SHARD, CLIP, error="no") == ["0/2", "0/2"]
 
 
-def test_a_run_goes_on_without_its_server(
+def test_workers_go_on_without_the_server(
     monkeypatch: pytest.MonkeyPatch, server_found: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """After the first request in vain nothing more is asked: each would wait for its retries."""
@@ -74,7 +74,7 @@ def test_a_run_goes_on_without_its_server(
     store: Any = None
     assert cells.do_cell.fn("generation", "baseline", pool, store, "r-1", jobs) == done
     assert len(asked) == 1
-    note = "note: the Prefect server does not answer (ConnectError: refused); the run goes on without it\n"
+    note = "note: the Prefect server does not answer (ConnectError: refused); the workers go on without it\n"
     assert capsys.readouterr().err == note
     artifacts.show(store, store, "report.html")  # not even attempted
 
