@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import groupby
 from typing import Any
 from uuid import UUID
@@ -15,6 +16,7 @@ from prefect.runtime import task_run
 from prefect.states import State
 from prefect.tasks import Task
 
+from skewbench.flows.server_loss import tell_server
 from skewbench.storage.receipts import scan_receipts
 from skewbench.storage.store import Store
 from skewbench.tasks.jobs import Job, Outcome
@@ -73,20 +75,23 @@ def do_cell(kind: str, cell: str, pool: WorkerPool, store: Store, run_id: str, j
     logger = get_run_logger()
     done = {one.key: one for one in scan_receipts(store, run_id)[0]} if task_run.run_count > 1 else {}
     outcomes = [Outcome(job, done[job.key]) for job in jobs if job.key in done]
-    progress: UUID = create_progress_artifact(  # type: ignore[assignment]
-        100.0 * len(outcomes) / len(jobs), description=f"{kind} {cell}"
-    )
+    progress = tell_server(partial(_begin_progress, f"{kind} {cell}", len(outcomes) / len(jobs)))
     for outcome in pool.run([job for job in jobs if job.key not in done]):
         outcomes.append(outcome)
         for observe in _observers:
             observe(outcome)
         if outcome.error:
             logger.error("%s failed for good: %s", outcome.job.key, outcome.error)
-        update_progress_artifact(progress, 100.0 * len(outcomes) / len(jobs))
+        if progress is not None:
+            tell_server(partial(update_progress_artifact, progress, 100.0 * len(outcomes) / len(jobs)))
     unusable = sum(outcome.receipt.counts.get(name, 0) for outcome in outcomes if outcome.receipt for name in UNUSABLE)
     what = f"; {unusable} samples have no usable image" if unusable else ""
     logger.info("%s %s: %d of %d jobs done%s", kind, cell, sum(o.error is None for o in outcomes), len(jobs), what)
     return outcomes
+
+
+def _begin_progress(description: str, share: float) -> UUID:
+    return create_progress_artifact(100.0 * share, description=description)  # type: ignore[return-value]
 
 
 def by_cell(pool: WorkerPool, store: Store, run_id: str, kind: str, jobs: Sequence[Job]) -> list[Outcome]:

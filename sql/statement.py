@@ -141,7 +141,7 @@ def _as_duckdbs(message: str) -> duckdb.Error:
         "IO": duckdb.IOException,
         "Out of Memory": duckdb.OutOfMemoryException,
         "Invalid Input": duckdb.InvalidInputException,
-        "INTERRUPT": _INTERRUPTED,
+        "INTERRUPT": duckdb.InterruptException,
     }
     if " Error: " not in message:  # what the Parquet reader throws has no class of its own
         return duckdb.Error(message)

@@ -42,7 +42,7 @@ class PromptSpec(Strict):
     categories; `file`: a text file with one prompt per line, or a table (.csv, .tsv, .jsonl, .parquet); `coco`:
     captions_val2014.json, one caption per image; `parti`: PartiPrompts.tsv; `hub`: a Hugging Face data set."""
     path: str | None = None
-    """The file, for `file`, `coco` and `parti`; relative to the working folder."""
+    """The file, for `file`, `coco` and `parti`; relative to the working folder. `~` is the home folder."""
     dataset: str | None = None
     """For `hub`: `owner/name`, or `owner/name:subset/split`."""
     column: str | None = None

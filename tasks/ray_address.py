@@ -1,11 +1,32 @@
-"""Checks the address of a Ray cluster without importing Ray, which is slow."""
+"""Checks what Ray needs, the address of a cluster or a folder for a local one, without importing Ray, which is slow."""
 
+import os
 import socket
 
 from skewbench.vocabulary.errors import InputError
 
 CONNECT_SECONDS = 10.0
 """Seconds within which a cluster must answer."""
+
+_LONGEST_SOCKET = 107
+"""Bytes of a socket's path, on Linux."""
+_IN_SESSION = len("/ray/session_2026-01-01_00-00-00_000000_0000000/sockets/plasma_store")
+
+
+def temporary_folder() -> str:
+    """The folder in which a Ray that starts here keeps its sockets and logs, by Ray's own rule."""
+    return os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp"  # noqa: S108 Ray's default
+
+
+def check_temporary_folder() -> None:
+    """Raises `InputError` where a local Ray cannot start, since the paths of its sockets would be too long."""
+    folder, longest = temporary_folder(), _LONGEST_SOCKET - _IN_SESSION
+    if len(os.fsencode(folder)) > longest:
+        named = "RAY_TMPDIR" if os.environ.get("RAY_TMPDIR") else "TMPDIR"
+        raise InputError(
+            f"{named} {folder!r}: too long for Ray, whose sockets lie in it: {len(os.fsencode(folder))} bytes, and at "
+            f"most {longest} work; set RAY_TMPDIR to a short folder, such as /tmp"
+        )
 
 
 def check_reachable(address: str) -> None:

@@ -1,6 +1,7 @@
 """`skewbench doctor`: checks this machine and says how to fix what does not work."""
 
 import os
+import shlex
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +14,9 @@ from rich.console import Console
 from skewbench.flows.cli.options import AnyLake
 from skewbench.flows.cli.tables import console, folding
 from skewbench.storage.location import LakeError, lake_folder
+from skewbench.tasks.ray_address import check_temporary_folder
 from skewbench.vocabulary.errors import InputError
+from skewbench.vocabulary.user_paths import folder_from_environment
 
 _PACKAGES = ("skewbench", "torch", "diffusers", "transformers", "ray", "prefect", "duckdb", "polars", "pyarrow")
 _SPACE_WANTED = 2e9
@@ -43,7 +46,8 @@ def doctor(lake: AnyLake = "lake") -> None:
     """Check versions, devices, Ray, Prefect, weights and the lake, and say how to fix what does not work."""
     table = folding("", "what", "found", "to do")
     checks: tuple[Callable[[], Finding], ...] = (
-        _versions, _device, _ray, _prefect, _weights, _hub, _httpfs, lambda: _lake(lake), lambda: _disk(lake),
+        _versions, _device, _ray, _ray_token, _prefect, _weights, _hub, _httpfs,
+        lambda: _lake(lake), lambda: _disk(lake),
     )  # fmt: skip
     with Console(stderr=True).status("looking"):
         findings = [check() for check in checks]
@@ -79,7 +83,23 @@ def _ray() -> Finding:
     address = os.environ.get("RAY_ADDRESS")
     if address:
         return Finding("Ray", True, f"RAY_ADDRESS is {address}: runs join that cluster")
+    try:
+        check_temporary_folder()
+    except InputError as error:
+        result, _, advice = str(error).partition("; ")
+        return Finding("Ray", False, result, advice)
     return Finding("Ray", True, "no RAY_ADDRESS: runs start a local Ray")
+
+
+def _ray_token() -> Finding:
+    """Ray writes its token for everybody to read, by the usual umask."""
+    path = folder_from_environment("RAY_AUTH_TOKEN_PATH", ".ray", "auth_token")
+    if not path.is_file():
+        return Finding("Ray's token", True, f"no {path}: Ray makes one when it starts")
+    if path.stat().st_mode & 0o077:
+        result = f"{path} can be read by others, who can run programs through your Ray"
+        return Finding("Ray's token", False, result, f"chmod 600 {shlex.quote(str(path))}")
+    return Finding("Ray's token", True, f"{path} is yours alone")
 
 
 def _prefect() -> Finding:

@@ -1,5 +1,6 @@
 """Shows a run's progress on the terminal: jobs that were done before it started, and those that its workers finish."""
 
+import logging
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -22,6 +23,20 @@ _NAMES = {"generation": "generating", "scores": "scoring"}
 
 
 @contextmanager
+def _quiet_logging() -> Iterator[None]:
+    """Within the block, Prefect prints no lines for batches of the log that it cannot send to its server."""
+    before, logging.raiseExceptions = logging.raiseExceptions, False
+    try:
+        yield
+    finally:
+        logging.raiseExceptions = before
+
+
+class ServerLostError(RunError):
+    """The Prefect server went away before it knew the end of the run. The lake may have all of it."""
+
+
+@contextmanager
 def prefect_and_ray(console: Console, ray_address: str | None) -> Iterator[None]:
     """Within the block: a Prefect server that runs already, or one for as long as the block, and Ray.
 
@@ -32,7 +47,8 @@ def prefect_and_ray(console: Console, ray_address: str | None) -> Iterator[None]
         ray_address: Address of a Ray cluster; empty: a local Ray; None: no workers are needed.
 
     Raises:
-        RunError: The user pressed Ctrl-C, or the server ended.
+        RunError: The user pressed Ctrl-C.
+        ServerLostError: The server ended.
     """
     with ExitStack() as kept:
         with console.status("starting Prefect and Ray" if ray_address is not None else "starting Prefect"):
@@ -44,9 +60,11 @@ def prefect_and_ray(console: Console, ray_address: str | None) -> Iterator[None]
 
                 kept.enter_context(ray_starting(ray_address or None))
             kept.enter_context(server_for_a_command())
+            kept.enter_context(_quiet_logging())
         import httpx
         from prefect.settings import get_current_settings
 
+        from skewbench.flows.server_loss import mark_lost
         from skewbench.flows.serving.state import answers
 
         try:
@@ -54,7 +72,8 @@ def prefect_and_ray(console: Console, ray_address: str | None) -> Iterator[None]
         except (httpx.TransportError, RuntimeError):  # Prefect raises the latter if it cannot reach its server
             if answers(get_current_settings().api.url or ""):
                 raise
-            raise RunError("lost the Prefect server; run the same command again to resume") from None
+            mark_lost()
+            raise ServerLostError("lost the Prefect server; run the same command again to resume") from None
 
 
 @contextmanager

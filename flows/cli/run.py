@@ -10,6 +10,7 @@ from skewbench.flows.cli.flow_state import raise_unless_completed
 from skewbench.flows.cli.lake import tell_broken
 from skewbench.flows.cli.options import ExperimentName, Lake, Local, Prompts, RayAddress, WeightsFolder, note_local
 from skewbench.flows.cli.progress import (
+    ServerLostError,
     prefect_and_ray,
     progress_shown,
     scorings,
@@ -19,6 +20,7 @@ from skewbench.flows.cli.progress import (
     totals_of,
 )
 from skewbench.flows.cli.tables import console, folding, note, plain, warn
+from skewbench.tasks.ray_address import check_temporary_folder
 from skewbench.vocabulary.errors import InputError
 
 if TYPE_CHECKING:
@@ -57,6 +59,8 @@ def run(
     errors = Console(stderr=True)
     if local:
         note_local(ray_address)
+    elif not ray_address:
+        check_temporary_folder()
     with errors.status("checking the experiment"):
         chosen = _load(experiment, prompts)
         if repeat is not None:
@@ -90,13 +94,18 @@ def run(
         with stoppable(), bars as observe:
             raise_if_incomplete(run_locally(prepared, observe))
     else:
-        with prefect_and_ray(errors, ray_address if left else None):
-            from skewbench.flows.benchmark import benchmark
-            from skewbench.flows.cells import observed
+        try:
+            with prefect_and_ray(errors, ray_address if left else None):
+                from skewbench.flows.benchmark import benchmark
+                from skewbench.flows.cells import observed
 
-            with bars as observe, observed(observe):
-                state = benchmark(chosen, lake, ray_address, return_state=True)
-        raise_unless_completed(state)
+                with bars as observe, observed(observe):
+                    state = benchmark(chosen, lake, ray_address, return_state=True)
+            raise_unless_completed(state)
+        except ServerLostError:
+            again = prepare(chosen, lake)
+            if not again.begun or not is_finished(again, read_state(again.store, again.begun)):
+                raise
     typer.echo(f"{prepared.id} is done, in {time.monotonic() - began:.0f} s")
     for line in prompt_notes(prepared.experiment, prepared.prompts, prepared.source):
         note(line)

@@ -9,6 +9,7 @@ from rich.console import Console
 from skewbench.flows.cli.flow_state import raise_unless_completed
 from skewbench.flows.cli.options import AnyRun, Lake, Local, RayAddress, WeightsFolder, note_local
 from skewbench.flows.cli.progress import prefect_and_ray, progress_shown, stoppable, tell_missing, tell_report
+from skewbench.tasks.ray_address import check_temporary_folder
 
 
 def add_to(app: typer.Typer) -> None:
@@ -54,6 +55,8 @@ def score(
     console = Console(stderr=True)
     if local:
         note_local(ray_address)
+    elif not ray_address:
+        check_temporary_folder()
     store = open_store(lake)
     with console.status("looking for missing scores"):
         from skewbench.tasks.checks import check_metrics, expand

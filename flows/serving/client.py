@@ -2,11 +2,20 @@
 
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from typing import TextIO
+from urllib.parse import urlsplit
 
-from skewbench.flows.serving import password, state
+from skewbench.flows.server_loss import is_lost
+from skewbench.flows.serving import guard, password, state
 from skewbench.flows.serving.spawn import END, app_command, closed, listening_at, wait_for_api
+from skewbench.vocabulary.errors import InputError
+
+_RETRIES = "PREFECT_CLIENT_MAX_RETRIES"
+TRIES = 3
+"""Times a server that is set is asked whether it is there; a busy one may miss the first."""
 
 
 @contextmanager
@@ -16,13 +25,19 @@ def server_for_a_command() -> Iterator[None]:
     The temporary server ends when this process does.
 
     Raises:
-        InputError: The server asks for another password.
+        InputError: The server asks for another password, or one is configured and does not answer. Prefect itself
+            would try for minutes.
         RunError: The temporary server did not start.
     """
     from prefect import get_client
     from prefect.settings import get_current_settings
 
     if given := get_current_settings().api.url:
+        if not any(state.listens(given) for _ in range(TRIES)):
+            raise InputError(
+                f"PREFECT_API_URL {given}: no Prefect server answers there; start it (prefect server start), or unset "
+                "PREFECT_API_URL (`prefect config unset PREFECT_API_URL` if a profile sets it) to use a temporary one"
+            )
         with access_to(given), state.in_use() if _is_of_up(given) else nullcontext():
             yield
         return
@@ -59,6 +74,8 @@ def _client_settings(api: str, secret: str | None) -> Iterator[None]:
     from prefect.context import refresh_global_settings_context
 
     settings = {"PREFECT_API_URL": api, **password.for_clients(secret)}
+    if urlsplit(api).hostname in guard.LOOPBACK:  # there a server that does not answer is gone, as a rule
+        settings[_RETRIES] = os.environ.get(_RETRIES, "2")
     before = {name: os.environ.get(name) for name in settings}
     os.environ.update(settings)
     refresh_global_settings_context()
@@ -80,7 +97,7 @@ def _queue_sent() -> Iterator[None]:
     try:
         yield
     finally:
-        for service in (APILogWorker, EventsWorker):
+        for service in () if is_lost() else (APILogWorker, EventsWorker):
             service.drain_all(timeout=END)
 
 
@@ -97,6 +114,7 @@ def _temporary() -> Iterator[tuple[str, str]]:
         server = subprocess.Popen(  # noqa: S603 our own program
             [*app_command(listening, "127.0.0.1"), "--with-parent"],
             stdin=subprocess.PIPE,
+            stderr=_shown_errors(),
             env=environment,
             start_new_session=True,
             pass_fds=[listening.fileno()],
@@ -108,6 +126,15 @@ def _temporary() -> Iterator[tuple[str, str]]:
         yield api, secret
     finally:
         _end_temporary(server)
+
+
+def _shown_errors() -> TextIO | None:
+    """Where errors are shown. While Ray starts, descriptor 2 leads into a file of its errors."""
+    try:
+        sys.stderr.fileno()
+    except (OSError, ValueError, AttributeError):
+        return None
+    return sys.stderr
 
 
 def _end_temporary(server: "subprocess.Popen[bytes]") -> None:

@@ -133,6 +133,15 @@ def answers(api: str, seconds: float = 5.0) -> bool:
         return False
 
 
+def listens(api: str, seconds: float = 5.0) -> bool:
+    """Whether anybody answers at a Prefect API's address, whatever the answer: a proxy or a cloud may ask for keys."""
+    try:
+        httpx.get(f"{api}/health", timeout=seconds)
+    except (httpx.HTTPError, httpx.InvalidURL):
+        return False
+    return True
+
+
 @contextmanager
 def in_use() -> Iterator[None]:
     """Within the block, `down` knows that this command uses the server of `up`.

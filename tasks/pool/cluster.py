@@ -10,26 +10,15 @@ from typing import Any
 import ray
 from ray._private.state import actors
 
+from skewbench.tasks.pool.local_ray import start_ray
 from skewbench.tasks.pool.shipping import shipped_code
 from skewbench.tasks.ray_address import check_reachable
 from skewbench.vocabulary.errors import InputError, RunError
 
-STARTS = 5
-"""Times a local Ray is started: on a busy machine it may miss the time that Ray gives itself."""
 WAIT_FOR_GPUS = "SKEWBENCH_WAIT_FOR_GPUS"
 """Environment variable: seconds that a cluster which grows on demand has for its first GPU."""
 AHEAD = 8
 """Workers to request beyond a growing cluster's current capacity if a run sets no count: machines start for them."""
-PATIENCE = {
-    "RAY_health_check_failure_threshold": "20",
-    "RAY_worker_register_timeout_seconds": "600",
-    "RAY_agent_register_timeout_ms": "600000",
-    "RAY_memory_monitor_refresh_ms": "0",
-}
-"""A local Ray's patience with itself. By Ray's own defaults a busy machine misses 5 heartbeats, 3 s apart, and is
-declared dead; workers that need a minute to start are killed and started anew, for ever; and when other programs (or
-the page cache, in a container) fill the memory to 95 %, Ray kills our workers, one after the other. The kernel, which
-knows better what is free, ends workers first too."""
 
 
 _connecting = threading.Lock()
@@ -110,7 +99,7 @@ def _connect(address: str | None) -> str | None:
     address = address or os.environ.get("RAY_ADDRESS")
     with _connecting:
         if not ray.is_initialized():
-            _join(address) if address else _start()
+            _join(address) if address else start_ray()
     return address
 
 
@@ -180,20 +169,6 @@ def _fitting(resources: Mapping[str, float], cpus: float, gpus: float) -> int:
     return min(fit for fit in (by_cpu, by_gpu) if fit is not None)
 
 
-def _start() -> None:
-    for name, value in PATIENCE.items():
-        os.environ.setdefault(name, value)
-    for _ in range(STARTS):
-        try:
-            ray.init(address="local", include_dashboard=False, log_to_driver=False, logging_level="error")
-        except Exception as error:  # Ray raises a bare one where its processes are late
-            last = error
-            ray.shutdown()
-        else:
-            return
-    raise RunError(f"cannot start Ray on this machine: {str(last).splitlines()[0]}")
-
-
 def _join(address: str) -> None:
     check_reachable(address)
     try:
@@ -201,5 +176,5 @@ def _join(address: str) -> None:
             ray.init(address=address, log_to_driver=False, logging_level="error", runtime_env=code)
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise InputError(
-            f"ray address {address!r}: no cluster answers at this address ({str(error).splitlines()[0]})"
+            f"ray address {address!r}: no cluster answers at this address ({' '.join(str(error).split())[:200]})"
         ) from None

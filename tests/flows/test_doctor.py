@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from skewbench.flows.cli import doctor
+from tests.flows.command import run_in_process, write_experiment
 
 
 def test_a_lake_that_cannot_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -24,3 +26,36 @@ def test_a_lake_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     found: Any = doctor._lake(str(tmp_path / "file"))
     assert (found.good, "Not a directory" in found.result) == (False, True)
+
+
+def test_a_token_that_others_can_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    token = tmp_path / "the token"
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(token))
+    assert doctor._ray_token().good
+    token.touch(0o644)
+    found = doctor._ray_token()
+    assert (found.good, found.advice) == (False, f"chmod 600 '{token}'")
+    assert "can be read by others" in found.result
+    token.chmod(0o600)
+    assert doctor._ray_token().good
+
+
+def test_a_long_folder_for_temporary_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At once, before anything starts; Ray itself would try for minutes."""
+    monkeypatch.delenv("RAY_TMPDIR", raising=False)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    long = "/tmp/slurm-job-of-somebody-0123456789-0123456789"
+    monkeypatch.setenv("TMPDIR", long)
+    said = f"error: TMPDIR '{long}': too long for Ray, whose sockets lie in it: {len(long)} bytes, and at most "
+    done = run_in_process(monkeypatch, "run", write_experiment(tmp_path), "--lake", str(tmp_path / "lake"))
+    assert (done.returncode, said in done.stderr) == (2, True)
+    assert "set RAY_TMPDIR to a short folder" in doctor._ray().advice
+    monkeypatch.setenv("RAY_TMPDIR", "/tmp")
+    assert doctor._ray().good
+
+
+def test_a_prefect_server_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
+        done = run_in_process(monkeypatch, "run", write_experiment(tmp_path), "--lake", str(tmp_path / "lake"))
+    assert done.returncode == 2
+    assert "error: PREFECT_API_URL http://127.0.0.1:9/api: no Prefect server answers there; start it" in done.stderr

@@ -16,6 +16,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
+from skewbench.flows import server_loss
 from skewbench.flows.cli import app
 from skewbench.flows.cli.progress import prefect_server
 from skewbench.flows.serving import client, launch, state
@@ -93,12 +94,15 @@ def test_a_killed_command_and_a_dead_server_hinder_nothing(home: Path) -> None:
 
 
 @pytest.mark.parametrize("lost", [httpx.ConnectError("refused"), RuntimeError("Failed to reach API at")])
-def test_a_command_whose_server_went_away_says_so(monkeypatch: pytest.MonkeyPatch, lost: Exception) -> None:
+def test_a_command_whose_server_went_away_says_so(
+    monkeypatch: pytest.MonkeyPatch, server_found: None, lost: Exception
+) -> None:
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:1/api")
     monkeypatch.setattr(client, "server_for_a_command", nullcontext)
     message = "lost the Prefect server; run the same command again to resume"
     with pytest.raises(RunError, match=message), prefect_server(Console(stderr=True)):
         raise lost
+    assert server_loss.is_lost()
     monkeypatch.setattr(state, "answers", lambda api: True)
     with pytest.raises(type(lost), match=str(lost)), prefect_server(Console(stderr=True)):
         raise lost

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from skewbench.tasks.pool import cluster
+from skewbench.tasks.pool import cluster, local_ray
 from skewbench.vocabulary.errors import RunError
 
 
@@ -36,6 +36,7 @@ class FakeRay:
 def fake(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> FakeRay:
     ray = FakeRay(getattr(request, "param", 0))
     monkeypatch.setattr(cluster, "ray", ray)
+    monkeypatch.setattr(local_ray, "ray", ray)
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     return ray
 
@@ -66,7 +67,7 @@ def test_one_that_runs_already_is_left_alone(fake: FakeRay) -> None:
     assert (len(fake.starts), fake.is_initialized()) == (1, True)
 
 
-@pytest.mark.parametrize("fake", [2 * cluster.STARTS], indirect=True)
+@pytest.mark.parametrize("fake", [2 * local_ray.STARTS], indirect=True)
 def test_a_start_that_fails_is_raised_where_ray_is_needed(fake: FakeRay) -> None:
     unable = pytest.raises(RunError, match="cannot start Ray on this machine: its processes are late")
     with cluster.ray_starting(None), unable:

@@ -1,0 +1,49 @@
+"""A Prefect server that goes away in mid-run: the workers go on without it, since the lake has all that they need."""
+
+import sys
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+import httpx
+
+T = TypeVar("T")
+_lost = threading.Event()
+_marking = threading.Lock()
+
+
+def is_lost() -> bool:
+    """Return whether this process has lost its Prefect server."""
+    return _lost.is_set()
+
+
+def tell_server(tell: Callable[[], T]) -> T | None:
+    """Tell the Prefect server something that only the UI needs.
+
+    After the first call that the server does not answer, despite the retries of Prefect's client, nothing more is told:
+    each further call would wait as long.
+
+    Args:
+        tell: Makes the request.
+
+    Returns:
+        Its result; None without a server.
+    """
+    if is_lost():
+        return None
+    try:
+        return tell()
+    except httpx.TransportError as error:
+        if mark_lost():
+            reason = f"{type(error).__name__}: {error}"
+            print(f"note: the Prefect server does not answer ({reason}); the workers go on without it", file=sys.stderr)
+        return None
+
+
+def mark_lost() -> bool:
+    """Remember that the server does not answer. Returns whether this is news."""
+    with _marking:
+        if _lost.is_set():
+            return False
+        _lost.set()
+    return True
