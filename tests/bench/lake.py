@@ -72,8 +72,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             f"Drawing and measuring alone: {spread(drawing['drawing'].seconds)} s. Shares are of processor time, so "
             "what the disk takes beside the next batch counts where it uses the processor. The first row is a worker's "
             "whole job on images and measures that are given to it; below it its largest parts, each by itself.",
-            f"The text encoders take {spread(encoding['encoding'].seconds)} s a prompt, {encoded * images / alone:.2%} of "
-            "drawing and measuring if each image does it alone. A worker does it once a prompt.",
+            f"The text encoders take {spread(encoding['encoding'].seconds)} s a prompt, {encoded * images / alone:.2%} "
+            "of drawing and measuring if each image does it alone. A worker does it once a prompt.",
         ],
         raw={**drawing, **encoding, **job, "parts": parts, "bytes": sizes},
         out=asked.out,
