@@ -1,9 +1,11 @@
 """What a cell changes of a loaded pipeline, for as long as its samples are generated."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
+from skewbench.tasks.embeddings import encoded_once
+from skewbench.tasks.families.registry import family_of
 from skewbench.tasks.generation import GenerationSpec
 from skewbench.tasks.lora import check_digest
 from skewbench.tasks.schedulers import SEEDED, arguments, build
@@ -15,6 +17,8 @@ ADAPTER = "lora"
 @contextmanager
 def applied(pipeline: Any, generation: GenerationSpec) -> Iterator[None]:
     """Give a pipeline the scheduler and the adapters of a cell, and take them away at the end.
+
+    Meanwhile, each prompt is encoded once.
 
     Args:
         pipeline: The loaded pipeline.
@@ -31,7 +35,8 @@ def applied(pipeline: Any, generation: GenerationSpec) -> Iterator[None]:
             path = check_digest(lora)
             pipeline.load_lora_weights(str(path.parent), weight_name=path.name, adapter_name=ADAPTER)
             pipeline.set_adapters([ADAPTER], [lora.weight])
-        yield
+        with encoded_once(pipeline, lora) if family_of(pipeline).encodes_alone else nullcontext():
+            yield
     finally:
         pipeline.scheduler = own
         if lora:

@@ -33,7 +33,7 @@ def check_generation(experiment: Experiment, source: ModelSource | None) -> None
         generation = experiment.generation_of(cell)
         if source:
             _check_settings(cell, experiment, source)
-            _check_window(cell, generation, source)
+            _check_calls(cell, experiment, source)
         if generation.scheduler:
             _check_scheduler(cell, experiment, source)
 
@@ -119,14 +119,17 @@ def _clip_layers(source: ModelSource) -> Iterator[int]:
                 yield int(config.get("num_hidden_layers", 12))
 
 
-def _check_window(cell: Cell, generation: GenerationSpec, source: ModelSource) -> None:
+def _check_calls(cell: Cell, experiment: Experiment, source: ModelSource) -> None:
+    """Raise `InputError` for a knob or a recorder that never acts in the calls of a cell."""
     window = getattr(cell.knob, "window", (0.0, 1.0))
-    calls = calls_of(generation, source)
+    calls, every = calls_of(experiment.generation_of(cell), source), experiment.measure.every
     if not any(covers(window, call, calls) for call in range(calls)):
         raise InputError(
             f"cells.{cell.name}.knob.window {list(window)}: covers none of the {calls} calls of the model, so the knob "
             "would do nothing"
         )
+    if every > calls:
+        raise InputError(f"measure.every {every}: cell {cell.name} calls the model only {calls} times")
 
 
 def _check_own_scheduler(experiment: Experiment, source: ModelSource) -> None:

@@ -111,6 +111,8 @@ class Family(ABC):
     refused: a pipeline would drop them."""
     encoders: ClassVar[tuple[Encoder, ...]] = ()
     """Its text encoders, by which prompts that are too long are counted."""
+    encodes_alone: ClassVar[bool] = False
+    """Whether its pipeline's `encode_prompt` pads each prompt to one length, whatever else is in the batch."""
     gives_sigmas: ClassVar[bool] = False
     """Whether the pipeline gives its scheduler noise levels, as FLUX's does."""
 

@@ -22,6 +22,7 @@ class DeepFloydIf(TextToImage):
     joint = True
     parts = ("unet", "text_encoder", "tokenizer", "scheduler")
     settings = ("negative_prompt", "lora")
+    encodes_alone = True
     encoders: ClassVar = (Encoder("tokenizer", 77, lower=True),)
     loading: ClassVar = {"safety_checker": None, "feature_extractor": None, "watermarker": None}
 

@@ -27,6 +27,7 @@ class Flux(TextToImage):
     joint = True
     parts = ("transformer", "vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "scheduler")
     settings = ("lora",)
+    encodes_alone = True
     encoders: ClassVar = (Encoder("tokenizer"), Encoder("tokenizer_2", 256))
     gives_sigmas = True
 

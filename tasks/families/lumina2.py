@@ -30,6 +30,7 @@ class Lumina2(TextToImage):
     joint = True
     parts = ("transformer", "vae", "text_encoder", "tokenizer", "scheduler")
     settings = ("negative_prompt", "lora")
+    encodes_alone = True
     encoders: ClassVar = (Encoder("tokenizer", 256, before=f"{SYSTEM} <Prompt Start> "),)
     gives_sigmas = True
 

@@ -12,6 +12,7 @@ class _PixArt(TextToImage):
     branches = ("uncond", "cond")
     parts = ("transformer", "vae", "text_encoder", "tokenizer", "scheduler")
     settings = ("negative_prompt",)
+    encodes_alone = True
 
     def arguments(self, request: Request) -> dict[str, Any]:
         """Generate at the requested size, from the prompt as it is."""

@@ -21,6 +21,7 @@ class StableDiffusion(TextToImage):
     denoiser = "unet"
     branches = ("uncond", "cond")
     parts = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
-    settings = ("negative_prompt", "guidance_rescale", "clip_skip", "lora")
+    settings = ("negative_prompt", "guidance_rescale", "lora")  # its clip_skip fails with transformers 5
+    encodes_alone = True
     encoders: ClassVar = (Encoder("tokenizer"),)
     loading: ClassVar = {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}

@@ -28,6 +28,7 @@ class Sd3(TextToImage):
     joint = True
     parts = ("transformer", "vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "scheduler")
     settings = ("negative_prompt", "clip_skip", "lora")
+    encodes_alone = True
     encoders: ClassVar = (Encoder("tokenizer"), Encoder("tokenizer_2"), Encoder("tokenizer_3", 256))
 
     def loading_of(self, folder: Path) -> Mapping[str, Any]:

@@ -22,5 +22,6 @@ class Sdxl(TextToImage):
     branches = ("uncond", "cond")
     parts = ("unet", "vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "scheduler")
     settings = ("negative_prompt", "guidance_rescale", "clip_skip", "lora")
+    encodes_alone = True
     encoders: ClassVar = (Encoder("tokenizer"), Encoder("tokenizer_2"))
     loading: ClassVar = {"add_watermarker": False}  # a watermark would change pixels

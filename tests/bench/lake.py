@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import torch
+
 from skewbench.stability import Recorder
 from skewbench.storage.parts import write_part
 from skewbench.storage.store import open_store
@@ -51,8 +53,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         parts, sizes = _parts(worker, setting, shard, Path(folder), asked.rounds)
         drawn = _draw(worker, setting, shard)
         drawing = alternate({"drawing": lambda: _draw(worker, setting, shard)}, rounds=asked.rounds, warm=True)
+        encoding = alternate({"encoding": lambda: _encode(worker, setting)}, rounds=max(asked.rounds, 3), warm=True)
         job = alternate({"job": lambda: _job(worker, shard, drawn)}, rounds=JOBS * asked.rounds)
     alone = spread(drawing["drawing"].processor).median
+    encoded = spread(encoding["encoding"].processor).median
     rows: list[list[Any]] = []
     for name, times in {**job, **parts}.items():
         took = spread(times.seconds)
@@ -67,9 +71,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         notes=[
             f"Drawing and measuring alone: {spread(drawing['drawing'].seconds)} s. Shares are of processor time, so "
             "what the disk takes beside the next batch counts where it uses the processor. The first row is a worker's "
-            "whole job on images and measures that are given to it; below it its largest parts, each by itself."
+            "whole job on images and measures that are given to it; below it its largest parts, each by itself.",
+            f"The text encoders take {spread(encoding['encoding'].seconds)} s a prompt, {encoded * images / alone:.2%} "
+            "of drawing and measuring if each image does it alone. A worker does it once a prompt.",
         ],
-        raw={**drawing, **job, "parts": parts, "bytes": sizes},
+        raw={**drawing, **encoding, **job, "parts": parts, "bytes": sizes},
         out=asked.out,
     )
 
@@ -90,6 +96,15 @@ def _draw(worker: Worker, setting: Setting, shard: Shard) -> list[Drawn]:
         recorder.to_arrow()
         drawn.append((pixels, recorder))
     return drawn
+
+
+def _encode(worker: Worker, setting: Setting) -> None:
+    """One prompt through the text encoders, as each image takes it without what the worker keeps."""
+    pipeline = worker._pipeline
+    with torch.no_grad():
+        pipeline.encode_prompt(
+            CAPTION, device=pipeline.device, do_classifier_free_guidance=setting.generation.guidance > 1
+        )
 
 
 def _job(worker: Worker, shard: Shard, drawn: list[Drawn]) -> None:

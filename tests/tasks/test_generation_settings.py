@@ -174,6 +174,8 @@ def test_a_window_that_covers_no_call_of_its_cell_is_refused(tiny_sdxl: Path, tm
     knob = {**SKEW["knob"], "window": [0.7, 0.9]}
     cells = [BASELINE, {"name": "late", "knob": knob, "generation": {"steps": 4}}]
     prepare(_experiment(tiny_sdxl, cells=cells), str(tmp_path))  # covers the last of four calls
+    with pytest.raises(InputError, match=r"measure.every 3: cell baseline calls the model only 2 times"):
+        prepare(_experiment(tiny_sdxl, cells=cells, measure={"every": 3}), str(tmp_path))
     for own in ({}, {"steps": 3}):
         with pytest.raises(InputError, match=r"cells.late.knob.window \[0.7, 0.9\]: covers none of the [23] calls"):
             prepare(_experiment(tiny_sdxl, cells=[BASELINE, {**cells[1], "generation": own}]), str(tmp_path))

@@ -112,7 +112,7 @@ def test_a_missing_package_is_named_before_anything_is_loaded(
         prepare(_experiment(path, model={"id": str(tiny_sdxl)}), str(tmp_path / "lake"))
 
 
-class _Pipeline:
+class StableDiffusionXLPipeline:
     """Notes what is loaded into it."""
 
     def __init__(self) -> None:
@@ -124,6 +124,8 @@ class _Pipeline:
     def set_adapters(self, *given: Any) -> None:
         self.done.append(given)
 
+    def encode_prompt(self) -> None: ...
+
     def unload_lora_weights(self) -> None:
         self.done.append("unloaded")
 
@@ -131,12 +133,12 @@ class _Pipeline:
 def test_adapters_are_a_cells_own(tmp_path: Path) -> None:
     path = _save(tmp_path / "x.safetensors")
     generation = GenerationSpec(lora=LoraSpec(path=str(path), weight=0.5))
-    pipeline = _Pipeline()
+    pipeline = StableDiffusionXLPipeline()
     with pytest.raises(ZeroDivisionError), applied(pipeline, generation):
         _ = 1 / (len(pipeline.done) - 2)
     loaded = (str(tmp_path), {"weight_name": "x.safetensors", "adapter_name": "lora"})
     assert pipeline.done == [loaded, (["lora"], [0.5]), "unloaded"]
-    replayed = _Pipeline()
+    replayed = StableDiffusionXLPipeline()
     exec(replay_lines(generation, 7), {"pipeline": replayed})
     assert replayed.done == pipeline.done[:2]
 

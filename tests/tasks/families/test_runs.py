@@ -11,6 +11,7 @@ from skewbench.flows.experiments import load
 from skewbench.storage.lease import Lease
 from skewbench.storage.manifest import find_run
 from skewbench.storage.store import LocalStore
+from skewbench.tasks.applied import applied
 from skewbench.tasks.checks import check_experiment
 from skewbench.tasks.experiment import Experiment
 from skewbench.tasks.families.registry import families
@@ -96,6 +97,32 @@ def test_every_setting_that_the_family_declares_changes_the_image(lake: Path) ->
     for name in set(families.get(type(pipeline).__name__).settings) - {"lora"}:
         assert not np.array_equal(generated(**{name: given[name]}), plain), name
     assert np.array_equal(generated(), plain)
+
+
+def test_prompts_are_encoded_once_and_alone(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An image alone is equal, bit by bit, to one without it; in a batch to rounding, as ever."""
+    run = prepare(_experiment(lake), str(lake / "lake"))
+    pipeline = load_pipeline(run.source, "cpu")
+    if not families.get(type(pipeline).__name__).encodes_alone:
+        pytest.skip("this pipeline pads the prompts of a batch to the longest")
+    samples = [sample for shard in run.shards if shard.cell.name == "baseline" for sample in shard.samples]
+    assert len({sample.prompt.text for sample in samples}) == len(samples) == 2
+    given = (run.shards[0].cell.knob, run.setting.generation, run.setting.size)
+    plain = [generate_batch(pipeline, [sample], *given)[0] for sample in samples]
+    calls: list[Any] = []
+    own = pipeline.text_encoder.forward
+    monkeypatch.setattr(pipeline.text_encoder, "forward", lambda *a, **k: calls.append(a) or own(*a, **k))
+    counts = []
+    for _ in range(2):
+        with applied(pipeline, run.setting.generation):
+            alone = [generate_batch(pipeline, [sample], *given)[0] for sample in samples]
+            both = generate_batch(pipeline, samples, *given)
+        assert np.array_equal(alone, plain)
+        assert np.abs(both - plain).max() < 1e-4
+        counts.append(len(calls))
+    assert 0 < counts[0] == counts[1]
+    generate_batch(pipeline, samples, *given)
+    assert len(calls) > counts[1]
 
 
 def test_a_finished_run_has_nothing_left(lake: Path) -> None:

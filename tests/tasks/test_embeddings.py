@@ -1,0 +1,73 @@
+"""Embeddings are kept by all that decides them, within a limit."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from skewbench.stability import Vanilla
+from skewbench.tasks import embeddings
+from skewbench.tasks.applied import applied
+from skewbench.tasks.embeddings import encoded_once
+from skewbench.tasks.experiment import ModelSpec
+from skewbench.tasks.generate import generate_batch
+from skewbench.tasks.generation import GenerationSpec, LoraSpec
+from skewbench.tasks.models import load_pipeline, resolve_model
+from skewbench.tasks.plan import Sample
+from skewbench.tasks.prompts import Prompt
+
+
+class _Pipeline:
+    def __init__(self) -> None:
+        self.made: list[Any] = []
+
+    def encode_prompt(self, prompt: Any, negative_prompt: Any = None, clip_skip: int | None = None) -> Any:
+        self.made.append((prompt, negative_prompt, clip_skip))
+        return torch.full((len(prompt), 2), float(len(prompt[0]))), None, torch.arange(3)
+
+
+def test_a_prompt_is_encoded_again_where_another_setting_decides_it() -> None:
+    pipeline = _Pipeline()
+    with encoded_once(pipeline, None):
+        first = pipeline.encode_prompt(["a", "bb"], negative_prompt=["x", "x"])
+        again = pipeline.encode_prompt(negative_prompt=["x", "x", "x"], prompt=["bb", "a", "bb"])
+        assert len(pipeline.made) == 2
+        pipeline.encode_prompt(["a"], ["y"])
+        pipeline.encode_prompt(["a"], ["x"], clip_skip=1)
+        assert len(pipeline.made) == 4
+    assert first[0].tolist() == [[1, 1], [2, 2]]
+    assert again[0].tolist() == [[2, 2], [1, 1], [2, 2]]
+    assert first[1] is None
+    assert again[2].tolist() == [0, 1, 2]  # not of a prompt
+    for lora in (LoraSpec(path="x", digest="0" * 16), LoraSpec(path="x", digest="0" * 16, weight=0.5)):
+        before = len(pipeline.made)
+        for _ in range(2):
+            with encoded_once(pipeline, lora):
+                pipeline.encode_prompt(["a"], ["x"])
+        assert len(pipeline.made) == before + 1
+    assert "encode_prompt" not in vars(pipeline)
+
+
+def test_what_was_not_used_for_longest_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    pipeline = _Pipeline()
+    monkeypatch.setattr(embeddings, "LARGEST", 2 * (2 * 4 + 3 * 8))
+    with encoded_once(pipeline, None):
+        for prompt in ("a", "b", "a", "c", "a", "b"):
+            pipeline.encode_prompt([prompt])
+    assert [prompt for (prompt,), *_ in pipeline.made] == ["a", "b", "c", "b"]
+
+
+def test_each_cells_settings_reach_the_encoders(tiny_sdxl: Path) -> None:
+    """What `clip_skip` and a negative prompt change is not taken from what is kept."""
+    pipeline = load_pipeline(resolve_model(ModelSpec(id=str(tiny_sdxl))), "cpu")
+    sample = Sample("s", "p", Prompt("p", "a circle"), 0, 7)
+    kept, plain = [], []
+    for changes in ({}, {"clip_skip": 1}, {"negative_prompt": "a square"}, {"guidance": 1.0}, {}):
+        generation = GenerationSpec(steps=1).model_copy(update=changes)
+        with applied(pipeline, generation):
+            kept.append(generate_batch(pipeline, [sample], Vanilla(), generation, (16, 16))[0])
+        plain.append(generate_batch(pipeline, [sample], Vanilla(), generation, (16, 16))[0])
+    assert np.array_equal(kept, plain)
+    assert not any(np.array_equal(kept[0], other) for other in kept[1:4])
