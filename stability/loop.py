@@ -42,6 +42,8 @@ class Position:
     """From 0; without a loop, the number of the model's call."""
     given: Mapping[str, Any] = field(default_factory=dict)
     """The arguments of the model's call by name, where a block must know them."""
+    grid: tuple[int, int] | None = None
+    """Rows and columns of the model's image tokens, where a knob must know them."""
     _call: int = -1
     """The number of the model's call within the step."""
     _ended: int = 0

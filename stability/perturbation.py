@@ -9,10 +9,11 @@ from typing import Any
 from torch import nn
 
 from skewbench.stability.attention import SelfAttention
-from skewbench.stability.blocks import select
+from skewbench.stability.blocks import check_heads, select
 from skewbench.stability.fused import check as check_kernel
+from skewbench.stability.grid import sides
 from skewbench.stability.interception import Interception
-from skewbench.stability.knobs import AttentionKnob, Knob, covers
+from skewbench.stability.knobs import AttentionKnob, Knob
 from skewbench.stability.loop import Loop, Position
 from skewbench.stability.recorder import Recorder
 from skewbench.stability.sites import Site, sites
@@ -49,9 +50,10 @@ def perturb(
 
     Raises:
         TypeError: `model` is no module, such as a whole pipeline.
-        ValueError: a model without self-attention, blocks that do not exist, a window without `steps`, a kernel that
-            this machine does not have. The model is not touched then. Within the block: a layer whose attention is
-            causal or has dropout, and a mask that the measures are not defined for.
+        ValueError: a model without self-attention, blocks or heads that do not exist, a window or schedule without
+            `steps`, a window that covers no step, a kernel that this machine does not have. The model is not touched
+            then. Within the block: a layer whose attention is causal or has dropout, a mask that the measures are not
+            defined for, and a knob that needs rows and columns of a model that does not say them.
         RuntimeError: Within the block: a layer that does not end in torch's softmax, and calls beyond `steps`.
     """
     for name, value in (("samples", samples), ("steps", steps)):
@@ -64,14 +66,18 @@ def perturb(
         raise ValueError(f"{type(model).__name__} has no self-attention of diffusers")
     streams = [single_stream(model, site.block.name) for site in found]
     position = Position(loop)
+    needs_grid = isinstance(knob, AttentionKnob) and knob.needs_grid
     opened = _interceptions(found, streams, knob, recorder, position, samples, steps, kernel)
 
     def count(_: Any, inputs: tuple[Any, ...], named: dict[str, Any]) -> None:
         position.called()
         if steps is not None and position.step >= steps:
             raise RuntimeError(f"steps={steps}: the model is called once more; give perturb() the number of its calls")
-        if any(streams):
-            position.given = _arguments(model, inputs, named)
+        if any(streams) or needs_grid:
+            before, position.given = position.given, _arguments(model, inputs, named)
+            same = position.grid is not None and position.given.get("img_ids") is before.get("img_ids", before)
+            if needs_grid and not same:  # reading the places of tokens waits for the device: once a loop is enough
+                position.grid = sides(position.given)
 
     if recorder is not None:
         recorder.start([(site.block, next(site.layer.parameters()).device) for site in found])
@@ -111,7 +117,10 @@ def _interceptions(
     acting = knob if isinstance(knob, AttentionKnob) else None  # else plain attention
     perturbed = select([site.block for site in found], acting.blocks) if acting else []
     if acting:
-        covers(acting.window, 0, steps)  # raises without steps
+        check_heads(perturbed, acting.heads)
+        acting.at(0, steps)  # raises without steps, where the knob needs them
+        if steps is not None:
+            acting.check_steps(steps)
     opened = []
     for (block, layer), stream in zip(found, streams, strict=True):
         take = None

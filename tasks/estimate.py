@@ -7,7 +7,8 @@ from skewbench.stability import Block
 from skewbench.storage.store import open_store
 from skewbench.tasks.checks import check_metrics, lacking
 from skewbench.tasks.experiment import Experiment, MeasureSpec
-from skewbench.tasks.model_blocks import blocks_of, check_blocks, without_effect
+from skewbench.tasks.knob_checks import check_knobs
+from skewbench.tasks.model_blocks import blocks_of, without_effect
 from skewbench.tasks.models import (
     ModelNotHereError,
     ModelSource,
@@ -67,6 +68,7 @@ def estimate(experiment: Experiment, lake: str, seconds: float | None = None) ->
     check_metrics(experiment.metrics, experiment.required)
     check_reference(open_store(lake), experiment.reference, experiment.name)
     source, blocks, description = _model(experiment)
+    check_knobs(experiment, source, blocks)
     width, height = (
         image_size(source, experiment.generation.width, experiment.generation.height)
         if source
@@ -112,7 +114,6 @@ def _model(experiment: Experiment) -> tuple[ModelSource | None, list[Block], str
     except ModelNotHereError:
         return None, _SDXL_BLOCKS, "not on this machine; its blocks are not checked (assuming SDXL's 70)"
     blocks = blocks_of(source)
-    check_blocks(experiment, blocks)
     return source, blocks, f"on this machine, revision {source.revision}, {len(blocks)} self-attention blocks"
 
 

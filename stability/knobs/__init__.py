@@ -5,9 +5,13 @@ points, group `skewbench.knobs`. What the file declares is all there is to do: e
 reports and the tests of all knobs read it from there.
 """
 
-from skewbench.stability.knobs.base import AttentionKnob, Knob, SetStrength, covers, declared
-from skewbench.stability.knobs.fields import WHOLE, Blocks, Flag, Number, Strength, Window
+from skewbench.stability.knobs.base import AttentionKnob, Knob, SetStrength, SteppedKnob, declared
+from skewbench.stability.knobs.fields import WHOLE, Blocks, Flag, Heads, Number, Schedule, Strength, Window
+from skewbench.stability.knobs.pag import Pag
+from skewbench.stability.knobs.pladis import Pladis
 from skewbench.stability.knobs.registry import KNOBS, knob
+from skewbench.stability.knobs.schedule import covers
+from skewbench.stability.knobs.seg import Seg
 from skewbench.stability.knobs.skew import Skew
 from skewbench.stability.knobs.temperature import Temperature
 from skewbench.stability.knobs.vanilla import Vanilla
@@ -18,10 +22,16 @@ __all__ = [
     "AttentionKnob",
     "Blocks",
     "Flag",
+    "Heads",
     "Knob",
     "Number",
+    "Pag",
+    "Pladis",
+    "Schedule",
+    "Seg",
     "SetStrength",
     "Skew",
+    "SteppedKnob",
     "Strength",
     "Temperature",
     "Vanilla",

@@ -72,7 +72,17 @@ Window = Annotated[
     tuple[_Fraction, _Fraction],
     AfterValidator(_ordered),
     Allowed("(a, b) with 0 <= a < b <= 1"),
-    Field(description="Part of the steps, as fractions [a, b)."),
+    Field(description="Part of the steps in which the knob acts, as fractions [a, b)."),
+]
+Schedule = Annotated[
+    Literal["constant", "linear-up", "linear-down", "cosine-up", "cosine-down"],
+    Field(description="How the strength runs over the window's steps: `constant`; `-up` from the neutral setting to "
+    "the strength, `-down` back to the neutral setting."),
+]  # fmt: skip
+Heads = Annotated[
+    Literal["all"] | Annotated[tuple[Annotated[int, Strict(), Field(ge=0)], ...], Field(min_length=1)],
+    Allowed('"all", or numbers of heads, from 0'),
+    Field(description="Heads of each block, by number from 0; the others stay as they are."),
 ]
 
 

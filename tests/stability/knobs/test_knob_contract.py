@@ -1,8 +1,10 @@
 """What every registered knob promises, ours and others': one test for all."""
 
 import json
+import math
 import subprocess
 import sys
+from dataclasses import replace
 
 import pyarrow as pa
 import pytest
@@ -14,6 +16,8 @@ from skewbench.stability.knobs import KNOBS, AttentionKnob, Knob, declared
 from skewbench.storage.tables.samples import KNOB_COLUMNS, SAMPLES
 from skewbench.tasks.cells import cell_entry, knob_columns, whole_setting
 from skewbench.tasks.experiment import Cell, Experiment
+from skewbench.vocabulary.measures import NAMES
+from tests.stability.dispatch import Operations
 from tests.stability.models import call, tiny_unet
 
 SIZE = (64, 64)
@@ -50,6 +54,47 @@ def test_the_example_changes_the_output_and_no_neighbour(knob: type[Knob]) -> No
         torch.testing.assert_close(together[:1], alone, rtol=1e-4, atol=1e-5)
     changed = not torch.allclose(alone, call(unet, rows=1), rtol=1e-4, atol=1e-5)
     assert changed == (knob is not Vanilla)
+
+
+def test_measures_are_recorded_under_it(knob: type[Knob]) -> None:
+    """Of whatever leaves the layer; that is a finite number unless the knob says that none is defined (NULL)."""
+    unet, recorder = tiny_unet(), Recorder(detail="mean")
+    with perturb(unet, knob.example(), recorder, samples=1, steps=1):
+        call(unet, rows=2)
+    table = recorder.to_arrow()
+    for name in NAMES:
+        values = [value for value in table[name].to_pylist() if value is not None]
+        assert len(values) == (0 if name == "text_mass" else table.num_rows)
+        assert all(map(math.isfinite, values))
+
+
+def test_it_never_waits_for_the_device(knob: type[Knob]) -> None:
+    """Neither by an operation that reads a value, nor on the meta device, where there is none."""
+    unet = tiny_unet()
+    with perturb(unet, knob.example(), Recorder(), samples=1, steps=1), Operations() as operations:
+        call(unet, rows=2)
+    assert not operations.count.keys() & {"_local_scalar_dense", "is_nonzero", "nonzero", "equal", "item"}
+    conditions = {"text_embeds": torch.empty(2, 16, device="meta"), "time_ids": torch.empty(2, 6, device="meta")}
+    shapes = {"sample": (2, 4, 8, 8), "encoder_hidden_states": (2, 5, 24), "timestep": (2,)}
+    given = {name: torch.empty(shape, device="meta") for name, shape in shapes.items()}
+    with perturb(unet.to("meta"), knob.example(), Recorder(), samples=1, steps=1):
+        assert unet(**given, added_cond_kwargs=conditions).sample.shape == given["sample"].shape
+
+
+def test_half_of_its_strength_acts_in_between(knob: type[Knob]) -> None:
+    """A schedule runs between the neutral setting and the strength: neither of them, and without a jump."""
+    if not issubclass(knob, AttentionKnob):
+        return
+    unet, example = tiny_unet(), knob.example()
+    plain = call(unet, rows=1)
+    outputs = []
+    for setting in (example, replace(example, schedule="linear-up")):
+        with perturb(unet, setting, samples=1, steps=2):
+            outputs.append((call(unet, rows=1), call(unet, rows=1)))
+    (full, _), (half, last) = outputs
+    torch.testing.assert_close(last, full)
+    assert not torch.allclose(half, full, rtol=1e-4, atol=1e-5)
+    assert not torch.allclose(half, plain, rtol=1e-4, atol=1e-5)
 
 
 def test_its_controls_are_recorded_and_no_others(knob: type[Knob]) -> None:

@@ -1,0 +1,56 @@
+"""A cell that would be a baseline under another name, or that a model cannot have, is one line in `plan`."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from skewbench.tasks.estimate import estimate
+from skewbench.tasks.experiment import ModelSpec
+from skewbench.tasks.knob_checks import model_calls
+from skewbench.tasks.models import ModelSource
+from skewbench.vocabulary.errors import InputError
+from tests.tasks.experiments import BASELINE, small
+
+SKEW = {"kind": "skew", "alpha": 1.2}
+
+
+@pytest.mark.parametrize(
+    ("knob", "line"),
+    [
+        ({"window": [0.95, 1.0]}, "cells.x: window=(0.95, 1.0): covers none of the 12 steps; widen it, or take more"),
+        ({"blocks": "sideways"}, "cells.x: blocks='sideways' matches no self-attention; there are: 0 "),
+        ({"heads": [0, 7]}, "cells.x: heads=(0, 7): block 0 down_blocks.0.attentions.0.transformer_blocks.0.attn1 has"),
+    ],
+)
+def test_what_does_nothing_is_refused_by_name(knob: dict[str, object], line: str, tmp_path: Path) -> None:
+    experiment = small(cells=[BASELINE, {"name": "x", "knob": {**SKEW, **knob}}], generation={"steps": 12})
+    with pytest.raises(InputError) as error:
+        estimate(experiment, str(tmp_path))
+    assert str(error.value).startswith(line)
+    assert "\n" not in str(error.value)
+
+
+def test_a_window_that_covers_the_last_step_is_planned(tmp_path: Path) -> None:
+    knob = {**SKEW, "window": [0.95, 1.0], "schedule": "cosine-up", "heads": [0]}
+    experiment = small(cells=[BASELINE, {"name": "x", "knob": knob}], generation={"steps": 20})
+    assert estimate(experiment, str(tmp_path)).samples == 8
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["EulerDiscreteScheduler", "HeunDiscreteScheduler", "KDPM2DiscreteScheduler", "KDPM2AncestralDiscreteScheduler",
+     "FlowMatchHeunDiscreteScheduler", "FlowMatchEulerDiscreteScheduler", "DPMSolverSinglestepScheduler",
+     "PNDMScheduler"],
+)  # fmt: skip
+@pytest.mark.filterwarnings("ignore:__array_wrap__")
+def test_calls_of_the_model_are_those_of_the_scheduler(name: str, tmp_path: Path) -> None:
+    import diffusers
+
+    (tmp_path / "scheduler").mkdir()
+    (tmp_path / "scheduler" / "scheduler_config.json").write_text(json.dumps({"_class_name": name}))
+    scheduler = getattr(diffusers, name)(**({"skip_prk_steps": True} if name == "PNDMScheduler" else {}))
+    scheduler.set_timesteps(12)
+    assert len(scheduler.timesteps) in model_calls(ModelSource(ModelSpec(), tmp_path, ""), 12)
+    if name != "PNDMScheduler":
+        assert len(model_calls(ModelSource(ModelSpec(), tmp_path, ""), 12)) == 1
