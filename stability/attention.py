@@ -84,12 +84,17 @@ class SelfAttention:
         divided = ((knob, knob.heads), (None, rest))
         parts = [self._act(acting, before, columns, some) for acting, some in divided if some]
         order = sorted(heads, key=[*knob.heads, *rest].__getitem__)
-        whole = [picked(torch.cat([part.heads for part in parts], dim=1), order)]
-        for name, dim in (("means", 2), ("text_mass", 1)):
-            measured = [getattr(part, name) for part in parts]
-            missing = any(part is None for part in measured)
-            whole.append(None if missing else picked(torch.cat(measured, dim=dim), order, dim))
-        return _Done(*whole, controls=parts[0].controls)
+
+        def joined(tensors: list[Tensor | None], dim: int) -> Tensor | None:
+            there = [tensor for tensor in tensors if tensor is not None]
+            return picked(torch.cat(there, dim=dim), order, dim) if len(there) == len(parts) else None
+
+        return _Done(
+            picked(torch.cat([part.heads for part in parts], dim=1), order),
+            joined([part.means for part in parts], 2),
+            joined([part.text_mass for part in parts], 1),
+            parts[0].controls,
+        )
 
     def _act(
         self,

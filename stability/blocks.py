@@ -37,7 +37,9 @@ def select(blocks: Sequence[Block], spec: Blocks) -> list[Block]:
 
 def check_heads(blocks: Sequence[Block], heads: Heads) -> None:
     """Raise ValueError where one of the blocks does not have all of these heads."""
-    for block in blocks if heads != "all" else ():
+    if isinstance(heads, str):
+        return
+    for block in blocks:
         if max(heads) >= block.heads:
             raise ValueError(
                 f"heads={heads}: block {block.number} {block.name} has {block.heads} heads, from 0 to {block.heads - 1}"

@@ -2,9 +2,10 @@
 
 import inspect
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from torch import nn
 
@@ -12,8 +13,9 @@ from skewbench.stability.attention import SelfAttention
 from skewbench.stability.blocks import check_heads, select
 from skewbench.stability.fused import check as check_kernel
 from skewbench.stability.grid import sides
+from skewbench.stability.guidance import Guidance
 from skewbench.stability.interception import Interception
-from skewbench.stability.knobs import AttentionKnob, Knob
+from skewbench.stability.knobs import AttentionKnob, Knob, Rule, SteppedKnob, by_place
 from skewbench.stability.loop import Loop, Position
 from skewbench.stability.recorder import Recorder
 from skewbench.stability.sites import Site, sites
@@ -24,21 +26,22 @@ from skewbench.stability.tokens import Stream, single_stream
 @contextmanager
 def perturb(
     model: nn.Module,
-    knob: Knob,
+    knob: Knob | Sequence[Knob],
     recorder: Recorder | None = None,
     samples: int | None = None,
     steps: int | None = None,
     kernel: Kernel = "torch",
     loop: Loop | None = None,
+    guidance: float | None = None,
 ) -> Iterator[None]:
-    """Put the model's self-attentions under a knob, and measure them, within a `with` block.
+    """Put a model under a knob, and measure its self-attentions, within a `with` block.
 
     The model gets hooks for that time; its layers and their processors stay as they are. A `perturb` within another
     takes its place until it ends. A layer that is called as cross-attention is left alone, with a warning.
 
     Args:
         model: Any module with diffusers' attention layers in it, or such a layer itself. Its calls are counted.
-        knob: What is done to them; `Vanilla()`: nothing.
+        knob: What is done; `Vanilla()`: nothing. Several: one on attention and one on predictions.
         recorder: Measures all self-attentions, also those that the knob leaves alone.
         samples: How many samples the rows of a batch stand for (rows = branches x samples, uncond first, as diffusers
             concatenates them); None: each row its own.
@@ -47,14 +50,18 @@ def perturb(
         kernel: `triton` computes plain and skewed softmax in one pass, on a GPU; its sums differ in the last bits.
         loop: The pipeline's loop, which says what step and branch a call belongs to; None: each call of the model is a
             step with all branches in its rows.
+        guidance: The pipeline's own guidance scale, where a knob on predictions asks for it.
 
     Raises:
         TypeError: `model` is no module, such as a whole pipeline.
         ValueError: a model without self-attention, blocks or heads that do not exist, a window or schedule without
-            `steps`, a window that covers no step, a kernel that this machine does not have. The model is not touched
-            then. Within the block: a layer whose attention is causal or has dropout, a mask that the measures are not
-            defined for, and a knob that needs rows and columns of a model that does not say them.
-        RuntimeError: Within the block: a layer that does not end in torch's softmax, and calls beyond `steps`.
+            `steps`, a window that covers no step, a kernel that this machine does not have, two knobs for one place, a
+            knob on predictions without `samples` and `guidance` above 1. The model is not touched then. Within the
+            block: a layer whose attention is causal or has dropout, a mask that the measures are not defined for, a
+            knob that needs rows and columns of a model that does not say them, other branches than a knob on
+            predictions needs.
+        RuntimeError: Within the block: a layer that does not end in torch's softmax, calls beyond `steps`, and a
+            pipeline that calls its model for one branch alone under a knob on predictions.
     """
     for name, value in (("samples", samples), ("steps", steps)):
         if value is not None and (not isinstance(value, int) or value < 1):
@@ -66,8 +73,11 @@ def perturb(
         raise ValueError(f"{type(model).__name__} has no self-attention of diffusers")
     streams = [single_stream(model, site.block.name) for site in found]
     position = Position(loop)
-    needs_grid = isinstance(knob, AttentionKnob) and knob.needs_grid
-    opened = _interceptions(found, streams, knob, recorder, position, samples, steps, kernel)
+    knobs = by_place(knob)
+    acting, rule = knobs.get("attention"), knobs.get("predictions")
+    guide = _guidance(rule, guidance, position, samples, steps) if isinstance(rule, Rule) else None
+    needs_grid = isinstance(acting, AttentionKnob) and acting.needs_grid
+    opened = _interceptions(found, streams, acting, recorder, position, samples, steps, kernel)
 
     def count(_: Any, inputs: tuple[Any, ...], named: dict[str, Any]) -> None:
         position.called()
@@ -87,7 +97,14 @@ def perturb(
         for interception in opened:
             interception.open()
             stack.callback(interception.close)
+        if guide is not None:
+            stack.callback(model.register_forward_hook(guide, with_kwargs=True).remove)
+        stack.enter_context(_innermost(model, guide))
         yield
+        if guide is not None and position.step >= 0 and not guide.has_guided:
+            raise RuntimeError(
+                f"{guide.kind}: the pipeline called its model for one branch alone, so nothing was guided"
+            )
         if steps is not None and 0 <= position.step < steps - 1:
             warnings.warn(f"steps={steps}: the model was called {position.step + 1} times", stacklevel=3)
         if crossed := [each.name for each in opened if each.acts and not each.self_attention]:
@@ -103,10 +120,46 @@ def _check_module(model: Any) -> None:
     raise TypeError(f"model is a {type(model).__name__}: {given}")
 
 
+def _check_steps(knob: SteppedKnob, steps: int | None) -> None:
+    """Raise ValueError where the knob needs the number of steps, or acts in none of them."""
+    knob.amount(0, steps)
+    if steps is not None:
+        knob.check_steps(steps)
+
+
+def _guidance(rule: Rule, scale: float | None, position: Position, samples: int | None, steps: int | None) -> Guidance:
+    _check_steps(rule, steps)
+    if scale is None or samples is None:
+        raise ValueError(f"{rule.kind} needs `guidance`, the pipeline's own guidance scale, and `samples`")
+    if scale <= 1:
+        raise ValueError(f"{rule.kind} with guidance={scale:g}: the pipeline guides only by a scale above 1")
+    return Guidance(rule, scale, position, samples, steps)
+
+
+_GUIDES: WeakKeyDictionary[nn.Module, list[Guidance | None]] = WeakKeyDictionary()
+"""The rule of each `perturb` around a model, the innermost last."""
+
+
+@contextmanager
+def _innermost(model: nn.Module, guide: Guidance | None) -> Iterator[None]:
+    """Make this rule, or none, the one that acts, in place of an outer `perturb`'s."""
+    guides = _GUIDES.setdefault(model, [])
+    outer = guides[-1] if guides else None
+    guides.append(guide)
+    if outer is not None:
+        outer.acts = False
+    try:
+        yield
+    finally:
+        guides.pop()
+        if outer is not None:
+            outer.acts = True
+
+
 def _interceptions(
     found: list[Site],
     streams: list[Stream | None],
-    knob: Knob,
+    acting: Knob | None,
     recorder: Recorder | None,
     position: Position,
     samples: int | None,
@@ -114,13 +167,11 @@ def _interceptions(
     kernel: Kernel,
 ) -> list[Interception]:
     """One for each self-attention; it does nothing where the layer is neither perturbed nor measured."""
-    acting = knob if isinstance(knob, AttentionKnob) else None  # else plain attention
+    acting = acting if isinstance(acting, AttentionKnob) else None  # else plain attention
     perturbed = select([site.block for site in found], acting.blocks) if acting else []
     if acting:
         check_heads(perturbed, acting.heads)
-        acting.at(0, steps)  # raises without steps, where the knob needs them
-        if steps is not None:
-            acting.check_steps(steps)
+        _check_steps(acting, steps)
     opened = []
     for (block, layer), stream in zip(found, streams, strict=True):
         take = None

@@ -1,9 +1,12 @@
 """A cell as the lake keeps it: its whole setting, and what the knob says of it, so that no reader needs its code."""
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
 
+from skewbench.stability.knobs import Knob, SetStrength
 from skewbench.storage.tables.samples import KNOB_COLUMNS, SAMPLES
 from skewbench.tasks.experiment import Cell, GenerationSpec
 
@@ -19,22 +22,44 @@ def whole_setting(cell: Cell, generation: GenerationSpec, size: tuple[int, int])
         size: Width and height in pixels, as the model and the experiment give them.
 
     Returns:
-        `knob` with its kind and all fields, and `generation`, as JSON has them.
+        `knob` with its kind and all fields, `guidance_rule` likewise where there is one, and `generation`, as JSON has
+        them.
     """
     generated = generation.model_dump(mode="json") | dict(zip(("width", "height"), size, strict=True))
-    return {"knob": cell.knob.setting, "generation": generated}
+    rule = {} if cell.guidance_rule is None else {"guidance_rule": cell.guidance_rule.setting}
+    return {"knob": cell.knob.setting, **rule, "generation": generated}
 
 
 def cell_entry(cell: Cell, generation: GenerationSpec, size: tuple[int, int]) -> dict[str, Any]:
-    """A cell in the manifest: its setting, and words, family and strengths as the knob has them now."""
-    knob = cell.knob
+    """A cell in the manifest: its setting, and words, family and strengths as its knobs have them now."""
+    turned = turned_knobs(cell)
     return {
         "name": cell.name,
         **whole_setting(cell, generation, size),
-        "words": knob.words,
-        "family": knob.family,
-        "strengths": [strength._asdict() for strength in knob.strengths],
+        "words": cell_words(cell),
+        "family": "; ".join(knob.family for knob in turned),
+        "strengths": [strength._asdict() for strength in _strengths(turned)],
     }
+
+
+def cell_words(cell: Cell) -> str:
+    """A cell's setting in a few words."""
+    return "; ".join(knob.words for knob in turned_knobs(cell))
+
+
+def turned_knobs(cell: Cell) -> tuple[Knob, ...]:
+    """The cell's knobs without plain attention, unless that is all there is."""
+    return tuple(knob for knob in cell.knobs if knob.kind != "vanilla") or cell.knobs
+
+
+def _strengths(knobs: Sequence[Knob]) -> list[SetStrength]:
+    """Of all knobs; a name that two of them have gets its kind before it."""
+    named = [(knob, strength) for knob in knobs for strength in knob.strengths]
+    count = Counter(strength.name for _, strength in named)
+    return [
+        strength if count[strength.name] == 1 else strength._replace(name=f"{knob.kind}.{strength.name}")
+        for knob, strength in named
+    ]
 
 
 def knob_columns(cell: Cell) -> dict[str, Any]:

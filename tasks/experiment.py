@@ -8,16 +8,21 @@ from typing import TYPE_CHECKING, Annotated, Literal, Union
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from skewbench.stability.knobs import KNOBS, Knob
+from skewbench.stability.knobs import KNOBS, Knob, Rule
 from skewbench.tasks.validation_errors import CELL_NAME, RUN_NAME, format_errors
 from skewbench.vocabulary.errors import InputError
 
 if TYPE_CHECKING:
-    KnobSetting = Knob
+    KnobSetting, RuleSetting = Knob, Rule
 else:
-    _kinds = sorted(KNOBS.names(), key=lambda kind: (kind != "vanilla", kind))
-    KnobSetting = Annotated[Union[tuple(KNOBS.get(kind) for kind in _kinds)], Field(discriminator="kind")]  # noqa: UP007
-"""A setting of any knob there is: the field `kind` says which."""
+
+    def _any_of(place: str) -> object:
+        kinds = sorted(KNOBS.names(), key=lambda kind: (kind != "vanilla", kind))
+        knobs = tuple(knob for knob in map(KNOBS.get, kinds) if knob.place == place)
+        return Annotated[Union[knobs], Field(discriminator="kind")]  # noqa: UP007
+
+    KnobSetting, RuleSetting = _any_of("attention"), _any_of("predictions")
+"""Settings of any knob there is, by its place: the field `kind` says which."""
 
 
 class _Strict(BaseModel):
@@ -83,6 +88,19 @@ class Cell(_Strict):
     name: str = Field(pattern=CELL_NAME)
     """Short name, used in tables and figures."""
     knob: KnobSetting
+    """What is done to attention."""
+    guidance_rule: RuleSetting | None = None
+    """What takes the place of the pipeline's own guidance. Default: nothing."""
+
+    @property
+    def knobs(self) -> tuple[Knob, ...]:
+        """All that is turned: on attention, then on predictions."""
+        return (self.knob,) if self.guidance_rule is None else (self.knob, self.guidance_rule)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing is turned: a baseline."""
+        return self.knob.kind == "vanilla" and self.guidance_rule is None
 
 
 class GenerationSpec(_Strict):
@@ -216,8 +234,8 @@ class Experiment(_Strict):
 
     @property
     def baseline(self) -> str | None:
-        """The first cell with plain attention."""
-        return next((cell.name for cell in self.cells if cell.knob.kind == "vanilla"), None)
+        """The first cell with plain attention and the pipeline's own guidance."""
+        return next((cell.name for cell in self.cells if cell.is_plain), None)
 
 
 def parse_experiment(content: dict[str, object], where: str) -> Experiment:

@@ -88,7 +88,7 @@ def generate_shard(
         BrokenDeviceError: A sample left the device in an unknown state.
         RuntimeError: Memory is too small for the smallest batch.
     """
-    fixed_batch = shard.cell.knob.depends_on_batch
+    fixed_batch = any(knob.depends_on_batch for knob in shard.cell.knobs)
     rows = ShardRows(batch=setting.batch if fixed_batch else 1 if one_by_one else batch or setting.batch)
     start = 0
     encoders = ThreadPoolExecutor(ENCODERS, "png")
@@ -126,7 +126,7 @@ def generate_shard(
 def generate_batch(
     pipeline: Any,
     samples: Sequence[Sample],
-    knob: Knob,
+    knob: Knob | Sequence[Knob],
     generation: GenerationSpec,
     size: tuple[int, int],
     recorder: Recorder | None = None,
@@ -136,7 +136,7 @@ def generate_batch(
     Args:
         pipeline: The loaded pipeline.
         samples: The samples of the batch.
-        knob: The knob of their cell.
+        knob: The knob of their cell, or its knobs.
         generation: How the run generates.
         size: Width and height in pixels.
         recorder: Records the measures of the samples.
@@ -155,7 +155,8 @@ def generate_batch(
     calls = family.model_calls(pipeline, generation.steps)
     denoiser, kernel = getattr(pipeline, family.denoiser), generation.attention_kernel
     loop = Loop(pipeline.scheduler, family.calls) if family.calls else None
-    with perturb(denoiser, knob, recorder, samples=len(samples), steps=calls, kernel=kernel, loop=loop):
+    given: dict[str, Any] = {"samples": len(samples), "steps": calls, "kernel": kernel, "loop": loop}
+    with perturb(denoiser, knob, recorder, guidance=generation.guidance, **given):
         return family.generate(pipeline, request)
 
 
@@ -181,7 +182,7 @@ def _add_batch(
     if on_gpu:
         torch.cuda.reset_peak_memory_stats(device)
     began = time.perf_counter()
-    pixels = generate_batch(pipeline, batch, shard.cell.knob, setting.generation, setting.size, recorder)
+    pixels = generate_batch(pipeline, batch, shard.cell.knobs, setting.generation, setting.size, recorder)
     drawn: dict[str, Any] = {
         "seconds": (time.perf_counter() - began) / len(batch),
         "peak_memory": torch.cuda.max_memory_allocated(device) if on_gpu else None,

@@ -48,7 +48,7 @@ _DECIDE_NOTHING = {"description", "metrics", "required", "reference", "max_unusa
 def settings_that_decide(experiment: Experiment) -> dict[str, Any]:
     """The experiment without what decides no numbers: description, scorers, and how the work is cut and placed."""
     settings = experiment.model_dump(mode="json", exclude=_DECIDE_NOTHING)
-    if any(cell.knob.depends_on_batch for cell in experiment.cells):
+    if any(knob.depends_on_batch for cell in experiment.cells for knob in cell.knobs):
         settings["batch"] = experiment.workers.batch  # there a sample's result depends on its neighbours
         settings["shard"] = experiment.workers.shard
     return settings
@@ -61,7 +61,7 @@ def source_digest(experiment: Experiment, pipeline: str) -> str:
         experiment: The experiment.
         pipeline: The pipeline class of its model.
     """
-    knobs = {type(cell.knob).__module__ for cell in experiment.cells}
+    knobs = {type(knob).__module__ for cell in experiment.cells for knob in cell.knobs}
     return digest_of_source(*ROOTS, *sorted({*knobs, families.source(pipeline)}))
 
 

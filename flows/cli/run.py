@@ -118,13 +118,14 @@ def plan(
 ) -> None:
     """Check an experiment and estimate its shards, samples, disk, time and cost. Loads and writes nothing."""
     chosen = _load(experiment, prompts)
+    from skewbench.tasks.cells import cell_words
     from skewbench.tasks.estimate import estimate
 
     expected = estimate(chosen, lake, seconds)
     out = console()
     table = folding("cell", "knob", "samples", title=f"{chosen.name}: {chosen.description}")
     for cell in chosen.cells:
-        table.add_row(cell.name, cell.knob.words, str(expected.samples // len(chosen.cells)))
+        table.add_row(cell.name, cell_words(cell), str(expected.samples // len(chosen.cells)))
     out.print(table)
     out.print(f"model    {chosen.model.id}, {chosen.model.dtype}; {expected.model}")
     factors = f"{expected.prompts} prompts x {chosen.seeds} seeds x {len(chosen.cells)} cells"

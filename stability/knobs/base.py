@@ -1,6 +1,6 @@
 """What a knob is. One file a knob: its fields, its words, and what it does to a call."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self
@@ -55,13 +55,13 @@ class Knob:
     - `attention`: `act(call)`, a function from one softmax call of a self-attention to another (`AttentionKnob`). It
       does not know the layer or the model, so that it can act directly or as the weak branch of guidance, in any
       model.
-    - `predictions`: a function from the predictions of guidance's branches to the guided one, with the step's number
-      and the count of steps: `act(predictions: Mapping[branch, Tensor (n, ...)], step, steps) -> Tensor`.
+    - `predictions`: `act(predictions, step, steps)`, a function from the predictions of guidance's branches to the
+      guided one (`rule.Rule`).
     - `condition`: a function from the condition's embeddings to others before the model is called, with each sample's
-      own generator: `act(embeddings: Tensor (n, tokens, width), step, steps, generators) -> Tensor`.
+      own generator. This version has none.
 
-    This version calls knobs on attention. Whatever the place, a knob is a pure function: no state between calls, and no
-    dependence of a sample on its neighbours in the batch, unless `depends_on_batch` says so.
+    Whatever the place, a knob is a pure function: no state between calls, and no dependence of a sample on its
+    neighbours in the batch, unless `depends_on_batch` says so.
     """
 
     kind: ClassVar[str]
@@ -215,6 +215,27 @@ class AttentionKnob(SteppedKnob):
         return {}
 
 
+def by_place(knobs: Knob | Iterable[Knob]) -> dict[Place, Knob]:
+    """The knobs by where they turn; those that do nothing anywhere (`Vanilla`) are left out.
+
+    Args:
+        knobs: One, or one for each place.
+
+    Raises:
+        ValueError: Two knobs turn at the same place.
+    """
+    found: dict[Place, Knob] = {}
+    for knob in (knobs,) if isinstance(knobs, Knob) else knobs:
+        if not isinstance(knob, SteppedKnob):
+            continue
+        if knob.place in found:
+            raise ValueError(
+                f"{found[knob.place].kind} and {knob.kind} both turn {knob.place}: take one knob for each place"
+            )
+        found[knob.place] = knob
+    return found
+
+
 def declared(cls: type[Knob]) -> dict[str, FieldInfo]:
     """The fields that a knob declares, beside `kind`."""
     found: dict[str, FieldInfo] = cls.__pydantic_fields__  # type: ignore[attr-defined]
@@ -222,7 +243,7 @@ def declared(cls: type[Knob]) -> dict[str, FieldInfo]:
 
 
 @lru_cache(maxsize=1024)
-def _weakened(knob: AttentionKnob, share: float) -> Any:
+def _weakened(knob: Any, share: float) -> Any:
     """The knob with a share of its strength; kept, because each block asks for it in each step."""
     moved = {each.name: each.plain + share * (each.value - each.plain)
              for each in knob.strengths if each.plain is not None}  # fmt: skip

@@ -141,5 +141,6 @@ def _allowed(field: FieldInfo, message: str) -> str:
 def is_numeric(field: FieldInfo) -> bool:
     """Whether a field holds a number, or a number or None."""
     union = get_origin(field.annotation) in (Union, UnionType)
-    kinds = set(get_args(field.annotation)) if union else {field.annotation}
+    members = get_args(field.annotation) if union else (field.annotation,)
+    kinds = {get_args(member)[0] if get_origin(member) is Annotated else member for member in members}
     return kinds <= {float, int, type(None)} and kinds != {type(None)}
