@@ -14,6 +14,7 @@ from skewbench.stability.control import count_branches
 from skewbench.stability.grid import at_level
 from skewbench.stability.interception import Softmax, is_watched
 from skewbench.stability.knobs import AttentionKnob
+from skewbench.stability.linear import linear_weights
 from skewbench.stability.loop import Position
 from skewbench.stability.measures import coupling_measures
 from skewbench.stability.recorder import Recorder
@@ -64,16 +65,29 @@ class SelfAttention:
         columns = recorder.columns_of(self.block, before.x.device) if recorder else None
         done = self._under(knob, before, columns)
         if recorder:
-            values = {} if done.means is None else dict(zip(RETRIEVAL_MEASURES, done.means, strict=True))
-            values |= {} if done.text_mass is None else {"text_mass": done.text_mass}
-            values |= coupling_measures(recorder.measures, before.q, before.k, before.tokens)
-            names = self.position.branches(before.branches)
-            recorder.write(self.block, self.position.step, names, values, done.controls)
+            self._record(recorder, before, done)
         if knob is None:
             return own.plain()
         if image is None or own.q.shape[2] == done.heads.shape[2]:  # the image's queries are all there are
             return done.heads
         return image.joined(done.heads, own._replace(q=image.others(own.q), mask=_of_text(own, image)).plain())
+
+    def measure_linear(self, own: Softmax) -> None:
+        """Record the measures of linear attention, which no knob acts on."""
+        _, recorder = self._now()
+        if recorder is None:
+            return
+        with without_autocast(own.q.device):
+            before = self._call(own, None, None)._replace(weights=linear_weights)
+            columns = recorder.columns_of(self.block, before.x.device)
+            self._record(recorder, before, self._act(None, before, columns))
+
+    def _record(self, recorder: Recorder, before: SoftmaxCall, done: _Done) -> None:
+        values = {} if done.means is None else dict(zip(RETRIEVAL_MEASURES, done.means, strict=True))
+        values |= {} if done.text_mass is None else {"text_mass": done.text_mass}
+        values |= coupling_measures(recorder.measures, before.q, before.k, before.tokens)
+        names = self.position.branches(before.branches)
+        recorder.write(self.block, self.position.step, names, values, done.controls)
 
     def _under(self, knob: AttentionKnob | None, before: SoftmaxCall, columns: Columns | None) -> _Done:
         """The call under the knob in the knob's heads, and as it is in the others."""

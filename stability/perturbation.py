@@ -16,6 +16,7 @@ from skewbench.stability.grid import sides
 from skewbench.stability.guidance import Guidance
 from skewbench.stability.interception import Interception
 from skewbench.stability.knobs import AttentionKnob, Knob, Rule, SteppedKnob, by_place
+from skewbench.stability.linear import LinearInterception, is_linear
 from skewbench.stability.loop import Loop, Position
 from skewbench.stability.recorder import Recorder
 from skewbench.stability.sites import Site, sites
@@ -172,13 +173,20 @@ def _interceptions(
     if acting:
         check_heads(perturbed, acting.heads)
         _check_steps(acting, steps)
-    opened = []
+    if linear := [site.block.name for site in found if is_linear(site.layer) and site.block in perturbed]:
+        raise ValueError(
+            f"{linear[0]} has linear attention, which has no softmax that a knob could change; `Vanilla()` measures it"
+        )
+    opened: list[Interception] = []
     for (block, layer), stream in zip(found, streams, strict=True):
         take = None
         if block in perturbed or recorder is not None:
             block_knob = acting if block in perturbed else None
             take = SelfAttention(block, layer, stream, block_knob, recorder, position, samples, steps, kernel)
-        opened.append(Interception(block.name, layer, take))
+        if is_linear(layer):
+            opened.append(LinearInterception(block.name, layer, take.measure_linear if take else None))
+        else:
+            opened.append(Interception(block.name, layer, take))
     return opened
 
 
