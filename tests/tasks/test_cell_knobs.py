@@ -21,6 +21,7 @@ CELLS = [
     {"name": "same", "knob": VANILLA, "guidance_rule": {"kind": "guidance"}},  # before the baseline: it is none
     BASELINE,
     {"name": "both", "knob": {"kind": "skew", "alpha": 1.4}, "guidance_rule": {"kind": "apg", "eta": 0.0}},
+    {"name": "weak", "knob": {"kind": "pag", "share": 1.0, "weak": 2.0}},
 ]
 
 
@@ -49,12 +50,28 @@ def test_the_lake_has_both_knobs_of_a_cell(lake: Path) -> None:
     assert abs(effects["same"]) < 1e-4 < abs(effects["both"])
 
 
+def test_rows_of_a_weak_branch_are_apart_from_a_samples_mean(lake: Path) -> None:
+    by_branch = "SELECT branch, avg(alignment), count(*) FROM stability WHERE cell = 'weak' GROUP BY branch"
+    shown = "SELECT avg(alignment) FROM stage_stability WHERE stage = 'all' AND cell = 'weak'"
+    profile = "SELECT sum(alignment * n) / sum(n) FROM block_means('rows') WHERE cell = 'weak'"
+    with sql.connect(lake / "lake") as connection:
+        found = {branch: value for branch, value, _ in connection.execute(by_branch).fetchall()}
+        assert set(found) == {"uncond", "cond", "weak"}
+        assert abs(found["weak"] - found["cond"]) > 1e-3
+        plain = (found["uncond"] + found["cond"]) / 2
+        assert connection.execute(shown).fetchall() == [(pytest.approx(plain, rel=1e-5),)]
+        connection.execute("CREATE TEMP VIEW rows AS SELECT *, NULL::SMALLINT AS step FROM stability")
+        assert connection.execute(profile).fetchall() == [(pytest.approx(plain, rel=1e-5),)]
+    with sql.connect(lake / "lake", branch="weak") as connection:
+        assert connection.execute(shown).fetchall() == [(pytest.approx(found["weak"], rel=1e-5),)]
+
+
 def test_the_report_shows_them(lake: Path) -> None:
     (page,) = (lake / "lake" / "_reports").glob("*.html")
     assert "skew, α 1.4, β 1; apg, ∥ 0" in page.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("cell", ["same", "both"])
+@pytest.mark.parametrize("cell", ["same", "both", "weak"])
 def test_a_replay_gives_the_image_to_the_bit(lake: Path, cell: str) -> None:
     assert replays(lake, cell)
 
@@ -62,5 +79,5 @@ def test_a_replay_gives_the_image_to_the_bit(lake: Path, cell: str) -> None:
 def test_the_manifest_gives_the_experiment_back(lake: Path) -> None:
     experiment = Experiment.model_validate(find_run(LocalStore(lake / "lake"), None).experiment)
     assert experiment.baseline == "baseline"
-    assert [cell.guidance_rule for cell in experiment.cells] == [Guidance(), None, Apg(eta=0.0)]
+    assert [cell.guidance_rule for cell in experiment.cells] == [Guidance(), None, Apg(eta=0.0), None]
     assert cell_words(experiment.cells[0]) == "guidance"
