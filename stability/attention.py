@@ -176,7 +176,9 @@ class SelfAttention:
                 f"{self.block.name} was reached past the forward of the model that perturb() was given: "
                 "give perturb() the part that is called (an AutoencoderKL's decoder, say)"
             )
-        knob = None if self.knob is None else self.knob.at(step, self.steps)
+        # a knob that is a weak branch acts in that branch's evaluation alone, a direct one never does
+        due = self.knob is not None and (self.knob.weak is not None) == self.position.weak
+        knob = self.knob.at(step, self.steps) if self.knob is not None and due else None
         return knob, self.recorder if self.recorder and self.recorder.wants(step) else None
 
     def _value_weight(self, call: SoftmaxCall) -> Float[Tensor, "H C d"] | None:

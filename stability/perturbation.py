@@ -22,6 +22,7 @@ from skewbench.stability.recorder import Recorder
 from skewbench.stability.sites import Site, sites
 from skewbench.stability.softmax import Kernel
 from skewbench.stability.tokens import Stream, single_stream
+from skewbench.stability.weak import Weak
 
 
 @contextmanager
@@ -51,7 +52,7 @@ def perturb(
         kernel: `triton` computes plain and skewed softmax in one pass, on a GPU; its sums differ in the last bits.
         loop: The pipeline's loop, which says what step and branch a call belongs to; None: each call of the model is a
             step with all branches in its rows.
-        guidance: The pipeline's own guidance scale, where a knob on predictions asks for it.
+        guidance: The pipeline's own guidance scale, where a knob on predictions or a weak branch asks for it.
 
     Raises:
         TypeError: `model` is no module, such as a whole pipeline.
@@ -76,7 +77,7 @@ def perturb(
     position = Position(loop)
     knobs = by_place(knob)
     acting, rule = knobs.get("attention"), knobs.get("predictions")
-    guide = _guidance(rule, guidance, position, samples, steps) if isinstance(rule, Rule) else None
+    guide = _guidance(rule if isinstance(rule, Rule) else None, acting, guidance, position, samples, steps)
     needs_grid = isinstance(acting, AttentionKnob) and acting.needs_grid
     opened = _interceptions(found, streams, acting, recorder, position, samples, steps, kernel)
 
@@ -128,13 +129,27 @@ def _check_steps(knob: SteppedKnob, steps: int | None) -> None:
         knob.check_steps(steps)
 
 
-def _guidance(rule: Rule, scale: float | None, position: Position, samples: int | None, steps: int | None) -> Guidance:
-    _check_steps(rule, steps)
-    if scale is None or samples is None:
-        raise ValueError(f"{rule.kind} needs `guidance`, the pipeline's own guidance scale, and `samples`")
-    if scale <= 1:
-        raise ValueError(f"{rule.kind} with guidance={scale:g}: the pipeline guides only by a scale above 1")
-    return Guidance(rule, scale, position, samples, steps)
+def _guidance(
+    rule: Rule | None,
+    acting: Knob | None,
+    scale: float | None,
+    position: Position,
+    samples: int | None,
+    steps: int | None,
+) -> Guidance | None:
+    """What guides in the pipeline's place: a rule, a weak branch, or both; None: neither is there."""
+    weak = Weak(acting, position, steps) if isinstance(acting, AttentionKnob) and acting.weak is not None else None
+    if rule is None and weak is None:
+        return None
+    kind = rule.kind if rule is not None else f"{weak.kind} as weak branch" if weak is not None else ""
+    in_calls = position.loop is not None and "uncond" in position.loop.branches
+    if samples is None or (scale is None and (rule is not None or in_calls)):
+        raise ValueError(f"{kind} needs `guidance`, the pipeline's own guidance scale, and `samples`")
+    if rule is not None:
+        _check_steps(rule, steps)
+        if scale is not None and scale <= 1:
+            raise ValueError(f"{kind} with guidance={scale:g}: the pipeline guides only by a scale above 1")
+    return Guidance(rule, weak, scale, position, samples, steps)
 
 
 _GUIDES: WeakKeyDictionary[nn.Module, list[Guidance | None]] = WeakKeyDictionary()

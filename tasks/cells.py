@@ -26,7 +26,7 @@ def whole_setting(cell: Cell, generation: GenerationSpec, size: tuple[int, int])
         them.
     """
     generated = generation.model_dump(mode="json") | dict(zip(("width", "height"), size, strict=True))
-    rule = {} if cell.guidance_rule is None else {"guidance_rule": cell.guidance_rule.setting}
+    rule: dict[str, Any] = {} if cell.guidance_rule is None else {"guidance_rule": cell.guidance_rule.setting}
     return {"knob": cell.knob.setting, **rule, "generation": generated}
 
 

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 from skewbench import sql
 from skewbench.stability import Block
+from skewbench.stability.knobs import AttentionKnob
 from skewbench.storage.store import open_store
 from skewbench.tasks.checks import check_metrics, lacking
-from skewbench.tasks.experiment import Experiment, MeasureSpec
+from skewbench.tasks.experiment import Cell, Experiment, MeasureSpec
 from skewbench.tasks.knob_checks import check_knobs
 from skewbench.tasks.model_blocks import blocks_of, without_effect
 from skewbench.tasks.models import (
@@ -48,6 +49,8 @@ class Estimate:
     lacking: tuple[str, ...] = ()
     without_effect: tuple[str, ...] = ()
     """Settings that have no effect on this model, a line each."""
+    more_calls: tuple[str, ...] = ()
+    """Cells that call the model more often than plain ones, a line each."""
 
 
 def estimate(experiment: Experiment, lake: str, seconds: float | None = None) -> Estimate:
@@ -85,8 +88,10 @@ def estimate(experiment: Experiment, lake: str, seconds: float | None = None) ->
     disk = images + rows * (ROW_BYTES + VALUE_BYTES * _listed(experiment.measure, experiment.generation.steps, blocks))
     largest = max(len(shard.samples) for shard in shards)
     pace = Pace(seconds, "this, as assumed") if seconds else measured_pace(experiment, lake)
-    hours = samples * pace.seconds / 3600 if pace else None
-    time = expected_time(experiment, pace, samples)
+    factors = {cell.name: time_factor(cell, experiment.generation.steps, branches) for cell in experiment.cells}
+    work = sum(len(shard.samples) * factors[shard.cell.name] for shard in shards)
+    hours = work * pace.seconds / 3600 if pace else None
+    time = expected_time(experiment, pace, work)
     return Estimate(
         description,
         len(prompts),
@@ -98,7 +103,26 @@ def estimate(experiment: Experiment, lake: str, seconds: float | None = None) ->
         time,
         lacking(experiment.metrics),
         without_effect(experiment, source) if source else (),
+        tuple(
+            f"cell {name} evaluates cond once more in a step, for its weak branch: about {factor:.2f} times the time"
+            for name, factor in factors.items()
+            if factor > 1
+        ),
     )
+
+
+def time_factor(cell: Cell, steps: int, branches: int) -> float:
+    """How many times the evaluations of a plain cell this cell takes, in rows of the model.
+
+    Args:
+        cell: The cell.
+        steps: Denoising steps.
+        branches: Predictions of guidance in a step.
+    """
+    knob = cell.knob
+    if not isinstance(knob, AttentionKnob) or not knob.weak:
+        return 1.0
+    return 1 + sum(knob.amount(step, steps) > 0 for step in range(steps)) / (steps * branches)
 
 
 def _branches(experiment: Experiment, source: ModelSource | None) -> int:
@@ -146,7 +170,7 @@ def measured_pace(experiment: Experiment, lake: str) -> Pace | None:
     return Pace(found[0] * experiment.generation.steps, found[1]) if found and found[0] is not None else None
 
 
-def expected_time(experiment: Experiment, pace: Pace | None, samples: int) -> str:
+def expected_time(experiment: Experiment, pace: Pace | None, samples: float) -> str:
     """Describe the expected time of generation in words."""
     if pace is None:
         return "unknown: this lake has no earlier run of this model; set --seconds to the time per image"

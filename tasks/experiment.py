@@ -13,7 +13,8 @@ from skewbench.tasks.validation_errors import CELL_NAME, RUN_NAME, format_errors
 from skewbench.vocabulary.errors import InputError
 
 if TYPE_CHECKING:
-    KnobSetting, RuleSetting = Knob, Rule
+    KnobSetting = Knob
+    RuleSetting = Rule
 else:
 
     def _any_of(place: str) -> object:

@@ -136,7 +136,7 @@ def plan(
         )
     out.print(f"samples  {factors} = {expected.samples}")
     out.print(f"shards   {expected.shards}, of {expected.per_shard} samples at most")
-    for line in expected.without_effect:
+    for line in (*expected.without_effect, *expected.more_calls):
         out.print(f"note     {line}")
     if chosen.baseline is None:
         out.print("note     no cell has plain attention (kind: vanilla), so changes cannot be paired with a baseline")

@@ -10,7 +10,7 @@ from pydantic.dataclasses import dataclass
 from pydantic.fields import FieldInfo
 from pydantic_core import to_jsonable_python
 
-from skewbench.stability.knobs.fields import WHOLE, Blocks, Heads, Schedule, Strength, Window
+from skewbench.stability.knobs.fields import WHOLE, Blocks, Heads, Schedule, Strength, WeakScale, Window
 from skewbench.stability.knobs.schedule import amount, covered
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 Place = Literal["attention", "predictions", "condition"]
 PARTS = ("blocks", "heads", "window", "schedule")
 """Fields that say in which blocks, heads and steps a knob acts."""
+WEAK = "as weak branch (one more evaluation of cond a step)"
 
 
 def _require_kind(schema: dict[str, Any]) -> None:
@@ -114,13 +115,14 @@ class Knob:
     @property
     def details(self) -> list[str]:
         """What differs from the defaults, beside strengths: a few words each, of blocks and steps last."""
-        apart = {"kind", *PARTS, *(strength.name for strength in self.strengths)}
+        apart = {"kind", "weak", *PARTS, *(strength.name for strength in self.strengths)}
         return self.words_of([field.name for field in fields(self) if field.name not in apart]) + self.parts
 
     @property
     def parts(self) -> list[str]:
-        """In which blocks, heads and steps the knob acts, as far as that differs from the defaults."""
-        return self.words_of([name for name in PARTS if hasattr(self, name)])
+        """In which blocks, heads and steps the knob acts and how, as far as that differs from the defaults."""
+        weak = getattr(self, "weak", None) is not None
+        return self.words_of([name for name in PARTS if hasattr(self, name)]) + [WEAK] * weak
 
     def words_of(self, names: list[str]) -> list[str]:
         """A few words for each of these fields that differs from its default."""
@@ -165,6 +167,7 @@ class AttentionKnob(SteppedKnob):
 
     blocks: Blocks = "all"
     heads: Heads = "all"
+    weak: WeakScale = None
 
     needs_grid: ClassVar[bool] = False
     """Whether `act` reads `call.grid`: rows and columns of the image's tokens."""
@@ -172,7 +175,8 @@ class AttentionKnob(SteppedKnob):
     def at(self, step: int, steps: int | None) -> Self | None:
         """The knob as it is in a step: None outside its window.
 
-        A schedule moves every strength that has a plain value: plain + amount (value - plain). Other strengths stay.
+        A schedule moves every strength that has a plain value: plain + amount (value - plain). Other strengths stay. Of
+        a weak branch it moves the scale alone.
 
         Args:
             step: The step's number, from 0.
@@ -245,8 +249,9 @@ def declared(cls: type[Knob]) -> dict[str, FieldInfo]:
 @lru_cache(maxsize=1024)
 def _weakened(knob: Any, share: float) -> Any:
     """The knob with a share of its strength; kept, because each block asks for it in each step."""
+    strengths = [each for each in knob.strengths if knob.weak is None or each.name == "weak"]
     moved = {each.name: each.plain + share * (each.value - each.plain)
-             for each in knob.strengths if each.plain is not None}  # fmt: skip
+             for each in strengths if each.plain is not None}  # fmt: skip
     return replace(knob, **moved)
 
 

@@ -86,6 +86,16 @@ Heads = Annotated[
 ]
 
 
+WeakScale = Annotated[
+    Annotated[Number, Field(ge=0)] | None,
+    Strength("s", plain=0),
+    Allowed("a finite number >= 0, or None"),
+    Field(description="Scale s of the knob as the weak branch of guidance: D + s (cond - weak), where weak is the "
+    "prediction of cond under the knob, and D the guided one. It takes one more evaluation of cond a step. Default: "
+    "the knob acts directly."),
+]  # fmt: skip
+
+
 def checked(cls: Any) -> None:
     """Make a pydantic dataclass raise `ValueError` with one line where it is called with a value that is not allowed.
 

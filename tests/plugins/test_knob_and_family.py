@@ -52,7 +52,7 @@ def test_a_run_keeps_and_shows_all_that_the_knob_declares(
     with sql.connect(lake) as connection:
         kept = "SELECT DISTINCT knob, (setting::JSON)->'knob' FROM samples WHERE cell = 'uniform-0.5'"
         ((knob, setting),) = connection.execute(kept).fetchall()
-        everywhere = {"blocks": "all", "heads": "all", "window": [0.0, 1.0], "schedule": "constant"}
+        everywhere = {"blocks": "all", "heads": "all", "weak": None, "window": [0.0, 1.0], "schedule": "constant"}
         assert (knob, json.loads(setting)) == ("uniform", {**UNIFORM, **everywhere})
         shown = "SELECT family, words, (settings->>'share')::DOUBLE FROM knobs WHERE cell = 'uniform-0.5'"
         words = "uniform, σ 0.5, ramp squared"

@@ -26,7 +26,7 @@ def _cell(**knob: Any) -> list[dict[str, Any]]:
         ({"cells": _cell(kind="skew", alpha=1.1, bata=2)}, ["cells.1.knob.bata 2: unknown", "mean 'beta'?"]),
         (
             {"cells": _cell(kind="temperature", tau=1.1, alpha=2)},
-            ["cells.1.knob.alpha", "schedule, blocks, heads, tau"],
+            ["cells.1.knob.alpha", "blocks, heads, weak, tau"],
         ),
         ({"seeds": "many"}, ["seeds", "'many'", "integer"]),
         ({"seeds": 0}, ["seeds", "0", "greater than or equal to 1"]),

@@ -10,6 +10,7 @@ from skewbench.tasks.experiment import ModelSpec
 from skewbench.tasks.knob_checks import model_calls
 from skewbench.tasks.models import ModelSource
 from skewbench.vocabulary.errors import InputError
+from tests.families import savers
 from tests.tasks.experiments import BASELINE, small
 
 SKEW = {"kind": "skew", "alpha": 1.2}
@@ -28,6 +29,29 @@ def test_what_does_nothing_is_refused_by_name(knob: dict[str, object], line: str
     with pytest.raises(InputError) as error:
         estimate(experiment, str(tmp_path))
     assert str(error.value).startswith(line)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("rule", "generation", "pipeline", "line"),
+    [
+        ({"kind": "apg"}, {"guidance": 1.0}, "StableDiffusionXLPipeline", "generation.guidance is 1, by which"),
+        ({"kind": "apg"}, {}, "FluxPipeline", "the guidance of flux models is distilled into them"),
+        ({"kind": "fdg", "low": 2.0}, {}, "QwenImagePipeline", "qwen-image models predict sequences of tokens"),
+        ({"kind": "cfg_zero_star", "zero_steps": 1}, {}, "StableDiffusionXLPipeline", "is for models of flow matching"),
+        ({"kind": "mag", "damping": 8.0, "window": [0.9, 0.95]}, {}, "StableDiffusionXLPipeline", "covers none of the"),
+        ({"kind": "guidance_interval", "start": 0.9, "stop": 0.95}, {}, "StableDiffusionXLPipeline", "guides none of"),
+    ],
+)
+def test_a_rule_that_cannot_guide_is_refused(
+    rule: dict[str, object], generation: dict[str, object], pipeline: str, line: str, tmp_path: Path
+) -> None:
+    folder = savers()[pipeline](tmp_path / "model")
+    cells = [BASELINE, {"name": "x", "knob": {"kind": "vanilla"}, "guidance_rule": rule}]
+    experiment = small(cells=cells, generation={"steps": 4, **generation}, model={"id": str(folder)})
+    with pytest.raises(InputError, match=line) as error:
+        estimate(experiment, str(tmp_path / "lake"))
+    assert str(error.value).startswith("cells.x")
     assert "\n" not in str(error.value)
 
 
