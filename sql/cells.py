@@ -11,7 +11,8 @@ class CellEntry:
     Args:
         name: The cell's name.
         kind: The kind of its knob.
-        settings: The knob's fields, defaults included, without `kind`; `guidance_rule` with its own fields, if any.
+        settings: The knob's fields, defaults included, without `kind`; `guidance_rule` and `condition` with their own
+            fields, if there are any.
         generation: How its samples are generated; None if the manifest does not have it.
         words: The setting in words.
         family: Name shared by all settings that differ only in strength.
@@ -31,8 +32,7 @@ def read_cell(entry: dict[str, Any]) -> CellEntry:
     """Read a cell from its entry in a manifest, of any version."""
     kind = entry["knob"]["kind"]
     settings = {name: value for name, value in entry["knob"].items() if name != "kind"}
-    if "guidance_rule" in entry:
-        settings["guidance_rule"] = entry["guidance_rule"]
+    settings |= {place: entry[place] for place in ("guidance_rule", "condition") if place in entry}
     if "words" in entry:
         return CellEntry(
             entry["name"], kind, settings, entry.get("generation"), str(entry["words"]), str(entry["family"]),

@@ -24,6 +24,8 @@ from tests.stability.models import call, tiny_unet
 
 SIZE = (64, 64)
 STEPS, SCALE = 3, 5.0
+PLACES = {"attention": "knob", "predictions": "guidance_rule", "condition": "condition"}
+"""Where a cell of an experiment has a knob."""
 
 
 @pytest.fixture(params=KNOBS.names())
@@ -35,7 +37,7 @@ def guided(setting: Knob, samples: int = 1, recorder: Recorder | None = None) ->
     """What a pipeline with rows [uncond; cond] makes of its model under a knob, in each of three steps."""
     unet = tiny_unet()
     rows = [*range(samples), *range(100, 100 + samples)]  # a sample has the same rows in any batch
-    with perturb(unet, setting, recorder, samples=samples, steps=STEPS, guidance=SCALE):
+    with perturb(unet, setting, recorder, samples=samples, steps=STEPS, guidance=SCALE, noise_seeds=range(samples)):
         predictions = [call(unet, rows).chunk(2) for _ in range(STEPS)]
     return torch.stack([uncond + SCALE * (cond - uncond) for uncond, cond in predictions])
 
@@ -47,8 +49,8 @@ def is_close(one: Tensor, other: Tensor) -> bool:
 def _cell(setting: Knob) -> tuple[Experiment, Cell]:
     """The setting in an experiment that was read from JSON, as a file or the form gives it."""
     fields: dict[str, Any] = {"name": "x", "cells": [{"name": "plain", "knob": {"kind": "vanilla"}}]}
-    if setting.place == "predictions":
-        fields["cells"].append({"name": "cell", "knob": {"kind": "vanilla"}, "guidance_rule": setting.setting})
+    if setting.place != "attention":
+        fields["cells"].append({"name": "cell", "knob": {"kind": "vanilla"}, PLACES[setting.place]: setting.setting})
     elif setting.kind != "vanilla":
         fields["cells"].append({"name": "cell", "knob": setting.setting})
     experiment = Experiment.model_validate_json(json.dumps(fields))
@@ -89,7 +91,7 @@ def test_it_never_waits_for_the_device(knob: type[Knob]) -> None:
     conditions = {"text_embeds": torch.empty(2, 16, device="meta"), "time_ids": torch.empty(2, 6, device="meta")}
     shapes = {"sample": (2, 4, 8, 8), "encoder_hidden_states": (2, 5, 24), "timestep": (2,)}
     given = {name: torch.empty(shape, device="meta") for name, shape in shapes.items()}
-    with perturb(unet, knob.example(), Recorder(), samples=1, steps=STEPS, guidance=SCALE):
+    with perturb(unet, knob.example(), Recorder(), samples=1, steps=STEPS, guidance=SCALE, noise_seeds=[0]):
         for _ in range(STEPS):
             assert unet(**given, added_cond_kwargs=conditions).sample.shape == shapes["sample"]
 
@@ -135,7 +137,7 @@ def test_the_lake_keeps_every_field(knob: type[Knob]) -> None:
     setting = knob.example()
     experiment, cell = _cell(setting)
     kept = json.loads(json.dumps(whole_setting(cell, experiment.generation, SIZE)))
-    place = "guidance_rule" if setting.place == "predictions" else "knob"
+    place = PLACES[setting.place]
     assert kept[place] == setting.setting
     assert {"kind", *declared(knob)} == set(kept[place])
     flat = knob_columns(cell)
@@ -150,7 +152,7 @@ def test_readers_have_words_family_and_strengths_without_the_knob(knob: type[Kno
     experiment, cell = _cell(setting)
     entry = read_cell(json.loads(json.dumps(cell_entry(cell, experiment.generation, SIZE))))
     assert (entry.kind, entry.words, entry.family) == (cell.knob.kind, setting.words, setting.family)
-    of_place = entry.settings.get("guidance_rule", {"kind": entry.kind, **entry.settings})
+    of_place = entry.settings.get(PLACES[setting.place], {"kind": entry.kind, **entry.settings})
     assert of_place == setting.setting
     assert [strength["symbol"] for strength in entry.strengths] == [strength.symbol for strength in setting.strengths]
 
