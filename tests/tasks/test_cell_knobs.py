@@ -6,16 +6,18 @@ from pathlib import Path
 import pytest
 
 from skewbench import sql
+from skewbench.sql.cells import read_cell
 from skewbench.stability.knobs import Apg, Cads, Guidance, Skew
 from skewbench.storage.manifest import find_run
 from skewbench.storage.store import LocalStore
-from skewbench.tasks.cells import cell_words
-from skewbench.tasks.experiment import Experiment
+from skewbench.tasks.cells import cell_entry, cell_words
+from skewbench.tasks.experiment import Experiment, GenerationSpec
 from skewbench.tasks.local import run_locally
 from skewbench.tasks.run import prepare
 from tests.families import replays
 from tests.tasks.experiments import BASELINE, small
 
+LATER = ("heads", "schedule", "weak")
 VANILLA = {"kind": "vanilla"}
 WORDS = "skew, α 1.4, β 1; apg, ∥ 0; cads, s 0.25, τ₁ 0.6, τ₂ 0.9"
 CELLS = [
@@ -88,3 +90,14 @@ def test_the_manifest_gives_the_experiment_back(lake: Path) -> None:
     assert experiment.baseline == "baseline"
     assert [cell.guidance_rule for cell in experiment.cells] == [Guidance(), None, Apg(eta=0.0), None]
     assert cell_words(experiment.cells[0]) == "guidance"
+
+
+def test_a_setting_of_an_older_run_is_the_same() -> None:
+    """Its manifest lacks the fields that knobs got later."""
+    (cell,) = small(cells=[{"name": "s", "knob": {"kind": "skew", "alpha": 1.2}}]).cells
+    entry = cell_entry(cell, GenerationSpec(), (64, 64))
+    older = {**entry, "knob": {name: value for name, value in entry["knob"].items() if name not in LATER}}
+    assert read_cell(older).settings == read_cell(entry).settings
+    oldest = {"name": "s", "knob": {"kind": "skew", "alpha": 1.2}}
+    assert read_cell(oldest).settings == read_cell(entry).settings
+    assert not set(LATER) & set(read_cell({"name": "b", "knob": {"kind": "vanilla"}}).settings)

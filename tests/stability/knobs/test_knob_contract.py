@@ -5,11 +5,13 @@ import math
 import subprocess
 import sys
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import pyarrow as pa
 import pytest
 import torch
+from diffusers import UNet2DConditionModel
 from torch import Tensor
 
 from skewbench.sql.cells import read_cell
@@ -35,11 +37,23 @@ def knob(request: pytest.FixtureRequest) -> type[Knob]:
 
 def guided(setting: Knob, samples: int = 1, recorder: Recorder | None = None) -> Tensor:
     """What a pipeline with rows [uncond; cond] makes of its model under a knob, in each of three steps."""
-    unet = tiny_unet()
+    unet = _unet()
     rows = [*range(samples), *range(100, 100 + samples)]  # a sample has the same rows in any batch
     with perturb(unet, setting, recorder, samples=samples, steps=STEPS, guidance=SCALE, noise_seeds=range(samples)):
         predictions = [call(unet, rows).chunk(2) for _ in range(STEPS)]
     return torch.stack([uncond + SCALE * (cond - uncond) for uncond, cond in predictions])
+
+
+@cache
+def _unet() -> UNet2DConditionModel:
+    """One for all tests: `perturb` leaves it as it was."""
+    return tiny_unet()
+
+
+@cache
+def plain() -> Tensor:
+    """What the pipeline makes of the model as it is."""
+    return guided(Vanilla())
 
 
 def is_close(one: Tensor, other: Tensor) -> bool:
@@ -58,7 +72,7 @@ def _cell(setting: Knob) -> tuple[Experiment, Cell]:
 
 
 def test_the_neutral_setting_gives_the_models_own_output(knob: type[Knob]) -> None:
-    torch.testing.assert_close(guided(knob.neutral()), guided(Vanilla()), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(guided(knob.neutral()), plain(), rtol=1e-4, atol=1e-5)
 
 
 def test_the_example_changes_the_output_and_no_neighbour(knob: type[Knob]) -> None:
@@ -66,7 +80,7 @@ def test_the_example_changes_the_output_and_no_neighbour(knob: type[Knob]) -> No
     together, alone = guided(example, samples=2), guided(example)
     if not example.depends_on_batch:
         torch.testing.assert_close(together[:, :1], alone, rtol=1e-4, atol=1e-4)
-    assert is_close(alone, guided(Vanilla())) == (knob is Vanilla)
+    assert is_close(alone, plain()) == (knob is Vanilla)
 
 
 def test_measures_are_recorded_under_it(knob: type[Knob]) -> None:
@@ -100,13 +114,13 @@ def test_a_schedule_runs_from_the_neutral_setting_to_the_strength(knob: type[Kno
     example = knob.example()
     if not isinstance(example, SteppedKnob):
         return
-    plain, full = guided(Vanilla()), guided(example)
+    full = guided(example)
     scheduled = guided(replace(example, schedule="linear-up"))
     torch.testing.assert_close(scheduled[-1], full[-1], rtol=1e-4, atol=1e-5)
     for step in range(STEPS - 1):
-        if not is_close(full[step], plain[step]):
+        if not is_close(full[step], plain()[step]):
             assert not is_close(scheduled[step], full[step])
-            assert not is_close(scheduled[step], plain[step])
+            assert not is_close(scheduled[step], plain()[step])
 
 
 def test_its_controls_are_recorded_and_no_others(knob: type[Knob]) -> None:
