@@ -11,11 +11,12 @@ from torch import nn
 
 from skewbench.stability.attention import SelfAttention
 from skewbench.stability.blocks import check_heads, select
+from skewbench.stability.condition import Conditioning
 from skewbench.stability.fused import check as check_kernel
 from skewbench.stability.grid import sides
 from skewbench.stability.guidance import Guidance
 from skewbench.stability.interception import Interception
-from skewbench.stability.knobs import AttentionKnob, Knob, Rule, SteppedKnob, by_place
+from skewbench.stability.knobs import AttentionKnob, ConditionKnob, Knob, Rule, SteppedKnob, by_place
 from skewbench.stability.linear import LinearInterception, is_linear
 from skewbench.stability.loop import Loop, Position
 from skewbench.stability.recorder import Recorder
@@ -35,6 +36,7 @@ def perturb(
     kernel: Kernel = "torch",
     loop: Loop | None = None,
     guidance: float | None = None,
+    noise_seeds: Sequence[int] | None = None,
 ) -> Iterator[None]:
     """Put a model under a knob, and measure its self-attentions, within a `with` block.
 
@@ -43,7 +45,8 @@ def perturb(
 
     Args:
         model: Any module with diffusers' attention layers in it, or such a layer itself. Its calls are counted.
-        knob: What is done; `Vanilla()`: nothing. Several: one on attention and one on predictions.
+        knob: What is done; `Vanilla()`: nothing. Several: one on attention, one on predictions, one on
+            the condition.
         recorder: Measures all self-attentions, also those that the knob leaves alone.
         samples: How many samples the rows of a batch stand for (rows = branches x samples, uncond first, as diffusers
             concatenates them); None: each row its own.
@@ -52,13 +55,15 @@ def perturb(
         kernel: `triton` computes plain and skewed softmax in one pass, on a GPU; its sums differ in the last bits.
         loop: The pipeline's loop, which says what step and branch a call belongs to; None: each call of the model is a
             step with all branches in its rows.
+        noise_seeds: One for each sample, from which a knob on the condition draws its noise.
         guidance: The pipeline's own guidance scale, where a knob on predictions or a weak branch asks for it.
 
     Raises:
         TypeError: `model` is no module, such as a whole pipeline.
         ValueError: a model without self-attention, blocks or heads that do not exist, a window or schedule without
             `steps`, a window that covers no step, a kernel that this machine does not have, two knobs for one place, a
-            knob on predictions without `samples` and `guidance` above 1. The model is not touched then. Within the
+            knob on predictions without `samples` and `guidance` above 1, one on the condition without
+            `samples`, `steps` and `noise_seeds`. The model is not touched then. Within the
             block: a layer whose attention is causal or has dropout, a mask that the measures are not defined for, a
             knob that needs rows and columns of a model that does not say them, other branches than a knob on
             predictions needs.
@@ -78,6 +83,7 @@ def perturb(
     knobs = by_place(knob)
     acting, rule = knobs.get("attention"), knobs.get("predictions")
     guide = _guidance(rule if isinstance(rule, Rule) else None, acting, guidance, position, samples, steps)
+    conditioning = _conditioning(knobs.get("condition"), position, noise_seeds, samples, steps)
     needs_grid = isinstance(acting, AttentionKnob) and acting.needs_grid
     opened = _interceptions(found, streams, acting, recorder, position, samples, steps, kernel)
 
@@ -101,7 +107,9 @@ def perturb(
             stack.callback(interception.close)
         if guide is not None:
             stack.callback(model.register_forward_hook(guide, with_kwargs=True).remove)
-        stack.enter_context(_innermost(model, guide))
+        if conditioning is not None:
+            stack.callback(model.register_forward_pre_hook(conditioning, with_kwargs=True).remove)
+        stack.enter_context(_innermost(model, [each for each in (guide, conditioning) if each is not None]))
         yield
         if guide is not None and position.step >= 0 and not guide.has_guided:
             raise RuntimeError(
@@ -152,24 +160,40 @@ def _guidance(
     return Guidance(rule, weak, scale, position, samples, steps)
 
 
-_GUIDES: WeakKeyDictionary[nn.Module, list[Guidance | None]] = WeakKeyDictionary()
-"""The rule of each `perturb` around a model, the innermost last."""
+def _conditioning(
+    knob: Knob | None,
+    position: Position,
+    noise_seeds: Sequence[int] | None,
+    samples: int | None,
+    steps: int | None,
+) -> Conditioning | None:
+    """What changes the condition; None: nothing."""
+    if not isinstance(knob, ConditionKnob):
+        return None
+    if noise_seeds is None or steps is None or samples != len(noise_seeds):
+        raise ValueError(f"{knob.kind} needs `samples`, `steps`, and `noise_seeds`, one for each sample")
+    _check_steps(knob, steps)
+    return Conditioning(knob, position, noise_seeds, steps)
+
+
+_OUTER: WeakKeyDictionary[nn.Module, list[list[Guidance | Conditioning]]] = WeakKeyDictionary()
+"""The hooks of each `perturb` around a model, the innermost last."""
 
 
 @contextmanager
-def _innermost(model: nn.Module, guide: Guidance | None) -> Iterator[None]:
-    """Make this rule, or none, the one that acts, in place of an outer `perturb`'s."""
-    guides = _GUIDES.setdefault(model, [])
-    outer = guides[-1] if guides else None
-    guides.append(guide)
-    if outer is not None:
-        outer.acts = False
+def _innermost(model: nn.Module, hooks: list[Guidance | Conditioning]) -> Iterator[None]:
+    """Let these hooks act, or none, in place of an outer `perturb`'s."""
+    around = _OUTER.setdefault(model, [])
+    outer = around[-1] if around else []
+    around.append(hooks)
+    for hook in outer:
+        hook.acts = False
     try:
         yield
     finally:
-        guides.pop()
-        if outer is not None:
-            outer.acts = True
+        around.pop()
+        for hook in outer:
+            hook.acts = True
 
 
 def _interceptions(

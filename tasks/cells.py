@@ -22,12 +22,13 @@ def whole_setting(cell: Cell, generation: GenerationSpec, size: tuple[int, int])
         size: Width and height in pixels, as the model and the experiment give them.
 
     Returns:
-        `knob` with its kind and all fields, `guidance_rule` likewise where there is one, and `generation`, as JSON has
-        them.
+        `knob` with its kind and all fields, `guidance_rule` and `condition` likewise where there are any, and
+        `generation`, as JSON has them.
     """
     generated = generation.model_dump(mode="json") | dict(zip(("width", "height"), size, strict=True))
-    rule: dict[str, Any] = {} if cell.guidance_rule is None else {"guidance_rule": cell.guidance_rule.setting}
-    return {"knob": cell.knob.setting, **rule, "generation": generated}
+    others = {"guidance_rule": cell.guidance_rule, "condition": cell.condition}
+    settings = {name: knob.setting for name, knob in others.items() if knob is not None}
+    return {"knob": cell.knob.setting, **settings, "generation": generated}
 
 
 def cell_entry(cell: Cell, generation: GenerationSpec, size: tuple[int, int]) -> dict[str, Any]:

@@ -8,21 +8,22 @@ from typing import TYPE_CHECKING, Annotated, Literal, Union
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from skewbench.stability.knobs import KNOBS, Knob, Rule
+from skewbench.stability.knobs import KNOBS, ConditionKnob, Knob, Rule
 from skewbench.tasks.validation_errors import CELL_NAME, RUN_NAME, format_errors
 from skewbench.vocabulary.errors import InputError
 
 if TYPE_CHECKING:
     KnobSetting = Knob
     RuleSetting = Rule
+    ConditionSetting = ConditionKnob
 else:
 
     def _any_of(place: str) -> object:
         kinds = sorted(KNOBS.names(), key=lambda kind: (kind != "vanilla", kind))
         knobs = tuple(knob for knob in map(KNOBS.get, kinds) if knob.place == place)
-        return Annotated[Union[knobs], Field(discriminator="kind")]  # noqa: UP007
+        return Annotated[Union[knobs], Field(discriminator="kind")] if len(knobs) > 1 else knobs[0]  # noqa: UP007
 
-    KnobSetting, RuleSetting = _any_of("attention"), _any_of("predictions")
+    KnobSetting, RuleSetting, ConditionSetting = map(_any_of, ("attention", "predictions", "condition"))
 """Settings of any knob there is, by its place: the field `kind` says which."""
 
 
@@ -93,15 +94,19 @@ class Cell(_Strict):
     guidance_rule: RuleSetting | None = None
     """What takes the place of the pipeline's own guidance. Default: nothing."""
 
+    condition: ConditionSetting | None = None
+    """What is done to the text's embeddings. Default: nothing."""
+
     @property
     def knobs(self) -> tuple[Knob, ...]:
-        """All that is turned: on attention, then on predictions."""
-        return (self.knob,) if self.guidance_rule is None else (self.knob, self.guidance_rule)
+        """All that is turned: on attention, on predictions, on the condition."""
+        others = (self.guidance_rule, self.condition)
+        return (self.knob, *(knob for knob in others if knob is not None))
 
     @property
     def is_plain(self) -> bool:
         """Whether nothing is turned: a baseline."""
-        return self.knob.kind == "vanilla" and self.guidance_rule is None
+        return self.knob.kind == "vanilla" and len(self.knobs) == 1
 
 
 class GenerationSpec(_Strict):

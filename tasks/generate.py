@@ -156,7 +156,8 @@ def generate_batch(
     denoiser, kernel = getattr(pipeline, family.denoiser), generation.attention_kernel
     loop = Loop(pipeline.scheduler, family.calls) if family.calls else None
     given: dict[str, Any] = {"samples": len(samples), "steps": calls, "kernel": kernel, "loop": loop}
-    with perturb(denoiser, knob, recorder, guidance=generation.guidance, **given):
+    given |= {"guidance": generation.guidance, "noise_seeds": request.noise_seeds}
+    with perturb(denoiser, knob, recorder, **given):
         return family.generate(pipeline, request)
 
 

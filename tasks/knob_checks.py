@@ -41,6 +41,8 @@ def check_knobs(experiment: Experiment, source: ModelSource | None, blocks: Sequ
         if cell.guidance_rule is not None:
             _check_rule(cell, cell.guidance_rule, experiment.generation.guidance, source)
             _check_steps(cell, cell.guidance_rule, calls)
+        if cell.condition is not None:
+            _check_steps(cell, cell.condition, calls)
 
 
 def model_calls(source: ModelSource | None, steps: int) -> list[int]:

@@ -67,8 +67,10 @@ def _drawn(cell: Cell, family: Family, sample: dict[str, Any], attention_kernel:
     if cell.is_plain:
         return "", "image = generate()"
     knobs, steps = turned_knobs(cell), sample["steps"]
+    weak = getattr(cell.knob, "weak", None) is not None
     kernel = "" if attention_kernel == "torch" else f", kernel={attention_kernel!r}"
-    guidance = "" if cell.guidance_rule is None else f", guidance={sample['guidance']!r}"
+    guidance = f", guidance={sample['guidance']!r}" if cell.guidance_rule is not None or weak else ""
+    guidance += "" if cell.condition is None else f", noise_seeds=[{sample['noise_seed']}]"
     if family.calls:  # such a scheduler has no timesteps before it is called
         names, before, count = ["Loop", "perturb"], "", f"{steps} * pipeline.scheduler.order"
         loop = f", loop=Loop(pipeline.scheduler, {family.calls!r})"

@@ -7,7 +7,9 @@ reports and the tests of all knobs read it from there.
 
 from skewbench.stability.knobs.apg import Apg
 from skewbench.stability.knobs.base import AttentionKnob, Knob, SetStrength, SteppedKnob, by_place, declared
+from skewbench.stability.knobs.cads import Cads
 from skewbench.stability.knobs.cfg_zero_star import CfgZeroStar
+from skewbench.stability.knobs.condition import ConditionKnob
 from skewbench.stability.knobs.fdg import Fdg
 from skewbench.stability.knobs.fields import WHOLE, Blocks, Flag, Heads, Number, Schedule, Strength, Window
 from skewbench.stability.knobs.guidance import Guidance
@@ -31,7 +33,9 @@ __all__ = [
     "Apg",
     "AttentionKnob",
     "Blocks",
+    "Cads",
     "CfgZeroStar",
+    "ConditionKnob",
     "Fdg",
     "Flag",
     "Guidance",

@@ -58,8 +58,8 @@ class Knob:
       model.
     - `predictions`: `act(predictions, step, steps)`, a function from the predictions of guidance's branches to the
       guided one (`rule.Rule`).
-    - `condition`: a function from the condition's embeddings to others before the model is called, with each sample's
-      own generator. This version has none.
+    - `condition`: `act(embeddings, step, steps, generators)`, a function from the text's embeddings to others before
+      the model is called, with each sample's own generator (`condition.ConditionKnob`).
 
     Whatever the place, a knob is a pure function: no state between calls, and no dependence of a sample on its
     neighbours in the batch, unless `depends_on_batch` says so.

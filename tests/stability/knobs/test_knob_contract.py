@@ -5,11 +5,13 @@ import math
 import subprocess
 import sys
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import pyarrow as pa
 import pytest
 import torch
+from diffusers import UNet2DConditionModel
 from torch import Tensor
 
 from skewbench.sql.cells import read_cell
@@ -24,6 +26,8 @@ from tests.stability.models import call, tiny_unet
 
 SIZE = (64, 64)
 STEPS, SCALE = 3, 5.0
+PLACES = {"attention": "knob", "predictions": "guidance_rule", "condition": "condition"}
+"""Where a cell of an experiment has a knob."""
 
 
 @pytest.fixture(params=KNOBS.names())
@@ -33,11 +37,23 @@ def knob(request: pytest.FixtureRequest) -> type[Knob]:
 
 def guided(setting: Knob, samples: int = 1, recorder: Recorder | None = None) -> Tensor:
     """What a pipeline with rows [uncond; cond] makes of its model under a knob, in each of three steps."""
-    unet = tiny_unet()
+    unet = _unet()
     rows = [*range(samples), *range(100, 100 + samples)]  # a sample has the same rows in any batch
-    with perturb(unet, setting, recorder, samples=samples, steps=STEPS, guidance=SCALE):
+    with perturb(unet, setting, recorder, samples=samples, steps=STEPS, guidance=SCALE, noise_seeds=range(samples)):
         predictions = [call(unet, rows).chunk(2) for _ in range(STEPS)]
     return torch.stack([uncond + SCALE * (cond - uncond) for uncond, cond in predictions])
+
+
+@cache
+def _unet() -> UNet2DConditionModel:
+    """One for all tests: `perturb` leaves it as it was."""
+    return tiny_unet()
+
+
+@cache
+def plain() -> Tensor:
+    """What the pipeline makes of the model as it is."""
+    return guided(Vanilla())
 
 
 def is_close(one: Tensor, other: Tensor) -> bool:
@@ -47,8 +63,8 @@ def is_close(one: Tensor, other: Tensor) -> bool:
 def _cell(setting: Knob) -> tuple[Experiment, Cell]:
     """The setting in an experiment that was read from JSON, as a file or the form gives it."""
     fields: dict[str, Any] = {"name": "x", "cells": [{"name": "plain", "knob": {"kind": "vanilla"}}]}
-    if setting.place == "predictions":
-        fields["cells"].append({"name": "cell", "knob": {"kind": "vanilla"}, "guidance_rule": setting.setting})
+    if setting.place != "attention":
+        fields["cells"].append({"name": "cell", "knob": {"kind": "vanilla"}, PLACES[setting.place]: setting.setting})
     elif setting.kind != "vanilla":
         fields["cells"].append({"name": "cell", "knob": setting.setting})
     experiment = Experiment.model_validate_json(json.dumps(fields))
@@ -56,7 +72,7 @@ def _cell(setting: Knob) -> tuple[Experiment, Cell]:
 
 
 def test_the_neutral_setting_gives_the_models_own_output(knob: type[Knob]) -> None:
-    torch.testing.assert_close(guided(knob.neutral()), guided(Vanilla()), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(guided(knob.neutral()), plain(), rtol=1e-4, atol=1e-5)
 
 
 def test_the_example_changes_the_output_and_no_neighbour(knob: type[Knob]) -> None:
@@ -64,7 +80,7 @@ def test_the_example_changes_the_output_and_no_neighbour(knob: type[Knob]) -> No
     together, alone = guided(example, samples=2), guided(example)
     if not example.depends_on_batch:
         torch.testing.assert_close(together[:, :1], alone, rtol=1e-4, atol=1e-4)
-    assert is_close(alone, guided(Vanilla())) == (knob is Vanilla)
+    assert is_close(alone, plain()) == (knob is Vanilla)
 
 
 def test_measures_are_recorded_under_it(knob: type[Knob]) -> None:
@@ -89,7 +105,7 @@ def test_it_never_waits_for_the_device(knob: type[Knob]) -> None:
     conditions = {"text_embeds": torch.empty(2, 16, device="meta"), "time_ids": torch.empty(2, 6, device="meta")}
     shapes = {"sample": (2, 4, 8, 8), "encoder_hidden_states": (2, 5, 24), "timestep": (2,)}
     given = {name: torch.empty(shape, device="meta") for name, shape in shapes.items()}
-    with perturb(unet, knob.example(), Recorder(), samples=1, steps=STEPS, guidance=SCALE):
+    with perturb(unet, knob.example(), Recorder(), samples=1, steps=STEPS, guidance=SCALE, noise_seeds=[0]):
         for _ in range(STEPS):
             assert unet(**given, added_cond_kwargs=conditions).sample.shape == shapes["sample"]
 
@@ -98,13 +114,13 @@ def test_a_schedule_runs_from_the_neutral_setting_to_the_strength(knob: type[Kno
     example = knob.example()
     if not isinstance(example, SteppedKnob):
         return
-    plain, full = guided(Vanilla()), guided(example)
+    full = guided(example)
     scheduled = guided(replace(example, schedule="linear-up"))
     torch.testing.assert_close(scheduled[-1], full[-1], rtol=1e-4, atol=1e-5)
     for step in range(STEPS - 1):
-        if not is_close(full[step], plain[step]):
+        if not is_close(full[step], plain()[step]):
             assert not is_close(scheduled[step], full[step])
-            assert not is_close(scheduled[step], plain[step])
+            assert not is_close(scheduled[step], plain()[step])
 
 
 def test_its_controls_are_recorded_and_no_others(knob: type[Knob]) -> None:
@@ -135,7 +151,7 @@ def test_the_lake_keeps_every_field(knob: type[Knob]) -> None:
     setting = knob.example()
     experiment, cell = _cell(setting)
     kept = json.loads(json.dumps(whole_setting(cell, experiment.generation, SIZE)))
-    place = "guidance_rule" if setting.place == "predictions" else "knob"
+    place = PLACES[setting.place]
     assert kept[place] == setting.setting
     assert {"kind", *declared(knob)} == set(kept[place])
     flat = knob_columns(cell)
@@ -150,7 +166,7 @@ def test_readers_have_words_family_and_strengths_without_the_knob(knob: type[Kno
     experiment, cell = _cell(setting)
     entry = read_cell(json.loads(json.dumps(cell_entry(cell, experiment.generation, SIZE))))
     assert (entry.kind, entry.words, entry.family) == (cell.knob.kind, setting.words, setting.family)
-    of_place = entry.settings.get("guidance_rule", {"kind": entry.kind, **entry.settings})
+    of_place = entry.settings.get(PLACES[setting.place], {"kind": entry.kind, **entry.settings})
     assert of_place == setting.setting
     assert [strength["symbol"] for strength in entry.strengths] == [strength.symbol for strength in setting.strengths]
 
