@@ -11,7 +11,8 @@ class CellEntry:
     Args:
         name: The cell's name.
         kind: The kind of its knob.
-        settings: The knob's fields, defaults included, without `kind`.
+        settings: The knob's fields, defaults included, without `kind`; `guidance_rule` and `condition` with their own
+            fields, if there are any.
         generation: How its samples are generated; None if the manifest does not have it.
         overrides: What of that is not as in the run's other cells; empty in runs before cells had it.
         words: The setting in words.
@@ -40,6 +41,9 @@ def read_cell(entry: dict[str, Any]) -> CellEntry:
     """
     kind = entry["knob"]["kind"]
     settings = {name: value for name, value in entry["knob"].items() if name != "kind"}
+    if "window" in settings:  # a knob on attention
+        settings = _ADDED | settings
+    settings |= {place: entry[place] for place in ("guidance_rule", "condition") if place in entry}
     if "words" in entry:
         return CellEntry(
             entry["name"], kind, settings, entry.get("generation"), dict(entry.get("overrides") or {}),
@@ -48,6 +52,10 @@ def read_cell(entry: dict[str, Any]) -> CellEntry:
         )  # fmt: skip
     return _before_version_6(entry["name"], kind, settings)
 
+
+_ADDED: dict[str, Any] = {"heads": "all", "schedule": "constant", "weak": None}
+"""Fields that all knobs on attention got later, with the values by which they act as before. So a setting of an older
+run equals the same setting of a newer one."""
 
 # The rest reads manifests of version 5 and before, which kept only the fields that the experiment set. It is frozen: it
 # does not follow changes of the knobs.
@@ -63,6 +71,8 @@ _SYMBOLS: dict[str, tuple[str, float | None]] = {"alpha": ("α", 1.0), "beta": (
 
 def _before_version_6(name: str, kind: str, given: dict[str, Any]) -> CellEntry:
     settings = _DEFAULTS.get(kind, {}) | given
+    if kind in _DEFAULTS:
+        settings = _ADDED | settings
     strengths = [
         {"name": field, "symbol": symbol, "plain": plain, "value": settings[field]}
         for field, (symbol, plain) in _SYMBOLS.items()

@@ -34,10 +34,9 @@ WORST_CASE = Column(
     signed=True,
 )
 
-BRANCH = Parameter("branch", "branch", "guidance branch, cond or uncond; default: the session's, else the mean of both")
-BRANCH_OF_ALIGN = Parameter(
-    "branch", "branch", "guidance branch of Align, cond or uncond; default: the session's, else the mean of both"
-)
+_ELSE = "default: the session's, else the mean of cond and uncond"
+BRANCH = Parameter("branch", "branch", f"guidance branch, cond, uncond or weak; {_ELSE}")
+BRANCH_OF_ALIGN = Parameter("branch", "branch", f"guidance branch of Align, cond, uncond or weak; {_ELSE}")
 CATEGORY = Parameter("category", "text", "a category of prompts, '*' for each; default: all prompts together")
 RUN = Parameter("run", "run", "the run; default: the newest of the connection")
 EARLIER_RUN = Parameter("against", "run", "the earlier run; default: the newest other run")

@@ -24,7 +24,7 @@ from skewbench.vocabulary.measures import ANSWERS, CONTROLS, MEASURES, NAMES
 from skewbench.vocabulary.stages import SHOWN
 from skewbench.vocabulary.verdicts import VERDICTS
 
-BRANCHES = ("cond", "uncond")
+BRANCHES = ("cond", "uncond", "weak")
 VIEWS = (  # in the order in which they build on each other
     "macros",
     "metrics_before_declarations",
@@ -115,7 +115,7 @@ def script(
 
 def _seen(place: Location, runs: str | Sequence[str] | None, include_running: bool, branch: str | None) -> list[Run]:
     if branch is not None and branch not in BRANCHES:
-        raise ValueError(f"branch {branch!r}: one of {', '.join(BRANCHES)}, or none for the mean of both")
+        raise ValueError(f"branch {branch!r}: one of {', '.join(BRANCHES)}, or none for the mean of cond and uncond")
     return read_runs(place, runs, include_running)
 
 

@@ -59,7 +59,9 @@ def _cell(connection: duckdb.DuckDBPyConnection, _: Parameter, value: Value) -> 
 
 def _branch(_: duckdb.DuckDBPyConnection, parameter: Parameter, value: Value) -> Value:
     if value not in BRANCHES:
-        raise ValueError(f"{parameter.name} {value!r}: one of {', '.join(BRANCHES)}, or none for the mean of both")
+        raise ValueError(
+            f"{parameter.name} {value!r}: one of {', '.join(BRANCHES)}, or none for the mean of cond and uncond"
+        )
     return value
 
 

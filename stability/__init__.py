@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from skewbench.stability.blocks import Block
-    from skewbench.stability.knobs import AttentionKnob, Knob, Skew, Temperature, Vanilla
+    from skewbench.stability.knobs import AttentionKnob, ConditionKnob, Knob, Rule, Skew, Temperature, Vanilla
     from skewbench.stability.loop import Loop
     from skewbench.stability.measures import Measures, measure, symmetry_index
     from skewbench.stability.perturbation import perturb
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "blocks": ("Block",),
-    "knobs": ("AttentionKnob", "Knob", "Skew", "Temperature", "Vanilla"),
+    "knobs": ("AttentionKnob", "ConditionKnob", "Knob", "Rule", "Skew", "Temperature", "Vanilla"),
     "loop": ("Loop",),
     "measures": ("Measures", "measure", "symmetry_index"),
     "sites": ("self_attention_blocks",),
@@ -41,10 +41,12 @@ _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 __all__ = [
     "AttentionKnob",
     "Block",
+    "ConditionKnob",
     "Knob",
     "Loop",
     "Measures",
     "Recorder",
+    "Rule",
     "Skew",
     "SoftmaxCall",
     "Temperature",

@@ -1,8 +1,9 @@
 """What takes the place of a self-attention's softmax: the knob acts, the recorder measures."""
 
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -10,15 +11,27 @@ from torch import Tensor, nn
 
 from skewbench.stability.blocks import Block
 from skewbench.stability.control import count_branches
+from skewbench.stability.grid import at_level
 from skewbench.stability.interception import Softmax, is_watched
-from skewbench.stability.knobs import AttentionKnob, covers
+from skewbench.stability.knobs import AttentionKnob
+from skewbench.stability.linear import linear_weights
 from skewbench.stability.loop import Position
 from skewbench.stability.measures import coupling_measures
 from skewbench.stability.recorder import Recorder
-from skewbench.stability.retrieval import attend, skew_heads, stability_and_heads
-from skewbench.stability.softmax import Kernel, SoftmaxCall, Text
+from skewbench.stability.retrieval import Columns, attend, skew_heads, stability_and_heads
+from skewbench.stability.softmax import Kernel, SoftmaxCall, Text, picked
 from skewbench.stability.tokens import Image, Stream, counted, two_streams
 from skewbench.vocabulary.measures import RETRIEVAL_MEASURES
+
+
+class _Done(NamedTuple):
+    """A softmax call under a knob."""
+
+    heads: Float[Tensor, "B H L d"]
+    """The heads' output. Where no knob acts, the layer's own softmax gives it, and this is not it."""
+    means: Float[Tensor, "measures B H"] | None
+    text_mass: Float[Tensor, "B H"] | None
+    controls: Mapping[str, Float[Tensor, "B"]]
 
 
 @dataclass(frozen=True)
@@ -48,31 +61,78 @@ class SelfAttention:
 
     def _computed(self, own: Softmax, knob: AttentionKnob | None, recorder: Recorder | None) -> Tensor:
         image = self._image(own)
-        before = self._call(own, image)
-        call = knob.act(before) if knob else before
+        before = self._call(own, image, knob)
         columns = recorder.columns_of(self.block, before.x.device) if recorder else None
-        found = stability_and_heads(call, before.q, before.k, columns, self._value_weight(before))
-        if call is before:
-            heads = None
-        elif call.blend is None:
-            heads = attend(call)
-        elif found.heads is None:
-            bias = None if found.ratio is None else self._value_bias(call)
-            heads = skew_heads(call, found.ratio, bias)
-        else:
-            heads = with_bias(found.heads, self._value_bias(call))
+        done = self._under(knob, before, columns)
         if recorder:
-            values = {} if found.means is None else dict(zip(RETRIEVAL_MEASURES, found.means, strict=True))
-            values |= {} if found.text_mass is None else {"text_mass": found.text_mass}
-            values |= coupling_measures(recorder.measures, before.q, before.k, before.tokens)
-            controls = knob.controlled(call) if knob else unperturbed(before.q)
-            names = self.position.branches(call.branches)
-            recorder.write(self.block, self.position.step, names, values, controls)
-        if heads is None:
+            self._record(recorder, before, done)
+        if knob is None:
             return own.plain()
-        if image is None or own.q.shape[2] == heads.shape[2]:  # the image's queries are all there are
-            return heads
-        return image.joined(heads, own._replace(q=image.others(own.q), mask=_of_text(own, image)).plain())
+        if image is None or own.q.shape[2] == done.heads.shape[2]:  # the image's queries are all there are
+            return done.heads
+        return image.joined(done.heads, own._replace(q=image.others(own.q), mask=_of_text(own, image)).plain())
+
+    def measure_linear(self, own: Softmax) -> None:
+        """Record the measures of linear attention, which no knob acts on."""
+        _, recorder = self._now()
+        if recorder is None:
+            return
+        with without_autocast(own.q.device):
+            before = self._call(own, None, None)._replace(weights=linear_weights)
+            columns = recorder.columns_of(self.block, before.x.device)
+            self._record(recorder, before, self._act(None, before, columns))
+
+    def _record(self, recorder: Recorder, before: SoftmaxCall, done: _Done) -> None:
+        values = {} if done.means is None else dict(zip(RETRIEVAL_MEASURES, done.means, strict=True))
+        values |= {} if done.text_mass is None else {"text_mass": done.text_mass}
+        values |= coupling_measures(recorder.measures, before.q, before.k, before.tokens)
+        names = self.position.branches(before.branches)
+        recorder.write(self.block, self.position.step, names, values, done.controls)
+
+    def _under(self, knob: AttentionKnob | None, before: SoftmaxCall, columns: Columns | None) -> _Done:
+        """The call under the knob in the knob's heads, and as it is in the others."""
+        if knob is None or knob.heads == "all":
+            return self._act(knob, before, columns)
+        heads = range(self.block.heads)
+        rest = [head for head in heads if head not in knob.heads]
+        divided = ((knob, knob.heads), (None, rest))
+        parts = [self._act(acting, before, columns, some) for acting, some in divided if some]
+        order = sorted(heads, key=[*knob.heads, *rest].__getitem__)
+
+        def joined(tensors: list[Tensor | None], dim: int) -> Tensor | None:
+            there = [tensor for tensor in tensors if tensor is not None]
+            return picked(torch.cat(there, dim=dim), order, dim) if len(there) == len(parts) else None
+
+        return _Done(
+            picked(torch.cat([part.heads for part in parts], dim=1), order),
+            joined([part.means for part in parts], 2),
+            joined([part.text_mass for part in parts], 1),
+            parts[0].controls,
+        )
+
+    def _act(
+        self,
+        knob: AttentionKnob | None,
+        before: SoftmaxCall,
+        columns: Columns | None,
+        heads: Sequence[int] | None = None,
+    ) -> _Done:
+        """Some of the heads, or all of them, under the knob."""
+        weight = self._value_weight(before)
+        if heads is not None:
+            before = before.of_heads(heads)
+            weight = None if weight is None else picked(weight, heads, 0)
+        call = knob.act(before) if knob else before
+        if call.constant and columns is not None:
+            columns = slice(0, 1)  # enough for the share of text
+        found = stability_and_heads(call, before.q, before.k, columns, weight)
+        if call.blend is None:
+            output = before.v if knob is None and heads is None else attend(call)
+        else:
+            bias = self._value_bias(call, heads) if call.blend.rescale else None
+            output = skew_heads(call, found.ratio, bias) if found.heads is None else with_bias(found.heads, bias)
+        controls = knob.controlled(call) if knob else unperturbed(before.q)
+        return _Done(output, None if call.constant else found.means, found.text_mass, controls)
 
     def _image(self, own: Softmax) -> Image | None:
         """Which of the keys are image tokens; None: all of them."""
@@ -81,7 +141,7 @@ class SelfAttention:
             return self.stream(self.position.given, keys)
         return two_streams(self.layer.processor, keys, tokens) if keys > tokens else None
 
-    def _call(self, own: Softmax, image: Image | None) -> SoftmaxCall:
+    def _call(self, own: Softmax, image: Image | None, knob: AttentionKnob | None) -> SoftmaxCall:
         """The softmax of the image's queries."""
         branches = count_branches(len(own.x), self.samples)
         if image is None:
@@ -97,7 +157,16 @@ class SelfAttention:
                 text=Text(image.others(own.k), image.others(own.v)),
                 mask=None if own.mask is None else image.keys(_four(own.mask), own.q.shape[2]),
             )
-        return call._replace(kernel=self.kernel, tokens=counted(call.mask, *call.x.shape[:2]))
+        grid = self._grid(call.q.shape[2]) if knob is not None and knob.needs_grid else None
+        return call._replace(kernel=self.kernel, tokens=counted(call.mask, *call.x.shape[:2]), grid=grid)
+
+    def _grid(self, tokens: int) -> tuple[int, int]:
+        """Rows and columns of the layer's image tokens."""
+        if self.position.grid is None:
+            raise ValueError(
+                f"{self.block.name}: the model's arguments do not say how many rows of tokens an image has"
+            )
+        return at_level(self.position.grid, tokens)
 
     def _now(self) -> tuple[AttentionKnob | None, Recorder | None]:
         """The knob and the recorder as far as they are due in the current step."""
@@ -107,8 +176,10 @@ class SelfAttention:
                 f"{self.block.name} was reached past the forward of the model that perturb() was given: "
                 "give perturb() the part that is called (an AutoencoderKL's decoder, say)"
             )
-        due = self.knob is not None and covers(self.knob.window, step, self.steps)
-        return self.knob if due else None, self.recorder if self.recorder and self.recorder.wants(step) else None
+        # a knob that is a weak branch acts in that branch's evaluation alone, a direct one never does
+        due = self.knob is not None and (self.knob.weak is not None) == self.position.weak
+        knob = self.knob.at(step, self.steps) if self.knob is not None and due else None
+        return knob, self.recorder if self.recorder and self.recorder.wants(step) else None
 
     def _value_weight(self, call: SoftmaxCall) -> Float[Tensor, "H C d"] | None:
         """The value projection by head, as a matrix; None where it is more than that (an adapter), or is elsewhere."""
@@ -119,13 +190,16 @@ class SelfAttention:
             return None
         return to_v.weight.unflatten(0, (heads, width)).mT if len(to_v.weight) == heads * width else None
 
-    def _value_bias(self, call: SoftmaxCall) -> Float[Tensor, "H 1 d"] | None:
-        """The bias of the value projection by head, which rescaling leaves alone."""
+    def _value_bias(self, call: SoftmaxCall, heads: Sequence[int] | None) -> Float[Tensor, "H 1 d"] | None:
+        """The bias of the value projection in these heads, which rescaling leaves alone."""
         layer: Any = self.layer
         bias: Tensor | None = layer.to_v.bias
         if bias is not None and bias.device != call.x.device:  # offloaded: the projection fetches it when it is called
             bias = layer.to_v(call.x.new_zeros(1, call.x.shape[-1]))[0]
-        return None if bias is None else bias.unflatten(0, (self.block.heads, 1, -1))
+        if bias is None:
+            return None
+        bias = bias.unflatten(0, (self.block.heads, 1, -1))
+        return bias if heads is None else picked(bias, heads, 0)
 
 
 def _four(mask: Tensor | None) -> Any:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from skewbench.stability.knobs.fields import Blocks
+from skewbench.stability.knobs.fields import Blocks, Heads
 from skewbench.vocabulary.stages import STAGES
 
 
@@ -33,6 +33,17 @@ def select(blocks: Sequence[Block], spec: Blocks) -> list[Block]:
             raise ValueError(f"blocks={item!r} matches no self-attention; there are: {names or 'none'}")
         chosen.update(matched)
     return [block for block in blocks if block in chosen]
+
+
+def check_heads(blocks: Sequence[Block], heads: Heads) -> None:
+    """Raise ValueError where one of the blocks does not have all of these heads."""
+    if isinstance(heads, str):
+        return
+    for block in blocks:
+        if max(heads) >= block.heads:
+            raise ValueError(
+                f"heads={heads}: block {block.number} {block.name} has {block.heads} heads, from 0 to {block.heads - 1}"
+            )
 
 
 def _matches(block: Block, item: str | int) -> bool:

@@ -66,7 +66,7 @@ class Interception:
 
     def __init__(self, name: str, layer: nn.Module, take: Callable[[Softmax], Tensor] | None) -> None:
         self.name, self._layer, self._take = name, layer, take
-        self._door = _Door(self._softmax)
+        self._door = Door(F.scaled_dot_product_attention, self._softmax)
         self._active = self._entered = self._reached = False
         self._x: Tensor | None = None
         self._into_q: Tensor | None = None
@@ -145,8 +145,8 @@ class Interception:
         if own and not self._reached and output is not None:  # None: something else was raised
             raise RuntimeError(
                 f"{self.name} ({type(layer.processor).__name__}) did not call torch's scaled_dot_product_attention, "
-                "so that it can be neither perturbed nor measured: it has linear attention, or another attention "
-                "backend than native (`model.set_attention_backend('native')`)"
+                "so that it can be neither perturbed nor measured: it has linear attention of an unknown kind, or "
+                "another attention backend than native (`model.set_attention_backend('native')`)"
             )
 
     def _fused(self, layer: Any) -> Any:
@@ -206,15 +206,15 @@ def is_watched(projection: nn.Module) -> bool:
     )
 
 
-class _Door(TorchFunctionMode):
-    """Catches calls of `scaled_dot_product_attention`."""
+class Door(TorchFunctionMode):
+    """Catches the calls of one function of torch's."""
 
-    def __init__(self, take: Callable[..., Tensor]) -> None:
+    def __init__(self, function: Callable[..., Tensor], take: Callable[..., Tensor]) -> None:
         super().__init__()
-        self._take = take
+        self._function, self._take = function, take
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func is F.scaled_dot_product_attention:
+        if func is self._function:
             return self._take(*args, **(kwargs or {}))
         return func(*args, **(kwargs or {}))
 

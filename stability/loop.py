@@ -7,7 +7,9 @@ from typing import Any
 
 ROWS = {1: ("cond",), 2: ("uncond", "cond"), 3: ("uncond", "cond", "perturbed")}
 """Branches by how many there are in a batch, in the order of its rows, as diffusers concatenates them."""
-BRANCHES = ROWS[3]
+WEAK = "weak"
+"""The branch of a further evaluation of `cond` under a knob, which `perturb` makes by itself."""
+BRANCHES = (*ROWS[3], WEAK)
 """All of them, in the order of answers."""
 
 
@@ -29,8 +31,8 @@ class Loop:
     branches: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if unknown := sorted(set(self.branches) - set(BRANCHES)):
-            raise ValueError(f"branches={self.branches!r}: {unknown[0]!r} is none of {', '.join(BRANCHES)}")
+        if unknown := sorted(set(self.branches) - set(ROWS[3])):
+            raise ValueError(f"branches={self.branches!r}: {unknown[0]!r} is none of {', '.join(ROWS[3])}")
 
 
 @dataclass
@@ -42,6 +44,10 @@ class Position:
     """From 0; without a loop, the number of the model's call."""
     given: Mapping[str, Any] = field(default_factory=dict)
     """The arguments of the model's call by name, where a block must know them."""
+    grid: tuple[int, int] | None = None
+    """Rows and columns of the model's image tokens, where a knob must know them."""
+    weak: bool = False
+    """Whether this is the evaluation of the weak branch."""
     _call: int = -1
     """The number of the model's call within the step."""
     _ended: int = 0
@@ -73,6 +79,8 @@ class Position:
         Raises:
             ValueError: Another number of branches than the loop or a batch has.
         """
+        if self.weak:
+            return (WEAK,)
         if self.loop is not None and self.loop.branches:
             if count != 1:
                 raise ValueError(f"the rows are {count} times the samples, but the loop calls branch by branch")

@@ -2,42 +2,51 @@
 
 import inspect
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from torch import nn
 
 from skewbench.stability.attention import SelfAttention
-from skewbench.stability.blocks import select
+from skewbench.stability.blocks import check_heads, select
+from skewbench.stability.condition import Conditioning
 from skewbench.stability.fused import check as check_kernel
+from skewbench.stability.grid import sides
+from skewbench.stability.guidance import Guidance
 from skewbench.stability.interception import Interception
-from skewbench.stability.knobs import AttentionKnob, Knob, covers
+from skewbench.stability.knobs import AttentionKnob, ConditionKnob, Knob, Rule, SteppedKnob, by_place
+from skewbench.stability.linear import LinearInterception, is_linear
 from skewbench.stability.loop import Loop, Position
 from skewbench.stability.recorder import Recorder
 from skewbench.stability.sites import Site, sites
 from skewbench.stability.softmax import Kernel
 from skewbench.stability.tokens import Stream, single_stream
+from skewbench.stability.weak import Weak
 
 
 @contextmanager
 def perturb(
     model: nn.Module,
-    knob: Knob,
+    knob: Knob | Sequence[Knob],
     recorder: Recorder | None = None,
     samples: int | None = None,
     steps: int | None = None,
     kernel: Kernel = "torch",
     loop: Loop | None = None,
+    guidance: float | None = None,
+    noise_seeds: Sequence[int] | None = None,
 ) -> Iterator[None]:
-    """Put the model's self-attentions under a knob, and measure them, within a `with` block.
+    """Put a model under a knob, and measure its self-attentions, within a `with` block.
 
     The model gets hooks for that time; its layers and their processors stay as they are. A `perturb` within another
     takes its place until it ends. A layer that is called as cross-attention is left alone, with a warning.
 
     Args:
         model: Any module with diffusers' attention layers in it, or such a layer itself. Its calls are counted.
-        knob: What is done to them; `Vanilla()`: nothing.
+        knob: What is done; `Vanilla()`: nothing. Several: one on attention, one on predictions, one on
+            the condition.
         recorder: Measures all self-attentions, also those that the knob leaves alone.
         samples: How many samples the rows of a batch stand for (rows = branches x samples, uncond first, as diffusers
             concatenates them); None: each row its own.
@@ -46,13 +55,20 @@ def perturb(
         kernel: `triton` computes plain and skewed softmax in one pass, on a GPU; its sums differ in the last bits.
         loop: The pipeline's loop, which says what step and branch a call belongs to; None: each call of the model is a
             step with all branches in its rows.
+        noise_seeds: One for each sample, from which a knob on the condition draws its noise.
+        guidance: The pipeline's own guidance scale, where a knob on predictions or a weak branch asks for it.
 
     Raises:
         TypeError: `model` is no module, such as a whole pipeline.
-        ValueError: a model without self-attention, blocks that do not exist, a window without `steps`, a kernel that
-            this machine does not have. The model is not touched then. Within the block: a layer whose attention is
-            causal or has dropout, and a mask that the measures are not defined for.
-        RuntimeError: Within the block: a layer that does not end in torch's softmax, and calls beyond `steps`.
+        ValueError: a model without self-attention, blocks or heads that do not exist, a window or schedule without
+            `steps`, a window that covers no step, a kernel that this machine does not have, two knobs for one place, a
+            knob on predictions without `samples` and `guidance` above 1, one on the condition without
+            `samples`, `steps` and `noise_seeds`. The model is not touched then. Within the
+            block: a layer whose attention is causal or has dropout, a mask that the measures are not defined for, a
+            knob that needs rows and columns of a model that does not say them, other branches than a knob on
+            predictions needs.
+        RuntimeError: Within the block: a layer that does not end in torch's softmax, calls beyond `steps`, and a
+            pipeline that calls its model for one branch alone under a knob on predictions.
     """
     for name, value in (("samples", samples), ("steps", steps)):
         if value is not None and (not isinstance(value, int) or value < 1):
@@ -64,14 +80,22 @@ def perturb(
         raise ValueError(f"{type(model).__name__} has no self-attention of diffusers")
     streams = [single_stream(model, site.block.name) for site in found]
     position = Position(loop)
-    opened = _interceptions(found, streams, knob, recorder, position, samples, steps, kernel)
+    knobs = by_place(knob)
+    acting, rule = knobs.get("attention"), knobs.get("predictions")
+    guide = _guidance(rule if isinstance(rule, Rule) else None, acting, guidance, position, samples, steps)
+    conditioning = _conditioning(knobs.get("condition"), position, noise_seeds, samples, steps)
+    needs_grid = isinstance(acting, AttentionKnob) and acting.needs_grid
+    opened = _interceptions(found, streams, acting, recorder, position, samples, steps, kernel)
 
     def count(_: Any, inputs: tuple[Any, ...], named: dict[str, Any]) -> None:
         position.called()
         if steps is not None and position.step >= steps:
             raise RuntimeError(f"steps={steps}: the model is called once more; give perturb() the number of its calls")
-        if any(streams):
-            position.given = _arguments(model, inputs, named)
+        if any(streams) or needs_grid:
+            before, position.given = position.given, _arguments(model, inputs, named)
+            same = position.grid is not None and position.given.get("img_ids") is before.get("img_ids", before)
+            if needs_grid and not same:  # reading the places of tokens waits for the device: once a loop is enough
+                position.grid = sides(position.given)
 
     if recorder is not None:
         recorder.start([(site.block, next(site.layer.parameters()).device) for site in found])
@@ -81,7 +105,16 @@ def perturb(
         for interception in opened:
             interception.open()
             stack.callback(interception.close)
+        if guide is not None:
+            stack.callback(model.register_forward_hook(guide, with_kwargs=True).remove)
+        if conditioning is not None:
+            stack.callback(model.register_forward_pre_hook(conditioning, with_kwargs=True).remove)
+        stack.enter_context(_innermost(model, [each for each in (guide, conditioning) if each is not None]))
         yield
+        if guide is not None and position.step >= 0 and not guide.has_guided:
+            raise RuntimeError(
+                f"{guide.kind}: the pipeline called its model for one branch alone, so nothing was guided"
+            )
         if steps is not None and 0 <= position.step < steps - 1:
             warnings.warn(f"steps={steps}: the model was called {position.step + 1} times", stacklevel=3)
         if crossed := [each.name for each in opened if each.acts and not each.self_attention]:
@@ -97,10 +130,76 @@ def _check_module(model: Any) -> None:
     raise TypeError(f"model is a {type(model).__name__}: {given}")
 
 
+def _check_steps(knob: SteppedKnob, steps: int | None) -> None:
+    """Raise ValueError where the knob needs the number of steps, or acts in none of them."""
+    knob.amount(0, steps)
+    if steps is not None:
+        knob.check_steps(steps)
+
+
+def _guidance(
+    rule: Rule | None,
+    acting: Knob | None,
+    scale: float | None,
+    position: Position,
+    samples: int | None,
+    steps: int | None,
+) -> Guidance | None:
+    """What guides in the pipeline's place: a rule, a weak branch, or both; None: neither is there."""
+    weak = Weak(acting, position, steps) if isinstance(acting, AttentionKnob) and acting.weak is not None else None
+    if rule is None and weak is None:
+        return None
+    kind = rule.kind if rule is not None else f"{weak.kind} as weak branch" if weak is not None else ""
+    in_calls = position.loop is not None and "uncond" in position.loop.branches
+    if samples is None or (scale is None and (rule is not None or in_calls)):
+        raise ValueError(f"{kind} needs `guidance`, the pipeline's own guidance scale, and `samples`")
+    if rule is not None:
+        _check_steps(rule, steps)
+        if scale is not None and scale <= 1:
+            raise ValueError(f"{kind} with guidance={scale:g}: the pipeline guides only by a scale above 1")
+    return Guidance(rule, weak, scale, position, samples, steps)
+
+
+def _conditioning(
+    knob: Knob | None,
+    position: Position,
+    noise_seeds: Sequence[int] | None,
+    samples: int | None,
+    steps: int | None,
+) -> Conditioning | None:
+    """What changes the condition; None: nothing."""
+    if not isinstance(knob, ConditionKnob):
+        return None
+    if noise_seeds is None or steps is None or samples != len(noise_seeds):
+        raise ValueError(f"{knob.kind} needs `samples`, `steps`, and `noise_seeds`, one for each sample")
+    _check_steps(knob, steps)
+    return Conditioning(knob, position, noise_seeds, steps)
+
+
+_OUTER: WeakKeyDictionary[nn.Module, list[list[Guidance | Conditioning]]] = WeakKeyDictionary()
+"""The hooks of each `perturb` around a model, the innermost last."""
+
+
+@contextmanager
+def _innermost(model: nn.Module, hooks: list[Guidance | Conditioning]) -> Iterator[None]:
+    """Let these hooks act, or none, in place of an outer `perturb`'s."""
+    around = _OUTER.setdefault(model, [])
+    outer = around[-1] if around else []
+    around.append(hooks)
+    for hook in outer:
+        hook.acts = False
+    try:
+        yield
+    finally:
+        around.pop()
+        for hook in outer:
+            hook.acts = True
+
+
 def _interceptions(
     found: list[Site],
     streams: list[Stream | None],
-    knob: Knob,
+    acting: Knob | None,
     recorder: Recorder | None,
     position: Position,
     samples: int | None,
@@ -108,17 +207,25 @@ def _interceptions(
     kernel: Kernel,
 ) -> list[Interception]:
     """One for each self-attention; it does nothing where the layer is neither perturbed nor measured."""
-    acting = knob if isinstance(knob, AttentionKnob) else None  # else plain attention
+    acting = acting if isinstance(acting, AttentionKnob) else None  # else plain attention
     perturbed = select([site.block for site in found], acting.blocks) if acting else []
     if acting:
-        covers(acting.window, 0, steps)  # raises without steps
-    opened = []
+        check_heads(perturbed, acting.heads)
+        _check_steps(acting, steps)
+    if linear := [site.block.name for site in found if is_linear(site.layer) and site.block in perturbed]:
+        raise ValueError(
+            f"{linear[0]} has linear attention, which has no softmax that a knob could change; `Vanilla()` measures it"
+        )
+    opened: list[Interception] = []
     for (block, layer), stream in zip(found, streams, strict=True):
         take = None
         if block in perturbed or recorder is not None:
             block_knob = acting if block in perturbed else None
             take = SelfAttention(block, layer, stream, block_knob, recorder, position, samples, steps, kernel)
-        opened.append(Interception(block.name, layer, take))
+        if is_linear(layer):
+            opened.append(LinearInterception(block.name, layer, take.measure_linear if take else None))
+        else:
+            opened.append(Interception(block.name, layer, take))
     return opened
 
 

@@ -14,7 +14,7 @@ In joint attention M is the image-image block of the logits, the text's logits s
 part of the retrieval: P_II X_I.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
@@ -24,7 +24,7 @@ from torch import Tensor
 
 from skewbench.stability import fused
 from skewbench.stability.measures import Measures, measure, upcast
-from skewbench.stability.softmax import Mask, SoftmaxCall, Weights
+from skewbench.stability.softmax import Mask, SoftmaxCall
 
 BUDGET = {"cpu": 2**19, "cuda": 2**25}
 """Elements of the largest temporary, by device, whatever the batch; where that is more, the L x C of one row and head.
@@ -84,7 +84,8 @@ def attend(call: SoftmaxCall) -> Float[Tensor, "B H L d"]:
         parts = []
         for tokens in _slices(q.shape[2], _budget(q) // (q.shape[0] * q.shape[1] * k.shape[2])):
             logits = masked(call.scale * q[:, :, tokens] @ k.mT, call.mask_of(tokens))
-            parts.append(call.weights(logits).to(v.dtype) @ v)
+            weights = call.weights_of(tokens) or _softmax
+            parts.append(weights(logits).to(v.dtype) @ v)
         return _joined(parts)
     width = v.shape[-1]
     padded = F.pad(v, (0, q.shape[-1] - width)) if q.shape[-1] > width else v
@@ -118,7 +119,7 @@ def retrieve(
     k: Float[Tensor, "B H K e"],
     x: Float[Tensor, "B L C"],
     scale: float,
-    weights: Weights | None = None,
+    weights: Callable[[Tensor], Tensor] | None = None,
     mask: Mask | None = None,
 ) -> tuple[Float[Tensor, "B H T C"], Float[Tensor, "B H T"] | None]:
     """softmax(scale q k') x for T of the tokens, and what the other keys get.
@@ -138,7 +139,7 @@ def retrieve(
     """
     q, k = upcast(q, k)
     logits = masked(scale * q @ k.mT, mask)
-    p = logits.softmax(dim=-1) if weights is None else weights(logits)
+    p = (weights or _softmax)(logits)
     tokens, others = x.shape[1], None
     if p.shape[-1] > tokens:
         p, others = p[..., :tokens], p[..., tokens:].sum(dim=-1)
@@ -181,12 +182,16 @@ def _retrievals(call: SoftmaxCall) -> Iterator[tuple[_Part, _Part]]:
     if call.text is not None:
         k, k_skew = (torch.cat([keys, _widened(call.text.k, keys)], dim=2) for keys in (k, k_skew))
     for tokens in _slices(q.shape[2], _budget(q) // (q.shape[0] * q.shape[1] * k.shape[2])):
-        mask = call.mask_of(tokens)
-        plain = retrieve(q[:, :, tokens], k, x, call.scale, call.weights, mask)
+        mask, weights = call.mask_of(tokens), call.weights_of(tokens)
+        plain = retrieve(q[:, :, tokens], k, x, call.scale, weights, mask)
         yield (
             plain,
-            plain if alpha is None else retrieve(q_skew[:, :, tokens], k_skew, x, call.scale, call.weights, mask),
+            plain if alpha is None else retrieve(q_skew[:, :, tokens], k_skew, x, call.scale, weights, mask),
         )
+
+
+def _softmax(logits: Float[Tensor, "B H T K"]) -> Float[Tensor, "B H T K"]:
+    return logits.softmax(dim=-1)
 
 
 def masked(logits: Float[Tensor, "B H T K"], mask: Mask | None) -> Float[Tensor, "B H T K"]:

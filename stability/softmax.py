@@ -1,15 +1,17 @@
 """One softmax of a self-attention, as a knob sees it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 Kernel = Literal["torch", "triton"]
 """What computes plain and skewed softmax. Their sums differ in the last bits."""
-Weights = Callable[[Tensor], Tensor]
-"""Logits (B, H, T, K) of some of the rows, heads and tokens -> the weights of their keys, each row by itself."""
+Weights = Callable[[Tensor, slice], Tensor]
+"""Logits (B, H, T, K) of some of the rows, heads and queries, and which T of the L queries these are -> the weights of
+their keys, each query by itself. The first L keys are the image tokens, in the order of the queries."""
 Mask = Float[Tensor, "#B #H #L K"] | Bool[Tensor, "#B #H #L K"]
 """What is added to the scaled logits of a query's keys; or, as bool, which keys it sees."""
 
@@ -51,6 +53,9 @@ class SoftmaxCall(NamedTuple):
         text: Keys and values of the text tokens; None: image tokens alone.
         mask: Of the keys, those of the image tokens first; None: each query sees all.
         tokens: 1 for a token of x that counts in means and products, 0 for padding; None: all count.
+        grid: Rows and columns of the image's tokens, for a knob that declares `needs_grid`. There may be several such
+            grids, one after the other, as the frames of a video.
+        constant: Whether every query gets the same weights. Then no measure of the retrieval is defined.
     """
 
     q: Float[Tensor, "B H L e"]
@@ -65,6 +70,8 @@ class SoftmaxCall(NamedTuple):
     text: Text | None = None
     mask: Mask | None = None
     tokens: Float[Tensor, "B L"] | None = None
+    grid: tuple[int, int] | None = None
+    constant: bool = False
 
     def tile(self, rows: slice, heads: slice) -> "SoftmaxCall":
         """The same for some rows and heads."""
@@ -79,9 +86,26 @@ class SoftmaxCall(NamedTuple):
             tokens=None if self.tokens is None else self.tokens[rows],
         )
 
+    def of_heads(self, heads: Sequence[int]) -> "SoftmaxCall":
+        """The same for some heads."""
+        text = None if self.text is None else Text(picked(self.text.k, heads), picked(self.text.v, heads))
+        mask = self.mask if self.mask is None or self.mask.shape[1] == 1 else picked(self.mask, heads)
+        q, k, v = (picked(each, heads) for each in (self.q, self.k, self.v))
+        return self._replace(q=q, k=k, v=v, text=text, mask=mask)
+
+    def weights_of(self, queries: slice) -> Callable[[Tensor], Tensor] | None:
+        """What takes the place of softmax for some of the queries."""
+        weights = self.weights
+        return None if weights is None else lambda logits: weights(logits, queries)
+
     def mask_of(self, tokens: slice) -> Mask | None:
         """The mask of some of the queries."""
         return None if self.mask is None else _part(self.mask, 2, tokens)
+
+
+def picked(tensor: Tensor, heads: Sequence[int], dim: int = 1) -> Tensor:
+    """Some of the heads. By views, since a list of indices would be copied to the device."""
+    return torch.cat([tensor.narrow(dim, head, 1) for head in heads], dim=dim)
 
 
 def _part(mask: Tensor, dim: int, part: slice) -> Tensor:

@@ -1,10 +1,13 @@
 """A cell as the lake keeps it: its whole setting, and what the knob says of it, so that no reader needs its code."""
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
 from pydantic_core import to_jsonable_python
 
+from skewbench.stability.knobs import Knob, SetStrength
 from skewbench.storage.tables.samples import KNOB_COLUMNS, SAMPLES
 from skewbench.tasks.experiment import Cell
 from skewbench.tasks.generation import GenerationSpec, families, strengths, words
@@ -21,36 +24,52 @@ def whole_setting(cell: Cell, generation: GenerationSpec, size: tuple[int, int])
         size: Width and height in pixels, as the model and the experiment give them.
 
     Returns:
-        `knob` with its kind and all fields, and `generation`, as JSON has them.
+        `knob` with its kind and all fields, `guidance_rule` and `condition` likewise where there are any, and
+        `generation`, as JSON has them.
     """
     own = generation.overridden(cell.generation)
     generated = own.model_dump(mode="json") | dict(zip(("width", "height"), size, strict=True))
-    return {"knob": cell.knob.setting, "generation": generated}
+    others = {"guidance_rule": cell.guidance_rule, "condition": cell.condition}
+    settings = {name: knob.setting for name, knob in others.items() if knob is not None}
+    return {"knob": cell.knob.setting, **settings, "generation": generated}
 
 
 def cell_entry(cell: Cell, generation: GenerationSpec, size: tuple[int, int]) -> dict[str, Any]:
-    """A cell in the manifest: its setting, and words, family and strengths as the knob has them now.
+    """A cell in the manifest: its setting, and words, family and strengths as its knobs have them now.
 
     A cell that changes the experiment's generation is of another family than one that does not: plain attention with
     another guidance is no baseline.
     """
     changes = generation.changes(cell.generation)
-    knob = cell.knob
-    plain = knob.kind == "vanilla" and bool(changes)
-    set_strengths = [*knob.strengths, *strengths(generation, changes)]
+    turned = () if cell.is_plain and changes else turned_knobs(cell)
     return {
         "name": cell.name,
         **whole_setting(cell, generation, size),
         "overrides": to_jsonable_python(changes),
         "words": cell_words(cell, generation),
-        "family": ", ".join([*([] if plain else [knob.family]), *families(changes)]),
-        "strengths": [strength._asdict() for strength in set_strengths],
+        "family": "; ".join([*(knob.family for knob in turned), *families(changes)]),
+        "strengths": [strength._asdict() for strength in (*_strengths(turned), *strengths(generation, changes))],
     }
 
 
 def cell_words(cell: Cell, generation: GenerationSpec) -> str:
-    """Describe a cell in a few words: its knob, and what differs from the experiment's generation."""
-    return ", ".join([cell.knob.words, *words(generation.changes(cell.generation))])
+    """Describe a cell in a few words: its knobs, and what differs from the experiment's generation."""
+    return "; ".join([*(knob.words for knob in turned_knobs(cell)), *words(generation.changes(cell.generation))])
+
+
+def turned_knobs(cell: Cell) -> tuple[Knob, ...]:
+    """The cell's knobs without plain attention, unless that is all there is."""
+    return tuple(knob for knob in cell.knobs if knob.kind != "vanilla") or cell.knobs
+
+
+def _strengths(knobs: Sequence[Knob]) -> list[SetStrength]:
+    """Of all knobs; a name that two of them have gets its kind before it."""
+    named = [(knob, strength) for knob in knobs for strength in knob.strengths]
+    count = Counter(strength.name for _, strength in named)
+    return [
+        strength if count[strength.name] == 1 else strength._replace(name=f"{knob.kind}.{strength.name}")
+        for knob, strength in named
+    ]
 
 
 def knob_columns(cell: Cell) -> dict[str, Any]:

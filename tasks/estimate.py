@@ -7,13 +7,15 @@ from pydantic import ValidationError
 
 from skewbench import sql
 from skewbench.stability import Block
+from skewbench.stability.knobs import AttentionKnob
 from skewbench.storage.store import open_store
 from skewbench.tasks.checks import check_metrics, lacking
-from skewbench.tasks.experiment import Experiment, MeasureSpec
+from skewbench.tasks.experiment import Cell, Experiment, MeasureSpec
 from skewbench.tasks.generation import GenerationSpec, SchedulerSpec
 from skewbench.tasks.generation_checks import calls_of, check_generation
+from skewbench.tasks.knob_checks import check_knobs
 from skewbench.tasks.lora import with_digests
-from skewbench.tasks.model_blocks import blocks_of, check_blocks, without_effect
+from skewbench.tasks.model_blocks import blocks_of, without_effect
 from skewbench.tasks.model_size import weight_bytes
 from skewbench.tasks.models import (
     ModelNotHereError,
@@ -59,6 +61,8 @@ class Estimate:
     """Prompts that are not generated as they are written, a line for each kind."""
     without_effect: tuple[str, ...] = ()
     """Settings that have no effect on this model, a line each."""
+    more_calls: tuple[str, ...] = ()
+    """Cells that call the model more often than plain ones, a line each."""
 
 
 def estimate(experiment: Experiment, lake: str, seconds: float | None = None) -> Estimate:
@@ -81,6 +85,7 @@ def estimate(experiment: Experiment, lake: str, seconds: float | None = None) ->
     check_reference(open_store(lake), experiment.reference, experiment.name)
     source, blocks, description = _model(experiment)
     check_generation(experiment, source)
+    check_knobs(experiment, source, blocks)
     generation = experiment.generation
     width, height = (
         image_size(source, generation.width, generation.height)
@@ -90,14 +95,16 @@ def estimate(experiment: Experiment, lake: str, seconds: float | None = None) ->
     shards = plan_shards(experiment, prompts, "plan", (width, height), experiment.workers.shard)
     samples = sum(len(shard.samples) for shard in shards)
     of_a_cell = samples // len(experiment.cells)
-    cells = [experiment.generation_of(cell) for cell in experiment.cells]
+    cells = [(cell, experiment.generation_of(cell)) for cell in experiment.cells]
     images = samples * width * height * PNG_BYTES_A_PIXEL
     rows = [
-        of_a_cell * _branches(own, source) * len(blocks)
+        of_a_cell * (_branches(own, source) + bool(weak_steps(cell, calls_of(own, source)))) * len(blocks)
         * (ROW_BYTES + VALUE_BYTES * _listed(experiment.measure, calls_of(own, source), blocks))
-        for own in cells
+        for cell, own in cells
     ]  # fmt: skip
-    predictions = [of_a_cell * predictions_of(own, source) for own in cells]
+    plain = {cell.name: predictions_of(own, source) for cell, own in cells}
+    more = {cell.name: weak_steps(cell, calls_of(own, source)) for cell, own in cells}
+    predictions = of_a_cell * (sum(plain.values()) + sum(more.values()))
     pace = (
         Pace(seconds / predictions_of(generation, source), "this, as assumed")
         if seconds
@@ -109,19 +116,38 @@ def estimate(experiment: Experiment, lake: str, seconds: float | None = None) ->
         samples=samples,
         shards=len(shards),
         per_shard=max(len(shard.samples) for shard in shards),
-        predictions=sum(predictions),
+        predictions=predictions,
         disk=images + sum(rows),
-        hours=sum(predictions) * pace.seconds / 3600 if pace else None,
-        time=expected_time(experiment, pace, sum(predictions), samples),
+        hours=predictions * pace.seconds / 3600 if pace else None,
+        time=expected_time(experiment, pace, predictions, samples),
         lacking=lacking(experiment.metrics),
         prompt_notes=prompt_notes(experiment, prompts, source),
         without_effect=without_effect(experiment, source) if source else (),
+        more_calls=tuple(
+            f"cell {name} evaluates cond once more in {count} of its steps, for its weak branch: about "
+            f"{1 + count / plain[name]:.2f} times the time"
+            for name, count in more.items()
+            if count
+        ),
     )
 
 
 def predictions_of(generation: GenerationSpec, source: ModelSource | None) -> int:
     """Count the model's predictions for one image: its calls, times the branches of guidance."""
     return calls_of(generation, source) * _branches(generation, source)
+
+
+def weak_steps(cell: Cell, steps: int) -> int:
+    """Count the steps in which a cell evaluates a weak branch of guidance as well.
+
+    Args:
+        cell: The cell.
+        steps: Calls of its model.
+    """
+    knob = cell.knob
+    if not isinstance(knob, AttentionKnob) or not knob.weak:
+        return 0
+    return sum(knob.amount(step, steps) > 0 for step in range(steps))
 
 
 def _branches(generation: GenerationSpec, source: ModelSource | None) -> int:
@@ -137,7 +163,6 @@ def _model(experiment: Experiment) -> tuple[ModelSource | None, list[Block], str
     except ModelNotHereError:
         return None, _SDXL_BLOCKS, "not on this machine; its blocks are not checked (assuming SDXL's 70)"
     blocks = blocks_of(source)
-    check_blocks(experiment, blocks)
     found = f"on this machine, revision {source.revision}, {len(blocks)} self-attention blocks"
     return source, blocks, f"{found}, {weight_bytes(source) / 1e6:,.0f} MB of weights in memory"
 

@@ -8,17 +8,24 @@ from typing import TYPE_CHECKING, Annotated, Literal, Union
 
 from pydantic import Field, ValidationError, model_validator
 
-from skewbench.stability.knobs import KNOBS, Knob
+from skewbench.stability.knobs import KNOBS, ConditionKnob, Knob, Rule
 from skewbench.tasks.generation import GenerationSpec, Overrides, Strict
 from skewbench.tasks.validation_errors import CELL_NAME, RUN_NAME, format_errors
 from skewbench.vocabulary.errors import InputError
 
 if TYPE_CHECKING:
     KnobSetting = Knob
+    RuleSetting = Rule
+    ConditionSetting = ConditionKnob
 else:
-    _kinds = sorted(KNOBS.names(), key=lambda kind: (kind != "vanilla", kind))
-    KnobSetting = Annotated[Union[tuple(KNOBS.get(kind) for kind in _kinds)], Field(discriminator="kind")]  # noqa: UP007
-"""A setting of any knob there is: the field `kind` says which."""
+
+    def _any_of(place: str) -> object:
+        kinds = sorted(KNOBS.names(), key=lambda kind: (kind != "vanilla", kind))
+        knobs = tuple(knob for knob in map(KNOBS.get, kinds) if knob.place == place)
+        return Annotated[Union[knobs], Field(discriminator="kind")] if len(knobs) > 1 else knobs[0]  # noqa: UP007
+
+    KnobSetting, RuleSetting, ConditionSetting = map(_any_of, ("attention", "predictions", "condition"))
+"""Settings of any knob there is, by its place: the field `kind` says which."""
 
 
 class ModelSpec(Strict):
@@ -80,8 +87,24 @@ class Cell(Strict):
     name: str = Field(pattern=CELL_NAME)
     """Short name, used in tables and figures."""
     knob: KnobSetting
+    """What is done to attention."""
+    guidance_rule: RuleSetting | None = None
+    """What takes the place of the pipeline's own guidance. Default: nothing."""
+    condition: ConditionSetting | None = None
+    """What is done to the text's embeddings. Default: nothing."""
     generation: Overrides = Overrides()
     """Settings of this cell alone, in place of the experiment's."""
+
+    @property
+    def knobs(self) -> tuple[Knob, ...]:
+        """All that is turned: on attention, on predictions, on the condition."""
+        others = (self.guidance_rule, self.condition)
+        return (self.knob, *(knob for knob in others if knob is not None))
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether no knob is turned."""
+        return self.knob.kind == "vanilla" and len(self.knobs) == 1
 
 
 class MeasureSpec(Strict):
@@ -198,8 +221,8 @@ class Experiment(Strict):
 
     @property
     def baseline(self) -> str | None:
-        """The first cell with plain attention and the experiment's own generation."""
-        plain = (cell for cell in self.cells if cell.knob.kind == "vanilla")
+        """The first cell without a turned knob, with the experiment's own generation."""
+        plain = (cell for cell in self.cells if cell.is_plain)
         return next((cell.name for cell in plain if not self.generation.changes(cell.generation)), None)
 
     def generation_of(self, cell: Cell) -> GenerationSpec:

@@ -93,7 +93,7 @@ def generate_shard(
         BrokenDeviceError: A sample left the device in an unknown state.
         RuntimeError: Memory is too small for the smallest batch.
     """
-    fixed_batch = shard.cell.knob.depends_on_batch
+    fixed_batch = any(knob.depends_on_batch for knob in shard.cell.knobs)
     rows = ShardRows(batch=setting.batch if fixed_batch else 1 if one_by_one else batch or setting.batch)
     start = 0
     generation = setting.generation.overridden(shard.cell.generation)
@@ -139,7 +139,7 @@ def _encoders() -> Iterator[ThreadPoolExecutor]:
 def generate_batch(
     pipeline: Any,
     samples: Sequence[Sample],
-    knob: Knob,
+    knob: Knob | Sequence[Knob],
     generation: GenerationSpec,
     size: tuple[int, int],
     recorder: Recorder | None = None,
@@ -149,7 +149,7 @@ def generate_batch(
     Args:
         pipeline: The loaded pipeline.
         samples: The samples of the batch.
-        knob: The knob of their cell.
+        knob: The knob of their cell, or its knobs.
         generation: How their cell generates. Scheduler and adapters are those of the pipeline (`applied` sets them).
         size: Width and height in pixels.
         recorder: Records the measures of the samples.
@@ -164,7 +164,9 @@ def generate_batch(
     calls = family.model_calls(pipeline, generation.steps)
     denoiser, kernel = getattr(pipeline, family.denoiser), generation.attention_kernel
     loop = Loop(pipeline.scheduler, family.calls) if family.calls else None
-    with perturb(denoiser, knob, recorder, samples=len(samples), steps=calls, kernel=kernel, loop=loop):
+    given: dict[str, Any] = {"samples": len(samples), "steps": calls, "kernel": kernel, "loop": loop}
+    given |= {"guidance": generation.guidance, "noise_seeds": request.noise_seeds}
+    with perturb(denoiser, knob, recorder, **given):
         return family.generate(pipeline, request)
 
 
@@ -191,7 +193,7 @@ def _add_batch(
         torch.cuda.reset_peak_memory_stats(device)
     began = time.perf_counter()
     generation = setting.generation.overridden(shard.cell.generation)
-    pixels = generate_batch(pipeline, batch, shard.cell.knob, generation, setting.size, recorder)
+    pixels = generate_batch(pipeline, batch, shard.cell.knobs, generation, setting.size, recorder)
     drawn: dict[str, Any] = {
         "seconds": (time.perf_counter() - began) / len(batch),
         "peak_memory": torch.cuda.max_memory_allocated(device) if on_gpu else None,

@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from skewbench.stability.knobs import covers
 from skewbench.tasks.experiment import Cell, Experiment
 from skewbench.tasks.generation import OPTIONAL, GenerationSpec
 from skewbench.tasks.lora import check_fit
@@ -66,10 +65,10 @@ def _check_distinct(experiment: Experiment) -> None:
     seen: list[tuple[Any, GenerationSpec, str]] = []
     for cell in experiment.cells:
         generation = experiment.generation_of(cell)
-        for knob, other, name in seen:
-            if (knob, other) == (cell.knob, generation):
-                raise InputError(f"cells: {name!r} and {cell.name!r} have the same knob and the same generation")
-        seen.append((cell.knob, generation, cell.name))
+        for knobs, other, name in seen:
+            if (knobs, other) == (cell.knobs, generation):
+                raise InputError(f"cells: {name!r} and {cell.name!r} have the same knobs and the same generation")
+        seen.append((cell.knobs, generation, cell.name))
 
 
 def _where(cell: Cell, name: str) -> str:
@@ -120,14 +119,8 @@ def _clip_layers(source: ModelSource) -> Iterator[int]:
 
 
 def _check_calls(cell: Cell, experiment: Experiment, source: ModelSource) -> None:
-    """Raise `InputError` for a knob or a recorder that never acts in the calls of a cell."""
-    window = getattr(cell.knob, "window", (0.0, 1.0))
+    """Raise `InputError` for a recorder that never acts in the calls of a cell."""
     calls, every = calls_of(experiment.generation_of(cell), source), experiment.measure.every
-    if not any(covers(window, call, calls) for call in range(calls)):
-        raise InputError(
-            f"cells.{cell.name}.knob.window {list(window)}: covers none of the {calls} calls of the model, so the knob "
-            "would do nothing"
-        )
     if every > calls:
         raise InputError(f"measure.every {every}: cell {cell.name} calls the model only {calls} times")
 

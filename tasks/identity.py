@@ -54,7 +54,7 @@ def settings_that_decide(experiment: Experiment) -> dict[str, Any]:
     for generation in (settings["generation"], *(cell["generation"] for cell in settings["cells"])):
         if (lora := generation["lora"]) and lora["digest"]:
             del lora["path"]
-    if any(cell.knob.depends_on_batch for cell in experiment.cells):
+    if any(knob.depends_on_batch for cell in experiment.cells for knob in cell.knobs):
         settings["batch"] = experiment.workers.batch  # there a sample's result depends on its neighbours
         settings["shard"] = experiment.workers.shard
     return settings
@@ -67,7 +67,7 @@ def source_digest(experiment: Experiment, pipeline: str) -> str:
         experiment: The experiment.
         pipeline: The pipeline class of its model.
     """
-    knobs = {type(cell.knob).__module__ for cell in experiment.cells}
+    knobs = {type(knob).__module__ for cell in experiment.cells for knob in cell.knobs}
     return digest_of_source(*ROOTS, *sorted({*knobs, families.source(pipeline)}))
 
 

@@ -12,14 +12,13 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from skewbench.eval.cpu_torchvision import define_missing_operators
-from skewbench.stability.blocks import Block, select
+from skewbench.stability.blocks import Block
 from skewbench.tasks import user_cache
 from skewbench.tasks.experiment import Experiment
 from skewbench.tasks.families.registry import families
 from skewbench.tasks.identity import digest
 from skewbench.tasks.models import BUNDLED, ModelSource, family_of_source, part_config, pipeline_class
 from skewbench.tasks.source import digest_of_source
-from skewbench.vocabulary.errors import InputError
 
 _BLOCKS = TypeAdapter(list[Block])
 
@@ -57,16 +56,6 @@ def without_effect(experiment: Experiment, source: ModelSource) -> tuple[str, ..
         f"rescale has no effect in cells {', '.join(cells)}: in this model's joint attention of image and text, "
         "nothing is rescaled",
     )
-
-
-def check_blocks(experiment: Experiment, blocks: list[Block]) -> None:
-    """Raises `InputError` for a knob whose selection of blocks matches none of the model's."""
-    for cell in experiment.cells:
-        selection = getattr(cell.knob, "blocks", "all")
-        try:
-            select(blocks, selection)
-        except ValueError as error:
-            raise InputError(f"cells.{cell.name}.blocks {selection!r}: {error}") from None
 
 
 def _key(source: ModelSource) -> str:

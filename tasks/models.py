@@ -173,9 +173,9 @@ def _family(spec: ModelSpec, folder: Path) -> Family:
     return families.get(found)
 
 
-def part_config(source: ModelSource, part: str) -> dict[str, Any]:
+def part_config(source: ModelSource, part: str, file: str = "config.json") -> dict[str, Any]:
     """Read the configuration of a part of a model, such as `unet`. Raises `InputError` where it cannot be read."""
-    path = source.folder / part / "config.json"
+    path = source.folder / part / file
     try:
         return dict(json.loads(path.read_text()))
     except (OSError, ValueError) as error:

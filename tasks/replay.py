@@ -4,7 +4,9 @@ from dataclasses import fields
 from typing import Any
 
 from skewbench.eval.cpu_torchvision import SCRIPT, torchvision_is_mismatched
+from skewbench.stability.knobs import Knob
 from skewbench.tasks.applied import replay_lines
+from skewbench.tasks.cells import turned_knobs
 from skewbench.tasks.experiment import Cell, Experiment
 from skewbench.tasks.families.contract import Family, request_of
 from skewbench.tasks.models import is_hub_id, model_address
@@ -40,7 +42,7 @@ def replay_script(sample: dict[str, Any], experiment: Experiment, run_id: str, f
     """
     cell = next(cell for cell in experiment.cells if cell.name == sample["cell"])
     generation = experiment.generation_of(cell)
-    imports, image = _drawn(cell, family, sample["steps"], generation.attention_kernel)
+    imports, image = _drawn(cell, family, sample, generation.attention_kernel)
     model = model_address(sample["model"])
     size = (sample["width"], sample["height"])
     request = request_of(generation, [sample["prompt"]], [sample["noise_seed"]], size)
@@ -63,22 +65,33 @@ def replay_script(sample: dict[str, Any], experiment: Experiment, run_id: str, f
     )
 
 
-def _drawn(cell: Cell, family: Family, steps: int, attention_kernel: str) -> tuple[str, str]:
+def _drawn(cell: Cell, family: Family, sample: dict[str, Any], attention_kernel: str) -> tuple[str, str]:
     """Imports, and the lines that make the image."""
-    if cell.knob.kind == "vanilla":
+    if cell.is_plain:
         return "", "image = generate()"
-    knob, kind = cell.knob, type(cell.knob)
-    name, module = kind.__name__, kind.__module__
-    settings = ", ".join(f"{field.name}={getattr(knob, field.name)!r}" for field in fields(knob) if field.repr)
+    knobs, steps = turned_knobs(cell), sample["steps"]
+    weak = getattr(cell.knob, "weak", None) is not None
     kernel = "" if attention_kernel == "torch" else f", kernel={attention_kernel!r}"
+    guidance = f", guidance={sample['guidance']!r}" if cell.guidance_rule is not None or weak else ""
+    guidance += "" if cell.condition is None else f", noise_seeds=[{sample['noise_seed']}]"
     if family.calls:  # such a scheduler has no timesteps before it is called
         names, before, count = ["Loop", "perturb"], "", f"{steps} * pipeline.scheduler.order"
         loop = f", loop=Loop(pipeline.scheduler, {family.calls!r})"
     else:
         names, loop, count = ["perturb"], "", "len(pipeline.scheduler.timesteps)"
         before = f"pipeline.scheduler.set_timesteps({steps})\n"
-    given = f"{name}({settings}), samples=1, steps={count}{kernel}{loop}"
+    turned = ", ".join(map(_expression, knobs))
+    turned = turned if len(knobs) == 1 else f"[{turned}]"
+    given = f"{turned}, samples=1, steps={count}{guidance}{kernel}{loop}"
     lines = f"{before}with perturb(pipeline.{family.denoiser}, {given}):\n    image = generate()"
-    if module.startswith("skewbench."):
-        return f"from skewbench.stability import {', '.join(sorted([name, *names]))}\n", lines
-    return f"from skewbench.stability import {', '.join(names)}\nfrom {module} import {name}\n", lines
+    others = [knob for knob in knobs if not type(knob).__module__.startswith("skewbench.")]
+    ours = sorted([*names, *(type(knob).__name__ for knob in knobs if knob not in others)])
+    imports = [f"from skewbench.stability import {', '.join(ours)}"]
+    imports += [f"from {type(knob).__module__} import {type(knob).__name__}" for knob in others]
+    return "\n".join([*imports, ""]), lines
+
+
+def _expression(knob: Knob) -> str:
+    """A knob as Python writes it."""
+    settings = ", ".join(f"{field.name}={getattr(knob, field.name)!r}" for field in fields(knob) if field.repr)
+    return f"{type(knob).__name__}({settings})"

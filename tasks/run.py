@@ -24,8 +24,9 @@ from skewbench.tasks.experiment import Experiment, WorkerSpec
 from skewbench.tasks.generation_checks import check_generation
 from skewbench.tasks.identity import run_id, settings_that_decide, source_digest, versions
 from skewbench.tasks.jobs import GenerateJob, Job, Needs, Outcome, ScoreJob
+from skewbench.tasks.knob_checks import check_knobs
 from skewbench.tasks.lora import with_digests
-from skewbench.tasks.model_blocks import blocks_of, check_blocks
+from skewbench.tasks.model_blocks import blocks_of
 from skewbench.tasks.models import ModelSource, image_size, pipeline_class, resolve_model
 from skewbench.tasks.plan import Shard, plan_shards
 from skewbench.tasks.prompts import Prompt, load_prompts
@@ -80,8 +81,8 @@ def prepare(experiment: Experiment, lake: str, download: bool = False) -> Run:
     prompts = load_prompts(experiment.prompts)
     check_metrics(experiment.metrics, experiment.required)
     source = resolve_model(experiment.model, download)
-    check_blocks(experiment, blocks_of(source))
     check_generation(experiment, source)
+    check_knobs(experiment, source, blocks_of(source))
     store = open_store(lake)
     store.check_writable()
     check_reference(store, experiment.reference, experiment.name)  # before anything is generated

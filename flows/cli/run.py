@@ -154,7 +154,7 @@ def plan(
     out.print(f"samples  {factors} = {expected.samples}")
     out.print(f"shards   {expected.shards}, of {expected.per_shard} samples at most")
     out.print(f"calls    {expected.predictions:,} predictions of the model: samples x steps x branches of guidance")
-    for line in (*expected.prompt_notes, *expected.without_effect):
+    for line in (*expected.prompt_notes, *expected.without_effect, *expected.more_calls):
         out.print(f"note     {line}")
     if chosen.baseline is None:
         out.print("note     no cell has plain attention (kind: vanilla) without overrides, so changes have no baseline")

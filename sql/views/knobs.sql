@@ -1,5 +1,5 @@
 -- The cells with their knob's settings, from the manifest, including cells without samples.
--- settings (JSON): all fields of the knob; words, family, strengths: as the knob declared them when the run started, so
+-- settings (JSON): all fields of the knob, guidance_rule and condition with theirs, if any; words, family, strengths: as the knob declared them when the run started, so
 -- that reading a lake does not need the knob's code. family: settings that differ only in strength, such as baseline,
 -- static, adaptive, temperature; a setting for some blocks or steps only forms a family of its own.
 -- overrides (JSON): what the cell changes of the experiment's generation, '{}' for most; part of words and family.

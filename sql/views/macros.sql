@@ -28,6 +28,10 @@ FROM (
     ON COLUMNS(lambda name: list_contains(answered_measures(), name)) INTO NAME measure_column VALUE raw
 ) AS long
 JOIN measures ON measures.name = measure_column;
+-- is_asked: whether a row of `stability` is of the session's branch, or, if none is chosen, of one that guidance has: the
+-- rows of a weak branch, which is a further evaluation of cond under a knob, are of no sample's mean.
+CREATE OR REPLACE MACRO is_asked(branch) AS
+    coalesce(branch = getvariable('branch')::VARCHAR, branch IN ('cond', 'uncond'));
 -- block_means: the mean of each measure's finite values by cell, block and step, of rows of `stability` with a step.
 -- n: samples. A sample has a row a branch, so n is the largest count of a branch (to count ids takes several times as long).
 CREATE OR REPLACE MACRO block_means(rows) AS TABLE
@@ -37,7 +41,7 @@ finite_rows AS (
         run_id, cell, block, block_name, stage, step, branch,
         finite(COLUMNS(lambda name: list_contains(answered_columns(), name)))
     FROM query_table(rows)
-    WHERE getvariable('branch')::VARCHAR IS NULL OR branch = getvariable('branch')::VARCHAR
+    WHERE is_asked(branch)
 ),
 by_branch AS (
     SELECT

@@ -5,27 +5,60 @@ points, group `skewbench.knobs`. What the file declares is all there is to do: e
 reports and the tests of all knobs read it from there.
 """
 
-from skewbench.stability.knobs.base import AttentionKnob, Knob, SetStrength, covers, declared
-from skewbench.stability.knobs.fields import WHOLE, Blocks, Flag, Number, Strength, Window
+from skewbench.stability.knobs.apg import Apg
+from skewbench.stability.knobs.base import AttentionKnob, Knob, SetStrength, SteppedKnob, by_place, declared
+from skewbench.stability.knobs.cads import Cads
+from skewbench.stability.knobs.cfg_zero_star import CfgZeroStar
+from skewbench.stability.knobs.condition import ConditionKnob
+from skewbench.stability.knobs.fdg import Fdg
+from skewbench.stability.knobs.fields import WHOLE, Blocks, Flag, Heads, Number, Schedule, Strength, Window
+from skewbench.stability.knobs.guidance import Guidance
+from skewbench.stability.knobs.guidance_interval import GuidanceInterval
+from skewbench.stability.knobs.guidance_rescale import GuidanceRescale
+from skewbench.stability.knobs.mag import Mag
+from skewbench.stability.knobs.pag import Pag
+from skewbench.stability.knobs.pladis import Pladis
 from skewbench.stability.knobs.registry import KNOBS, knob
+from skewbench.stability.knobs.rule import Rule
+from skewbench.stability.knobs.schedule import covers
+from skewbench.stability.knobs.seg import Seg
 from skewbench.stability.knobs.skew import Skew
+from skewbench.stability.knobs.tcfg import Tcfg
 from skewbench.stability.knobs.temperature import Temperature
 from skewbench.stability.knobs.vanilla import Vanilla
 
 __all__ = [
     "KNOBS",
     "WHOLE",
+    "Apg",
     "AttentionKnob",
     "Blocks",
+    "Cads",
+    "CfgZeroStar",
+    "ConditionKnob",
+    "Fdg",
     "Flag",
+    "Guidance",
+    "GuidanceInterval",
+    "GuidanceRescale",
+    "Heads",
     "Knob",
+    "Mag",
     "Number",
+    "Pag",
+    "Pladis",
+    "Rule",
+    "Schedule",
+    "Seg",
     "SetStrength",
     "Skew",
+    "SteppedKnob",
     "Strength",
+    "Tcfg",
     "Temperature",
     "Vanilla",
     "Window",
+    "by_place",
     "covers",
     "declared",
     "knob",

@@ -1,7 +1,8 @@
 """What a knob is. One file a knob: its fields, its words, and what it does to a call."""
 
-from collections.abc import Mapping
-from dataclasses import fields
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import ConfigDict
@@ -9,7 +10,8 @@ from pydantic.dataclasses import dataclass
 from pydantic.fields import FieldInfo
 from pydantic_core import to_jsonable_python
 
-from skewbench.stability.knobs.fields import WHOLE, Blocks, Strength, Window
+from skewbench.stability.knobs.fields import WHOLE, Blocks, Heads, Schedule, Strength, WeakScale, Window
+from skewbench.stability.knobs.schedule import amount, covered
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
     from skewbench.stability.softmax import SoftmaxCall
 
 Place = Literal["attention", "predictions", "condition"]
+PARTS = ("blocks", "heads", "window", "schedule")
+"""Fields that say in which blocks, heads and steps a knob acts."""
+WEAK = "as weak branch (one more evaluation of cond a step)"
 
 
 def _require_kind(schema: dict[str, Any]) -> None:
@@ -51,13 +56,13 @@ class Knob:
     - `attention`: `act(call)`, a function from one softmax call of a self-attention to another (`AttentionKnob`). It
       does not know the layer or the model, so that it can act directly or as the weak branch of guidance, in any
       model.
-    - `predictions`: a function from the predictions of guidance's branches to the guided one, with the step's number
-      and the count of steps: `act(predictions: Mapping[branch, Tensor (n, ...)], step, steps) -> Tensor`.
-    - `condition`: a function from the condition's embeddings to others before the model is called, with each sample's
-      own generator: `act(embeddings: Tensor (n, tokens, width), step, steps, generators) -> Tensor`.
+    - `predictions`: `act(predictions, step, steps)`, a function from the predictions of guidance's branches to the
+      guided one (`rule.Rule`).
+    - `condition`: `act(embeddings, step, steps, generators)`, a function from the text's embeddings to others before
+      the model is called, with each sample's own generator (`condition.ConditionKnob`).
 
-    This version calls knobs on attention. Whatever the place, a knob is a pure function: no state between calls, and no
-    dependence of a sample on its neighbours in the batch, unless `depends_on_batch` says so.
+    Whatever the place, a knob is a pure function: no state between calls, and no dependence of a sample on its
+    neighbours in the batch, unless `depends_on_batch` says so.
     """
 
     kind: ClassVar[str]
@@ -109,14 +114,21 @@ class Knob:
 
     @property
     def details(self) -> list[str]:
-        """What differs from the defaults, beside strengths: a few words each."""
-        strengths = {strength.name for strength in self.strengths}
-        rest = {
-            field.name: getattr(self, field.name)
-            for field in fields(self)
-            if field.name not in strengths and field.name != "kind" and getattr(self, field.name) != field.default
-        }
-        return [_words(name, value) for name, value in rest.items()]
+        """What differs from the defaults, beside strengths: a few words each, of blocks and steps last."""
+        apart = {"kind", "weak", *PARTS, *(strength.name for strength in self.strengths)}
+        return self.words_of([field.name for field in fields(self) if field.name not in apart]) + self.parts
+
+    @property
+    def parts(self) -> list[str]:
+        """In which blocks, heads and steps the knob acts and how, as far as that differs from the defaults."""
+        weak = getattr(self, "weak", None) is not None
+        return self.words_of([name for name in PARTS if hasattr(self, name)]) + [WEAK] * weak
+
+    def words_of(self, names: list[str]) -> list[str]:
+        """A few words for each of these fields that differs from its default."""
+        default = {field.name: field.default for field in fields(self)}
+        given = {name: getattr(self, name) for name in names}
+        return [_words(name, value) for name, value in given.items() if value != default[name]]
 
     @property
     def family(self) -> str:
@@ -125,11 +137,61 @@ class Knob:
 
 
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
-class AttentionKnob(Knob):
-    """A knob on self-attention, in some blocks and steps of the model."""
+class SteppedKnob(Knob):
+    """A knob that acts in some of the steps, with a strength that may run over them."""
+
+    window: Window = WHOLE
+    schedule: Schedule = "constant"
+
+    def amount(self, step: int, steps: int | None) -> float:
+        """How much of its strength the knob has in a step, from 0 to 1 (`schedule.amount`)."""
+        return amount(self.window, self.schedule, step, steps)
+
+    def check_steps(self, steps: int) -> None:
+        """Check that the knob acts at all.
+
+        Args:
+            steps: The number of steps.
+
+        Raises:
+            ValueError: The window covers no step, so that the knob would be a baseline under another name.
+        """
+        if not covered(self.window, steps):
+            number = f"{steps} step" + "s" * (steps > 1)
+            raise ValueError(f"window={self.window}: covers none of the {number}; widen it, or take more steps")
+
+
+@dataclass(frozen=True, kw_only=True, config=CONFIG)
+class AttentionKnob(SteppedKnob):
+    """A knob on self-attention, in some blocks, heads and steps of the model."""
 
     blocks: Blocks = "all"
-    window: Window = WHOLE
+    heads: Heads = "all"
+    weak: WeakScale = None
+
+    needs_grid: ClassVar[bool] = False
+    """Whether `act` reads `call.grid`: rows and columns of the image's tokens."""
+
+    def at(self, step: int, steps: int | None) -> Self | None:
+        """The knob as it is in a step: None outside its window.
+
+        A schedule moves every strength that has a plain value: plain + amount (value - plain). Other strengths stay. Of
+        a weak branch it moves the scale alone.
+
+        Args:
+            step: The step's number, from 0.
+            steps: The number of steps; None is enough for a constant strength in all steps.
+        """
+        share = self.amount(step, steps)
+        return None if share == 0 else self if share == 1 else _weakened(self, share)
+
+    def check_steps(self, steps: int) -> None:
+        """As for any knob; also raises ValueError where a schedule has no strength to move."""
+        super().check_steps(steps)
+        if self.schedule != "constant" and all(strength.plain is None for strength in self.strengths):
+            raise ValueError(f"schedule={self.schedule!r}: {self.kind} has no strength with a neutral value")
+        for step in covered(self.window, steps):
+            self.at(step, steps)  # raises where a strength takes no value between
 
     def act(self, call: "SoftmaxCall") -> "SoftmaxCall":
         """What the model computes in place of a softmax call.
@@ -157,24 +219,47 @@ class AttentionKnob(Knob):
         return {}
 
 
+def by_place(knobs: Knob | Iterable[Knob]) -> dict[Place, Knob]:
+    """The knobs by where they turn; those that do nothing anywhere (`Vanilla`) are left out.
+
+    Args:
+        knobs: One, or one for each place.
+
+    Raises:
+        ValueError: Two knobs turn at the same place.
+    """
+    found: dict[Place, Knob] = {}
+    for knob in (knobs,) if isinstance(knobs, Knob) else knobs:
+        if not isinstance(knob, SteppedKnob):
+            continue
+        if knob.place in found:
+            raise ValueError(
+                f"{found[knob.place].kind} and {knob.kind} both turn {knob.place}: take one knob for each place"
+            )
+        found[knob.place] = knob
+    return found
+
+
 def declared(cls: type[Knob]) -> dict[str, FieldInfo]:
     """The fields that a knob declares, beside `kind`."""
     found: dict[str, FieldInfo] = cls.__pydantic_fields__  # type: ignore[attr-defined]
     return {name: field for name, field in found.items() if name != "kind"}
 
 
-def covers(window: tuple[float, float], call: int, steps: int | None) -> bool:
-    """Whether the model's call number `call` (from 0) of `steps` lies in the window; the whole one needs no steps."""
-    if window == WHOLE:
-        return True
-    if steps is None:
-        raise ValueError(f"window={window}: a part of the steps needs `steps`, the number of calls of the model")
-    return window[0] <= call / steps < window[1]
+@lru_cache(maxsize=1024)
+def _weakened(knob: Any, share: float) -> Any:
+    """The knob with a share of its strength; kept, because each block asks for it in each step."""
+    strengths = [each for each in knob.strengths if knob.weak is None or each.name == "weak"]
+    moved = {each.name: each.plain + share * (each.value - each.plain)
+             for each in strengths if each.plain is not None}  # fmt: skip
+    return replace(knob, **moved)
 
 
 def _words(name: str, value: Any) -> str:
     if name == "window":
         return f"steps from {100 * value[0]:g}% to {100 * value[1]:g}%"
+    if name == "schedule":
+        return str(value)
     if isinstance(value, tuple):
         value = ", ".join(map(str, value))
     shown = name.replace("_", " ")

@@ -6,9 +6,13 @@ from dataclasses import is_dataclass
 from pydantic import TypeAdapter
 
 from skewbench.stability.knobs.base import AttentionKnob, Knob, declared
+from skewbench.stability.knobs.condition import ConditionKnob
 from skewbench.stability.knobs.fields import Strength, is_numeric
+from skewbench.stability.knobs.rule import Rule
 from skewbench.vocabulary.measures import CONTROLS
 
+_BASES: dict[str, type[Knob]] = {"attention": AttentionKnob, "predictions": Rule, "condition": ConditionKnob}
+"""What a knob of each place is derived from."""
 _KIND = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 
 
@@ -26,10 +30,11 @@ def check(kind: str, cls: type[Knob]) -> None:
         raise ValueError("a kind is 1 to 40 lower-case letters, digits, hyphens and underscores, the first a letter")
     if not (isinstance(cls, type) and issubclass(cls, Knob) and is_dataclass(cls)):
         raise ValueError("not a class made by the decorator `knob`")
-    if cls.place != "attention":
-        raise ValueError(f"it turns {cls.place}; this version has knobs on attention alone")
-    if not issubclass(cls, AttentionKnob) and kind != "vanilla":
-        raise ValueError("a knob on attention is an AttentionKnob")
+    if cls.place not in _BASES:
+        raise ValueError(f"it turns {cls.place}; there are {', '.join(_BASES)}")
+    if not issubclass(cls, _BASES[cls.place]) and kind != "vanilla":
+        base = _BASES[cls.place].__name__
+        raise ValueError(f"a knob on {cls.place} is {'an' if base[0] in 'AEIOU' else 'a'} {base}")
     if not cls.__doc__ or cls.__doc__.startswith(f"{cls.__name__}("):  # a dataclass without a docstring gets this one
         raise ValueError("it has no docstring")
     for name, field in declared(cls).items():

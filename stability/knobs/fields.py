@@ -72,8 +72,28 @@ Window = Annotated[
     tuple[_Fraction, _Fraction],
     AfterValidator(_ordered),
     Allowed("(a, b) with 0 <= a < b <= 1"),
-    Field(description="Part of the steps, as fractions [a, b)."),
+    Field(description="Part of the steps in which the knob acts, as fractions [a, b)."),
 ]
+Schedule = Annotated[
+    Literal["constant", "linear-up", "linear-down", "cosine-up", "cosine-down"],
+    Field(description="How the strength runs over the window's steps: `constant`; `-up` from the neutral setting to "
+    "the strength, `-down` back to the neutral setting."),
+]  # fmt: skip
+Heads = Annotated[
+    Literal["all"] | Annotated[tuple[Annotated[int, Strict(), Field(ge=0)], ...], Field(min_length=1)],
+    Allowed('"all", or numbers of heads, from 0'),
+    Field(description="Heads of each block, by number from 0; the others stay as they are."),
+]
+
+
+WeakScale = Annotated[
+    Annotated[Number, Field(ge=0)] | None,
+    Strength("s", plain=0),
+    Allowed("a finite number >= 0, or None"),
+    Field(description="Scale s of the knob as the weak branch of guidance: D + s (cond - weak), where weak is the "
+    "prediction of cond under the knob, and D the guided one. It takes one more evaluation of cond a step. Default: "
+    "the knob acts directly."),
+]  # fmt: skip
 
 
 def checked(cls: Any) -> None:
@@ -131,5 +151,6 @@ def _allowed(field: FieldInfo, message: str) -> str:
 def is_numeric(field: FieldInfo) -> bool:
     """Whether a field holds a number, or a number or None."""
     union = get_origin(field.annotation) in (Union, UnionType)
-    kinds = set(get_args(field.annotation)) if union else {field.annotation}
+    members = get_args(field.annotation) if union else (field.annotation,)
+    kinds = {get_args(member)[0] if get_origin(member) is Annotated else member for member in members}
     return kinds <= {float, int, type(None)} and kinds != {type(None)}

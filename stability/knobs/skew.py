@@ -21,7 +21,10 @@ class Skew(AttentionKnob):
     """Scale the skew-symmetric part of q k' by alpha and blend the retrieval in by beta.
 
     Xi_beta = Xi + beta (Xi_alpha - Xi), with Xi_alpha = softmax((M_sym + alpha M_skew) / sqrt d) X. alpha = 1 is plain
-    attention, alpha = 0 symmetric attention. `window` (a, b) covers the calls with a <= call / steps < b.
+    attention, alpha = 0 symmetric attention. `window` (a, b) covers the steps with a <= step / steps < b.
+
+    Two settings have names of their own elsewhere: with beta = 1 and rescale = off, alpha = 0 is symmetric attention,
+    softmax(M_sym / sqrt d), and alpha is the gamma of softmax((M_sym + gamma M_skew) / sqrt d).
 
     Raises ValueError for a value that is not allowed. Source: the paper, equations of Xi_alpha and Xi_beta, and its
     released code for the rescaling.
@@ -84,6 +87,6 @@ class Skew(AttentionKnob):
 
     @property
     def _part(self) -> list[str]:
-        """The details that set a family apart: rescaling, blocks, window."""
+        """The details that set a family apart: rescaling, blocks, heads, steps."""
         rescale = ["no rescale"] if self.rescale == "off" else []
-        return rescale + [text for text in self.details if text.startswith(("blocks ", "steps "))]
+        return rescale + self.parts

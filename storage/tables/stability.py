@@ -24,7 +24,7 @@ STABILITY = Table(
             pa.field("block", pa.int16(), nullable=False),  # the paper's number
             pa.field("block_name", pa.string(), nullable=False),
             pa.field("stage", pa.string(), nullable=False),  # of skewbench.vocabulary.stages
-            pa.field("branch", pa.string(), nullable=False),  # uncond, cond or perturbed
+            pa.field("branch", pa.string(), nullable=False),  # uncond, cond, perturbed or weak
             *MEASURE_FIELDS,
         ]
     ),

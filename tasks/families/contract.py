@@ -103,6 +103,8 @@ class Family(ABC):
     """The branches that a step calls the denoiser for one by one, in this order; empty: one call for all of them."""
     joint: ClassVar[bool] = False
     """Whether text is among the keys of its self-attentions, where knobs rescale nothing."""
+    maps: ClassVar[bool] = True
+    """Whether predictions are maps (n, channels, rows, columns), not sequences of tokens."""
     medium: ClassVar[Medium] = "image"
     parts: ClassVar[tuple[str, ...]]
     """Folders of the model that must be there."""

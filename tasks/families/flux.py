@@ -25,6 +25,7 @@ class Flux(TextToImage):
     branches = ("cond",)
     calls: ClassVar = ("cond",)
     joint = True
+    maps = False
     parts = ("transformer", "vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "scheduler")
     settings = ("lora",)
     encodes_alone = True

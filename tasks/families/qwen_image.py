@@ -24,6 +24,7 @@ class QwenImage(TextToImage):
     branches = ("cond", "uncond")
     calls: ClassVar = ("cond", "uncond")
     joint = True
+    maps = False
     parts = ("transformer", "vae", "text_encoder", "tokenizer", "scheduler")
     settings = ("negative_prompt", "lora")
     encoders: ClassVar = (Encoder("tokenizer", 512),)

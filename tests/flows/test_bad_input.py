@@ -33,7 +33,7 @@ def _knob(**knob: Any) -> dict[str, Any]:
         ({"sedes": 3}, "sedes"),
         ({"seeds": "x"}, "seeds 'x'"),
         (_knob(alpha=float("nan")), "alpha"),
-        (_knob(blocks="attic"), "cells.other.blocks 'attic'"),
+        (_knob(blocks="attic"), "cells.other: blocks='attic'"),
         (_knob(blocks=999), "999"),
         ({"model": {"id": "no-such-model"}}, "model.id 'no-such-model'"),
         ({"model": {"id": "/tmp"}}, "model_index.json"),

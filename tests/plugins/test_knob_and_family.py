@@ -52,7 +52,8 @@ def test_a_run_keeps_and_shows_all_that_the_knob_declares(
     with sql.connect(lake) as connection:
         kept = "SELECT DISTINCT knob, (setting::JSON)->'knob' FROM samples WHERE cell = 'uniform-0.5'"
         ((knob, setting),) = connection.execute(kept).fetchall()
-        assert (knob, json.loads(setting)) == ("uniform", {**UNIFORM, "blocks": "all", "window": [0.0, 1.0]})
+        everywhere = {"blocks": "all", "heads": "all", "weak": None, "window": [0.0, 1.0], "schedule": "constant"}
+        assert (knob, json.loads(setting)) == ("uniform", {**UNIFORM, **everywhere})
         shown = "SELECT family, words, (settings->>'share')::DOUBLE FROM knobs WHERE cell = 'uniform-0.5'"
         words = "uniform, σ 0.5, ramp squared"
         assert connection.execute(shown).fetchall() == [("uniform, ramp squared", words, 0.5)]
@@ -74,7 +75,7 @@ def test_a_run_keeps_and_shows_all_that_the_knob_declares(
     script, planned = skewbench_commands(python, *commands, packages=())
     assert (script.returncode, planned.returncode) == (2, 2)
     assert "no family 'LatentConsistencyModelPipeline'" in script.stderr
-    assert "unknown kind 'uniform'; use one of 'vanilla', 'skew', 'temperature'" in planned.stderr
+    assert "unknown kind 'uniform'; use one of 'vanilla', 'pag', 'pladis', 'seg', 'skew', " in planned.stderr
 
 
 @pytest.fixture(scope="module")

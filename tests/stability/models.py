@@ -1,5 +1,6 @@
 """Small models with random weights, and SDXL's own on the meta device."""
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -51,14 +52,15 @@ def sdxl() -> UNet2DConditionModel:
         )
 
 
-def call(unet: UNet2DConditionModel, rows: int = 2, seed: int = 0) -> Tensor:
-    """One denoising call; row i of a seed is the same in a batch of any size."""
+def call(unet: UNet2DConditionModel, rows: int | Sequence[int] = 2, seed: int = 0) -> Tensor:
+    """One denoising call of so many rows, or of rows with these seeds; a seed's row is the same in any batch."""
+    seeds = range(rows) if isinstance(rows, int) else rows
 
     def noise(*shape: int) -> Tensor:
-        rows_of_noise = [torch.randn(shape, generator=torch.Generator().manual_seed(seed + i)) for i in range(rows)]
+        rows_of_noise = [torch.randn(shape, generator=torch.Generator().manual_seed(seed + i)) for i in seeds]
         return torch.stack(rows_of_noise).to(unet.dtype)
 
-    conditions = {"text_embeds": noise(16), "time_ids": torch.full((rows, 6), 8.0, dtype=unet.dtype)}
+    conditions = {"text_embeds": noise(16), "time_ids": torch.full((len(seeds), 6), 8.0, dtype=unet.dtype)}
     with torch.no_grad():
         return unet(noise(4, 8, 8), 500, encoder_hidden_states=noise(5, 24), added_cond_kwargs=conditions).sample
 

@@ -10,7 +10,7 @@ from skewbench.tasks.estimate import estimate, expected_time, measured_pace
 from skewbench.tasks.experiment import PromptSpec
 from skewbench.vocabulary.errors import InputError
 from tests.lakes import Lake, make
-from tests.tasks.experiments import small
+from tests.tasks.experiments import BASELINE, small
 
 
 @pytest.mark.parametrize(
@@ -44,6 +44,21 @@ def test_metrics_that_would_have_no_values_are_named(tmp_path: Path, monkeypatch
         "aesthetic",
         "clip_score",
     )
+
+
+def test_a_weak_branch_costs_evaluations_and_says_so(tmp_path: Path) -> None:
+    """Of three rows in place of two in each step, or in half of the steps."""
+    knob = {"kind": "pag", "share": 1.0, "weak": 3.0}
+    weak = [{"name": "pag", "knob": knob}, {"name": "half", "knob": {**knob, "window": [0.0, 0.5]}}]
+    experiment = small(cells=[BASELINE, *weak], generation={"steps": 4})
+    expected = estimate(experiment, str(tmp_path), seconds=3600.0)
+    assert [line.rpartition(": ")[2] for line in expected.more_calls] == [
+        f"about {x:.2f} times the time" for x in (1.5, 1.25)
+    ]
+    assert expected.more_calls[0].startswith("cell pag evaluates cond once more in a step, for its weak branch")
+    assert expected.hours == pytest.approx(4 * (1 + 1.5 + 1.25))
+    alone = small(cells=[BASELINE, weak[0]], generation={"steps": 4, "guidance": 1.0})
+    assert estimate(alone, str(tmp_path), seconds=3600.0).hours == pytest.approx(4 * (1 + 2))
 
 
 def test_detail_costs_disk() -> None:

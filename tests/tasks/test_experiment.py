@@ -24,7 +24,10 @@ def _cell(**knob: Any) -> list[dict[str, Any]]:
         ({"sedes": 3}, ["sedes 3: unknown field; did you mean 'seeds'?"]),
         ({"generation": {"step": 3}}, ["generation.step 3: unknown field; did you mean 'steps'?"]),
         ({"cells": _cell(kind="skew", alpha=1.1, bata=2)}, ["cells.1.knob.bata 2: unknown", "mean 'beta'?"]),
-        ({"cells": _cell(kind="temperature", tau=1.1, alpha=2)}, ["cells.1.knob.alpha", "kind, blocks, window, tau"]),
+        (
+            {"cells": _cell(kind="temperature", tau=1.1, alpha=2)},
+            ["cells.1.knob.alpha", "blocks, heads, weak, tau"],
+        ),
         ({"seeds": "many"}, ["seeds", "'many'", "integer"]),
         ({"seeds": 0}, ["seeds", "0", "greater than or equal to 1"]),
         ({"name": "../escape"}, ["name '../escape': a name is 1 to 40 lower-case letters, digits and hyphens"]),
@@ -37,9 +40,12 @@ def _cell(**knob: Any) -> list[dict[str, Any]]:
         ({"cells": _cell(kind="skew")}, ["cells.1.knob.alpha", "missing"]),
         (
             {"cells": _cell(kind="twist")},
-            ["cells.1.knob: unknown kind 'twist'; use one of 'vanilla', 'skew', 'temperature'"],
+            ["cells.1.knob: unknown kind 'twist'; use one of 'vanilla', 'pag', "],
         ),
-        ({"cells": _cell(alpha=1.0)}, ["cells.1.knob: kind is missing; there are 'vanilla', 'skew', 'temperature'"]),
+        (
+            {"cells": _cell(alpha=1.0)},
+            ["cells.1.knob: kind is missing; there are 'vanilla', 'pag', "],
+        ),
         ({"cells": _cell(kind="temperature", tau=0.0)}, ["cells.1.knob", "tau", "0"]),
         ({"cells": _cell(kind="skew", alpha=1.1, window=[0.0, 2.0])}, ["cells.1.knob.window.1", "2.0"]),
         ({"prompts": {"source": "file"}}, ["prompts", "path"]),

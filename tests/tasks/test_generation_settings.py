@@ -157,7 +157,7 @@ def test_changed_cells_of_a_batch_are_alike_alone(finished: Run) -> None:
         ({"clip_skip": 3}, "cells.a.generation.clip_skip 3: the model's CLIP text encoder has 3 layers; skip 2 at"),
         ({"guidance": 1.0, "negative_prompt": "x"}, "negative_prompt 'x': has no effect, since a guidance of 1"),
         ({"guidance": 1.0, "guidance_rescale": 0.5}, "generation.guidance_rescale 0.5: has no effect"),
-        ({"steps": 2}, "cells: 'baseline' and 'a' have the same knob and the same generation"),
+        ({"steps": 2}, "cells: 'baseline' and 'a' have the same knobs and the same generation"),
         ({"lora": {"path": "nothing.safetensors"}}, "cells.a.generation.lora.path 'nothing.safetensors': no such"),
     ],
 )
@@ -177,7 +177,7 @@ def test_a_window_that_covers_no_call_of_its_cell_is_refused(tiny_sdxl: Path, tm
     with pytest.raises(InputError, match=r"measure.every 3: cell baseline calls the model only 2 times"):
         prepare(_experiment(tiny_sdxl, cells=cells, measure={"every": 3}), str(tmp_path))
     for own in ({}, {"steps": 3}):
-        with pytest.raises(InputError, match=r"cells.late.knob.window \[0.7, 0.9\]: covers none of the [23] calls"):
+        with pytest.raises(InputError, match=r"cells.late: window=\(0.7, 0.9\): covers none of the [23] steps"):
             prepare(_experiment(tiny_sdxl, cells=[BASELINE, {**cells[1], "generation": own}]), str(tmp_path))
 
 

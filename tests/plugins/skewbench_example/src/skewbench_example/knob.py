@@ -26,4 +26,8 @@ class Uniform(AttentionKnob):
 
     def act(self, call):
         share = self.share if self.ramp == "flat" else self.share**2
-        return call._replace(weights=lambda logits: (1 - share) * logits.softmax(-1) + share / logits.shape[-1])
+
+        def weights(logits, queries):
+            return (1 - share) * logits.softmax(-1) + share / logits.shape[-1]
+
+        return call._replace(weights=weights)

@@ -1,0 +1,41 @@
+"""Guidance by another scale."""
+
+from typing import TYPE_CHECKING, Annotated, Self
+
+from pydantic import Field
+
+from skewbench.stability.knobs.fields import Number, Strength
+from skewbench.stability.knobs.registry import knob
+from skewbench.stability.knobs.rule import Rule
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from skewbench.stability.predictions import Predictions
+
+
+@knob("guidance")
+class Guidance(Rule):
+    """Guide by a scale of its own: D = uncond + scale (cond - uncond).
+
+    The pipeline's own scale then counts outside the window alone, and where a schedule starts. With a schedule this is
+    guidance whose scale runs over the steps (Wang et al., "Analysis of Classifier-Free Guidance Weight Schedulers",
+    arXiv 2404.13040).
+
+    Raises ValueError for a value that is not allowed. Source: Ho and Salimans, "Classifier-Free Diffusion Guidance",
+    arXiv 2207.12598, in diffusers' form, in which 1 is no guidance.
+    """
+
+    scale: Annotated[Annotated[Number, Field(ge=0)] | None, Strength("g")] = None
+    """1: no guidance; 0: without the prompt. Default: the pipeline's own."""
+
+    @classmethod
+    def neutral(cls) -> Self:
+        return cls()
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(scale=7.5)
+
+    def act(self, predictions: "Predictions", step: int, steps: int | None) -> "Tensor":
+        return predictions.guided(self.scale)

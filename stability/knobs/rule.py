@@ -1,0 +1,53 @@
+"""What a knob on predictions is: a rule of guidance."""
+
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic.dataclasses import dataclass
+
+from skewbench.stability.knobs.base import CONFIG, Place, SteppedKnob
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from skewbench.stability.predictions import Predictions
+
+
+@dataclass(frozen=True, kw_only=True, config=CONFIG)
+class Rule(SteppedKnob):
+    """A rule of guidance: what takes the place of uncond + g (cond - uncond).
+
+    g is the pipeline's own guidance scale. Outside the rule's window the pipeline's own guidance stays, and a schedule
+    runs from it to the rule.
+    """
+
+    place: ClassVar[Place] = "predictions"
+    needs_maps: ClassVar[bool] = False
+    """Whether predictions must be maps (n, channels, rows, columns), not sequences of tokens."""
+
+    @property
+    def needs_flow_matching(self) -> bool:
+        """Whether the setting makes sense for models of flow matching alone."""
+        return False
+
+    def act(self, predictions: "Predictions", step: int, steps: int | None) -> "Tensor":
+        """Guide.
+
+        Must not wait for the device, and must treat each sample by itself.
+
+        Args:
+            predictions: The branches' predictions, in float32.
+            step: The step's number, from 0.
+            steps: The number of steps; None: not known.
+
+        Returns:
+            The guided prediction (n, ...).
+        """
+        raise NotImplementedError
+
+    def guided(self, predictions: "Predictions", step: int, steps: int | None) -> "Tensor":
+        """The guided prediction of a step, as window and schedule have it. Arguments as for `act`."""
+        share = self.amount(step, steps)
+        if share == 0:
+            return predictions.guided()
+        ruled = self.act(predictions, step, steps)
+        return ruled if share == 1 else predictions.guided().lerp(ruled, share)

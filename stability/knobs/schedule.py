@@ -1,0 +1,54 @@
+"""How strongly a knob acts in each step: its window, and the shape of its strength within the window."""
+
+import math
+from functools import lru_cache
+
+from skewbench.stability.knobs.fields import WHOLE
+
+
+def covers(window: tuple[float, float], step: int, steps: int | None) -> bool:
+    """Whether step number `step` (from 0) of `steps` lies in the window; the whole window needs no `steps`."""
+    if window == WHOLE:
+        return True
+    if steps is None:
+        raise ValueError(f"window={window}: a part of the steps needs `steps`, the number of calls of the model")
+    return window[0] <= step / steps < window[1]
+
+
+@lru_cache(maxsize=256)
+def covered(window: tuple[float, float], steps: int) -> tuple[int, ...]:
+    """The steps that lie in the window."""
+    return tuple(step for step in range(steps) if covers(window, step, steps))
+
+
+def amount(window: tuple[float, float], schedule: str, step: int, steps: int | None) -> float:
+    """How much of its strength a knob has in a step: 0 outside the window, and a share from 0 to 1 within it.
+
+    With n steps in the window, of which this is number i from 1, the share is
+
+        constant      1
+        linear-up     i / n
+        cosine-up     (1 - cos(pi i / n)) / 2
+
+    and `linear-down` and `cosine-down` are the same backwards. The largest share is always 1, and none is 0.
+
+    Args:
+        window: Part of the steps, as fractions.
+        schedule: The shape.
+        step: The step's number, from 0.
+        steps: The number of steps; None is enough for a constant strength in all steps.
+
+    Raises:
+        ValueError: `steps` is needed and not given.
+    """
+    if not covers(window, step, steps):
+        return 0.0
+    if schedule == "constant":
+        return 1.0
+    if steps is None:
+        raise ValueError(f"schedule={schedule!r} needs `steps`, the number of calls of the model")
+    inside = covered(window, steps)
+    shape, _, direction = schedule.partition("-")
+    place = inside.index(step) if step in inside else len(inside) - 1
+    share = (place + 1 if direction == "up" else len(inside) - place) / len(inside)
+    return share if shape == "linear" else (1 - math.cos(math.pi * share)) / 2
