@@ -77,5 +77,5 @@ def _reaches(command: Command, lake: Path, phase: str, shards: int) -> bool:
     while not PHASES[phase](lake, shards):
         if not command.running:
             return False
-        time.sleep(0.002)
+        time.sleep(0.01)
     return command.running
