@@ -1,5 +1,6 @@
 """Scoring a lake: bad input is named, weights that are missing and come later, resuming, required metrics."""
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,6 +17,7 @@ from skewbench import sql
 from skewbench.eval.scorers import declaration, make
 from skewbench.eval.scorers.clip_score import ClipScore
 from skewbench.eval.scoring.clip_tower import ClipTower
+from skewbench.eval.scoring.contract import Score
 from skewbench.eval.weights import WEIGHTS, Source, Weights
 from skewbench.storage.keys import GENERATION, FailedJob, JobKey
 from skewbench.storage.manifest import find_run, now, write_manifest
@@ -31,7 +33,7 @@ from skewbench.tasks.checks import check_metrics, expand
 from skewbench.tasks.jobs import Needs, ScoreJob
 from skewbench.tasks.reference import find_reference
 from skewbench.tasks.run import commit_receipts
-from skewbench.tasks.score import score_images
+from skewbench.tasks.score import score_fields, score_images
 from skewbench.tasks.scoring import left_of_run
 from skewbench.tasks.worker import Worker
 from skewbench.vocabulary.errors import InputError
@@ -276,3 +278,10 @@ def test_a_run_that_is_generated_is_not_scored(store: LocalStore, lake: Callable
     write_manifest(store, replace(lake([_sample(0)], {"s0": _png()}), status="running"))
     with pytest.raises(InputError, match="not committed yet"):
         left_of_run(store, read_state(store, find_run(store, None)), ["contrast"])
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_score_that_is_not_finite_is_missing_with_the_reason(value: float) -> None:
+    fields = score_fields(declaration("sharpness"), "sharpness", Score(value))
+    assert (fields["value"], fields["reason"]) == (None, f"the scorer returned {value}")
+    assert score_fields(declaration("sharpness"), "sharpness", Score(0.5))["value"] == 0.5
