@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import psutil
+import pytest
 
 from tests.flows.command import SKEWBENCH, write_experiment
 from tests.prefect_home import prepare_home
@@ -19,6 +20,7 @@ def _server_of(command: int) -> psutil.Process:
     return next(child for child in children if "skewbench.flows.serving.app" in child.cmdline())
 
 
+@pytest.mark.slow
 def test_a_run_ends_soon_after_its_server_was_killed(tmp_path: Path) -> None:
     experiment = write_experiment(tmp_path, metrics=["contrast"], workers={"count": 1, "batch": 2, "shard": 2})
     environment = {name: value for name, value in os.environ.items() if name not in ("PREFECT_API_URL", "RAY_ADDRESS")}
