@@ -6,26 +6,27 @@ import pyarrow as pa
 
 from skewbench.storage.tables.samples import KNOB_COLUMNS, SAMPLES
 from skewbench.tasks.experiment import Cell, GenerationSpec
+from skewbench.tasks.size import CHOSEN, Size
 
 _PYTHON: dict[pa.DataType, Any] = {pa.float64(): (int, float), pa.string(): str, pa.bool_(): bool}
 
 
-def whole_setting(cell: Cell, generation: GenerationSpec, size: tuple[int, int]) -> dict[str, Any]:
+def whole_setting(cell: Cell, generation: GenerationSpec, size: Size) -> dict[str, Any]:
     """All that a cell's samples are generated with, defaults included.
 
     Args:
         cell: The cell.
         generation: How the run generates.
-        size: Width and height in pixels, as the model and the experiment give them.
+        size: Of each sample, as the model and the experiment give it.
 
     Returns:
         `knob` with its kind and all fields, and `generation`, as JSON has them.
     """
-    generated = generation.model_dump(mode="json") | dict(zip(("width", "height"), size, strict=True))
+    generated = generation.model_dump(mode="json", exclude=set(CHOSEN)) | size.known
     return {"knob": cell.knob.setting, "generation": generated}
 
 
-def cell_entry(cell: Cell, generation: GenerationSpec, size: tuple[int, int]) -> dict[str, Any]:
+def cell_entry(cell: Cell, generation: GenerationSpec, size: Size) -> dict[str, Any]:
     """A cell in the manifest: its setting, and words, family and strengths as the knob has them now."""
     knob = cell.knob
     return {

@@ -5,22 +5,22 @@ from dataclasses import dataclass
 from skewbench import sql
 from skewbench.stability import Block
 from skewbench.storage.store import open_store
-from skewbench.tasks.checks import check_metrics, lacking
-from skewbench.tasks.experiment import Experiment, MeasureSpec
+from skewbench.tasks.checks import check_media, check_metrics, lacking
+from skewbench.tasks.experiment import Experiment, GenerationSpec, MeasureSpec
+from skewbench.tasks.media import MEDIA
 from skewbench.tasks.model_blocks import blocks_of, check_blocks, without_effect
 from skewbench.tasks.models import (
     ModelNotHereError,
     ModelSource,
     family_of_source,
-    image_size,
     resolve_model,
+    sample_size,
 )
 from skewbench.tasks.plan import plan_shards
 from skewbench.tasks.prompts import load_prompts
 from skewbench.tasks.reference import check_reference
+from skewbench.tasks.size import Size
 
-PNG_BYTES_A_PIXEL = 1.4
-"""For photograph-like images; rendered scenes take a fifth of it."""
 ROW_BYTES, VALUE_BYTES = 60, 3.5
 """Of a compressed row of `stability` without lists, and of each value in its lists."""
 _SDXL_BLOCKS = [
@@ -67,20 +67,19 @@ def estimate(experiment: Experiment, lake: str, seconds: float | None = None) ->
     check_metrics(experiment.metrics, experiment.required)
     check_reference(open_store(lake), experiment.reference, experiment.name)
     source, blocks, description = _model(experiment)
-    width, height = (
-        image_size(source, experiment.generation.width, experiment.generation.height)
-        if source
-        else (
-            experiment.generation.width or 1024,
-            experiment.generation.height or 1024,
-        )
-    )
-    shards = plan_shards(experiment, prompts, "plan", (width, height), experiment.workers.shard)
+    generation = experiment.generation
+    name = family_of_source(source).medium if source else "image"
+    medium = MEDIA[name]
+    if source:
+        check_media(experiment.metrics, name, experiment.required)
+    size = sample_size(source, generation) if source else _assumed_size(generation)
+    shards = plan_shards(experiment, prompts, "plan", size, experiment.workers.shard)
     samples = sum(len(shard.samples) for shard in shards)
     branches = _branches(experiment, source)
     rows = samples * branches * len(blocks)
-    images = samples * width * height * PNG_BYTES_A_PIXEL
-    disk = images + rows * (ROW_BYTES + VALUE_BYTES * _listed(experiment.measure, experiment.generation.steps, blocks))
+    disk = samples * medium.disk(size) + rows * (
+        ROW_BYTES + VALUE_BYTES * _listed(experiment.measure, experiment.generation.steps, blocks)
+    )
     largest = max(len(shard.samples) for shard in shards)
     pace = Pace(seconds, "this, as assumed") if seconds else measured_pace(experiment, lake)
     hours = samples * pace.seconds / 3600 if pace else None
@@ -104,6 +103,11 @@ def _branches(experiment: Experiment, source: ModelSource | None) -> int:
     if experiment.generation.guidance <= 1:
         return 1
     return len(family_of_source(source).branches) if source else 2
+
+
+def _assumed_size(generation: GenerationSpec) -> Size:
+    """The size of images of a model that is not here, taken for SDXL's where it is not chosen."""
+    return Size(generation.width or 1024, generation.height or 1024)
 
 
 def _model(experiment: Experiment) -> tuple[ModelSource | None, list[Block], str]:
@@ -133,12 +137,15 @@ class Pace:
 
 def measured_pace(experiment: Experiment, lake: str) -> Pace | None:
     """Measure the pace from earlier runs of the same model and size: median seconds per step, times the steps."""
+    generation = experiment.generation
     try:
         with sql.connect(lake) as connection:
             found = connection.execute(
                 """SELECT median(seconds / steps), any_value(device) FROM samples
-                   WHERE model = ? AND width = coalesce(?, width)""",
-                [experiment.model.id, experiment.generation.width],
+                   WHERE model = ? AND width IS NOT DISTINCT FROM coalesce(?, width)
+                   AND frames IS NOT DISTINCT FROM coalesce(?, frames)
+                   AND duration IS NOT DISTINCT FROM coalesce(?, duration)""",
+                [experiment.model.id, generation.width, generation.frames, generation.duration],
             ).fetchone()
     except sql.LakeError:
         found = None

@@ -20,6 +20,10 @@ else:
 """A setting of any knob there is: the field `kind` says which."""
 
 
+DEFAULT_METRICS = ("binding", "msssim_diversity", "sharpness", "contrast")
+"""Those that need no weights, for images."""
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
@@ -86,16 +90,20 @@ class Cell(_Strict):
 
 
 class GenerationSpec(_Strict):
-    """How an image is made."""
+    """How a sample is made."""
 
     steps: int = Field(default=30, ge=1, le=1000)
     """Denoising steps."""
     guidance: float = Field(default=5.0, ge=1.0, le=50.0, allow_inf_nan=False)
     """Classifier-free guidance scale; 1 runs the conditional branch alone."""
     width: int | None = Field(default=None, ge=8, multiple_of=8)
-    """Pixels. Default: the model's native width."""
+    """Pixels of an image, or of a video's frames. Default: the model's native width."""
     height: int | None = Field(default=None, ge=8, multiple_of=8)
-    """Pixels; the model's own size where it is left out."""
+    """Pixels. Default: the model's native height."""
+    frames: int | None = Field(default=None, ge=1, le=10_000)
+    """Frames of a video. Default: the model's native number."""
+    duration: float | None = Field(default=None, gt=0, le=3600, allow_inf_nan=False)
+    """Seconds of audio. Default: the model's native duration."""
     threads: int = Field(default=1, ge=1)
     """CPU threads a worker computes with. Part of what decides the numbers: sums differ in the last bits."""
     attention_kernel: Literal["torch", "triton"] = "torch"
@@ -184,8 +192,8 @@ class Experiment(_Strict):
     generation: GenerationSpec = GenerationSpec()
     cells: tuple[Cell, ...] = Field(min_length=1)
     measure: MeasureSpec = MeasureSpec()
-    metrics: tuple[str, ...] = ("binding", "msssim_diversity", "sharpness", "contrast")
-    """Scorers, by name."""
+    metrics: tuple[str, ...] = DEFAULT_METRICS
+    """Scorers, by name, of what the model generates."""
     required: tuple[str, ...] = ()
     """Scorers among `metrics` that the run needs. If their weights are missing, nothing is generated; a cell without a
     value of one of them makes the run incomplete. Other scorers without weights are left out, with the reason."""

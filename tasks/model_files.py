@@ -24,10 +24,12 @@ def check_files(spec: ModelSpec, folder: Path, family: Family) -> None:
         family: The family that runs it.
 
     Raises:
-        InputError: A part is missing, its weights are missing, pickled, of another variant or a Git LFS pointer, or a
-            tokenizer of CLIP has no length.
+        InputError: The family cannot run the model, a part is missing, its weights are missing, pickled, of another
+            variant or a Git LFS pointer, or a tokenizer of CLIP has no length.
     """
     index = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
+    if fault := family.fault(index):
+        raise InputError(f"model.id {spec.id!r}: {fault}")
     parts = {name: entry for name, entry in index.items() if isinstance(entry, list) and len(entry) == 2 and entry[1]}
     left_out = {name for name, value in getattr(family, "loading", {}).items() if value is None}
     faults = [f"{name} is missing" for name in family.parts if name not in parts or not (folder / name).is_dir()]

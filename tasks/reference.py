@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from skewbench.eval.scoring.images import CorruptImage, decode
+from skewbench.eval.scoring.images import CorruptSample, decode
 from skewbench.storage.manifest import find_run
 from skewbench.storage.parts import read_part
 from skewbench.storage.records import Part
@@ -71,7 +71,7 @@ def images_of(store: Store, reference: Reference) -> Iterator[np.ndarray]:
     for content in stored:
         try:
             yield decode(content)
-        except CorruptImage:
+        except CorruptSample:
             continue
 
 

@@ -1,4 +1,4 @@
-"""Writes a script of plain diffusers that generates the image of a sample again."""
+"""Writes a script of plain diffusers that generates a sample again."""
 
 from dataclasses import fields
 from typing import Any
@@ -6,7 +6,9 @@ from typing import Any
 from skewbench.eval.cpu_torchvision import SCRIPT, torchvision_is_mismatched
 from skewbench.tasks.experiment import Cell, Experiment
 from skewbench.tasks.families.contract import Family, Request
+from skewbench.tasks.media import MEDIA
 from skewbench.tasks.models import BUNDLED
+from skewbench.tasks.size import Size
 
 _SCRIPT = """\
 # {cell}, prompt {prompt_id!r}, seed {seed} of run {run_id!r}
@@ -21,8 +23,8 @@ def generate():
     return {call}
 
 
-{image}
-image.save({file!r})
+{sample}
+{save}
 """
 
 
@@ -38,9 +40,9 @@ def replay_script(sample: dict[str, Any], experiment: Experiment, run_id: str, f
         family: the family of the run's model.
     """
     cell = next(cell for cell in experiment.cells if cell.name == sample["cell"])
-    imports, image = _drawn(cell, family, sample["steps"], experiment.generation.attention_kernel)
+    imports, lines = _drawn(cell, family, sample["steps"], experiment.generation.attention_kernel)
     model = str(BUNDLED.get(sample["model"], sample["model"]))
-    size = (sample["width"], sample["height"])
+    size, medium = Size.of_row(sample), MEDIA[family.medium]
     request = Request([sample["prompt"]], [sample["noise_seed"]], sample["steps"], sample["guidance"], size)
     revision = sample["revision"] if model.count("/") == 1 else None
     given = {"revision": revision, "variant": experiment.model.variant}
@@ -55,15 +57,15 @@ def replay_script(sample: dict[str, Any], experiment: Experiment, run_id: str, f
         call=family.replay_call(request),
         device='.to("cuda")' if experiment.workers.gpus else "",
         imports=imports,
-        image=image,
-        file=f"{sample['sample_id']}.png",
+        sample=lines,
+        save=medium.replay.format(file=f"{sample['sample_id']}.{medium.extension}", **size.known),
     )
 
 
 def _drawn(cell: Cell, family: Family, steps: int, attention_kernel: str) -> tuple[str, str]:
-    """Imports, and the lines that make the image."""
+    """Imports, and the lines that make the sample."""
     if cell.knob.kind == "vanilla":
-        return "", "image = generate()"
+        return "", "sample = generate()"
     knob, kind = cell.knob, type(cell.knob)
     name, module = kind.__name__, kind.__module__
     settings = ", ".join(f"{field.name}={getattr(knob, field.name)!r}" for field in fields(knob) if field.repr)
@@ -75,7 +77,7 @@ def _drawn(cell: Cell, family: Family, steps: int, attention_kernel: str) -> tup
         names, loop, count = ["perturb"], "", "len(pipeline.scheduler.timesteps)"
         before = f"pipeline.scheduler.set_timesteps({steps})\n"
     given = f"{name}({settings}), samples=1, steps={count}{kernel}{loop}"
-    lines = f"{before}with perturb(pipeline.{family.denoiser}, {given}):\n    image = generate()"
+    lines = f"{before}with perturb(pipeline.{family.denoiser}, {given}):\n    sample = generate()"
     if module.startswith("skewbench."):
         return f"from skewbench.stability import {', '.join(sorted([name, *names]))}\n", lines
     return f"from skewbench.stability import {', '.join(names)}\nfrom {module} import {name}\n", lines

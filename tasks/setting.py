@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 from skewbench.tasks.experiment import GenerationSpec, MeasureSpec, ModelSpec
+from skewbench.tasks.size import Size
+from skewbench.vocabulary.metrics import Medium
 
 DEVICE_ERRORS = ("CUDA error", "AcceleratorError", "device-side assert")
 """Signs in an error's text that the process can't use its device any more."""
@@ -17,8 +19,9 @@ class Setting:
     revision: str
     generation: GenerationSpec
     measure: MeasureSpec
-    size: tuple[int, int]
+    size: Size
     batch: int
+    medium: Medium = "image"
 
 
 class BrokenDeviceError(Exception):

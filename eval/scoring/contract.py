@@ -1,4 +1,4 @@
-"""What a scorer computes: images and their prompts in, numbers out, or the reason why there is none.
+"""What a scorer computes: samples and their prompts in, numbers out, or the reason why there is none.
 
 Imports nothing heavy, as all that a file of a scorer imports at its top.
 """
@@ -7,13 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import numpy as np
     from jaxtyping import Float, UInt8
 
+    from skewbench.eval.scoring.audio import Waveforms
     from skewbench.eval.scoring.images import Images
+    from skewbench.eval.scoring.video import Videos
+
+    Batch = Images | Waveforms | Videos
+    """Samples by medium: images (n, h, w, 3), sRGB in 0..255; n waveforms; n videos. All of one size."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,7 @@ class Score:
 
 @dataclass(frozen=True)
 class GroupScore(Score):
-    """A number of a set of images. `n`: how many images of the set it is of."""
+    """A number of a set of samples. `n`: how many samples of the set it is of."""
 
     n: int = 0
 
@@ -39,28 +44,28 @@ NO_PROMPT = Score(None, "the prompt is empty")
 
 
 @runtime_checkable
-class ImageScorer(Protocol):
-    """Scores each image by itself: unit `sample`."""
+class SampleScorer(Protocol):
+    """Scores each sample by itself: unit `sample`."""
 
-    def score(self, images: Images, prompts: Sequence[str]) -> dict[str, list[Score]]:
-        """For each declared metric a score per image, in the images' order.
+    def score(self, samples: Any, prompts: Sequence[str], /) -> dict[str, list[Score]]:
+        """For each declared metric a score per sample, in their order.
 
         Args:
-            images: (n, h, w, 3), sRGB in 0..255; n may be 0.
+            samples: What `Batch` says of its medium; n may be 0.
             prompts: n prompts.
         """
 
 
 @runtime_checkable
 class GroupScorer(Protocol):
-    """Scores the images of one prompt in one cell as a set: unit `prompt`."""
+    """Scores the samples of one prompt in one cell as a set: unit `prompt`."""
 
-    def score_group(self, images: Images, prompt: str | None) -> dict[str, GroupScore]:
+    def score_group(self, samples: Any, prompt: str | None, /) -> dict[str, GroupScore]:
         """For each declared metric one score.
 
         Args:
-            images: (n, h, w, 3), sRGB in 0..255; n is at least 1.
-            prompt: The prompt of all images; None for a set of many prompts.
+            samples: What `Batch` says of its medium; n is at least 1.
+            prompt: The prompt of all samples; None for a set of many prompts.
         """
 
 
@@ -75,10 +80,10 @@ class SetScorer(Protocol):
         """For each declared metric one score, of the features of n images against those of m reference images."""
 
 
-Scorer = ImageScorer | GroupScorer | SetScorer
+Scorer = SampleScorer | GroupScorer | SetScorer
 
 
-def check_batch(images: Images, prompts: Sequence[str]) -> None:
-    """Raises `ValueError` unless there is one prompt an image."""
-    if len(images) != len(prompts):
-        raise ValueError(f"one prompt an image: {len(images)} images, {len(prompts)} prompts")
+def check_batch(samples: Batch, prompts: Sequence[str]) -> None:
+    """Raises `ValueError` unless there is one prompt a sample."""
+    if len(samples) != len(prompts):
+        raise ValueError(f"one prompt a sample: {len(samples)} samples, {len(prompts)} prompts")

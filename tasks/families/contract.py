@@ -4,7 +4,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from skewbench.tasks.size import Size
+from skewbench.vocabulary.metrics import Medium
 
 if TYPE_CHECKING:
     import numpy as np
@@ -12,7 +15,6 @@ if TYPE_CHECKING:
 
     from skewbench.stability import Block
 
-Medium = Literal["image", "audio", "video"]
 Config = Callable[[str], Mapping[str, Any]]
 """Reads the configuration of one of the pipeline's parts, by the name of its folder, such as `unet`."""
 
@@ -26,14 +28,14 @@ class Request:
         noise_seeds: one a sample; `torch.Generator().manual_seed(noise_seed)` makes its noise.
         steps: denoising steps.
         guidance: scale of classifier-free guidance.
-        size: width and height in pixels.
+        size: of each sample.
     """
 
     prompts: Sequence[str]
     noise_seeds: Sequence[int]
     steps: int
     guidance: float
-    size: tuple[int, int]
+    size: Size
 
 
 class Family(ABC):
@@ -57,6 +59,7 @@ class Family(ABC):
     joint: ClassVar[bool] = False
     """Whether text is among the keys of its self-attentions, where knobs rescale nothing."""
     medium: ClassVar[Medium] = "image"
+    """What it generates: decides where samples are kept, how they are judged and shown, and which scorers apply."""
     parts: ClassVar[tuple[str, ...]]
     """Folders of the model that must be there."""
 
@@ -65,8 +68,20 @@ class Family(ABC):
         """List the self-attention blocks from the configuration alone; no weights are read."""
 
     @abstractmethod
-    def native_size(self, config: Config) -> tuple[int, int]:
-        """Return the width and height in pixels that the model was trained for."""
+    def native_size(self, config: Config) -> Size:
+        """Return the size that the model was trained for. It has a value for all that a sample of its medium has."""
+
+    def size_fault(self, config: Config, size: Size) -> str | None:
+        """Return why the model cannot generate samples of a size, and which sizes it can; None if it can."""
+        return None
+
+    def fault(self, index: Mapping[str, Any]) -> str | None:
+        """Return why the family cannot run a model of its class; None if it can.
+
+        Args:
+            index: Content of the model's `model_index.json`.
+        """
+        return None
 
     @abstractmethod
     def load(self, folder: Path, dtype: "torch.dtype", variant: str | None) -> Any:
@@ -81,7 +96,8 @@ class Family(ABC):
         """Generate the samples of a request.
 
         Returns:
-            Images in [0, 1] with shape (samples, height, width, 3), not rounded.
+            By medium: images in [0, 1] with shape (samples, height, width, 3); waveforms in [-1, 1] with shape
+            (samples, time); videos in [0, 1] with shape (samples, frames, height, width, 3). Not rounded.
         """
 
     @abstractmethod
@@ -99,4 +115,5 @@ class Family(ABC):
 
     @abstractmethod
     def replay_call(self, request: Request) -> str:
-        """Write the expression of that script that generates the one image of `request` from `pipeline`."""
+        """Write the expression of that script that generates the one sample of `request` from `pipeline`: a PIL image,
+        a waveform, or the frames of a video, as NumPy arrays."""

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from skewbench.tasks.families.contract import Config, Request
 from skewbench.tasks.families.registry import register
 from skewbench.tasks.families.text_to_image import TextToImage
+from skewbench.tasks.size import Size
 
 
 @register
@@ -23,10 +24,10 @@ class DeepFloydIf(TextToImage):
     parts = ("unet", "text_encoder", "tokenizer", "scheduler")
     loading: ClassVar = {"safety_checker": None, "feature_extractor": None, "watermarker": None}
 
-    def native_size(self, config: Config) -> tuple[int, int]:
+    def native_size(self, config: Config) -> Size:
         """Return the size of the UNet's samples."""
         pixels = config("unet")["sample_size"]
-        return pixels, pixels
+        return Size(pixels, pixels)
 
     def arguments(self, request: Request) -> dict[str, Any]:
         """Take the prompt as it is."""

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from skewbench.tasks.families.contract import Config, Request
 from skewbench.tasks.families.registry import register
 from skewbench.tasks.families.text_to_image import TextToImage
+from skewbench.tasks.size import Size
 
 LATENT_PIXELS = 1024
 """The model's configuration does not say what size it was trained for; this is the pipeline's default."""
@@ -27,9 +28,9 @@ class Flux(TextToImage):
     joint = True
     parts = ("transformer", "vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "scheduler")
 
-    def native_size(self, config: Config) -> tuple[int, int]:
+    def native_size(self, config: Config) -> Size:
         """Return the pipeline's default size."""
-        return LATENT_PIXELS, LATENT_PIXELS
+        return Size(LATENT_PIXELS, LATENT_PIXELS)
 
     def arguments(self, request: Request) -> dict[str, Any]:
         """Read as many tokens as the smaller model does, for both."""

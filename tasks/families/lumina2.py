@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from skewbench.tasks.families.contract import Config, Request
 from skewbench.tasks.families.registry import register
 from skewbench.tasks.families.text_to_image import TextToImage
+from skewbench.tasks.size import Size
 
 
 @register
@@ -24,10 +25,10 @@ class Lumina2(TextToImage):
     joint = True
     parts = ("transformer", "vae", "text_encoder", "tokenizer", "scheduler")
 
-    def native_size(self, config: Config) -> tuple[int, int]:
+    def native_size(self, config: Config) -> Size:
         """Return the pipeline's default size: latents of the transformer's sample size, 8 pixels each."""
         pixels = config("transformer")["sample_size"] * 8
-        return pixels, pixels
+        return Size(pixels, pixels)
 
     def arguments(self, request: Request) -> dict[str, Any]:
         """Guide every step, as the model's authors do."""

@@ -8,7 +8,7 @@ import polars as pl
 
 from skewbench import sql
 from skewbench.eval.regressions import IMAGE_LEVELS
-from skewbench.eval.scoring.images import CorruptImage, decode
+from skewbench.eval.scoring.images import CorruptSample, decode
 
 _AT_ONCE = 512
 """Pairs of images that are held at a time."""
@@ -58,6 +58,6 @@ def _apart(one: bytes, other: bytes) -> tuple[float, float]:
     """Largest and mean difference; the largest there is where an image cannot be read."""
     try:
         difference = np.abs(decode(one).astype(int) - decode(other).astype(int))
-    except CorruptImage:
+    except CorruptSample:
         return 255.0, 255.0
     return float(difference.max()), float(difference.mean())

@@ -7,6 +7,7 @@ from skewbench.storage.manifest import find_run, report_path
 from skewbench.storage.records import Manifest
 from skewbench.storage.store import Store
 from skewbench.storage.verify import reporting_broken_parts
+from skewbench.tasks.media import medium_of
 from skewbench.tasks.report.answers import ask
 from skewbench.tasks.report.explorer import explore
 from skewbench.tasks.report.findings import find
@@ -67,6 +68,7 @@ def _page(store: Store, run: Manifest, comparison: Comparison | None) -> Page:
             tables=tuple(run_tables(answers)),
             cells=tuple(answers.cells),
             scored_by=answers.labels.of(answers.fidelity) if answers.fidelity else "",
+            medium=medium_of(run),
         )
 
 
