@@ -14,6 +14,7 @@ from skewbench.storage.manifest import find_run
 from skewbench.storage.parts import read_part
 from skewbench.storage.records import Part
 from skewbench.storage.store import Store
+from skewbench.tasks.media import medium_of
 from skewbench.vocabulary.errors import InputError
 
 _AT_ONCE = 64
@@ -50,6 +51,8 @@ def find_reference(store: Store, given: str) -> Reference:
         run = find_run(store, given)
     except InputError as error:
         raise InputError(f"reference {given!r}: not a folder, and not a run of the lake ({error})") from None
+    if (medium := medium_of(run)) != "image":
+        raise InputError(f"reference {given!r}: run {run.run_id} generated {medium}; images are needed")
     parts = tuple(part for part in run.parts if part.table in ("samples", "images"))
     key = sha256(f"{run.run_id} {run.baseline}".encode()).hexdigest()[:8]
     return Reference(f"{run.run_id} {run.baseline or 'all cells'}", key, parts=parts, cell=run.baseline)

@@ -81,9 +81,8 @@ def jobs_left(
     jobs = []
     for name in metrics:
         chosen = declaration(name)
-        reason = chosen.unfit(medium) or missing(chosen.needs)
         of_cells = chosen.unit == "cell"
-        reason = reason or (NONE if of_cells and not against else None)
+        reason = chosen.unfit(medium) or (NONE if of_cells and not against else missing(chosen.needs))
         with_what = against if of_cells else None
         against_key = with_what.key if with_what else ""
         for unit, cell, parts in sets if of_cells else units:

@@ -168,14 +168,10 @@ def replays(folder: Path, cell: str) -> bool:
         replayed = Path(f"{sample['sample_id']}.{medium.extension}").read_bytes()
     return np.array_equal(
         *(
-            _values(medium.decode({**sample, medium.file: {"bytes": one}}))
+            medium.levels(medium.decode({**sample, medium.file: {"bytes": one}}))
             for one in (replayed, sample[medium.file]["bytes"])
         )
     )
-
-
-def _values(decoded: Any) -> np.ndarray:
-    return decoded if isinstance(decoded, np.ndarray) else decoded[0]
 
 
 def table(found: dict[str, Checked]) -> str:

@@ -46,6 +46,10 @@ with wave.open({file!r}, "wb") as file:
         """Join as `Waveforms`."""
         return Waveforms(np.stack([waveform for waveform, _ in decoded]), decoded[0][1])
 
+    def levels(self, decoded: Any) -> np.ndarray:
+        """Return the waveform, from -127.5 to 127.5."""
+        return np.asarray(decoded[0]) * 127.5
+
     def disk(self, size: Size) -> float:
         """By duration."""
         return 2 * (size.duration or 0) * (size.sampling_rate or 0) + _SPECTROGRAM_BYTES

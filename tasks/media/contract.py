@@ -72,6 +72,10 @@ class MediaType(ABC):
         """Join decoded samples of one size into what scorers of the medium take."""
 
     @abstractmethod
+    def levels(self, decoded: Any) -> np.ndarray:
+        """Return the values of a decoded sample on a scale of 255, by which two samples are compared."""
+
+    @abstractmethod
     def disk(self, size: Size) -> float:
         """Estimate the bytes of a sample in the lake."""
 

@@ -36,6 +36,10 @@ class Images(MediaType):
         """Stack as (n, h, w, 3)."""
         return np.stack(decoded)
 
+    def levels(self, decoded: Any) -> np.ndarray:
+        """Return the pixels."""
+        return np.asarray(decoded)
+
     def disk(self, size: Size) -> float:
         """By pixels."""
         return (size.width or 0) * (size.height or 0) * PNG_BYTES_A_PIXEL

@@ -46,6 +46,10 @@ first.save({file!r}, save_all=True, append_images=rest, duration=1000 / {fps}, l
         """Join as `Videos`."""
         return Videos(np.stack([frames for frames, _ in decoded]), decoded[0][1])
 
+    def levels(self, decoded: Any) -> np.ndarray:
+        """Return the pixels of all frames."""
+        return np.asarray(decoded[0])
+
     def disk(self, size: Size) -> float:
         """By pixels of all frames."""
         return (size.width or 0) * (size.height or 0) * (size.frames or 0) * PNG_BYTES_A_PIXEL
