@@ -72,7 +72,7 @@ def test_a_run_of_another_medium(
     assert "onset_rate" in found if medium == "video" else found["frame_change"][0] == 0
     assert "skew" in command("query", "static_effect")
     page = next(Path(lake, "_reports").glob("*.html")).read_text(encoding="utf-8")
-    assert page.count(players) == 8
+    assert page.count(players) >= 8
     assert reason in page
     assert "is done already" in command("run", experiment, "--local")
 
