@@ -28,7 +28,7 @@ def _row(declared: Declaration, metric: Metric) -> tuple[str, ...]:
         f"`{metric.name}`",
         metric.label,
         declared.name,
-        declared.unit,
+        declared.unit if declared.medium == "image" else f"{declared.unit} ({declared.medium})",
         ", ".join(needs) or "nothing",
         f"{_bound(metric.low)}…{_bound(metric.high)}" if (metric.low, metric.high) != (None, None) else "any",
         metric.better,

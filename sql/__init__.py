@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from skewbench.sql.connection import connect, script
     from skewbench.sql.context import Context, read_context
     from skewbench.sql.declaration import Column, Drawing, Parameter, Query, Section
-    from skewbench.sql.images import encoded_images
+    from skewbench.sql.images import encoded_files, encoded_images
     from skewbench.sql.named import query
     from skewbench.sql.registry import find, named_queries, problems
     from skewbench.sql.statement import select
@@ -22,7 +22,7 @@ _MODULES = {
     "skewbench.sql.connection": ("connect", "script"),
     "skewbench.sql.context": ("Context", "read_context"),
     "skewbench.sql.declaration": ("Column", "Drawing", "Parameter", "Query", "Section"),
-    "skewbench.sql.images": ("encoded_images",),
+    "skewbench.sql.images": ("encoded_files", "encoded_images"),
     "skewbench.sql.named": ("query",),
     "skewbench.sql.registry": ("find", "named_queries", "problems"),
     "skewbench.sql.statement": ("select",),
@@ -41,6 +41,7 @@ __all__ = [
     "Query",
     "Section",
     "connect",
+    "encoded_files",
     "encoded_images",
     "find",
     "locate",

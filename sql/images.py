@@ -1,7 +1,8 @@
-"""Reads the images of some samples, without reading all images of the lake."""
+"""Reads the files of some samples, such as their images, without reading all of the lake."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -10,12 +11,27 @@ import pyarrow.parquet as pq
 from skewbench.sql.manifests import read_runs, unreadable
 from skewbench.storage.footers import broken_part, check_footers, largest_image
 from skewbench.storage.location import LakeError, Location, locate
-from skewbench.storage.png import BrokenImage, check_png
+from skewbench.storage.png import BrokenImage
 from skewbench.storage.records import shown
+from skewbench.storage.sample_files import check_files
 
 
 def encoded_images(lake: str | Path, run_id: str, sample_ids: Collection[str]) -> dict[str, bytes]:
-    """Read the encoded images of some samples.
+    """Read the encoded images of some samples, as `encoded_files` does.
+
+    Args:
+        lake: Folder or URL of the lake.
+        run_id: The run of the samples.
+        sample_ids: Ids of the samples.
+    """
+    found = encoded_files(lake, run_id, sample_ids, "images", ("image",))
+    return {sample_id: row["image"] for sample_id, row in found.items()}
+
+
+def encoded_files(
+    lake: str | Path, run_id: str, sample_ids: Collection[str], table: str, columns: Sequence[str]
+) -> dict[str, dict[str, Any]]:
+    """Read files of some samples.
 
     To filter by id, SQL would read all images of every file that it cannot rule out. This reads the ids first, and then
     only the row groups that hold a requested sample.
@@ -24,46 +40,53 @@ def encoded_images(lake: str | Path, run_id: str, sample_ids: Collection[str]) -
         lake: Folder or URL of the lake.
         run_id: The run of the samples; it may be running or incomplete.
         sample_ids: Ids of the samples.
+        table: `images`, `audio` or `video`.
+        columns: Columns of the table; of files, the contents are read.
 
     Returns:
-        Encoded images by sample id. Samples without an image are left out.
+        The columns by sample id. Samples without one of them are left out.
 
     Raises:
-        LakeError: No such run, a missing or broken part, or an image that is not a PNG of the run's size.
+        LakeError: No such run, a missing or broken part, or a file that is not a PNG of the run's size.
     """
     place = locate(lake)
     (run,) = read_runs(place, run_id, include_running=True)
     requested = pa.array(sorted(sample_ids), pa.string())
-    images = [part for part in run.listed if part.table == "images"]
-    check_footers(place, images)
+    parts = [part for part in run.listed if part.table == table]
+    check_footers(place, parts)
     pixels = largest_image(place, run.listed)
-    found: dict[str, bytes] = {}
-    for path in (part.path for part in images):
+    found: dict[str, dict[str, Any]] = {}
+    for path in (part.path for part in parts):
         if len(found) == len(requested):
             break
         try:
-            here = _of_part(place, path, requested)
+            here = _of_part(place, path, requested, columns)
         except LakeError:
             raise
         except (OSError, pa.ArrowException) as error:
             raise unreadable(error) from error
-        for sample_id, content in here.items():
+        for sample_id, row in here.items():
             try:
-                check_png(content, pixels)
+                check_files(row, pixels)
             except BrokenImage as error:
-                raise broken_part(path, f"has an image that {error} (sample {shown(sample_id)})") from None
+                raise broken_part(path, f"{error} (sample {shown(sample_id)})") from None
         found |= here
     return found
 
 
-def _of_part(place: Location, path: str, requested: pa.Array) -> dict[str, bytes]:
-    found: dict[str, dict[str, bytes | None] | None] = {}
+def _of_part(place: Location, path: str, requested: pa.Array, columns: Sequence[str]) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
     with place.open(path) as content, pq.ParquetFile(content) as file:
+        read = [f"{name}.bytes" if pa.types.is_struct(file.schema_arrow.field(name).type) else name for name in columns]
         for group in range(file.num_row_groups):
             ids = file.read_row_group(group, columns=["sample_id"])["sample_id"]
             here = pc.is_in(ids, value_set=requested)
             if pc.any(here).as_py():
-                images = file.read_row_group(group, columns=["image.bytes"])["image"].filter(here)
-                found |= dict(zip(ids.filter(here).to_pylist(), images.to_pylist(), strict=True))
-    contents = {sample_id: image["bytes"] for sample_id, image in found.items() if image}
-    return {sample_id: content for sample_id, content in contents.items() if content is not None}
+                rows = file.read_row_group(group, columns=read).filter(here).to_pylist()
+                found |= dict(zip(ids.filter(here).to_pylist(), map(_flat, rows), strict=True))
+    return {sample_id: row for sample_id, row in found.items() if None not in row.values()}
+
+
+def _flat(row: dict[str, Any]) -> dict[str, Any]:
+    """A row with the contents of files in place of the files."""
+    return {name: value["bytes"] if isinstance(value, dict) else value for name, value in row.items()}

@@ -1,5 +1,6 @@
 """Columns that several tables of the lake share, and rows of plain values as a table of Arrow."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,26 @@ IDS = (
     pa.field("seed", pa.int32(), nullable=False),  # the index of the seed within its prompt
 )
 """Columns that name a sample."""
+
+FILE = pa.struct([pa.field("bytes", pa.binary()), pa.field("path", pa.string())])
+"""An encoded file as the library `datasets` stores it."""
+
+
+def shown_by_datasets(schema: pa.Schema, **files: str) -> dict[bytes, bytes]:
+    """Return the metadata of Parquet files by which the library `datasets` shows columns as what they are.
+
+    Args:
+        schema: Of the table.
+        files: The kind of each column of files, such as `Image`, by its name.
+    """
+    values = {
+        field.name: {"_type": files[field.name]}
+        if field.name in files
+        else {"dtype": str(field.type).replace("double", "float64"), "_type": "Value"}
+        for field in schema
+    }
+    return {b"huggingface": json.dumps({"info": {"features": values}}).encode()}
+
 
 MEASURE_FIELDS = (
     *(pa.field(name, pa.float32()) for name in (*NAMES, *CONTROLS)),  # means over steps, heads, columns

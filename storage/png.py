@@ -15,6 +15,8 @@ T = TypeVar("T")
 
 MOST_PIXELS = 2**26
 """Maximum number of pixels, whatever size a run claims."""
+MOST_MOVING = 2**30
+"""Maximum number of pixels of all frames of a video."""
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _HEAD = struct.Struct(">8sI4sII")  # signature; length and name of the first chunk; width, height
 
@@ -61,6 +63,33 @@ def open_png(content: bytes, most: int) -> "Image.Image":
     """
     with _opening(content, most) as image:
         return _guarded(lambda: image.convert("RGB"))
+
+
+def open_frames(content: bytes, count: int, most: int) -> "list[tuple[Image.Image, float]]":
+    """Decode an animated PNG.
+
+    Args:
+        content: The bytes.
+        count: Maximum number of frames.
+        most: Maximum number of pixels of a frame.
+
+    Returns:
+        The frames, as RGB, with the milliseconds that each is shown.
+
+    Raises:
+        BrokenImage: The bytes are not a PNG, are damaged, or have more frames or pixels.
+    """
+    from PIL import ImageSequence
+
+    with _opening(content, min(most, MOST_MOVING // max(count, 1))) as file:
+        found = getattr(file, "n_frames", 1)
+        if found > count:
+            raise BrokenImage(f"has {found} frames, more than {count}")
+        return _guarded(
+            lambda: [
+                (frame.convert("RGB"), float(frame.info.get("duration") or 0)) for frame in ImageSequence.Iterator(file)
+            ]
+        )
 
 
 def _opening(content: bytes, most: int) -> "Image.Image":

@@ -15,9 +15,10 @@ from skewbench.storage.location import LakeUnreachable
 from skewbench.storage.png import MOST_PIXELS, BrokenImage, open_png
 from skewbench.storage.receipts import Receipt, receipt_path, scan_receipts
 from skewbench.storage.records import Manifest, Part, shown
+from skewbench.storage.sample_files import PNGS, check_files
 from skewbench.storage.state import receipts_of_manifest
 from skewbench.storage.store import Store
-from skewbench.storage.tables.images import IMAGES
+from skewbench.storage.tables import TABLES
 from skewbench.vocabulary.errors import RunError
 
 
@@ -166,19 +167,18 @@ def fault_of(store: Store, part: Part, pixels: int = MOST_PIXELS) -> str | None:
         return "has different content than was written"
     if problem := footer_problem(io.BytesIO(content), part):
         return problem
-    return _broken_image(content, pixels) if part.table == IMAGES.name else None
+    names = [name for name in TABLES[part.table].schema.names if name in PNGS]
+    return _broken_file(content, names, pixels) if names else None
 
 
-def _broken_image(content: bytes, pixels: int) -> str | None:
-    """What is wrong with the first broken image of a part."""
+def _broken_file(content: bytes, names: list[str], pixels: int) -> str | None:
+    """What is wrong with the first broken image, or picture of a sample, of a part."""
     try:
-        for rows in pq.ParquetFile(io.BytesIO(content)).iter_batches(columns=["sample_id", "image"]):
+        for rows in pq.ParquetFile(io.BytesIO(content)).iter_batches(columns=["sample_id", *names]):
             for row in rows.to_pylist():
-                encoded = row["image"] and row["image"]["bytes"]
-                if encoded is not None:
-                    open_png(encoded, pixels)
+                check_files({name: row[name] and row[name]["bytes"] for name in names}, pixels, open_png)
     except BrokenImage as error:
-        return f"has an image that {error} (sample {shown(row['sample_id'])})"
+        return f"{error} (sample {shown(row['sample_id'])})"
     except (pa.ArrowException, OSError) as error:
         return f"cannot be read ({shown(str(error))})"
     return None

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from skewbench.eval.scorers import Declaration, GroupScore, SetScorer
 from skewbench.eval.scoring.distribution import Features
-from skewbench.eval.scoring.images import CorruptImage, decode, is_blank
+from skewbench.eval.scoring.images import CorruptSample, decode, is_blank
 from skewbench.storage.records import Part
 from skewbench.storage.store import Store
 from skewbench.storage.tables.group_scores import GROUP_SCORES
@@ -52,7 +52,7 @@ class CellScores:
         for content in stored_images(self._store, parts, cell):
             try:
                 image = decode(content)
-            except CorruptImage:
+            except CorruptSample:
                 continue
             if not is_blank(image):
                 yield image

@@ -11,30 +11,31 @@ from skewbench.stability.knobs import Knob, SetStrength
 from skewbench.storage.tables.samples import KNOB_COLUMNS, SAMPLES
 from skewbench.tasks.experiment import Cell
 from skewbench.tasks.generation import GenerationSpec, families, strengths, words
+from skewbench.tasks.size import CHOSEN, Size
 
 _PYTHON: dict[pa.DataType, Any] = {pa.float64(): (int, float), pa.string(): str, pa.bool_(): bool}
 
 
-def whole_setting(cell: Cell, generation: GenerationSpec, size: tuple[int, int]) -> dict[str, Any]:
+def whole_setting(cell: Cell, generation: GenerationSpec, size: Size) -> dict[str, Any]:
     """All that a cell's samples are generated with, defaults included.
 
     Args:
         cell: The cell.
         generation: How the experiment generates; the cell's overrides are applied here.
-        size: Width and height in pixels, as the model and the experiment give them.
+        size: Of each sample, as the model and the experiment give it.
 
     Returns:
         `knob` with its kind and all fields, `guidance_rule` and `condition` likewise where there are any, and
         `generation`, as JSON has them.
     """
     own = generation.overridden(cell.generation)
-    generated = own.model_dump(mode="json") | dict(zip(("width", "height"), size, strict=True))
+    generated = own.model_dump(mode="json", exclude=set(CHOSEN)) | size.known
     others = {"guidance_rule": cell.guidance_rule, "condition": cell.condition}
     settings = {name: knob.setting for name, knob in others.items() if knob is not None}
     return {"knob": cell.knob.setting, **settings, "generation": generated}
 
 
-def cell_entry(cell: Cell, generation: GenerationSpec, size: tuple[int, int]) -> dict[str, Any]:
+def cell_entry(cell: Cell, generation: GenerationSpec, size: Size) -> dict[str, Any]:
     """A cell in the manifest: its setting, and words, family and strengths as its knobs have them now.
 
     A cell that changes the experiment's generation is of another family than one that does not: plain attention with

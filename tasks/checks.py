@@ -6,11 +6,12 @@ from skewbench.eval.scorers import declaration, problems
 from skewbench.eval.scorers import names as scorer_names
 from skewbench.eval.weights import missing
 from skewbench.stability.knobs import KNOBS
-from skewbench.tasks.experiment import Experiment
+from skewbench.tasks.experiment import DEFAULT_METRICS, Experiment
 from skewbench.tasks.families.registry import families
 from skewbench.tasks.models import check_model
 from skewbench.tasks.prompts import load_prompts
 from skewbench.vocabulary.errors import InputError
+from skewbench.vocabulary.metrics import Medium
 
 
 def check_experiment(experiment: Experiment) -> None:
@@ -30,6 +31,24 @@ def check_metrics(metrics: Iterable[str], required: Iterable[str] = ()) -> None:
     for name in required:
         if reason := missing(declaration(name).needs):
             raise InputError(f"metric {name!r} is required: {reason}")
+
+
+def check_media(metrics: Iterable[str], medium: Medium, required: Iterable[str] = ()) -> None:
+    """Check that scorers score what a run generates. The default metrics, which are of images, pass as they are.
+
+    Args:
+        metrics: Names of scorers.
+        medium: What the run generates.
+        required: Names of scorers that must give values.
+
+    Raises:
+        InputError: A scorer of another medium.
+    """
+    metrics = tuple(metrics)
+    for name in (*(() if metrics == DEFAULT_METRICS else metrics), *required):
+        if reason := declaration(name).unfit(medium):
+            others = ", ".join(other for other in scorer_names() if not declaration(other).unfit(medium))
+            raise InputError(f"metrics {name!r}: {reason}; scorers of {medium}: {others}")
 
 
 def lacking(metrics: Iterable[str]) -> tuple[str, ...]:

@@ -9,28 +9,28 @@ from skewbench import sql
 from skewbench.stability import Block
 from skewbench.stability.knobs import AttentionKnob
 from skewbench.storage.store import open_store
-from skewbench.tasks.checks import check_metrics, lacking
+from skewbench.tasks.checks import check_media, check_metrics, lacking
 from skewbench.tasks.experiment import Cell, Experiment, MeasureSpec
 from skewbench.tasks.generation import GenerationSpec, SchedulerSpec
 from skewbench.tasks.generation_checks import calls_of, check_generation
 from skewbench.tasks.knob_checks import check_knobs
 from skewbench.tasks.lora import with_digests
+from skewbench.tasks.media import MEDIA
 from skewbench.tasks.model_blocks import blocks_of, without_effect
 from skewbench.tasks.model_size import weight_bytes
 from skewbench.tasks.models import (
     ModelNotHereError,
     ModelSource,
     family_of_source,
-    image_size,
     resolve_model,
+    sample_size,
 )
 from skewbench.tasks.plan import plan_shards
 from skewbench.tasks.prompt_lengths import prompt_notes
 from skewbench.tasks.prompts import load_prompts
 from skewbench.tasks.reference import check_reference
+from skewbench.tasks.size import Size
 
-PNG_BYTES_A_PIXEL = 1.4
-"""For photograph-like images; rendered scenes take a fifth of it."""
 ROW_BYTES, VALUE_BYTES = 60, 3.5
 """Of a compressed row of `stability` without lists, and of each value in its lists."""
 _SDXL_BLOCKS = [
@@ -84,19 +84,17 @@ def estimate(experiment: Experiment, lake: str, seconds: float | None = None) ->
     check_metrics(experiment.metrics, experiment.required)
     check_reference(open_store(lake), experiment.reference, experiment.name)
     source, blocks, description = _model(experiment)
+    generation = experiment.generation
+    name = family_of_source(source).medium if source else "image"
+    if source:
+        check_media(experiment.metrics, name, experiment.required)
+    size = sample_size(source, generation) if source else _assumed_size(generation)
     check_generation(experiment, source)
     check_knobs(experiment, source, blocks)
-    generation = experiment.generation
-    width, height = (
-        image_size(source, generation.width, generation.height)
-        if source
-        else (generation.width or 1024, generation.height or 1024)
-    )
-    shards = plan_shards(experiment, prompts, "plan", (width, height), experiment.workers.shard)
+    shards = plan_shards(experiment, prompts, "plan", size, experiment.workers.shard)
     samples = sum(len(shard.samples) for shard in shards)
     of_a_cell = samples // len(experiment.cells)
     cells = [(cell, experiment.generation_of(cell)) for cell in experiment.cells]
-    images = samples * width * height * PNG_BYTES_A_PIXEL
     rows = [
         of_a_cell * (_branches(own, source) + bool(weak_steps(cell, calls_of(own, source)))) * len(blocks)
         * (ROW_BYTES + VALUE_BYTES * _listed(experiment.measure, calls_of(own, source), blocks))
@@ -117,7 +115,7 @@ def estimate(experiment: Experiment, lake: str, seconds: float | None = None) ->
         shards=len(shards),
         per_shard=max(len(shard.samples) for shard in shards),
         predictions=predictions,
-        disk=images + sum(rows),
+        disk=samples * MEDIA[name].disk(size) + sum(rows),
         hours=predictions * pace.seconds / 3600 if pace else None,
         time=expected_time(experiment, pace, predictions, samples),
         lacking=lacking(experiment.metrics),
@@ -157,6 +155,11 @@ def _branches(generation: GenerationSpec, source: ModelSource | None) -> int:
     return len(family_of_source(source).branches) if source else 2
 
 
+def _assumed_size(generation: GenerationSpec) -> Size:
+    """The size of images of a model that is not here, taken for SDXL's where it is not chosen."""
+    return Size(generation.width or 1024, generation.height or 1024)
+
+
 def _model(experiment: Experiment) -> tuple[ModelSource | None, list[Block], str]:
     try:
         source = resolve_model(experiment.model)
@@ -184,13 +187,17 @@ class Pace:
 
 def measured_pace(experiment: Experiment, source: ModelSource | None, lake: str) -> Pace | None:
     """Measure the pace from earlier runs of the same model and size, whatever their steps, guidance and scheduler."""
+    generation = experiment.generation
     try:
         with sql.connect(lake) as connection:
             found = connection.execute(
                 """SELECT steps, guidance, try_cast(setting AS JSON)->'generation'->'scheduler',
                        median(seconds), any_value(device)
-                   FROM samples WHERE model = ? AND width = coalesce(?, width) AND seconds IS NOT NULL GROUP BY ALL""",
-                [experiment.model.id, experiment.generation.width],
+                   FROM samples WHERE model = ? AND seconds IS NOT NULL
+                   AND width IS NOT DISTINCT FROM coalesce(?, width)
+                   AND frames IS NOT DISTINCT FROM coalesce(?, frames)
+                   AND duration IS NOT DISTINCT FROM coalesce(?, duration) GROUP BY ALL""",
+                [experiment.model.id, generation.width, generation.frames, generation.duration],
             ).fetchall()
     except sql.LakeError:
         return None

@@ -28,6 +28,10 @@ else:
 """Settings of any knob there is, by its place: the field `kind` says which."""
 
 
+DEFAULT_METRICS = ("binding", "msssim_diversity", "sharpness", "contrast")
+"""Those that need no weights, for images."""
+
+
 class ModelSpec(Strict):
     """Which model, and in which precision."""
 
@@ -189,8 +193,8 @@ class Experiment(Strict):
     generation: GenerationSpec = GenerationSpec()
     cells: tuple[Cell, ...] = Field(min_length=1)
     measure: MeasureSpec = MeasureSpec()
-    metrics: tuple[str, ...] = ("binding", "msssim_diversity", "sharpness", "contrast")
-    """Scorers, by name."""
+    metrics: tuple[str, ...] = DEFAULT_METRICS
+    """Scorers, by name, of what the model generates."""
     required: tuple[str, ...] = ()
     """Scorers among `metrics` that the run needs. If their weights are missing, nothing is generated; a cell without a
     value of one of them makes the run incomplete. Other scorers without weights are left out, with the reason."""

@@ -1,26 +1,23 @@
-"""Prompts and seeds -> images and stability: what one worker does with one shard."""
+"""Prompts and seeds -> samples and stability: what one worker does with one shard."""
 
 import json
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from io import BytesIO
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import torch
-from jaxtyping import Float
-from PIL import Image
 
-from skewbench.eval.scoring.images import is_blank
 from skewbench.stability import Loop, Recorder, perturb
 from skewbench.storage.columns import IDS, table_of_rows
-from skewbench.storage.tables.images import IMAGES
+from skewbench.storage.tables import TABLES
 from skewbench.storage.tables.samples import SAMPLES
 from skewbench.storage.tables.stability import STABILITY
 from skewbench.tasks.applied import applied
@@ -30,15 +27,15 @@ from skewbench.tasks.families.contract import request_of
 from skewbench.tasks.families.registry import family_of
 from skewbench.tasks.generation import GenerationSpec
 from skewbench.tasks.identity import versions
+from skewbench.tasks.media import MEDIA
 from skewbench.tasks.plan import Sample, Shard
 from skewbench.tasks.schedulers import give_seeds
 from skewbench.tasks.setting import DEVICE_ERRORS, BrokenDeviceError, Setting
+from skewbench.tasks.size import Size
 from skewbench.vocabulary.texts import as_unicode
 
-Pixels = Float[np.ndarray, "n h w 3"]
-
 ENCODERS = 4
-"""Threads that turn images into PNG beside the next batch; of the last one of a shard, that many at once."""
+"""Threads that encode samples beside the next batch; of the last one of a shard, that many at once."""
 
 
 @dataclass
@@ -46,22 +43,21 @@ class ShardRows:
     """Rows of a shard, gathered batch by batch. `batch`: the size of batch that memory was enough for."""
 
     samples: list[dict[str, Any]] = field(default_factory=list)
-    images: list[dict[str, Any]] = field(default_factory=list)
+    files: dict[str, list[Future[dict[str, Any]]]] = field(default_factory=lambda: defaultdict(list))
+    """Rows of encoded samples, by table."""
     stability: list[pa.Table] = field(default_factory=list)
     batch: int = 0
 
     def settle(self) -> None:
-        """Wait for the images that are still being encoded."""
-        for encoded in (row["image"] for row in self.images):
-            if isinstance(encoded["bytes"], Future):
-                encoded["bytes"] = encoded["bytes"].result()
+        """Wait for the samples that are still being encoded."""
+        for rows in self.files.values():
+            wait(rows)
 
     def tables(self) -> dict[str, pa.Table]:
-        """One Arrow table a lake table; no table where there are no rows. Waits for the last images."""
-        self.settle()
+        """One Arrow table a lake table; no table where there are no rows. Waits for the last samples."""
         tables = {SAMPLES.name: SAMPLES.of_rows(self.samples)}
-        if self.images:
-            tables[IMAGES.name] = IMAGES.of_rows(self.images)
+        for name, rows in self.files.items():
+            tables[name] = TABLES[name].of_rows([row.result() for row in rows])
         if self.stability:
             tables[STABILITY.name] = STABILITY.sorted(pa.concat_tables(self.stability))
         return tables
@@ -128,8 +124,8 @@ def generate_shard(
 
 @contextmanager
 def _encoders() -> Iterator[ThreadPoolExecutor]:
-    """Threads that turn images into PNG. At the end the last images are awaited by who wants them."""
-    encoders = ThreadPoolExecutor(ENCODERS, "png")
+    """Threads that encode samples. At the end the last samples are awaited by who wants them."""
+    encoders = ThreadPoolExecutor(ENCODERS, "encoder")
     try:
         yield encoders
     finally:
@@ -141,21 +137,21 @@ def generate_batch(
     samples: Sequence[Sample],
     knob: Knob | Sequence[Knob],
     generation: GenerationSpec,
-    size: tuple[int, int],
+    size: Size,
     recorder: Recorder | None = None,
-) -> Pixels:
-    """Generate the images of some samples. Each sample's noise comes from a CPU generator of its own.
+) -> np.ndarray:
+    """Generate some samples. Each sample's noise comes from a CPU generator of its own.
 
     Args:
         pipeline: The loaded pipeline.
         samples: The samples of the batch.
         knob: The knob of their cell, or its knobs.
         generation: How their cell generates. Scheduler and adapters are those of the pipeline (`applied` sets them).
-        size: Width and height in pixels.
+        size: Of each sample.
         recorder: Records the measures of the samples.
 
     Returns:
-        Images in [0, 1] of shape (samples, height, width, 3), not rounded.
+        The samples as their family generates them, not rounded.
     """
     family = family_of(pipeline)
     prompts, noise_seeds = [sample.prompt.text for sample in samples], [sample.noise_seed for sample in samples]
@@ -170,13 +166,6 @@ def generate_batch(
         return family.generate(pipeline, request)
 
 
-def to_png(pixels: Float[np.ndarray, "h w 3"]) -> bytes:
-    """Encode an image in [0, 1] as PNG, rounded as diffusers rounds; NaN becomes black."""
-    buffer = BytesIO()
-    Image.fromarray((np.nan_to_num(pixels) * 255).round().astype(np.uint8)).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
 def _add_batch(
     rows: ShardRows,
     pipeline: Any,
@@ -185,15 +174,15 @@ def _add_batch(
     batch: Sequence[Sample],
     encoders: ThreadPoolExecutor,
 ) -> None:
-    """Generate a batch and hand its images to the encoders, which are done with the previous batch by then."""
-    measure, device = setting.measure, pipeline.device
+    """Generate a batch and hand its samples to the encoders, which are done with the previous batch by then."""
+    measure, device, medium = setting.measure, pipeline.device, MEDIA[setting.medium]
     recorder = Recorder(every=measure.every, detail=measure.detail, columns=measure.columns)
     on_gpu = device.type == "cuda"
     if on_gpu:
         torch.cuda.reset_peak_memory_stats(device)
     began = time.perf_counter()
     generation = setting.generation.overridden(shard.cell.generation)
-    pixels = generate_batch(pipeline, batch, shard.cell.knobs, generation, setting.size, recorder)
+    made = generate_batch(pipeline, batch, shard.cell.knobs, generation, setting.size, recorder)
     drawn: dict[str, Any] = {
         "seconds": (time.perf_counter() - began) / len(batch),
         "peak_memory": torch.cuda.max_memory_allocated(device) if on_gpu else None,
@@ -202,23 +191,20 @@ def _add_batch(
     # all that may fail comes first: a batch that does is drawn again, and must not have left half of its rows
     stability = _stability_rows(shard, batch, recorder.to_arrow())
     samples = [
-        _sample_row(setting, shard, sample, *_judge(image), **drawn)
-        for sample, image in zip(batch, pixels, strict=True)
+        _sample_row(setting, shard, sample, *medium.judge(one), **drawn)
+        for sample, one in zip(batch, made, strict=True)
     ]
-    rows.settle()  # so that no more than one batch of images waits, however slow encoding is
+    rows.settle()  # so that no more than one batch of samples waits, however slow encoding is
     rows.stability.append(stability)
     rows.samples += samples
-    for sample, image in zip(batch, pixels, strict=True):
-        path = f"{shard.cell.name}-{sample.prompt.id}-{sample.seed}.png"
-        rows.images.append({**_ids(shard, sample), "image": {"bytes": encoders.submit(to_png, image), "path": path}})
+    rows.files[medium.table.name] += [
+        encoders.submit(_file_row, shard, sample, one, setting) for sample, one in zip(batch, made, strict=True)
+    ]
 
 
-def _judge(image: Float[np.ndarray, "h w 3"]) -> tuple[str, str | None]:
-    if not np.isfinite(image).all():
-        return "nonfinite", f"{np.count_nonzero(~np.isfinite(image))} values of the image are not finite"
-    if is_blank((image * 255).round().astype(np.uint8)):
-        return "blank", "the image has only one colour"
-    return "ok", None
+def _file_row(shard: Shard, sample: Sample, made: np.ndarray, setting: Setting) -> dict[str, Any]:
+    name = f"{shard.cell.name}-{sample.prompt.id}-{sample.seed}"
+    return {**_ids(shard, sample), **MEDIA[setting.medium].columns(made, setting.size, name)}
 
 
 def _failed_rows(setting: Setting, shard: Shard, batch: Sequence[Sample], reason: str) -> list[dict[str, Any]]:
@@ -253,8 +239,8 @@ def _sample_row(
         "dtype": setting.model.dtype,
         "steps": whole["generation"]["steps"],
         "guidance": whole["generation"]["guidance"],
-        "width": setting.size[0],
-        "height": setting.size[1],
+        "medium": setting.medium,
+        **setting.size.known,
         **{f"{name}_version": number for name, number in versions().items()},
         "status": status,
         "reason": reason,

@@ -1,4 +1,4 @@
-"""How images are generated: an experiment's settings, and what a cell changes of them."""
+"""How samples are generated: an experiment's settings, and what a cell changes of them."""
 
 from typing import Annotated, Any, Literal
 
@@ -69,16 +69,20 @@ class Overrides(_Optional):
 
 
 class GenerationSpec(_Optional):
-    """How an image is made."""
+    """How a sample is made."""
 
     steps: Steps = 30
     """Denoising steps."""
     guidance: Guidance = 5.0
     """Classifier-free guidance scale; 1 runs the conditional branch alone."""
     width: int | None = Field(default=None, ge=8, multiple_of=8)
-    """Pixels. Default: the model's native width."""
+    """Pixels of an image, or of a video's frames. Default: the model's native width."""
     height: int | None = Field(default=None, ge=8, multiple_of=8)
-    """Pixels; the model's own size where it is left out."""
+    """Pixels. Default: the model's native height."""
+    frames: int | None = Field(default=None, ge=1, le=10_000)
+    """Frames of a video. Default: the model's native number."""
+    duration: Annotated[Finite, Field(gt=0, le=3600)] | None = None
+    """Seconds of audio. Default: the model's native duration."""
     threads: int = Field(default=1, ge=1)
     """CPU threads a worker computes with. Part of what decides the numbers: sums differ in the last bits."""
     attention_kernel: Literal["torch", "triton"] = "torch"

@@ -10,6 +10,7 @@ from skewbench.stability.knobs import KNOBS
 from skewbench.tasks.experiment import Experiment
 from skewbench.tasks.families.registry import families
 from skewbench.tasks.prompts import Prompt
+from skewbench.tasks.size import Size
 from skewbench.tasks.source import ROOTS, digest_of_source
 
 
@@ -26,9 +27,12 @@ def noise_seed(prompt_id: str, seed: int, shared: bool) -> int:
     return int(digest("noise", "" if shared else prompt_id, seed)[:16], 16) >> 1
 
 
-def pair_id(prompt_id: str, noise_seed: int, width: int, height: int) -> str:
-    """The same for baseline and perturbed samples, and for two builds: prompt, noise seed and size alone."""
-    return digest("pair", prompt_id, noise_seed, width, height)[:16]
+def pair_id(prompt_id: str, noise_seed: int, size: Size) -> str:
+    """The same for baseline and perturbed samples, and for two builds: prompt, noise seed and size alone.
+
+    Of the size, what decides the noise: width, height, frames and duration, not how fast frames are shown.
+    """
+    return digest("pair", prompt_id, noise_seed, *size.chosen.values())[:16]
 
 
 def sample_id(run_id: str, pair: str, cell: str) -> str:

@@ -45,7 +45,7 @@ class ScoreJob:
         key: Key of its receipt. One without what the scorer needs does not stand for one with it.
         cell: The cell that it belongs to.
         samples: Parts that hold the rows of `samples`, among others' where the run was compacted.
-        images: Parts that hold the images.
+        files: Parts that hold the encoded samples.
         missing: Why it can only have NULLs.
         reference: What a cell as a set is compared with.
         one_by_one: Its last try; scorers have no other way to do it.
@@ -55,7 +55,7 @@ class ScoreJob:
     key: JobKey
     cell: str
     samples: tuple[Part, ...]
-    images: tuple[Part, ...]
+    files: tuple[Part, ...]
     missing: str | None = None
     reference: Reference | None = None
     one_by_one: bool = False

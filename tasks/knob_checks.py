@@ -54,7 +54,7 @@ def _check_rule(cell: Cell, rule: Rule, generation: GenerationSpec, source: Mode
             "to guide from"
         )
     if rule.needs_maps and not family.maps:
-        raise InputError(f"{where}: {family.name} models predict sequences of tokens; the rule needs maps")
+        raise InputError(f"{where}: {family.name} models predict no maps of rows and columns; the rule needs them")
     name, config = scheduler_config(source)
     if generation.scheduler is not None:
         name, config = generation.scheduler.name, {**config, **generation.scheduler.arguments}

@@ -12,6 +12,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from skewbench.eval.cpu_torchvision import define_missing_operators
+from skewbench.eval.scorers import declaration
 from skewbench.stability.blocks import Block
 from skewbench.tasks import user_cache
 from skewbench.tasks.experiment import Experiment
@@ -49,13 +50,19 @@ def shipped_blocks(model: str) -> Path:
 
 def without_effect(experiment: Experiment, source: ModelSource) -> tuple[str, ...]:
     """List the settings of an experiment that have no effect on its model, a line each."""
+    family = family_of_source(source)
+    lines = [
+        f"metric {name} has no values: {reason}"
+        for name in experiment.metrics
+        if (reason := declaration(name).unfit(family.medium))
+    ]
     cells = [cell.name for cell in experiment.cells if getattr(cell.knob, "rescale", "off") != "off"]
-    if not cells or not family_of_source(source).joint:
-        return ()
-    return (
-        f"rescale has no effect in cells {', '.join(cells)}: in this model's joint attention of image and text, "
-        "nothing is rescaled",
-    )
+    if cells and family.joint:
+        lines.append(
+            f"rescale has no effect in cells {', '.join(cells)}: in this model's joint attention of image and text, "
+            "nothing is rescaled"
+        )
+    return tuple(lines)
 
 
 def _key(source: ModelSource) -> str:

@@ -48,9 +48,11 @@ def check_files(spec: ModelSpec, folder: Path, family: Family) -> None:
         family: The family that runs it.
 
     Raises:
-        InputError: A part or its configuration is missing or broken, its weights are missing, pickled, truncated, of
-            another variant or a Git LFS pointer, or a tokenizer of CLIP has no length.
+        InputError: The family cannot run the model, a part or its configuration is missing or broken, its weights are
+            missing, pickled, truncated, of another variant or a Git LFS pointer, or a tokenizer of CLIP has no length.
     """
+    if fault := family.fault(_index(folder)):
+        raise InputError(f"model.id {spec.id!r}: {fault}")
     parts = {part.folder.name: part for part in _parts(folder, family)}
     required = dict.fromkeys((*family.parts, *parts))
     if missing := [name for name in required if name not in parts or not parts[name].folder.is_dir()]:
@@ -93,11 +95,16 @@ def deciding_files(spec: ModelSpec, folder: Path, family: Family) -> list[Path]:
 
 def _parts(folder: Path, family: Family) -> Iterator[_Part]:
     """The parts that are loaded."""
-    index: Mapping[str, Any] = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
     left_out = family.left_out(folder)
-    for name, entry in index.items():
+    for name, entry in _index(folder).items():
         if isinstance(entry, list) and len(entry) == 2 and entry[1] and name not in left_out:
             yield _Part(folder / name, str(entry[1]))
+
+
+def _index(folder: Path) -> Mapping[str, Any]:
+    """The content of `model_index.json`, which names the parts."""
+    index: Mapping[str, Any] = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
+    return index
 
 
 def _config(spec: ModelSpec, part: _Part) -> Mapping[str, Any]:

@@ -3,7 +3,7 @@
 import json
 import os
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -13,7 +13,9 @@ from skewbench.eval.cpu_torchvision import define_missing_operators
 from skewbench.tasks.experiment import ModelSpec
 from skewbench.tasks.families.contract import Family
 from skewbench.tasks.families.registry import families
+from skewbench.tasks.generation import GenerationSpec
 from skewbench.tasks.model_files import check_files, deciding_files
+from skewbench.tasks.size import CHOSEN, Size
 from skewbench.vocabulary.errors import InputError, RunError
 from skewbench.vocabulary.user_paths import user_path
 
@@ -133,15 +135,35 @@ def _folder_here(source: ModelSource) -> Path:
     return Path(_hub_snapshot(source.spec.model_copy(update={"revision": source.revision}), download=True))
 
 
-def image_size(source: ModelSource, width: int | None, height: int | None) -> tuple[int, int]:
-    """Return width and height in pixels: the requested size, or the model's native one from its configuration."""
-    if width and height:
-        return width, height
+def sample_size(source: ModelSource, generation: GenerationSpec) -> Size:
+    """Return the size of samples: what the experiment chooses, and the model's native size for the rest.
+
+    Args:
+        source: The model.
+        generation: How the run generates.
+
+    Raises:
+        InputError: A field that samples of the model's medium do not have, a size that the model cannot generate, or a
+            configuration that does not say the native size where that is needed.
+    """
+    family, config = family_of_source(source), partial(part_config, source)
+    chosen = generation.model_dump(include=set(CHOSEN), exclude_none=True)
     try:
-        native = family_of_source(source).native_size(partial(part_config, source))
+        native = family.native_size(config)
     except InputError as error:
-        raise InputError(f"model.id {source.spec.id!r}: {error}") from None
-    return width or native[0], height or native[1]
+        if family.medium != "image" or not {"width", "height"} <= chosen.keys():
+            raise InputError(f"model.id {source.spec.id!r}: {error}") from None
+        native = Size(chosen["width"], chosen["height"])
+    for name in chosen:
+        if name not in native.chosen:
+            raise InputError(
+                f"generation.{name} does not apply: {source.spec.id!r} generates {family.medium}, whose size is "
+                f"{', '.join(native.chosen)}"
+            )
+    size = replace(native, **chosen)
+    if fault := family.size_fault(config, size):
+        raise InputError(f"generation.{fault} ({source.spec.id!r})")
+    return size
 
 
 def family_of_source(source: ModelSource) -> Family:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from skewbench.tasks.experiment import Cell, Experiment
 from skewbench.tasks.identity import noise_seed, pair_id, sample_id, shard_id
 from skewbench.tasks.prompts import Prompt
+from skewbench.tasks.size import Size
 
 
 @dataclass(frozen=True)
@@ -27,16 +28,14 @@ class Shard:
     samples: tuple[Sample, ...]
 
 
-def plan_shards(
-    experiment: Experiment, prompts: list[Prompt], run_id: str, size: tuple[int, int], shard: int
-) -> list[Shard]:
+def plan_shards(experiment: Experiment, prompts: list[Prompt], run_id: str, size: Size, shard: int) -> list[Shard]:
     """Plan the shards of a run.
 
     Args:
         experiment: The experiment.
         prompts: Its prompts.
         run_id: The run.
-        size: Width and height in pixels.
+        size: Of each sample.
         shard: Approximate number of samples per shard.
 
     Returns:
@@ -55,9 +54,7 @@ def plan_shards(
     return shards
 
 
-def _sample(
-    experiment: Experiment, run_id: str, size: tuple[int, int], cell: Cell, prompt: Prompt, seed: int
-) -> Sample:
+def _sample(experiment: Experiment, run_id: str, size: Size, cell: Cell, prompt: Prompt, seed: int) -> Sample:
     noise = noise_seed(prompt.id, seed, experiment.shared_seeds)
-    pair = pair_id(prompt.id, noise, *size)
+    pair = pair_id(prompt.id, noise, size)
     return Sample(sample_id(run_id, pair, cell.name), pair, prompt, seed, noise)

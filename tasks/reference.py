@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from skewbench.eval.scoring.images import CorruptImage, decode
+from skewbench.eval.scoring.images import CorruptSample, decode
 from skewbench.eval.scoring.real_images import is_image, read_real
 from skewbench.storage.footers import check_footers, largest_image
 from skewbench.storage.manifest import find_run
@@ -19,6 +19,7 @@ from skewbench.storage.parts import read_part
 from skewbench.storage.png import is_png
 from skewbench.storage.records import Part
 from skewbench.storage.store import Store
+from skewbench.tasks.media import medium_of
 from skewbench.tasks.user_folders import files_below
 from skewbench.vocabulary.errors import InputError, RunError
 from skewbench.vocabulary.user_paths import user_path
@@ -54,6 +55,8 @@ def find_reference(store: Store, given: str) -> Reference:
         run = find_run(store, given)
     except InputError as error:
         raise InputError(f"reference {given!r}: not a folder, and not a run of the lake ({error})") from None
+    if (medium := medium_of(run)) != "image":
+        raise InputError(f"reference {given!r}: run {run.run_id} generated {medium}; images are needed")
     parts = tuple(part for part in run.parts if part.table in ("samples", "images"))
     key = sha256(f"{run.run_id} {run.baseline}".encode()).hexdigest()[:8]
     return Reference(f"{run.run_id} {run.baseline or 'all cells'}", key, parts=parts, cell=run.baseline)
@@ -77,7 +80,7 @@ def images_of(store: Store, reference: Reference) -> Iterator[np.ndarray]:
     for content in stored_images(store, reference.parts, reference.cell):
         try:
             yield decode(content)
-        except CorruptImage:
+        except CorruptSample:
             continue
 
 
@@ -92,7 +95,7 @@ def _images_in(folder: Path, key: str) -> Iterator[np.ndarray]:
         if _digest(file):
             try:
                 yield read_real(file.read_bytes())
-            except CorruptImage as error:
+            except CorruptSample as error:
                 raise RunError(f"reference: {file} is a broken image: {error}") from None
 
 
@@ -141,5 +144,5 @@ def _digest_of_version(file: Path, _inode: int, _size: int, _changed: int) -> st
     content = file.read_bytes()
     try:
         return sha256(content).hexdigest() if is_image(content) else ""
-    except CorruptImage as error:
+    except CorruptSample as error:
         raise InputError(f"reference: {file}: {error}") from None

@@ -1,4 +1,4 @@
-"""Writes a script of plain diffusers that generates the image of a sample again."""
+"""Writes a script of plain diffusers that generates a sample again."""
 
 from dataclasses import fields
 from typing import Any
@@ -9,7 +9,9 @@ from skewbench.tasks.applied import replay_lines
 from skewbench.tasks.cells import turned_knobs
 from skewbench.tasks.experiment import Cell, Experiment
 from skewbench.tasks.families.contract import Family, request_of
+from skewbench.tasks.media import MEDIA
 from skewbench.tasks.models import is_hub_id, model_address
+from skewbench.tasks.size import Size
 
 _SCRIPT = """\
 # {cell}, prompt {prompt_id!r}, seed {seed} of run {run_id!r}
@@ -24,8 +26,8 @@ def generate():
     return {call}
 
 
-{image}
-image.save({file!r})
+{sample}
+{save}
 """
 
 
@@ -42,9 +44,9 @@ def replay_script(sample: dict[str, Any], experiment: Experiment, run_id: str, f
     """
     cell = next(cell for cell in experiment.cells if cell.name == sample["cell"])
     generation = experiment.generation_of(cell)
-    imports, image = _drawn(cell, family, sample, generation.attention_kernel)
-    model = model_address(sample["model"])
-    size = (sample["width"], sample["height"])
+    imports, lines = _drawn(cell, family, sample, generation.attention_kernel)
+    model, medium = model_address(sample["model"]), MEDIA[family.medium]
+    size = Size.of_row(sample)
     request = request_of(generation, [sample["prompt"]], [sample["noise_seed"]], size)
     revision = sample["revision"] if is_hub_id(model) else None
     given = {"revision": revision, "variant": experiment.model.variant}
@@ -60,15 +62,15 @@ def replay_script(sample: dict[str, Any], experiment: Experiment, run_id: str, f
         device='.to("cuda")' if experiment.workers.gpus else "",
         overrides=replay_lines(generation, sample["noise_seed"]),
         imports=imports,
-        image=image,
-        file=f"{sample['sample_id']}.png",
+        sample=lines,
+        save=medium.replay.format(file=f"{sample['sample_id']}.{medium.extension}", **size.known),
     )
 
 
 def _drawn(cell: Cell, family: Family, sample: dict[str, Any], attention_kernel: str) -> tuple[str, str]:
-    """Imports, and the lines that make the image."""
+    """Imports, and the lines that make the sample."""
     if cell.is_plain:
-        return "", "image = generate()"
+        return "", "sample = generate()"
     knobs, steps = turned_knobs(cell), sample["steps"]
     weak = getattr(cell.knob, "weak", None) is not None
     kernel = "" if attention_kernel == "torch" else f", kernel={attention_kernel!r}"
@@ -83,7 +85,7 @@ def _drawn(cell: Cell, family: Family, sample: dict[str, Any], attention_kernel:
     turned = ", ".join(map(_expression, knobs))
     turned = turned if len(knobs) == 1 else f"[{turned}]"
     given = f"{turned}, samples=1, steps={count}{guidance}{kernel}{loop}"
-    lines = f"{before}with perturb(pipeline.{family.denoiser}, {given}):\n    image = generate()"
+    lines = f"{before}with perturb(pipeline.{family.denoiser}, {given}):\n    sample = generate()"
     others = [knob for knob in knobs if not type(knob).__module__.startswith("skewbench.")]
     ours = sorted([*names, *(type(knob).__name__ for knob in knobs if knob not in others)])
     imports = [f"from skewbench.stability import {', '.join(ours)}"]

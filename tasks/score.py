@@ -1,38 +1,37 @@
-"""Committed images -> scores. What cannot be scored gets NULL with the reason, never another image's place."""
+"""Committed samples -> scores. What cannot be scored gets NULL with the reason, never another sample's place."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import groupby
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from skewbench.eval.scorers import Declaration, GroupScore, GroupScorer, ImageScorer, Score
+from skewbench.eval.scorers import Declaration, GroupScore, GroupScorer, SampleScorer, Score
+from skewbench.eval.scoring.images import CorruptSample
 from skewbench.storage.footers import largest_image
 from skewbench.storage.parts import read_part
-from skewbench.storage.png import BrokenImage, open_png
 from skewbench.storage.records import Part
 from skewbench.storage.store import Store
 from skewbench.storage.tables.group_scores import GROUP_SCORES
 from skewbench.storage.tables.scores import SCORES
+from skewbench.tasks.media import MEDIA, MediaType
 
-BATCH = 64
-"""Images that are decoded and scored together."""
+Decoded = Callable[[list[dict[str, Any]]], list[dict[str, Any]]]
 _IDS = ("sample_id", "pair_id", "cell", "prompt_id", "seed")
 
 
-def score_images(
+def score_shard(
     store: Store,
     declared: Declaration,
-    made: ImageScorer | GroupScorer,
+    made: SampleScorer | GroupScorer,
     shard: str,
     samples: tuple[Part, ...],
-    images: tuple[Part, ...],
+    files: tuple[Part, ...],
     missing: str | None = None,
 ) -> dict[str, pa.Table]:
-    """Score the images of one shard. A shard holds whole prompts, so that sets of images are whole too.
+    """Score the samples of one shard. A shard holds whole prompts, so that sets of samples are whole too.
 
     Args:
         store: The lake.
@@ -40,20 +39,24 @@ def score_images(
         made: The scorer.
         shard: Id of the shard.
         samples: Parts that hold the shard's rows of `samples`; after compaction they also hold others.
-        images: Parts that hold the shard's images.
+        files: Parts that hold the encoded samples.
         missing: Why the scorer cannot compute values; all values are then NULL with this reason.
 
     Returns:
         The rows of `scores`, or of `group_scores` for a scorer of sets, by table.
     """
-    rows = _rows(store, shard, samples)
-    encoded = {} if missing else _encoded_images(store, rows, images)
+    rows, medium = _rows(store, shard, samples), MEDIA[declared.medium]
+    encoded = {} if missing else _encoded(store, rows, files, medium)
     pixels = largest_image(store, samples)
-    for row in rows:
-        row["pixels"], row["why"] = (None, missing) if missing else _decoded(row, encoded.get(row["sample_id"]), pixels)
-    if isinstance(made, ImageScorer):
-        return {SCORES.name: SCORES.of_rows(list(_image_rows(declared, made, rows)))}
-    return {GROUP_SCORES.name: GROUP_SCORES.of_rows(list(_group_rows(declared, made, rows)))}
+
+    def decoded(some: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Some of the rows with what they hold, or why they hold nothing; a shard of videos does not fit in memory."""
+        found = ((None, missing) if missing else _decoded(row, encoded, medium, pixels) for row in some)
+        return [{**row, "decoded": one, "why": why} for row, (one, why) in zip(some, found, strict=True)]
+
+    if isinstance(made, SampleScorer):
+        return {SCORES.name: SCORES.of_rows(list(_sample_rows(declared, made, rows, decoded)))}
+    return {GROUP_SCORES.name: GROUP_SCORES.of_rows(list(_group_rows(declared, made, rows, decoded)))}
 
 
 def _rows(store: Store, shard: str, samples: tuple[Part, ...]) -> list[dict[str, Any]]:
@@ -63,33 +66,42 @@ def _rows(store: Store, shard: str, samples: tuple[Part, ...]) -> list[dict[str,
     return list({row["sample_id"]: row for part in read for row in part}.values())
 
 
-def _encoded_images(store: Store, rows: list[dict[str, Any]], images: tuple[Part, ...]) -> dict[str, bytes | None]:
-    """The stored images of these samples, encoded."""
+def _encoded(
+    store: Store, rows: list[dict[str, Any]], files: tuple[Part, ...], medium: MediaType
+) -> dict[str, dict[str, Any]]:
+    """What is stored of these samples, encoded."""
     cells, prompts = ({row[name] for row in rows} for name in ("cell", "prompt_id"))
     selected = pc.field("cell").isin(list(cells)) & pc.field("prompt_id").isin(list(prompts))
-    read = [read_part(store, part, ["sample_id", "image"], where=selected).to_pylist() for part in images]
-    return {row["sample_id"]: row["image"] and row["image"]["bytes"] for part in read for row in part}
+    columns = ["sample_id", medium.file, *medium.beside]
+    read = [read_part(store, part, columns, where=selected).to_pylist() for part in files]
+    return {row["sample_id"]: row for part in read for row in part}
 
 
-def _decoded(row: dict[str, Any], content: bytes | None, pixels: int) -> tuple[np.ndarray | None, str | None]:
-    """Decode a sample's image, or return the reason why there is none to score."""
+def _decoded(
+    row: dict[str, Any], encoded: dict[str, dict[str, Any]], medium: MediaType, pixels: int
+) -> tuple[Any, str | None]:
+    """Decode a sample, or return the reason why there is nothing to score."""
     if row["status"] != "ok":
         return None, f"the sample is {row['status']}: {row['reason']}"
-    if content is None:
-        return None, "the image is missing"
+    stored = encoded.get(row["sample_id"], {})
+    if medium.content(stored) is None:
+        return None, f"the {medium.noun} is missing"
     try:
-        return np.array(open_png(content, pixels)), None
-    except BrokenImage as error:
-        return None, f"the image {error}"
+        return medium.decode(stored, pixels), None
+    except CorruptSample as error:
+        return None, f"the {medium.noun} {error}"
 
 
-def _image_rows(declared: Declaration, made: ImageScorer, rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    for start in range(0, len(rows), BATCH):
-        batch = rows[start : start + BATCH]
-        good = [row for row in batch if row["pixels"] is not None]
+def _sample_rows(
+    declared: Declaration, made: SampleScorer, rows: list[dict[str, Any]], decoded: Decoded
+) -> Iterator[dict[str, Any]]:
+    medium = MEDIA[declared.medium]
+    for start in range(0, len(rows), medium.at_once):
+        batch = decoded(rows[start : start + medium.at_once])
+        good = [row for row in batch if row["decoded"] is not None]
         scores: dict[str, list[Score]] = {metric: [] for metric in declared.metric_names}
         if good:
-            scores = made.score(np.stack([row["pixels"] for row in good]), [row["prompt"] for row in good])
+            scores = made.score(medium.batch([row["decoded"] for row in good]), [row["prompt"] for row in good])
         for metric in declared.metric_names:
             by_sample = dict(zip((row["sample_id"] for row in good), scores[metric], strict=True))
             for row in batch:
@@ -98,10 +110,12 @@ def _image_rows(declared: Declaration, made: ImageScorer, rows: list[dict[str, A
                 yield {**ids, **score_fields(declared, metric, score)}
 
 
-def _group_rows(declared: Declaration, made: GroupScorer, rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def _group_rows(
+    declared: Declaration, made: GroupScorer, rows: list[dict[str, Any]], decoded: Decoded
+) -> Iterator[dict[str, Any]]:
     by_prompt = sorted(rows, key=lambda row: (row["prompt_id"], row["seed"]))
     for prompt_id, group in groupby(by_prompt, key=lambda row: row["prompt_id"]):
-        members = list(group)
+        members = decoded(list(group))
         scores = _group_scores(declared, made, members)
         for metric in declared.metric_names:
             of = {"cell": members[0]["cell"], "prompt_id": prompt_id, "set": declared.set, "n": scores[metric].n}
@@ -109,10 +123,10 @@ def _group_rows(declared: Declaration, made: GroupScorer, rows: list[dict[str, A
 
 
 def _group_scores(declared: Declaration, made: GroupScorer, members: list[dict[str, Any]]) -> dict[str, GroupScore]:
-    good = [row["pixels"] for row in members if row["pixels"] is not None]
+    good = [row["decoded"] for row in members if row["decoded"] is not None]
     if not good:
         return dict.fromkeys(declared.metric_names, GroupScore(None, members[0]["why"]))
-    return made.score_group(np.stack(good), members[0]["prompt"])
+    return made.score_group(MEDIA[declared.medium].batch(good), members[0]["prompt"])
 
 
 def score_fields(declared: Declaration, metric: str, score: Score) -> dict[str, Any]:

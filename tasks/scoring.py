@@ -13,6 +13,7 @@ from skewbench.storage.records import Manifest, Part
 from skewbench.storage.state import RunState, parts_by_receipt
 from skewbench.storage.store import Store
 from skewbench.tasks.jobs import ScoreJob
+from skewbench.tasks.media import MEDIA, medium_of
 from skewbench.tasks.reference import NONE, find_reference
 from skewbench.tasks.shortfalls import is_generated
 from skewbench.vocabulary.errors import InputError
@@ -76,12 +77,12 @@ def jobs_left(
         if is_generated(state)
     ]
     against = find_reference(store, reference) if reference else None
+    medium = medium_of(state.manifest)
     jobs = []
     for name in metrics:
         chosen = declaration(name)
-        reason = missing(chosen.needs)
         of_cells = chosen.unit == "cell"
-        reason = (reason if against else NONE) if of_cells else reason
+        reason = chosen.unfit(medium) or (NONE if of_cells and not against else missing(chosen.needs))
         with_what = against if of_cells else None
         against_key = with_what.key if with_what else ""
         for unit, cell, parts in sets if of_cells else units:
@@ -89,6 +90,6 @@ def jobs_left(
             if key in receipts or (key.missing and scored.has(key)):
                 continue
             samples = tuple(part for part in parts if part.table == "samples")
-            images = tuple(part for part in parts if part.table == "images")
-            jobs.append(ScoreJob(state.manifest.run_id, key, cell, samples, images, reason, with_what))
+            files = tuple(part for part in parts if part.table == MEDIA[chosen.medium].table.name)
+            jobs.append(ScoreJob(state.manifest.run_id, key, cell, samples, files, reason, with_what))
     return jobs

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from skewbench.tasks.experiment import MeasureSpec, ModelSpec
 from skewbench.tasks.generation import GenerationSpec
+from skewbench.tasks.size import Size
+from skewbench.vocabulary.metrics import Medium
 
 DEVICE_ERRORS = ("CUDA error", "AcceleratorError", "device-side assert")
 """Signs in an error's text that the process can't use its device any more."""
@@ -19,8 +21,9 @@ class Setting:
     generation: GenerationSpec
     """The experiment's; a cell may override some of it."""
     measure: MeasureSpec
-    size: tuple[int, int]
+    size: Size
     batch: int
+    medium: Medium = "image"
 
 
 class BrokenDeviceError(Exception):

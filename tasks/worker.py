@@ -25,7 +25,7 @@ from skewbench.tasks.cell_scores import CellScores
 from skewbench.tasks.identity import build
 from skewbench.tasks.jobs import GenerateJob, Job, Needs, ScoreJob
 from skewbench.tasks.models import check_source, load_pipeline
-from skewbench.tasks.score import score_images
+from skewbench.tasks.score import score_shard
 from skewbench.tasks.setting import Setting
 from skewbench.vocabulary.errors import RunError
 
@@ -143,8 +143,8 @@ class Worker:
         declared, made = declaration(job.scorer), self._scorers.get(job.scorer)
         if isinstance(made, SetScorer):
             cells = self._cells.setdefault(job.scorer, CellScores(self._store, declared, made))
-            return cells.table(job.cell, (*job.samples, *job.images), job.reference, job.missing)
-        return score_images(self._store, declared, made, job.key.shard, job.samples, job.images, job.missing)
+            return cells.table(job.cell, (*job.samples, *job.files), job.reference, job.missing)
+        return score_shard(self._store, declared, made, job.key.shard, job.samples, job.files, job.missing)
 
     @cached_property
     def _scorers(self) -> Scorers:

@@ -10,14 +10,12 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import chdir
-from io import BytesIO
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import torch
 import typer
-from PIL import Image
 
 from skewbench import sql
 from skewbench.eval.cpu_torchvision import define_missing_operators
@@ -28,11 +26,13 @@ from skewbench.tasks.experiment import Experiment
 from skewbench.tasks.families.registry import families
 from skewbench.tasks.generate import generate_batch
 from skewbench.tasks.local import run_locally
+from skewbench.tasks.media import MEDIA
 from skewbench.tasks.model_blocks import list_blocks
 from skewbench.tasks.models import load_pipeline
 from skewbench.tasks.replay import replay_script
 from skewbench.tasks.run import Run, prepare
 from skewbench.vocabulary.measures import NAMES
+from skewbench.vocabulary.metrics import Medium
 from tests.tasks.experiments import BASELINE, SKEW, small
 
 PAGE = Path(__file__).parents[1] / "docs" / "models.md"
@@ -41,20 +41,26 @@ HEAD = (
     "pipeline class", "example", "branches", "blocks", "neutral setting", "knob", "row alone", "measures", "replay",
     "seconds",
 )  # fmt: skip
-SIZE = 32
+SIZES: dict[Medium, dict[str, Any]] = {
+    "image": {"width": 32, "height": 32},
+    "audio": {"duration": 0.1},
+    "video": {"width": 32, "height": 32, "frames": 5},
+}
+METRICS: dict[Medium, str] = {"image": "contrast", "audio": "spectral_flatness", "video": "frame_change"}
+"""A scorer of each medium that needs no weights."""
 
 
 class Checked(NamedTuple):
-    """What was found of a family. Pixels are in [0, 1].
+    """What was found of a family. Values are pixels in [0, 1] or a waveform in [-1, 1].
 
     Args:
         blocks: Number of self-attentions.
-        neutral: Largest difference of a pixel between the plain model and the knob at alpha 1, beta 5.
-        knob: Mean difference of a pixel between the plain model and the knob at alpha 1.5, beta 5.
-        alone: Largest difference of a pixel between a row in a batch of two and the same row alone.
+        neutral: Largest difference of a value between the plain model and the knob at alpha 1, beta 5.
+        knob: Mean difference of a value between the plain model and the knob at alpha 1.5, beta 5.
+        alone: Largest difference of a value between a row in a batch of two and the same row alone.
         measures: Whether every block of every row is measured, and all values are finite.
-        replay: Whether replayed images are equal to the run's, bit by bit.
-        seconds: Of a run of four images, its report and all checks.
+        replay: Whether replayed samples are equal to the run's, bit by bit.
+        seconds: Of a run of four samples, its report and all checks.
     """
 
     blocks: int
@@ -68,7 +74,7 @@ class Checked(NamedTuple):
 
 def savers() -> dict[str, Callable[[Path], Path]]:
     """What saves a tiny model into a folder, by pipeline class."""
-    from tests import tiny, tiny_families
+    from tests import tiny, tiny_families, tiny_media
 
     return {
         "StableDiffusionXLPipeline": tiny.save_tiny_sdxl,
@@ -81,6 +87,9 @@ def savers() -> dict[str, Callable[[Path], Path]]:
         "Lumina2Pipeline": tiny_families.save_tiny_lumina,
         "QwenImagePipeline": tiny_families.save_tiny_qwen,
         "IFPipeline": tiny_families.save_tiny_deepfloyd,
+        "AudioLDMPipeline": tiny_media.save_tiny_audioldm,
+        "AudioLDM2Pipeline": tiny_media.save_tiny_audioldm2,
+        "WanPipeline": tiny_media.save_tiny_wan,
     }
 
 
@@ -93,8 +102,10 @@ def prepared(folder: Path, pipeline: str) -> Run:
     """
     torch.set_num_threads(1)
     model = savers()[pipeline](folder / "model")
-    changes: dict[str, Any] = {"cells": [BASELINE, SKEW], "seeds": 1, "metrics": ["contrast"], "workers": {"batch": 1}}
-    changes |= {"model": {"id": str(model)}, "generation": {"steps": 2, "width": SIZE, "height": SIZE}}
+    medium = families.get(pipeline).medium
+    changes: dict[str, Any] = {"cells": [BASELINE, SKEW], "seeds": 1, "workers": {"batch": 1}}
+    changes |= {"metrics": [METRICS[medium]], "generation": {"steps": 2, **SIZES[medium]}}
+    changes |= {"model": {"id": str(model)}}
     return prepare(small(**changes), str(folder / "lake"))
 
 
@@ -107,14 +118,14 @@ def check(pipeline: str, folder: Path) -> Checked:
     """
     began = time.perf_counter()
     run = prepared(folder, pipeline)
-    neutral, knob, alone, measures = _images(run)
+    neutral, knob, alone, measures = _samples(run)
     run_locally(run, lambda _outcome: None)
     replay = all(replays(folder, cell.name) for cell in run.experiment.cells)
     blocks = len(list_blocks(run.source))
     return Checked(blocks, neutral, knob, alone, measures, replay, time.perf_counter() - began)
 
 
-def _images(run: Run) -> tuple[float, float, float, bool]:
+def _samples(run: Run) -> tuple[float, float, float, bool]:
     model, setting = load_pipeline(run.source, "cpu"), run.setting
     samples = [sample for shard in run.shards for sample in shard.samples if shard.cell.name == "baseline"]
 
@@ -137,24 +148,30 @@ def _all_finite(recorder: Recorder, run: Run) -> bool:
 
 
 def replays(folder: Path, cell: str) -> bool:
-    """Whether the replay of a cell's first image is equal to it, bit by bit.
+    """Whether the replay of a cell's first sample is equal to it, bit by bit.
 
     Args:
-        folder: Of the run; the script and its image are written there.
+        folder: Of the run; the script and its file are written there.
         cell: The cell.
     """
     store = LocalStore(folder / "lake")
     manifest = find_run(store, None)
-    with sql.connect(folder / "lake") as connection:
-        query = "SELECT s.*, i.image.bytes AS png FROM samples s JOIN images i USING (sample_id) WHERE s.cell = ?"
-        sample = connection.execute(f"{query} ORDER BY sample_id LIMIT 1", [cell]).pl().to_dicts()[0]
     family = families.get(manifest.identity["pipeline"])
+    medium = MEDIA[family.medium]
+    with sql.connect(folder / "lake") as connection:
+        query = f"SELECT * FROM samples s JOIN {medium.table.name} USING (sample_id) WHERE s.cell = ?"
+        sample = connection.execute(f"{query} ORDER BY sample_id LIMIT 1", [cell]).pl().to_dicts()[0]
     experiment = Experiment.model_validate(manifest.experiment)
     (folder / "script.py").write_text(replay_script(sample, experiment, manifest.run_id, family), encoding="utf-8")
     with chdir(folder):
         runpy.run_path("script.py")
-        replayed = np.asarray(Image.open(f"{sample['sample_id']}.png"))
-    return np.array_equal(replayed, np.asarray(Image.open(BytesIO(sample["png"]))))
+        replayed = Path(f"{sample['sample_id']}.{medium.extension}").read_bytes()
+    return np.array_equal(
+        *(
+            medium.levels(medium.decode({**sample, medium.file: {"bytes": one}}))
+            for one in (replayed, sample[medium.file]["bytes"])
+        )
+    )
 
 
 def table(found: dict[str, Checked]) -> str:

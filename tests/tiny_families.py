@@ -47,10 +47,15 @@ from tests.tiny import SIZE, autoencoder
 T5_WIDTH = 16
 
 
-def _t5() -> tuple[T5EncoderModel, T5Tokenizer]:
-    """A T5 encoder and a tokenizer of letters."""
+def letters() -> T5Tokenizer:
+    """A tokenizer of letters."""
     pieces = ["<pad>", "</s>", "<unk>", "\N{LOWER ONE EIGHTH BLOCK}", *string.ascii_letters, *string.digits]
-    tokenizer = T5Tokenizer(vocab=[(piece, -2.0) for piece in pieces], extra_ids=0, model_max_length=32)
+    return T5Tokenizer(vocab=[(piece, -2.0) for piece in pieces], extra_ids=0, model_max_length=32)
+
+
+def t5() -> tuple[T5EncoderModel, T5Tokenizer]:
+    """A T5 encoder and its tokenizer."""
+    tokenizer = letters()
     config = T5Config(
         vocab_size=len(tokenizer), d_model=T5_WIDTH, d_kv=8, d_ff=16, num_layers=1, num_heads=2, dropout_rate=0.0
     )
@@ -62,7 +67,7 @@ def save_tiny_flux(folder: Path) -> Path:
     torch.manual_seed(0)
     tokenizer = write_tokenizer(folder / "words")
     clip: CLIPTextModel = text_encoders(tokenizer)[0]
-    t5, t5_tokenizer = _t5()
+    encoder, t5_tokenizer = t5()
     transformer = FluxTransformer2DModel(
         patch_size=1,
         in_channels=16,
@@ -82,7 +87,7 @@ def save_tiny_flux(folder: Path) -> Path:
         vae=vae,
         text_encoder=clip,
         tokenizer=tokenizer,
-        text_encoder_2=t5,
+        text_encoder_2=encoder,
         tokenizer_2=t5_tokenizer,
         transformer=transformer,
     )
@@ -93,7 +98,7 @@ def save_tiny_flux(folder: Path) -> Path:
 def save_tiny_pixart(folder: Path, pipeline: Any = PixArtAlphaPipeline) -> Path:
     """Save a tiny PixArt."""
     torch.manual_seed(0)
-    t5, t5_tokenizer = _t5()
+    encoder, t5_tokenizer = t5()
     transformer = PixArtTransformer2DModel(
         num_attention_heads=2,
         attention_head_dim=8,
@@ -106,7 +111,7 @@ def save_tiny_pixart(folder: Path, pipeline: Any = PixArtAlphaPipeline) -> Path:
         caption_channels=T5_WIDTH,
         use_additional_conditions=False,
     )
-    parts = {"vae": autoencoder(), "text_encoder": t5, "tokenizer": t5_tokenizer, "transformer": transformer}
+    parts = {"vae": autoencoder(), "text_encoder": encoder, "tokenizer": t5_tokenizer, "transformer": transformer}
     pipeline(scheduler=DPMSolverMultistepScheduler(), **parts).save_pretrained(folder, safe_serialization=True)
     return folder
 
@@ -119,7 +124,7 @@ def save_tiny_pixart_sigma(folder: Path) -> Path:
 def save_tiny_hunyuan(folder: Path) -> Path:
     """Save a tiny HunyuanDiT."""
     torch.manual_seed(0)
-    t5, t5_tokenizer = _t5()
+    encoder, t5_tokenizer = t5()
     pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *string.ascii_lowercase]
     tokenizer = BertTokenizer(vocab={piece: number for number, piece in enumerate(pieces)}, model_max_length=77)
     bert = BertConfig(
@@ -144,7 +149,7 @@ def save_tiny_hunyuan(folder: Path) -> Path:
         vae=autoencoder(down=3),
         text_encoder=BertModel(bert).eval(),
         tokenizer=tokenizer,
-        text_encoder_2=t5,
+        text_encoder_2=encoder,
         tokenizer_2=t5_tokenizer,
         transformer=transformer,
         scheduler=DDPMScheduler(beta_schedule="scaled_linear", prediction_type="v_prediction"),
@@ -250,7 +255,7 @@ def save_tiny_qwen(folder: Path) -> Path:
 def save_tiny_deepfloyd(folder: Path) -> Path:
     """Save a tiny stage I of DeepFloyd IF."""
     torch.manual_seed(0)
-    t5, t5_tokenizer = _t5()
+    encoder, t5_tokenizer = t5()
     unet = UNet2DConditionModel(
         sample_size=SIZE,
         layers_per_block=1,
@@ -271,7 +276,7 @@ def save_tiny_deepfloyd(folder: Path) -> Path:
     )
     whole = IFPipeline(
         tokenizer=t5_tokenizer,
-        text_encoder=t5,
+        text_encoder=encoder,
         unet=unet,
         scheduler=DDPMScheduler(beta_schedule="squaredcos_cap_v2", variance_type="learned_range"),
         safety_checker=None,

@@ -10,7 +10,7 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-from skewbench.eval.scorers import ImageScorer, Score, declaration, make
+from skewbench.eval.scorers import SampleScorer, Score, declaration, make
 from skewbench.eval.statistics import interval, mean_draws, resample
 from skewbench.tasks.experiment import PromptSpec
 from skewbench.tasks.prompts import Prompt, load_prompts
@@ -36,7 +36,7 @@ def evaluate(
         sheet: File for a contact sheet of the first 64 images; None: no sheet.
     """
     judge = make("binding")
-    if not isinstance(judge, ImageScorer):
+    if not isinstance(judge, SampleScorer):
         raise TypeError("the binding scorer scores images")
     several = len(OBJECTS)
     mixed = load_prompts(PromptSpec(count=max(_ON_SHEET, several * prompts), objects=OBJECTS, seed=seed))

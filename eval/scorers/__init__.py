@@ -4,7 +4,7 @@
 that share models.
 """
 
-from skewbench.eval.scoring.contract import GroupScore, GroupScorer, ImageScorer, Score, Scorer, SetScorer, check_batch
+from skewbench.eval.scoring.contract import GroupScore, GroupScorer, SampleScorer, Score, Scorer, SetScorer, check_batch
 from skewbench.eval.scoring.declaration import Declaration, declaration, names, problems, scorer, stored_metrics
 from skewbench.eval.scoring.instances import Scorers, make
 from skewbench.eval.weights.catalogue import Source, Weights
@@ -14,8 +14,8 @@ __all__ = [
     "Declaration",
     "GroupScore",
     "GroupScorer",
-    "ImageScorer",
     "Metric",
+    "SampleScorer",
     "Score",
     "Scorer",
     "Scorers",

@@ -14,6 +14,9 @@ from skewbench.eval.scoring.declaration import scorer
 from skewbench.vocabulary.metrics import Metric
 
 if TYPE_CHECKING:
+    import numpy as np
+    from jaxtyping import Float
+
     from skewbench.eval.scoring.images import Images
 
 _LAPLACIAN = (((0.0, 1.0, 0.0), (1.0, -4.0, 1.0), (0.0, 1.0, 0.0)),)
@@ -40,11 +43,16 @@ class Sharpness:
     """Variance of the Laplacian; 0 for a blank image."""
 
     def score(self, images: Images, prompts: Sequence[str]) -> dict[str, list[Score]]:
-        import numpy as np
-        from scipy import ndimage
-
-        from skewbench.eval.scoring.images import luma
-
         check_batch(images, prompts)
-        edges = ndimage.convolve(luma(images), np.array(_LAPLACIAN), mode="nearest")
-        return {"sharpness": [Score(float(value)) for value in edges.var(axis=(1, 2))]}
+        return {"sharpness": [Score(float(value)) for value in laplacian_variance(images)]}
+
+
+def laplacian_variance(images: Images) -> Float[np.ndarray, " n"]:
+    """Compute the variance of the Laplacian of each image."""
+    import numpy as np
+    from scipy import ndimage
+
+    from skewbench.eval.scoring.images import luma
+
+    edges = ndimage.convolve(luma(images), np.array(_LAPLACIAN), mode="nearest")
+    return edges.var(axis=(1, 2))

@@ -1,4 +1,4 @@
-"""The contract of scorers: images and their prompts in; numbers, or the reason why there is none, out.
+"""The contract of scorers: samples and their prompts in; numbers, or the reason why there is none, out.
 
 Imports nothing heavy, since every scorer's file imports it at its top.
 """
@@ -7,13 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import numpy as np
     from jaxtyping import Float, UInt8
 
+    from skewbench.eval.scoring.audio import Waveforms
     from skewbench.eval.scoring.images import Images
+    from skewbench.eval.scoring.video import Videos
+
+    Batch = Images | Waveforms | Videos
+    """Samples by medium: images (n, h, w, 3), sRGB in 0..255; n waveforms; n videos. All of one size."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,7 @@ class Score:
 
 @dataclass(frozen=True)
 class GroupScore(Score):
-    """A number of a set of images. `n`: how many images of the set it was computed from."""
+    """A number of a set of samples. `n`: how many samples of the set it was computed from."""
 
     n: int = 0
 
@@ -39,31 +44,31 @@ NO_PROMPT = Score(None, "the prompt is empty")
 
 
 @runtime_checkable
-class ImageScorer(Protocol):
-    """Scores each image by itself: unit `sample`."""
+class SampleScorer(Protocol):
+    """Scores each sample by itself: unit `sample`."""
 
-    def score(self, images: Images, prompts: Sequence[str]) -> dict[str, list[Score]]:
-        """Score each image for each declared metric.
+    def score(self, samples: Any, prompts: Sequence[str], /) -> dict[str, list[Score]]:
+        """Score each sample for each declared metric.
 
         Args:
-            images: sRGB pixels in 0..255; shape (n, h, w, 3); n may be 0.
+            samples: What `Batch` says of its medium; n may be 0.
             prompts: n prompts.
 
         Returns:
-            By metric, one score per image in the order of the images.
+            By metric, one score per sample in the order of the samples.
         """
 
 
 @runtime_checkable
 class GroupScorer(Protocol):
-    """Scores the images of one prompt in one cell as a set: unit `prompt`."""
+    """Scores the samples of one prompt in one cell as a set: unit `prompt`."""
 
-    def score_group(self, images: Images, prompt: str | None) -> dict[str, GroupScore]:
-        """Score a set of images for each declared metric.
+    def score_group(self, samples: Any, prompt: str | None, /) -> dict[str, GroupScore]:
+        """Score a set of samples for each declared metric.
 
         Args:
-            images: sRGB pixels in 0..255; shape (n, h, w, 3); n is at least 1.
-            prompt: The prompt of all images; None for a set of many prompts.
+            samples: What `Batch` says of its medium; n is at least 1.
+            prompt: The prompt of all samples; None for a set of many prompts.
 
         Returns:
             One score by metric.
@@ -96,18 +101,18 @@ class SetScorer(Protocol):
         """
 
 
-Scorer = ImageScorer | GroupScorer | SetScorer
+Scorer = SampleScorer | GroupScorer | SetScorer
 
 
-def check_batch(images: Images, prompts: Sequence[str]) -> None:
-    """Check that there is one prompt per image.
+def check_batch(samples: Batch, prompts: Sequence[str]) -> None:
+    """Check that there is one prompt per sample.
 
     Args:
-        images: sRGB pixels; shape (n, h, w, 3).
+        samples: Samples of any medium.
         prompts: Prompts.
 
     Raises:
         ValueError: The numbers differ.
     """
-    if len(images) != len(prompts):
-        raise ValueError(f"one prompt an image: {len(images)} images, {len(prompts)} prompts")
+    if len(samples) != len(prompts):
+        raise ValueError(f"one prompt a sample: {len(samples)} samples, {len(prompts)} prompts")

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar, get_args
 
-from skewbench.eval.scoring.contract import GroupScorer, ImageScorer, SetScorer
+from skewbench.eval.scoring.contract import GroupScorer, SampleScorer, SetScorer
 from skewbench.eval.weights.catalogue import Weights, add
 from skewbench.vocabulary.metrics import Medium, Metric, Unit, stored
 from skewbench.vocabulary.registry import Registry
 
 Make = TypeVar("Make", bound=Callable[..., Any])
-CONTRACTS: dict[Unit, type] = {"sample": ImageScorer, "prompt": GroupScorer, "cell": SetScorer}
+CONTRACTS: dict[Unit, type] = {"sample": SampleScorer, "prompt": GroupScorer, "cell": SetScorer}
 """The contract of scorers by unit."""
 RESERVED = frozenset({"alignment", "all", "lost", "peak_memory", "seconds"})
 """Names that comparisons use for values that no scorer computes."""
@@ -38,6 +38,10 @@ class Declaration:
         """The names of its metrics, in its order."""
         return tuple(metric.name for metric in self.metrics)
 
+    def unfit(self, medium: Medium) -> str | None:
+        """Return why it cannot score samples of a medium; None if it can."""
+        return None if medium == self.medium else f"it scores {self.medium}, and the model generates {medium}"
+
 
 def scorer(
     *,
@@ -60,7 +64,7 @@ def scorer(
         name: In experiments, and in the column `scorer` of the lake.
         version: Raised whenever a number that it computes may change.
         unit: What one value is of: `sample`, `prompt` or `cell`.
-        medium: What it scores. This version of skewbench scores images.
+        medium: What it scores: `image`, `audio` or `video`. In runs of another medium its metrics are absent.
         metrics: What it computes.
         needs: Names of weights in the catalogue or of optional packages, or rows of weights of its own.
         set: For the units `prompt` and `cell`, the set's definition, in words.
@@ -115,8 +119,8 @@ def _check_fields(name: str, declared: Declaration) -> None:
         raise ValueError(f"version is {declared.version!r}; a whole number from 1 on is needed")
     if declared.unit not in get_args(Unit):
         raise ValueError(f"unit is {declared.unit!r}; one of {', '.join(get_args(Unit))}")
-    if declared.medium != "image":
-        raise ValueError(f"medium is {declared.medium!r}; this version of skewbench scores images")
+    if declared.medium not in get_args(Medium):
+        raise ValueError(f"medium is {declared.medium!r}; one of {', '.join(get_args(Medium))}")
     if declared.environment is not None:
         raise ValueError("an environment of its own is not possible in this version of skewbench")
     if (declared.unit != "sample") != bool(declared.set):

@@ -1,4 +1,4 @@
-"""Decodes stored images, and detects blank ones."""
+"""Encodes and decodes images, and detects blank ones."""
 
 from io import BytesIO
 
@@ -16,8 +16,8 @@ LUMA = np.array([0.299, 0.587, 0.114])
 """ITU-R BT.601."""
 
 
-class CorruptImage(ValueError):
-    """Bytes that are no readable image."""
+class CorruptSample(ValueError):
+    """Bytes that are no readable image, audio or video."""
 
 
 def decode(data: bytes) -> UInt8[np.ndarray, "h w 3"]:
@@ -30,13 +30,25 @@ def decode(data: bytes) -> UInt8[np.ndarray, "h w 3"]:
         sRGB pixels in 0..255; shape (h, w, 3).
 
     Raises:
-        CorruptImage: The bytes are not a readable image.
+        CorruptSample: The bytes are not a readable image.
     """
     try:
         with Image.open(BytesIO(data)) as image:
             return np.array(image.convert("RGB"))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise CorruptImage(f"{len(data)} bytes are no readable image: {error}") from error
+        raise CorruptSample(f"{len(data)} bytes are no readable image: {error}") from error
+
+
+def levels(pixels: Float[np.ndarray, "*n h w 3"]) -> UInt8[np.ndarray, "*n h w 3"]:
+    """Round values in [0, 1] to levels in 0..255, as diffusers rounds; NaN becomes 0."""
+    return (np.nan_to_num(pixels) * 255).round().astype(np.uint8)
+
+
+def encode(image: UInt8[np.ndarray, "h w 3"]) -> bytes:
+    """Encode an image as PNG."""
+    buffer = BytesIO()
+    Image.fromarray(image).save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def is_blank(image: UInt8[np.ndarray, "h w 3"]) -> bool:

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from skewbench.eval.scoring.images import CorruptImage
+from skewbench.eval.scoring.images import CorruptSample
 
 _FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "AVIF")
 _DEEP = ("I;16", "I;16L", "I;16B", "I;16N")
@@ -26,13 +26,13 @@ def is_image(data: bytes) -> bool:
     """Return whether bytes begin as an image of a supported format.
 
     Raises:
-        CorruptImage: An image of floating-point numbers or 32-bit integers, which have no range of brightness.
+        CorruptSample: An image of floating-point numbers or 32-bit integers, which have no range of brightness.
     """
     try:
         with Image.open(BytesIO(data), formats=_formats()) as image:
             _check_mode(image)
             return True
-    except CorruptImage:
+    except CorruptSample:
         raise
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return False
@@ -42,7 +42,7 @@ def read_real(data: bytes) -> UInt8[np.ndarray, "h w 3"]:
     """Decode an image as sRGB pixels. Greys of 16 bits are scaled: Pillow itself would clip them to white.
 
     Raises:
-        CorruptImage: No readable image, or one of floating-point numbers or 32-bit integers.
+        CorruptSample: No readable image, or one of floating-point numbers or 32-bit integers.
     """
     try:
         with Image.open(BytesIO(data), formats=_formats()) as image:
@@ -52,10 +52,10 @@ def read_real(data: bytes) -> UInt8[np.ndarray, "h w 3"]:
             grey = np.asarray(image).astype(np.float64)
             return np.repeat(np.rint(grey / 257).astype(np.uint8)[..., None], 3, axis=-1)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise CorruptImage(str(error)) from error
+        raise CorruptSample(str(error)) from error
 
 
 def _check_mode(image: Image.Image) -> None:
     if image.mode in _UNSCALED:
         kind = "floating-point numbers" if image.mode == "F" else "32-bit integers"
-        raise CorruptImage(f"its pixels are {kind}, whose white and black are unknown; save it with 8 or 16 bits")
+        raise CorruptSample(f"its pixels are {kind}, whose white and black are unknown; save it with 8 or 16 bits")

@@ -86,6 +86,17 @@ WEIGHTS = {
             1792,
         ),
         Weights(
+            "clap-htsat-unfused",
+            (
+                Source(
+                    ("config.json", "pytorch_model.bin", "preprocessor_config.json", *_TOKENIZER),
+                    "laion/clap-htsat-unfused",
+                ),
+            ),
+            "Apache-2.0",
+            615,
+        ),
+        Weights(
             "alexnet",
             (Source((_ALEXNET,), url=f"https://download.pytorch.org/models/{_ALEXNET}"),),
             "BSD-3-Clause (torchvision)",

@@ -59,12 +59,17 @@ def score(
         check_temporary_folder()
     store = open_store(lake)
     with console.status("looking for missing scores"):
-        from skewbench.tasks.checks import check_metrics, expand
+        from skewbench.tasks.checks import check_media, check_metrics, expand
 
-        chosen = expand(name.strip() for name in metrics.split(",") if name.strip())
+        named = [name.strip() for name in metrics.split(",") if name.strip()]
+        chosen = expand(named)
         check_metrics(chosen)
         manifest = find_run(store, run)
+        from skewbench.tasks.media import medium_of
         from skewbench.tasks.scoring import left_of_run
+
+        if "all" not in named:
+            check_media(chosen, medium_of(manifest))
         from skewbench.tasks.shortfalls import raise_if_still_incomplete
 
         left = len(left_of_run(store, read_state(store, manifest), chosen, reference))

@@ -10,7 +10,7 @@ GROUP_SCORES = Table(
     name="group_scores",
     row="a prompt's images, or a cell's, and metric: the value, or why there is none",
     written_by=SCORING,
-    derived_from=("samples", "images"),
+    derived_from=("samples", "images", "audio", "video"),
     order=("cell", "prompt_id", "metric"),
     schema=pa.schema(
         [

@@ -1,15 +1,12 @@
 """The table `images`: encoded images, in the form that `datasets.load_dataset("parquet", ...)` shows."""
 
-import json
-
 import pyarrow as pa
 
-from skewbench.storage.columns import IDS
+from skewbench.storage.columns import FILE, IDS, shown_by_datasets
 from skewbench.storage.keys import GENERATION
 from skewbench.storage.table import Table
 
-_IMAGE = pa.field("image", pa.struct([pa.field("bytes", pa.binary()), pa.field("path", pa.string())]))
-_FEATURES = {field.name: {"dtype": str(field.type), "_type": "Value"} for field in IDS} | {"image": {"_type": "Image"}}
+_SCHEMA = pa.schema([*IDS, pa.field("image", FILE)])
 
 IMAGES = Table(
     name="images",
@@ -18,6 +15,6 @@ IMAGES = Table(
     order=("cell", "prompt_id", "seed"),
     row_group=100,  # images are large, and a reader fetches few
     dictionary=False,  # each is different
-    metadata={b"huggingface": json.dumps({"info": {"features": _FEATURES}}).encode()},
-    schema=pa.schema([*IDS, _IMAGE]),
+    metadata=shown_by_datasets(_SCHEMA, image="Image"),
+    schema=_SCHEMA,
 )

@@ -1,10 +1,13 @@
 """The table `samples`: what was generated, under which setting, and how that went."""
 
+from typing import get_args
+
 import pyarrow as pa
 
 from skewbench.storage.columns import IDS
 from skewbench.storage.keys import GENERATION
 from skewbench.storage.table import Table
+from skewbench.vocabulary.metrics import Medium
 
 _KNOB = (
     pa.field("alpha", pa.float64()),
@@ -26,8 +29,11 @@ SAMPLES = Table(
     row="a sample: prompt, seed, setting, model, time, status",
     written_by=GENERATION,
     order=("cell", "prompt_id", "seed"),
-    added={"prompt_challenge": 2, "setting": 6},
-    words={"status": ("ok", "nonfinite", "blank", "failed")},
+    added={
+        **{"prompt_challenge": 2, "setting": 6},
+        **dict.fromkeys(("medium", "frames", "duration", "fps", "sampling_rate"), 8),
+    },
+    words={"status": ("ok", "nonfinite", "blank", "failed"), "medium": get_args(Medium)},
     schema=pa.schema(
         [
             *IDS,
@@ -41,13 +47,19 @@ SAMPLES = Table(
             *_KNOB,
             pa.field("setting", pa.string()),  # JSON: the cell's knob and generation, defaults included
             # how it was generated
+            pa.field("medium", pa.string()),  # NULL: image, in runs of version 7 and before
             pa.field("model", pa.string(), nullable=False),
             pa.field("revision", pa.string()),
             pa.field("dtype", pa.string(), nullable=False),
             pa.field("steps", pa.int32(), nullable=False),
             pa.field("guidance", pa.float64(), nullable=False),
-            pa.field("width", pa.int32(), nullable=False),
-            pa.field("height", pa.int32(), nullable=False),
+            # its size; NULL: its medium has no such value
+            pa.field("width", pa.int32()),
+            pa.field("height", pa.int32()),
+            pa.field("frames", pa.int32()),
+            pa.field("duration", pa.float64()),  # seconds
+            pa.field("fps", pa.float64()),
+            pa.field("sampling_rate", pa.int32()),  # Hz
             pa.field("seconds", pa.float64()),  # of its batch, divided by the batch's size
             pa.field("peak_memory", pa.int64()),  # bytes on the device; NULL on a CPU
             pa.field("device", pa.string()),
@@ -55,7 +67,7 @@ SAMPLES = Table(
             pa.field("diffusers_version", pa.string()),
             pa.field("skewbench_version", pa.string()),
             pa.field("status", pa.string(), nullable=False),
-            pa.field("reason", pa.string()),  # why there is no usable image
+            pa.field("reason", pa.string()),  # why there is nothing usable
         ]
     ),
 )

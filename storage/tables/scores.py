@@ -10,7 +10,7 @@ SCORES = Table(
     name="scores",
     row="a sample and metric: the value, or why there is none",
     written_by=SCORING,
-    derived_from=("samples", "images"),
+    derived_from=("samples", "images", "audio", "video"),
     order=("cell", "prompt_id", "seed", "metric"),
     schema=pa.schema([*IDS, *SCORE_FIELDS]),
 )

@@ -4,7 +4,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from skewbench.tasks.size import Size
+from skewbench.vocabulary.metrics import Medium
 
 if TYPE_CHECKING:
     import numpy as np
@@ -13,7 +16,6 @@ if TYPE_CHECKING:
     from skewbench.stability import Block
     from skewbench.tasks.generation import GenerationSpec
 
-Medium = Literal["image", "audio", "video"]
 Config = Callable[[str], Mapping[str, Any]]
 """Reads the configuration of one of the pipeline's parts, by the name of its folder, such as `unet`."""
 
@@ -27,7 +29,7 @@ class Request:
         noise_seeds: one a sample; `torch.Generator().manual_seed(noise_seed)` makes its noise.
         steps: denoising steps.
         guidance: scale of classifier-free guidance.
-        size: width and height in pixels.
+        size: of each sample.
         negative_prompt: text of the unconditional branch; None: the pipeline's own.
         guidance_rescale: rescaling of the guided prediction; None: the pipeline's own.
         clip_skip: layers of the CLIP text encoders that are skipped; None: the pipeline's own.
@@ -37,22 +39,20 @@ class Request:
     noise_seeds: Sequence[int]
     steps: int
     guidance: float
-    size: tuple[int, int]
+    size: Size
     negative_prompt: str | None = None
     guidance_rescale: float | None = None
     clip_skip: int | None = None
 
 
-def request_of(
-    generation: "GenerationSpec", prompts: Sequence[str], noise_seeds: Sequence[int], size: tuple[int, int]
-) -> Request:
+def request_of(generation: "GenerationSpec", prompts: Sequence[str], noise_seeds: Sequence[int], size: Size) -> Request:
     """Make the request for some samples of a cell.
 
     Args:
         generation: how the cell generates.
         prompts: one a sample.
         noise_seeds: one a sample.
-        size: width and height in pixels.
+        size: of each sample.
     """
     return Request(
         prompts,
@@ -106,6 +106,7 @@ class Family(ABC):
     maps: ClassVar[bool] = True
     """Whether predictions are maps (n, channels, rows, columns), not sequences of tokens."""
     medium: ClassVar[Medium] = "image"
+    """What it generates: decides where samples are kept, how they are judged and shown, and which scorers apply."""
     parts: ClassVar[tuple[str, ...]]
     """Folders of the model that must be there."""
     settings: ClassVar[tuple[str, ...]] = ()
@@ -127,8 +128,20 @@ class Family(ABC):
         """List the self-attention blocks from the configuration alone; no weights are read."""
 
     @abstractmethod
-    def native_size(self, config: Config) -> tuple[int, int]:
-        """Return the width and height in pixels that the model was trained for."""
+    def native_size(self, config: Config) -> Size:
+        """Return the size that the model was trained for. It has a value for all that a sample of its medium has."""
+
+    def size_fault(self, config: Config, size: Size) -> str | None:
+        """Return why the model cannot generate samples of a size, and which sizes it can; None if it can."""
+        return None
+
+    def fault(self, index: Mapping[str, Any]) -> str | None:
+        """Return why the family cannot run a model of its class; None if it can.
+
+        Args:
+            index: Content of the model's `model_index.json`.
+        """
+        return None
 
     @abstractmethod
     def load(self, folder: Path, dtype: "torch.dtype", variant: str | None) -> Any:
@@ -143,7 +156,8 @@ class Family(ABC):
         """Generate the samples of a request.
 
         Returns:
-            Images in [0, 1] with shape (samples, height, width, 3), not rounded.
+            By medium: images in [0, 1] with shape (samples, height, width, 3); waveforms in [-1, 1] with shape
+            (samples, time); videos in [0, 1] with shape (samples, frames, height, width, 3). Not rounded.
         """
 
     @abstractmethod
@@ -161,4 +175,5 @@ class Family(ABC):
 
     @abstractmethod
     def replay_call(self, request: Request) -> str:
-        """Write the expression of that script that generates the one image of `request` from `pipeline`."""
+        """Write the expression of that script that generates the one sample of `request` from `pipeline`: a PIL image,
+        a waveform, or the frames of a video, as NumPy arrays."""

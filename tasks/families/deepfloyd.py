@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from skewbench.tasks.families.contract import Config, Encoder, Request
 from skewbench.tasks.families.registry import register
 from skewbench.tasks.families.text_to_image import TextToImage, sample_size
+from skewbench.tasks.size import Size
 
 
 @register
@@ -26,7 +27,7 @@ class DeepFloydIf(TextToImage):
     encoders: ClassVar = (Encoder("tokenizer", 77, lower=True),)
     loading: ClassVar = {"safety_checker": None, "feature_extractor": None, "watermarker": None}
 
-    def native_size(self, config: Config) -> tuple[int, int]:
+    def native_size(self, config: Config) -> Size:
         """Return the size of the UNet's samples."""
         return sample_size(config, "unet")
 

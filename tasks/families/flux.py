@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from skewbench.tasks.families.contract import Config, Encoder, Request
 from skewbench.tasks.families.registry import register
 from skewbench.tasks.families.text_to_image import TextToImage
+from skewbench.tasks.size import Size
 
 LATENT_PIXELS = 1024
 """The model's configuration does not say what size it was trained for; this is the pipeline's default."""
@@ -32,9 +33,9 @@ class Flux(TextToImage):
     encoders: ClassVar = (Encoder("tokenizer"), Encoder("tokenizer_2", 256))
     gives_sigmas = True
 
-    def native_size(self, config: Config) -> tuple[int, int]:
+    def native_size(self, config: Config) -> Size:
         """Return the pipeline's default size."""
-        return LATENT_PIXELS, LATENT_PIXELS
+        return Size(LATENT_PIXELS, LATENT_PIXELS)
 
     def arguments(self, request: Request) -> dict[str, Any]:
         """Read as many tokens as the smaller model does, for both."""

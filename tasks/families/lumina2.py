@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from skewbench.tasks.families.contract import Config, Encoder, Request
 from skewbench.tasks.families.registry import register
 from skewbench.tasks.families.text_to_image import TextToImage, sample_size
+from skewbench.tasks.size import Size
 
 SYSTEM = (
     "You are an assistant designed to generate superior images with the superior degree of image-text alignment "
@@ -34,10 +35,9 @@ class Lumina2(TextToImage):
     encoders: ClassVar = (Encoder("tokenizer", 256, before=f"{SYSTEM} <Prompt Start> "),)
     gives_sigmas = True
 
-    def native_size(self, config: Config) -> tuple[int, int]:
+    def native_size(self, config: Config) -> Size:
         """Return the pipeline's default size: latents of the transformer's sample size, 8 pixels each."""
-        width, height = sample_size(config, "transformer")
-        return width * 8, height * 8
+        return sample_size(config, "transformer", 8)
 
     def arguments(self, request: Request) -> dict[str, Any]:
         """Guide every step, as the model's authors do."""

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from skewbench.tasks.families.contract import Config, Encoder, Request
 from skewbench.tasks.families.registry import register
 from skewbench.tasks.families.text_to_image import TextToImage
+from skewbench.tasks.size import Size
 
 PIXELS = 1024
 """The model's configuration does not say what size it was trained for; this is the pipeline's default."""
@@ -30,9 +31,9 @@ class QwenImage(TextToImage):
     encoders: ClassVar = (Encoder("tokenizer", 512),)
     gives_sigmas = True
 
-    def native_size(self, config: Config) -> tuple[int, int]:
+    def native_size(self, config: Config) -> Size:
         """Return the pipeline's default size."""
-        return PIXELS, PIXELS
+        return Size(PIXELS, PIXELS)
 
     def arguments(self, request: Request) -> dict[str, Any]:
         """Guide with an empty prompt: without a negative prompt the pipeline does not guide at all."""

@@ -1,24 +1,18 @@
-"""What most families share: a diffusers pipeline that takes prompts and generators, and returns images."""
+"""What most families share: a diffusers pipeline that returns images."""
 
-from collections.abc import Collection, Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
-
-from skewbench.tasks.families.contract import Config, Family, Request
+from skewbench.tasks.families.contract import Config
+from skewbench.tasks.families.pipeline import PipelineFamily
+from skewbench.tasks.size import Size
 from skewbench.vocabulary.errors import InputError
 
-if TYPE_CHECKING:
-    import numpy as np
-    import torch
 
-    from skewbench.stability import Block
+def sample_size(config: Config, part: str, factor: int = 1) -> Size:
+    """Read the size of images from that of a denoiser's samples; one number in its configuration stands for both sides.
 
-OPTIONAL = ("negative_prompt", "guidance_rescale", "clip_skip")
-"""Fields of a request that are given only where they are set."""
-
-
-def sample_size(config: Config, part: str) -> tuple[int, int]:
-    """Read the width and height of a denoiser's samples; one number in its configuration stands for both.
+    Args:
+        config: Reads the configuration of a part.
+        part: The denoiser.
+        factor: Pixels per side of a latent.
 
     Raises:
         InputError: The configuration has no `sample_size`, or another value than a number or [height, width].
@@ -29,99 +23,14 @@ def sample_size(config: Config, part: str) -> tuple[int, int]:
         given = "no sample_size" if found is None else f"sample_size {found!r}, not a number or [height, width]"
         raise InputError(f"{part}/config.json has {given}; set generation.width and generation.height")
     height, width = map(int, pair)
-    return width, height
+    return Size(width * factor, height * factor)
 
 
-class TextToImage(Family):
-    """A family whose pipeline is called as `pipeline(prompt, generator=..., **arguments).images`."""
+class TextToImage(PipelineFamily):
+    """A family whose pipeline returns images. Their size is chosen by width and height."""
 
-    loading: ClassVar[Mapping[str, Any]] = {}
-    """Further arguments of `from_pretrained`."""
+    output = "images"
 
-    def loading_of(self, folder: Path) -> Mapping[str, Any]:
-        """Return the further arguments of `from_pretrained` for the model in a folder; a hub id is no folder."""
-        return self.loading
-
-    def left_out(self, folder: Path) -> Collection[str]:
-        """Return the parts that are given to `from_pretrained` as None."""
-        return {name for name, value in self.loading_of(folder).items() if value is None}
-
-    def arguments(self, request: Request) -> dict[str, Any]:
-        """Return the pipeline's arguments beside prompts and generators, as literals, for one sample."""
-        width, height = request.size
-        steps, guidance = request.steps, request.guidance
-        given = {name: getattr(request, name) for name in OPTIONAL if getattr(request, name) is not None}
-        return {"num_inference_steps": steps, "guidance_scale": guidance, "width": width, "height": height, **given}
-
-    def blocks(self, config: Config) -> "list[Block]":
-        """List the denoiser's self-attentions; it is built without memory for its weights."""
-        import diffusers
-        import torch
-
-        from skewbench.stability import self_attention_blocks
-
-        settings = dict(config(self.denoiser))
-        with torch.device("meta"):
-            return self_attention_blocks(getattr(diffusers, settings["_class_name"]).from_config(settings))
-
-    def native_size(self, config: Config) -> tuple[int, int]:
+    def native_size(self, config: Config) -> Size:
         """Return the size of the denoiser's latents times the autoencoder's factor."""
-        factor = 2 ** (len(config("vae").get("block_out_channels", [64])) - 1)
-        width, height = sample_size(config, self.denoiser)
-        return width * factor, height * factor
-
-    def load(self, folder: Path, dtype: "torch.dtype", variant: str | None) -> Any:
-        """Load by the pipeline's own class."""
-        import diffusers
-
-        options = {"use_safetensors": True, "local_files_only": True, **self.loading_of(folder)}
-        return getattr(diffusers, self.pipelines[0]).from_pretrained(
-            str(folder), dtype=dtype, variant=variant, **options
-        )
-
-    def model_calls(self, pipeline: Any, steps: int) -> int:
-        """Count the scheduler's timesteps: more than steps where a step is of second order, as Heun's.
-
-        Flow matching whose shift depends on the image's size has timesteps only when the pipeline is called.
-        """
-        if pipeline.scheduler.config.get("use_dynamic_shifting"):
-            return steps * int(pipeline.scheduler.order)
-        pipeline.scheduler.set_timesteps(steps)
-        return len(pipeline.scheduler.timesteps)
-
-    def generate(self, pipeline: Any, request: Request) -> "np.ndarray":
-        """Call the pipeline once for the whole request."""
-        import torch
-
-        arguments = self.arguments(request)
-        if "negative_prompt" in arguments:  # pipelines differ in whether one text stands for all
-            arguments["negative_prompt"] = [arguments["negative_prompt"]] * len(request.prompts)
-        images: np.ndarray = pipeline(
-            list(request.prompts),
-            generator=[torch.Generator().manual_seed(seed) for seed in request.noise_seeds],
-            output_type="np",
-            **arguments,
-        ).images
-        return images
-
-    def replay_imports(self) -> str:
-        """Write the import of the pipeline's class."""
-        return f"from diffusers import {self.pipelines[0]}"
-
-    def replay_load(self, model: str, options: Mapping[str, str]) -> str:
-        """Write the pipeline's `from_pretrained`."""
-        own = {"use_safetensors": "True", **{name: repr(value) for name, value in self.loading_of(Path(model)).items()}}
-        given = "".join(f", {name}={value}" for name, value in {**options, **own}.items())
-        return f"{self.pipelines[0]}.from_pretrained(\n    {model!r}{given}\n)"
-
-    def replay_call(self, request: Request) -> str:
-        """Write the pipeline's call."""
-        (prompt,), (noise_seed,) = request.prompts, request.noise_seeds
-        arguments = ", ".join(f"{name}={value!r}" for name, value in self.arguments(request).items())
-        return (
-            "pipeline(\n"
-            f"        {prompt!r},\n"
-            f"        generator=torch.Generator().manual_seed({noise_seed}),\n"
-            f"        {arguments},\n"
-            "    ).images[0]"
-        )
+        return sample_size(config, self.denoiser, 2 ** (len(config("vae").get("block_out_channels", [64])) - 1))

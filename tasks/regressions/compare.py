@@ -17,6 +17,7 @@ from skewbench.storage.records import Manifest
 from skewbench.storage.store import Store
 from skewbench.storage.tables.regressions import REGRESSIONS
 from skewbench.tasks.experiment import NightlySpec
+from skewbench.tasks.media import medium_of
 from skewbench.tasks.regressions.gather import Sides, image_pairs, pairs, sides
 from skewbench.tasks.regressions.image_differences import differences
 from skewbench.tasks.regressions.margins import margins
@@ -139,7 +140,7 @@ def gather(
 ) -> Gathered:
     """All pairs of two runs, but for their times."""
     cells = sides(connection, run.run_id, against.run_id)
-    images = differences(connection, store.lake, run.run_id, against.run_id)
+    images = differences(connection, store.lake, run.run_id, against.run_id, medium_of(run))
     known, hindered = _comparable(pairs(connection, run.run_id, against.run_id, cells, images), cells)
     hindered += list(_missing(connection, run.run_id, against.run_id))
     alike = [cell.cell for cell in cells.values() if cell.alike and not cell.obstacle]

@@ -9,7 +9,7 @@ import polars as pl
 from skewbench.eval.regressions import beyond_rounding, tolerance
 from skewbench.eval.regressions.table import KEY
 
-_SETTINGS = ("steps", "guidance", "width", "height")
+_SETTINGS = ("steps", "guidance", "width", "height", "frames", "duration")
 _GENERATION = ("scheduler", "negative_prompt", "guidance_rescale", "clip_skip", "lora")
 _PLATFORM = ("device", "torch_version", "diffusers_version", "dtype")
 _SCORES = ("sample", "prompt", "cell")

@@ -1,6 +1,7 @@
-"""The images of two runs: by how much each pair differs."""
+"""The samples of two runs: by how much each pair differs."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -8,10 +9,12 @@ import polars as pl
 
 from skewbench import sql
 from skewbench.eval.regressions import IMAGE_LEVELS
-from skewbench.eval.scoring.images import CorruptImage, decode
+from skewbench.eval.scoring.images import CorruptSample
+from skewbench.tasks.media import MEDIA, MediaType
+from skewbench.vocabulary.metrics import Medium
 
-_AT_ONCE = 512
-"""Pairs of images that are held at a time."""
+_BATCHES = 8
+"""As many pairs are held at a time as this many batches of a scorer have samples."""
 SCHEMA = {
     "cell": pl.String,
     "unit": pl.String,
@@ -34,30 +37,36 @@ _PAIRED = """
 """
 
 
-def differences(connection: duckdb.DuckDBPyConnection, lake: str, now: str, was: str) -> pl.DataFrame:
-    """A row a pair of images that are both ok: the largest and the mean difference of a pixel, in levels of 255."""
+def differences(connection: duckdb.DuckDBPyConnection, lake: str, now: str, was: str, medium: Medium) -> pl.DataFrame:
+    """A row a pair of samples that are both ok: the largest and the mean difference of a value, in levels of 255."""
     paired = connection.execute(_PAIRED, {"now": now, "was": was}).pl()
-    parts = [paired[start : start + _AT_ONCE] for start in range(0, len(paired), _AT_ONCE)]
-    return pl.DataFrame([row for part in parts for row in _some(lake, now, was, part)], schema=SCHEMA)
+    kind = MEDIA[medium]
+    at_once = _BATCHES * kind.at_once
+    parts = [paired[start : start + at_once] for start in range(0, len(paired), at_once)]
+    return pl.DataFrame([row for part in parts for row in _some(lake, now, was, part, kind)], schema=SCHEMA)
 
 
-def _some(lake: str, now: str, was: str, paired: pl.DataFrame) -> Iterator[dict[str, object]]:
+def _some(lake: str, now: str, was: str, paired: pl.DataFrame, medium: MediaType) -> Iterator[dict[str, object]]:
+    columns = (medium.file, *medium.beside)
     ours, theirs = (
-        sql.encoded_images(lake, now, paired["sample"]),
-        sql.encoded_images(lake, was, paired["sample_before"]),
+        sql.encoded_files(lake, run, paired[samples], medium.table.name, columns)
+        for run, samples in ((now, "sample"), (was, "sample_before"))
     )
     for row in paired.to_dicts():
         one, other = ours.get(row["sample"]), theirs.get(row["sample_before"])
         if one is None or other is None:
             continue
-        levels, mean = (0.0, 0.0) if one == other else _apart(one, other)
+        levels, mean = (0.0, 0.0) if one == other else _apart(medium, one, other)
         yield row | {"levels": levels, "mean": mean, "moved": levels > IMAGE_LEVELS}
 
 
-def _apart(one: bytes, other: bytes) -> tuple[float, float]:
-    """Largest and mean difference; the largest there is where an image cannot be read."""
+def _apart(medium: MediaType, one: dict[str, Any], other: dict[str, Any]) -> tuple[float, float]:
+    """Largest and mean difference; the largest there is where a sample cannot be read."""
     try:
-        difference = np.abs(decode(one).astype(int) - decode(other).astype(int))
-    except CorruptImage:
+        first, second = (
+            medium.levels(medium.decode({**row, medium.file: {"bytes": row[medium.file]}})) for row in (one, other)
+        )
+        difference = np.abs(np.subtract(first, second, dtype=np.float64))
+    except CorruptSample:
         return 255.0, 255.0
     return float(difference.max()), float(difference.mean())

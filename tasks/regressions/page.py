@@ -6,6 +6,8 @@ import polars as pl
 
 from skewbench import sql
 from skewbench.storage.png import BrokenImage
+from skewbench.storage.records import Manifest
+from skewbench.tasks.media import MEDIA, medium_of
 from skewbench.tasks.regressions.compare import Comparison, summary
 from skewbench.tasks.report.numbers import show, signed
 from skewbench.tasks.report.thumbnails import thumbnail
@@ -91,13 +93,19 @@ def _images(comparison: Comparison, lake: str) -> list[str]:
     most = comparison.images.filter("moved").sort("mean", "unit", descending=[True, False]).head(IMAGES)
     if most.is_empty():
         return []
-    before = sql.encoded_images(lake, comparison.against.run_id, most["sample_before"])
-    now = sql.encoded_images(lake, comparison.run.run_id, most["sample"])
+    medium = MEDIA[medium_of(comparison.run)]
+
+    def pictures(run: Manifest, samples: pl.Series) -> dict[str, bytes]:
+        found = sql.encoded_files(lake, run.run_id, samples, medium.table.name, (medium.picture,))
+        return {sample: row[medium.picture] for sample, row in found.items()}
+
+    before = pictures(comparison.against, most["sample_before"])
+    now = pictures(comparison.run, most["sample"])
     lines = ["| before | now | |", "|---|---|---|"]
     for row in most.to_dicts():
-        caption = f"{row['prompt']} ({row['cell']}, seed {row['seed']}; {row['mean']:.1f} of 255 levels a pixel)"
+        caption = f"{row['prompt']} ({row['cell']}, seed {row['seed']}; {row['mean']:.1f} of 255 levels)"
         lines.append(f"| {_image(before[row['sample_before']])} | {_image(now[row['sample']])} | {_text(caption)} |")
-    return ["Images that changed most:", "\n".join(lines)]
+    return ["Samples that changed most:", "\n".join(lines)]
 
 
 def _text(given: str) -> str:

@@ -7,6 +7,7 @@ from skewbench.storage.manifest import find_run, report_path
 from skewbench.storage.records import Manifest
 from skewbench.storage.store import Store
 from skewbench.storage.verify import reporting_broken_parts
+from skewbench.tasks.media import medium_of
 from skewbench.tasks.report.answers import Answers, answered
 from skewbench.tasks.report.explorer import explore
 from skewbench.tasks.report.findings import find
@@ -74,6 +75,7 @@ def _page(store: Store, answers: Answers, comparison: Comparison | None) -> Page
         tables=tuple(run_tables(answers)),
         cells=tuple(answers.cells),
         scored_by=answers.labels.of(answers.fidelity) if answers.fidelity else "",
+        medium=medium_of(answers.run),
     )
 
 

@@ -1,4 +1,4 @@
-"""Selects the images of the page: unstable samples that improved most or worsened most, and random ones."""
+"""Selects the samples of the page: unstable samples that improved most or worsened most, and random ones."""
 
 from dataclasses import dataclass
 from hashlib import sha256
@@ -7,20 +7,21 @@ from typing import Any
 import polars as pl
 
 from skewbench import sql
+from skewbench.eval.scoring.images import CorruptSample
 from skewbench.storage.png import BrokenImage
-from skewbench.storage.records import shown
+from skewbench.storage.records import shown as as_text
+from skewbench.tasks.media import MEDIA, medium_of
 from skewbench.tasks.report.answers import Answers
 from skewbench.tasks.report.numbers import show, signed
-from skewbench.tasks.report.thumbnails import Thumbnail, thumbnail
+from skewbench.tasks.report.players import BUDGET, Shown, columns, shown
+from skewbench.vocabulary.metrics import Medium
 
 CARDS = 6
 """Prompts and seeds a group."""
-BUDGET = 240
-"""Images on the page at most: it is to stay small however many cells a run has."""
 
 _PAIRED = """
     SELECT p.pair_id, p.cell, p.baseline, p.value, p.change,
-        -- an image that the knob destroyed counts as the worst seen, not as absent
+        -- a sample that the knob destroyed counts as the worst seen, not as absent
         CASE WHEN p.status <> 'ok' THEN m.worst - p.baseline ELSE p.change END AS felt,
         m.higher_is_better
     FROM paired AS p JOIN metrics AS m ON m.run_id = p.run_id AND m.metric = p.metric AND m.kind = 'sample'
@@ -33,10 +34,10 @@ _SAMPLES = "SELECT sample_id, pair_id, cell, prompt, seed, status, reason FROM s
 
 @dataclass(frozen=True)
 class Tile:
-    """One sample as it is shown. `thumbnail`: None for a sample without an image."""
+    """One sample as it is shown. `shown`: None for a sample without a file."""
 
     cell: str
-    thumbnail: Thumbnail | None
+    shown: Shown | None
     alt: str
     score: str
     failure: str
@@ -44,7 +45,7 @@ class Tile:
 
 @dataclass(frozen=True)
 class Card:
-    """One prompt and seed: the baseline's image, then each other cell's."""
+    """One prompt and seed: the baseline's sample, then each other cell's."""
 
     pair_id: str
     prompt: str
@@ -62,14 +63,17 @@ class Group:
 
 
 def choose_images(answers: Answers, lake: str) -> list[Group]:
-    """The page's images. Which samples are chosen follows from the lake alone: the same page each time."""
+    """The page's samples. Which samples are chosen follows from the lake alone: the same page each time."""
     samples = answers.lake.execute(_SAMPLES).pl()
-    most = max(2, min(CARDS, BUDGET // (3 * max(len(answers.cells), 1))))
+    medium = medium_of(answers.run)
+    most = max(2, min(CARDS, BUDGET[medium] // (3 * max(len(answers.cells), 1))))
     chosen = [(title, meaning, pairs[:most]) for title, meaning, pairs in _groups(answers, samples) if pairs]
     chosen_samples = samples.filter(pl.col("pair_id").is_in([pair for *_, pairs in chosen for pair in pairs]))
     if chosen_samples.is_empty():
         return []
-    contents = sql.encoded_images(lake, answers.run.run_id, chosen_samples["sample_id"].to_list())
+    ids, table = chosen_samples["sample_id"].to_list(), MEDIA[medium].table.name
+    files = sql.encoded_files(lake, answers.run.run_id, ids, table, columns(medium))
+    contents = {sample_id: _shown(medium, sample_id, row) for sample_id, row in files.items()}
     scores = _scores(answers)
     cards = {
         pair: _card(answers, rows.to_dicts(), contents, scores)
@@ -90,7 +94,7 @@ def _groups(answers: Answers, samples: pl.DataFrame) -> list[tuple[str, str, lis
             ("Unstable samples that improved most", f"By {of}.", gained["pair_id"].to_list()),
             (
                 "Unstable samples that worsened most",
-                f"By {of}; a failed image counts as the worst value.",
+                f"By {of}; a failed sample counts as the worst value.",
                 worsened["pair_id"].to_list(),
             ),
         ]
@@ -119,16 +123,16 @@ def _scores(answers: Answers) -> dict[str, float]:
     return dict(answers.lake.execute(_SCORED, [answers.fidelity]).pl().iter_rows())
 
 
-def _card(answers: Answers, rows: list[dict[str, Any]], contents: dict[str, bytes], scores: dict[str, float]) -> Card:
+def _card(answers: Answers, rows: list[dict[str, Any]], contents: dict[str, Shown], scores: dict[str, float]) -> Card:
     by_cell = {row["cell"]: row for row in rows}
     base = scores.get(by_cell[answers.baseline]["sample_id"]) if answers.baseline in by_cell else None
     shown = [by_cell[cell] for cell in answers.cells if cell in by_cell]
-    tiles = (_image(answers, row, contents.get(row["sample_id"]), scores.get(row["sample_id"]), base) for row in shown)
+    tiles = (_tile(answers, row, contents.get(row["sample_id"]), scores.get(row["sample_id"]), base) for row in shown)
     return Card(rows[0]["pair_id"], rows[0]["prompt"], rows[0]["seed"], tuple(tiles))
 
 
-def _image(
-    answers: Answers, row: dict[str, Any], content: bytes | None, score: float | None, base: float | None
+def _tile(
+    answers: Answers, row: dict[str, Any], content: Shown | None, score: float | None, base: float | None
 ) -> Tile:
     text = ""
     if answers.fidelity and score is not None:
@@ -137,11 +141,11 @@ def _image(
             text += f" ({signed(score - base)})"
     failure = "" if row["status"] == "ok" else str(row["status"])
     alt = f"{row['cell']}: {row['prompt']}" + (f" ({failure})" if failure else "")
-    return Tile(row["cell"], _thumbnail(row["sample_id"], content), alt, text, failure)
+    return Tile(row["cell"], content, alt, text, failure)
 
 
-def _thumbnail(sample_id: str, content: bytes | None) -> Thumbnail | None:
+def _shown(medium: Medium, sample_id: str, files: dict[str, Any]) -> Shown:
     try:
-        return thumbnail(content) if content is not None else None
-    except BrokenImage as error:
-        raise sql.LakeError(f"the image of sample {shown(sample_id)} {error}") from None
+        return shown(medium, files)
+    except (BrokenImage, CorruptSample) as error:
+        raise sql.LakeError(f"the {MEDIA[medium].noun} of sample {as_text(sample_id)} {error}") from None

@@ -6,6 +6,7 @@ from typing import Any
 import polars as pl
 
 from skewbench import sql
+from skewbench.tasks.media import medium_of
 from skewbench.tasks.report.answers import Answers
 from skewbench.tasks.report.columns import CELL, numbers, words
 from skewbench.tasks.report.numbers import count, percent, show
@@ -22,7 +23,9 @@ _FACTS = """
         array_agg(DISTINCT dtype ORDER BY dtype) AS dtype,
         array_agg(DISTINCT steps ORDER BY steps) AS steps,
         array_agg(DISTINCT guidance ORDER BY guidance) AS guidance,
-        array_agg(DISTINCT width || ' × ' || height) AS size,
+        array_agg(DISTINCT concat_ws(
+            ', ', width || ' × ' || height, frames || ' frames', fps || ' fps', duration || ' s', sampling_rate || ' Hz'
+        )) AS size,
         array_agg(DISTINCT device ORDER BY device) FILTER (device IS NOT NULL) AS device,
         array_agg(DISTINCT torch_version ORDER BY torch_version) FILTER (torch_version IS NOT NULL) AS torch,
         array_agg(DISTINCT diffusers_version ORDER BY diffusers_version) FILTER (diffusers_version IS NOT NULL)
@@ -72,7 +75,7 @@ _FAILURES = (
 _SPEED = (
     CELL,
     words("device", "device"),
-    numbers("seconds an image", "seconds", show),
+    numbers("seconds a sample", "seconds", show),
     numbers("against baseline", "slowdown", lambda times: f"{times:.2f} ×"),
     numbers("peak memory, GB", "peak_memory", lambda size: f"{size / 1e9:.2f}"),
     numbers("n", "n", count),
@@ -110,6 +113,7 @@ def read_head(answers: Answers) -> Head:
 
 
 def _facts(answers: Answers, found: dict[str, Any]) -> list[tuple[str, str]]:
+    run = answers.run
     revision = [text[:12] for text in found["revision"] or []]
     versions = [f"{name} {_all(found[name])}" for name in ("skewbench", "torch", "diffusers") if found[name]]
     return [
@@ -119,10 +123,10 @@ def _facts(answers: Answers, found: dict[str, Any]) -> list[tuple[str, str]]:
         ("prompts × seeds", f"{count(found['prompts'])} × {count(found['seeds'])}"),
         ("cells", count(len(answers.cells))),
         ("steps, guidance", f"{_all(found['steps'])}, {_all(found['guidance'])}" if found["steps"] else ""),
-        ("image", _all(found["size"])),
+        (medium_of(run), _all(found["size"])),
         ("precision", _all(found["dtype"])),
         ("device", _all(found["device"])),
-        ("seconds an image", "" if found["seconds"] is None else show(found["seconds"])),
+        ("seconds a sample", "" if found["seconds"] is None else show(found["seconds"])),
         ("versions", ", ".join(versions)),
         ("started", answers.run.created.replace("T", " ").replace("+00:00", " UTC")),
     ]

@@ -18,11 +18,13 @@ from markupsafe import Markup, escape
 from skewbench.eval.figures import Colours, config
 from skewbench.tasks import user_cache
 from skewbench.tasks.identity import digest
+from skewbench.tasks.media import MEDIA
 from skewbench.tasks.report.explorer import Explorer
 from skewbench.tasks.report.findings import Findings
 from skewbench.tasks.report.gallery import Group
 from skewbench.tasks.report.head import Head
 from skewbench.tasks.report.view import Section, Table
+from skewbench.vocabulary.metrics import Medium
 
 LIGHT = Colours()
 DARK = Colours(
@@ -54,7 +56,18 @@ class Page:
     groups: tuple[Group, ...]
     tables: tuple[tuple[str, Table], ...]  # with what was run: heading, table
     cells: tuple[str, ...]
-    scored_by: str  # the metric beside the images; empty where there is none
+    scored_by: str  # the metric beside the samples; empty where there is none
+    medium: Medium = "image"
+
+    @property
+    def noun(self) -> str:
+        """One sample."""
+        return MEDIA[self.medium].noun
+
+    @property
+    def gallery(self) -> str:
+        """Heading of the samples."""
+        return {"image": "Images", "audio": "Audio", "video": "Videos"}[self.medium]
 
 
 def render(page: Page) -> str:
@@ -105,8 +118,8 @@ def _policy(scripts: list[str]) -> str:
     """Content-Security-Policy: nothing is loaded, and no script runs but these, by their digests."""
     digests = [f"'sha256-{base64.b64encode(sha256(script.encode()).digest()).decode()}'" for script in scripts]
     allowed = " ".join(digests) or "'none'"
-    rest = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-    return f"{rest}; script-src {allowed}"
+    media = "img-src data:; media-src data:; style-src 'unsafe-inline'"
+    return f"default-src 'none'; {media}; base-uri 'none'; form-action 'none'; script-src {allowed}"
 
 
 def _json(value: Any) -> Markup:

@@ -11,15 +11,17 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import numpy as np
 import torch
 
+from skewbench.eval.scoring.images import encode, levels
 from skewbench.stability import Recorder
 from skewbench.storage.parts import write_part
 from skewbench.storage.store import open_store
 from skewbench.tasks.experiment import Cell, GenerationSpec, MeasureSpec, ModelSpec
-from skewbench.tasks.generate import Pixels, generate_batch, generate_shard, to_png
+from skewbench.tasks.generate import generate_batch, generate_shard
 from skewbench.tasks.jobs import GenerateJob, Needs
-from skewbench.tasks.models import image_size, resolve_model
+from skewbench.tasks.models import resolve_model, sample_size
 from skewbench.tasks.plan import Sample, Shard
 from skewbench.tasks.prompts import Prompt
 from skewbench.tasks.setting import Setting
@@ -32,7 +34,7 @@ RUN = "bench-00000000"
 NAMES = {"job": "all of a worker's job but drawing"}
 JOBS = 5
 """Times that the job is done for each time that a shard is drawn: it takes a hundredth of it."""
-Drawn = tuple[Pixels, Recorder]
+Drawn = tuple[np.ndarray, Recorder]
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -44,9 +46,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     images, steps = (4, 1) if asked.tiny else (asked.images, asked.steps)
     spec = ModelSpec() if asked.model is None else ModelSpec(id=str(asked.model))
     source = resolve_model(spec)
-    setting = Setting(
-        RUN, spec, source.revision, GenerationSpec(steps=steps), MeasureSpec(), image_size(source, None, None), 4
-    )
+    generation = GenerationSpec(steps=steps)
+    size = sample_size(source, generation)
+    setting = Setting(RUN, spec, source.revision, generation, MeasureSpec(), size, 4)
     shard = _shard(images)
     with tempfile.TemporaryDirectory() as folder:
         worker = Worker(Needs(folder, setting, source, asked.threads, 0.0))
@@ -111,7 +113,7 @@ def _job(worker: Worker, shard: Shard, drawn: list[Drawn]) -> None:
     """All that a worker does with a shard, but for drawing and measuring: it is given what came of that."""
     batches = iter(drawn)
 
-    def given(*arguments: Any) -> Pixels:
+    def given(*arguments: Any) -> np.ndarray:
         pixels, recorder = next(batches)
         vars(arguments[-1]).update(vars(recorder))
         return pixels
@@ -131,7 +133,7 @@ def _parts(
     images = [pixels[i % len(pixels)] for i in range(len(shard.samples))]
     tables = generate_shard(worker._pipeline, setting, shard).tables()
     store = open_store(folder)
-    work: dict[str, Callable[[], int]] = {"PNG": lambda: sum(len(to_png(image)) for image in images)}
+    work: dict[str, Callable[[], int]] = {"PNG": lambda: sum(len(encode(levels(image))) for image in images)}
     for name, table in tables.items():
         work[f"Parquet: {name}"] = lambda name=name, table=table: (
             write_part(store, name, RUN, "parts", "0", table).bytes

@@ -14,6 +14,7 @@ from skewbench.tasks.cells import cell_entry, cell_words
 from skewbench.tasks.experiment import Experiment, GenerationSpec
 from skewbench.tasks.local import run_locally
 from skewbench.tasks.run import prepare
+from skewbench.tasks.size import Size
 from tests.families import replays
 from tests.tasks.experiments import BASELINE, small
 
@@ -95,7 +96,7 @@ def test_the_manifest_gives_the_experiment_back(lake: Path) -> None:
 def test_a_setting_of_an_older_run_is_the_same() -> None:
     """Its manifest lacks the fields that knobs got later."""
     (cell,) = small(cells=[{"name": "s", "knob": {"kind": "skew", "alpha": 1.2}}]).cells
-    entry = cell_entry(cell, GenerationSpec(), (64, 64))
+    entry = cell_entry(cell, GenerationSpec(), Size(64, 64))
     older = {**entry, "knob": {name: value for name, value in entry["knob"].items() if name not in LATER}}
     assert read_cell(older).settings == read_cell(entry).settings
     oldest = {"name": "s", "knob": {"kind": "skew", "alpha": 1.2}}

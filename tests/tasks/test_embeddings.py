@@ -17,6 +17,7 @@ from skewbench.tasks.generation import GenerationSpec, LoraSpec
 from skewbench.tasks.models import load_pipeline, resolve_model
 from skewbench.tasks.plan import Sample
 from skewbench.tasks.prompts import Prompt
+from skewbench.tasks.size import Size
 
 
 class _Pipeline:
@@ -67,7 +68,7 @@ def test_each_cells_settings_reach_the_encoders(tiny_sdxl: Path) -> None:
     for changes in ({}, {"clip_skip": 1}, {"negative_prompt": "a square"}, {"guidance": 1.0}, {}):
         generation = GenerationSpec(steps=1).model_copy(update=changes)
         with applied(pipeline, generation):
-            kept.append(generate_batch(pipeline, [sample], Vanilla(), generation, (16, 16))[0])
-        plain.append(generate_batch(pipeline, [sample], Vanilla(), generation, (16, 16))[0])
+            kept.append(generate_batch(pipeline, [sample], Vanilla(), generation, Size(16, 16))[0])
+        plain.append(generate_batch(pipeline, [sample], Vanilla(), generation, Size(16, 16))[0])
     assert np.array_equal(kept, plain)
     assert not any(np.array_equal(kept[0], other) for other in kept[1:4])

@@ -11,12 +11,13 @@ import torch
 from diffusers import HeunDiscreteScheduler
 from PIL import Image
 
+from skewbench.eval.scoring.images import levels
 from skewbench.stability import Recorder, Skew
 from skewbench.storage.tables import TABLES
 from skewbench.tasks import generate
 from skewbench.tasks.experiment import Experiment, ModelSpec
 from skewbench.tasks.generate import generate_shard, knob_columns
-from skewbench.tasks.models import image_size, load_pipeline, resolve_model
+from skewbench.tasks.models import load_pipeline, resolve_model, sample_size
 from skewbench.tasks.plan import Shard, plan_shards
 from skewbench.tasks.prompts import load_prompts
 from skewbench.tasks.setting import BrokenDeviceError, Setting
@@ -32,15 +33,14 @@ def pipeline(tiny_sdxl: Path) -> Any:
 def _planned(tiny_sdxl: Path, batch: int = 4, **changes: Any) -> tuple[Setting, list[Shard]]:
     experiment: Experiment = small(model={"id": str(tiny_sdxl)}, **changes)
     source = resolve_model(experiment.model)
-    size = image_size(source, None, None)
+    size = sample_size(source, experiment.generation)
     shards = plan_shards(experiment, load_prompts(experiment.prompts), "run", size, 4)
     spec = experiment.generation
     return Setting("run", experiment.model, source.revision, spec, experiment.measure, size, batch), shards
 
 
 def _images(rows: generate.ShardRows) -> list[np.ndarray]:
-    rows.settle()
-    return [np.asarray(Image.open(BytesIO(row["image"]["bytes"]))) for row in rows.images]
+    return [np.asarray(Image.open(BytesIO(row.result()["image"]["bytes"]))) for row in rows.files["images"]]
 
 
 def test_tables_meet_their_schemas(pipeline: Any, tiny_sdxl: Path) -> None:
@@ -109,7 +109,7 @@ def test_one_bad_prompt_costs_one_sample(pipeline: Any, tiny_sdxl: Path, monkeyp
     rows = generate_shard(pipeline, setting, shards[0], one_by_one=True)
     assert [row["status"] for row in rows.samples] == ["ok", "ok", "failed", "ok"]
     assert rows.samples[2]["reason"] == "ValueError: a bad prompt"
-    assert len(rows.images) == 3
+    assert len(rows.files["images"]) == 3
     assert bad.sample_id not in rows.tables()["stability"].column("sample_id").to_pylist()
 
 
@@ -118,7 +118,7 @@ def test_images_are_encoded_beside_the_next_batch(
 ) -> None:
     """The first batch's wait here until the second is drawn, and the second's until the shard is returned."""
     setting, shards = _planned(tiny_sdxl, batch=2)
-    whole, encode, drawn = generate.generate_batch, generate.to_png, []
+    whole, encode, drawn = generate.generate_batch, generate._file_row, []
     second, returned = threading.Event(), threading.Event()
 
     def draw(pipe: Any, samples: Any, *rest: Any) -> Any:
@@ -128,19 +128,19 @@ def test_images_are_encoded_beside_the_next_batch(
             second.set()
         return pixels
 
-    def wait_and_encode(pixels: np.ndarray) -> bytes:
+    def wait_and_encode(shard: Any, sample: Any, pixels: np.ndarray, setting: Any) -> dict[str, Any]:
         assert second.wait(120), "the second batch was not drawn"
         assert any(np.shares_memory(pixels, one) for one in drawn[0]) or returned.wait(120), (
             "the last images are waited for"
         )
-        return encode(pixels)
+        return encode(shard, sample, pixels, setting)
 
     monkeypatch.setattr(generate, "generate_batch", draw)
-    monkeypatch.setattr(generate, "to_png", wait_and_encode)
+    monkeypatch.setattr(generate, "_file_row", wait_and_encode)
     rows = generate_shard(pipeline, setting, shards[0])
     returned.set()
-    rows.settle()
-    assert [row["image"]["bytes"] for row in rows.images] == [encode(pixels) for batch in drawn for pixels in batch]
+    made = [pixels for batch in drawn for pixels in batch]
+    assert all(np.array_equal(image, levels(pixels)) for image, pixels in zip(_images(rows), made, strict=True))
 
 
 @pytest.mark.parametrize(("value", "status"), [(np.nan, "nonfinite"), (0.0, "blank")])
@@ -159,7 +159,7 @@ def test_broken_images_are_told(
     rows = generate_shard(pipeline, setting, shards[0])
     assert [row["status"] for row in rows.samples] == ["ok", status, "ok", "ok"]
     assert rows.samples[1]["reason"]
-    assert len(rows.images) == 4
+    assert len(rows.files["images"]) == 4
 
 
 def test_knob_columns_are_flat() -> None:
@@ -219,7 +219,9 @@ def test_memory_that_runs_out_after_the_images_doubles_none(
     setting, shards = _planned(tiny_sdxl, batch=4)
     rows = generate_shard(pipeline, setting, shards[1])
     ids = [sample.sample_id for sample in shards[1].samples]
-    assert [row["sample_id"] for row in rows.samples] == [row["sample_id"] for row in rows.images] == ids
+    assert (
+        [row["sample_id"] for row in rows.samples] == [row.result()["sample_id"] for row in rows.files["images"]] == ids
+    )
 
 
 def test_no_memory_for_the_smallest_batch_is_an_error(pipeline: Any, tiny_sdxl: Path) -> None:

@@ -20,6 +20,7 @@ from skewbench.tasks.generation import GenerationSpec, Overrides
 from skewbench.tasks.local import run_locally
 from skewbench.tasks.models import load_pipeline
 from skewbench.tasks.run import Run, generation_left, prepare, start
+from skewbench.tasks.size import Size
 from skewbench.vocabulary.errors import InputError
 from tests.families import replays
 from tests.tasks.experiments import BASELINE, SKEW, small
@@ -140,8 +141,8 @@ def test_changed_cells_of_a_batch_are_alike_alone(finished: Run) -> None:
     generation = finished.experiment.generation_of(shards[0].cell)
     own = pipeline.scheduler
     with applied(pipeline, generation):
-        both = generate_batch(pipeline, samples, shards[0].cell.knob, generation, (16, 16))
-        alone = generate_batch(pipeline, samples[1:], shards[0].cell.knob, generation, (16, 16))
+        both = generate_batch(pipeline, samples, shards[0].cell.knob, generation, Size(16, 16))
+        alone = generate_batch(pipeline, samples[1:], shards[0].cell.knob, generation, Size(16, 16))
     assert np.abs(both[1] - alone[0]).max() < 1e-4
     assert pipeline.scheduler is own
 

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from skewbench.tasks import identity
-from skewbench.tasks.identity import noise_seed, pair_id, run_id
+from skewbench.tasks.identity import digest, noise_seed, pair_id, run_id
 from skewbench.tasks.prompts import Prompt, load_prompts
+from skewbench.tasks.size import Size
 from tests.tasks.experiments import BASELINE, small
 
 PROMPTS = load_prompts(small().prompts)
@@ -75,8 +76,11 @@ def test_noise_seeds() -> None:
 
 
 def test_pairs_do_not_know_cell_or_run() -> None:
-    assert pair_id("p", 1, 64, 64) == pair_id("p", 1, 64, 64)
-    assert len({pair_id(p, n, w, 64) for p in "pq" for n in (1, 2) for w in (64, 128)}) == 8
+    assert pair_id("p", 1, Size(64, 64)) == pair_id("p", 1, Size(64, 64)) == digest("pair", "p", 1, 64, 64)[:16]
+    assert len({pair_id(p, n, Size(w, 64)) for p in "pq" for n in (1, 2) for w in (64, 128)}) == 8
+    videos = [Size(64, 64, frames, fps=fps) for frames in (5, 9) for fps in (8.0, 16.0)]
+    assert len({pair_id("p", 1, size) for size in videos}) == 2  # how fast frames are shown changes none of them
+    assert len({pair_id("p", 1, Size(duration=seconds, sampling_rate=16000)) for seconds in (1.0, 2.0)}) == 2
 
 
 def test_prompt_id_is_of_its_text() -> None:

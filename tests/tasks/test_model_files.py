@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from skewbench.tasks.experiment import ModelSpec
-from skewbench.tasks.models import check_model, check_source, image_size, resolve_model
+from skewbench.tasks.generation import GenerationSpec
+from skewbench.tasks.models import check_model, check_source, resolve_model, sample_size
+from skewbench.tasks.size import Size
 from skewbench.vocabulary.errors import InputError, RunError
 from tests.flows.command import run_in_process, write_experiment
 
@@ -130,9 +132,10 @@ def test_plan_refuses_it(
 def test_sizes_of_samples(folder: Path) -> None:
     """A list is height and width; without any, the experiment's size counts."""
     _sample_size(folder, [4, 16])
-    assert image_size(resolve_model(ModelSpec(id=str(folder))), None, None) == (32, 8)
+    assert sample_size(resolve_model(ModelSpec(id=str(folder))), GenerationSpec()) == Size(32, 8)
     _sample_size(folder)
-    assert image_size(resolve_model(ModelSpec(id=str(folder))), 64, 32) == (64, 32)
+    chosen = GenerationSpec(width=64, height=32)
+    assert sample_size(resolve_model(ModelSpec(id=str(folder))), chosen) == Size(64, 32)
 
 
 def test_a_variant_that_no_part_has(folder: Path) -> None:

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from skewbench.tasks.plan import plan_shards
 from skewbench.tasks.prompts import load_prompts
+from skewbench.tasks.size import Size
 from tests.tasks.experiments import small
 
 
@@ -12,7 +13,7 @@ from tests.tasks.experiments import small
 def test_shards_cover_samples_once(prompts: int, seeds: int, shard: int) -> None:
     experiment = small(prompts={"source": "scenes", "count": prompts}, seeds=seeds)
     texts = load_prompts(experiment.prompts)
-    shards = plan_shards(experiment, texts, "run", (64, 64), shard)
+    shards = plan_shards(experiment, texts, "run", Size(64, 64), shard)
     ids = [sample.sample_id for s in shards for sample in s.samples]
     assert len(ids) == len(set(ids)) == prompts * seeds * 2
     assert len({s.id for s in shards}) == len(shards)
@@ -24,6 +25,6 @@ def test_shards_cover_samples_once(prompts: int, seeds: int, shard: int) -> None
 
 def test_baseline_and_knob_pair() -> None:
     experiment = small()
-    shards = plan_shards(experiment, load_prompts(experiment.prompts), "run", (64, 64), 4)
+    shards = plan_shards(experiment, load_prompts(experiment.prompts), "run", Size(64, 64), 4)
     first, second = ([(s.pair_id, s.noise_seed) for s in shard.samples] for shard in shards)
     assert first == second

@@ -14,6 +14,7 @@ from skewbench.tasks.experiment import PromptSpec
 from skewbench.tasks.identity import run_id
 from skewbench.tasks.plan import plan_shards
 from skewbench.tasks.prompts import Prompt, load_prompts
+from skewbench.tasks.size import Size
 from skewbench.vocabulary.errors import InputError
 from tests.tasks.experiments import small
 
@@ -285,7 +286,7 @@ def test_ids_categories_and_challenges_reach_the_run() -> None:
     """The plan carries them, and another id is another run: noise is drawn by it."""
     experiment = small()
     mine = Prompt("coco-3-30", "a cat", "Animals", "Basic")
-    (shard, *_) = plan_shards(experiment, [mine], "small-0123abcd", (64, 64), 4)
+    (shard, *_) = plan_shards(experiment, [mine], "small-0123abcd", Size(64, 64), 4)
     assert {(sample.prompt.id, sample.prompt.challenge) for sample in shard.samples} == {("coco-3-30", "Basic")}
     assert run_id(experiment, [mine], "r", "s") != run_id(experiment, [Prompt("other", "a cat")], "r", "s")
     assert {"prompt_id", "prompt_category", "prompt_challenge"} <= set(SAMPLES.schema.names)

@@ -33,7 +33,7 @@ from skewbench.tasks.checks import check_metrics, expand
 from skewbench.tasks.jobs import Needs, ScoreJob
 from skewbench.tasks.reference import find_reference
 from skewbench.tasks.run import commit_receipts
-from skewbench.tasks.score import score_fields, score_images
+from skewbench.tasks.score import score_fields, score_shard
 from skewbench.tasks.scoring import left_of_run
 from skewbench.tasks.worker import Worker
 from skewbench.vocabulary.errors import InputError
@@ -132,10 +132,10 @@ def test_images_of_other_modes_are_read_as_rgb(store: LocalStore, lake: Callable
 def test_a_sample_that_is_there_twice_counts_once(store: LocalStore, lake: Callable[..., Manifest]) -> None:
     manifest = lake([_sample(0), _sample(0), _sample(1)], {"s0": _png(), "s1": _png(seed=1)})
     samples, images = ((part,) for part in manifest.parts)
-    tables = score_images(store, declaration("msssim_diversity"), make("msssim_diversity"), "shard", samples, images)
+    tables = score_shard(store, declaration("msssim_diversity"), make("msssim_diversity"), "shard", samples, images)
     assert tables["group_scores"].column("n").to_pylist() == [2]
     assert (
-        score_images(store, declaration("contrast"), make("contrast"), "shard", samples, images)["scores"].num_rows == 2
+        score_shard(store, declaration("contrast"), make("contrast"), "shard", samples, images)["scores"].num_rows == 2
     )
 
 

@@ -17,7 +17,7 @@ from skewbench.stability import Vanilla
 from skewbench.tasks.experiment import GenerationSpec, ModelSpec
 from skewbench.tasks.generate import generate_batch
 from skewbench.tasks.identity import noise_seed
-from skewbench.tasks.models import image_size, load_pipeline, resolve_model
+from skewbench.tasks.models import load_pipeline, resolve_model, sample_size
 from skewbench.tasks.plan import Sample
 from skewbench.tasks.prompts import Prompt
 from skewbench.training.scenes import Images, evaluate
@@ -37,8 +37,8 @@ def main(
     """Score random test captions, and draw a contact sheet."""
     torch.set_num_threads(1)
     source = resolve_model(ModelSpec(id=model))
-    pipeline, size = load_pipeline(source, device), image_size(source, None, None)
     generation = GenerationSpec(steps=steps, guidance=guidance)
+    pipeline, size = load_pipeline(source, device), sample_size(source, generation)
 
     def generate(chosen: list[Prompt]) -> Images:
         samples = [Sample(p.id, p.id, p, seed, noise_seed(p.id, seed, shared=False)) for p in chosen]

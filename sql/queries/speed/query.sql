@@ -19,5 +19,6 @@ JOIN runs USING (run_id)
 JOIN cells AS c ON c.run_id = t.run_id AND c.cell = t.cell
 LEFT JOIN timed AS base
     ON base.run_id = t.run_id AND base.cell = runs.baseline AND base.device IS NOT DISTINCT FROM t.device
-    AND base.dtype = t.dtype AND base.width = t.width AND base.height = t.height AND base.steps = t.steps
+    AND base.dtype = t.dtype AND base.width IS NOT DISTINCT FROM t.width AND base.height IS NOT DISTINCT FROM t.height
+    AND base.steps = t.steps
 ORDER BY t.run_id, c.position, t.device;

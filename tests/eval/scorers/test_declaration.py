@@ -33,7 +33,7 @@ def declare(**changes: Any) -> None:
         ({"name": "To y"}, "a name of lower-case letters"),
         ({"version": 0}, "version is 0"),
         ({"unit": "image"}, "unit is 'image'; one of sample, prompt, cell"),
-        ({"medium": "audio"}, "medium is 'audio'; this version of skewbench scores images"),
+        ({"medium": "smell"}, "medium is 'smell'; one of image, audio, video"),
         ({"environment": ["numpy<2"]}, "an environment of its own is not possible"),
         ({"set": "all"}, "set is the definition of the set"),
         ({"unit": "prompt"}, "set is the definition of the set"),
@@ -75,7 +75,7 @@ def test_a_side_has_no_default() -> None:
 
 def test_a_function_that_makes_something_else_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     register(monkeypatch, "toy", lambda: object())
-    with pytest.raises(ValueError, match=r"scorer 'toy' of tests\.eval\.scorers\.registered is no ImageScorer"):
+    with pytest.raises(ValueError, match=r"scorer 'toy' of tests\.eval\.scorers\.registered is no SampleScorer"):
         make("toy")
 
 

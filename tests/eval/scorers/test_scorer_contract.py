@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -15,8 +16,8 @@ from skewbench.eval.scenes.scene import sample_scene
 from skewbench.eval.scorers import (
     GroupScore,
     GroupScorer,
-    ImageScorer,
     Metric,
+    SampleScorer,
     Score,
     SetScorer,
     check_batch,
@@ -26,24 +27,29 @@ from skewbench.eval.scorers import (
     problems,
 )
 from skewbench.eval.scorers.aesthetic import Aesthetic
+from skewbench.eval.scorers.clap_score import ClapScore
 from skewbench.eval.scorers.clip_score import ClipScore
 from skewbench.eval.scorers.distribution import Distribution
 from skewbench.eval.scorers.image_reward import ImageReward
 from skewbench.eval.scorers.lpips_diversity import LpipsDiversity
 from skewbench.eval.scorers.pickscore import PickScore
+from skewbench.eval.scoring.audio import Waveforms
 from skewbench.eval.scoring.clip_tower import ClipTower
+from skewbench.eval.scoring.video import Videos
 from skewbench.eval.weights import missing
-from skewbench.vocabulary.metrics import Better, Unit
+from skewbench.vocabulary.metrics import Better, Medium, Unit
 from tests.eval.scorers.tiny_clip import CONFIG, save_tiny_clip
 from tests.eval.scorers.tiny_inception import save_inception
 from tests.eval.scorers.tiny_weights import TINY_TEXT, TINY_VISION, save_alexnet, save_head, save_image_reward
 from tests.eval.scorers.tiny_weights import save_pickscore as pickscore
+from tests.tiny_clap import save_clap
 
 TINY: dict[str, Callable[[Path], Any]] = {
     **{
         name: lambda folder, name=name: ClipScore(ClipTower(save_tiny_clip(folder / "clip")), name)
         for name in ("clip_score", "clip_score_b32", "clip_score_h14", "hps")
     },
+    "clap_score": lambda folder: ClapScore(save_clap(folder)),
     "aesthetic": lambda folder: Aesthetic(
         ClipTower(save_tiny_clip(folder / "clip")), save_head(folder / "head.pth"), CONFIG["embed_dim"]
     ),
@@ -80,8 +86,35 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Any]:
 
 
 @pytest.fixture(scope="module")
-def scenes() -> tuple[np.ndarray, list[str]]:
-    """Images (6, 64, 64, 3) with their captions; one caption is empty, and one image is all of one colour."""
+def samples() -> dict[Medium, tuple[Any, list[str]]]:
+    """Six samples of each medium with their captions; one caption is empty, and one sample is blank."""
+    images, prompts = _scenes()
+    rng = np.random.default_rng(4)
+    time = np.arange(8000) / 8000
+    tones = 0.4 * np.sin(2 * np.pi * 220 * 2 ** rng.uniform(0, 3, (6, 1)) * time) * (1 + np.sin(40 * time)) / 2
+    noise = rng.normal(0, 0.02, tones.shape)
+    heard = np.arange(6)[:, None] != 4
+    shifted = np.stack([np.roll(images, 3 * step, axis=2) for step in range(4)], axis=1)
+    return {
+        "image": (images, prompts),
+        "audio": (Waveforms((tones + noise) * heard, 8000), prompts),
+        "video": (Videos(shifted, 8.0), prompts),
+    }
+
+
+def _turned(batch: Any) -> Any:
+    return batch[::-1].copy() if isinstance(batch, np.ndarray) else batch[::-1]
+
+
+def _blank(batch: Any) -> Any:
+    """Three of the blank one."""
+    if isinstance(batch, np.ndarray):
+        return batch[[4, 4, 4]]
+    values = "frames" if isinstance(batch, Videos) else "samples"
+    return replace(batch, **{values: getattr(batch, values)[[4, 4, 4]]})
+
+
+def _scenes() -> tuple[np.ndarray, list[str]]:
     rng = np.random.default_rng(3)
     drawn = [sample_scene(rng, 1 + i % 3, "test") for i in range(6)]
     images, prompts = np.stack([np.asarray(render(scene)) for scene in drawn]), [caption(scene, rng) for scene in drawn]
@@ -94,7 +127,7 @@ def test_a_scorer_declares_what_it_is(name: str, made: Callable[[str], Any]) -> 
     declared = declaration(name)
     assert declared.name == name
     assert all(metric.label and metric.meaning and metric.better in get_args(Better) for metric in declared.metrics)
-    kinds = {"sample": ImageScorer, "prompt": GroupScorer, "cell": SetScorer}
+    kinds = {"sample": SampleScorer, "prompt": GroupScorer, "cell": SetScorer}
     assert [unit for unit, kind in kinds.items() if isinstance(made(name), kind)] == [declared.unit]
 
 
@@ -128,43 +161,43 @@ def _alike(one: Score, other: Score) -> bool:
 
 
 @pytest.mark.parametrize("name", of_unit("sample"))
-def test_scorers_of_samples(name: str, made: Callable[[str], Any], scenes: tuple[np.ndarray, list[str]]) -> None:
+def test_scorers_of_samples(name: str, made: Callable[[str], Any], samples: dict[Medium, Any]) -> None:
     """Shapes, ranges, the same again, and whatever else is in the batch."""
-    images, prompts = scenes
+    batch, prompts = samples[declaration(name).medium]
     scorer = made(name)
-    together = scorer.score(images, prompts)
-    _check(name, together, Score, len(images))
-    assert scorer.score(images, prompts) == together
-    turned = scorer.score(images[::-1].copy(), prompts[::-1])
-    for i in range(len(images)):
-        alone = scorer.score(images[i : i + 1], prompts[i : i + 1])
+    together = scorer.score(batch, prompts)
+    _check(name, together, Score, len(batch))
+    assert scorer.score(batch, prompts) == together
+    turned = scorer.score(_turned(batch), prompts[::-1])
+    for i in range(len(batch)):
+        alone = scorer.score(batch[i : i + 1], prompts[i : i + 1])
         for metric, column in together.items():
             assert _alike(alone[metric][0], column[i])
             assert _alike(turned[metric][-1 - i], column[i])
-    assert scorer.score(images[:0], []) == {metric: [] for metric in together}
-    with pytest.raises(ValueError, match="6 images, 1 prompts"):
-        scorer.score(images, prompts[:1])
+    assert scorer.score(batch[:0], []) == {metric: [] for metric in together}
+    with pytest.raises(ValueError, match="6 samples, 1 prompts"):
+        scorer.score(batch, prompts[:1])
 
 
 @pytest.mark.parametrize("name", of_unit("prompt"))
-def test_scorers_of_prompts(name: str, made: Callable[[str], Any], scenes: tuple[np.ndarray, list[str]]) -> None:
+def test_scorers_of_prompts(name: str, made: Callable[[str], Any], samples: dict[Medium, Any]) -> None:
     """Shapes, ranges, the same again, in any order; n is what was scored; too few images are no error."""
-    images, prompts = scenes
+    batch, prompts = samples[declaration(name).medium]
     scorer = made(name)
-    scores = scorer.score_group(images, prompts[0])
+    scores = scorer.score_group(batch, prompts[0])
     _check(name, scores, GroupScore)
-    assert scorer.score_group(images, prompts[0]) == scores
-    turned = scorer.score_group(images[::-1].copy(), prompts[0])
+    assert scorer.score_group(batch, prompts[0]) == scores
+    turned = scorer.score_group(_turned(batch), prompts[0])
     assert all(_alike(turned[metric], score) for metric, score in scores.items())
-    assert all(1 <= score.n <= len(images) for score in scores.values())
-    _check(name, scorer.score_group(images[:1], None), GroupScore)
-    _check(name, scorer.score_group(np.zeros((3, 64, 64, 3), np.uint8), ""), GroupScore)
+    assert all(1 <= score.n <= len(batch) for score in scores.values())
+    _check(name, scorer.score_group(batch[:1], None), GroupScore)
+    _check(name, scorer.score_group(_blank(batch), ""), GroupScore)
 
 
 @pytest.mark.parametrize("name", of_unit("cell"))
-def test_scorers_of_cells(name: str, made: Callable[[str], Any], scenes: tuple[np.ndarray, list[str]]) -> None:
+def test_scorers_of_cells(name: str, made: Callable[[str], Any], samples: dict[Medium, Any]) -> None:
     """Shapes, ranges, the same again; an image's features do not depend on the batch; few images are no error."""
-    images = list(scenes[0])
+    images = list(samples["image"][0])
     scorer = made(name)
     features = scorer.features(images)
     alone = np.concatenate([scorer.features([image]) for image in images])
@@ -189,6 +222,10 @@ def _planted(name: str, scorer: Any) -> tuple[dict[str, Score], dict[str, Score]
         better, worse = scorer.score(np.stack([one, other]), [prompt, prompt]), None
         worse = {metric: column[1] for metric, column in better.items()}
         return {metric: column[0] for metric, column in better.items()}, worse
+    if declaration(name).medium == "audio":
+        noise = np.random.default_rng(5).normal(0, 0.1, (2, 8000))
+        one, other = Waveforms(noise, 8000), Waveforms(noise[[0, 0]], 8000)
+        return scorer.score_group(one, None), scorer.score_group(other, None)
     if declaration(name).unit == "prompt":
         return scorer.score_group(np.stack([one, other]), None), scorer.score_group(np.stack([one, one]), None)
     real = rng.standard_normal((60, 8))
@@ -197,7 +234,15 @@ def _planted(name: str, scorer: Any) -> tuple[dict[str, Score], dict[str, Score]
 
 KNOWING = ("binding", "shapes_clip_score")
 """Scorers of samples that know what is on an image without weights that are had elsewhere."""
-PLANTED = [*KNOWING, "distribution", "lpips_diversity", "msssim_diversity", "shapes_clip_diversity", "vendi_score"]
+PLANTED = [
+    *KNOWING,
+    "distribution",
+    "lpips_diversity",
+    "msssim_diversity",
+    "msstft_diversity",
+    "shapes_clip_diversity",
+    "vendi_score",
+]
 NOT_ORDERED = ("kid_error", "leak")
 """Metrics on which the planted pair is not ordered: an error, and what a wrong image need not have."""
 
@@ -224,7 +269,6 @@ def test_less_leak_is_better(made: Callable[[str], Any]) -> None:
     )  # fmt: skip
     prompt = caption(scene, rng)
     first, second = scene.objects
-    from dataclasses import replace
 
     swapped = replace(scene, objects=(replace(first, colour=second.colour), replace(second, colour=first.colour)))
     images = np.stack([np.asarray(render(one)) for one in (scene, swapped)])
@@ -248,7 +292,7 @@ def test_a_score_has_a_value_or_a_reason(value: float | None, reason: str | None
 
 
 def test_one_prompt_an_image() -> None:
-    with pytest.raises(ValueError, match="2 images, 1 prompts"):
+    with pytest.raises(ValueError, match="2 samples, 1 prompts"):
         check_batch(np.zeros((2, 4, 4, 3), np.uint8), ["a dog"])
 
 

@@ -10,7 +10,7 @@ from scipy import ndimage
 from skewbench.eval.scenes.render import render
 from skewbench.eval.scenes.scene import sample_scene
 from skewbench.eval.scorers import make
-from skewbench.eval.scoring.images import CorruptImage, decode, is_blank
+from skewbench.eval.scoring.images import CorruptSample, decode, is_blank
 
 
 @pytest.fixture(scope="module")
@@ -109,5 +109,5 @@ def test_corrupt_bytes_are_a_clear_error(rendered):
     Image.fromarray(rendered[0]).save(stream, "PNG")
     png = stream.getvalue()
     for data in (b"", b"no image", png[: len(png) // 2], png[:-30]):
-        with pytest.raises(CorruptImage, match=f"{len(data)} bytes are no readable image"):
+        with pytest.raises(CorruptSample, match=f"{len(data)} bytes are no readable image"):
             decode(data)

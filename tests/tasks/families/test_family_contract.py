@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from skewbench.tasks.families.contract import Family, Request
+from skewbench.tasks.families.pipeline import OPTIONAL
 from skewbench.tasks.families.registry import BEFORE_FAMILIES, families, register
-from skewbench.tasks.families.text_to_image import OPTIONAL
+from skewbench.tasks.size import Size
 
 
 @pytest.fixture(params=families.names())
@@ -32,7 +33,8 @@ def test_declarations_are_complete(family: Family) -> None:
 
 def test_a_replay_script_is_python_that_holds_texts_as_texts(family: Family) -> None:
     prompt = "a cat''' + __import__('os').abort() + '''\n\"\"\""
-    request = Request([prompt], [7], 3, 5.0, (64, 32))
+    size = {"image": Size(64, 32), "audio": Size(duration=2.5, sampling_rate=16000), "video": Size(64, 32, 9, fps=16.0)}
+    request = Request([prompt], [7], 3, 5.0, size[family.medium])
     load = family.replay_load("org/name", {"dtype": "torch.float16"})
     lines = [family.replay_imports(), f"pipeline = {load}", f"image = {family.replay_call(request)}"]
     tree = ast.parse("\n".join(lines))
@@ -40,7 +42,7 @@ def test_a_replay_script_is_python_that_holds_texts_as_texts(family: Family) -> 
     assert {prompt, "org/name"} <= texts
     assert "abort" not in {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     numbers = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
-    assert {7, 3, 5.0, 64, 32} <= numbers
+    assert {7, 3, 5.0, *size[family.medium].chosen.values()} <= numbers
 
 
 HIDDEN = {("FluxPipeline", "negative_prompt"), ("StableDiffusionPipeline", "clip_skip")}

@@ -20,7 +20,7 @@ from skewbench.tasks.local import run_locally
 from skewbench.tasks.model_blocks import list_blocks
 from skewbench.tasks.models import load_pipeline, resolve_model
 from skewbench.tasks.run import generation_left, prepare, scoring_left, start
-from tests.families import BLOCK, PAGE, prepared, replays, savers
+from tests.families import BLOCK, METRICS, PAGE, prepared, replays, savers
 
 
 @pytest.fixture(scope="module", params=sorted(set(savers()) - {"StableDiffusionXLPipeline"}))
@@ -60,12 +60,12 @@ def test_every_sample_is_measured_in_every_block(lake: Path) -> None:
         assert rows == [(block.number, block.name, block.stage) for block in blocks]
         share = "SELECT min(text_mass), max(text_mass), bool_and(isfinite(energy)) FROM stability"
         low, high, finite = connection.execute(share).fetchone() or ()
-        joint = families.get(find_run(LocalStore(lake / "lake"), None).identity["pipeline"]).joint
-        assert 0 < low < high < 1 if joint else low is None
+        family = families.get(find_run(LocalStore(lake / "lake"), None).identity["pipeline"])
+        assert 0 < low < high < 1 if family.joint else low is None
         assert finite
         profile = sql.query(connection, "stability_profile")
         assert "text_mass" in profile.columns
-        assert sql.query(connection, "static_effect").filter(metric="contrast")["change"].item() != 0
+        assert sql.query(connection, "static_effect").filter(metric=METRICS[family.medium])["change"].item() != 0
 
 
 def _experiment(lake: Path) -> Experiment:
@@ -79,7 +79,7 @@ def test_the_report_shows_its_stages(lake: Path) -> None:
 
 
 @pytest.mark.parametrize("cell", ["baseline", "skew"])
-def test_a_replay_gives_the_image_to_the_bit(lake: Path, cell: str) -> None:
+def test_a_replay_gives_the_sample_to_the_bit(lake: Path, cell: str) -> None:
     assert replays(lake, cell)
 
 

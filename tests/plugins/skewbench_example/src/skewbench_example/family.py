@@ -2,6 +2,7 @@
 
 from skewbench.tasks.families.contract import Family
 from skewbench.tasks.families.registry import register
+from skewbench.tasks.size import Size
 
 
 @register
@@ -26,7 +27,7 @@ class LatentConsistency(Family):
 
     def native_size(self, config):
         pixels = config("unet")["sample_size"] * 2 ** (len(config("vae")["block_out_channels"]) - 1)
-        return pixels, pixels
+        return Size(pixels, pixels)
 
     def load(self, folder, dtype, variant):
         from diffusers import LatentConsistencyModelPipeline
@@ -46,8 +47,8 @@ class LatentConsistency(Family):
             generator=[torch.Generator().manual_seed(seed) for seed in request.noise_seeds],
             num_inference_steps=request.steps,
             guidance_scale=request.guidance,
-            width=request.size[0],
-            height=request.size[1],
+            width=request.size.width,
+            height=request.size.height,
             output_type="np",
         ).images
 
@@ -59,9 +60,9 @@ class LatentConsistency(Family):
         return f"LatentConsistencyModelPipeline.from_pretrained({model!r}{given}, safety_checker=None)"
 
     def replay_call(self, request):
-        (prompt,), (seed,), (width, height) = request.prompts, request.noise_seeds, request.size
+        (prompt,), (seed,), size = request.prompts, request.noise_seeds, request.size
         return (
             f"pipeline({prompt!r}, generator=torch.Generator().manual_seed({seed}), "
             f"num_inference_steps={request.steps}, guidance_scale={request.guidance}, "
-            f"width={width}, height={height}).images[0]"
+            f"width={size.width}, height={size.height}).images[0]"
         )

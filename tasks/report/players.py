@@ -1,0 +1,72 @@
+"""Samples of the lake as a page can hold them: pictures, and what plays."""
+
+import base64
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from PIL import Image
+
+from skewbench.eval.scoring import audio, video
+from skewbench.tasks.media import MEDIA
+from skewbench.tasks.report.thumbnails import LARGEST, Thumbnail, thumbnail
+from skewbench.vocabulary.metrics import Medium
+
+BUDGET: dict[Medium, int] = {"image": 240, "audio": 48, "video": 48}
+"""Samples on the page at most: it is to stay small however many cells a run has."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A sample on a page.
+
+    Args:
+        picture: Of an image, itself; of audio, the spectrogram; of a video, its frames in motion.
+        sound: Audio as a data URI; empty for other media.
+        strip: Frames of a video beside each other; None for other media.
+    """
+
+    picture: Thumbnail
+    sound: str = ""
+    strip: Thumbnail | None = None
+
+
+def columns(medium: Medium) -> tuple[str, ...]:
+    """The columns of the medium's table that `shown` takes."""
+    kind = MEDIA[medium]
+    return tuple(dict.fromkeys((kind.file, kind.picture, *kind.beside)))
+
+
+def shown(medium: Medium, row: Mapping[str, Any]) -> Shown:
+    """Show a sample.
+
+    Args:
+        medium: Of the sample.
+        row: What `columns` names, of files the contents.
+
+    Raises:
+        BrokenImage: A picture cannot be read.
+        CorruptSample: The sample cannot be read.
+    """
+    picture = thumbnail(row[MEDIA[medium].picture])
+    if medium == "audio":
+        audio.decode(row["audio"])  # what is no sound is not embedded
+        return Shown(picture, sound=f"data:audio/wav;base64,{base64.b64encode(row['audio']).decode()}")
+    if medium == "video":
+        return Shown(_moving(row["video"], row["frames"], row["fps"]), strip=picture)
+    return Shown(picture)
+
+
+def _moving(content: bytes, count: int, fps: float) -> Thumbnail:
+    """A small animation of a video."""
+    images = [Image.fromarray(frame) for frame in video.decode(content, count)]
+    for image in images:
+        image.thumbnail((LARGEST, LARGEST), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    duration = round(1000 / fps)
+    images[0].save(
+        buffer, "WEBP", save_all=True, append_images=images[1:], duration=duration, loop=0, quality=70, method=2
+    )
+    source = f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    return Thumbnail(source, *images[0].size, small=False)
