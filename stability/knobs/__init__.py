@@ -5,7 +5,15 @@ points, group `skewbench.knobs`. What the file declares is all there is to do: e
 reports and the tests of all knobs read it from there.
 """
 
-from skewbench.stability.knobs.base import AttentionKnob, Knob, SetStrength, covers, declared
+from skewbench.stability.knobs.base import (
+    AttentionKnob,
+    Knob,
+    SearchRange,
+    SetStrength,
+    covers,
+    declared,
+    search_ranges,
+)
 from skewbench.stability.knobs.fields import WHOLE, Blocks, Flag, Number, Strength, Window
 from skewbench.stability.knobs.registry import KNOBS, knob
 from skewbench.stability.knobs.skew import Skew
@@ -20,6 +28,7 @@ __all__ = [
     "Flag",
     "Knob",
     "Number",
+    "SearchRange",
     "SetStrength",
     "Skew",
     "Strength",
@@ -29,4 +38,5 @@ __all__ = [
     "covers",
     "declared",
     "knob",
+    "search_ranges",
 ]

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self
 
+import annotated_types
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 from pydantic.fields import FieldInfo
@@ -161,6 +162,30 @@ def declared(cls: type[Knob]) -> dict[str, FieldInfo]:
     """The fields that a knob declares, beside `kind`."""
     found: dict[str, FieldInfo] = cls.__pydantic_fields__  # type: ignore[attr-defined]
     return {name: field for name, field in found.items() if name != "kind"}
+
+
+class SearchRange(NamedTuple):
+    """Values of a strength that a search tries."""
+
+    low: float
+    high: float
+    log: bool
+
+
+def search_ranges(cls: type[Knob]) -> dict[str, SearchRange]:
+    """The strengths of a knob that can be searched, with their ranges: as marked, else the field's own bounds."""
+    found = {}
+    for name, field in declared(cls).items():
+        for mark in (mark for mark in field.metadata if isinstance(mark, Strength)):
+            low = mark.low if mark.low is not None else _limit(field, annotated_types.Ge, "ge")
+            high = mark.high if mark.high is not None else _limit(field, annotated_types.Le, "le")
+            if low is not None and high is not None:
+                found[name] = SearchRange(low, high, mark.log)
+    return found
+
+
+def _limit(field: FieldInfo, kind: type, name: str) -> float | None:
+    return next((float(getattr(mark, name)) for mark in field.metadata if isinstance(mark, kind)), None)
 
 
 def covers(window: tuple[float, float], call: int, steps: int | None) -> bool:
