@@ -96,7 +96,7 @@ def estimate(pairs: Mapping[str, Pairs], objective: Objective, level: float = 0.
         if metric not in pairs or not len(pairs[metric].prompts):
             raise RunError(f"the baseline has no value of {metric}, so nothing can be compared with it")
     found, side = pairs[objective.metric], objective.side
-    gain = paired_change(side * found.baseline, side * _filled(found, side), found.prompts, level)
+    gain = paired_change(side * found.baseline, side * _filled(found, side), np.asarray(found.prompts), level)
     slack = tuple(_slack(pairs[bound.metric], bound, level) for bound in objective.bounds)
     return Estimate(gain, slack, int(found.failed.sum()))
 
@@ -108,7 +108,7 @@ def _slack(pairs: Pairs, bound: Bound, level: float) -> PairedChange:
             f"'{bound.metric} {'>=' if bound.side > 0 else '<='} baseline {'-' if bound.side > 0 else '+'} NUMBER'"
         )
     limit = bound.share * pairs.baseline + bound.offset
-    return paired_change(bound.side * limit, bound.side * _filled(pairs, bound.side), pairs.prompts, level)
+    return paired_change(bound.side * limit, bound.side * _filled(pairs, bound.side), np.asarray(pairs.prompts), level)
 
 
 def _filled(pairs: Pairs, side: int) -> Float[np.ndarray, "n"]:
