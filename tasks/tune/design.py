@@ -81,7 +81,7 @@ def divide(budget: int, seeds: int, available: int | None = None) -> Design:
     least_prompts = Design(seeds, 1, LEAST_PROMPTS, CELLS, LEAST_HELD_OUT).all_prompts
     if available is not None and available < least_prompts:
         raise InputError(f"prompts: the smallest search needs {least_prompts} different prompts; there are {available}")
-    held_out = max(LEAST_HELD_OUT, min(budget // (6 * seeds), available // 2 if available else budget))
+    held_out = max(LEAST_HELD_OUT, min(budget // (6 * seeds), available * 2 // 3 if available else budget))
     most = budget // seeds - least // seeds + 2 * LEAST_HELD_OUT  # the smallest search must fit beside it
     held_out = min(held_out, most // 2, (available - 3 * LEAST_PROMPTS) if available else held_out)
     units = budget // seeds - 2 * held_out  # prompts times cells

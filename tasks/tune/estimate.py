@@ -34,7 +34,7 @@ class Pairs:
 
 def pooled(parts: Iterable[Pairs]) -> Pairs:
     """Join the pairs of several rounds, which are of different prompts."""
-    parts = list(parts)
+    parts = [Pairs((), np.zeros(0), np.zeros(0), np.zeros(0, bool)), *parts]
     return Pairs(
         tuple(prompt for part in parts for prompt in part.prompts),
         np.concatenate([part.baseline for part in parts]),
@@ -94,7 +94,7 @@ def estimate(pairs: Mapping[str, Pairs], objective: Objective, level: float = 0.
     """
     for metric in objective.metrics:
         if metric not in pairs or not len(pairs[metric].prompts):
-            raise RunError(f"the baseline has no value of {metric}, so nothing can be compared with it")
+            raise RunError(f"the baseline has no value of {metric} on the search's prompts; use another metric")
     found, side = pairs[objective.metric], objective.side
     gain = paired_change(side * found.baseline, side * _filled(found, side), np.asarray(found.prompts), level)
     slack = tuple(_slack(pairs[bound.metric], bound, level) for bound in objective.bounds)

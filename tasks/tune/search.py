@@ -89,9 +89,9 @@ class Search:
     seed: int
     evaluate: Evaluate
     observe: Callable[[Step], None] = lambda _step: None
-    path: list[Step] = field(default_factory=list)
-    _pairs: dict[Trial, list[Mapping[str, Pairs]]] = field(default_factory=dict)
-    _known: dict[Trial, Estimate] = field(default_factory=dict)
+    path: list[Step] = field(init=False, default_factory=list)
+    _pairs: dict[Trial, list[Mapping[str, Pairs]]] = field(init=False, default_factory=dict)
+    _known: dict[Trial, Estimate] = field(init=False, default_factory=dict)
 
     def run(self) -> Result:
         """Search, choose, and measure the choice on held-out prompts."""
@@ -104,7 +104,7 @@ class Search:
         self._measure(last)
         chosen = finalists[best_first([self._known[trial] for trial in finalists])[0]]
         held_out = Round(design.rounds + 1, "held-out", (chosen,), tuple(self.prompts[: design.held_out]))
-        found = estimate(self.evaluate(held_out)[chosen.name], self.objective, LEVEL)
+        found = estimate(self.evaluate(held_out).get(chosen.name, {}), self.objective, LEVEL)
         self._add(Step(held_out, chosen, found))
         verdict, reason = judge(found, self.objective)
         return Result(tuple(self.path), chosen, found, verdict, reason)
@@ -132,8 +132,9 @@ class Search:
         found = self.evaluate(of)
         for trial in of.trials:
             parts = self._pairs.setdefault(trial, [])
-            parts.append(found[trial.name])
-            every = {metric: pooled(part[metric] for part in parts) for metric in self.objective.metrics}
+            parts.append(found.get(trial.name, {}))
+            metrics = self.objective.metrics
+            every = {metric: pooled(part[metric] for part in parts if metric in part) for metric in metrics}
             self._known[trial] = estimate(every, self.objective)
             self._add(Step(of, trial, self._known[trial]))
 

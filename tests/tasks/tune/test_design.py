@@ -24,6 +24,11 @@ def test_a_budget_is_used() -> None:
     assert divide(3000, 4).images > 2800
 
 
+@pytest.mark.parametrize("budget", [400, 1200, 3000, 12_000])
+def test_as_many_prompts_as_a_design_needs_leave_it_as_it_is(budget: int) -> None:
+    assert divide(budget, 4, divide(budget, 4).all_prompts) == divide(budget, 4)
+
+
 def test_too_small_a_budget_is_refused() -> None:
     assert divide(least_budget(4), 4).images == least_budget(4)
     with pytest.raises(
