@@ -34,6 +34,14 @@ def test_file_is_read_in_order_without_doubles(tmp_path: Path) -> None:
     assert len(load_prompts(spec.model_copy(update={"count": 2}))) == 2
 
 
+def test_only_some_prompts_by_id() -> None:
+    every = load_prompts(PromptSpec(source="natural", count=20))
+    ids = (every[7].id, every[2].id)
+    assert load_prompts(PromptSpec(source="natural", count=20, only=ids)) == [every[7], every[2]]
+    with pytest.raises(InputError, match=r"prompts.only 'nowhere': 'natural' has no prompt of this id"):
+        load_prompts(PromptSpec(source="natural", only=("nowhere",)))
+
+
 @pytest.mark.parametrize(
     ("content", "count", "said"),
     [
