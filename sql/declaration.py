@@ -107,6 +107,7 @@ class Section:
         meaning: What the figure shows.
         by: Column with one figure per value, such as `cell`.
         needs: What the answer needs. If the answer is empty, the section names the first of these that the run lacks.
+        only_with_rows: Whether the report leaves the section out if the answer is empty, as for what few runs have.
     """
 
     title: str
@@ -116,6 +117,7 @@ class Section:
     meaning: str = ""
     by: str = ""
     needs: tuple[Literal["stability", "baseline", "metric"], ...] = ()
+    only_with_rows: bool = False
 
 
 @dataclass(frozen=True)

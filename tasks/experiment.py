@@ -68,6 +68,8 @@ class PromptSpec(Strict):
     """`test` scenes have combinations of colour, shape and texture that the bundled model was not trained on."""
     seed: int = Field(default=0, ge=0)
     """Seed of the random scenes, or of the random captions of COCO."""
+    only: tuple[str, ...] | None = Field(default=None, min_length=1)
+    """Ids of the prompts to take from these, in this order. Default: all."""
 
     @model_validator(mode="after")
     def _source_has_what_it_needs(self) -> "PromptSpec":

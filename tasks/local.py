@@ -41,7 +41,7 @@ def run_locally(run: Run, observe: Callable[[Outcome], None]) -> Manifest:
         if generation_left(run, state) or scoring_left(run, state):
             execute = LocalWorker(run.needs, lease, observe)
             score_left(run, state, execute, generate_left(run, state, execute))
-        return _finish(run.store, state, lease)
+        return finish_locally(run.store, state, lease)
 
 
 def score_locally(
@@ -72,10 +72,20 @@ def score_locally(
         state = read_state(store, claim(store, lease))
         execute = LocalWorker(needs_to_score(store, state.manifest, gpus), lease, observe)
         commit_scores(store, state, metrics, execute("score", left_of_run(store, state, metrics, reference)))
-        return _finish(store, state, lease)
+        return finish_locally(store, state, lease)
 
 
-def _finish(store: Store, state: RunState, lease: Lease) -> Manifest:
+def finish_locally(store: Store, state: RunState, lease: Lease) -> Manifest:
+    """Analyse a run and write its report.
+
+    Args:
+        store: The lake.
+        state: The run's state.
+        lease: The driver's lease of the run.
+
+    Returns:
+        The run's manifest.
+    """
     manifest = analyse_run(store, state, lease)
     lease.confirm()
     report_run(store, manifest.run_id)

@@ -8,7 +8,7 @@ from typing import TextIO
 
 import typer
 
-from skewbench.flows.cli import doctor, lake, query, regressions, report, run, score, serving, shell, weights
+from skewbench.flows.cli import doctor, lake, query, regressions, report, run, score, serving, shell, tune, weights
 from skewbench.flows.cli.tables import note
 from skewbench.storage.location import LakeError, LakeUnreachable, LakeWarning
 from skewbench.vocabulary.errors import InputError, RunError
@@ -43,6 +43,7 @@ app = typer.Typer(
 )
 run.add_to(app)
 score.add_to(app)
+tune.add_to(app)
 serving.add_to(app)
 weights.add_to(app)
 query.add_to(app)

@@ -44,8 +44,8 @@ def run_sql(
 ) -> None:
     """Query the lake in SQL (DuckDB, read-only).
 
-    Tables: samples, images, stability, scores, group_scores, analysis, regressions, runs. Without a statement, reads
-    statements from a prompt, or from a pipe. Control-C ends a statement that is running.
+    Tables: samples, images, audio, video, stability, scores, group_scores, analysis, regressions, trials, runs. Without
+    a statement, reads statements from a prompt, or from a pipe. Control-C ends a statement that is running.
     """
     from skewbench import sql
 

@@ -22,8 +22,9 @@ from skewbench.flows.report import report
 from skewbench.flows.score import score
 from skewbench.flows.serving.parent import end_with
 from skewbench.flows.steps import limit_name
+from skewbench.flows.tune import tune
 
-FLOWS: tuple[Flow[..., Any], ...] = (benchmark, generate, score, analyse, report, compact, nightly)
+FLOWS: tuple[Flow[..., Any], ...] = (benchmark, generate, score, analyse, report, compact, nightly, tune)
 NAME = "skewbench"
 """Name of each flow's deployment, as in `benchmark/skewbench`."""
 LOOK = 2.0

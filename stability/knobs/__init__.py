@@ -18,6 +18,7 @@ from skewbench.stability.knobs.guidance_rescale import GuidanceRescale
 from skewbench.stability.knobs.mag import Mag
 from skewbench.stability.knobs.pag import Pag
 from skewbench.stability.knobs.pladis import Pladis
+from skewbench.stability.knobs.ranges import SearchRange, search_ranges
 from skewbench.stability.knobs.registry import KNOBS, knob
 from skewbench.stability.knobs.rule import Rule
 from skewbench.stability.knobs.schedule import covers
@@ -49,6 +50,7 @@ __all__ = [
     "Pladis",
     "Rule",
     "Schedule",
+    "SearchRange",
     "Seg",
     "SetStrength",
     "Skew",
@@ -62,4 +64,5 @@ __all__ = [
     "covers",
     "declared",
     "knob",
+    "search_ranges",
 ]

@@ -26,10 +26,16 @@ class Strength:
     Args:
         symbol: Its symbol for people, such as `α`.
         plain: The value at which the knob does nothing whatever its other fields are; None if there is no such value.
+        low: Lowest value that a search tries; None: the field's own bound.
+        high: Highest value that a search tries; None: the field's own bound.
+        log: Whether a search takes equal ratios for equally likely.
     """
 
     symbol: str
     plain: float | None = None
+    low: float | None = None
+    high: float | None = None
+    log: bool = False
 
 
 @dataclass(frozen=True)

@@ -30,9 +30,9 @@ class Skew(AttentionKnob):
     released code for the rescaling.
     """
 
-    alpha: Annotated[Number, Field(ge=0), Strength("α", plain=1)]
+    alpha: Annotated[Number, Field(ge=0), Strength("α", plain=1, low=0, high=2)]
     """1: plain; 0: symmetric attention; above 1: amplified."""
-    beta: Annotated[Number, Strength("β")] = 1.0
+    beta: Annotated[Number, Strength("β", low=1, high=8)] = 1.0
     """How much of the perturbed retrieval is blended in; above 1 extrapolates."""
     adapt_alpha: Literal["off", "dev", "scale"] = "off"
     """Adapt alpha to the symmetry index eta: `dev` 1 + (alpha - 1) eta, `scale` alpha eta."""

@@ -19,7 +19,7 @@ class Temperature(AttentionKnob):
     Raises ValueError for a value that is not allowed. Source: the paper's comparison.
     """
 
-    tau: Annotated[Number, Field(gt=0), Strength("τ", plain=1)]
+    tau: Annotated[Number, Field(gt=0), Strength("τ", plain=1, low=0.5, high=2, log=True)]
     """1: plain; above 1: flatter attention."""
 
     @classmethod

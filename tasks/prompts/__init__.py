@@ -32,7 +32,16 @@ def load_prompts(spec: PromptSpec) -> list[Prompt]:
         raise InputError(f"prompts {where!r}: contains no prompts")
     if spec.count and spec.count > len(found):
         raise InputError(f"prompts.count {spec.count}: {where!r} has only {len(found)} different prompts")
-    return found[: spec.count]
+    return _only(found[: spec.count], spec.only, where) if spec.only else found[: spec.count]
+
+
+def _only(prompts: list[Prompt], ids: tuple[str, ...], where: str) -> list[Prompt]:
+    """The prompts with these ids, in their order. Raises `InputError`."""
+    by_id = {prompt.id: prompt for prompt in prompts}
+    for number in dict.fromkeys(ids):
+        if number not in by_id:
+            raise InputError(f"prompts.only {number!r}: {where!r} has no prompt of this id")
+    return [by_id[number] for number in dict.fromkeys(ids)]
 
 
 def count_duplicates(spec: PromptSpec) -> int:

@@ -57,6 +57,14 @@ def _texts(folder: Path, ending: str, content: str, **fields: str) -> list[str]:
     ]
 
 
+def test_only_some_prompts_by_id() -> None:
+    every = load_prompts(PromptSpec(source="natural", count=20))
+    ids = (every[7].id, every[2].id)
+    assert load_prompts(PromptSpec(source="natural", count=20, only=ids)) == [every[7], every[2]]
+    with pytest.raises(InputError, match=r"prompts.only 'nowhere': 'natural' has no prompt of this id"):
+        load_prompts(PromptSpec(source="natural", only=("nowhere",)))
+
+
 @pytest.mark.parametrize(
     ("content", "count", "said"),
     [

@@ -40,6 +40,10 @@ def test_it_says_what_was_run(normal: Path) -> None:
         assert said in text, said
 
 
+def test_it_leaves_out_the_section_of_a_search_that_it_has_not(normal: Path) -> None:
+    assert "How was this setting chosen?" not in normal.read_text(encoding="utf-8")
+
+
 def test_it_counts_failed_samples_and_names_metrics_without_values(normal: Path) -> None:
     text = words(normal.read_text(encoding="utf-8"))
     assert "3 samples failed ( a1.20-b5 3 of 64 )" in text.replace("(a1", "( a1").replace("64)", "64 )")

@@ -10,7 +10,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from skewbench.storage.table import Table
 from skewbench.storage.tables.regressions import REGRESSIONS
+from skewbench.storage.tables.trials import TRIALS
 from tests.lakes import Lake, made
 
 Change = Callable[[pa.Table], pa.Table]
@@ -55,13 +57,31 @@ def add_regressions(folder: Path, run_id: str, against: str = "toy-earlier", **c
         "method": "t prediction",
         **columns,
     }
-    path = folder / "regressions" / f"run_id={run_id}" / f"regressions-{row['verdict'].replace(' ', '-')}.parquet"
+    _add_part(folder, run_id, REGRESSIONS, row, row["verdict"].replace(" ", "-"))
+
+
+def add_trials(folder: Path, run_id: str) -> None:
+    """A row of `trials` for a run: a held-out measurement."""
+    row = {
+        "objective": "binding",
+        "step": 1,
+        "round": 3,
+        "phase": "held-out",
+        "measured_in": run_id,
+        "metric": "binding",
+    }
+    row |= {"trial": "trial-1", "words": "skew, α 1.2, β 5", "setting": "{}", "n": 40, "prompts": 10, "failed": 0}
+    _add_part(folder, run_id, TRIALS, row | {"feasible": "yes", "chosen": True, "verdict": "not shown"}, "trials")
+
+
+def _add_part(folder: Path, run_id: str, table: Table, row: dict[str, Any], name: str) -> None:
+    path = folder / table.name / f"run_id={run_id}" / f"{table.name}-{name}.parquet"
     path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.Table.from_pylist([row], REGRESSIONS.schema), path)
+    pq.write_table(pa.Table.from_pylist([row], table.schema), path)
     manifest = folder / "_runs" / f"{run_id}.json"
     content = json.loads(manifest.read_text())
-    part = {"table": "regressions", "path": path.relative_to(folder).as_posix(), "rows": 1, "bytes": 1, "sha256": ""}
-    content["parts"].append(part | {"schema_version": 3})
+    part = {"table": table.name, "path": path.relative_to(folder).as_posix(), "rows": 1, "bytes": 1, "sha256": ""}
+    content["parts"].append(part | {"schema_version": table.since})
     manifest.write_text(json.dumps(content))
 
 

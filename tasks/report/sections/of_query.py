@@ -26,7 +26,7 @@ _COUNTED = {"sample": "samples", "prompt": "prompts for diversity", "cell": "ima
 def with_queries(own: Iterable[Section], answers: Answers) -> tuple[Section, ...]:
     """The page's own sections with those of the queries, each after the section that it names."""
     sections = list(own)
-    left = [query for query in reversed(sql.named_queries()) if query.section]
+    left = [query for query in reversed(sql.named_queries()) if query.section and not _is_left_out(query, answers)]
     while left:
         places = {section.id: at for at, section in enumerate(sections)}
         query = next((query for query in left if query.section and query.section.after in places), left[0])
@@ -34,6 +34,10 @@ def with_queries(own: Iterable[Section], answers: Answers) -> tuple[Section, ...
         after = query.section.after if query.section else ""
         sections.insert(places.get(after, len(sections) - 1) + 1, query_section(answers, query))
     return tuple(sections)
+
+
+def _is_left_out(query: sql.Query, answers: Answers) -> bool:
+    return bool(query.section and query.section.only_with_rows) and answers.of(query.name).is_empty()
 
 
 def query_section(answers: Answers, query: sql.Query) -> Section:

@@ -1,0 +1,49 @@
+"""What a search is asked for: typed and described, so that the Prefect UI shows it as a form."""
+
+import json
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from skewbench.tasks.experiment import GenerationSpec, ModelSpec, PromptSpec, WorkerSpec
+from skewbench.tasks.models import BUNDLED
+from skewbench.tasks.validation_errors import format_errors
+from skewbench.vocabulary.errors import InputError
+
+
+class Tuning(BaseModel):
+    """Which setting to choose, for which model, with how many images."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    objective: str = "binding, subject to msssim_diversity >= 0.95 of baseline"
+    """The metric to improve, and bounds on others: METRIC, subject to METRIC >= NUMBER [of baseline] [and ...]."""
+    budget: int = Field(default=1200, ge=1)
+    """Images to generate in all, with those of the baseline and of the held-out measurement."""
+    knobs: tuple[str, ...] = ()
+    """Kinds of the knobs to try, such as skew and temperature. Default: all on attention whose strengths declare a range."""
+    model: ModelSpec = ModelSpec()
+    prompts: PromptSpec | None = None
+    """The source of the prompts. The search takes as many as it needs, at random. Default: scenes for a bundled model,
+    else the package's natural prompts."""
+    seeds: int = Field(default=4, ge=1, le=1000)
+    """Images per prompt and setting. A diversity metric needs at least 2."""
+    generation: GenerationSpec = GenerationSpec()
+    workers: WorkerSpec = WorkerSpec()
+    seed: int = Field(default=0, ge=0, le=1_000_000)
+    """Seed of the search: which prompts are held out, and which settings are tried."""
+
+    @property
+    def source(self) -> PromptSpec:
+        """The source of the prompts, defaults applied."""
+        if self.prompts:
+            return self.prompts
+        return PromptSpec(source="scenes" if self.model.id in BUNDLED else "natural")
+
+
+def parse_tuning(content: dict[str, Any]) -> Tuning:
+    """Validate the fields of a search strictly. Raises `InputError` that lists the errors."""
+    try:
+        return Tuning.model_validate_json(json.dumps(content), strict=True)
+    except ValidationError as error:
+        raise InputError(format_errors(error, Tuning)) from None

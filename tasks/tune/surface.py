@@ -1,0 +1,77 @@
+"""How a value depends on a knob's strengths: a Gaussian process over noisy measurements with known errors.
+
+Source: Rasmussen, Williams, Gaussian Processes for Machine Learning (2006), section 2.2.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+WIDTH = 0.4
+"""Of the squared exponential kernel, as a share of a strength's range: settings nearer than that act alike."""
+_JITTER = 1e-9
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """What is known of the value at some places.
+
+    Args:
+        mean: Expected values; shape (m).
+        covariance: Their covariance; shape (m, m).
+    """
+
+    mean: Float[np.ndarray, "m"]
+    covariance: Float[np.ndarray, "m m"]
+
+    @property
+    def sd(self) -> Float[np.ndarray, "m"]:
+        """Standard deviations; shape (m)."""
+        return np.sqrt(np.maximum(np.diag(self.covariance), 0))
+
+    def sample(self, rng: np.random.Generator) -> Float[np.ndarray, "m"]:
+        """Draw one function from the posterior, at all places."""
+        size = len(self.mean)
+        jitter = _JITTER * (np.trace(self.covariance) / size + np.finfo(float).tiny) * np.eye(size)
+        values, vectors = np.linalg.eigh(self.covariance + jitter)
+        return self.mean + vectors @ (np.sqrt(np.maximum(values, 0)) * rng.standard_normal(size))
+
+
+def posterior(
+    at: Float[np.ndarray, "n d"],
+    values: Float[np.ndarray, "n"],
+    errors: Float[np.ndarray, "n"],
+    places: Float[np.ndarray, "m d"],
+    prior: float,
+    variance: float,
+) -> Posterior:
+    """Compute the posterior of a function at some places.
+
+    Args:
+        at: Where it was measured, in shares of the ranges; shape (n, d). There may be no measurement.
+        values: What was measured; shape (n).
+        errors: Standard errors of these; shape (n).
+        places: Where it is wanted; shape (m, d).
+        prior: Its mean where nothing is known.
+        variance: Its variance there.
+    """
+    own = _kernel(places, places, variance)
+    if not len(at):
+        return Posterior(np.full(len(places), prior), own)
+    noise = np.diag(errors**2 + _JITTER * variance + np.finfo(float).tiny)
+    cross = _kernel(at, places, variance)
+    solved = np.linalg.solve(_kernel(at, at, variance) + noise, cross)
+    return Posterior(prior + solved.T @ (values - prior), own - cross.T @ solved)
+
+
+def variance_of(values: Float[np.ndarray, "n"], errors: Float[np.ndarray, "n"], prior: float) -> float:
+    """Estimate the variance of a function from noisy measurements: what exceeds their errors, but at least a part."""
+    noise = float(np.mean(errors**2))
+    return max(float(np.mean((values - prior) ** 2)) - noise, noise / 4)
+
+
+def _kernel(a: Float[np.ndarray, "n d"], b: Float[np.ndarray, "m d"], variance: float) -> Float[np.ndarray, "n m"]:
+    distance = np.sum((a[:, None] - b[None]) ** 2, axis=-1)
+    found: Float[np.ndarray, "n m"] = variance * np.exp(-distance / (2 * WIDTH**2))
+    return found
