@@ -4,6 +4,7 @@ import io
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from skewbench import sql
+from skewbench.eval.scoring.images import encode
 from skewbench.sql.connection import VIEWS
 from skewbench.storage import tables
 from skewbench.storage.compact import compact_run
@@ -58,7 +60,7 @@ def _value(kind: pa.DataType, rng: np.random.Generator) -> Any:
     if pa.types.is_string(kind):
         return f"word {number}"
     if pa.types.is_binary(kind):
-        return b"\x89PNG %d" % number
+        return encode(np.full((1, 1, 3), number, np.uint8))
     return bool(number % 2) if pa.types.is_boolean(kind) else float(number) if pa.types.is_floating(kind) else number
 
 
@@ -131,8 +133,8 @@ def _write_old(store: LocalStore, table: Table, rows: pa.Table) -> Part:
     buffer = io.BytesIO()
     pq.write_table(rows.drop_columns(list(table.added)), buffer)
     path = f"{table.folder(RUN)}/old-0.parquet"
-    store.put(path, buffer.getvalue())
-    return Part(table.name, path, rows.num_rows, len(buffer.getvalue()), "", table.since)
+    store.put(path, content := buffer.getvalue())
+    return Part(table.name, path, rows.num_rows, len(content), sha256(content).hexdigest(), table.since)
 
 
 @every_table

@@ -126,7 +126,7 @@ def test_wav_keeps_16_bits_and_its_bytes_are_the_same_each_time() -> None:
 
 @pytest.mark.parametrize("content", [b"", b"RIFF", audio.encode(np.ones(9), 8000)[:-3]])
 def test_a_broken_wav_is_an_error(content: bytes) -> None:
-    with pytest.raises(CorruptSample, match=f"{len(content)} bytes are no readable WAV"):
+    with pytest.raises(CorruptSample, match="is not a readable WAV"):
         audio.decode(content)
 
 
@@ -142,7 +142,18 @@ def test_video_keeps_every_frame_also_repeated_ones(chosen: list[int], fps: floa
 def test_a_broken_video_is_an_error() -> None:
     frames = np.random.default_rng(0).integers(0, 256, (4, 8, 16, 3)).astype(np.uint8)
     content = video.encode(frames, 8.0)
-    with pytest.raises(CorruptSample, match="no readable video"):
+    with pytest.raises(CorruptSample, match="is a damaged PNG"):
         video.decode(content[: len(content) // 2], 4)
-    with pytest.raises(CorruptSample, match="a video of 4 frames; 5 were stored"):
+    with pytest.raises(CorruptSample, match="has 4 frames; 5 were stored"):
         video.decode(content, 5)
+
+
+def test_a_video_larger_than_its_run_is_not_decoded() -> None:
+    content = video.encode(np.random.default_rng(0).integers(0, 256, (4, 8, 16, 3)).astype(np.uint8), 8.0)
+    assert len(video.decode(content, 4, 8 * 16)) == 4
+    with pytest.raises(CorruptSample, match="has 16 x 8 pixels, more than"):
+        video.decode(content, 4, 8 * 16 - 1)
+    with pytest.raises(CorruptSample, match="has 4 frames, more than 3"):
+        video.decode(content, 3)
+    with pytest.raises(CorruptSample, match="more than"):  # as many frames as a hostile row says would not fit in memory
+        video.decode(content, 2**24)
