@@ -21,7 +21,7 @@ class Tuning(BaseModel):
     budget: int = Field(default=1200, ge=1)
     """Images to generate in all, with those of the baseline and of the held-out measurement."""
     knobs: tuple[str, ...] = ()
-    """Kinds of the knobs to try, such as skew and temperature. Default: all on attention whose strengths declare a range."""
+    """Knobs on attention to try, such as skew and temperature. Default: all whose strengths declare a range."""
     model: ModelSpec = ModelSpec()
     prompts: PromptSpec | None = None
     """The source of the prompts. The search takes as many as it needs, at random. Default: scenes for a bundled model,

@@ -20,11 +20,12 @@ from skewbench.stability.knobs import KNOBS, AttentionKnob, Knob, SteppedKnob, d
 from skewbench.storage.tables.samples import KNOB_COLUMNS, SAMPLES
 from skewbench.tasks.cells import cell_entry, knob_columns, whole_setting
 from skewbench.tasks.experiment import Cell, Experiment
+from skewbench.tasks.size import Size
 from skewbench.vocabulary.measures import NAMES
 from tests.stability.dispatch import Operations
 from tests.stability.models import call, tiny_unet
 
-SIZE = (64, 64)
+SIZE = Size(64, 64)
 STEPS, SCALE = 3, 5.0
 PLACES = {"attention": "knob", "predictions": "guidance_rule", "condition": "condition"}
 """Where a cell of an experiment has a knob."""
