@@ -69,6 +69,8 @@ def footer_problem(file: BinaryIO, part: Part) -> str | None:
     try:
         footer = pq.read_metadata(file)
         found = footer.schema.to_arrow_schema()
+    except FileNotFoundError:  # an object of a bucket is requested only when it is read
+        raise
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno:  # the disk's, not the content's
             raise

@@ -131,7 +131,10 @@ def test_a_part_that_is_gone_is_told_and_sent_back(bucket: Run) -> None:
     content = store.read(part.path)
     store.delete(part.path)
     try:
-        with pytest.raises(sql.LakeError, match="verify RUN"), sql.connect(store.lake) as connection:
+        with (
+            pytest.raises(sql.LakeError, match=f"is missing; `skewbench verify {bucket.id} --repair`"),
+            sql.connect(store.lake) as connection,
+        ):
             sql.select(connection, "SELECT count(DISTINCT prompt) FROM samples")
         assert [fault.problem for fault in check_parts(store, manifest)] == ["is missing"]
     finally:
