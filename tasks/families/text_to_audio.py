@@ -6,6 +6,7 @@ from typing import Any
 from skewbench.tasks.families.contract import Config, Request
 from skewbench.tasks.families.pipeline import PipelineFamily
 from skewbench.tasks.size import Size
+from skewbench.vocabulary.errors import InputError
 
 
 class TextToAudio(PipelineFamily):
@@ -20,8 +21,12 @@ class TextToAudio(PipelineFamily):
 
     def native_size(self, config: Config) -> Size:
         """Return the duration of the denoiser's latents, and the vocoder's sampling rate."""
-        duration = config(self.denoiser)["sample_size"] * _reduction(config) * _frame(config)
-        return Size(duration=duration, sampling_rate=config("vocoder")["sampling_rate"])
+        rows = config(self.denoiser).get("sample_size")
+        if type(rows) is not int or rows <= 0:
+            raise InputError(f"{self.denoiser}/config.json has sample_size {rows!r}, not a number of rows of latents")
+        return Size(
+            duration=rows * _reduction(config) * _frame(config), sampling_rate=config("vocoder")["sampling_rate"]
+        )
 
     def size_fault(self, config: Config, size: Size) -> str | None:
         """A waveform needs at least one row of latents."""

@@ -90,7 +90,7 @@ def test_the_manifest_gives_the_experiment_back(lake: Path) -> None:
     experiment = Experiment.model_validate(find_run(LocalStore(lake / "lake"), None).experiment)
     assert experiment.baseline == "baseline"
     assert [cell.guidance_rule for cell in experiment.cells] == [Guidance(), None, Apg(eta=0.0), None]
-    assert cell_words(experiment.cells[0]) == "guidance"
+    assert cell_words(experiment.cells[0], experiment.generation) == "guidance"
 
 
 def test_a_setting_of_an_older_run_is_the_same() -> None:

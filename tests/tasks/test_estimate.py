@@ -55,7 +55,7 @@ def test_a_weak_branch_costs_evaluations_and_says_so(tmp_path: Path) -> None:
     assert [line.rpartition(": ")[2] for line in expected.more_calls] == [
         f"about {x:.2f} times the time" for x in (1.5, 1.25)
     ]
-    assert expected.more_calls[0].startswith("cell pag evaluates cond once more in a step, for its weak branch")
+    assert expected.more_calls[0].startswith("cell pag evaluates cond once more in 4 of its steps, for its weak branch")
     assert expected.hours == pytest.approx(4 * (1 + 1.5 + 1.25))
     alone = small(cells=[BASELINE, weak[0]], generation={"steps": 4, "guidance": 1.0})
     assert estimate(alone, str(tmp_path), seconds=3600.0).hours == pytest.approx(4 * (1 + 2))

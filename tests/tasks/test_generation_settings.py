@@ -73,7 +73,7 @@ def test_the_baseline_is_the_cell_without_knob_and_overrides(finished: Run) -> N
     assert families["guided"] == "guidance"
     assert families["skew"] == "static"
     assert families["skew-changed"].startswith("static; steps; guidance; guidance rescale; negative prompt 'a small")
-    assert words["guided"] == "plain attention, guidance 7"
+    assert words["guided"] == "plain attention; guidance 7"
     assert "EulerAncestralDiscreteScheduler(timestep_spacing='trailing')" in words["changed"]
     assert json.loads(strengths["guided"]) == [{"name": "guidance", "symbol": "guidance", "plain": 5.0, "value": 7.0}]
     assert pairs == [(cell, 2) for cell in ("changed", "guided", "skew", "skew-changed")]

@@ -104,7 +104,7 @@ def test_prompts_are_encoded_once_and_alone(lake: Path, monkeypatch: pytest.Monk
     run = prepare(_experiment(lake), str(lake / "lake"))
     pipeline = load_pipeline(run.source, "cpu")
     if not families.get(type(pipeline).__name__).encodes_alone:
-        pytest.skip("this pipeline pads the prompts of a batch to the longest")
+        pytest.skip("this pipeline has no `encode_prompt` that pads each prompt to one length")
     samples = [sample for shard in run.shards if shard.cell.name == "baseline" for sample in shard.samples]
     assert len({sample.prompt.text for sample in samples}) == len(samples) == 2
     given = (run.shards[0].cell.knob, run.setting.generation, run.setting.size)
