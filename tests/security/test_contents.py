@@ -20,6 +20,7 @@ from skewbench.storage.manifest import find_run
 from skewbench.storage.parts import read_part
 from skewbench.storage.png import BrokenImage, open_png
 from skewbench.storage.records import Part
+from skewbench.storage.sample_files import check_files
 from skewbench.storage.store import LocalStore
 from skewbench.storage.verify import check_run
 from skewbench.tasks.report import report_run
@@ -182,6 +183,17 @@ def test_other_images_than_the_runs(lake: Path, content: bytes, problem: str) ->
         sql.encoded_images(lake, run.run_id, ids)
     with pytest.raises(BrokenImage, match=problem):
         open_png(content, 4 * 8 * 8)
+
+
+@pytest.mark.parametrize("name", ["video", "spectrogram", "strip"])
+def test_files_of_other_media_are_checked_as_images_are(name: str) -> None:
+    """Pictures for people have a size of their own; a sample has the run's."""
+    check_files({name: _png(), "audio": b"no PNG", "frames": 3}, 8 * 8)
+    with pytest.raises(BrokenImage, match=f"has a {name} that is not a PNG"):
+        check_files({name: b"%!PS-Adobe-3.0 EPSF-3.0" + bytes(99)}, 8 * 8)
+    large = _png(20_000 if name in ("spectrogram", "strip") else 9)
+    with pytest.raises(BrokenImage, match=f"has a {name} that has .* pixels, more than"):
+        check_files({name: large}, 8 * 8)
 
 
 def test_the_report_names_a_part_whose_pixels_cannot_be_unpacked(lake: Path) -> None:

@@ -65,7 +65,7 @@ def test_images_by_sample(tmp_path: Path) -> None:
     assert sql.encoded_images(tmp_path, run_id, ["none"]) == {}
     for part in (tmp_path / "images").rglob("*.parquet"):
         part.write_bytes(b"broken")
-    with pytest.raises(sql.LakeError, match="verify RUN"):
+    with pytest.raises(sql.LakeError, match="is not a Parquet file"):
         sql.encoded_images(tmp_path, run_id, ["none"])
 
 

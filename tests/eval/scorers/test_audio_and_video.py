@@ -155,7 +155,5 @@ def test_a_video_larger_than_its_run_is_not_decoded() -> None:
         video.decode(content, 4, 8 * 16 - 1)
     with pytest.raises(CorruptSample, match="has 4 frames, more than 3"):
         video.decode(content, 3)
-    with pytest.raises(
-        CorruptSample, match="more than"
-    ):  # as many frames as a hostile row says would not fit in memory
+    with pytest.raises(CorruptSample, match="more than"):  # a hostile row may say any number
         video.decode(content, 2**24)
