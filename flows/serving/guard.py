@@ -73,7 +73,7 @@ def trusted_hosts(host: str) -> list[str]:
 
 
 def is_unspecified(host: str) -> bool:
-    """Return whether an address stands for all interfaces, such as 0.0.0.0.
+    """Return whether an address stands for all interfaces, such as `::`.
 
     Args:
         host: Address or name.

@@ -59,7 +59,7 @@ class Request:
             seeds=self.form.seeds,
             generation=self.form.generation,
             cells=(BASELINE, *(Cell(name=trial.name, knob=trial.knob) for trial in of.trials)),
-            measure=MeasureSpec(every=4, detail="mean", columns=64),
+            measure=MeasureSpec(every=min(4, self.form.generation.steps), detail="mean", columns=64),
             metrics=self.objective.scorers,
             max_unusable=1.0,  # a setting that breaks images is a result: its failed images count as the worst
             workers=self.form.workers,

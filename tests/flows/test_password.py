@@ -129,11 +129,11 @@ def test_a_command_knows_the_password_that_up_made(
     up = Up("http://127.0.0.1:1", "/lake", "mark", this if runs else Process(this.pid, 1.0))
     state.write(up)
     password.keep("skewbench:made")
+    monkeypatch.setattr(state, "answers", lambda *_: True)
     if set_by_the_user:
         monkeypatch.setenv("PREFECT_API_URL", up.api)
         refresh_global_settings_context()
     else:
-        monkeypatch.setattr(state, "answers", lambda _api: True)
         monkeypatch.setattr(password, "check", lambda _client: None)
         monkeypatch.setattr(client, "_temporary", lambda: nullcontext(("http://127.0.0.1:2/api", "its:own")))
     expected = "skewbench:made" if runs else (None if set_by_the_user else "its:own")

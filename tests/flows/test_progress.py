@@ -76,7 +76,7 @@ def test_workers_go_on_without_the_server(
     assert len(asked) == 1
     note = "note: the Prefect server does not answer (ConnectError: refused); the workers go on without it\n"
     assert capsys.readouterr().err == note
-    artifacts.show(store, store, "report.html")  # not even attempted
+    artifacts.show(store, "report.html")  # not even attempted
 
 
 def test_what_a_server_refuses_is_an_error(server_found: None) -> None:

@@ -42,7 +42,7 @@ def test_the_command_hands_them_on(
 ) -> None:
     run_id, given = made(tmp_path, Lake(), experiment=EXPERIMENT), []
     known = list(score.parameters.properties)
-    monkeypatch.setattr("skewbench.flows.cli.score.prefect_server", nullcontext)
+    monkeypatch.setattr("skewbench.flows.cli.score.prefect_and_ray", lambda *_: nullcontext())
     monkeypatch.setattr("skewbench.tasks.scoring.left_of_run", lambda *_: ["a job"])
     monkeypatch.setattr("skewbench.flows.score.score", lambda *those, **_: given.append(those) or Completed())
     done = CliRunner().invoke(app, ["score", run_id, "--metrics", "contrast", "--lake", str(tmp_path), *options])

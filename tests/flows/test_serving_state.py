@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from skewbench.flows import server_loss
 from skewbench.flows.cli import app
-from skewbench.flows.cli.progress import prefect_server
+from skewbench.flows.cli.progress import prefect_and_ray
 from skewbench.flows.serving import client, launch, state
 from skewbench.flows.serving.state import MARK, Process, Up
 from skewbench.vocabulary.errors import InputError, RunError
@@ -100,11 +100,11 @@ def test_a_command_whose_server_went_away_says_so(
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:1/api")
     monkeypatch.setattr(client, "server_for_a_command", nullcontext)
     message = "lost the Prefect server; run the same command again to resume"
-    with pytest.raises(RunError, match=message), prefect_server(Console(stderr=True)):
+    with pytest.raises(RunError, match=message), prefect_and_ray(Console(stderr=True), None):
         raise lost
     assert server_loss.is_lost()
     monkeypatch.setattr(state, "answers", lambda api: True)
-    with pytest.raises(type(lost), match=str(lost)), prefect_server(Console(stderr=True)):
+    with pytest.raises(type(lost), match=str(lost)), prefect_and_ray(Console(stderr=True), None):
         raise lost
 
 

@@ -9,7 +9,7 @@ from skewbench import sql
 from skewbench.flows.experiments.strict_yaml import read_yaml
 from skewbench.stability import Skew, Temperature
 from skewbench.tasks.experiment import ModelSpec, parse_experiment
-from skewbench.tasks.models import ModelSource
+from skewbench.tasks.models import resolve_model
 from skewbench.tasks.tune.design import Design
 from skewbench.tasks.tune.form import Tuning
 from skewbench.tasks.tune.request import check_request, check_support
@@ -98,7 +98,7 @@ def _path(lake: Path) -> list[dict[str, Any]]:
         ),
         ({"--budget": "83"}, "budget 83: the smallest search with 1 seeds generates 84 images"),
         ({"--budget": "0"}, "budget 0: Input should be greater than or equal to 1"),
-        ({"--knobs": "skew,magic"}, "knobs 'magic': no such knob; there are skew, temperature"),
+        ({"--knobs": "skew,magic"}, "knobs 'magic': no such knob; there are pag, skew, temperature"),
         ({"--knobs": "vanilla"}, "knobs 'vanilla': none of its strengths declares a range to search"),
         ({"--model": "./nowhere"}, "model.id './nowhere'"),
         ({"--prompts": "nowhere.txt"}, "prompts.path 'nowhere.txt'"),
@@ -116,11 +116,11 @@ def test_bad_input_is_one_line(
     assert not (tmp_path / "lake").exists()
 
 
-def test_a_knob_that_the_model_does_not_support_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_knob_that_the_model_does_not_support_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("skewbench.tasks.tune.request.blocks_of", lambda _source: [])
     request = check_request(Tuning(knobs=("skew",)))
     with pytest.raises(InputError, match=r"knobs 'skew': shapes-xl does not support it: .* matches no self-attention"):
-        check_support(request, ModelSource(ModelSpec(), tmp_path, "r"))
+        check_support(request, resolve_model(ModelSpec()))
 
 
 def test_the_prompts_of_a_request_depend_on_its_seed_alone() -> None:
