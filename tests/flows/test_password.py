@@ -130,6 +130,7 @@ def test_a_command_knows_the_password_that_up_made(
     state.write(up)
     password.keep("skewbench:made")
     monkeypatch.setattr(state, "answers", lambda *_: True)
+    monkeypatch.setattr(state, "listens", lambda *_: True)
     if set_by_the_user:
         monkeypatch.setenv("PREFECT_API_URL", up.api)
         refresh_global_settings_context()

@@ -103,8 +103,8 @@ def test_other_classes_and_pickles_are_refused_before_weights_are_fetched(
 ) -> None:
     with pytest.raises(ModelNotHereError, match="Could not find the necessary `safetensors` weights"):
         _weights(hub, f"{UNET}.bin")
-    hub.index["_class_name"] = "AudioLDMPipeline"
-    with pytest.raises(InputError, match="its pipeline class is 'AudioLDMPipeline'"):
+    hub.index["_class_name"] = "MusicLDMPipeline"
+    with pytest.raises(InputError, match="its pipeline class is 'MusicLDMPipeline'"):
         _weights(hub, *ONE)
     assert hub.fetched == set()
 
