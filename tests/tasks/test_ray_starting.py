@@ -69,6 +69,6 @@ def test_one_that_runs_already_is_left_alone(fake: FakeRay) -> None:
 
 @pytest.mark.parametrize("fake", [2 * local_ray.STARTS], indirect=True)
 def test_a_start_that_fails_is_raised_where_ray_is_needed(fake: FakeRay) -> None:
-    unable = pytest.raises(RunError, match="cannot start Ray on this machine .*its processes are late")
+    unable = pytest.raises(RunError, match=r"cannot start Ray on this machine .*its processes are late")
     with cluster.ray_starting(None), unable:
         cluster.connect_ray(None, gpus=0.0)
