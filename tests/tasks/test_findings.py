@@ -1,26 +1,22 @@
 """Findings of a report: adjusted for all that were looked at, and from ten prompts or more."""
 
 import re
-from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from skewbench import sql
-from skewbench.storage.manifest import find_run
 from skewbench.storage.store import LocalStore
-from skewbench.tasks.report import findings
-from skewbench.tasks.report.answers import ask
+from skewbench.tasks.report import answered, findings
 from skewbench.tasks.report.findings import Findings, find
 from tests.lakes import Lake, made
 
 
 def _found(folder: Path, lake: Lake) -> Findings:
     run_id = made(folder, lake)
-    with closing(sql.connect(folder, run_id)) as connection:
-        return find(ask(connection, find_run(LocalStore(folder), run_id)))
+    with answered(LocalStore(folder), run_id) as answers:
+        return find(answers)
 
 
 def test_seeds_are_no_prompts(tmp_path: Path) -> None:

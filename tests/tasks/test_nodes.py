@@ -12,7 +12,7 @@ from ray.cluster_utils import Cluster
 
 from skewbench.tasks.jobs import Outcome
 from skewbench.tasks.pool import WorkerPool, connect_ray, pool
-from skewbench.tasks.pool.cluster import PATIENCE
+from skewbench.tasks.pool.local_ray import PATIENCE
 from tests.null_workers import NullNeeds, NullWorker, jobs
 from tests.tasks.started_nodes import started_nodes, with_libraries_alone
 

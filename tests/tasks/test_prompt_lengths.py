@@ -17,7 +17,7 @@ from skewbench.tasks.families.registry import families
 from skewbench.tasks.models import ModelSource, resolve_model
 from skewbench.tasks.prompt_lengths import prompt_notes
 from skewbench.tasks.prompts import load_prompts
-from skewbench.tasks.shapes_xl.architecture import write_tokenizer
+from skewbench.training.shapes_xl.architecture import write_tokenizer
 from tests.tasks.experiments import BASELINE, small
 from tests.tiny_families import save_tiny_hunyuan, save_tiny_lumina, save_tiny_qwen
 
