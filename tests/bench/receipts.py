@@ -121,8 +121,9 @@ def _version(name: str) -> int:
 
 
 def _declaration(name: str) -> Any:
-    """A scorer of samples."""
-    return SimpleNamespace(unit="sample", version=_version(name), needs=(name,) if name == SCORERS[-1] else ())
+    """A scorer of images, each by itself."""
+    needs = (name,) if name == SCORERS[-1] else ()
+    return SimpleNamespace(unit="sample", medium="image", unfit=lambda _: None, version=_version(name), needs=needs)
 
 
 def _measured(receipts: int, rounds: int) -> dict[str, float]:
