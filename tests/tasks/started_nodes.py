@@ -16,7 +16,7 @@ from typing import Any
 
 import psutil
 
-from skewbench.tasks.pool.cluster import PATIENCE
+from skewbench.tasks.pool.local_ray import PATIENCE
 from tests.ports import free_port
 
 HOUSE = Path(__file__).parents[2]
