@@ -172,8 +172,8 @@ class Campaign:
             else:
                 moment = terminate(command, lake, TERMINATE[fault], shards, when)
             code = command.wait()
-            assert code in (0, 1, 2, -SIGTERM, 128 + SIGTERM), f"exit code {code}: {command.said()[-1500:]}"
-            assert "Traceback" not in command.said(), command.said()[-1500:]
+            assert code in (0, 1, 2, -SIGTERM, 128 + SIGTERM), f"exit code {code}: {command.output()[-1500:]}"
+            assert "Traceback" not in command.output(), command.output()[-1500:]
             if full:
                 full.empty()
             return moment, 1 + self._resume(str(lake), lake.name, None)

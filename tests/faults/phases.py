@@ -1,4 +1,4 @@
-"""Accidents in a given phase of a run, which is told by what is in its lake: SIGTERM, and a disk that fills up."""
+"""Accidents in a given phase of a run, as its lake shows it: SIGTERM, and a disk that fills up."""
 
 import shutil
 import subprocess
