@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 
-from skewbench.flows.server_loss import tell_server
+from skewbench.flows.server_loss import call_server
 from skewbench.flows.serving.reports import report_url
 from skewbench.tasks.report.answers import Answers
 from skewbench.tasks.report.summary import inert, summarise
@@ -19,7 +19,7 @@ def show(answers: Answers, report: str) -> None:
         answers: The run, and the answers about it.
         report: Path or URL of its report.
     """
-    tell_server(partial(_create, answers, report))
+    call_server(partial(_create, answers, report))
 
 
 def _create(answers: Answers, report: str) -> None:

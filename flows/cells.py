@@ -1,7 +1,7 @@
 """Drives jobs through the pool, with one Prefect task per cell: the UI shows cells, their progress and retries."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from itertools import groupby
 from typing import Any
@@ -16,7 +16,8 @@ from prefect.runtime import task_run
 from prefect.states import State
 from prefect.tasks import Task
 
-from skewbench.flows.server_loss import tell_server
+from skewbench.flows.observers import registered
+from skewbench.flows.server_loss import call_server
 from skewbench.storage.receipts import scan_receipts
 from skewbench.storage.store import Store
 from skewbench.tasks.jobs import Job, Outcome
@@ -32,18 +33,13 @@ retries are for a server or file system that was unavailable for a moment."""
 _observers: list[Callable[[Outcome], None]] = []
 
 
-@contextmanager
-def observed(observe: Callable[[Outcome], None]) -> Iterator[None]:
+def observed(observe: Callable[[Outcome], None]) -> AbstractContextManager[None]:
     """Within the block, pass on what the pool of this process reports.
 
     Args:
         observe: Called with each outcome, from the thread of its cell's task.
     """
-    _observers.append(observe)
-    try:
-        yield
-    finally:
-        _observers.remove(observe)
+    return registered(_observers, observe)
 
 
 def _may_pass(_task: "Task[..., Any]", _run: TaskRun, state: "State[Any]") -> bool:
@@ -75,7 +71,7 @@ def do_cell(kind: str, cell: str, pool: WorkerPool, store: Store, run_id: str, j
     logger = get_run_logger()
     done = {one.key: one for one in scan_receipts(store, run_id)[0]} if task_run.run_count > 1 else {}
     outcomes = [Outcome(job, done[job.key]) for job in jobs if job.key in done]
-    progress = tell_server(partial(_begin_progress, f"{kind} {cell}", len(outcomes) / len(jobs)))
+    progress = call_server(partial(_begin_progress, f"{kind} {cell}", len(outcomes) / len(jobs)))
     for outcome in pool.run([job for job in jobs if job.key not in done]):
         outcomes.append(outcome)
         for observe in _observers:
@@ -83,7 +79,7 @@ def do_cell(kind: str, cell: str, pool: WorkerPool, store: Store, run_id: str, j
         if outcome.error:
             logger.error("%s failed for good: %s", outcome.job.key, outcome.error)
         if progress is not None:
-            tell_server(partial(update_progress_artifact, progress, 100.0 * len(outcomes) / len(jobs)))
+            call_server(partial(update_progress_artifact, progress, 100.0 * len(outcomes) / len(jobs)))
     unusable = sum(outcome.receipt.counts.get(name, 0) for outcome in outcomes if outcome.receipt for name in UNUSABLE)
     what = f"; {unusable} samples have no usable image" if unusable else ""
     logger.info("%s %s: %d of %d jobs done%s", kind, cell, sum(o.error is None for o in outcomes), len(jobs), what)

@@ -17,14 +17,14 @@ def is_lost() -> bool:
     return _lost.is_set()
 
 
-def tell_server(tell: Callable[[], T]) -> T | None:
-    """Tell the Prefect server something that only the UI needs.
+def call_server(request: Callable[[], T]) -> T | None:
+    """Send the Prefect server something that only the UI needs.
 
-    After the first call that the server does not answer, despite the retries of Prefect's client, nothing more is told:
-    each further call would wait as long.
+    If the server does not answer a request, despite the retries of Prefect's client, later requests are skipped: each
+    would wait as long.
 
     Args:
-        tell: Makes the request.
+        request: Sends the request.
 
     Returns:
         Its result; None without a server.
@@ -32,7 +32,7 @@ def tell_server(tell: Callable[[], T]) -> T | None:
     if is_lost():
         return None
     try:
-        return tell()
+        return request()
     except httpx.TransportError as error:
         if mark_lost():
             reason = f"{type(error).__name__}: {error}"

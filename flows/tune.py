@@ -1,11 +1,12 @@
 """The flow `tune`: chooses a setting for a model. Started again, it resumes."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from prefect import flow
 from prefect.logging import get_run_logger
 
+from skewbench.flows.observers import registered
 from skewbench.flows.steps import finish, named, workers
 from skewbench.storage.lease import Lease
 from skewbench.tasks.jobs import Execute
@@ -18,14 +19,13 @@ DEFAULT = Tuning()
 _observers: list[Callable[[str], None]] = []
 
 
-@contextmanager
-def told(tell: Callable[[str], None]) -> Iterator[None]:
-    """Within: the lines of a search that runs in this process are passed on."""
-    _observers.append(tell)
-    try:
-        yield
-    finally:
-        _observers.remove(tell)
+def lines_observed(observe: Callable[[str], None]) -> AbstractContextManager[None]:
+    """Within the block, pass on the lines of a search that runs in this process.
+
+    Args:
+        observe: Called with each line.
+    """
+    return registered(_observers, observe)
 
 
 @flow(name="tune")
@@ -49,9 +49,9 @@ def tune(search_for: Tuning = DEFAULT, lake: str = "lake", ray_address: str = ""
         with named(run), workers(run.needs, form.workers, form.model.id, ray_address, lease) as execute:
             yield execute
 
-    def tell(line: str) -> None:
+    def report(line: str) -> None:
         logger.info(line)
         for observer in _observers:
             observer(line)
 
-    return search(request, lake, working, finish, tell).run_id
+    return search(request, lake, working, finish, report).run_id

@@ -45,8 +45,7 @@ def perturb(
 
     Args:
         model: Any module with diffusers' attention layers in it, or such a layer itself. Its calls are counted.
-        knob: What is done; `Vanilla()`: nothing. Several: one on attention, one on predictions, one on
-            the condition.
+        knob: What is done; `Vanilla()`: nothing. Several: one on attention, one on predictions, one on the condition.
         recorder: Measures all self-attentions, also those that the knob leaves alone.
         samples: How many samples the rows of a batch stand for (rows = branches x samples, uncond first, as diffusers
             concatenates them); None: each row its own.
@@ -55,18 +54,17 @@ def perturb(
         kernel: `triton` computes plain and skewed softmax in one pass, on a GPU; its sums differ in the last bits.
         loop: The pipeline's loop, which says what step and branch a call belongs to; None: each call of the model is a
             step with all branches in its rows.
+        guidance: The pipeline's own guidance scale, which a knob on predictions and a weak branch need.
         noise_seeds: One for each sample, from which a knob on the condition draws its noise.
-        guidance: The pipeline's own guidance scale, where a knob on predictions or a weak branch asks for it.
 
     Raises:
         TypeError: `model` is no module, such as a whole pipeline.
         ValueError: a model without self-attention, blocks or heads that do not exist, a window or schedule without
             `steps`, a window that covers no step, a kernel that this machine does not have, two knobs for one place, a
-            knob on predictions without `samples` and `guidance` above 1, one on the condition without
-            `samples`, `steps` and `noise_seeds`. The model is not touched then. Within the
-            block: a layer whose attention is causal or has dropout, a mask that the measures are not defined for, a
-            knob that needs rows and columns of a model that does not say them, other branches than a knob on
-            predictions needs.
+            knob on predictions without `samples` and `guidance` above 1, one on the condition without `samples`,
+            `steps` and `noise_seeds`. The model is not touched then. Within the block: a layer whose attention is
+            causal or has dropout, a mask that the measures are not defined for, a knob that needs rows and columns of
+            a model that does not say them, other branches than a knob on predictions needs.
         RuntimeError: Within the block: a layer that does not end in torch's softmax, calls beyond `steps`, and a
             pipeline that calls its model for one branch alone under a knob on predictions.
     """

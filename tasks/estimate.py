@@ -9,14 +9,14 @@ from skewbench import sql
 from skewbench.stability import Block
 from skewbench.stability.knobs import AttentionKnob
 from skewbench.storage.store import open_store
-from skewbench.tasks.checks import check_media, check_metrics, lacking
+from skewbench.tasks.checks import check_metrics, lacking
 from skewbench.tasks.experiment import Cell, Experiment, MeasureSpec
 from skewbench.tasks.generation import GenerationSpec, SchedulerSpec
-from skewbench.tasks.generation_checks import calls_of, check_generation
-from skewbench.tasks.knob_checks import check_knobs
+from skewbench.tasks.generation_checks import calls_of
 from skewbench.tasks.lora import with_digests
 from skewbench.tasks.media import MEDIA
 from skewbench.tasks.model_blocks import blocks_of, without_effect
+from skewbench.tasks.model_checks import check_on_model
 from skewbench.tasks.model_size import weight_bytes
 from skewbench.tasks.models import (
     ModelNotHereError,
@@ -85,23 +85,19 @@ def estimate(experiment: Experiment, lake: str, seconds: float | None = None) ->
     check_reference(open_store(lake), experiment.reference, experiment.name)
     source, blocks, description = _model(experiment)
     generation = experiment.generation
-    name = family_of_source(source).medium if source else "image"
-    if source:
-        check_media(experiment.metrics, name, experiment.required)
+    medium = family_of_source(source).medium if source else "image"
     size = sample_size(source, generation) if source else _assumed_size(generation)
-    check_generation(experiment, source)
-    check_knobs(experiment, source, blocks)
+    check_on_model(experiment, source, blocks)
     shards = plan_shards(experiment, prompts, "plan", size, experiment.workers.shard)
     samples = sum(len(shard.samples) for shard in shards)
     of_a_cell = samples // len(experiment.cells)
-    cells = [(cell, experiment.generation_of(cell)) for cell in experiment.cells]
-    rows = [
-        of_a_cell * (_branches(own, source) + bool(weak_steps(cell, calls_of(own, source)))) * len(blocks)
-        * (ROW_BYTES + VALUE_BYTES * _listed(experiment.measure, calls_of(own, source), blocks))
-        for cell, own in cells
-    ]  # fmt: skip
-    plain = {cell.name: predictions_of(own, source) for cell, own in cells}
-    more = {cell.name: weak_steps(cell, calls_of(own, source)) for cell, own in cells}
+    rows, plain, more = 0.0, {}, {}
+    for cell in experiment.cells:
+        own = experiment.generation_of(cell)
+        calls, branches = calls_of(own, source), _branches(own, source)
+        plain[cell.name], more[cell.name] = calls * branches, weak_steps(cell, calls)
+        each = ROW_BYTES + VALUE_BYTES * _listed(experiment.measure, calls, blocks)
+        rows += of_a_cell * (branches + bool(more[cell.name])) * len(blocks) * each
     predictions = of_a_cell * (sum(plain.values()) + sum(more.values()))
     pace = (
         Pace(seconds / predictions_of(generation, source), "this, as assumed")
@@ -115,7 +111,7 @@ def estimate(experiment: Experiment, lake: str, seconds: float | None = None) ->
         shards=len(shards),
         per_shard=max(len(shard.samples) for shard in shards),
         predictions=predictions,
-        disk=samples * MEDIA[name].disk(size) + sum(rows),
+        disk=samples * MEDIA[medium].disk(size) + rows,
         hours=predictions * pace.seconds / 3600 if pace else None,
         time=expected_time(experiment, pace, predictions, samples),
         lacking=lacking(experiment.metrics),

@@ -1,6 +1,5 @@
 """Whether a model's pipeline can generate as an experiment and its cells say; nothing is loaded."""
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -53,12 +52,11 @@ def scheduler_config(source: ModelSource) -> tuple[str, dict[str, Any]]:
     """
     if "scheduler" not in family_of_source(source).parts:
         return "", {}
-    path = source.folder / "scheduler" / "scheduler_config.json"
-    try:
-        config = dict(json.loads(path.read_text(encoding="utf-8")))
-        return str(config.pop("_class_name")), {name: v for name, v in config.items() if not name.startswith("_")}
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"model.id {source.spec.id!r}: {path} cannot be read ({type(error).__name__})") from None
+    file = "scheduler_config.json"
+    config = part_config(source, "scheduler", file)
+    if "_class_name" not in config:
+        raise InputError(f"model.id {source.spec.id!r}: {source.folder / 'scheduler' / file} names no class")
+    return str(config["_class_name"]), {name: value for name, value in config.items() if not name.startswith("_")}
 
 
 def _check_distinct(experiment: Experiment) -> None:

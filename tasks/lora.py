@@ -14,6 +14,7 @@ from skewbench.tasks.experiment import Experiment
 from skewbench.tasks.families.contract import Family
 from skewbench.tasks.generation import LoraSpec
 from skewbench.vocabulary.errors import InputError, RunError
+from skewbench.vocabulary.user_paths import user_path
 
 _DOWN = re.compile(r"\.(?:lora_A|lora_down|lora\.down|lora_linear_layer\.down)(?:\.\w+)?\.weight$")
 _UP = re.compile(r"\.(?:lora_B|lora_up|lora\.up|lora_linear_layer\.up)(?:\.\w+)?\.weight$")
@@ -47,7 +48,7 @@ def _resolved(lora: LoraSpec, where: str) -> LoraSpec:
 
 
 def _file(lora: LoraSpec, where: str) -> Path:
-    path = Path(lora.path).expanduser().absolute()
+    path = user_path(lora.path, f"{where}.path").absolute()
     files = sorted(path.glob("*.safetensors")) if path.is_dir() else [path]
     if len(files) != 1:
         names = ", ".join(file.name for file in files) or "none"

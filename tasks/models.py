@@ -196,7 +196,16 @@ def _family(spec: ModelSpec, folder: Path) -> Family:
 
 
 def part_config(source: ModelSource, part: str, file: str = "config.json") -> dict[str, Any]:
-    """Read the configuration of a part of a model, such as `unet`. Raises `InputError` where it cannot be read."""
+    """Read the configuration of a part of a model.
+
+    Args:
+        source: The model.
+        part: Folder of the part, such as `unet`.
+        file: Name of its configuration.
+
+    Raises:
+        InputError: It cannot be read.
+    """
     path = source.folder / part / file
     try:
         return dict(json.loads(path.read_text()))

@@ -19,14 +19,13 @@ from skewbench.storage.records import Manifest, Part, Status
 from skewbench.storage.state import RunState, parts_by_receipt, read_state, records_of
 from skewbench.storage.store import Store, open_store
 from skewbench.tasks.cells import cell_entry
-from skewbench.tasks.checks import check_media, check_metrics
+from skewbench.tasks.checks import check_metrics
 from skewbench.tasks.experiment import Experiment, WorkerSpec
-from skewbench.tasks.generation_checks import check_generation
 from skewbench.tasks.identity import run_id, settings_that_decide, source_digest, versions
 from skewbench.tasks.jobs import GenerateJob, Job, Needs, Outcome, ScoreJob
-from skewbench.tasks.knob_checks import check_knobs
 from skewbench.tasks.lora import with_digests
 from skewbench.tasks.model_blocks import blocks_of
+from skewbench.tasks.model_checks import check_on_model
 from skewbench.tasks.models import ModelSource, family_of_source, pipeline_class, resolve_model, sample_size
 from skewbench.tasks.plan import Shard, plan_shards
 from skewbench.tasks.prompts import Prompt, load_prompts
@@ -81,11 +80,8 @@ def prepare(experiment: Experiment, lake: str, download: bool = False) -> Run:
     prompts = load_prompts(experiment.prompts)
     check_metrics(experiment.metrics, experiment.required)
     source = resolve_model(experiment.model, download)
-    medium = family_of_source(source).medium
-    check_media(experiment.metrics, medium, experiment.required)
     size = sample_size(source, experiment.generation)
-    check_generation(experiment, source)
-    check_knobs(experiment, source, blocks_of(source))
+    check_on_model(experiment, source, blocks_of(source))
     store = open_store(lake)
     store.check_writable()
     check_reference(store, experiment.reference, experiment.name)  # before anything is generated
@@ -103,7 +99,7 @@ def prepare(experiment: Experiment, lake: str, download: bool = False) -> Run:
         measure=experiment.measure,
         size=size,
         batch=workers.batch,
-        medium=medium,
+        medium=family_of_source(source).medium,
     )
     shards = plan_shards(experiment, prompts, identity, size, workers.shard)
     return Run(experiment, store, source, setting, shards, begun)

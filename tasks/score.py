@@ -47,7 +47,7 @@ def score_shard(
     """
     rows, medium = _rows(store, shard, samples), MEDIA[declared.medium]
     encoded = {} if missing else _encoded(store, rows, files, medium)
-    pixels = largest_image(store, samples)
+    pixels = 0 if missing else largest_image(store, samples)
 
     def decoded(some: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Some of the rows with what they hold, or why they hold nothing; a shard of videos does not fit in memory."""

@@ -25,7 +25,8 @@ def tune(
     budget: Annotated[int, typer.Option(help="Images to generate in all.")],
     model: Annotated[str, typer.Option(help="A bundled model, a hub id or a local folder.")] = "shapes-xl",
     knobs: Annotated[
-        str, typer.Option(help="Knobs to try, such as skew,temperature. Default: all that declare a range.")
+        str,
+        typer.Option(help="Knobs to try, such as skew,temperature. Default: all on attention with a range."),
     ] = "",
     prompts: Annotated[
         str | None,
@@ -83,10 +84,10 @@ def tune(
             run_id = search(request, lake, working_here, finish_locally, typer.echo).run_id
     else:
         with prefect_and_ray(Console(stderr=True), ray_address):
-            from skewbench.flows.tune import told
+            from skewbench.flows.tune import lines_observed
             from skewbench.flows.tune import tune as flow
 
-            with told(typer.echo):
+            with lines_observed(typer.echo):
                 state = flow(form, lake, ray_address, return_state=True)
         raise_unless_completed(state)
         run_id = state.result()

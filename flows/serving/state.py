@@ -127,19 +127,25 @@ def answers(api: str, seconds: float = 5.0) -> bool:
         api: Address of the API.
         seconds: Timeout in seconds.
     """
-    try:
-        return httpx.get(f"{api}/health", timeout=seconds).status_code == 200
-    except httpx.HTTPError:
-        return False
+    return _health(api, seconds) == 200
 
 
 def listens(api: str, seconds: float = 5.0) -> bool:
-    """Whether anybody answers at a Prefect API's address, whatever the answer: a proxy or a cloud may ask for keys."""
+    """Return whether anything answers at the address of a Prefect API: a proxy or a cloud may require keys.
+
+    Args:
+        api: Address of the API.
+        seconds: Timeout in seconds.
+    """
+    return _health(api, seconds) is not None
+
+
+def _health(api: str, seconds: float) -> int | None:
+    """The HTTP status of the API's health check; None without an answer."""
     try:
-        httpx.get(f"{api}/health", timeout=seconds)
+        return httpx.get(f"{api}/health", timeout=seconds).status_code
     except (httpx.HTTPError, httpx.InvalidURL):
-        return False
-    return True
+        return None
 
 
 @contextmanager

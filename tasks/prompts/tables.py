@@ -33,7 +33,7 @@ def read_file(path: Path, column: str | None, category: str | None) -> list[Prom
 
 
 def read_text(path: Path) -> str:
-    """A UTF-8 file, as it stands but for a byte order mark. Raises `InputError`."""
+    """Read a UTF-8 file and drop its byte order mark. Raises `InputError`."""
     try:
         content = path.read_bytes()
     except OSError as error:

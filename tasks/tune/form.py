@@ -1,4 +1,4 @@
-"""What a search is asked for: typed and described, so that the Prefect UI shows it as a form."""
+"""The fields of a search: typed and described, so that the Prefect UI shows them as a form."""
 
 import json
 from typing import Any

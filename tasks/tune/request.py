@@ -27,7 +27,7 @@ class Request:
     """A search, with everything that follows from its form.
 
     Args:
-        form: What was asked for.
+        form: The fields of the search.
         objective: Its objective.
         space: The search space.
         design: How the budget is divided.
@@ -70,7 +70,7 @@ def check_request(form: Tuning) -> Request:
     """Check a search before anything is loaded.
 
     Args:
-        form: What is asked for.
+        form: The fields of the search.
 
     Raises:
         InputError: The objective, the knobs, the prompts or the budget are not possible.

@@ -52,7 +52,7 @@ def posterior(
         at: Where it was measured, in shares of the ranges; shape (n, d). There may be no measurement.
         values: What was measured; shape (n).
         errors: Standard errors of these; shape (n).
-        places: Where it is wanted; shape (m, d).
+        places: Settings to predict, in shares of the ranges; shape (m, d).
         prior: Its mean where nothing is known.
         variance: Its variance there.
     """

@@ -30,7 +30,7 @@ class Tuned:
     usage: tuple[str, str]
 
 
-def tune(request: Request, lake: str, working: Working, finish: Finish, tell: Callable[[str], None]) -> Tuned:
+def tune(request: Request, lake: str, working: Working, finish: Finish, report: Callable[[str], None]) -> Tuned:
     """Search for a setting. If the search was interrupted, it resumes: rounds that are in the lake are only read.
 
     Args:
@@ -38,7 +38,7 @@ def tune(request: Request, lake: str, working: Working, finish: Finish, tell: Ca
         lake: Folder or URL of the lake.
         working: Where jobs are executed.
         finish: Analyses the held-out run and writes its report.
-        tell: Called with each line of the path, of the result and of its use.
+        report: Called with each line of the path, of the result and of its use.
 
     Returns:
         The outcome.
@@ -53,14 +53,14 @@ def tune(request: Request, lake: str, working: Working, finish: Finish, tell: Ca
     objective = request.objective
 
     def observe(step: Step) -> None:
-        tell(step_line(step, objective))
+        report(step_line(step, objective))
 
     search = Search(objective, request.space, request.design, request.prompts, request.form.seed, evaluate, observe)
     result = search.run()
     run_id = evaluate.add_path(result.path[-1].round, rows_of(result, objective, evaluate.runs), finish)
     lines = usage(result.chosen.knob, family_of_source(source).denoiser)
     for line in (*result_lines(result, objective), *lines):
-        tell(line)
+        report(line)
     return Tuned(result, run_id, lines)
 
 

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from skewbench.flows import artifacts, cells
 from skewbench.flows.cli.progress import progress_shown
-from skewbench.flows.server_loss import is_lost, tell_server
+from skewbench.flows.server_loss import call_server, is_lost
 from skewbench.storage.keys import GENERATION, SCORES, JobKey
 from skewbench.storage.receipts import Receipt
 from skewbench.tasks.jobs import Outcome
@@ -57,11 +57,11 @@ def test_what_failed_is_not_done() -> None:
 def test_workers_go_on_without_the_server(
     monkeypatch: pytest.MonkeyPatch, server_found: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """After the first request in vain nothing more is asked: each would wait for its retries."""
-    asked: list[float] = []
+    """After the first request without an answer no more are sent: each would wait for its retries."""
+    sent: list[float] = []
 
     def gone(progress: UUID, share: float) -> None:
-        asked.append(share)
+        sent.append(share)
         raise httpx.ConnectError("refused")
 
     monkeypatch.setattr(cells, "get_run_logger", lambda: logging.getLogger("test"))
@@ -73,7 +73,7 @@ def test_workers_go_on_without_the_server(
     pool: Any = SimpleNamespace(run=lambda left: iter(done))
     store: Any = None
     assert cells.do_cell.fn("generation", "baseline", pool, store, "r-1", jobs) == done
-    assert len(asked) == 1
+    assert len(sent) == 1
     note = "note: the Prefect server does not answer (ConnectError: refused); the workers go on without it\n"
     assert capsys.readouterr().err == note
     artifacts.show(store, "report.html")  # not even attempted
@@ -84,7 +84,7 @@ def test_what_a_server_refuses_is_an_error(server_found: None) -> None:
         raise ValueError("no such artifact")
 
     with pytest.raises(ValueError, match="no such artifact"):
-        tell_server(refused)
+        call_server(refused)
     assert not is_lost()
 
 

@@ -60,10 +60,10 @@ def test_a_stopped_search_resumes_to_the_same_path_and_result(tmp_path: Path, mo
     resumed = tuned("stopped")
     assert resumed.returncode == 0, resumed.stderr
     assert sorted(jobs) == sorted(expected)  # nothing was generated or scored twice
-    told = [[line for line in one.stdout.splitlines() if _of_result(line)] for one in (whole, resumed)]
-    assert told[0] == told[1]
-    assert "verdict: not shown: only 3 prompts have a pair; 10 are needed" in told[0]
-    assert any(line.startswith("perturb(pipeline.unet, ") for line in told[0])
+    results = [[line for line in one.stdout.splitlines() if _of_result(line)] for one in (whole, resumed)]
+    assert results[0] == results[1]
+    assert "verdict: not shown: only 3 prompts have a pair; 10 are needed" in results[0]
+    assert any(line.startswith("perturb(pipeline.unet, ") for line in results[0])
     paths = [_path(tmp_path / lake) for lake in ("whole", "stopped")]
     assert paths[0] == paths[1]
     assert [row["phase"] for row in paths[0]] == ["explore"] * 3 + ["final"] * 3 + ["held-out"]
