@@ -1,7 +1,5 @@
 """Opens a lake in DuckDB: views over the parts that its manifests name, and nothing else of the machine."""
 
-import json
-import math
 import re
 import tempfile
 import uuid
@@ -9,12 +7,12 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
 from skewbench.sql.attach import attach, shell_opening
-from skewbench.sql.cells import read_cell
+from skewbench.sql.declared import declared_tables, table_with_rows
+from skewbench.sql.literals import list_literal, literal
 from skewbench.sql.manifests import Run, part_error, read_runs
 from skewbench.sql.types import duckdb_type
 from skewbench.storage.footers import check_footers
@@ -120,12 +118,7 @@ def _seen(place: Location, runs: str | Sequence[str] | None, include_running: bo
 
 
 def _views(place: Location, seen: list[Run], branch: str | None) -> str:
-    statements = [
-        _table("runs", ("run_id", "name", "status", "created", "baseline", "parts_digest"), map(_run_row, seen)),
-        _table("cells", _CELL_COLUMNS, (row for run in seen for row in _cell_rows(run))),
-        _table("missing_metrics", ("run_id", "metric", "reason"), (row for run in seen for row in _missing_rows(run))),
-        *_declarations(seen),
-    ]
+    statements = declared_tables(seen)
     # DuckDB binds a view when it is created and again in each query that names it. The derived views are created over
     # empty tables, so that opening a lake does not bind its parts once for each mention of a table.
     statements += [_empty(table) for table in TABLES]
@@ -146,37 +139,18 @@ def _measure_statements() -> list[str]:
         "answered_measures": answered,
         "answered_columns": (*answered, *CONTROLS),
     }
-    signs = _list(measure.name for measure in MEASURES if measure.counts_signs)
+    signs = list_literal(measure.name for measure in MEASURES if measure.counts_signs)
     return [
-        _table("measures", names, rows),
+        table_with_rows("measures", names, rows),
         _order("measure", ANSWERS),
-        *(f"CREATE OR REPLACE MACRO {name}() AS {_list(values)};" for name, values in lists.items()),
+        *(f"CREATE OR REPLACE MACRO {name}() AS {list_literal(values)};" for name, values in lists.items()),
         f"CREATE OR REPLACE MACRO counts_signs(measure) AS list_contains({signs}, measure);",
     ]
 
 
-def _list(values: Iterable[str]) -> str:
-    return f"[{', '.join(map(literal, values))}]"
-
-
 def _order(name: str, values: Iterable[str]) -> str:
     """A macro that has the place of a word in the order of a vocabulary."""
-    return f"CREATE OR REPLACE MACRO {name}_place({name}) AS list_position({_list(values)}, {name});"
-
-
-def literal(value: str | float | bool | None) -> str:
-    """Write a value as SQL, safe against quotes.
-
-    Args:
-        value: Numbers become DOUBLE, also NaN and infinities; None becomes NULL.
-    """
-    if value is None:
-        return "NULL"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, int | float):
-        return f"{value!r}::DOUBLE" if math.isfinite(value) else f"'{value!r}'::DOUBLE"
-    return "'" + value.replace("'", "''") + "'"
+    return f"CREATE OR REPLACE MACRO {name}_place({name}) AS list_position({list_literal(values)}, {name});"
 
 
 @cache
@@ -233,75 +207,3 @@ def _locks(place: Location) -> str:
         SET enable_external_access = false;
         SET lock_configuration = true;
     """
-
-
-_CELL_COLUMNS = (
-    "run_id",
-    "cell",
-    "position DOUBLE",
-    "baseline BOOLEAN",
-    "knob",
-    "settings",  # JSON: the knob's fields, defaults included
-    "generation",  # JSON; NULL in runs of version 5 and before
-    "overrides",  # JSON: what a cell changes of the experiment's generation
-    "words",
-    "family",
-    "strengths",  # JSON: name, symbol, plain, value
-)
-
-
-def _run_row(run: Run) -> tuple[str | None, ...]:
-    return (run.run_id, run.name, run.status, run.created, run.baseline, run.parts_digest)
-
-
-def _cell_rows(run: Run) -> list[tuple[Any, ...]]:
-    return [
-        (
-            run.run_id,
-            cell.name,
-            position,
-            cell.name == run.baseline,
-            cell.kind,
-            json.dumps(cell.settings),
-            None if cell.generation is None else json.dumps(cell.generation),
-            json.dumps(cell.overrides, sort_keys=True),
-            cell.words,
-            cell.family,
-            json.dumps(cell.strengths),
-        )
-        for position, cell in enumerate(map(read_cell, run.cells))
-    ]
-
-
-def _missing_rows(run: Run) -> list[tuple[str, ...]]:
-    return [(run.run_id, missing["metric"], missing["reason"]) for missing in run.missing_metrics]
-
-
-_DECLARED = {"name": "metric", "label": "label", "meaning": "meaning", "better": "better"} | {
-    "low": "low DOUBLE", "high": "high DOUBLE", "grows_with_n": "grows_with_n BOOLEAN", "rank": "rank INTEGER",
-    "may_be_absent": "may_be_absent BOOLEAN", "scorer": "scorer", "version": "version INTEGER", "unit": "unit",
-    "medium": "medium",
-}  # fmt: skip
-"""Fields of a declaration in a manifest, and the columns that hold them."""
-
-
-def _declarations(runs: list[Run]) -> list[str]:
-    """Tables of the metrics that the manifests declare: equal declarations once, and which ones each run has."""
-    distinct: dict[str, int] = {}
-    number = {run.run_id: distinct.setdefault(json.dumps(run.metrics), len(distinct)) for run in runs}
-    rows = (
-        (number, *(metric.get(field) for field in _DECLARED))
-        for declared, number in distinct.items()
-        for metric in json.loads(declared)
-    )
-    return [
-        _table("declared_metrics", ("declarations INTEGER", *_DECLARED.values()), rows),
-        _table("run_declarations", ("run_id", "declarations INTEGER"), number.items()),
-    ]
-
-
-def _table(name: str, names: Iterable[str], rows: Iterable[tuple[Any, ...]]) -> str:
-    declared = ", ".join(column if " " in column else f"{column} VARCHAR" for column in names)
-    values = ",\n    ".join("(" + ", ".join(map(literal, row)) + ")" for row in rows)
-    insert = f"\nINSERT INTO {name} VALUES\n    {values};" if values else ""
-    return f"CREATE OR REPLACE TABLE {name} ({declared});{insert}"

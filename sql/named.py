@@ -3,7 +3,7 @@
 import duckdb
 import polars as pl
 
-from skewbench.sql.connection import literal
+from skewbench.sql.literals import literal
 from skewbench.sql.parameters import Value, checked
 from skewbench.sql.registry import find
 from skewbench.sql.statement import fetch

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from skewbench.sql.connection import literal
+from skewbench.sql.literals import literal
 from skewbench.sql.named import query
 from skewbench.sql.parameters import Value
 

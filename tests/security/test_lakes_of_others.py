@@ -16,7 +16,7 @@ import pytest
 from skewbench import sql
 from skewbench.flows.cli import main
 from skewbench.flows.cli.tables import print_rows
-from skewbench.sql.connection import literal
+from skewbench.sql.literals import literal
 from skewbench.storage.keys import GENERATION, JobKey
 from skewbench.storage.manifest import find_run, read_manifest
 from skewbench.storage.receipts import scan_receipts
