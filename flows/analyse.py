@@ -3,6 +3,7 @@
 from prefect import flow
 
 from skewbench.flows.steps import named
+from skewbench.flows.stopping import cancel_if_interrupted
 from skewbench.storage.lease import Lease
 from skewbench.storage.manifest import claim, find_run
 from skewbench.storage.state import read_state
@@ -11,7 +12,7 @@ from skewbench.tasks.drive import analyse_run
 from skewbench.tasks.shortfalls import raise_if_still_incomplete
 
 
-@flow(name="analyse")
+@flow(name="analyse", on_crashed=[cancel_if_interrupted])
 def analyse(run: str = "", lake: str = "lake") -> str:
     """Answer the named queries over a run with intervals, and replace its earlier answers. Returns the run's id.
 

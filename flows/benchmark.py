@@ -6,6 +6,7 @@ from prefect.runtime import deployment
 
 from skewbench.flows.parameters import DEMO, Choice, choose
 from skewbench.flows.steps import finish, named, workers
+from skewbench.flows.stopping import cancel_if_interrupted
 from skewbench.storage.lease import Lease
 from skewbench.tasks.drive import generate_left, score_left
 from skewbench.tasks.prompt_lengths import prompt_notes
@@ -13,7 +14,7 @@ from skewbench.tasks.run import caught_up, generation_left, prepare, scoring_lef
 from skewbench.tasks.shortfalls import raise_if_incomplete
 
 
-@flow(name="benchmark")
+@flow(name="benchmark", on_crashed=[cancel_if_interrupted])
 def benchmark(experiment: Choice = DEMO, lake: str = "lake", ray_address: str = "") -> str:
     """Generate, measure, score, analyse and report. Returns the run's id.
 

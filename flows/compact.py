@@ -4,13 +4,14 @@ from prefect import flow
 from prefect.logging import get_run_logger
 
 from skewbench.flows.steps import named
+from skewbench.flows.stopping import cancel_if_interrupted
 from skewbench.storage.compact import compact_run
 from skewbench.storage.lease import Lease
 from skewbench.storage.manifest import claim, find_run
 from skewbench.storage.store import open_store
 
 
-@flow(name="compact")
+@flow(name="compact", on_crashed=[cancel_if_interrupted])
 def compact(run: str = "", lake: str = "lake") -> str:
     """Merge a committed run's many small files into a few large, sorted ones, which are faster to query.
 

@@ -4,13 +4,14 @@ from prefect import flow
 
 from skewbench.flows.parameters import DEMO, Choice, choose
 from skewbench.flows.steps import named, workers
+from skewbench.flows.stopping import cancel_if_interrupted
 from skewbench.storage.lease import Lease
 from skewbench.tasks.drive import generate_left
 from skewbench.tasks.run import caught_up, generation_left, prepare
 from skewbench.tasks.shortfalls import raise_if_incomplete
 
 
-@flow(name="generate")
+@flow(name="generate", on_crashed=[cancel_if_interrupted])
 def generate(experiment: Choice = DEMO, lake: str = "lake", ray_address: str = "") -> str:
     """Generate and measure, without scores. Returns the run's id. Start it again to resume.
 

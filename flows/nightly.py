@@ -12,6 +12,7 @@ from prefect.states import Completed, State
 from skewbench.flows.benchmark import benchmark
 from skewbench.flows.parameters import Bundled, Choice, choose
 from skewbench.flows.steps import named
+from skewbench.flows.stopping import cancel_if_interrupted
 from skewbench.storage.baselines import find_baseline
 from skewbench.storage.lease import Lease
 from skewbench.storage.manifest import claim, find_run, read_manifest
@@ -28,7 +29,7 @@ from skewbench.vocabulary.errors import IncompleteRunError, InputError, RunError
 NIGHTLY = Bundled(name="nightly")
 
 
-@flow(name="nightly")
+@flow(name="nightly", on_crashed=[cancel_if_interrupted])
 def nightly(
     experiment: Choice = NIGHTLY, lake: str = "lake", ray_address: str = "", night: datetime | None = None
 ) -> State:

@@ -4,12 +4,13 @@ from prefect import flow
 
 from skewbench.flows.artifacts import show
 from skewbench.flows.steps import named
+from skewbench.flows.stopping import cancel_if_interrupted
 from skewbench.storage.manifest import find_run
 from skewbench.storage.store import open_store
 from skewbench.tasks.report import answered, write_report
 
 
-@flow(name="report")
+@flow(name="report", on_crashed=[cancel_if_interrupted])
 def report(run: str = "", against: str = "", lake: str = "lake") -> str:
     """Write the report of a run again, and show it in the UI. Returns its path.
 

@@ -6,6 +6,7 @@ from prefect import flow
 from pydantic import NonNegativeFloat
 
 from skewbench.flows.steps import finish, model_of, named, workers
+from skewbench.flows.stopping import cancel_if_interrupted
 from skewbench.storage.lease import Lease
 from skewbench.storage.manifest import claim, find_run
 from skewbench.storage.state import read_state
@@ -19,7 +20,7 @@ from skewbench.tasks.scoring import left_of_run
 from skewbench.tasks.shortfalls import raise_if_still_incomplete
 
 
-@flow(name="score")
+@flow(name="score", on_crashed=[cancel_if_interrupted])
 def score(
     run: str = "",
     metrics: Sequence[str] = ("all",),

@@ -8,6 +8,7 @@ from prefect.logging import get_run_logger
 
 from skewbench.flows.observers import registered
 from skewbench.flows.steps import finish, named, workers
+from skewbench.flows.stopping import cancel_if_interrupted
 from skewbench.storage.lease import Lease
 from skewbench.tasks.jobs import Execute
 from skewbench.tasks.run import Run
@@ -28,7 +29,7 @@ def lines_observed(observe: Callable[[str], None]) -> AbstractContextManager[Non
     return registered(_observers, observe)
 
 
-@flow(name="tune")
+@flow(name="tune", on_crashed=[cancel_if_interrupted])
 def tune(search_for: Tuning = DEFAULT, lake: str = "lake", ray_address: str = "") -> str:
     """Search for a setting, and measure it on prompts that the search did not use. Returns the id of that run.
 

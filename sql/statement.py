@@ -60,7 +60,7 @@ def select(connection: duckdb.DuckDBPyConnection, text: str, seconds: float | No
         with interruptible(connection, seconds):
             return _rows(connection, text, statements[-1].query)
     except duckdb.Error as error:
-        raise _as_ours(error) from error
+        raise _as_ours(error) from error  # with DuckDB's lines, one of which has a caret below the other
 
 
 def fetch(connection: duckdb.DuckDBPyConnection, text: str) -> pl.DataFrame:
@@ -88,7 +88,7 @@ def _as_ours(error: duckdb.Error) -> Exception:
     if isinstance(error, duckdb.OutOfMemoryException):
         first = str(error).splitlines()[0]
         return RunError(f"too little memory for this query ({first}); free some, or query fewer runs")
-    return part_error(error) or ValueError(" ".join(str(error).removeprefix("Invalid Input Error: ").split()))
+    return part_error(error) or ValueError(str(error).removeprefix("Invalid Input Error: "))
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, text: str, last: str) -> pl.DataFrame:

@@ -20,6 +20,10 @@ _CLAIMS = 5
 """Times that a claim is attempted, if late drivers replace the manifest at the same moment."""
 
 
+_LISTED = 8
+"""Runs that an error message lists."""
+
+
 def manifest_path(run_id: str) -> str:
     """The path of a run's manifest, relative to the lake."""
     return f"_runs/{run_id}.json"
@@ -183,7 +187,7 @@ def find_run(store: Store, given: str | None) -> Manifest:
 
     Args:
         store: The lake.
-        given: Its id, or a unique beginning of it; None: the newest run.
+        given: Its id, or a unique beginning of it; an experiment's name: its newest run; None: the newest run.
 
     Returns:
         Its manifest.
@@ -196,6 +200,8 @@ def find_run(store: Store, given: str | None) -> Manifest:
     broken = {run.run_id: run for run in lake.broken}
     if given is None and found:
         return lake.whole[-1]
+    if of_experiment := [run for run in lake.whole if run.name == given and given not in found]:
+        return of_experiment[-1]
     if not found and not broken:
         raise InputError(f"lake {store.lake!r}: it has no runs; `skewbench run demo` creates one")
     if given is None:
@@ -238,5 +244,12 @@ def match_run(given: str, run_ids: list[str]) -> str:
     ]
     if len(matching) == 1:
         return matching[0]
-    known = ", ".join(map(shown, run_ids[-8:])) or "none"
-    raise InputError(f"run {given!r}: {'matches several' if matching else 'no such run'}; there are {known}")
+    if matching:
+        raise InputError(f"run {given!r}: {len(matching)} runs begin so: {_listed(matching)}")
+    raise InputError(f"run {given!r}: no such run; there are {_listed(run_ids)}")
+
+
+def _listed(run_ids: list[str]) -> str:
+    """The newest of some runs, for an error message."""
+    left_out = f" and {len(run_ids) - _LISTED} older ones" if len(run_ids) > _LISTED else ""
+    return (", ".join(map(shown, run_ids[-_LISTED:])) or "none") + left_out

@@ -29,6 +29,7 @@ from skewbench.tasks.generation import GenerationSpec
 from skewbench.tasks.identity import versions
 from skewbench.tasks.media import MEDIA
 from skewbench.tasks.plan import Sample, Shard
+from skewbench.tasks.progress import report_samples
 from skewbench.tasks.schedulers import give_seeds
 from skewbench.tasks.setting import DEVICE_ERRORS, BrokenDeviceError, Setting
 from skewbench.tasks.size import Size
@@ -95,7 +96,7 @@ def generate_shard(
     generation = setting.generation.overridden(shard.cell.generation)
     with _encoders() as encoders, applied(pipeline, generation):
         while start < len(shard.samples):
-            some = shard.samples[start : start + rows.batch]
+            some, began = shard.samples[start : start + rows.batch], time.perf_counter()
             try:
                 if reason := given_up.get(some[0].sample_id):
                     rows.samples += _failed_rows(setting, shard, some, reason)
@@ -119,6 +120,7 @@ def generate_shard(
                     raise BrokenDeviceError([sample.sample_id for sample in some], reason) from None
                 rows.samples += _failed_rows(setting, shard, some, reason)
             start += len(some)
+            report_samples(shard.id, start, (time.perf_counter() - began) / len(some))
     return rows
 
 

@@ -9,6 +9,7 @@ import os
 import socket
 import threading
 import time
+from collections import Counter
 from logging.handlers import QueueHandler, QueueListener
 from types import TracebackType
 from typing import Any
@@ -19,6 +20,7 @@ from ray.util.queue import Full, Queue
 
 from skewbench.tasks.jobs import Needs
 from skewbench.tasks.pool.actor import Actor
+from skewbench.tasks.progress import LOGGER as PROGRESS
 
 LINES, MINUTE = 60, 60.0
 """Lines that a worker may say in so many seconds."""
@@ -76,14 +78,15 @@ def log_to(queue: Queue) -> None:
 class Bound(logging.Filter):
     """Lets so many lines a minute pass, and as many warnings and worse, which a flood of others must not hide.
 
-    The first line of the next minute says how many were left out.
+    The first line of the next minute says how many were left out. Reports of progress are counted apart, and the next
+    one replaces one that is left out.
     """
 
     def __init__(self, lines: int = LINES, seconds: float = MINUTE) -> None:
         super().__init__()
         self._lines, self._seconds = lines, seconds
         self._began, self._left_out = 0.0, 0
-        self._counts = {True: 0, False: 0}
+        self._counts: Counter[str] = Counter()
         self._lock = threading.Lock()
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -91,13 +94,14 @@ class Bound(logging.Filter):
         with self._lock:
             now = time.monotonic()
             if now - self._began >= self._seconds:
-                if self._left_out:
+                if self._left_out and record.name != PROGRESS:
                     record.msg, record.args = f"[{self._left_out} lines left out] {record.getMessage()}", None
-                self._began, self._left_out, self._counts = now, 0, {True: 0, False: 0}
-            grave = record.levelno >= logging.WARNING
-            self._counts[grave] += 1
-            if self._counts[grave] > self._lines:
-                self._left_out += 1
+                self._began, self._left_out, self._counts = now, 0, Counter()
+            grave = "grave" if record.levelno >= logging.WARNING else "line"
+            kind = PROGRESS if record.name == PROGRESS else grave
+            self._counts[kind] += 1
+            if self._counts[kind] > self._lines:
+                self._left_out += kind != PROGRESS
                 return False
             return True
 
@@ -137,4 +141,7 @@ class _Relay(logging.Handler):
         self._logger = logger
 
     def emit(self, record: logging.LogRecord) -> None:
+        if record.name == PROGRESS:
+            logging.getLogger(PROGRESS).handle(record)
+            return
         self._logger.log(record.levelno, "%s", record.getMessage())

@@ -4,11 +4,25 @@ import io
 import os
 import sys
 import warnings
-from typing import TextIO
+from typing import Annotated, TextIO
 
 import typer
 
-from skewbench.flows.cli import doctor, lake, query, regressions, report, run, score, serving, shell, tune, weights
+from skewbench.flows.cli import (
+    doctor,
+    lake,
+    query,
+    regressions,
+    report,
+    run,
+    runs,
+    score,
+    serving,
+    shell,
+    tune,
+    weights,
+)  # fmt: skip
+from skewbench.flows.cli.session import Stopped
 from skewbench.flows.cli.tables import note
 from skewbench.storage.location import LakeError, LakeUnreachable, LakeWarning
 from skewbench.vocabulary.errors import InputError, RunError
@@ -34,14 +48,13 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 app = typer.Typer(
     name="skewbench",
-    help="Fidelity against diversity in image generation: perturb self-attention, measure it, see what it costs.",
     epilog="Start with: skewbench run demo",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
 run.add_to(app)
+runs.add_to(app)
 score.add_to(app)
 tune.add_to(app)
 serving.add_to(app)
@@ -54,8 +67,27 @@ lake.add_to(app)
 doctor.add_to(app)
 
 
+def _print_version(wanted: bool) -> None:
+    """Print the versions that decide numbers, without importing what they are of."""
+    if wanted:
+        from importlib.metadata import version
+
+        beside = ", ".join(f"{name} {version(name)}" for name in ("torch", "diffusers", "ray", "prefect", "duckdb"))
+        typer.echo(f"skewbench {version('skewbench')} ({beside})")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """Fidelity against diversity in image generation: perturb self-attention, measure it, see what it costs."""
+
+
 def main() -> None:
-    """Run a command. Exit codes: 0 done, 1 the run failed or is incomplete, 2 bad input."""
+    """Run a command. Exit codes: 0 done, 1 the run failed or is incomplete, 2 bad input, 130 Ctrl-C."""
     try:
         _run()
     except SystemExit as ended:
@@ -80,6 +112,9 @@ def _run() -> None:
         _end(f"{error}; run the same command again to resume", 1)
     except (InputError, LakeError) as error:
         _end(str(error), 2)
+    except Stopped as stopped:
+        typer.secho(str(stopped), err=True)
+        sys.exit(130)
     except RunError as error:
         _end(str(error), 1)
     except MemoryError:

@@ -4,7 +4,7 @@ import os
 import shlex
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from skewbench.flows.cli.options import AnyLake
-from skewbench.flows.cli.tables import console, folding
+from skewbench.flows.cli.tables import Document, console, folding, print_json
 from skewbench.storage.location import LakeError, lake_folder
 from skewbench.tasks.ray_address import check_temporary_folder
 from skewbench.vocabulary.errors import InputError
@@ -42,7 +42,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("doctor")(doctor)
 
 
-def doctor(lake: AnyLake = "lake") -> None:
+def doctor(lake: AnyLake = "lake", format: Document = "text") -> None:
     """Check versions, devices, Ray, Prefect, weights and the lake, and say how to fix what does not work."""
     table = folding("", "what", "found", "to do")
     checks: tuple[Callable[[], Finding], ...] = (
@@ -51,6 +51,9 @@ def doctor(lake: AnyLake = "lake") -> None:
     )  # fmt: skip
     with Console(stderr=True).status("looking"):
         findings = [check() for check in checks]
+    if format == "json":
+        print_json([asdict(finding) for finding in findings])
+        return
     for finding in findings:
         mark = "[green]ok[/green]" if finding.good else "[yellow]--[/yellow]"
         table.add_row(mark, finding.what, finding.result, finding.advice)

@@ -1,143 +1,227 @@
-"""Shows a run's progress on the terminal: jobs that were done before it started, and those that its workers finish."""
+"""Shows how far a run is: bars in a terminal, and plain lines elsewhere. Counts images as their batches end."""
 
-import logging
-import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from skewbench.vocabulary.errors import RunError
+from skewbench.tasks.progress import samples_observed
 
 if TYPE_CHECKING:
-    from skewbench.storage.keys import JobKey, Kind
-    from skewbench.storage.store import Store
+    from skewbench.storage.keys import JobKey
     from skewbench.tasks.jobs import Outcome
     from skewbench.tasks.run import Run
 
-_NAMES = {"generation": "generating", "scores": "scoring"}
+SILENCE = 30.0
+"""Seconds after which a plain line is printed again."""
+STEP = 0.05
+"""Share of a stage after which a plain line is printed."""
 
 
-@contextmanager
-def _quiet_logging() -> Iterator[None]:
-    """Within the block, Prefect prints no lines for batches of the log that it cannot send to its server."""
-    before, logging.raiseExceptions = logging.raiseExceptions, False
-    try:
-        yield
-    finally:
-        logging.raiseExceptions = before
-
-
-class ServerLostError(RunError):
-    """The Prefect server went away before it knew the end of the run. The lake may have all of it."""
-
-
-@contextmanager
-def prefect_and_ray(console: Console, ray_address: str | None) -> Iterator[None]:
-    """Within the block: a Prefect server that runs already, or one for as long as the block, and Ray.
-
-    Ray starts while the server does, and may still be starting in the block (`tasks.pool.ray_starting`).
+@dataclass(frozen=True)
+class Totals:
+    """The work of a complete run.
 
     Args:
-        console: Where the wait is shown.
-        ray_address: Address of a Ray cluster; empty: a local Ray; None: no workers are needed.
-
-    Raises:
-        RunError: The user pressed Ctrl-C.
-        ServerLostError: The server ended.
+        scorings: Number of jobs that score.
+        samples: Number of samples of each shard, by its id.
+        noun: What a sample is.
     """
-    with ExitStack() as kept:
-        with console.status("starting Prefect and Ray" if ray_address is not None else "starting Prefect"):
-            from skewbench.flows.serving.client import server_for_a_command
 
-            kept.enter_context(stoppable())
-            if ray_address is not None:
-                from skewbench.tasks.pool import ray_starting
-
-                kept.enter_context(ray_starting(ray_address or None))
-            kept.enter_context(server_for_a_command())
-            kept.enter_context(_quiet_logging())
-        import httpx
-        from prefect.settings import get_current_settings
-
-        from skewbench.flows.server_loss import mark_lost
-        from skewbench.flows.serving.state import answers
-
-        try:
-            yield
-        except (httpx.TransportError, RuntimeError):  # Prefect raises the latter if it cannot reach its server
-            if answers(get_current_settings().api.url or ""):
-                raise
-            mark_lost()
-            raise ServerLostError("lost the Prefect server; run the same command again to resume") from None
+    scorings: int
+    samples: Mapping[str, int] = field(default_factory=dict)
+    noun: str = "image"
 
 
-@contextmanager
-def stoppable() -> Iterator[None]:
-    """Within the block, Ctrl-C raises `RunError`; Typer would turn it into a silent exit.
-
-    Polars' handler restarts blocking calls (SA_RESTART), and a run would finish its work first; this is undone.
-    """
-    import polars  # noqa: F401  (which sets it, so first)
-
-    if threading.current_thread() is threading.main_thread():
-        signal.siginterrupt(signal.SIGINT, True)
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise RunError("stopped; run the same command again to resume") from None
-
-
-@contextmanager
-def progress_shown(
-    console: Console, done: Iterable["JobKey"], totals: dict["Kind", int]
-) -> Iterator[Callable[["Outcome"], None]]:
-    """Show a bar for each kind of job while the block runs. Yields a function to call with each outcome.
-
-    Args:
-        console: Where the bars are shown.
-        done: Keys of the jobs that are done already.
-        totals: Number of jobs by kind. Attempts at a shard, and versions and references of a scorer, count once.
-    """
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    keys = {(key.kind, key.shard, key.cell, key.scorer) for key in done}
-    lock = threading.Lock()
-    with Progress(*columns, console=console) as progress:
-        bars = {kind: progress.add_task(_NAMES[kind], total=total) for kind, total in totals.items()}
-
-        def count(outcome: "Outcome") -> None:
-            if outcome.receipt is None:
-                return
-            key = outcome.receipt.key
-            with lock:
-                counted = (key.kind, key.shard, key.cell, key.scorer)
-                if key.kind in bars and counted not in keys:
-                    keys.add(counted)
-                    progress.advance(bars[key.kind])
-
-        for kind, bar in bars.items():
-            progress.update(bar, completed=sum(key[0] == kind for key in keys))
-        yield count
-
-
-def totals_of(run: "Run") -> dict["Kind", int]:
-    """Count the jobs of each kind that a run has when it is complete.
+def totals_of(run: "Run") -> Totals:
+    """Count the work of a run.
 
     Args:
         run: The run.
     """
-    shards, cells = len(run.shards), len(run.experiment.cells)
-    return {"generation": shards, "scores": scorings(run.experiment.metrics, shards, cells)}
+    from skewbench.tasks.models import family_of_source
+
+    sizes = {shard.id: len(shard.samples) for shard in run.shards}
+    jobs = scorings(run.experiment.metrics, len(run.shards), len(run.experiment.cells))
+    return Totals(jobs, sizes, _NOUNS[family_of_source(run.source).medium])
+
+
+_NOUNS = {"image": "image", "audio": "sound", "video": "video"}
+
+
+class _Stage:
+    """One kind of work: how much is done, and how long one item takes in this start."""
+
+    def __init__(self, name: str, noun: str, total: int, done: int) -> None:
+        self.name, self.noun, self.total, self.done = name, noun, total, done
+        self.shown, self.shown_at = done / total if total else 1.0, time.monotonic()
+        self._first: tuple[float, int] | None = None
+        self._seconds: float | None = None
+
+    def update(self, done: int, seconds: float | None = None) -> None:
+        """Note how many items are done.
+
+        The time per item is measured from the first ones on, before which models load. Until the second ones it is what
+        their worker took.
+
+        Args:
+            done: Number of items.
+            seconds: What the worker of the last items took for each.
+        """
+        if done == self.done:
+            return
+        self.done, now = done, time.monotonic()
+        if self._first is None:
+            self._first, self._seconds = (now, done), seconds
+        else:
+            self._seconds = (now - self._first[0]) / (done - self._first[1])
+
+    @property
+    def count(self) -> str:
+        """Such as `12 of 64 images`."""
+        return f"{self.done} of {self.total} {self.noun}s"
+
+    @property
+    def pace(self) -> str:
+        """Such as `0.42 s per image, 3 min left`; empty while it is unknown."""
+        if self._seconds is None:
+            return ""
+        left = self._seconds * (self.total - self.done)
+        return f"{self._seconds:.2g} s per {self.noun}" + (f", {_duration(left)} left" if left else "")
+
+    @property
+    def line(self) -> str:
+        """All of it in one line."""
+        share = f"{self.name}: {self.count} ({100 * self.done / self.total:.0f}%)"
+        return f"{share}, {self.pace}" if self.pace else share
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+@contextmanager
+def progress_shown(console: Console, done: Iterable["JobKey"], totals: Totals) -> Iterator[Callable[["Outcome"], None]]:
+    """Show how far generating and scoring are while the block runs.
+
+    Args:
+        console: Where it is shown.
+        done: Keys of the jobs that were done before.
+        totals: The whole work. Attempts at a shard, and versions and references of a scorer, count once.
+
+    Yields:
+        A function to call with each outcome of a job.
+    """
+    tally = _Tally(done, totals)
+    with (_bars if console.is_terminal else _lines)(console, tally.stages) as shown:
+
+        def count(outcome: "Outcome") -> None:
+            if outcome.receipt is not None:
+                shown(tally.add(outcome.receipt.key))
+
+        with samples_observed(lambda *reported: shown(tally.add_samples(*reported))):
+            yield count
+
+
+class _Tally:
+    """Counts samples and scorings once, whatever is reported again."""
+
+    def __init__(self, done: Iterable["JobKey"], totals: Totals) -> None:
+        self._totals, self._lock = totals, threading.Lock()
+        self._samples: dict[str, int] = {}
+        self._scored: set[tuple[str, str, str]] = set()
+        for key in done:
+            self._note(key)
+        self._generating = _Stage("generating", totals.noun, sum(totals.samples.values()), self._generated)
+        self._scoring = _Stage("scoring", "job", totals.scorings, len(self._scored))
+        self.stages = [stage for stage in (self._generating, self._scoring) if stage.total]
+
+    def add(self, key: "JobKey") -> _Stage:
+        """Count a finished job. Returns its stage."""
+        with self._lock:
+            self._note(key)
+            return self._updated()[key.kind == "scores"]
+
+    def add_samples(self, shard: str, samples: int, seconds: float) -> _Stage:
+        """Count samples of a shard that is not finished. Returns their stage."""
+        with self._lock:
+            if shard in self._totals.samples:
+                self._samples[shard] = max(samples, self._samples.get(shard, 0))
+            return self._updated(seconds)[0]
+
+    def _note(self, key: "JobKey") -> None:
+        if key.kind == "scores":
+            self._scored.add((key.shard, key.cell, key.scorer))
+        elif key.shard in self._totals.samples:
+            self._samples[key.shard] = self._totals.samples[key.shard]
+
+    @property
+    def _generated(self) -> int:
+        return sum(self._samples.values())
+
+    def _updated(self, seconds: float | None = None) -> tuple[_Stage, _Stage]:
+        self._generating.update(self._generated, seconds)
+        self._scoring.update(len(self._scored))
+        return self._generating, self._scoring
+
+
+@contextmanager
+def _bars(console: Console, stages: list[_Stage]) -> Iterator[Callable[[_Stage], None]]:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[count]}"),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[pace]}"),
+    )
+    with Progress(*columns, console=console) as progress:
+        bars: dict[str, TaskID] = {}
+
+        def show(stage: _Stage) -> None:
+            if stage.name in bars:
+                state: dict[str, Any] = {"count": stage.count, "pace": stage.pace}
+                progress.update(bars[stage.name], completed=stage.done, **state)
+
+        for stage in stages:
+            bars[stage.name] = progress.add_task(
+                stage.name, total=stage.total, completed=stage.done, count=stage.count, pace=""
+            )
+        yield show
+
+
+@contextmanager
+def _lines(console: Console, stages: list[_Stage]) -> Iterator[Callable[[_Stage], None]]:
+    """A line when a stage has advanced by `STEP` or is complete, and when nothing was printed for `SILENCE`."""
+    ended, lock = threading.Event(), threading.Lock()
+
+    def show(stage: _Stage, always: bool = False) -> None:
+        with lock:
+            share = stage.done / stage.total if stage.total else 1.0
+            advanced = share - stage.shown >= STEP or (share == 1.0 > stage.shown)
+            if advanced or always:
+                stage.shown, stage.shown_at = share, time.monotonic()
+                console.print(stage.line, highlight=False)
+
+    def remind() -> None:
+        while not ended.wait(1.0):
+            current = next((stage for stage in stages if stage.done < stage.total), None)
+            if current and time.monotonic() - max(stage.shown_at for stage in stages) >= SILENCE:
+                show(current, always=True)
+
+    reminder = threading.Thread(target=remind, name="progress", daemon=True)
+    reminder.start()
+    try:
+        yield show
+    finally:
+        ended.set()
+        reminder.join()
 
 
 def scorings(metrics: Iterable[str], shards: int, cells: int, known: Iterable[dict[str, Any]] = ()) -> int:
@@ -157,34 +241,3 @@ def scorings(metrics: Iterable[str], shards: int, cells: int, known: Iterable[di
     of_cells = {name for name in names() if declaration(name).unit == "cell"}
     of_cells |= {metric["scorer"] for metric in known if metric["unit"] == "cell"}
     return sum(cells if name in of_cells else shards for name in metrics)
-
-
-def tell_missing(store: "Store", run_id: str) -> None:
-    """Print the metrics that a run lacks, one line per reason.
-
-    Args:
-        store: The lake.
-        run_id: The run.
-    """
-    from skewbench.storage.manifest import read_manifest
-
-    manifest = read_manifest(store, run_id)
-    by_reason: dict[str, list[str]] = {}
-    for missing in manifest.missing_metrics if manifest else []:
-        by_reason.setdefault(missing["reason"], []).append(missing["metric"])
-    for reason, metrics in by_reason.items():
-        typer.echo(f"no {', '.join(metrics)}: {reason}")
-
-
-def tell_report(store: "Store", run_id: str) -> None:
-    """Print where the report is and, for a lake in a bucket, how to open it.
-
-    Args:
-        store: The lake.
-        run_id: The run.
-    """
-    from skewbench.storage.manifest import report_path
-
-    typer.echo(f"report: {store.address(report_path(run_id))}")
-    if "://" in store.lake:
-        typer.echo(f"open it with: skewbench report {run_id} --lake {store.lake}")

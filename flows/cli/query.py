@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from skewbench.flows.cli.options import AnyRun, Lake
-from skewbench.flows.cli.tables import Format, console, folding, print_rows, warn
+from skewbench.flows.cli.tables import Format, Limit, console, folding, print_rows, show, warn
 from skewbench.vocabulary.errors import InputError, RunError
 from skewbench.vocabulary.user_paths import user_path
 
@@ -52,6 +52,7 @@ def query(
         typer.Option("--figure", metavar="FILE", help="Draw the query's figure into a .png or .svg file instead."),
     ] = None,
     format: Format = "table",
+    limit: Limit = 0,
 ) -> None:
     """Answer a named question about the runs of a lake, such as `correlations`."""
     from skewbench import sql
@@ -63,7 +64,7 @@ def query(
         table = folding("query", "question")
         for known in sql.named_queries():
             table.add_row(known.name, known.question)
-        console().print(table)
+        show(table)
         return
     about = sql.find(name)  # before the lake is opened: an unknown name is an error whatever the lake holds
     if columns:
@@ -87,7 +88,7 @@ def query(
             raise InputError(str(error)) from None
         _note_missing(connection, rows, about, given)
         if figure is None:
-            print_rows(rows, format, shared_once=True)
+            print_rows(rows, format, shared_once=True, limit=limit)
         else:
             _draw(about, rows, sql.read_context(connection), figure)
 

@@ -8,8 +8,10 @@ from rich.console import Console
 
 from skewbench.flows.cli.flow_state import raise_unless_completed
 from skewbench.flows.cli.options import ExperimentName, Lake, RayAddress, RunId, WeightsFolder
-from skewbench.flows.cli.progress import prefect_and_ray, progress_shown, tell_report, totals_of
-from skewbench.flows.cli.tables import console, folding, note, plain, print_rows
+from skewbench.flows.cli.outcome import tell_report
+from skewbench.flows.cli.progress import progress_shown, totals_of
+from skewbench.flows.cli.session import prefect_and_ray
+from skewbench.flows.cli.tables import Format, Limit, note, print_rows
 from skewbench.vocabulary.errors import InputError, RunError
 
 baseline = typer.Typer(no_args_is_help=True, help="Names for runs that later ones are compared with.")
@@ -45,6 +47,7 @@ def compare(
         typer.Option("--format", help="markdown: a page with the images that changed most; otherwise rows."),
     ] = "table",
     everything: Annotated[bool, typer.Option("--all", help="Include rows that are the same.")] = False,
+    limit: Limit = 0,
     fail_on: Annotated[
         Literal["worse", "changed"] | None,
         typer.Option(
@@ -87,9 +90,9 @@ def compare(
         rows = rows_for_people(found.table)
         shown = rows if everything else rows.filter(pl.col("verdict") != "same")
         if shown.height:
-            print_rows(shown, "table", shared_once=True)
+            print_rows(shown, "table", shared_once=True, limit=limit)
     else:
-        print_rows(found.table, format)
+        print_rows(found.table, format, limit=limit)
     if fail_on:
         found.check()
     if fail_on == "worse" and found.worse.height:
@@ -109,16 +112,19 @@ def set_name(name: Annotated[str, _NAME], run: RunId, lake: Lake = "lake") -> No
 
 
 @baseline.command("list")
-def list_all(lake: Lake = "lake") -> None:
+def list_all(lake: Lake = "lake", format: Format = "table") -> None:
     """List the baselines of a lake."""
+    import polars as pl
+
     from skewbench.storage.baselines import scan_baselines
     from skewbench.storage.store import open_store
 
-    table = folding("baseline", "run", "set")
     whole, broken = scan_baselines(open_store(lake))
-    for found in whole:
-        table.add_row(*map(plain, (found.name, found.run_id, found.set)))
-    console().print(table if table.row_count else f"no baselines in {lake!r}; `skewbench baseline set NAME RUN`")
+    rows = [{"baseline": found.name, "run": found.run_id, "set": found.set} for found in whole]
+    if rows or format != "table":
+        print_rows(pl.DataFrame(rows, schema={"baseline": pl.String, "run": pl.String, "set": pl.String}), format)
+    else:
+        typer.echo(f"no baselines in {lake!r}; `skewbench baseline set NAME RUN` names a run")
     for one in broken:
         note(str(one))
 
@@ -160,10 +166,12 @@ def nightly(
         tonight = prepare(as_night(chosen, when), lake, download=True)
         done = keys_of(tonight.store, tonight.begun) if tonight.begun else []
     errors.print(f"[bold]{tonight.id}[/bold]: the night of {tonight.experiment.repeat}, lake {lake}")
-    with prefect_and_ray(errors, ray_address), progress_shown(errors, done, totals_of(tonight)):
+    with prefect_and_ray(errors, ray_address):
+        from skewbench.flows.cells import observed
         from skewbench.flows.nightly import nightly as flow
 
-        state = flow(chosen, lake, ray_address, when, return_state=True)
+        with progress_shown(errors, done, totals_of(tonight)) as observe, observed(observe):
+            state = flow(chosen, lake, ray_address, when, return_state=True)
     run = read_manifest(tonight.store, tonight.id)
     if run and run.status == "committed":
         tell_report(tonight.store, run.run_id)

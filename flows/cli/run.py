@@ -1,31 +1,22 @@
-"""`skewbench run`, `plan` and `status`. Slow imports are inside of functions."""
+"""`skewbench run` and `plan`. Slow imports are inside of functions."""
 
 import time
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from skewbench.flows.cli.flow_state import raise_unless_completed
-from skewbench.flows.cli.lake import tell_broken
 from skewbench.flows.cli.options import ExperimentName, Lake, Local, Prompts, RayAddress, WeightsFolder, note_local
-from skewbench.flows.cli.progress import (
-    ServerLostError,
-    prefect_and_ray,
-    progress_shown,
-    scorings,
-    stoppable,
-    tell_missing,
-    tell_report,
-    totals_of,
-)
-from skewbench.flows.cli.tables import console, folding, note, plain, warn
+from skewbench.flows.cli.outcome import tell_missing, tell_report
+from skewbench.flows.cli.progress import progress_shown, totals_of
+from skewbench.flows.cli.session import ServerLostError, prefect_and_ray, stoppable
+from skewbench.flows.cli.tables import Document, console, folding, note, print_json, warn
 from skewbench.tasks.ray_address import check_temporary_folder
 from skewbench.vocabulary.errors import InputError
 
 if TYPE_CHECKING:
-    from skewbench.storage.records import Manifest
-    from skewbench.storage.store import Store
     from skewbench.tasks.experiment import Experiment
 
 
@@ -37,7 +28,6 @@ def add_to(app: typer.Typer) -> None:
     """
     app.command("run")(run)
     app.command("plan")(plan)
-    app.command("status")(status)
 
 
 def run(
@@ -132,6 +122,7 @@ def plan(
     price: Annotated[
         float | None, typer.Option(min=0.0, help="Price per worker hour in any currency, to estimate the cost.")
     ] = None,
+    format: Document = "text",
 ) -> None:
     """Check an experiment and estimate its shards, samples, disk, time and cost. Loads and writes nothing."""
     chosen = _load(experiment, prompts)
@@ -139,6 +130,11 @@ def plan(
     from skewbench.tasks.estimate import estimate
 
     expected = estimate(chosen, lake, seconds)
+    cost = None if price is None or expected.hours is None else expected.hours * price
+    if format == "json":
+        settings = {cell.name: cell_words(cell, chosen.generation) for cell in chosen.cells}
+        print_json({"experiment": chosen.name, "cells": settings, **asdict(expected), "cost": cost})
+        return
     out = console()
     table = folding("cell", "setting", "samples", title=f"{chosen.name}: {chosen.description}")
     for cell in chosen.cells:
@@ -160,54 +156,10 @@ def plan(
         out.print("note     no cell has plain attention (kind: vanilla) without overrides, so changes have no baseline")
     out.print(f"disk     about {expected.disk / 1e6:,.0f} MB")
     out.print(f"time     {expected.time}")
-    if price is not None and expected.hours is None:
+    if price is not None and cost is None:
         out.print("cost     unknown, since the time is; set --seconds")
-    elif price is not None and expected.hours is not None:
-        out.print(f"cost     about {expected.hours * price:,.2f}: {expected.hours:,.2f} worker hours at {price:,.2f}")
-
-
-def status(lake: Lake = "lake") -> None:
-    """Show the runs of a lake: their progress, jobs that are late, and why runs are incomplete.
-
-    Run a `stopped` run again to resume it. For a driver on another machine, the table shows that it holds the run, not
-    whether it is alive.
-    """
-    from skewbench.storage.attempts import count_jobs
-    from skewbench.storage.lease import driver_notes
-    from skewbench.storage.manifest import scan_runs
-    from skewbench.storage.state import keys_of
-    from skewbench.storage.store import open_store
-
-    store = open_store(lake)
-    found = scan_runs(store)
-    notes = []
-    table = folding("run", "status", "generated", "scored", "updated")
-    for manifest in found.whole:
-        counts = count_jobs(keys_of(store, manifest))
-        metrics = manifest.experiment.get("metrics", [])
-        scored = scorings(metrics, manifest.shards, len(manifest.cells), manifest.metrics)
-        generated, scores = f"{counts.generated} of {manifest.shards} shards", f"{counts.scored} of {scored}"
-        row = (manifest.run_id, _status(store, manifest), generated, scores, manifest.updated)
-        table.add_row(*map(plain, row))
-        short = [f"cell {shortfall['cell']}: {shortfall['reason']}" for shortfall in manifest.shortfalls]
-        notes += [f"{manifest.run_id}: {line}" for line in (*driver_notes(store, manifest.run_id), *short)]
-    for broken in found.broken:
-        table.add_row(*map(plain, (broken.run_id, "broken", "", "", "")))
-    console().print(table if table.row_count else f"no runs in {lake!r}; `skewbench run demo` makes one")
-    for line in notes:
-        typer.echo(str(plain(line)))
-    tell_broken(found)
-
-
-def _status(store: "Store", manifest: "Manifest") -> str:
-    from skewbench.storage.lease import find_driver
-
-    if manifest.status != "running":
-        return manifest.status
-    driver = find_driver(store, manifest.run_id)
-    if driver is None:
-        return "stopped"
-    return "running" if driver.state == "alive" else f"held by {driver}"
+    elif cost is not None:
+        out.print(f"cost     about {cost:,.2f}: {expected.hours:,.2f} worker hours at {price:,.2f}")
 
 
 def _load(experiment: str, prompts: str | None) -> "Experiment":

@@ -8,7 +8,9 @@ from rich.console import Console
 
 from skewbench.flows.cli.flow_state import raise_unless_completed
 from skewbench.flows.cli.options import AnyRun, Lake, Local, RayAddress, WeightsFolder, note_local
-from skewbench.flows.cli.progress import prefect_and_ray, progress_shown, stoppable, tell_missing, tell_report
+from skewbench.flows.cli.outcome import tell_missing, tell_report
+from skewbench.flows.cli.progress import Totals, progress_shown
+from skewbench.flows.cli.session import prefect_and_ray, stoppable
 from skewbench.tasks.ray_address import check_temporary_folder
 
 
@@ -75,7 +77,7 @@ def score(
         left = len(left_of_run(store, read_state(store, manifest), chosen, reference))
     if left:
         began = time.monotonic()
-        bars = progress_shown(console, (), {"scores": left})
+        bars = progress_shown(console, (), Totals(left))
         if local:
             from skewbench.tasks.local import score_locally
 

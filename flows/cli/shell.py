@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from skewbench.flows.cli.options import Lake
-from skewbench.flows.cli.tables import Format, print_rows
+from skewbench.flows.cli.tables import Format, Limit, print_rows
 from skewbench.vocabulary.errors import InputError
 
 if TYPE_CHECKING:
@@ -15,7 +15,12 @@ if TYPE_CHECKING:
     import polars as pl
 
 _PROMPT, _GOES_ON = "skewbench> ", "      ...> "
-_HELLO = "SQL over the lake, read-only: SHOW TABLES; lists the views. A statement ends with ; and control-D ends it."
+_HELP = """SQL over the lake, read-only. A statement ends with ;
+.tables         lists the tables and views
+.schema NAME    lists the columns of one, and their types
+help            shows this text
+exit            ends the prompt, as does Ctrl-D"""
+_END, _HELPS = ("exit", "quit", ".exit", ".quit"), ("help", ".help")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -38,6 +43,7 @@ def run_sql(
         typer.Option("--script", help="Print the session as SQL for `.read` in DuckDB's shell."),
     ] = False,
     format: Format = "table",
+    limit: Limit = 0,
     time_limit: Annotated[
         float, typer.Option("--time-limit", min=0.0, help="Seconds after which a statement is ended; 0: no limit.")
     ] = 600.0,
@@ -55,11 +61,11 @@ def run_sql(
     _tell_reader(lake)
     with sql.connect(lake) as connection:
         if statement is not None:
-            print_rows(_rows(connection, statement, time_limit), format)
+            print_rows(_rows(connection, statement, time_limit), format, limit=limit)
             return
         for typed in _statements():
             try:
-                print_rows(_rows(connection, typed, time_limit), format)
+                print_rows(_rows(connection, _as_statement(typed), time_limit), format, limit=limit)
             except KeyboardInterrupt:
                 if not sys.stdin.isatty():
                     raise
@@ -86,7 +92,7 @@ def _rows(connection: "duckdb.DuckDBPyConnection", statement: str, time_limit: f
         return sql.select(connection, statement, time_limit or None)
     except ValueError as error:
         hint = "; --time-limit sets the limit" if "was ended after" in str(error) else ""
-        raise InputError(" ".join(str(error).split()) + hint) from None
+        raise InputError(str(error) + hint) from None
 
 
 def _statements() -> Iterator[str]:
@@ -95,11 +101,11 @@ def _statements() -> Iterator[str]:
     if typing:
         import readline  # noqa: F401  (line editing and history at the prompt)
 
-        typer.echo(_HELLO, err=True)
+        typer.echo(_HELP, err=True)
     lines: list[str] = []
     while True:
         try:
-            lines.append(input((_GOES_ON if lines else _PROMPT) if typing else ""))
+            line = input((_GOES_ON if lines else _PROMPT) if typing else "")
         except EOFError:
             break
         except KeyboardInterrupt:
@@ -108,8 +114,28 @@ def _statements() -> Iterator[str]:
             typer.echo(err=True)  # what was typed so far is dropped, as shells do
             lines.clear()
             continue
-        if lines[-1].rstrip().endswith(";"):
+        command = line.strip().rstrip(";").rstrip().lower()
+        if not lines and command in _END:
+            return
+        if not lines and command in _HELPS:
+            typer.echo(_HELP, err=True)
+            continue
+        lines.append(line)
+        if line.rstrip().endswith(";") or (len(lines) == 1 and command.startswith(".")):
             yield "\n".join(lines)
             lines.clear()
     if "".join(lines).strip():
         yield "\n".join(lines)
+
+
+def _as_statement(typed: str) -> str:
+    """SQL as it was typed, or that of a command which begins with a dot. Raises `InputError` for an unknown one."""
+    name, *given = typed.strip().rstrip(";").split() or [""]
+    if not name.startswith("."):
+        return typed
+    if name == ".tables" and not given:
+        return "SHOW TABLES"
+    if name == ".schema" and len(given) == 1:
+        view = given[0].replace('"', '""')
+        return f'SELECT column_name, column_type FROM (DESCRIBE "{view}")'  # noqa: S608  (the user's own prompt)
+    raise InputError(f"{typed.strip()!r}: no such command; there are .tables, .schema NAME, help and exit")

@@ -2,13 +2,14 @@
 
 import io
 import json
+import os
 import re
 import sys
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
@@ -22,6 +23,8 @@ Format = Annotated[
     Literal["table", "csv", "json", "markdown", "parquet"],
     typer.Option("--format", help="How rows are printed; parquet is for a file: > rows.parquet"),
 ]
+Limit = Annotated[int, typer.Option("--limit", metavar="N", min=0, help="Print at most N rows. Default: all.")]
+Document = Annotated[Literal["text", "json"], typer.Option("--format", help="json: all values, for programs.")]
 _WIDE = 10_000
 """Width of output that is not a terminal: lines do not wrap, so that grep finds a whole row."""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -35,6 +38,33 @@ def console() -> Console:
     """Return standard output: as wide as the terminal, or very wide for a pipe or a file."""
     found = Console()
     return found if found.is_terminal else Console(width=_WIDE)
+
+
+def show(*parts: RenderableType) -> None:
+    """Print on standard output. In a terminal, what is longer than the screen opens in a pager (PAGER, or less).
+
+    Args:
+        parts: Tables and lines.
+    """
+    out = console()
+    whole = Group(*parts)
+    long = out.is_terminal and sys.stdin.isatty() and len(out.render_lines(whole, pad=False)) > out.height
+    if not long:
+        out.print(whole)
+        return
+    os.environ.setdefault("LESS", "-R")  # colours
+    with out.pager(styles=True):
+        out.print(whole)
+
+
+def print_json(content: object) -> None:
+    """Print a value as JSON on standard output.
+
+    Args:
+        content: Lists, dictionaries and plain values.
+    """
+    text = json.dumps(content, ensure_ascii=False, indent=2)
+    typer.echo(_UNPRINTABLE.sub(_as_json_escape, text))
 
 
 def note(line: str) -> None:
@@ -70,18 +100,22 @@ def warn(problems: Iterable[str]) -> None:
         typer.echo(f"warning: {problem}", err=True)
 
 
-def print_rows(rows: "pl.DataFrame", format: str, shared_once: bool = False) -> None:
-    """Print rows on standard output.
+def print_rows(rows: "pl.DataFrame", format: str, shared_once: bool = False, limit: int = 0) -> None:
+    """Print rows on standard output, and a note if there are more.
 
     Args:
         rows: The rows.
         format: A value of `Format`.
         shared_once: In a table, print values that all rows share once above it, and omit empty columns: named queries
             have more columns than terminals.
+        limit: Maximum number of rows; 0: all.
 
     Raises:
         InputError: Bytes for a terminal, or in a format of text.
     """
+    if limit and rows.height > limit:
+        note(f"the first {limit} of {rows.height} rows; --limit sets how many")
+        rows = rows.head(limit)
     if format != "table" and isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")  # programs read it, whatever the terminal shows
     if format == "csv":
@@ -156,14 +190,11 @@ def _refuse_bytes(rows: "pl.DataFrame") -> None:
 
 def _print_table(rows: "pl.DataFrame", shared_once: bool) -> None:
     same = [name for name in rows.columns if shared_once and rows.height > 1 and rows[name].n_unique() == 1]
-    out = console()
-    for name in same:
-        if rows[name][0] not in (None, ""):
-            out.print(Text(f"{_shown(name)}: {_shown(rows[name][0])}"))
+    shared = [name for name in same if rows[name][0] not in (None, "")]
     table = folding(*(escape(_shown(name)) for name in rows.columns if name not in same))
     for row in rows.drop(same).iter_rows():
         table.add_row(*(Text(_shown(value)) for value in row))
-    out.print(table)
+    show(*(Text(f"{_shown(name)}: {_shown(rows[name][0])}") for name in shared), table)
 
 
 def plain(value: object) -> Text:

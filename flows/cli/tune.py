@@ -8,7 +8,8 @@ from rich.console import Console
 
 from skewbench.flows.cli.flow_state import raise_unless_completed
 from skewbench.flows.cli.options import Lake, Local, RayAddress, WeightsFolder, note_local
-from skewbench.flows.cli.progress import prefect_and_ray, stoppable, tell_report
+from skewbench.flows.cli.outcome import tell_report
+from skewbench.flows.cli.session import prefect_and_ray, stoppable
 from skewbench.flows.cli.tables import warn
 
 

@@ -1,12 +1,12 @@
 """`skewbench weights`: what each metric needs, whether it is here, and getting it."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from skewbench.flows.cli.tables import console, folding, warn
+from skewbench.flows.cli.tables import Document, console, folding, print_json, warn
 from skewbench.vocabulary.errors import InputError, RunError
 
 weights = typer.Typer(
@@ -24,7 +24,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 @weights.callback()
-def list_all(context: typer.Context) -> None:
+def list_all(context: typer.Context, format: Document = "text") -> None:
     """List the weights and packages that each metric needs: origin, licence, size, whether they are installed."""
     if context.invoked_subcommand:
         return
@@ -32,14 +32,15 @@ def list_all(context: typer.Context) -> None:
         from skewbench.eval.scorers import declaration, names, problems
 
         needs = {name: declaration(name).needs for name in names()}
+    if format == "json":
+        print_json([_row(name, need) for name, needed in needs.items() for need in needed or (None,)])
+        return
     out = console()
     columns = _NARROW if out.width < _WIDE_ENOUGH else _COLUMNS
     table = folding(*columns, whole=("metric", "needs"))
     for name, needed in needs.items():
-        for i, need in enumerate(needed):
-            _add(table, columns, name if i == 0 else "", need, *_about(need))
-        if not needed:
-            _add(table, columns, name, "nothing", "[green]yes[/green]", "", "", "", "")
+        for i, need in enumerate(needed or (None,)):
+            _add(table, columns, _row(name, need), first=i == 0)
     out.print(table)
     if columns == _NARROW:
         typer.echo("skewbench weights get NAME gets what a metric needs, or weights by their name;")
@@ -53,21 +54,27 @@ _NARROW = ("metric", "needs", "here", "licence", "MB")
 _WIDE_ENOUGH = 140
 
 
-def _add(table: Table, columns: tuple[str, ...], *cells: str) -> None:
-    """A row of `_COLUMNS`, of which a narrow terminal has room for some."""
-    table.add_row(*(cell for column, cell in zip(_COLUMNS, cells, strict=True) if column in columns))
+def _add(table: Table, columns: tuple[str, ...], row: dict[str, Any], first: bool) -> None:
+    """A row of `_COLUMNS`, of which a narrow terminal has room for some; only a metric's first row names it."""
+    here = "[green]yes[/green]" if row["here"] else "[yellow]no[/yellow]"
+    shown = row | {"metric": row["metric"] if first else "", "needs": row["needs"] or "nothing", "here": here}
+    table.add_row(*(str("" if shown[column] is None else shown[column]) for column in columns))
 
 
-def _about(need: str) -> tuple[str, str, str, str, str]:
-    """Whether it is here, from where, licence, size, how to get it."""
+def _row(metric: str, need: str | None) -> dict[str, Any]:
+    """What a metric needs: whether it is here, from where, its licence and size, and how to get it or where it is."""
     from skewbench.eval.weights import WEIGHTS, find, missing
 
-    here = "[green]yes[/green]" if missing((need,)) is None else "[yellow]no[/yellow]"
+    row: dict[str, Any] = dict.fromkeys(_COLUMNS) | {"metric": metric, "needs": need, "here": True}
+    if need is None:
+        return row
+    reason = missing((need,))
+    row["here"] = reason is None
     if need not in WEIGHTS:
-        return here, "a package", "", "", "" if "yes" in here else str(missing((need,))).partition("; ")[2]
-    found = WEIGHTS[need]
-    how = str(find(need)) if "yes" in here else f"skewbench weights get {need}"
-    return here, found.origin, found.licence, str(found.megabytes), how
+        return row | {"from": "a package", "to get it": reason.partition("; ")[2] if reason else None}
+    about = WEIGHTS[need]
+    how = str(find(need)) if reason is None else f"skewbench weights get {need}"
+    return row | {"from": about.origin, "licence": about.licence, "MB": about.megabytes, "to get it": how}
 
 
 def _tell_where() -> None:

@@ -1,8 +1,10 @@
-"""The bars of `skewbench run` and `score`: what was done before, and what this process's pool reports. No listing."""
+"""The progress of `skewbench run` and `score`: what was done before, and what workers report. No listing."""
 
 import io
 import logging
+import os
 import re
+import signal
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -13,45 +15,116 @@ import pytest
 from rich.console import Console
 
 from skewbench.flows import artifacts, cells
-from skewbench.flows.cli.progress import progress_shown
+from skewbench.flows.cli import progress
+from skewbench.flows.cli.progress import Totals, progress_shown
+from skewbench.flows.cli.session import Stopped, stoppable
 from skewbench.flows.server_loss import call_server, is_lost
 from skewbench.storage.keys import GENERATION, SCORES, JobKey
 from skewbench.storage.receipts import Receipt
 from skewbench.tasks.jobs import Outcome
+from skewbench.tasks.progress import LOGGER, report_samples, samples_observed
+from skewbench.tasks.worker_log import Bound, _Relay
+from tests.flows.serving import wait_for
 from tests.null_workers import NullJob
 
 SHARD = JobKey(GENERATION, shard="0a")
 CLIP = JobKey(SCORES, shard="0a", scorer="clip", version=1)
 
 
+def _outcome(key: JobKey, error: str | None = None) -> Outcome:
+    return Outcome(NullJob("x"), None if error else Receipt(key, "r-1", (), 1.0, {}), error)  # type: ignore[arg-type]
+
+
 def _reported(*keys: JobKey, error: str | None = None) -> None:
     for key in keys:
-        outcome = Outcome(NullJob("x"), None if error else Receipt(key, "r-1", (), 1.0, {}), error)  # type: ignore[arg-type]
         for observe in list(cells._observers):
-            observe(outcome)
+            observe(_outcome(key, error))
 
 
-def _last(done: list[JobKey], *reported: JobKey, error: str | None = None) -> list[str]:
-    """The counts of the bars when all is reported."""
+TOTALS = Totals(2, {"0a": 3, "0b": 5})
+
+
+def _last(done: list[JobKey], *reported: JobKey, error: str | None = None, terminal: bool = True) -> list[str]:
+    """The counts of images and of scorings when all is reported."""
     screen = io.StringIO()
-    bars = progress_shown(Console(file=screen, width=120), done, {"generation": 2, "scores": 2})
+    bars = progress_shown(Console(file=screen, width=120, force_terminal=terminal), done, TOTALS)
     with bars as observe, cells.observed(observe):
         _reported(*reported, error=error)
-    return re.findall(r"(\d+/\d+)", screen.getvalue())[-2:]
+    return re.findall(r"(\d+ of \d+) (?:images|jobs)", screen.getvalue())[-2:]
 
 
 def test_what_was_done_before_is_counted() -> None:
-    assert _last([SHARD, CLIP]) == ["1/2", "1/2"]
+    assert _last([SHARD, CLIP]) == ["3 of 8", "1 of 2"]
 
 
 def test_outcomes_are_counted_once() -> None:
     again = replace(SHARD, retry=1)
     other = replace(SHARD, shard="0b")
-    assert _last([SHARD], again, other, CLIP, replace(CLIP, version=2)) == ["2/2", "1/2"]
+    assert _last([SHARD], again, other, CLIP, replace(CLIP, version=2)) == ["8 of 8", "1 of 2"]
 
 
 def test_what_failed_is_not_done() -> None:
-    assert _last([], SHARD, CLIP, error="no") == ["0/2", "0/2"]
+    assert _last([], SHARD, CLIP, error="no") == ["0 of 8", "0 of 2"]
+
+
+def test_images_count_as_their_batches_end() -> None:
+    """In a pipe as plain lines, with the worker's own seconds until a second batch shows how fast all workers are."""
+    screen = io.StringIO()
+    with progress_shown(Console(file=screen, width=120), [], TOTALS) as observe:
+        report_samples("0b", 2, 0.5)
+        report_samples("other run", 9, 0.5)
+        report_samples("0b", 1, 0.5)  # the shard is tried again
+        observe(_outcome(replace(SHARD, shard="0b")))
+        observe(_outcome(CLIP))
+    first, second, third = screen.getvalue().splitlines()
+    assert first == "generating: 2 of 8 images (25%), 0.5 s per image, 3 s left"
+    assert re.fullmatch(r"generating: 5 of 8 images \(62%\), \S+ s per image, 0 s left", second)
+    assert third == "scoring: 1 of 2 jobs (50%)"
+
+
+def test_a_plain_line_tells_of_a_long_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "SILENCE", 0.0)
+    screen = io.StringIO()
+    with progress_shown(Console(file=screen, width=120), [], TOTALS):
+        wait_for("a line", screen.getvalue)
+    assert screen.getvalue().startswith("generating: 0 of 8 images (0%)\n")
+
+
+def test_progress_of_workers_reaches_the_driver_and_not_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    reported: list[tuple[str, int, float]] = []
+    about = {"shard": "0a", "samples": 2, "seconds": 0.5}
+    record = logging.makeLogRecord({"name": LOGGER, "levelno": logging.INFO, **about})
+    with samples_observed(lambda *given: reported.append(given)):
+        _Relay(logging.getLogger("of the flow run")).emit(record)
+    assert reported == [("0a", 2, 0.5)]
+    assert "of the flow run" not in {one.name for one in caplog.records}
+
+
+def test_reports_of_progress_displace_no_lines() -> None:
+    bound = Bound(lines=1)
+    report, line = (logging.makeLogRecord({"name": name, "levelno": logging.INFO}) for name in (LOGGER, "skewbench"))
+    assert [bound.filter(report), bound.filter(report), bound.filter(line)] == [True, False, True]
+
+
+def test_ctrl_c_stops_and_a_second_one_kills(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    killed: list[int] = []
+    monkeypatch.setattr(os, "_exit", killed.append)
+    before = signal.getsignal(signal.SIGINT)
+
+    def working() -> None:
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            signal.raise_signal(signal.SIGINT)
+            raise
+
+    with pytest.raises(Stopped, match="run the same command again to resume"), stoppable():
+        working()
+    assert capsys.readouterr().err == "note: stopping; press Ctrl-C again to kill\n"
+    assert killed == [130]
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_workers_go_on_without_the_server(

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from skewbench.flows import server_loss
 from skewbench.flows.cli import app
-from skewbench.flows.cli.progress import prefect_and_ray
+from skewbench.flows.cli.session import prefect_and_ray
 from skewbench.flows.serving import client, launch, state
 from skewbench.flows.serving.state import MARK, Process, Up
 from skewbench.vocabulary.errors import InputError, RunError

@@ -54,7 +54,7 @@ def test_a_stopped_search_resumes_to_the_same_path_and_result(tmp_path: Path, mo
     jobs.clear()
     stop_at = len(expected) // 2
     stopped = tuned("stopped")
-    assert (stopped.returncode, "stopped; run the same command again to resume" in stopped.stderr) == (1, True)
+    assert (stopped.returncode, "stopped; run the same command again to resume" in stopped.stderr) == (130, True)
     assert len(jobs) == stop_at
     stop_at = -1
     resumed = tuned("stopped")
