@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from skewbench.flows.cli import completion
 from skewbench.flows.cli.tables import note
 from skewbench.tasks.ray_address import check_reachable
 from skewbench.vocabulary.user_paths import user_path
@@ -27,16 +28,21 @@ def _check_lake(lake: str) -> str:
 _LAKE: dict[str, Any] = {"envvar": "SKEWBENCH_LAKE", "help": "Folder or s3:// or gs:// URL of the Parquet lake."}
 Lake = Annotated[str, typer.Option("--lake", callback=_check_lake, **_LAKE)]
 AnyLake = Annotated[str, typer.Option("--lake", **_LAKE)]
+_RUN = "Id of a run, the beginning of it, or the name of an experiment for its newest run."
 RunId = Annotated[
-    str, typer.Argument(metavar="RUN", help="Id of a run, or the beginning of it; see `skewbench runs list`.")
+    str, typer.Argument(metavar="RUN", help=f"{_RUN} See `skewbench runs list`.", autocompletion=completion.runs)
 ]
 AnyRun = Annotated[
-    str | None, typer.Argument(metavar="[RUN]", help="Id of a run, or the beginning of it. Default: the newest.")
+    str | None, typer.Argument(metavar="[RUN]", help=f"{_RUN} Default: the newest.", autocompletion=completion.runs)
 ]
 
 ExperimentName = Annotated[
     str,
-    typer.Argument(metavar="EXPERIMENT", help="A YAML file, or the name of a bundled experiment, such as `demo`."),
+    typer.Argument(
+        metavar="EXPERIMENT",
+        help="A YAML file, or the name of a bundled experiment, such as `demo`.",
+        autocompletion=completion.experiments,
+    ),
 ]
 Prompts = Annotated[
     str | None,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from skewbench.flows.cli import completion
 from skewbench.flows.cli.options import AnyRun, Lake
 from skewbench.flows.cli.tables import Format, Limit, console, folding, print_rows, show, warn
 from skewbench.vocabulary.errors import InputError, RunError
@@ -35,10 +36,18 @@ def add_to(app: typer.Typer) -> None:
 
 def query(
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="Name of the query. Without it, all queries are listed.")
+        str | None,
+        typer.Argument(
+            metavar="[NAME]",
+            help="Name of the query. Without it, all queries are listed.",
+            autocompletion=completion.queries,
+        ),
     ] = None,
     lake: Lake = "lake",
-    run: Annotated[str | None, typer.Option("--run", help="One run. Default: all committed runs.")] = None,
+    run: Annotated[
+        str | None,
+        typer.Option("--run", help="One run. Default: all committed runs.", autocompletion=completion.runs),
+    ] = None,
     branch: Branch = None,
     settings: Annotated[
         list[str] | None,

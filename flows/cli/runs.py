@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from skewbench.flows.cli import completion
 from skewbench.flows.cli.options import Lake, RunId
 from skewbench.flows.cli.progress import scorings
 from skewbench.flows.cli.tables import Format, Limit, note, plain, print_rows
@@ -176,7 +177,10 @@ def _yaml(content: dict[str, Any]) -> str:
 
 @runs.command("rm")
 def remove(
-    run: RunId,
+    run: Annotated[
+        str,
+        typer.Argument(metavar="RUN", help="Id of a run, or the beginning of it.", autocompletion=completion.runs),
+    ],
     lake: Lake = "lake",
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:

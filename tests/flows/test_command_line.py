@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 from rich.text import Text
+from typer.testing import CliRunner
 
 from skewbench.flows import experiments
-from skewbench.flows.cli import tables
+from skewbench.flows.cli import app, tables
 from tests.flows.command import run_in_process
 from tests.lakes import Lake, made
 
@@ -125,3 +126,21 @@ def test_duckdbs_caret_stays_in_place(monkeypatch: pytest.MonkeyPatch, lake: str
     assert refused.returncode == 2
     statement, caret = refused.stderr.splitlines()[-2:]
     assert statement[caret.index("^") :].startswith("nothing")
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        ("skewbench run de", "demo"),
+        ("skewbench verify --lake {lake} {run}", "{run_id}"),
+        ("skewbench query --run {run}", None),
+        ("skewbench query correl", "correlations"),
+    ],
+)
+def test_a_shell_completes_names(lake: str, words: str, completed: str | None) -> None:
+    """As bash asks for it."""
+    (run_id,) = (path.stem for path in Path(lake).glob("_runs/*.json"))
+    line = words.format(lake=lake, run=run_id[:4])
+    typed = {"COMP_WORDS": line, "COMP_CWORD": str(len(line.split()) - 1), "_SKEWBENCH_COMPLETE": "complete_bash"}
+    answer = CliRunner().invoke(app, env=typed, prog_name="skewbench")
+    assert answer.stdout.split() == ([completed.format(run_id=run_id)] if completed else [])
