@@ -1,7 +1,6 @@
 """Which source makes the numbers: the modules that generation imports, followed without running them."""
 
 import ast
-from collections.abc import Iterator
 from functools import cache
 from hashlib import sha256
 from importlib.util import find_spec
@@ -40,37 +39,56 @@ def source_files(*modules: str) -> dict[str, Path]:
     return found
 
 
-def _imported(module: str, file: Path) -> Iterator[str]:
+@cache
+def _imported(module: str, file: Path) -> tuple[str, ...]:
     """The modules that a module imports, also within functions; not those of its type annotations alone."""
-    package = module if file.name == "__init__.py" else module.rpartition(".")[0]
-    for node in _walk(_tree(file)):
+    package = _package(module, file)
+    found: list[str] = []
+    waiting: list[ast.AST] = [_tree(file)]
+    while waiting:
+        node = waiting.pop()
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             source = _absolute(node, package)
-            yield from (_home(source, alias.name) for alias in node.names)
+            found += [_home(source, alias.name) for alias in node.names]
+        else:
+            waiting += node.orelse if _is_of_types(node) else ast.iter_child_nodes(node)  # type: ignore[attr-defined]
+    return tuple(found)
 
 
-def _walk(node: ast.AST) -> Iterator[ast.AST]:
-    """All nodes but those under `if TYPE_CHECKING`."""
-    yield node
-    of_types = isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
-    for child in node.orelse if of_types and isinstance(node, ast.If) else ast.iter_child_nodes(node):
-        yield from _walk(child)
+def _is_of_types(node: ast.AST) -> bool:
+    """Whether a statement is `if TYPE_CHECKING`."""
+    test = node.test if isinstance(node, ast.If) else None
+    return "TYPE_CHECKING" in (getattr(test, "id", None), getattr(test, "attr", None))
 
 
+@cache
 def _home(module: str, name: str) -> str:
     """The module that `from module import name` ends at: a submodule, or where a package has the name from."""
     if _file(f"{module}.{name}") is not None:
         return f"{module}.{name}"
     file = _file(module)
-    if file is not None and file.name == "__init__.py":
-        for node in ast.walk(_tree(file)):  # also imports for type checkers: a lazy package has them there
-            if isinstance(node, ast.ImportFrom) and name in [alias.asname or alias.name for alias in node.names]:
-                source = _absolute(node, module)
-                original = next(alias.name for alias in node.names if name == (alias.asname or alias.name))
-                return source if source == module else _home(source, original)
+    if file is not None and file.name == "__init__.py" and name in _exports(module, file):
+        source, original = _exports(module, file)[name]
+        return source if source == module else _home(source, original)
     return module
+
+
+@cache
+def _exports(module: str, file: Path) -> dict[str, tuple[str, str]]:
+    """Names that a package imports, and from where. Also imports for type checkers: a lazy package has them there."""
+    found: dict[str, tuple[str, str]] = {}
+    for node in ast.walk(_tree(file)):
+        if isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                found.setdefault(alias.asname or alias.name, (_absolute(node, module), alias.name))
+    return found
+
+
+def _package(module: str, file: Path) -> str:
+    """What relative imports of a module start from."""
+    return module if file.name == "__init__.py" else module.rpartition(".")[0]
 
 
 def _absolute(node: ast.ImportFrom, package: str) -> str:
