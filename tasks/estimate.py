@@ -10,6 +10,7 @@ from skewbench.stability import Block
 from skewbench.stability.knobs import AttentionKnob
 from skewbench.storage.store import open_store
 from skewbench.tasks.checks import check_metrics, lacking
+from skewbench.tasks.devices import has_gpu
 from skewbench.tasks.experiment import Cell, Experiment, MeasureSpec
 from skewbench.tasks.generation import GenerationSpec, SchedulerSpec
 from skewbench.tasks.generation_checks import calls_of
@@ -33,6 +34,8 @@ from skewbench.tasks.size import Size
 
 ROW_BYTES, VALUE_BYTES = 60, 3.5
 """Of a compressed row of `stability` without lists, and of each value in its lists."""
+_LARGE = 1e9
+"""Bytes of weights of a model that nobody runs on a CPU by choice."""
 _SDXL_BLOCKS = [
     Block(number=0, name="", stage="down", heads=heads, width=64 * heads) for heads in [10] * 10 + [20] * 60
 ]
@@ -60,7 +63,7 @@ class Estimate:
     prompt_notes: tuple[str, ...] = ()
     """Prompts that are not generated as they are written, a line for each kind."""
     without_effect: tuple[str, ...] = ()
-    """Settings that have no effect on this model, a line each."""
+    """Settings that have no effect on this model or this machine, a line each."""
     more_calls: tuple[str, ...] = ()
     """Cells that call the model more often than plain ones, a line each."""
 
@@ -102,7 +105,7 @@ def estimate(experiment: Experiment, lake: str, seconds: float | None = None) ->
     pace = (
         Pace(seconds / predictions_of(generation, source), "this, as assumed")
         if seconds
-        else measured_pace(experiment, source, lake)
+        else measured_pace(experiment, source, lake) or BUNDLED.get(experiment.model.id)
     )
     return Estimate(
         model=description,
@@ -116,7 +119,7 @@ def estimate(experiment: Experiment, lake: str, seconds: float | None = None) ->
         time=expected_time(experiment, pace, predictions, samples),
         lacking=lacking(experiment.metrics),
         prompt_notes=prompt_notes(experiment, prompts, source),
-        without_effect=without_effect(experiment, source) if source else (),
+        without_effect=(*_devices(experiment, source, medium), *(without_effect(experiment, source) if source else ())),
         more_calls=tuple(
             f"cell {name} evaluates cond once more in {count} of its steps, for its weak branch: about "
             f"{1 + count / plain[name]:.2f} times the time"
@@ -151,6 +154,16 @@ def _branches(generation: GenerationSpec, source: ModelSource | None) -> int:
     return len(family_of_source(source).branches) if source else 2
 
 
+def _devices(experiment: Experiment, source: ModelSource | None, medium: str) -> tuple[str, ...]:
+    """A line if the run needs a GPU that this machine lacks, or if a large model would run on the CPU."""
+    gpus, needs = experiment.workers.gpus, f"workers.gpus is {experiment.workers.gpus:g}"
+    if gpus and not has_gpu():
+        return (f"{needs}, but no GPU was found on this machine; --ray-address names a cluster that has some",)
+    if not gpus and (source is None or weight_bytes(source) > _LARGE):
+        return (f"{needs}: the model runs on the CPU, which takes minutes per {medium}; set workers.gpus to 1",)
+    return ()
+
+
 def _assumed_size(generation: GenerationSpec) -> Size:
     """The size of images of a model that is not here, taken for SDXL's where it is not chosen."""
     return Size(generation.width or 1024, generation.height or 1024)
@@ -179,6 +192,10 @@ class Pace:
 
     seconds: float
     worker: str
+
+
+BUNDLED = {"shapes-xl": Pace(0.012, "one core of an AMD EPYC (docs/performance.md)")}
+"""Paces of bundled models at batch 8 with all blocks measured, for a lake without a run."""
 
 
 def measured_pace(experiment: Experiment, source: ModelSource | None, lake: str) -> Pace | None:

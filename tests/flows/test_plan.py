@@ -25,7 +25,8 @@ def test_metrics_without_weights_are_told(planned: list[str], tmp_path: Path, mo
     assert "skewbench weights" in shown[0]
 
 
-def test_a_price_without_a_time_says_what_is_needed(planned: list[str]) -> None:
+def test_a_price_without_a_time_says_what_is_needed(planned: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("skewbench.tasks.estimate.BUNDLED", {})
     shown = CliRunner().invoke(app, [*planned, "--price", "2"]).stdout
     assert "set --seconds to the time per image" in shown
     assert "cost     unknown, since the time is; set --seconds" in shown
