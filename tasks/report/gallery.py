@@ -36,6 +36,7 @@ _SAMPLES = "SELECT sample_id, pair_id, cell, prompt, seed, status, reason FROM s
 class Tile:
     """One sample as it is shown. `shown`: None for a sample without a file."""
 
+    sample_id: str
     cell: str
     shown: Shown | None
     alt: str
@@ -141,7 +142,7 @@ def _tile(
             text += f" ({signed(score - base)})"
     failure = "" if row["status"] == "ok" else str(row["status"])
     alt = f"{row['cell']}: {row['prompt']}" + (f" ({failure})" if failure else "")
-    return Tile(row["cell"], content, alt, text, failure)
+    return Tile(row["sample_id"], row["cell"], content, alt, text, failure)
 
 
 def _shown(medium: Medium, sample_id: str, files: dict[str, Any]) -> Shown:

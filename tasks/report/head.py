@@ -6,6 +6,7 @@ from typing import Any
 import polars as pl
 
 from skewbench import sql
+from skewbench.eval.claims.verdict import LEAST
 from skewbench.tasks.media import medium_of
 from skewbench.tasks.report.answers import Answers
 from skewbench.tasks.report.columns import CELL, numbers, words
@@ -141,6 +142,8 @@ def _notices(answers: Answers, found: dict[str, Any]) -> list[str]:
             f"This run {what}: {count(found['samples'])} of {count(run.samples)} samples are finished. Everything "
             "below covers these samples only, and may change. `skewbench run EXPERIMENT` resumes the run."
         )
+    if found["prompts"] < LEAST:
+        notices.append(f"This run has {count(found['prompts'])} prompts. Findings and verdicts need at least {LEAST}.")
     notices += [f"Cell {shortfall['cell']}: {shortfall['reason']}." for shortfall in run.shortfalls]
     if run.failed_jobs:
         first = run.failed_jobs[0]

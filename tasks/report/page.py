@@ -22,6 +22,7 @@ from skewbench.tasks.media import MEDIA
 from skewbench.tasks.report.explorer import Explorer
 from skewbench.tasks.report.findings import Findings
 from skewbench.tasks.report.gallery import Group
+from skewbench.tasks.report.glossary import glossary
 from skewbench.tasks.report.head import Head
 from skewbench.tasks.report.view import Section, Table
 from skewbench.vocabulary.metrics import Medium
@@ -97,6 +98,7 @@ def render(page: Page) -> str:
             light=_declarations(LIGHT),
             dark=_declarations(DARK),
             shapes=_SHAPES,
+            glossary=glossary(),
         )
     )
 

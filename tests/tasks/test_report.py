@@ -14,6 +14,7 @@ from skewbench.storage.store import LocalStore
 from skewbench.storage.tables.images import IMAGES
 from skewbench.tasks.report import report_run
 from skewbench.vocabulary.errors import InputError, RunError
+from skewbench.vocabulary.measures import MEASURES
 from tests.lakes import Lake, drop_table, made
 from tests.tasks.two_runs import alter, with_column
 
@@ -38,6 +39,24 @@ def test_it_says_what_was_run(normal: Path) -> None:
     text = words(normal.read_text(encoding="utf-8"))
     for said in ("A toy.", "192 of 192 planned", "16 × 4", "skew, α 1.05, β 3", "plain attention", "seconds a sample"):
         assert said in text, said
+
+
+def test_it_explains_its_words_and_names_its_samples(normal: Path) -> None:
+    page = normal.read_text(encoding="utf-8")
+    glossary = page[page.index('<details class="words">') :].partition("</details>")[0]
+    assert {"cell", "baseline", "unstable", *(one.symbol for one in MEASURES if one.answer)} <= set(
+        re.findall("<dt>(.*?)</dt>", glossary)
+    )
+    ids = re.findall(r'<code class="id" title="skewbench replay (\w+) [^"]*">\1</code>', page)
+    assert len(ids) == page.count('<figure class="image"')
+    assert re.search(r"committed</span> \d{4}-\d\d-\d\d</p>", page)
+    titles = re.findall(r"<h2[^>]*>(.*?)</h2>", page)
+    assert not [title for title in titles if re.search(r"\bit\b", title)]
+
+
+def test_few_prompts_have_one_banner(tmp_path: Path) -> None:
+    page = reported(tmp_path, made(tmp_path, Lake(prompts=4)))
+    assert page.count("This run has 4 prompts. Findings and verdicts need at least 10.") == 1
 
 
 def test_it_leaves_out_the_section_of_a_search_that_it_has_not(normal: Path) -> None:

@@ -1,4 +1,4 @@
-"""How fast is it, and what memory does it take?"""
+"""How fast is generation, and how much memory does it take?"""
 
 from skewbench.sql.columns import CELL, RUN_ID
 from skewbench.sql.declaration import Column, Query

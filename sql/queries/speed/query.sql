@@ -1,4 +1,4 @@
--- How fast is it, and what memory does it take? Seconds and peak memory per image, by cell and device.
+-- How fast is generation, and how much memory does it take? Seconds and peak memory per image, by cell and device.
 --
 -- seconds is the time of a batch divided by its size. slowdown is relative to the run's baseline cell on the same device.
 WITH timed AS (

@@ -48,7 +48,7 @@ def claims_section(answers: Answers) -> Section:
     )
     return Section(
         "claims",
-        "Does it agree with the published claims?",
+        "Do the results agree with the published claims?",
         "Published for SDXL on MS-COCO captions; here for this run's model and prompts. A claim is confirmed or "
         "contradicted where our 95% interval lies on one side of 0, and needs an n of 10. There is no correction for "
         "looking at several.",

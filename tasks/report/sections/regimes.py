@@ -33,7 +33,7 @@ def regime_section(answers: Answers) -> Section:
     figures = (*((_figure(answers, frame),) if frame.height else ()), scatter_figure(answers))
     return Section(
         "regimes",
-        "Does the knob help where it should?",
+        "Does the knob help unstable images most?",
         "Unstable samples are the half whose baseline image has the lower Align over all blocks; stable ones are the "
         "other half. A good knob repairs the unstable and leaves the stable alone.",
         tuple(figure for figure in figures if figure),

@@ -42,7 +42,7 @@ def worst_section(answers: Answers) -> Section:
     frame = answers.worst
     return Section(
         "worst",
-        "Does it repair the worst images?",
+        "Does the knob repair the worst images?",
         "Regression to the mean: images selected because they scored badly score better when resampled, with or "
         "without the knob. The swap control removes this by also selecting on the knob's images; it is 0 if the knob "
         "has no effect.",
