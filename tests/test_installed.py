@@ -74,6 +74,7 @@ def test_importing_torch_runs_nothing_of_ours(installed: Path, misleading: Path)
     assert _run([str(installed / "python"), "-c", code], cwd=misleading).strip() == "[]"
 
 
+@pytest.mark.slow
 def test_a_run_in_a_folder_of_misleading_names(installed: Path, misleading: Path) -> None:
     """The command, its temporary Prefect server and Ray's workers import the installed package alone."""
     experiment = write_experiment(misleading, prompts={"source": "scenes", "count": 1, "objects": [1]})

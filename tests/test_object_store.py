@@ -16,6 +16,7 @@ def _store(environment: dict[str, str]) -> S3Store:
     return S3Store(BUCKET, endpoint=endpoint, client_options={"allow_http": True}, **keys)
 
 
+@pytest.mark.slow
 def test_an_outage_loses_nothing_and_keys_are_checked(tmp_path: Path) -> None:
     with S3Server(tmp_path / "s3") as server:
         obstore.put(_store(server.environment), "a/b", b"kept", mode="create")

@@ -23,7 +23,9 @@ def test_importing_torch_runs_nothing_of_skewbench() -> None:
     assert done.stdout.strip() == "[]", done.stderr
 
 
-@pytest.mark.parametrize("module", ["skewbench.stability", "skewbench.tasks.models"])
+@pytest.mark.parametrize(
+    "module", ["skewbench.stability", pytest.param("skewbench.tasks.models", marks=pytest.mark.slow)]
+)
 def test_a_model_loads_in_a_process_that_imports_only_ours(module: str) -> None:
     """Declared where it is needed: by the functions that import diffusers' pipelines, not by their callers."""
     lines = [

@@ -108,6 +108,7 @@ def test_second_time_does_no_work(lake: Path, monkeypatch: pytest.MonkeyPatch) -
     assert _files(lake) == before
 
 
+@pytest.mark.slow
 def test_the_same_experiment_gives_the_same_rows(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Bit by bit, in another lake, cut into other shards, in one process without Ray and Prefect."""
     other = lake.parent / "again"
@@ -125,6 +126,7 @@ def test_the_same_experiment_gives_the_same_rows(lake: Path, monkeypatch: pytest
         assert rows[0] == rows[1], table
 
 
+@pytest.mark.slow
 def test_broken_parts_are_found_sent_back_and_made_again(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = _images(lake)
     victim = sorted((lake / "images").rglob("*.parquet"))[0]

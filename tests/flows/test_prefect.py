@@ -23,7 +23,10 @@ from tests.flows.serving import PATIENCE, Server, served, wait_for
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-pytestmark = pytest.mark.timeout(1200)  # several flows on a real server, on a machine that may be busy
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(1200),  # several flows on a real server, on a machine that may be busy
+]
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +98,6 @@ def test_the_form_is_filled_in_a_browser_and_the_artifacts_are_there(server: Ser
     assert [artifact["data"] for artifact in progress] == [100.0] * 8
 
 
-@pytest.mark.slow
 def test_cancelling_stops_the_workers_and_the_run_is_resumed(server: Server, record_property) -> None:  # type: ignore[no-untyped-def]
     """Cancelled through the API, as the UI does; resumed in the terminal, on the same server, stopped there by Ctrl-C,
     and resumed again.
@@ -137,7 +139,6 @@ def test_cancelling_stops_the_workers_and_the_run_is_resumed(server: Server, rec
     assert sum(name.startswith("benchmark cancelled-") for name in names) == 2
 
 
-@pytest.mark.slow
 def test_a_night_runs_by_its_schedule_and_waits_for_its_models_turn(server: Server) -> None:
     """A night that the server itself scheduled, and a flow that was launched by hand, while the model is taken."""
     tiny = SMALL | {"prompts": {"source": "scenes", "count": 1}, "generation": {"steps": 1}, "metrics": ["contrast"]}

@@ -235,6 +235,7 @@ def test_the_link_of_up_opens_the_ui_without_a_question(server: Server) -> None:
             assert (page.evaluate(asking), other.evaluate(asking)) == ("in", "refused")
 
 
+@pytest.mark.slow
 def test_nothing_goes_on_at_the_port_of_a_server_that_died(server: Server) -> None:
     """Last. Whoever takes the port would be asked for runs, and would give commands: the deployments end at once."""
     (app,) = server.processes("skewbench.flows.serving.app")

@@ -32,6 +32,7 @@ def test_means_intervals_and_losses(tmp_path: Path) -> None:
     assert whole["low"].null_count() == whole.height == 3
 
 
+@pytest.mark.slow
 def test_the_interval_covers_the_truth(tmp_path: Path) -> None:
     """Seeds of a prompt share half of their variance: an interval that took them for independent would miss."""
     inside = []

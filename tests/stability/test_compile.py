@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 SCRIPT = """
+import pytest
 import torch
 from skewbench.stability import Recorder, Skew, Vanilla, perturb
 from tests.stability.models import layer
@@ -39,6 +40,7 @@ print("no graph breaks")
 """
 
 
+@pytest.mark.slow
 def test_processors_compile_whole() -> None:
     """`fullgraph` raises at a break. The eager backend takes no C compiler, and captures the same graphs."""
     done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=500)

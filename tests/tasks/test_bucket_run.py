@@ -71,7 +71,9 @@ def runs(
         yield done
 
 
-@pytest.fixture(params=WAYS, ids="-".join)
+@pytest.fixture(
+    params=[pytest.param(way, id="-".join(way), marks=[pytest.mark.slow] if "httpfs" in way else []) for way in WAYS]
+)
 def bucket(request: pytest.FixtureRequest, runs: dict[str, Run], monkeypatch: pytest.MonkeyPatch) -> Run:
     """The run in a bucket, read in one of the ways."""
     scheme, way = request.param

@@ -146,6 +146,7 @@ def test_a_worker_that_hangs_is_named_and_replaced(impatient: None, tmp_path: Pa
     assert done["hung"].receipt.process != int(named[1])
 
 
+@pytest.mark.slow
 def test_a_job_that_always_hangs_is_set_aside_with_the_reason(impatient: None) -> None:
     with WorkerPool(NullNeeds(), 1, NullWorker, hang_limit=2.0) as workers:
         done = {o.job.key: o for o in workers.run([NullJob("hung", hangs="computing"), *jobs(4)])}
@@ -155,6 +156,7 @@ def test_a_job_that_always_hangs_is_set_aside_with_the_reason(impatient: None) -
     assert [outcome.error for outcome in done.values()] == [None] * 4
 
 
+@pytest.mark.slow
 def test_a_worker_that_hangs_while_it_starts(impatient: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hangs, "START", 1.0)
     monkeypatch.setattr(hangs, "START_LIMIT", 30.0)  # on a busy machine any start takes seconds

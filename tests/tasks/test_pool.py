@@ -105,6 +105,7 @@ def test_workers_that_are_killed_are_replaced() -> None:
     assert sorted(outcome.receipt.key for outcome in done) == sorted(job.key for job in jobs(20))
 
 
+@pytest.mark.slow
 def test_a_job_that_kills_its_worker_is_set_aside() -> None:
     with WorkerPool(NullNeeds(), 1, NullWorker) as workers:
         outcomes = {o.job.key: o.error for o in workers.run([NullJob("deadly", dies=True), *jobs(4)])}
@@ -121,6 +122,7 @@ def test_one_job_is_written_while_the_next_is_computed(tmp_path: Path) -> None:
     assert len(done) == 6
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_writing_takes_no_other_job_with_it() -> None:
     deadly = NullJob("deadly", dies_writing=True)
     with WorkerPool(NullNeeds(), 1, NullWorker) as workers:
@@ -129,6 +131,7 @@ def test_a_worker_that_dies_writing_takes_no_other_job_with_it() -> None:
     assert outcomes == {job.key: None for job in jobs(4)}
 
 
+@pytest.mark.slow
 def test_samples_that_break_the_device_are_given_up_one_after_the_other() -> None:
     """However many they are, and though nothing else is left to do."""
     cell = Cell.model_validate({"name": "baseline", "knob": {"kind": "vanilla"}})
@@ -142,6 +145,7 @@ def test_samples_that_break_the_device_are_given_up_one_after_the_other() -> Non
         assert [name for name, _ in done[str(number)].job.given_up] == [sample.sample_id for sample in both]
 
 
+@pytest.mark.slow
 def test_workers_that_all_die_end_the_run() -> None:
     with WorkerPool(NullNeeds(), 1, NullWorker) as workers, pytest.raises(RunError, match="keep dying"):
         list(workers.run([NullJob(f"deadly-{number}", dies=True) for number in range(9)]))
@@ -207,6 +211,7 @@ def test_more_threads_than_cores_are_no_reason_to_wait_for_ever() -> None:
         assert len(list(workers.run(jobs(2)))) == 2
 
 
+@pytest.mark.slow
 def test_a_dead_node_ends_the_run() -> None:
     command = [sys.executable, "-m", "tests.tasks.killed_raylet"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=500)
