@@ -3,8 +3,9 @@
 import subprocess
 import sys
 
-SCRIPT = """
 import pytest
+
+SCRIPT = """
 import torch
 from skewbench.stability import Recorder, Skew, Vanilla, perturb
 from tests.stability.models import layer
