@@ -36,9 +36,9 @@ class _Done(NamedTuple):
 
 @dataclass(frozen=True)
 class SelfAttention:
-    """One self-attention under a knob (None: as it is), measured by a recorder where there is one.
+    """Runs one self-attention under a knob (None: unchanged), and measures it if a recorder is given.
 
-    Nothing in here waits for the device.
+    Does not synchronise with the device.
     """
 
     block: Block
@@ -73,7 +73,11 @@ class SelfAttention:
         return image.joined(done.heads, own._replace(q=image.others(own.q), mask=_of_text(own, image)).plain())
 
     def measure_linear(self, own: Softmax) -> None:
-        """Record the measures of linear attention, which no knob acts on."""
+        """Record the measures of linear attention, which no knob acts on.
+
+        Args:
+            own: The layer's call, with rectified queries and keys.
+        """
         _, recorder = self._now()
         if recorder is None:
             return
@@ -216,18 +220,34 @@ def _of_text(own: Softmax, image: Image) -> Tensor | None:
 
 
 def without_autocast(device: torch.device) -> AbstractContextManager[None]:
-    """Autocast would round what is float32 on purpose."""
+    """Turn autocast off: it would round what is float32 on purpose.
+
+    Args:
+        device: Device whose autocast is turned off. A device without autocast needs nothing.
+
+    Returns:
+        A context manager.
+    """
     if not torch.amp.is_autocast_available(device.type):
         return nullcontext()
     return torch.autocast(device.type, enabled=False)
 
 
 def with_bias(heads: Float[Tensor, "B H L d"], bias: Float[Tensor, "H 1 d"] | None) -> Float[Tensor, "B H L d"]:
-    """The heads' output with the value projection's bias, where it has one."""
+    """Add the value projection's bias to the heads' output.
+
+    Args:
+        heads: Output by head, without the bias.
+        bias: Bias by head; None: the projection has none.
+    """
     return heads if bias is None else heads + bias
 
 
 def unperturbed(q: Float[Tensor, "B H L d"]) -> dict[str, Float[Tensor, "B"]]:
-    """The controls of each row where no knob acts: alpha 1 and beta 0."""
+    """Return the controls of rows that no knob acts on: alpha 1 and beta 0.
+
+    Args:
+        q: Queries. Only their number of rows and device matter.
+    """
     one = torch.ones(len(q), device=q.device)
     return {"alpha_eff": one, "beta_eff": torch.zeros_like(one)}

@@ -29,7 +29,12 @@ def blur(x: Float[Tensor, "B H L d"], grid: tuple[int, int], sigma: float) -> Fl
 
 
 def is_mean(grid: tuple[int, int], sigma: float) -> bool:
-    """Whether a blur leaves nothing but the mean, to rounding in float32."""
+    """Return whether a blur leaves only the mean, to rounding in float32.
+
+    Args:
+        grid: Rows and columns of the tokens.
+        sigma: Standard deviation in tokens.
+    """
     return math.exp(-0.5 * (min(sigma, 1e6) * math.pi / max(grid)) ** 2) < 1e-7
 
 

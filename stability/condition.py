@@ -56,7 +56,12 @@ class Conditioning:
 def noise_like(
     embeddings: Float[Tensor, "n tokens width"], generators: Sequence[torch.Generator]
 ) -> Float[Tensor, "n tokens width"]:
-    """Normal noise of the shape of embeddings; each sample's from its own generator on the CPU."""
+    """Draw normal noise with the shape, dtype and device of embeddings.
+
+    Args:
+        embeddings: Embeddings of the text's tokens, one row a sample.
+        generators: One for each sample, on the CPU. Each draws its own sample's noise.
+    """
     shape = embeddings.shape[1:]
     noise = torch.stack([torch.randn(shape, generator=each) for each in generators])
     if embeddings.device.type == "cuda":

@@ -199,7 +199,11 @@ class Interception:
 
 
 def is_watched(projection: nn.Module) -> bool:
-    """Whether nobody but interceptions has put hooks onto a projection."""
+    """Return whether a projection has no hooks other than those of interceptions.
+
+    Args:
+        projection: A layer's projection, such as `to_q`.
+    """
     hooks = projection._forward_pre_hooks.values()
     return not projection._forward_hooks and all(
         isinstance(getattr(hook, "__self__", None), Interception) for hook in hooks

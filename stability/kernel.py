@@ -80,10 +80,19 @@ def _pair_kernel(  # type: ignore[no-untyped-def]
 
 
 def pair(q: Tensor, k: Tensor, values: Tensor, alpha: Tensor | None, scale: float) -> tuple[Tensor, Tensor]:
-    """softmax(scale M) values and softmax(scale (M_sym + alpha M_skew)) values, float32 (B, H, L, W).
+    """Compute softmax(scale M) values and softmax(scale (M_sym + alpha M_skew)) values, with M = q k'.
 
-    `values` (B, H, L, W); all heads may share theirs, by a stride of 0. `alpha` (B,): None for the first alone, which
-    is then both. q, k and values have their last axis contiguous.
+    The last axis of q, k and values must be contiguous.
+
+    Args:
+        q: What enters the softmax (B, H, L, d).
+        k: As `q`.
+        values: What is averaged with the weights (B, H, L, W). All heads may share theirs, by a stride of 0.
+        alpha: Factor of the skew-symmetric part, by row (B,); None: only plain attention is computed.
+        scale: Factor of the logits.
+
+    Returns:
+        Plain and skewed attention, float32 (B, H, L, W); without `alpha`, plain attention twice.
     """
     rows, heads, tokens, width = q.shape
     columns = values.shape[-1]

@@ -18,12 +18,21 @@ FLOOR = 1e-15
 
 
 def is_linear(layer: nn.Module) -> bool:
-    """Whether a layer's processor is one of linear attention that is known here."""
+    """Return whether a layer's processor computes linear attention of a known kind (Sana's).
+
+    Args:
+        layer: An attention layer of diffusers.
+    """
     return isinstance(getattr(layer, "processor", None), SanaLinearAttnProcessor2_0)
 
 
 def linear_weights(logits: Float[Tensor, "B H T K"], _queries: slice) -> Float[Tensor, "B H T K"]:
-    """The weights of linear attention: products of rectified queries and keys, over their sum."""
+    """Compute the weights of linear attention: logits over their sum. Replaces softmax (`stability.softmax.Weights`).
+
+    Args:
+        logits: Products of rectified queries and keys.
+        _queries: Which queries these are. Not used.
+    """
     return logits / (logits.sum(dim=-1, keepdim=True) + FLOOR)
 
 

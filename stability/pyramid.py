@@ -9,10 +9,14 @@ _BINOMIAL = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
 
 
 def low_frequencies(x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
-    """What is left of a map that is blurred, halved, enlarged to its size and blurred again.
+    """Keep the low frequencies of a map: blur it, halve it, enlarge it to its size and blur it again.
 
-    Halving and enlarging are bilinear. Source: Burt and Adelson, "The Laplacian Pyramid as a Compact Image Code", as
-    kornia has it.
+    Halving and enlarging are bilinear. Source: Burt and Adelson, "The Laplacian Pyramid as a Compact Image Code";
+    kornia
+    builds its pyramid in the same way.
+
+    Args:
+        x: Maps of any height and width.
     """
     rows, columns = x.shape[-2:]
     half = F.interpolate(_blurred(x), size=(max(1, rows // 2), max(1, columns // 2)), mode="bilinear")

@@ -63,18 +63,26 @@ class Retrieval(NamedTuple):
 def skewed(
     q: Float[Tensor, "B H L d"], k: Float[Tensor, "B H L d"], alpha: Float[Tensor, "B 1 1 1"]
 ) -> tuple[Float[Tensor, "B H L 2*d"], Float[Tensor, "B H L 2*d"]]:
-    """q* and k* of twice the width, with q* k*' = c1 q k' + c2 k q' = M_sym + alpha M_skew.
+    """Build q* and k* of twice the width, with q* k*' = c1 q k' + c2 k q' = M_sym + alpha M_skew.
 
     The coefficients are on the keys, so that further keys [k, 0] keep their logits q k'.
+
+    Args:
+        q: What enters the softmax.
+        k: As `q`.
+        alpha: Factor of the skew-symmetric part: c1 = (1 + alpha) / 2 and c2 = (1 - alpha) / 2.
     """
     c1, c2 = (1 + alpha) / 2, (1 - alpha) / 2
     return torch.cat([q, k], dim=-1), torch.cat([c1 * k, c2 * q], dim=-1).to(k.dtype)
 
 
 def attend(call: SoftmaxCall) -> Float[Tensor, "B H L d"]:
-    """softmax(scale q k') v over all keys, or other weights of the logits; without the blend.
+    """Compute softmax(scale q k') v over all keys, or other weights of the logits. The call's blend is ignored.
 
-    Fused kernels take equal widths, so v is padded for them.
+    Fused kernels need equal widths, so v is padded for them.
+
+    Args:
+        call: The softmax call.
     """
     q, k, v = call.q, call.k, call.v
     if call.text is not None:
@@ -149,7 +157,14 @@ def retrieve(
 
 
 def retrieval(call: SoftmaxCall) -> Retrieval:
-    """The retrieval that leaves the layer, and its ratio (None without rescale)."""
+    """Compute the retrieval that leaves the layer, the ratio of its rescaling, and its share of attention on text.
+
+    Args:
+        call: The softmax call. Its `x` is retrieved in place of `v`.
+
+    Returns:
+        Xi_out over all tokens. The ratio is None without rescaling, the share None without text.
+    """
     blend, parts, ratios, masses = call.blend, [], [], []
     for (xi, mass), (xi_alpha, mass_alpha) in _retrievals(call):
         if blend is not None:
@@ -195,14 +210,26 @@ def _softmax(logits: Float[Tensor, "B H T K"]) -> Float[Tensor, "B H T K"]:
 
 
 def masked(logits: Float[Tensor, "B H T K"], mask: Mask | None) -> Float[Tensor, "B H T K"]:
-    """Scaled logits under a mask."""
+    """Apply a mask to scaled logits.
+
+    Args:
+        logits: Scaled logits of T queries.
+        mask: The mask of these queries; None: each sees all keys.
+    """
     if mask is None:
         return logits
     return logits.masked_fill(~mask, -torch.inf) if mask.dtype == torch.bool else logits + mask
 
 
 def norm_ratio(xi_alpha: Float[Tensor, "B H T C"], xi_beta: Float[Tensor, "B H T C"]) -> Float[Tensor, "B H T 1"]:
-    """clip(|Xi_alpha| / |Xi_beta|, 1/4, 4) per token of each head, as in the released code."""
+    """Compute clip(|Xi_alpha| / |Xi_beta|, 1/4, 4) for each token of each head.
+
+    Source: the released code of Cho, Han, Jin (ICML 2026).
+
+    Args:
+        xi_alpha: Retrieval with the scaled skew-symmetric part.
+        xi_beta: Blended retrieval.
+    """
     norm_alpha = torch.linalg.vector_norm(xi_alpha, dim=-1, keepdim=True).clamp(min=FLOOR)
     norm_beta = torch.linalg.vector_norm(xi_beta, dim=-1, keepdim=True).clamp(min=FLOOR)
     return (norm_alpha / norm_beta).clamp(1 / 4, 4)

@@ -40,9 +40,13 @@ class Entry(NamedTuple):
 
 
 def table(entries: list[Entry], detail: str) -> pa.Table:
-    """One row a sample, block and branch, sorted so. Copies from the device once.
+    """Make one row for each sample, block and branch, sorted in this order. Copies from the device once.
 
-    A value that is not finite stays so in each mean that it enters. NULL: not measured, or not kept by `detail`.
+    A mean over values of which one is not finite is not finite either. NULL: not measured, or not kept by `detail`.
+
+    Args:
+        entries: What the blocks measured, in the order of the calls.
+        detail: Which series are kept beside the means: `mean` (none), `steps` or `heads`.
     """
     by_branch: dict[tuple[int, int], list[_Step]] = {}
     for entry, values in zip(entries, _on_host([entry.values for entry in entries]), strict=True):

@@ -28,13 +28,21 @@ class Image(NamedTuple):
     tokens: slice | Int[Tensor, "B L"]
 
     def of(self, x: Float[Tensor, "B *heads S width"]) -> Float[Tensor, "B *heads L width"]:
-        """The image tokens."""
+        """Select the image tokens.
+
+        Args:
+            x: Values of all tokens.
+        """
         if isinstance(self.tokens, slice):
             return x[..., self.tokens, :]
         return _gathered(x, self.tokens)
 
     def others(self, x: Float[Tensor, "B H S width"]) -> Float[Tensor, "B H T width"]:
-        """The other tokens, in their order."""
+        """Select the tokens that are no image tokens, in their order.
+
+        Args:
+            x: Values of all tokens.
+        """
         if isinstance(self.tokens, slice):
             before, after = x[..., : self.tokens.start, :], x[..., self.tokens.stop :, :]
             return before if after.shape[-2] == 0 else after if before.shape[-2] == 0 else torch.cat([before, after], 2)
@@ -43,7 +51,12 @@ class Image(NamedTuple):
     def joined(
         self, image: Float[Tensor, "B H L width"], others: Float[Tensor, "B H T width"]
     ) -> Float[Tensor, "B H S width"]:
-        """Both, each token in its place."""
+        """Join image tokens and others, each in its place: the inverse of `of` and `others`.
+
+        Args:
+            image: Values of the image tokens.
+            others: Values of the other tokens.
+        """
         if isinstance(self.tokens, slice):
             start = self.tokens.start
             return torch.cat([others[:, :, :start], image, others[:, :, start:]], dim=2)

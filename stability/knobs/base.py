@@ -125,7 +125,11 @@ class Knob:
         return self.words_of([name for name in PARTS if hasattr(self, name)]) + [WEAK] * weak
 
     def words_of(self, names: list[str]) -> list[str]:
-        """A few words for each of these fields that differs from its default."""
+        """Describe each of these fields that differs from its default, in a few words each.
+
+        Args:
+            names: Names of the knob's fields.
+        """
         default = {field.name: field.default for field in fields(self)}
         given = {name: getattr(self, name) for name in names}
         return [_words(name, value) for name, value in given.items() if value != default[name]]
@@ -144,7 +148,12 @@ class SteppedKnob(Knob):
     schedule: Schedule = "constant"
 
     def amount(self, step: int, steps: int | None) -> float:
-        """How much of its strength the knob has in a step, from 0 to 1 (`schedule.amount`)."""
+        """Return the knob's share of its strength in a step, from 0 to 1 (`schedule.amount`).
+
+        Args:
+            step: The step's number, from 0.
+            steps: The number of steps; None: not known.
+        """
         return amount(self.window, self.schedule, step, steps)
 
     def check_steps(self, steps: int) -> None:

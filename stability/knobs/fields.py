@@ -155,7 +155,11 @@ def _allowed(field: FieldInfo, message: str) -> str:
 
 
 def is_numeric(field: FieldInfo) -> bool:
-    """Whether a field holds a number, or a number or None."""
+    """Return whether a field holds a number, or a number or None.
+
+    Args:
+        field: A pydantic field.
+    """
     union = get_origin(field.annotation) in (Union, UnionType)
     members = get_args(field.annotation) if union else (field.annotation,)
     kinds = {get_args(member)[0] if get_origin(member) is Annotated else member for member in members}
