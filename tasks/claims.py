@@ -292,6 +292,10 @@ _ANSWERS: dict[str, Callable[[_Run, Claim, str], Row]] = {
 
 
 def counted(frame: pl.DataFrame) -> Iterator[tuple[str, int]]:
-    """Yield each verdict with its number of claims, in the order of verdicts, including those without a claim."""
+    """Yield each verdict with its number of claims, in the order of verdicts, including those without a claim.
+
+    Args:
+        frame: Claims with their column `verdict`.
+    """
     for verdict in ("confirmed", "contradicted", "not enough data", "not applicable"):
         yield verdict, frame.filter(verdict=verdict).height

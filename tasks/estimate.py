@@ -127,7 +127,12 @@ def estimate(experiment: Experiment, lake: str, seconds: float | None = None) ->
 
 
 def predictions_of(generation: GenerationSpec, source: ModelSource | None) -> int:
-    """Count the model's predictions for one image: its calls, times the branches of guidance."""
+    """Count the model's predictions for one image: its calls, times the branches of guidance.
+
+    Args:
+        generation: How the image is generated.
+        source: The model; None: it is not on this machine.
+    """
     return calls_of(generation, source) * _branches(generation, source)
 
 
@@ -182,7 +187,16 @@ class Pace:
 
 
 def measured_pace(experiment: Experiment, source: ModelSource | None, lake: str) -> Pace | None:
-    """Measure the pace from earlier runs of the same model and size, whatever their steps, guidance and scheduler."""
+    """Measure the pace from earlier runs of the same model and size, whatever their steps, guidance and scheduler.
+
+    Args:
+        experiment: The experiment.
+        source: Its model; None: it is not on this machine.
+        lake: Folder or URL of the lake.
+
+    Returns:
+        The pace; None if the lake has no such run.
+    """
     generation = experiment.generation
     try:
         with sql.connect(lake) as connection:
@@ -214,7 +228,14 @@ def _generation(steps: int, guidance: float, scheduler: str | None) -> Generatio
 
 
 def expected_time(experiment: Experiment, pace: Pace | None, predictions: int, samples: int) -> str:
-    """Describe the expected time of generation in words."""
+    """Describe the expected time of generation in words.
+
+    Args:
+        experiment: The experiment, with its number of workers.
+        pace: Seconds of a prediction; None: unknown.
+        predictions: The model's predictions in the whole run.
+        samples: Samples of the whole run.
+    """
     if pace is None:
         return "unknown: this lake has no earlier run of this model; set --seconds to the time per image"
     workers = experiment.workers.count or 1

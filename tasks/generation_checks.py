@@ -37,7 +37,12 @@ def check_generation(experiment: Experiment, source: ModelSource | None) -> None
 
 
 def calls_of(generation: GenerationSpec, source: ModelSource | None) -> int:
-    """Count the calls of the model in a cell's steps, in one branch of guidance."""
+    """Count the calls of the model in a cell's steps, in one branch of guidance.
+
+    Args:
+        generation: How samples are generated.
+        source: The model; None: it is not on this machine, and the scheduler is taken for one of first order.
+    """
     own, config = scheduler_config(source) if source else ("", {})
     if scheduler := generation.scheduler:
         return count_calls(scheduler.name, {**config, **scheduler.arguments}, generation.steps)
@@ -47,8 +52,11 @@ def calls_of(generation: GenerationSpec, source: ModelSource | None) -> int:
 def scheduler_config(source: ModelSource) -> tuple[str, dict[str, Any]]:
     """Read the class of the model's own scheduler and its configuration; empty for a family without one.
 
+    Args:
+        source: The model.
+
     Raises:
-        InputError: It cannot be read.
+        InputError: The configuration cannot be read.
     """
     if "scheduler" not in family_of_source(source).parts:
         return "", {}

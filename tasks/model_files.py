@@ -71,7 +71,13 @@ def check_files(spec: ModelSpec, folder: Path, family: Family) -> None:
 
 
 def weights_of(spec: ModelSpec, folder: Path, family: Family) -> list[Path]:
-    """List the files of weights that will be loaded, of a folder that `check_files` lets pass."""
+    """List the files of weights that are loaded.
+
+    Args:
+        spec: The model, with its variant.
+        folder: Its folder, which `check_files` has accepted.
+        family: The family that runs it.
+    """
     weighted = (part.folder for part in _parts(folder, family) if part.kind == "weights")
     return [path for part in weighted for path in _chosen(spec, part)[1]]
 
@@ -79,8 +85,12 @@ def weights_of(spec: ModelSpec, folder: Path, family: Family) -> list[Path]:
 def deciding_files(spec: ModelSpec, folder: Path, family: Family) -> list[Path]:
     """List the files that decide what a model generates, sorted; other files of its folder are not read.
 
-    Linked parts and linked files count like others. Of weights that come in several variants, those of the one that
-    is loaded count.
+    Linked parts and files count like others. Of weights in several variants, the loaded ones count.
+
+    Args:
+        spec: The model, with its variant.
+        folder: Its folder.
+        family: The family that runs it.
     """
     found = [folder / "model_index.json"]
     for part in _parts(folder, family):

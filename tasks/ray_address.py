@@ -30,7 +30,14 @@ def check_temporary_folder() -> None:
 
 
 def check_reachable(address: str) -> None:
-    """Raises `InputError` where nobody answers. Ray itself tries for minutes, and then ends the process."""
+    """Check that a cluster answers. Ray itself tries for minutes, and then ends the process.
+
+    Args:
+        address: `HOST:PORT`, `ray://HOST:PORT` or `auto`, which is not checked.
+
+    Raises:
+        InputError: No address, or nothing answers there.
+    """
     host, colon, port = address.removeprefix("ray://").rpartition(":")
     if address == "auto":
         return

@@ -110,6 +110,9 @@ def workers_of(manifest: Manifest) -> WorkerSpec:
 
     Raises:
         InputError: The manifest has values that no experiment may have.
+
+    Args:
+        manifest: The run's manifest.
     """
     try:
         return WorkerSpec.model_validate(manifest.experiment.get("workers", {}))
@@ -126,6 +129,10 @@ def start(run: Run, lease: Lease) -> RunState:
 
     Raises:
         RunError: Another driver has taken the lease over, or the run is being removed.
+
+    Args:
+        run: The run.
+        lease: This driver's lease of it.
     """
     manifest = claim(run.store, lease, lambda: _first_manifest(run))
     run.store.put_new(plan_path(run.id), manifest.stored or b"")  # lakes of older versions have none
@@ -161,7 +168,12 @@ def _first_manifest(run: Run) -> Manifest:
 
 
 def caught_up(run: Run, lease: Lease) -> RunState:
-    """Do what `start` does, and commit if everything is generated but not committed."""
+    """Run `start`, and commit if everything is generated but not committed.
+
+    Args:
+        run: The run.
+        lease: This driver's lease of it.
+    """
     state = start(run, lease)
     if not generation_left(run, state) and not _is_whole(run, state):
         commit(run, state, [])
@@ -169,11 +181,17 @@ def caught_up(run: Run, lease: Lease) -> RunState:
 
 
 def generation_left(run: Run, state: RunState) -> list[GenerateJob]:
-    """Select the shards to generate: those without a receipt, and those that are retried.
+    """Select the shards to generate: those without a receipt, and those to retry.
 
-    Retried are the shards with unusable samples, in cells that have too many of these, if an earlier start ended the
-    run. A run that never ended has no earlier attempt to replace: its readers see the parts of its receipts. A shard
-    whose rows were merged with others by compaction is not retried.
+    A shard is retried if it has unusable samples, its cell has too many of them, and an earlier start ended the run.
+    While
+    a run has never ended there is no earlier attempt to replace: its readers see the parts of its receipts. A shard
+    whose
+    rows were merged with others by compaction is not retried.
+
+    Args:
+        run: The run.
+        state: Its manifest and receipts.
     """
     attempts: dict[str, list[Receipt]] = defaultdict(list)
     for key, receipt in state.receipts.items():
@@ -196,7 +214,12 @@ def _merged(manifest: Manifest) -> set[str]:
 
 
 def scoring_left(run: Run, state: RunState) -> list[ScoreJob]:
-    """Select the committed shards that some scorer has not scored yet."""
+    """Select the committed shards that some scorer has not scored yet.
+
+    Args:
+        run: The run.
+        state: Its manifest and receipts.
+    """
     cells = {shard.id: shard.cell.name for shard in run.shards}
     return jobs_left(run.store, state, run.experiment.metrics, cells, run.experiment.reference)
 
@@ -273,7 +296,11 @@ def _is_whole(run: Run, state: RunState) -> bool:
 
 
 def missing_metrics(lake: duckdb.DuckDBPyConnection) -> list[dict[str, str]]:
-    """List the metrics without a value in any row, each with the reason."""
+    """List the metrics without a value in any row, each with the reason.
+
+    Args:
+        lake: A connection to the run's views.
+    """
     rows = lake.execute(
         """SELECT metric, any_value(reason) FROM (SELECT metric, value, reason FROM scores UNION ALL
            SELECT metric, value, reason FROM group_scores) GROUP BY metric
@@ -283,7 +310,12 @@ def missing_metrics(lake: duckdb.DuckDBPyConnection) -> list[dict[str, str]]:
 
 
 def is_finished(run: Run, state: RunState) -> bool:
-    """Return whether everything is generated, scored and analysed."""
+    """Return whether everything is generated, scored and analysed.
+
+    Args:
+        run: The run.
+        state: Its manifest and receipts.
+    """
     if not _is_whole(run, state) or generation_left(run, state) or scoring_left(run, state):
         return False
     return any(part.table == "analysis" for part in state.manifest.parts)

@@ -130,7 +130,13 @@ def _group_scores(declared: Declaration, made: GroupScorer, members: list[dict[s
 
 
 def score_fields(declared: Declaration, metric: str, score: Score) -> dict[str, Any]:
-    """Return the columns that both tables of scores have. NaN would count as a value, so it becomes a reason."""
+    """Return the columns that both tables of scores share. NaN would count as a value, so it becomes a reason.
+
+    Args:
+        declared: The scorer's declaration.
+        metric: Name of the metric.
+        score: Its value, or the reason that it has none.
+    """
     is_number = score.value is None or math.isfinite(score.value)
     return {
         "metric": metric,

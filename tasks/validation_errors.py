@@ -19,7 +19,12 @@ _SHOWN = 80  # characters of a value
 
 
 def format_errors(error: ValidationError, model: type[BaseModel]) -> str:
-    """Describe validation errors in the order of the fields of `model`: one per line."""
+    """Describe validation errors, one per line, in the order of the model's fields.
+
+    Args:
+        error: The error that pydantic raised.
+        model: The model that was validated.
+    """
     every = [fault for fault in error.errors(include_url=False) if not _follows(fault)]
     faults = [(_place(fault["loc"], model), fault) for fault in every]
     lines = [

@@ -77,12 +77,20 @@ class Worker:
         _ = self._store
 
     def run(self, job: Job) -> Receipt:
-        """Both halves of a job, one after the other."""
+        """Compute a job and write its result.
+
+        Args:
+            job: The job.
+        """
         self.compute(job)
         return self.write(job)
 
     def compute(self, job: Job) -> None:
-        """Generate or score, and keep the result until it is written in another thread, during the next job."""
+        """Generate or score, and keep the result until another thread writes it, during the next job.
+
+        Args:
+            job: The job.
+        """
         try:
             self._held[job.key] = self._do(job)
         except Exception:
@@ -90,7 +98,11 @@ class Worker:
             raise
 
     def write(self, job: Job) -> Receipt:
-        """Write what was computed: its parts, then its receipt."""
+        """Write the result of a job: its parts, then its receipt.
+
+        Args:
+            job: A job that was computed.
+        """
         began, computed = time.perf_counter(), self._held.pop(job.key)
         try:
             tables, counts = _tables(computed.rows)

@@ -63,7 +63,11 @@ class WorkerLog:
 
 
 def log_to(queue: Queue) -> None:
-    """In a worker: send what is logged, and Python's warnings, to the driver."""
+    """Send a worker's log and Python's warnings to the driver.
+
+    Args:
+        queue: The queue that the driver reads.
+    """
     handler = _Handler(queue)
     handler.setFormatter(logging.Formatter(f"worker {os.getpid()} on {socket.gethostname()}: %(message)s"))
     handler.addFilter(Bound())
@@ -87,7 +91,11 @@ class Bound(logging.Filter):
         self._lock = threading.Lock()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether to say it."""
+        """Return whether a record is logged: at most so many lines in so many seconds.
+
+        Args:
+            record: The record. The first one after a pause tells how many were left out.
+        """
         with self._lock:
             now = time.monotonic()
             if now - self._began >= self._seconds:

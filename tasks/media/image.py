@@ -41,7 +41,6 @@ class Images(MediaType):
         return np.stack(decoded)
 
     def levels(self, decoded: Any) -> np.ndarray:
-        """Return the pixels."""
         return np.asarray(decoded)
 
     def disk(self, size: Size) -> float:

@@ -52,7 +52,13 @@ class HangWatch:
         """What is late now, a line each."""
 
     def finished(self, doing: str, job: Job, seconds: float) -> None:
-        """Remember how long a job took. `doing`: `computing` or `writing`."""
+        """Record how long a job took.
+
+        Args:
+            doing: `computing` or `writing`.
+            job: The job.
+            seconds: Its duration.
+        """
         self._took[doing, _kind(job)].append(seconds)
 
     def check(self, members: Iterable[Member], seconds: float) -> list[Late]:

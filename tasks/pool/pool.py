@@ -93,7 +93,14 @@ class WorkerPool:
         self._events.put(lambda: None)
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
-        """Run jobs in any order and yield each outcome as it comes. Raises `RunError` if the pool cannot continue."""
+        """Run jobs in any order, and yield each outcome when it is there.
+
+        Args:
+            jobs: The jobs.
+
+        Raises:
+            RunError: The pool cannot continue.
+        """
         stream = Stream()
         stream.waiting.extend(Task(job, stream) for job in jobs)
         left = len(stream.waiting)

@@ -62,7 +62,11 @@ class Member:
         return [*self.writes, *([self.computes] if self.computes else [])]
 
     def leave(self, task: Task) -> None:
-        """It is no longer at a job."""
+        """Record that the worker no longer works on a task.
+
+        Args:
+            task: The task that it computed or wrote.
+        """
         if task is self.computes:
             self.computes = None
         else:

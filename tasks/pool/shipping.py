@@ -47,7 +47,14 @@ def _rooms() -> list[Path]:
 
 
 def explain_unfit_node(error: BaseException) -> str:
-    """Explain in a line why no worker can ever run on its node; empty where another worker may."""
+    """Explain in one line why no worker can ever run on a node.
+
+    Args:
+        error: The error that a worker raised on it.
+
+    Returns:
+        The explanation; empty if another worker may run there.
+    """
     missing = re.search(r"No module named '(\w+)", str(error))
     if missing and missing[1] == _PACKAGE:
         return (

@@ -20,7 +20,14 @@ _NATURAL = Path(__file__).parent / "natural.tsv"
 
 
 def load_prompts(spec: PromptSpec) -> list[Prompt]:
-    """The prompts of an experiment, in order, each once. Raises `InputError`."""
+    """Load the prompts of an experiment, in order, each once.
+
+    Args:
+        spec: The experiment's prompts.
+
+    Raises:
+        InputError: They cannot be read, or are fewer than requested.
+    """
     once: dict[str, Prompt] = {}
     for prompt in _SOURCES[spec.source](spec):
         if not is_unicode(f"{prompt.id}{prompt.text}{prompt.category}{prompt.challenge}"):
@@ -45,7 +52,11 @@ def _only(prompts: list[Prompt], ids: tuple[str, ...], where: str) -> list[Promp
 
 
 def count_duplicates(spec: PromptSpec) -> int:
-    """Count the prompts that a person's file or data set holds more than once, beyond the first of each."""
+    """Count the repeated prompts of a person's file or data set, beyond the first of each.
+
+    Args:
+        spec: The experiment's prompts.
+    """
     if spec.source not in ("file", "hub"):
         return 0
     every = [prompt.id for prompt in _SOURCES[spec.source](spec)]

@@ -138,7 +138,15 @@ class Gathered:
 def gather(
     connection: duckdb.DuckDBPyConnection, store: Store, run: Manifest, against: Manifest, spec: NightlySpec
 ) -> Gathered:
-    """All pairs of two runs, but for their times."""
+    """Gather all pairs of two runs, without their times.
+
+    Args:
+        connection: A connection to the lake's views.
+        store: The lake.
+        run: The later run.
+        against: The earlier run.
+        spec: Margins and required metrics.
+    """
     cells = sides(connection, run.run_id, against.run_id)
     images = differences(connection, store.lake, run.run_id, against.run_id, medium_of(run))
     known, hindered = _comparable(pairs(connection, run.run_id, against.run_id, cells, images), cells)
@@ -149,7 +157,11 @@ def gather(
 
 
 def summary(comparison: Comparison) -> str:
-    """Summarise a comparison in one line: rows by verdict, and required metrics that are worse or not comparable."""
+    """Summarise a comparison in one line: rows by verdict, and required metrics that are worse or not comparable.
+
+    Args:
+        comparison: The comparison.
+    """
     counts = comparison.table["verdict"].value_counts()
     by_verdict = dict(counts.iter_rows())
     verdicts = ", ".join(f"{by_verdict[verdict]} {verdict}" for verdict in VERDICTS if verdict in by_verdict)

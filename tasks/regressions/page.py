@@ -23,7 +23,12 @@ _QUIET = ("same", "inconclusive", "not comparable")
 
 
 def markdown(comparison: Comparison, lake: str) -> str:
-    """The page; images are part of it."""
+    """Write a comparison as a Markdown page with embedded images.
+
+    Args:
+        comparison: The comparison.
+        lake: Folder or URL of the lake, which has the images.
+    """
     parts = [f"**{summary(comparison)}**", *_table(comparison.table), *_images(comparison, lake)]
     return "\n\n".join(parts) + "\n"
 
@@ -65,7 +70,11 @@ def _reasons(table: pl.DataFrame) -> list[str]:
 
 
 def rows_for_people(table: pl.DataFrame) -> pl.DataFrame:
-    """The columns of a terminal's table."""
+    """Return the columns of a comparison that a terminal shows.
+
+    Args:
+        table: Rows of the table `regressions`.
+    """
     table = _with_sets_told_apart(table)
     place = [starts_at(row) for row in table.to_dicts()]
     ends = zip(table["low"], table["high"], strict=True)
@@ -82,7 +91,11 @@ def _with_sets_told_apart(table: pl.DataFrame) -> pl.DataFrame:
 
 
 def starts_at(row: dict[str, object]) -> str:
-    """Where the difference begins, in words."""
+    """Describe where a difference begins, in words; empty if no block is known.
+
+    Args:
+        row: Row of the table `regressions`.
+    """
     if row["block"] is None:
         return ""
     step = "" if row["step"] is None else f"step {row['step']}, "

@@ -64,7 +64,12 @@ class Explorer:
 
 
 def explore(answers: Answers, groups: list[Group]) -> Explorer | None:
-    """The explorer of a run; None where there is no knob to turn, or no image."""
+    """Build the explorer of a run; None if it has no knob to turn, or no images.
+
+    Args:
+        answers: Answers of the run's queries.
+        groups: The page's groups of images. The explorer shows the last one.
+    """
     knobs = answers.lake.execute("FROM knobs ORDER BY position").pl()
     families = tuple(
         _family(answers, str(name), some)

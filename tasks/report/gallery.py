@@ -63,7 +63,12 @@ class Group:
 
 
 def choose_images(answers: Answers, lake: str) -> list[Group]:
-    """The page's samples. Which samples are chosen follows from the lake alone: the same page each time."""
+    """Choose the page's samples. The choice depends on the lake alone, so that each report shows the same ones.
+
+    Args:
+        answers: Answers of the run's queries.
+        lake: Folder or URL of the lake.
+    """
     samples = answers.lake.execute(_SAMPLES).pl()
     medium = medium_of(answers.run)
     most = max(2, min(CARDS, BUDGET[medium] // (3 * max(len(answers.cells), 1))))

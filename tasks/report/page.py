@@ -71,7 +71,11 @@ class Page:
 
 
 def render(page: Page) -> str:
-    """The HTML."""
+    """Render a page as one HTML file without external resources.
+
+    Args:
+        page: The page.
+    """
     specs: dict[str, dict[str, Any]] = {}
     names: dict[int, str] = {}
     for section in page.sections:

@@ -33,7 +33,11 @@ class Shown:
 
 
 def columns(medium: Medium) -> tuple[str, ...]:
-    """The columns of the medium's table that `shown` takes."""
+    """Return the columns of a medium's table that `shown` needs.
+
+    Args:
+        medium: The medium.
+    """
     kind = MEDIA[medium]
     return tuple(dict.fromkeys((kind.file, kind.picture, *kind.beside)))
 

@@ -28,13 +28,21 @@ class Axis:
     log: bool
 
     def value(self, share: float) -> float:
-        """The value at a share of the range."""
+        """Return the value at a share of the range.
+
+        Args:
+            share: Share of the range, from 0 to 1; on a logarithmic axis, of its logarithm.
+        """
         if self.log:
             return float(self.low * (self.high / self.low) ** share)
         return self.low + share * (self.high - self.low)
 
     def share(self, value: float) -> float:
-        """The share of the range at which a value lies."""
+        """Return the share of the range at which a value lies: the inverse of `value`.
+
+        Args:
+            value: A value of the axis.
+        """
         if self.log:
             return log(value / self.low) / log(self.high / self.low)
         return (value - self.low) / (self.high - self.low)
@@ -92,5 +100,10 @@ def knob_at(kind: str, place: Float[np.ndarray, "axes"], space: Space) -> Knob |
 
 
 def place_of(knob: Knob, space: Space) -> Float[np.ndarray, "axes"]:
-    """Read a setting's strengths as shares of their ranges (the inverse of `knob_at`)."""
+    """Read a setting's strengths as shares of their ranges (the inverse of `knob_at`).
+
+    Args:
+        knob: The setting.
+        space: The axes of each kind of knob.
+    """
     return np.array([axis.share(float(getattr(knob, axis.field))) for axis in space[knob.kind]])

@@ -40,7 +40,12 @@ def _columns(labels: Labels) -> tuple[Column, ...]:
 
 
 def against_section(answers: Answers, comparison: Comparison) -> Section:
-    """The change of each cell and metric, with the false discovery rate over the table."""
+    """Show the change of each cell and metric against another run, with the false discovery rate over the table.
+
+    Args:
+        answers: Answers of the run's queries.
+        comparison: The other run and the changes.
+    """
     other = comparison.other.run_id
     frame = comparison.changes.with_columns(q=pl.Series(_q_values(comparison.changes), dtype=pl.Float64))
     missing = (
