@@ -47,13 +47,7 @@ def blend_for(knob: Skew, call: SoftmaxCall) -> Blend:
 
 
 def mean_eta(eta: Float[Tensor, "B H"], branches: int, scope: str) -> Float[Tensor, "B 1 1 1"]:
-    """Average the symmetry index over a sample's heads and branches, or over the whole batch.
-
-    Args:
-        eta: Symmetry index of each row and head.
-        branches: Number of guidance branches: rows are branches x samples.
-        scope: `batch` averages over everything, any other value by sample.
-    """
+    """Over a sample's heads and branches, or over everything."""
     if scope == "batch":
         mean = eta.mean().expand(len(eta))
     else:

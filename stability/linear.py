@@ -18,11 +18,7 @@ FLOOR = 1e-15
 
 
 def is_linear(layer: nn.Module) -> bool:
-    """Return whether a layer's processor computes linear attention of a known kind (Sana's).
-
-    Args:
-        layer: An attention layer of diffusers.
-    """
+    """Whether a layer's processor is one of linear attention that is known here."""
     return isinstance(getattr(layer, "processor", None), SanaLinearAttnProcessor2_0)
 
 
