@@ -35,7 +35,7 @@ _NO_HARM = 0.1
 
 
 class _Absent(Exception):
-    """The run has nothing that the claim is about; says what."""
+    """Raised when the run lacks what the claim is about; the message names it."""
 
 
 def claims(connection: duckdb.DuckDBPyConnection, run_id: str) -> pl.DataFrame:
@@ -90,7 +90,7 @@ class _Run:
         return int(self.lake.execute("SELECT count(DISTINCT prompt_id) FROM samples").fetchall()[0][0])
 
     def prompts(self, metric: str) -> int:
-        """How many have a value of the metric; where none has, and of a metric of whole cells, all."""
+        """Count the prompts with a value of the metric; all prompts if it has none, as a metric of whole cells."""
         return self.having.get(metric) or self.all_prompts
 
     def query(self, name: str) -> pl.DataFrame:

@@ -15,7 +15,7 @@ from skewbench.tasks.source import ROOTS, digest_of_source
 
 
 def digest(*parts: object) -> str:
-    """Hex digest of JSON-like parts, whatever their order of keys."""
+    """Compute the hex digest of JSON-like parts; the order of keys does not matter."""
     return sha256(json.dumps(parts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
@@ -106,7 +106,7 @@ def versions() -> dict[str, str]:
 
 
 def build() -> dict[str, str]:
-    """What makes the numbers on this machine. A library's builds for CPUs ("2.13.0+cpu") and for GPUs count as one."""
+    """Describe what makes the numbers on this machine. A library's CPU and GPU builds ("2.13.0+cpu") count as one."""
     libraries = {name: number.split("+")[0] for name, number in versions().items()}
     ours, others = list(ROOTS), {}
     for registry in (KNOBS, families):

@@ -34,7 +34,7 @@ def blocks_of(source: ModelSource) -> list[Block]:
     if shipped.is_file():
         return _BLOCKS.validate_json(shipped.read_bytes())
     kept = f"blocks/{_key(source)}.json"
-    with suppress(ValidationError):  # not there yet, or broken: it is made again
+    with suppress(ValidationError):  # missing or broken: the list is made again
         return _BLOCKS.validate_json(user_cache.read(kept) or "")
     blocks = list_blocks(source)
     user_cache.write(kept, _BLOCKS.dump_json(blocks).decode())

@@ -54,10 +54,7 @@ def _number(count: int, noun: str) -> str:
 
 
 def _too_long(source: ModelSource, texts: Sequence[str], noun: str, *, negative: bool) -> Iterator[str]:
-    """One line on texts that are longer than an encoder reads, or none.
-
-    Text is lost only if each encoder cuts it: one with a larger limit reads what a smaller one does not.
-    """
+    """Describe in one line the texts that are longer than an encoder reads; None if there are none."""
     every = [_read(source, encoder, texts, negative) for encoder in family_of_source(source).encoders]
     read = [one for one in every if one]
     cutting = [one for one in read if one.cut]

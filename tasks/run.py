@@ -38,7 +38,7 @@ from skewbench.vocabulary.errors import InputError
 
 @dataclass(frozen=True)
 class Run:
-    """An experiment that was found to be sound, with everything that follows from it. Nothing is written yet."""
+    """A checked experiment with everything that follows from it. Nothing is written yet."""
 
     experiment: Experiment
     store: Store
@@ -87,7 +87,7 @@ def prepare(experiment: Experiment, lake: str, download: bool = False) -> Run:
     check_reference(store, experiment.reference, experiment.name)  # before anything is generated
     identity = run_id(experiment, prompts, source.revision, source_digest(experiment, pipeline_class(source)))
     begun = read_manifest(store, identity)
-    # a run that was begun keeps the shards it was begun with, whatever the experiment says of them now
+    # a resumed run keeps its shards, whatever the experiment now says of their size
     if begun:
         check_not_removing(begun)
     workers = workers_of(begun) if begun else experiment.workers
@@ -209,7 +209,7 @@ def generation_left(run: Run, state: RunState) -> list[GenerateJob]:
 
 
 def _merged(manifest: Manifest) -> set[str]:
-    """Paths of parts that compaction merged, and of what it made of them: a repaired receipt may name the latter."""
+    """Return the paths of parts that compaction merged, and of its results: a repaired receipt may name the latter."""
     return {*manifest.replaced, *manifest.replaced.values()}
 
 
@@ -290,7 +290,7 @@ def commit_receipts(
 
 
 def _is_whole(run: Run, state: RunState) -> bool:
-    """Whether it is committed, and its cells have as many usable images as the experiment asks for now."""
+    """Return whether the run is committed, and its cells have as many usable images as the experiment now asks for."""
     receipts = current(state.receipts)
     return state.manifest.status == "committed" and not shortfalls(run.shards, receipts, run.experiment.max_unusable)
 

@@ -129,7 +129,7 @@ class Worker:
         return _Computed(self._setting.run_id, rows, time.perf_counter() - began)
 
     def _generate(self, setting: Setting, job: GenerateJob) -> "ShardRows":
-        """The batch that memory was once enough for is the next one's: a worker has one device."""
+        """Generate a shard. If memory forced a smaller batch, the next shards use it too: a worker has one device."""
         from skewbench.tasks.generate import generate_shard
 
         batch = min(self._batch, setting.batch)
@@ -168,7 +168,7 @@ class Worker:
 
 
 def _reasons(rows: "ShardRows | dict[str, pa.Table]") -> dict[str, int]:
-    """The commonest reasons why samples have no usable image, and of how many samples each is."""
+    """Count the commonest reasons why samples have no usable image."""
     if isinstance(rows, dict):
         return {}
     reasons = (" ".join(str(row["reason"]).split()) for row in rows.samples if row["status"] != "ok")

@@ -30,7 +30,7 @@ Logger = logging.Logger | logging.LoggerAdapter[Any]
 
 
 class WorkerLog:
-    """`with WorkerLog(logger) as log:` passes on to `logger` what workers of the class `log.worker` say."""
+    """`with WorkerLog(logger) as log:` logs to `logger` what workers of the class `log.worker` log."""
 
     def __init__(self, logger: Logger) -> None:
         self._logger = logger
@@ -73,7 +73,7 @@ def log_to(queue: Queue) -> None:
     handler.addFilter(Bound())
     root = logging.getLogger()
     root.addHandler(handler)
-    logging.getLogger("skewbench").setLevel(logging.INFO)  # of other loggers warnings alone
+    logging.getLogger("skewbench").setLevel(logging.INFO)  # other loggers: only warnings
     logging.captureWarnings(True)
 
 
@@ -94,7 +94,7 @@ class Bound(logging.Filter):
         """Return whether a record is logged: at most so many lines in so many seconds.
 
         Args:
-            record: The record. The first one after a pause tells how many were left out.
+            record: The record. The first one of the next period tells how many were left out.
         """
         with self._lock:
             now = time.monotonic()
@@ -111,7 +111,7 @@ class Bound(logging.Filter):
 
 
 class _Handler(QueueHandler):
-    """Never in the work's way: what cannot be sent is dropped."""
+    """Drops records that cannot be sent, so that logging never blocks a job."""
 
     def enqueue(self, record: logging.LogRecord) -> None:
         record.msg = record.message = str(record.msg)[:LONGEST]
@@ -122,7 +122,7 @@ class _Handler(QueueHandler):
 
 
 class _Listener(QueueListener):
-    """Ends where the queue's process does."""
+    """Ends when the process of the queue ends."""
 
     queue: Queue
 

@@ -68,7 +68,7 @@ def ray_connected(address: str | None, gpus: float) -> Iterator[None]:
     try:
         connect_ray(address, gpus)
         if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, terminated)  # Ray would end the process; who runs us wants to unwind it
+            signal.signal(signal.SIGTERM, terminated)  # Ray would end the process without unwinding the stack
         yield
     finally:
         if ours:

@@ -43,7 +43,7 @@ def load_prompts(spec: PromptSpec) -> list[Prompt]:
 
 
 def _only(prompts: list[Prompt], ids: tuple[str, ...], where: str) -> list[Prompt]:
-    """The prompts with these ids, in their order. Raises `InputError`."""
+    """Select the prompts with these ids, in their order. Raises `InputError`."""
     by_id = {prompt.id: prompt for prompt in prompts}
     for number in dict.fromkeys(ids):
         if number not in by_id:
@@ -64,7 +64,7 @@ def count_duplicates(spec: PromptSpec) -> int:
 
 
 def _natural(_: PromptSpec) -> list[Prompt]:
-    """Our own list, a category at a time in turn, so that its first ones are of all categories."""
+    """Order the bundled prompts so that categories take turns: the first ones are of all categories."""
     every = from_table(read_table(_NATURAL), "natural.tsv", "prompt", "category")
     categories = list(dict.fromkeys(prompt.category for prompt in every))
     in_turn = zip_longest(*([prompt for prompt in every if prompt.category == name] for name in categories))

@@ -71,7 +71,7 @@ def of_tsv(text: str) -> dict[str, Column]:
 
 
 class _BadQuotes(ValueError):
-    """Quotes that enclose no whole field."""
+    """Quotes that do not enclose a whole field."""
 
 
 def _records(text: str, **format: Any) -> Iterator[tuple[int, list[str]]]:
@@ -90,7 +90,7 @@ def _records(text: str, **format: Any) -> Iterator[tuple[int, list[str]]]:
 
 
 def _of_records(records: Iterable[tuple[int, list[str]]]) -> dict[str, Column]:
-    """The columns of records, of which the first one names them. An empty field is none."""
+    """Make columns from records. The first record names them; an empty field is None."""
     found = iter(records)
     _, header = next(found, (0, []))
     if not header:

@@ -178,7 +178,7 @@ def summary(comparison: Comparison) -> str:
 
 
 def _comparable(known: pl.DataFrame, cells: dict[str, Sides]) -> tuple[pl.DataFrame, list[Row]]:
-    """Pairs that are complete or should be, and rows of what cannot be compared, with the reason."""
+    """Split pairs into those that can be compared, and rows for the others with the reason."""
     parts, hindered = [], []
     for part in known.partition_by(KEY, maintain_order=True):
         cell = cells[part["cell"][0]]
@@ -215,7 +215,7 @@ def _why_not(part: pl.DataFrame, complete: pl.DataFrame, cell: Sides) -> str:
 
 
 def _missing(connection: duckdb.DuckDBPyConnection, *runs: str) -> Iterator[Row]:
-    """Metrics that have no value in both runs or in one, and no row of their own for it."""
+    """Yield rows for metrics that have no value in one run or in both."""
     rows = connection.execute(
         "SELECT metric, min(reason) FROM missing_metrics AS m WHERE run_id IN (?, ?) AND NOT EXISTS "
         "(FROM metrics WHERE metrics.metric = m.metric AND metrics.run_id IN (?, ?)) GROUP BY metric ORDER BY metric",
@@ -260,7 +260,7 @@ def _nowhere() -> list[pl.Expr]:
 
 
 def _sorted(table: pl.DataFrame, cells: list[str]) -> pl.DataFrame:
-    """What is required and worse first, then by verdict, then in the order of the cells."""
+    """Sort rows: required and worse first, then by verdict, then in the order of the cells."""
     kind = _place("kind", REGRESSIONS.words["kind"])
     return table.sort(
         _place("verdict", VERDICTS), ~pl.col("required"), _place("cell", cells), kind, maintain_order=True

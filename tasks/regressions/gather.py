@@ -182,7 +182,7 @@ def _moved(part: pl.DataFrame, cell: Sides, images: pl.DataFrame) -> pl.DataFram
 
 
 def _excuse(part: pl.DataFrame, images: pl.DataFrame) -> pl.DataFrame:
-    """A score that moves since its images differ by rounding is rounding; on images that are equal it is not."""
+    """Explain a changed score by rounding if its images differ by rounding; equal images excuse nothing."""
     of = {"sample": "unit", "prompt": "prompt_id", "cell": "cell"}[part["kind"][0]]
     key = "unit" if of == "cell" else of
     rounded = (

@@ -73,7 +73,7 @@ def _some(lake: str, now: str, was: str, paired: pl.DataFrame, medium: MediaType
 
 
 def _apart(medium: MediaType, one: dict[str, Any], other: dict[str, Any]) -> tuple[float, float]:
-    """Largest and mean difference; the largest there is where a sample cannot be read."""
+    """Return the largest and the mean difference; the largest possible one if a sample cannot be read."""
     try:
         first, second = (
             medium.levels(medium.decode({**row, medium.file: {"bytes": row[medium.file]}})) for row in (one, other)

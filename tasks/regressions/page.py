@@ -34,7 +34,7 @@ def markdown(comparison: Comparison, lake: str) -> str:
 
 
 def _table(table: pl.DataFrame) -> list[str]:
-    """What has changed, row by row; of the rest the number."""
+    """Write the changed rows as a table, and the number of the others."""
     table = _with_sets_told_apart(table)
     loud = table.filter(~pl.col("verdict").is_in(_QUIET))
     quiet = table.filter(pl.col("verdict").is_in(_QUIET))["verdict"].value_counts(sort=True)
@@ -60,7 +60,7 @@ def _table(table: pl.DataFrame) -> list[str]:
 
 
 def _reasons(table: pl.DataFrame) -> list[str]:
-    """Why what is not comparable is not, a line a metric and reason."""
+    """Write why rows are not comparable, one line for each metric and reason."""
     rows = table.filter(verdict="not comparable")
     each = rows.group_by("metric", "reason", maintain_order=True).agg(pl.col("cell").unique(maintain_order=True))
     lines = [
@@ -122,7 +122,7 @@ def _images(comparison: Comparison, lake: str) -> list[str]:
 
 
 def _text(given: str) -> str:
-    """Text as it stands: a prompt is anybody's, and no markup of ours."""
+    """Escape text, so that a prompt cannot add markup to the page."""
     printable = "".join(c if c.isprintable() else " " for c in given)
     return re.sub(r"([\\|`*_\[\]])", r"\\\1", printable).replace("<", "&lt;")
 

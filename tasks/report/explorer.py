@@ -46,7 +46,7 @@ class Family:
 
 @dataclass(frozen=True)
 class Explorer:
-    """What the page's sliders choose from."""
+    """The data of the page's sliders."""
 
     families: tuple[Family, ...]
     cells: tuple[str, ...]
@@ -127,7 +127,7 @@ def _metrics(answers: Answers, cell: str) -> Table:
 
 
 def _caption(answers: Answers, cell: str) -> str:
-    """For people who hear the page: the setting and its main metrics."""
+    """Write the alternative text for screen readers: the setting and its main metrics."""
     captions = [f"{cell}: {answers.settings[cell]}"]
     for metric in (answers.fidelity, answers.diversity):
         rows = answers.effects.filter(cell=cell, metric=metric or "").to_dicts()

@@ -15,7 +15,7 @@ class Chart:
     """A Vega-Lite chart. `layout`: `wide` or `narrow` for one of two that stand for each other, else empty."""
 
     spec: dict[str, Any]
-    label: str  # what a screen reader says of it
+    label: str  # text for screen readers
     title: str = ""
     layout: str = ""
 

@@ -100,10 +100,5 @@ def knob_at(kind: str, place: Float[np.ndarray, "axes"], space: Space) -> Knob |
 
 
 def place_of(knob: Knob, space: Space) -> Float[np.ndarray, "axes"]:
-    """Read a setting's strengths as shares of their ranges (the inverse of `knob_at`).
-
-    Args:
-        knob: The setting.
-        space: The axes of each kind of knob.
-    """
+    """Read a setting's strengths as shares of their ranges (the inverse of `knob_at`)."""
     return np.array([axis.share(float(getattr(knob, axis.field))) for axis in space[knob.kind]])

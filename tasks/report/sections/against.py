@@ -94,7 +94,7 @@ def _figure(answers: Answers, frame: pl.DataFrame, other: str) -> Figure:
 
 
 def _differs(run: Manifest, other: Manifest) -> str:
-    """What the runs' identities say that decides their numbers; `repeat` tells runs apart, and decides nothing."""
+    """Describe the differing settings that decide numbers. `repeat` only tells runs apart, so it is ignored."""
     known = sorted(run.identity | other.identity)
     names = [name for name in known if name != "repeat" and _of(run, name) != _of(other, name)]
     return (

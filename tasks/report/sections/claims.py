@@ -77,6 +77,6 @@ def _sources() -> list[str]:
 
 
 def _reasons(frame: pl.DataFrame) -> str:
-    """The commonest reasons."""
+    """List the commonest reasons why claims do not apply."""
     common = frame.group_by("why").len().sort("len", "why", descending=[True, False])["why"].head(3)
     return listing(common.to_list())
