@@ -39,7 +39,7 @@ def is_mean(grid: tuple[int, int], sigma: float) -> bool:
 
 
 def _matrix(side: int, sigma: float, like: Tensor) -> Float[Tensor, "n n"]:
-    """The blur along one side: C' diag(exp(-sigma^2 w^2 / 2)) C with the orthonormal cosines C."""
+    """Build the blur along one side: C' diag(exp(-sigma^2 w^2 / 2)) C with the orthonormal cosines C."""
     number = torch.arange(side, device=like.device, dtype=like.dtype)
     cosines = torch.cos(math.pi / side * (number + 0.5) * number[:, None]) * math.sqrt(2 / side)
     cosines = torch.where(number[:, None] == 0, math.sqrt(1 / side), cosines)

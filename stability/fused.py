@@ -37,7 +37,7 @@ def usable(q: Tensor, kernel: Kernel) -> bool:
 
 
 def _is_there(device: torch.device) -> bool:
-    """On a GPU, or on a CPU in Triton's interpreter, which its own environment variable turns on."""
+    """Return whether Triton runs: on a GPU, or on a CPU if `TRITON_INTERPRET` turns its interpreter on."""
     interpreted = device.type == "cpu" and os.environ.get("TRITON_INTERPRET") == "1"
     return (device.type == "cuda" or interpreted) and find_spec("triton") is not None
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 @triton.jit
 def _take_in(scores, value, top, total, xi):  # type: ignore[no-untyped-def]
-    """A softmax that has seen one more tile of keys: its running maximum, sum and result. Scores are in base 2."""
+    """Update a softmax by one more tile of keys: its running maximum, sum and result. Scores are in base 2."""
     above = tl.maximum(top, tl.max(scores, 1))
     p = tl.exp2(scores - above[:, None])
     shrunk = tl.exp2(top - above)
@@ -109,7 +109,7 @@ def pair(q: Tensor, k: Tensor, values: Tensor, alpha: Tensor | None, scale: floa
 
 
 def _tiles(width: int, columns: int, dtype: torch.dtype) -> dict[str, Any]:
-    """Sizes of the tiles: powers of 2 from 16 on, as `tl.dot` wants them; smaller for float32, for shared memory."""
+    """Choose the tiles' sizes: powers of 2 from 16 on, as `tl.dot` needs; smaller for float32, to fit shared memory."""
     small = dtype == torch.float32
     return {
         "TOKENS_TILE": 32 if small else 64,

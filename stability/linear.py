@@ -48,7 +48,7 @@ class LinearInterception(Interception):
 
     @property
     def acts(self) -> bool:
-        """Whether somebody measures the layer."""
+        """Whether the layer is measured."""
         return self._see is not None
 
     def _enter(self, layer: Any, inputs: Any) -> None:

@@ -1,4 +1,4 @@
-"""The predictions of guidance's branches in one step, as a rule of guidance sees them."""
+"""The predictions of guidance's branches in one step, as a rule of guidance gets them."""
 
 from typing import NamedTuple
 

@@ -24,7 +24,7 @@ def low_frequencies(x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
 
 
 def _blurred(x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
-    """By the binomial kernel; the map is mirrored at its borders, or continued where it is smaller than the kernel."""
+    """Blur by the binomial kernel; borders are mirrored, or repeated if the map is smaller than the kernel."""
     mode = "reflect" if min(x.shape[-2:]) > 2 else "replicate"
     padded = F.pad(x, (2, 2, 2, 2), mode=mode)
     rows, columns = x.shape[-2:]

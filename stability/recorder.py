@@ -1,4 +1,4 @@
-"""Keeps a batch's measures on the device until they are asked for."""
+"""Keeps a batch's measures on the device until they are read."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import field
@@ -110,9 +110,10 @@ class Recorder:
         self._entries[block.number, step, branches] = entry
 
     def to_arrow(self) -> pa.Table:
-        """One row a sample, block and branch (see `stability.table.SCHEMA`); the batch's one copy from the device.
+        """Return one row a sample, block and branch (see `stability.table.SCHEMA`). Copies from the device once.
 
-        Raises ValueError where nothing was recorded.
+        Raises:
+            ValueError: Nothing was recorded.
         """
         if not self._entries:
             raise ValueError("nothing was recorded: the model was not called within perturb(model, knob, recorder)")

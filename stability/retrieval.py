@@ -41,7 +41,7 @@ Columns = slice | Tensor
 
 
 class Retrieved(NamedTuple):
-    """What is had from the C-wide retrieval that leaves the layer, as far as it was asked for."""
+    """The requested results of the C-wide retrieval that leaves the layer."""
 
     means: Float[Tensor, "measures B H"] | None = None
     """The fields of `Measures`, means over the columns."""
@@ -53,7 +53,7 @@ class Retrieved(NamedTuple):
 
 
 class Retrieval(NamedTuple):
-    """Xi_out and what belongs to it."""
+    """Xi_out with its ratio and its share of attention on text."""
 
     xi: Float[Tensor, "B H L C"]
     ratio: Float[Tensor, "B H L 1"] | None
@@ -184,7 +184,7 @@ _Part = tuple[Tensor, Tensor | None]
 
 
 def _retrievals(call: SoftmaxCall) -> Iterator[tuple[_Part, _Part]]:
-    """Xi and Xi_alpha (Xi again where there is no alpha) in chunks of tokens, or of all of them by the kernel."""
+    """Yield Xi and Xi_alpha in chunks of tokens, or all tokens at once by the kernel. Without alpha both are Xi."""
     q, k, x, blend = call.q, call.k, call.x, call.blend
     alpha = None if blend is None else blend.alpha
     if _fused(call):
@@ -282,20 +282,20 @@ def stability_and_heads(
 
 
 def _mean(values: Float[Tensor, "B H L"], tokens: Float[Tensor, "B L"] | None) -> Float[Tensor, "B H"]:
-    """Over the tokens that count."""
+    """Average over the tokens that count."""
     if tokens is None:
         return values.mean(dim=-1)
     return (values * tokens[:, None]).sum(dim=-1) / tokens.sum(dim=-1)[:, None]
 
 
 def _fused(call: SoftmaxCall) -> bool:
-    """Whether the Triton kernel does this call: it knows softmax over image tokens alone."""
+    """Return whether the Triton kernel can compute a call: only softmax over image tokens."""
     plain = call.weights is None and call.text is None and call.mask is None
     return plain and fused.usable(call.q, call.kernel)
 
 
 def _widened(k: Float[Tensor, "B H T d"], like: Float[Tensor, "B H L e"]) -> Float[Tensor, "B H T e"]:
-    """Keys with zeros up to another width, so that their logits stay as they are."""
+    """Pad keys with zeros to another width, which leaves their logits unchanged."""
     missing = like.shape[-1] - k.shape[-1]
     return (F.pad(k, (0, missing)) if missing else k).to(like.dtype)
 
@@ -305,18 +305,18 @@ def _budget(tensor: Tensor) -> int:
 
 
 def _tiles(rows: int, heads: int, each: int, budget: int) -> Iterator[tuple[slice, slice]]:
-    """Rows and heads, each pair of `each` elements: whole rows if one fits into the budget, else heads of one."""
+    """Yield tiles of rows and heads, `each` elements a pair: whole rows if one fits the budget, else heads of one."""
     for row in _slices(rows, budget // (heads * each)):
         for head in _slices(heads, budget // each):
             yield row, head
 
 
 def _slices(n: int, size: int) -> Iterator[slice]:
-    """0 to n in steps of `size`, at least 1."""
+    """Yield slices from 0 to n in steps of `size`, at least 1."""
     size = max(1, size)
     return (slice(start, min(start + size, n)) for start in range(0, n, size))
 
 
 def _joined(chunks: list[Tensor]) -> Tensor:
-    """Along the tokens; one chunk is not copied."""
+    """Join chunks along the tokens; a single chunk is not copied."""
     return chunks[0] if len(chunks) == 1 else torch.cat(chunks, dim=2)

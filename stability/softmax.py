@@ -1,4 +1,4 @@
-"""One softmax of a self-attention, as a knob sees it."""
+"""One softmax of a self-attention, as a knob gets it."""
 
 from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
@@ -136,7 +136,7 @@ def picked(tensor: Tensor, heads: Sequence[int], dim: int = 1) -> Tensor:
 
 
 def _part(mask: Tensor, dim: int, part: slice) -> Tensor:
-    """Part of a mask along a dimension; a mask that is the same all along it is every part's."""
+    """Select a part of a mask along a dimension. A mask of size 1 there is returned whole."""
     if mask.shape[dim] == 1:
         return mask
     return mask[(slice(None),) * dim + (part,)]

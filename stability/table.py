@@ -1,4 +1,4 @@
-"""What a recorder kept, as one Arrow table."""
+"""Makes one Arrow table of what a recorder kept."""
 
 from typing import Any, NamedTuple
 
@@ -35,7 +35,7 @@ class Entry(NamedTuple):
 
     @property
     def samples(self) -> int:
-        """How many samples the rows stand for."""
+        """Number of samples."""
         return len(next(iter(self.values.values()))) // len(self.branches)
 
 
@@ -69,7 +69,7 @@ class _Step(NamedTuple):
 
 
 def _on_host(values: list[dict[str, Tensor]]) -> list[dict[str, np.ndarray]]:
-    """The same in numpy, by one copy of everything at once."""
+    """Copy all values to numpy arrays at once."""
     tensors = [tensor for each in values for tensor in each.values()]
     flat = torch.cat([tensor.flatten() for tensor in tensors]).cpu().numpy()
     parts = iter(np.split(flat, np.cumsum([tensor.numel() for tensor in tensors])[:-1]))
@@ -77,7 +77,7 @@ def _on_host(values: list[dict[str, Tensor]]) -> list[dict[str, np.ndarray]]:
 
 
 def _rows(measured: list[_Step], detail: str) -> list[dict[str, Any]]:
-    """The rows of one block and branch: sample by sample."""
+    """Make the rows of one block and branch, one a sample."""
     measured = sorted(measured, key=lambda each: each.step)
     block, _, branch, first = measured[0]
     columns = _columns([each.values for each in measured], detail)
@@ -97,7 +97,7 @@ def _rows(measured: list[_Step], detail: str) -> list[dict[str, Any]]:
 
 
 def _columns(steps: list[dict[str, np.ndarray]], detail: str) -> dict[str, Any]:
-    """For each measure and control its mean, and the series behind it; each indexed by row first."""
+    """Compute each measure's and control's mean, and its series; each is indexed by row first."""
     columns: dict[str, Any] = {}
     for name in (*NAMES, *CONTROLS):
         by_step = [step.get(name) for step in steps]
@@ -118,7 +118,7 @@ def _columns(steps: list[dict[str, np.ndarray]], detail: str) -> dict[str, Any]:
 
 
 def _with_gaps(values: np.ndarray, gaps: list[bool]) -> Any:
-    """`values` (B, steps that have one) with None for the steps that have none."""
+    """Insert None into `values` (B, steps with a value) for the steps without one."""
     if not any(gaps):
         return values
     rows = (iter(row.tolist()) for row in values)

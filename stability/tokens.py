@@ -1,4 +1,4 @@
-"""Where the image tokens stand among the tokens of a softmax, and what is padding."""
+"""Finds the image tokens among the tokens of a softmax, and the padding."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -82,14 +82,14 @@ class Image(NamedTuple):
         return mask.gather(-1, order[:, None, None].expand(*mask.shape))
 
     def _order(self, count: int) -> Int[Tensor, "B S"]:
-        """All tokens: those that are no image tokens first."""
+        """Return the indices of all tokens, the image tokens last."""
         assert isinstance(self.tokens, Tensor)  # noqa: S101 - a slice needs no order
         is_image = torch.zeros(len(self.tokens), count, dtype=torch.int8, device=self.tokens.device)
         return is_image.scatter(1, self.tokens, 1).argsort(dim=1, stable=True)
 
 
 def _gathered(x: Tensor, index: Int[Tensor, "B n"]) -> Tensor:
-    """Tokens (the dimension before the last) by their index in each row."""
+    """Select tokens (the dimension before the last) by their indices in each row."""
     index = index.reshape(len(index), *(1,) * (x.ndim - 3), -1, 1)
     return x.gather(-2, index.expand(*x.shape[:-2], index.shape[-2], x.shape[-1]))
 
