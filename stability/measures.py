@@ -133,7 +133,11 @@ def norm(x: Float[Tensor, "*rows L C"]) -> Float[Tensor, "*rows C"]:
 
 
 def upcast(*tensors: Tensor) -> tuple[Tensor, ...]:
-    """All in one dtype, at least float32."""
+    """Convert tensors to one dtype, at least float32.
+
+    Args:
+        *tensors: Tensors of any dtypes.
+    """
     dtype = torch.float32
     for tensor in tensors:
         dtype = torch.promote_types(dtype, tensor.dtype)

@@ -81,7 +81,6 @@ class BucketStore(Bucket):
         return True
 
     def delete(self, *paths: str) -> None:
-        """Delete objects. Those that do not exist are ignored."""
         try:
             self._request(lambda: obstore.delete(self._store, list(paths)))
         except FileNotFoundError:  # Google's store stops at the first one that does not exist

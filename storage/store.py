@@ -84,7 +84,11 @@ class Store(Location, Protocol):
         ...
 
     def delete(self, *paths: str) -> None:
-        """Delete objects. Those that do not exist are ignored."""
+        """Delete objects. Those that do not exist are ignored.
+
+        Args:
+            *paths: Paths relative to the lake, with `/`.
+        """
         ...
 
 

@@ -15,7 +15,11 @@ from skewbench.tasks.source import ROOTS, digest_of_source
 
 
 def digest(*parts: object) -> str:
-    """Compute the hex digest of JSON-like parts; the order of keys does not matter."""
+    """Compute a hex digest. The order of keys does not matter.
+
+    Args:
+        *parts: Values that JSON can hold.
+    """
     return sha256(json.dumps(parts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 

@@ -27,7 +27,14 @@ def digest_of_source(*modules: str) -> str:
 
 
 def source_files(*modules: str) -> dict[str, Path]:
-    """The modules, and all that they import within their packages, by dotted name."""
+    """Find the files of modules, and of all that they import within their packages.
+
+    Args:
+        *modules: Dotted names of modules.
+
+    Returns:
+        The file of each module by its dotted name.
+    """
     packages = {module.partition(".")[0] for module in modules}
     found: dict[str, Path] = {}
     waiting = list(modules)

@@ -1,4 +1,4 @@
-"""What a knob on the condition is."""
+"""The base class of knobs on the condition."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar

@@ -1,4 +1,4 @@
-"""What a knob on predictions is: a rule of guidance."""
+"""The base class of knobs on predictions: rules of guidance."""
 
 from typing import TYPE_CHECKING, ClassVar
 
