@@ -48,7 +48,7 @@ def source_files(*modules: str) -> dict[str, Path]:
 
 
 def _imported(module: str, file: Path) -> Iterator[str]:
-    """The modules that a module imports, also within functions; not those of its type annotations alone."""
+    """List the modules that a module imports, also within functions; imports for type annotations do not count."""
     package = module if file.name == "__init__.py" else module.rpartition(".")[0]
     for node in _walk(_tree(file)):
         if isinstance(node, ast.Import):
@@ -59,7 +59,7 @@ def _imported(module: str, file: Path) -> Iterator[str]:
 
 
 def _walk(node: ast.AST) -> Iterator[ast.AST]:
-    """All nodes but those under `if TYPE_CHECKING`."""
+    """Yield all nodes except those under `if TYPE_CHECKING`."""
     yield node
     of_types = isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
     for child in node.orelse if of_types and isinstance(node, ast.If) else ast.iter_child_nodes(node):
@@ -67,7 +67,7 @@ def _walk(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def _home(module: str, name: str) -> str:
-    """The module that `from module import name` ends at: a submodule, or where a package has the name from."""
+    """Return the module that `from module import name` reads: a submodule, or where a package has the name from."""
     if _file(f"{module}.{name}") is not None:
         return f"{module}.{name}"
     file = _file(module)
@@ -89,7 +89,7 @@ def _absolute(node: ast.ImportFrom, package: str) -> str:
 
 @cache
 def _file(module: str) -> Path | None:
-    """The file of a module, or None; no part of it is imported but the top of its package."""
+    """Return the file of a module, or None. Imports only the top of its package."""
     top, *rest = module.split(".")
     if top == "skewbench" and rest:  # a namespace of folders, which need not lie side by side
         top, rest = f"skewbench.{rest[0]}", rest[1:]
