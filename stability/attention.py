@@ -1,4 +1,4 @@
-"""What takes the place of a self-attention's softmax: the knob acts, the recorder measures."""
+"""Replaces the softmax of a self-attention: the knob acts on it, and the recorder measures it."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -36,9 +36,9 @@ class _Done(NamedTuple):
 
 @dataclass(frozen=True)
 class SelfAttention:
-    """One self-attention under a knob (None: as it is), measured by a recorder where there is one.
+    """Runs one self-attention under a knob (None: unchanged), and measures it if a recorder is given.
 
-    Nothing in here waits for the device.
+    Does not synchronise with the device.
     """
 
     block: Block
@@ -52,7 +52,7 @@ class SelfAttention:
     kernel: Kernel = "torch"
 
     def __call__(self, own: Softmax) -> Float[Tensor, "B H S d"]:
-        """The heads' output in place of the layer's own."""
+        """Compute the output by head, in place of the layer's softmax."""
         knob, recorder = self._now()
         if knob is None and recorder is None:
             return own.plain()
@@ -73,7 +73,11 @@ class SelfAttention:
         return image.joined(done.heads, own._replace(q=image.others(own.q), mask=_of_text(own, image)).plain())
 
     def measure_linear(self, own: Softmax) -> None:
-        """Record the measures of linear attention, which no knob acts on."""
+        """Record the measures of linear attention, which no knob acts on.
+
+        Args:
+            own: The layer's call, with rectified queries and keys.
+        """
         _, recorder = self._now()
         if recorder is None:
             return
@@ -90,7 +94,7 @@ class SelfAttention:
         recorder.write(self.block, self.position.step, names, values, done.controls)
 
     def _under(self, knob: AttentionKnob | None, before: SoftmaxCall, columns: Columns | None) -> _Done:
-        """The call under the knob in the knob's heads, and as it is in the others."""
+        """Apply the knob to its heads, and plain attention to the others."""
         if knob is None or knob.heads == "all":
             return self._act(knob, before, columns)
         heads = range(self.block.heads)
@@ -117,7 +121,7 @@ class SelfAttention:
         columns: Columns | None,
         heads: Sequence[int] | None = None,
     ) -> _Done:
-        """Some of the heads, or all of them, under the knob."""
+        """Compute some of the heads, or all of them, under the knob."""
         weight = self._value_weight(before)
         if heads is not None:
             before = before.of_heads(heads)
@@ -135,14 +139,14 @@ class SelfAttention:
         return _Done(output, None if call.constant else found.means, found.text_mass, controls)
 
     def _image(self, own: Softmax) -> Image | None:
-        """Which of the keys are image tokens; None: all of them."""
+        """Return which of the keys are image tokens; None: all of them."""
         keys, tokens = own.k.shape[2], own.x.shape[1]
         if self.stream is not None:
             return self.stream(self.position.given, keys)
         return two_streams(self.layer.processor, keys, tokens) if keys > tokens else None
 
     def _call(self, own: Softmax, image: Image | None, knob: AttentionKnob | None) -> SoftmaxCall:
-        """The softmax of the image's queries."""
+        """Build the softmax call of the image's queries."""
         branches = count_branches(len(own.x), self.samples)
         if image is None:
             call = SoftmaxCall(own.q, own.k, own.v, own.x, own.scale, branches, mask=_four(own.mask))
@@ -161,7 +165,7 @@ class SelfAttention:
         return call._replace(kernel=self.kernel, tokens=counted(call.mask, *call.x.shape[:2]), grid=grid)
 
     def _grid(self, tokens: int) -> tuple[int, int]:
-        """Rows and columns of the layer's image tokens."""
+        """Return rows and columns of the layer's image tokens."""
         if self.position.grid is None:
             raise ValueError(
                 f"{self.block.name}: the model's arguments do not say how many rows of tokens an image has"
@@ -169,7 +173,7 @@ class SelfAttention:
         return at_level(self.position.grid, tokens)
 
     def _now(self) -> tuple[AttentionKnob | None, Recorder | None]:
-        """The knob and the recorder as far as they are due in the current step."""
+        """Return the knob and the recorder; each is None if it does not act in the current step."""
         step = self.position.step
         if step < 0:
             raise RuntimeError(
@@ -182,7 +186,7 @@ class SelfAttention:
         return knob, self.recorder if self.recorder and self.recorder.wants(step) else None
 
     def _value_weight(self, call: SoftmaxCall) -> Float[Tensor, "H C d"] | None:
-        """The value projection by head, as a matrix; None where it is more than that (an adapter), or is elsewhere."""
+        """Return the value projection as a matrix by head; None if it has adapters, or its weights are elsewhere."""
         to_v, (heads, width) = getattr(self.layer, "to_v", None), (call.v.shape[1], call.v.shape[-1])
         if type(to_v) is not nn.Linear or not is_watched(to_v):
             return None
@@ -191,7 +195,7 @@ class SelfAttention:
         return to_v.weight.unflatten(0, (heads, width)).mT if len(to_v.weight) == heads * width else None
 
     def _value_bias(self, call: SoftmaxCall, heads: Sequence[int] | None) -> Float[Tensor, "H 1 d"] | None:
-        """The bias of the value projection in these heads, which rescaling leaves alone."""
+        """Return the bias of the value projection in these heads. Rescaling does not change it."""
         layer: Any = self.layer
         bias: Tensor | None = layer.to_v.bias
         if bias is not None and bias.device != call.x.device:  # offloaded: the projection fetches it when it is called
@@ -203,31 +207,47 @@ class SelfAttention:
 
 
 def _four(mask: Tensor | None) -> Any:
-    """A mask with a dimension for heads: torch takes one over queries and keys alone, too."""
+    """Add the dimension of heads to a mask over rows, queries and keys; torch also takes one over queries and keys."""
     if mask is None:
         return None
     return mask.reshape(*(1,) * (4 - mask.ndim), *mask.shape)
 
 
 def _of_text(own: Softmax, image: Image) -> Tensor | None:
-    """The mask of the text's queries."""
+    """Select the mask of the text's queries."""
     mask = _four(own.mask)
     return mask if mask is None or mask.shape[2] == 1 else image.others(mask)
 
 
 def without_autocast(device: torch.device) -> AbstractContextManager[None]:
-    """Autocast would round what is float32 on purpose."""
+    """Turn autocast off: it would round what is float32 on purpose.
+
+    Args:
+        device: Device whose autocast is turned off. A device without autocast needs nothing.
+
+    Returns:
+        A context manager.
+    """
     if not torch.amp.is_autocast_available(device.type):
         return nullcontext()
     return torch.autocast(device.type, enabled=False)
 
 
 def with_bias(heads: Float[Tensor, "B H L d"], bias: Float[Tensor, "H 1 d"] | None) -> Float[Tensor, "B H L d"]:
-    """The heads' output with the value projection's bias, where it has one."""
+    """Add the value projection's bias to the heads' output.
+
+    Args:
+        heads: Output by head, without the bias.
+        bias: Bias by head; None: the projection has none.
+    """
     return heads if bias is None else heads + bias
 
 
 def unperturbed(q: Float[Tensor, "B H L d"]) -> dict[str, Float[Tensor, "B"]]:
-    """The controls of each row where no knob acts: alpha 1 and beta 0."""
+    """Return the controls of rows that no knob acts on: alpha 1 and beta 0.
+
+    Args:
+        q: Queries. Only their number of rows and device matter.
+    """
     one = torch.ones(len(q), device=q.device)
     return {"alpha_eff": one, "beta_eff": torch.zeros_like(one)}

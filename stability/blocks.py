@@ -20,10 +20,19 @@ class Block:
 
 
 def select(blocks: Sequence[Block], spec: Blocks) -> list[Block]:
-    """The blocks of `spec`: "all", a stage, a number, a regex searched for in the names, or a sequence of those.
+    """Select blocks of a model.
 
-    A word that is a stage means the stage, and digits mean the number. Raises ValueError, with the names that exist,
-    where any item of `spec` matches nothing.
+    A word that is a stage means the stage, and digits mean the number.
+
+    Args:
+        blocks: All blocks of the model.
+        spec: "all", a stage, a number, a regex searched for in the names, or a sequence of those.
+
+    Returns:
+        The selected blocks, in the order of `blocks`.
+
+    Raises:
+        ValueError: An item of `spec` matches nothing. The message lists the blocks that exist.
     """
     chosen: set[Block] = set()
     for item in [spec] if isinstance(spec, str | int) else spec:
@@ -36,7 +45,15 @@ def select(blocks: Sequence[Block], spec: Blocks) -> list[Block]:
 
 
 def check_heads(blocks: Sequence[Block], heads: Heads) -> None:
-    """Raise ValueError where one of the blocks does not have all of these heads."""
+    """Check that each block has the heads.
+
+    Args:
+        blocks: The blocks that a knob acts on.
+        heads: Numbers of the heads, from 0, or a word for all of them.
+
+    Raises:
+        ValueError: A block has fewer heads.
+    """
     if isinstance(heads, str):
         return
     for block in blocks:

@@ -29,12 +29,17 @@ def blur(x: Float[Tensor, "B H L d"], grid: tuple[int, int], sigma: float) -> Fl
 
 
 def is_mean(grid: tuple[int, int], sigma: float) -> bool:
-    """Whether a blur leaves nothing but the mean, to rounding in float32."""
+    """Return whether a blur leaves only the mean, to rounding in float32.
+
+    Args:
+        grid: Rows and columns of the tokens.
+        sigma: Standard deviation in tokens.
+    """
     return math.exp(-0.5 * (min(sigma, 1e6) * math.pi / max(grid)) ** 2) < 1e-7
 
 
 def _matrix(side: int, sigma: float, like: Tensor) -> Float[Tensor, "n n"]:
-    """The blur along one side: C' diag(exp(-sigma^2 w^2 / 2)) C with the orthonormal cosines C."""
+    """Build the blur along one side: C' diag(exp(-sigma^2 w^2 / 2)) C with the orthonormal cosines C."""
     number = torch.arange(side, device=like.device, dtype=like.dtype)
     cosines = torch.cos(math.pi / side * (number + 0.5) * number[:, None]) * math.sqrt(2 / side)
     cosines = torch.where(number[:, None] == 0, math.sqrt(1 / side), cosines)

@@ -31,7 +31,7 @@ class Conditioning:
         """False: a `perturb` within this one takes its place."""
 
     def __call__(self, model: Any, inputs: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, dict[str, Any]] | None:
-        """The arguments of the model's call with other embeddings in the rows of cond."""
+        """Return the arguments of the model's call with changed embeddings in the rows of cond."""
         if not self.acts or self._of_uncond():
             return None
         there = {name: named[name] for name in EMBEDDINGS if isinstance(named.get(name), Tensor)}
@@ -56,7 +56,12 @@ class Conditioning:
 def noise_like(
     embeddings: Float[Tensor, "n tokens width"], generators: Sequence[torch.Generator]
 ) -> Float[Tensor, "n tokens width"]:
-    """Normal noise of the shape of embeddings; each sample's from its own generator on the CPU."""
+    """Draw normal noise with the shape, dtype and device of embeddings.
+
+    Args:
+        embeddings: Embeddings of the text's tokens, one row a sample.
+        generators: One for each sample, on the CPU. Each draws its own sample's noise.
+    """
     shape = embeddings.shape[1:]
     noise = torch.stack([torch.randn(shape, generator=each) for each in generators])
     if embeddings.device.type == "cuda":
@@ -65,6 +70,6 @@ def noise_like(
 
 
 def _generator(noise_seed: int, name: str, step: int) -> torch.Generator:
-    """Another one than that of the sample's latents, which has the noise seed itself."""
+    """Make a sample's generator. Its seed differs from the noise seed, which the sample's latents use."""
     digest = sha256(f"{noise_seed} {name} {step}".encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)

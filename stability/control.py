@@ -10,9 +10,14 @@ from skewbench.stability.softmax import Blend, SoftmaxCall
 
 
 def count_branches(rows: int, samples: int | None) -> int:
-    """Guidance branches in a batch of rows = branches x samples, uncond first; None: each row a sample of its own.
+    """Count the guidance branches of a batch, whose rows are branches x samples, uncond first.
 
-    Raises ValueError where the rows do not divide so.
+    Args:
+        rows: Rows of the batch.
+        samples: Samples of the batch; None: each row is a sample of its own.
+
+    Raises:
+        ValueError: The rows are no multiple of the samples.
     """
     if samples is None:
         return 1
@@ -22,9 +27,13 @@ def count_branches(rows: int, samples: int | None) -> int:
 
 
 def blend_for(knob: Skew, call: SoftmaxCall) -> Blend:
-    """The knob's alpha and beta, or what its adaptive rules make of them, for each row.
+    """Compute alpha and beta for each row: the knob's own, or those of its adaptive rules.
 
     Nothing is rescaled in joint attention: the text's part of the retrieval has no X in the same basis.
+
+    Args:
+        knob: The knob.
+        call: The layer's softmax call, whose symmetry index the adaptive rules use.
     """
     rescale = knob.rescale == "norm" and call.text is None
     q, k = call.q, call.k

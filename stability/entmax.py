@@ -39,7 +39,7 @@ def entmax(logits: Float[Tensor, "*rows K"]) -> Float[Tensor, "*rows K"]:
 
 
 def _below_zero(z: Float[Tensor, "*rows K"]) -> Float[Tensor, "*rows K"]:
-    """With a maximum of 0. Then tau is at least -1, and what is below that gets no weight, however far below."""
+    """Shift logits to a maximum of 0, and clamp them at -2. Tau is at least -1, so lower logits get no weight."""
     return (z - z.amax(dim=-1, keepdim=True)).clamp(min=-2)
 
 
@@ -49,6 +49,6 @@ def _descending(z: Float[Tensor, "*rows K"]) -> tuple[Float[Tensor, "*rows K"], 
 
 
 def _at_the_support(tau: Float[Tensor, "*rows K"], ordered: Float[Tensor, "*rows K"]) -> Float[Tensor, "*rows 1"]:
-    """The tau of the largest support whose keys are all above it."""
+    """Select the tau of the largest support whose keys all exceed it."""
     size = (ordered > tau).sum(dim=-1, keepdim=True)
     return tau.gather(-1, (size - 1).clamp(min=0))

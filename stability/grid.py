@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def sides(given: Mapping[str, Any]) -> tuple[int, int] | None:
-    """Rows and columns of the largest token grid of a call of the model; None where its arguments do not say.
+    """Return rows and columns of the largest token grid of a model call; None if its arguments do not tell.
 
     Args:
         given: The arguments of the model's call by name, with its `patch_size`.
@@ -27,7 +27,7 @@ def sides(given: Mapping[str, Any]) -> tuple[int, int] | None:
 
 
 def at_level(largest: tuple[int, int], tokens: int) -> tuple[int, int]:
-    """The grid of a layer with so many tokens: the largest one, as often as there are frames, or one of its halvings.
+    """Return the grid of a layer with a number of tokens: the largest grid, once per frame, or one of its halvings.
 
     Args:
         largest: Rows and columns of the largest grid.

@@ -56,7 +56,7 @@ class Guidance:
         """Whether it acted at least once."""
 
     def __call__(self, model: nn.Module, inputs: tuple[Any, ...], named: Mapping[str, Any], output: Any) -> Any:
-        """What the model returns, so that the pipeline guides by the rule."""
+        """Change what the model returns so that the pipeline guides by the rule."""
         if not self.acts:
             return output
         predicted, replaced = _prediction(output)
@@ -81,7 +81,7 @@ class Guidance:
     def _weaken(
         self, model: nn.Module, inputs: tuple[Any, ...], named: Mapping[str, Any], predicted: Tensor
     ) -> Tensor | None:
-        """s (cond - weak) of the present step, in float32; None: nothing is weak in it."""
+        """Compute s (cond - weak) of the present step, in float32; None if no weak branch acts."""
         scale = 0.0 if self._weak is None else self._weak.scale()
         if self._weak is None or scale == 0:
             return None
@@ -104,7 +104,7 @@ class Guidance:
         return _with_channels(predicted, guided.to(predicted.dtype), channels)
 
     def _of_one(self, predicted: Tensor, channels: slice) -> Tensor:
-        """Of a pipeline that does not guide, or whose model has guidance distilled into it."""
+        """Guide a pipeline that does not guide by itself, or whose model has guidance distilled into it."""
         self.has_guided = True
         if self._offset is None:
             return predicted
@@ -129,14 +129,14 @@ class Guidance:
 
 
 def _prediction(output: Any) -> tuple[Tensor, Any]:
-    """What a model predicts, and a function that puts something else into its place."""
+    """Return a model's prediction, and a function that replaces it."""
     if isinstance(output, tuple):
         return output[0], lambda tensor: (tensor, *output[1:])
     return output.sample, lambda tensor: type(output)(**{**output, "sample": tensor})
 
 
 def _channels(predicted: Tensor, inputs: tuple[Any, ...], named: Mapping[str, Any]) -> slice:
-    """The channels of the prediction; a model that also predicts a variance has as many again after them."""
+    """Return the channels of the prediction. A model that also predicts a variance has as many again after them."""
     given = next((named[name] for name in ("sample", "hidden_states") if name in named), inputs[0] if inputs else None)
     if isinstance(given, Tensor) and predicted.ndim == given.ndim == 4 and predicted.shape[1] == 2 * given.shape[1]:
         return slice(0, given.shape[1])

@@ -27,7 +27,7 @@ def guide(name: str, predictions: Predictions, step: int, **settings: Any) -> Fl
 
 @lru_cache(maxsize=64)
 def _guider(name: str, scale: float, settings: tuple[tuple[str, Any], ...]) -> Any:
-    """The guider, kept: it warns each time it is made that guiders are experimental."""
+    """Make a guider once: each new one warns that guiders are experimental."""
     from diffusers import guiders
 
     logger = logging.getLogger("diffusers.guiders.guider_utils")

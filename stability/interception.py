@@ -1,8 +1,8 @@
-"""Takes over the softmax of a self-attention, and leaves the layer alone.
+"""Takes over the softmax of a self-attention, and leaves the rest of the layer unchanged.
 
 All attention layers of diffusers end in torch's `scaled_dot_product_attention`. While a layer runs, its call of that
-function is given to somebody else; norms, rotary embedding, biases, adapters, fused projections, text keys and the
-output projection stay the layer's own. X is what enters `to_v`.
+function is redirected; norms, rotary embedding, biases, adapters, fused projections, text keys and the output
+projection stay the layer's own. X is what enters `to_v`.
 """
 
 from collections.abc import Callable
@@ -79,11 +79,11 @@ class Interception:
 
     @property
     def acts(self) -> bool:
-        """Whether somebody takes the softmax."""
+        """Whether the softmax is redirected."""
         return self._take is not None
 
     def open(self) -> None:
-        """Begin; the layer gets hooks, and nothing else of it changes."""
+        """Start intercepting. The layer gets hooks, and nothing else of it changes."""
         open_ones = _OPEN.setdefault(self._layer, [])
         for other in open_ones:
             other._active = False
@@ -98,7 +98,7 @@ class Interception:
         self._watch()
 
     def close(self) -> None:
-        """End; an interception around this one acts again."""
+        """Stop intercepting. An interception around this one acts again."""
         for hook in (*self._hooks, *self._watching):
             hook.remove()
         open_ones = _OPEN[self._layer]
@@ -107,7 +107,7 @@ class Interception:
             open_ones[-1]._active = True
 
     def _watch(self) -> None:
-        """See what enters the projections. They are others after an adapter was loaded, or after they were fused."""
+        """Hook the projections. They are other modules after an adapter was loaded, or after they were fused."""
         for hook in self._watching:
             hook.remove()
         self._projections = self._present()
@@ -175,7 +175,7 @@ class Interception:
         scale: float | None = None,
         enable_gqa: bool = False,
     ) -> Tensor:
-        """The signature of torch's function."""
+        """Replace torch's function, with its signature."""
         own = self._x is not None and self._x is self._into_q
         if self._reached or self._x is None or not own:
             self.self_attention = self.self_attention and own
@@ -199,7 +199,11 @@ class Interception:
 
 
 def is_watched(projection: nn.Module) -> bool:
-    """Whether nobody but interceptions has put hooks onto a projection."""
+    """Return whether a projection has no hooks other than those of interceptions.
+
+    Args:
+        projection: A layer's projection, such as `to_q`.
+    """
     hooks = projection._forward_pre_hooks.values()
     return not projection._forward_hooks and all(
         isinstance(getattr(hook, "__self__", None), Interception) for hook in hooks
@@ -207,7 +211,7 @@ def is_watched(projection: nn.Module) -> bool:
 
 
 class Door(TorchFunctionMode):
-    """Catches the calls of one function of torch's."""
+    """Redirects the calls of one of torch's functions."""
 
     def __init__(self, function: Callable[..., Tensor], take: Callable[..., Tensor]) -> None:
         super().__init__()

@@ -15,7 +15,7 @@ from torch import Tensor
 
 @triton.jit
 def _take_in(scores, value, top, total, xi):  # type: ignore[no-untyped-def]
-    """A softmax that has seen one more tile of keys: its running maximum, sum and result. Scores are in base 2."""
+    """Update a softmax by one more tile of keys: its running maximum, sum and result. Scores are in base 2."""
     above = tl.maximum(top, tl.max(scores, 1))
     p = tl.exp2(scores - above[:, None])
     shrunk = tl.exp2(top - above)
@@ -80,10 +80,19 @@ def _pair_kernel(  # type: ignore[no-untyped-def]
 
 
 def pair(q: Tensor, k: Tensor, values: Tensor, alpha: Tensor | None, scale: float) -> tuple[Tensor, Tensor]:
-    """softmax(scale M) values and softmax(scale (M_sym + alpha M_skew)) values, float32 (B, H, L, W).
+    """Compute softmax(scale M) values and softmax(scale (M_sym + alpha M_skew)) values, with M = q k'.
 
-    `values` (B, H, L, W); all heads may share theirs, by a stride of 0. `alpha` (B,): None for the first alone, which
-    is then both. q, k and values have their last axis contiguous.
+    The last axis of q, k and values must be contiguous.
+
+    Args:
+        q: What enters the softmax (B, H, L, d).
+        k: As `q`.
+        values: What is averaged with the weights (B, H, L, W). All heads may share theirs, by a stride of 0.
+        alpha: Factor of the skew-symmetric part, by row (B,); None: only plain attention is computed.
+        scale: Factor of the logits.
+
+    Returns:
+        Plain and skewed attention, float32 (B, H, L, W); without `alpha`, plain attention twice.
     """
     rows, heads, tokens, width = q.shape
     columns = values.shape[-1]
@@ -100,7 +109,7 @@ def pair(q: Tensor, k: Tensor, values: Tensor, alpha: Tensor | None, scale: floa
 
 
 def _tiles(width: int, columns: int, dtype: torch.dtype) -> dict[str, Any]:
-    """Sizes of the tiles: powers of 2 from 16 on, as `tl.dot` wants them; smaller for float32, for shared memory."""
+    """Choose the tiles' sizes: powers of 2 from 16 on, as `tl.dot` needs; smaller for float32, to fit shared memory."""
     small = dtype == torch.float32
     return {
         "TOKENS_TILE": 32 if small else 64,

@@ -23,7 +23,12 @@ def is_linear(layer: nn.Module) -> bool:
 
 
 def linear_weights(logits: Float[Tensor, "B H T K"], _queries: slice) -> Float[Tensor, "B H T K"]:
-    """The weights of linear attention: products of rectified queries and keys, over their sum."""
+    """Compute the weights of linear attention: logits over their sum. Replaces softmax (`stability.softmax.Weights`).
+
+    Args:
+        logits: Products of rectified queries and keys.
+        _queries: Which queries these are. Not used.
+    """
     return logits / (logits.sum(dim=-1, keepdim=True) + FLOOR)
 
 
@@ -43,7 +48,7 @@ class LinearInterception(Interception):
 
     @property
     def acts(self) -> bool:
-        """Whether somebody measures the layer."""
+        """Whether the layer is measured."""
         return self._see is not None
 
     def _enter(self, layer: Any, inputs: Any) -> None:

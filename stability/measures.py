@@ -65,10 +65,16 @@ def measure(
 def symmetry_index(
     q: Float[Tensor, "B H L d"], k: Float[Tensor, "B H L d"], center: bool = False
 ) -> Float[Tensor, "B H"]:
-    """Functional symmetry index eta = (|M_sym|^2 - |M_skew|^2) / (|M_sym|^2 + |M_skew|^2) of M = q k', in [-1, 1].
+    """Compute the functional symmetry index of M = q k', in [-1, 1].
 
-    Through d x d Gram matrices: <k'q, (k'q)'> / <q'q, k'k>. `center` removes the token mean of q and k first, which for
-    bias-free projections is that of X. In float32, or float64 if an input is.
+    eta = (|M_sym|^2 - |M_skew|^2) / (|M_sym|^2 + |M_skew|^2), through d x d Gram matrices: <k'q, (k'q)'> / <q'q, k'k>.
+    In
+    float32, or float64 if an input is.
+
+    Args:
+        q: What enters the softmax.
+        k: As `q`.
+        center: Remove the token mean of q and k first. For bias-free projections this is the mean of X.
     """
     raw, without_mean = symmetry_indices(q, k)
     return without_mean if center else raw
@@ -118,12 +124,20 @@ def _eta(gram: Float[Tensor, "B H e e"]) -> Float[Tensor, "B H"]:
 
 
 def norm(x: Float[Tensor, "*rows L C"]) -> Float[Tensor, "*rows C"]:
-    """Of each column over the tokens. (`vector_norm` takes ten times as long on a CPU.)"""
+    """Compute the norm of each column over the tokens. (`vector_norm` takes ten times as long on a CPU.)
+
+    Args:
+        x: Values by token and column.
+    """
     return x.square().sum(dim=-2).sqrt()
 
 
 def upcast(*tensors: Tensor) -> tuple[Tensor, ...]:
-    """All in one dtype, at least float32."""
+    """Convert tensors to one dtype, at least float32.
+
+    Args:
+        *tensors: Tensors of any dtypes.
+    """
     dtype = torch.float32
     for tensor in tensors:
         dtype = torch.promote_types(dtype, tensor.dtype)
@@ -131,13 +145,26 @@ def upcast(*tensors: Tensor) -> tuple[Tensor, ...]:
 
 
 def centred(x: Float[Tensor, "*rows L C"], tokens: Float[Tensor, "B L"] | None = None) -> Float[Tensor, "*rows L C"]:
-    """J x: without the mean over the tokens that count; 0 for the others."""
+    """Compute J x: subtract the mean over the tokens that count.
+
+    Args:
+        x: Values by token and column.
+        tokens: 1 for a token that counts, 0 for padding; None: all count.
+
+    Returns:
+        The centred values; 0 for padding.
+    """
     apart = x - token_mean(x, tokens)
     return apart if tokens is None else apart * tokens[:, None, :, None]
 
 
 def token_mean(x: Float[Tensor, "*rows L C"], tokens: Float[Tensor, "B L"] | None) -> Float[Tensor, "*rows 1 C"]:
-    """The mean over the tokens that count."""
+    """Average over the tokens that count.
+
+    Args:
+        x: Values by token and column.
+        tokens: 1 for a token that counts, 0 for padding; None: all count.
+    """
     if tokens is None:
         return x.mean(dim=-2, keepdim=True)
     each = tokens[:, None, :, None]

@@ -120,7 +120,7 @@ def perturb(
 
 
 def _check_module(model: Any) -> None:
-    """Whole pipelines are given most often: the message says which part of theirs to give."""
+    """Check that a module is given, not a whole pipeline. The message names the pipeline's part to give."""
     if isinstance(model, nn.Module):
         return
     part = next((name for name in ("unet", "transformer") if isinstance(getattr(model, name, None), nn.Module)), None)
@@ -143,7 +143,7 @@ def _guidance(
     samples: int | None,
     steps: int | None,
 ) -> Guidance | None:
-    """What guides in the pipeline's place: a rule, a weak branch, or both; None: neither is there."""
+    """Make the guidance that replaces the pipeline's: a rule, a weak branch, or both; None if there is neither."""
     weak = Weak(acting, position, steps) if isinstance(acting, AttentionKnob) and acting.weak is not None else None
     if rule is None and weak is None:
         return None
@@ -165,7 +165,7 @@ def _conditioning(
     samples: int | None,
     steps: int | None,
 ) -> Conditioning | None:
-    """What changes the condition; None: nothing."""
+    """Make the hook that changes the condition; None if no knob acts on it."""
     if not isinstance(knob, ConditionKnob):
         return None
     if noise_seeds is None or steps is None or samples != len(noise_seeds):
@@ -180,7 +180,7 @@ _OUTER: WeakKeyDictionary[nn.Module, list[list[Guidance | Conditioning]]] = Weak
 
 @contextmanager
 def _innermost(model: nn.Module, hooks: list[Guidance | Conditioning]) -> Iterator[None]:
-    """Let these hooks act, or none, in place of an outer `perturb`'s."""
+    """Let these hooks, or none, act in place of those of an outer `perturb`."""
     around = _OUTER.setdefault(model, [])
     outer = around[-1] if around else []
     around.append(hooks)
@@ -204,7 +204,7 @@ def _interceptions(
     steps: int | None,
     kernel: Kernel,
 ) -> list[Interception]:
-    """One for each self-attention; it does nothing where the layer is neither perturbed nor measured."""
+    """Make one interception for each self-attention. It does nothing if the layer is neither perturbed nor measured."""
     acting = acting if isinstance(acting, AttentionKnob) else None  # else plain attention
     perturbed = select([site.block for site in found], acting.blocks) if acting else []
     if acting:
@@ -228,7 +228,7 @@ def _interceptions(
 
 
 def _arguments(model: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]) -> Mapping[str, Any]:
-    """The arguments of the model's call by name, with its patch size."""
+    """Return the arguments of the model's call by name, with its patch size."""
     names = list(inspect.signature(type(model).forward).parameters)[1:]  # without self
     config = getattr(model, "config", None)
     return {**dict(zip(names, inputs, strict=False)), **named, "patch_size": getattr(config, "patch_size", None)}

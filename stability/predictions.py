@@ -1,4 +1,4 @@
-"""The predictions of guidance's branches in one step, as a rule of guidance sees them."""
+"""The predictions of guidance's branches in one step, as a rule of guidance gets them."""
 
 from typing import NamedTuple
 
@@ -20,5 +20,9 @@ class Predictions(NamedTuple):
     scale: float
 
     def guided(self, scale: float | None = None) -> Float[Tensor, "n *shape"]:
-        """Guide by a scale: uncond + g (cond - uncond). None: the pipeline's own."""
+        """Guide by a scale g: uncond + g (cond - uncond).
+
+        Args:
+            scale: The scale g; None: the pipeline's own.
+        """
         return self.uncond + (self.scale if scale is None else scale) * (self.cond - self.uncond)

@@ -9,10 +9,14 @@ _BINOMIAL = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
 
 
 def low_frequencies(x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
-    """What is left of a map that is blurred, halved, enlarged to its size and blurred again.
+    """Keep the low frequencies of a map: blur it, halve it, enlarge it to its size and blur it again.
 
-    Halving and enlarging are bilinear. Source: Burt and Adelson, "The Laplacian Pyramid as a Compact Image Code", as
-    kornia has it.
+    Halving and enlarging are bilinear. Source: Burt and Adelson, "The Laplacian Pyramid as a Compact Image Code";
+    kornia
+    builds its pyramid in the same way.
+
+    Args:
+        x: Maps of any height and width.
     """
     rows, columns = x.shape[-2:]
     half = F.interpolate(_blurred(x), size=(max(1, rows // 2), max(1, columns // 2)), mode="bilinear")
@@ -20,7 +24,7 @@ def low_frequencies(x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
 
 
 def _blurred(x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
-    """By the binomial kernel; the map is mirrored at its borders, or continued where it is smaller than the kernel."""
+    """Blur by the binomial kernel; borders are mirrored, or repeated if the map is smaller than the kernel."""
     mode = "reflect" if min(x.shape[-2:]) > 2 else "replicate"
     padded = F.pad(x, (2, 2, 2, 2), mode=mode)
     rows, columns = x.shape[-2:]

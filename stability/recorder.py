@@ -1,4 +1,4 @@
-"""Keeps a batch's measures on the device until they are asked for."""
+"""Keeps a batch's measures on the device until they are read."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import field
@@ -28,10 +28,10 @@ class Recorder:
     Args:
         measures: Which of energy, instability, alignment, symmetry, symmetry_raw; the others are NULL.
         every: Record every n-th step.
-        detail: `mean` over steps and heads alone, `steps` each step's mean too, `heads` each head's too.
-        columns: How many feature columns stand for all; they are drawn by (seed, block) alone, so that two runs
-            compare column by column.
-        seed: Of that draw.
+        detail: `mean` keeps means over steps and heads, `steps` also each step's mean, `heads` also each head's.
+        columns: Number of feature columns that are measured. They are drawn by (seed, block) alone, so that two runs
+            can be compared column by column.
+        seed: Seed of that draw.
 
     Raises:
         ValueError: A value that is not allowed.
@@ -46,16 +46,32 @@ class Recorder:
     _columns: dict[int, slice | Tensor] = field(default_factory=dict, init=False, repr=False)
 
     def start(self, blocks: Iterable[tuple[Block, torch.device]]) -> None:
-        """Forgets the last batch, and draws the columns for this one onto the blocks' devices."""
+        """Discard the last batch, and draw the feature columns of the next one.
+
+        Args:
+            blocks: The measured blocks, each with the device where its columns are kept.
+        """
         self._entries.clear()
         self._columns = {block.number: self._drawn(block, device) for block, device in blocks}
 
     def wants(self, step: int) -> bool:
-        """Whether the step of this number, from 0, is recorded."""
+        """Return whether a step is recorded.
+
+        Args:
+            step: The step's number, from 0.
+        """
         return step % self.every == 0
 
     def columns_of(self, block: Block, device: torch.device) -> slice | Tensor | None:
-        """The feature columns on which the block's stability is measured; None where only its symmetry is."""
+        """Return the feature columns on which a block's stability is measured.
+
+        Args:
+            block: The block.
+            device: Where the columns are used. A model may move while it is offloaded.
+
+        Returns:
+            Columns as a slice or their indices; None if no measure of the retrieval is recorded.
+        """
         if not set(self.measures) & set(RETRIEVAL_MEASURES):
             return slice(0, 1) if "text_mass" in self.measures else None  # which is had from a retrieval of any width
         columns = self._columns[block.number]
@@ -94,9 +110,10 @@ class Recorder:
         self._entries[block.number, step, branches] = entry
 
     def to_arrow(self) -> pa.Table:
-        """One row a sample, block and branch (see `stability.table.SCHEMA`); the batch's one copy from the device.
+        """Return one row a sample, block and branch (see `stability.table.SCHEMA`). Copies from the device once.
 
-        Raises ValueError where nothing was recorded.
+        Raises:
+            ValueError: Nothing was recorded.
         """
         if not self._entries:
             raise ValueError("nothing was recorded: the model was not called within perturb(model, knob, recorder)")

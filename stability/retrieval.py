@@ -41,7 +41,7 @@ Columns = slice | Tensor
 
 
 class Retrieved(NamedTuple):
-    """What is had from the C-wide retrieval that leaves the layer, as far as it was asked for."""
+    """The requested results of the C-wide retrieval that leaves the layer."""
 
     means: Float[Tensor, "measures B H"] | None = None
     """The fields of `Measures`, means over the columns."""
@@ -53,7 +53,7 @@ class Retrieved(NamedTuple):
 
 
 class Retrieval(NamedTuple):
-    """Xi_out and what belongs to it."""
+    """Xi_out with its ratio and its share of attention on text."""
 
     xi: Float[Tensor, "B H L C"]
     ratio: Float[Tensor, "B H L 1"] | None
@@ -63,18 +63,26 @@ class Retrieval(NamedTuple):
 def skewed(
     q: Float[Tensor, "B H L d"], k: Float[Tensor, "B H L d"], alpha: Float[Tensor, "B 1 1 1"]
 ) -> tuple[Float[Tensor, "B H L 2*d"], Float[Tensor, "B H L 2*d"]]:
-    """q* and k* of twice the width, with q* k*' = c1 q k' + c2 k q' = M_sym + alpha M_skew.
+    """Build q* and k* of twice the width, with q* k*' = c1 q k' + c2 k q' = M_sym + alpha M_skew.
 
     The coefficients are on the keys, so that further keys [k, 0] keep their logits q k'.
+
+    Args:
+        q: What enters the softmax.
+        k: As `q`.
+        alpha: Factor of the skew-symmetric part: c1 = (1 + alpha) / 2 and c2 = (1 - alpha) / 2.
     """
     c1, c2 = (1 + alpha) / 2, (1 - alpha) / 2
     return torch.cat([q, k], dim=-1), torch.cat([c1 * k, c2 * q], dim=-1).to(k.dtype)
 
 
 def attend(call: SoftmaxCall) -> Float[Tensor, "B H L d"]:
-    """softmax(scale q k') v over all keys, or other weights of the logits; without the blend.
+    """Compute softmax(scale q k') v over all keys, or other weights of the logits. The call's blend is ignored.
 
-    Fused kernels take equal widths, so v is padded for them.
+    Fused kernels need equal widths, so v is padded for them.
+
+    Args:
+        call: The softmax call.
     """
     q, k, v = call.q, call.k, call.v
     if call.text is not None:
@@ -149,7 +157,14 @@ def retrieve(
 
 
 def retrieval(call: SoftmaxCall) -> Retrieval:
-    """The retrieval that leaves the layer, and its ratio (None without rescale)."""
+    """Compute the retrieval that leaves the layer, the ratio of its rescaling, and its share of attention on text.
+
+    Args:
+        call: The softmax call. Its `x` is retrieved in place of `v`.
+
+    Returns:
+        Xi_out over all tokens. The ratio is None without rescaling, the share None without text.
+    """
     blend, parts, ratios, masses = call.blend, [], [], []
     for (xi, mass), (xi_alpha, mass_alpha) in _retrievals(call):
         if blend is not None:
@@ -169,7 +184,7 @@ _Part = tuple[Tensor, Tensor | None]
 
 
 def _retrievals(call: SoftmaxCall) -> Iterator[tuple[_Part, _Part]]:
-    """Xi and Xi_alpha (Xi again where there is no alpha) in chunks of tokens, or of all of them by the kernel."""
+    """Yield Xi and Xi_alpha in chunks of tokens, or all tokens at once by the kernel. Without alpha both are Xi."""
     q, k, x, blend = call.q, call.k, call.x, call.blend
     alpha = None if blend is None else blend.alpha
     if _fused(call):
@@ -195,14 +210,26 @@ def _softmax(logits: Float[Tensor, "B H T K"]) -> Float[Tensor, "B H T K"]:
 
 
 def masked(logits: Float[Tensor, "B H T K"], mask: Mask | None) -> Float[Tensor, "B H T K"]:
-    """Scaled logits under a mask."""
+    """Apply a mask to scaled logits.
+
+    Args:
+        logits: Scaled logits of T queries.
+        mask: The mask of these queries; None: each sees all keys.
+    """
     if mask is None:
         return logits
     return logits.masked_fill(~mask, -torch.inf) if mask.dtype == torch.bool else logits + mask
 
 
 def norm_ratio(xi_alpha: Float[Tensor, "B H T C"], xi_beta: Float[Tensor, "B H T C"]) -> Float[Tensor, "B H T 1"]:
-    """clip(|Xi_alpha| / |Xi_beta|, 1/4, 4) per token of each head, as in the released code."""
+    """Compute clip(|Xi_alpha| / |Xi_beta|, 1/4, 4) for each token of each head.
+
+    Source: the released code of Cho, Han, Jin (ICML 2026).
+
+    Args:
+        xi_alpha: Retrieval with the scaled skew-symmetric part.
+        xi_beta: Blended retrieval.
+    """
     norm_alpha = torch.linalg.vector_norm(xi_alpha, dim=-1, keepdim=True).clamp(min=FLOOR)
     norm_beta = torch.linalg.vector_norm(xi_beta, dim=-1, keepdim=True).clamp(min=FLOOR)
     return (norm_alpha / norm_beta).clamp(1 / 4, 4)
@@ -255,20 +282,20 @@ def stability_and_heads(
 
 
 def _mean(values: Float[Tensor, "B H L"], tokens: Float[Tensor, "B L"] | None) -> Float[Tensor, "B H"]:
-    """Over the tokens that count."""
+    """Average over the tokens that count."""
     if tokens is None:
         return values.mean(dim=-1)
     return (values * tokens[:, None]).sum(dim=-1) / tokens.sum(dim=-1)[:, None]
 
 
 def _fused(call: SoftmaxCall) -> bool:
-    """Whether the Triton kernel does this call: it knows softmax over image tokens alone."""
+    """Return whether the Triton kernel can compute a call: only softmax over image tokens."""
     plain = call.weights is None and call.text is None and call.mask is None
     return plain and fused.usable(call.q, call.kernel)
 
 
 def _widened(k: Float[Tensor, "B H T d"], like: Float[Tensor, "B H L e"]) -> Float[Tensor, "B H T e"]:
-    """Keys with zeros up to another width, so that their logits stay as they are."""
+    """Pad keys with zeros to another width, which leaves their logits unchanged."""
     missing = like.shape[-1] - k.shape[-1]
     return (F.pad(k, (0, missing)) if missing else k).to(like.dtype)
 
@@ -278,18 +305,18 @@ def _budget(tensor: Tensor) -> int:
 
 
 def _tiles(rows: int, heads: int, each: int, budget: int) -> Iterator[tuple[slice, slice]]:
-    """Rows and heads, each pair of `each` elements: whole rows if one fits into the budget, else heads of one."""
+    """Yield tiles of rows and heads, `each` elements a pair: whole rows if one fits the budget, else heads of one."""
     for row in _slices(rows, budget // (heads * each)):
         for head in _slices(heads, budget // each):
             yield row, head
 
 
 def _slices(n: int, size: int) -> Iterator[slice]:
-    """0 to n in steps of `size`, at least 1."""
+    """Yield slices from 0 to n in steps of `size`, at least 1."""
     size = max(1, size)
     return (slice(start, min(start + size, n)) for start in range(0, n, size))
 
 
 def _joined(chunks: list[Tensor]) -> Tensor:
-    """Along the tokens; one chunk is not copied."""
+    """Join chunks along the tokens; a single chunk is not copied."""
     return chunks[0] if len(chunks) == 1 else torch.cat(chunks, dim=2)

@@ -40,7 +40,11 @@ def self_attention_blocks(model: nn.Module) -> list[Block]:
 
 
 def sites(model: nn.Module) -> list[Site]:
-    """As `self_attention_blocks`, each with its module."""
+    """List the model's self-attentions as `self_attention_blocks` does, each with its module.
+
+    Args:
+        model: Any module with attention layers of diffusers in it.
+    """
     found = [(name, module) for name, module in model.named_modules() if _is_attention(module)]
     without_text = _is_called_without_text(model)
     if not any(_stage(name) for name, _ in found) and any(name for name, _ in found):

@@ -1,4 +1,4 @@
-"""One softmax of a self-attention, as a knob sees it."""
+"""One softmax of a self-attention, as a knob gets it."""
 
 from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
@@ -24,7 +24,11 @@ class Blend(NamedTuple):
     rescale: bool
 
     def rows(self, rows: slice) -> "Blend":
-        """The same for some rows."""
+        """Select some rows of the blend.
+
+        Args:
+            rows: Rows of the batch.
+        """
         return Blend(self.alpha[rows], self.beta[rows], self.rescale)
 
 
@@ -74,7 +78,12 @@ class SoftmaxCall(NamedTuple):
     constant: bool = False
 
     def tile(self, rows: slice, heads: slice) -> "SoftmaxCall":
-        """The same for some rows and heads."""
+        """Select some rows and heads of the call.
+
+        Args:
+            rows: Rows of the batch.
+            heads: Heads of the layer.
+        """
         return self._replace(
             q=self.q[rows, heads],
             k=self.k[rows, heads],
@@ -87,29 +96,47 @@ class SoftmaxCall(NamedTuple):
         )
 
     def of_heads(self, heads: Sequence[int]) -> "SoftmaxCall":
-        """The same for some heads."""
+        """Select some heads of the call, in all rows.
+
+        Args:
+            heads: Numbers of the heads, from 0.
+        """
         text = None if self.text is None else Text(picked(self.text.k, heads), picked(self.text.v, heads))
         mask = self.mask if self.mask is None or self.mask.shape[1] == 1 else picked(self.mask, heads)
         q, k, v = (picked(each, heads) for each in (self.q, self.k, self.v))
         return self._replace(q=q, k=k, v=v, text=text, mask=mask)
 
     def weights_of(self, queries: slice) -> Callable[[Tensor], Tensor] | None:
-        """What takes the place of softmax for some of the queries."""
+        """Return the function that replaces softmax for some of the queries; None: it is softmax.
+
+        Args:
+            queries: Which of the L queries.
+        """
         weights = self.weights
         return None if weights is None else lambda logits: weights(logits, queries)
 
     def mask_of(self, tokens: slice) -> Mask | None:
-        """The mask of some of the queries."""
+        """Return the mask of some of the queries; None if the call has none.
+
+        Args:
+            tokens: Which of the L queries.
+        """
         return None if self.mask is None else _part(self.mask, 2, tokens)
 
 
 def picked(tensor: Tensor, heads: Sequence[int], dim: int = 1) -> Tensor:
-    """Some of the heads. By views, since a list of indices would be copied to the device."""
+    """Select some of the heads, by views: a list of indices would be copied to the device.
+
+    Args:
+        tensor: Any tensor with a dimension for heads.
+        heads: Numbers of the heads, from 0.
+        dim: The dimension of the heads.
+    """
     return torch.cat([tensor.narrow(dim, head, 1) for head in heads], dim=dim)
 
 
 def _part(mask: Tensor, dim: int, part: slice) -> Tensor:
-    """Part of a mask along a dimension; a mask that is the same all along it is every part's."""
+    """Select a part of a mask along a dimension. A mask of size 1 there is returned whole."""
     if mask.shape[dim] == 1:
         return mask
     return mask[(slice(None),) * dim + (part,)]

@@ -1,4 +1,4 @@
-"""What a recorder kept, as one Arrow table."""
+"""Makes one Arrow table of what a recorder kept."""
 
 from typing import Any, NamedTuple
 
@@ -35,14 +35,18 @@ class Entry(NamedTuple):
 
     @property
     def samples(self) -> int:
-        """How many samples the rows stand for."""
+        """Number of samples."""
         return len(next(iter(self.values.values()))) // len(self.branches)
 
 
 def table(entries: list[Entry], detail: str) -> pa.Table:
-    """One row a sample, block and branch, sorted so. Copies from the device once.
+    """Make one row for each sample, block and branch, sorted in this order. Copies from the device once.
 
-    A value that is not finite stays so in each mean that it enters. NULL: not measured, or not kept by `detail`.
+    A mean over values of which one is not finite is not finite either. NULL: not measured, or not kept by `detail`.
+
+    Args:
+        entries: What the blocks measured, in the order of the calls.
+        detail: Which series are kept beside the means: `mean` (none), `steps` or `heads`.
     """
     by_branch: dict[tuple[int, int], list[_Step]] = {}
     for entry, values in zip(entries, _on_host([entry.values for entry in entries]), strict=True):
@@ -65,7 +69,7 @@ class _Step(NamedTuple):
 
 
 def _on_host(values: list[dict[str, Tensor]]) -> list[dict[str, np.ndarray]]:
-    """The same in numpy, by one copy of everything at once."""
+    """Copy all values to numpy arrays at once."""
     tensors = [tensor for each in values for tensor in each.values()]
     flat = torch.cat([tensor.flatten() for tensor in tensors]).cpu().numpy()
     parts = iter(np.split(flat, np.cumsum([tensor.numel() for tensor in tensors])[:-1]))
@@ -73,7 +77,7 @@ def _on_host(values: list[dict[str, Tensor]]) -> list[dict[str, np.ndarray]]:
 
 
 def _rows(measured: list[_Step], detail: str) -> list[dict[str, Any]]:
-    """The rows of one block and branch: sample by sample."""
+    """Make the rows of one block and branch, one a sample."""
     measured = sorted(measured, key=lambda each: each.step)
     block, _, branch, first = measured[0]
     columns = _columns([each.values for each in measured], detail)
@@ -93,7 +97,7 @@ def _rows(measured: list[_Step], detail: str) -> list[dict[str, Any]]:
 
 
 def _columns(steps: list[dict[str, np.ndarray]], detail: str) -> dict[str, Any]:
-    """For each measure and control its mean, and the series behind it; each indexed by row first."""
+    """Compute each measure's and control's mean, and its series; each is indexed by row first."""
     columns: dict[str, Any] = {}
     for name in (*NAMES, *CONTROLS):
         by_step = [step.get(name) for step in steps]
@@ -114,7 +118,7 @@ def _columns(steps: list[dict[str, np.ndarray]], detail: str) -> dict[str, Any]:
 
 
 def _with_gaps(values: np.ndarray, gaps: list[bool]) -> Any:
-    """`values` (B, steps that have one) with None for the steps that have none."""
+    """Insert None into `values` (B, steps with a value) for the steps without one."""
     if not any(gaps):
         return values
     rows = (iter(row.tolist()) for row in values)

@@ -1,4 +1,4 @@
-"""Where the image tokens stand among the tokens of a softmax, and what is padding."""
+"""Finds the image tokens among the tokens of a softmax, and the padding."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -28,13 +28,21 @@ class Image(NamedTuple):
     tokens: slice | Int[Tensor, "B L"]
 
     def of(self, x: Float[Tensor, "B *heads S width"]) -> Float[Tensor, "B *heads L width"]:
-        """The image tokens."""
+        """Select the image tokens.
+
+        Args:
+            x: Values of all tokens.
+        """
         if isinstance(self.tokens, slice):
             return x[..., self.tokens, :]
         return _gathered(x, self.tokens)
 
     def others(self, x: Float[Tensor, "B H S width"]) -> Float[Tensor, "B H T width"]:
-        """The other tokens, in their order."""
+        """Select the tokens that are no image tokens, in their order.
+
+        Args:
+            x: Values of all tokens.
+        """
         if isinstance(self.tokens, slice):
             before, after = x[..., : self.tokens.start, :], x[..., self.tokens.stop :, :]
             return before if after.shape[-2] == 0 else after if before.shape[-2] == 0 else torch.cat([before, after], 2)
@@ -43,7 +51,12 @@ class Image(NamedTuple):
     def joined(
         self, image: Float[Tensor, "B H L width"], others: Float[Tensor, "B H T width"]
     ) -> Float[Tensor, "B H S width"]:
-        """Both, each token in its place."""
+        """Join image tokens and others, each in its place: the inverse of `of` and `others`.
+
+        Args:
+            image: Values of the image tokens.
+            others: Values of the other tokens.
+        """
         if isinstance(self.tokens, slice):
             start = self.tokens.start
             return torch.cat([others[:, :, :start], image, others[:, :, start:]], dim=2)
@@ -69,14 +82,14 @@ class Image(NamedTuple):
         return mask.gather(-1, order[:, None, None].expand(*mask.shape))
 
     def _order(self, count: int) -> Int[Tensor, "B S"]:
-        """All tokens: those that are no image tokens first."""
+        """Return the indices of all tokens, the image tokens last."""
         assert isinstance(self.tokens, Tensor)  # noqa: S101 - a slice needs no order
         is_image = torch.zeros(len(self.tokens), count, dtype=torch.int8, device=self.tokens.device)
         return is_image.scatter(1, self.tokens, 1).argsort(dim=1, stable=True)
 
 
 def _gathered(x: Tensor, index: Int[Tensor, "B n"]) -> Tensor:
-    """Tokens (the dimension before the last) by their index in each row."""
+    """Select tokens (the dimension before the last) by their indices in each row."""
     index = index.reshape(len(index), *(1,) * (x.ndim - 3), -1, 1)
     return x.gather(-2, index.expand(*x.shape[:-2], index.shape[-2], x.shape[-1]))
 

@@ -51,7 +51,7 @@ class Weak:
 
 
 def _last(value: Any, rows: int, last: int) -> Any:
-    """The last rows of an argument, in whatever it holds; what has no rows stays."""
+    """Select the last rows of an argument, at any depth. Values without rows stay as they are."""
     if isinstance(value, torch.Tensor):
         return value[-last:] if value.ndim > 0 and len(value) == rows else value
     if isinstance(value, dict):

@@ -1,5 +1,5 @@
 """The Parquet lake: parts and receipts written by workers, a manifest by the driver.
 
-What a reader may rely on: the manifest of a run names every part, a part that is named never changes, and what is being
-written is never seen half.
+Readers may rely on three facts: a run's manifest names every part, a named part never changes, and a partial write is
+never visible.
 """

@@ -67,15 +67,23 @@ class Bucket:
         self._store = self._client(retries=3, connect=5)
 
     def address(self, path: str) -> str:
-        """The URL of an object."""
         return f"{self.lake}/{path}"
 
     def read(self, path: str) -> bytes:
-        """Read an object. Raises `FileNotFoundError` if it does not exist."""
         return self._request(lambda: bytes(obstore.get(self._store, path).bytes()))
 
     def read_all(self, paths: Iterable[str]) -> list[bytes]:
-        """Read many objects, several at a time, in their order. Raises `FileNotFoundError` if one does not exist."""
+        """Read many objects, several at a time, in their order.
+
+        Args:
+            paths: Paths relative to the lake.
+
+        Returns:
+            The contents, in the order of the paths.
+
+        Raises:
+            FileNotFoundError: One of the objects does not exist.
+        """
         with ThreadPoolExecutor(_CONCURRENT_READS) as several:
             return list(several.map(self.read, paths))
 
@@ -93,13 +101,16 @@ class Bucket:
         return cast(BinaryIO, _Object(lambda start, end: self._range(path, start, end), known))
 
     def list(self, folder: str) -> list[str]:
-        """List the paths of the objects in a folder and below it, sorted."""
         return self._request(
             lambda: sorted(meta["path"] for page in obstore.list(self._store, folder or None) for meta in page)
         )
 
     def is_inside(self, path: str) -> bool:
-        """Whether no link leads from a path out of the lake. A bucket has no links."""
+        """Return True: a bucket has no links.
+
+        Args:
+            path: Path relative to the lake.
+        """
         return True
 
     def check_reachable(self) -> None:

@@ -35,11 +35,9 @@ class BucketStore(Bucket):
             self._request(lambda: obstore.delete(client, path), patience=0.0)
 
     def put(self, path: str, content: bytes) -> None:
-        """Write or replace an object atomically."""
         self._request(lambda: obstore.put(self._store, path, content, use_multipart=False))
 
     def put_new(self, path: str, content: bytes) -> bool:
-        """Write an object unless it exists. Returns whether it was written; an existing one is left unchanged."""
         try:
             self._request(lambda: obstore.put(self._store, path, content, mode="create", use_multipart=False))
         except (AlreadyExistsError, PreconditionError):
@@ -47,7 +45,6 @@ class BucketStore(Bucket):
         return True
 
     def swap(self, path: str, old: bytes, new: bytes) -> bool:
-        """Replace an object if its content is still `old`. Returns whether it was replaced."""
         try:
             current, version = self._request(lambda: self._versioned(path))
             if current != old:
@@ -58,10 +55,18 @@ class BucketStore(Bucket):
         return True
 
     def remove(self, path: str, old: bytes) -> bool:
-        """Delete an object if its content is still `old`. Returns whether it was deleted.
+        """Delete an object if its content is still `old`.
 
-        The deletion itself is unconditional (`obstore` has no conditional one); it follows right after the content was
-        compared. So the caller must ensure first that no other process replaces the object.
+        The deletion itself is unconditional, because `obstore` has no conditional one; it follows right after the
+        comparison.
+        The caller must ensure first that no other process replaces the object.
+
+        Args:
+            path: Path relative to the lake.
+            old: The content to compare with.
+
+        Returns:
+            Whether the object was deleted.
         """
         if not self._holds(path, old):
             return False
@@ -69,7 +74,6 @@ class BucketStore(Bucket):
         return True
 
     def exists(self, path: str) -> bool:
-        """Whether an object exists."""
         try:
             self._request(lambda: obstore.head(self._store, path))
         except FileNotFoundError:
@@ -77,7 +81,6 @@ class BucketStore(Bucket):
         return True
 
     def delete(self, *paths: str) -> None:
-        """Delete objects. Those that do not exist are ignored."""
         try:
             self._request(lambda: obstore.delete(self._store, list(paths)))
         except FileNotFoundError:  # Google's store stops at the first one that does not exist

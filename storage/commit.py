@@ -76,7 +76,7 @@ def _parts_before(manifest: Manifest) -> tuple[Part, ...]:
 
 
 def _abandoned(store: Store, state: RunState, listed: Iterable[str]) -> set[str]:
-    """Those of the listed files that no driver and no worker can name any more."""
+    """Select the listed files that no driver and no worker can name any more."""
     manifest, receipts = state.manifest, state.receipts
     named = {part.path for receipt in (*receipts.values(), *state.duplicates) for part in receipt.parts}
     named -= manifest.replaced.keys()  # their rows are in other parts, but a killed compaction left them

@@ -103,7 +103,11 @@ class Lease:
         self._own_lease()
 
     def _take_over(self) -> bool:
-        """Take the lease of a dead driver; of several that try, one gets it. Raises `RunError` if it is alive."""
+        """Take the lease of a dead driver. Of several drivers that try, one succeeds.
+
+        Raises:
+            RunError: The driver is alive.
+        """
         try:
             found = self.store.read(self._path)
         except FileNotFoundError:  # it has just been released

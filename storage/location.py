@@ -29,32 +29,64 @@ class Location(Protocol):
         ...
 
     def address(self, path: str) -> str:
-        """The absolute path or URL of an object, for people and for DuckDB."""
+        """Return the absolute path or URL of an object, for people and for DuckDB.
+
+        Args:
+            path: Path relative to the lake, with `/`. The object need not exist.
+        """
         ...
 
     def read(self, path: str) -> bytes:
-        """Read an object. Raises `FileNotFoundError` if it does not exist."""
+        """Read an object whole.
+
+        Args:
+            path: Path relative to the lake, with `/`.
+
+        Raises:
+            FileNotFoundError: The object does not exist.
+        """
         ...
 
     def read_all(self, paths: Iterable[str]) -> list[bytes]:
-        """Read many objects, in their order. Raises `FileNotFoundError` if one does not exist."""
+        """Read many objects whole.
+
+        Args:
+            paths: Paths relative to the lake, with `/`.
+
+        Returns:
+            The contents, in the order of the paths.
+
+        Raises:
+            FileNotFoundError: One of the objects does not exist.
+        """
         ...
 
     def open(self, path: str, size: int | None = None) -> BinaryIO:
-        """Open an object, to read ranges of it. Raises `FileNotFoundError` if it does not exist.
+        """Open an object, to read ranges of it.
 
         Args:
-            path: The object.
-            size: Its size in bytes, if known. A bucket is asked for it otherwise.
+            path: Path relative to the lake, with `/`.
+            size: The object's size in bytes, if known; a bucket is asked for it otherwise.
+
+        Raises:
+            FileNotFoundError: The object does not exist.
         """
         ...
 
     def list(self, folder: str) -> list[str]:
-        """List the paths of the objects in a folder and below it, sorted."""
+        """List the paths of the objects in a folder and below it, sorted.
+
+        Args:
+            folder: Folder relative to the lake, with `/`; "" is the whole lake. It need not exist.
+        """
         ...
 
     def is_inside(self, path: str) -> bool:
-        """Whether no link leads from a path out of the lake."""
+        """Return whether a path stays inside the lake when its links are followed.
+
+        Args:
+            path: Path relative to the lake, with `/`.
+        """
         ...
 
 
@@ -74,27 +106,21 @@ class Folder:
         return str(self.root)
 
     def address(self, path: str) -> str:
-        """The absolute path of an object's file."""
         return str(self.root / path)
 
     def read(self, path: str) -> bytes:
-        """Read an object. Raises `FileNotFoundError` if it does not exist."""
         return (self.root / path).read_bytes()
 
     def read_all(self, paths: Iterable[str]) -> list[bytes]:
-        """Read many objects, in their order. Raises `FileNotFoundError` if one does not exist."""
         return [self.read(path) for path in paths]
 
     def open(self, path: str, size: int | None = None) -> BinaryIO:
-        """Open an object, to read ranges of it. Raises `FileNotFoundError` if it does not exist."""
         return (self.root / path).open("rb")
 
     def list(self, folder: str) -> list[str]:
-        """List the paths of the objects in a folder and below it, sorted."""
         return sorted(_files(self.root / folder, folder))
 
     def is_inside(self, path: str) -> bool:
-        """Whether no link leads from a path out of the lake."""
         return (self.root / path).resolve().is_relative_to(self.root.resolve())
 
 
@@ -113,7 +139,14 @@ def _files(folder: Path, name: str) -> Iterator[str]:
 
 
 def lake_folder(lake: str | Path) -> Path:
-    """Return the absolute path of a lake's folder, which need not exist. Raises `InputError` for what is no path."""
+    """Return the absolute path of a lake's folder.
+
+    Args:
+        lake: The folder, which need not exist.
+
+    Raises:
+        InputError: The text cannot be a path.
+    """
     return user_path(lake, "lake").absolute()
 
 

@@ -25,17 +25,29 @@ _LISTED = 8
 
 
 def manifest_path(run_id: str) -> str:
-    """The path of a run's manifest, relative to the lake."""
+    """Return the path of a run's manifest, relative to the lake.
+
+    Args:
+        run_id: The run.
+    """
     return f"_runs/{run_id}.json"
 
 
 def plan_path(run_id: str) -> str:
-    """The path of a run's first manifest, from which a broken one is rebuilt."""
+    """Return the path of a run's first manifest, relative to the lake. A broken manifest is rebuilt from it.
+
+    Args:
+        run_id: The run.
+    """
     return f"_plans/{run_id}.json"
 
 
 def report_path(run_id: str) -> str:
-    """The path of a run's report, relative to the lake."""
+    """Return the path of a run's report, relative to the lake.
+
+    Args:
+        run_id: The run.
+    """
     return f"_reports/{run_id}.html"
 
 

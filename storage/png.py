@@ -1,4 +1,4 @@
-"""Opens images of a lake: as PNG alone, up to a number of pixels. A lake may come from anybody."""
+"""Opens the PNG images of a lake, up to a number of pixels. A lake is untrusted input."""
 
 import io
 import struct
@@ -40,7 +40,12 @@ def check_png(content: bytes, most: int) -> None:
 
 
 def is_png(content: bytes, most: int) -> bool:
-    """Whether bytes pass `check_png`."""
+    """Return whether bytes pass `check_png`.
+
+    Args:
+        content: The bytes of a file.
+        most: Largest number of pixels that is accepted.
+    """
     try:
         check_png(content, most)
     except BrokenImage:

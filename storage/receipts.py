@@ -65,17 +65,30 @@ class BrokenReceipt:
 
 
 def receipt_folder(run_id: str) -> str:
-    """The folder of a run's receipts, relative to the lake."""
+    """Return the folder of a run's receipts, relative to the lake.
+
+    Args:
+        run_id: The run.
+    """
     return f"_receipts/run_id={run_id}"
 
 
 def receipt_path(run_id: str, key: JobKey) -> str:
-    """The path of a job's receipt, relative to the lake."""
+    """Return the path of a job's receipt, relative to the lake.
+
+    Args:
+        run_id: The run.
+        key: The job. Its digest names the file.
+    """
     return f"{receipt_folder(run_id)}/{key.digest}.json"
 
 
 def receipt_content(receipt: Receipt) -> bytes:
-    """Encode a receipt as the bytes of its file."""
+    """Encode a receipt as the bytes of its file.
+
+    Args:
+        receipt: The receipt. Its `path` is not stored.
+    """
     content: bytes = adapter(Receipt).dump_json(receipt, indent=1, exclude={"path"})
     return content
 

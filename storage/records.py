@@ -80,7 +80,11 @@ class Manifest:
 
 @cache
 def adapter(kind: Any) -> TypeAdapter[Any]:
-    """The parser and serializer of a dataclass's files."""
+    """Return the parser and serializer of a dataclass's files.
+
+    Args:
+        kind: The dataclass.
+    """
     return TypeAdapter(kind)
 
 
@@ -108,7 +112,11 @@ def parse_manifest(run_id: str, content: bytes) -> Manifest:
 
 
 def manifest_content(manifest: Manifest) -> bytes:
-    """Encode a manifest as the bytes of its file."""
+    """Encode a manifest as the bytes of its file.
+
+    Args:
+        manifest: The manifest. Its `stored` is not encoded.
+    """
     content: bytes = adapter(Manifest).dump_json(manifest, indent=1, exclude={"stored"})
     return content
 
@@ -219,11 +227,19 @@ def parse_fields(kind: type[T], content: bytes) -> T:
 
 
 def quoted(text: str) -> str:
-    """Quote a text of a lake for an error message, as `shown` does."""
+    """Quote a text from a lake for an error message, shortened and escaped by `shown`.
+
+    Args:
+        text: Any text, possibly hostile.
+    """
     return f"'{shown(text)}'"
 
 
 def shown(text: str) -> str:
-    """Shorten a text of a lake for an error message, and escape characters that control a terminal."""
+    """Shorten a text from a lake for an error message, and escape characters that control a terminal.
+
+    Args:
+        text: Any text, possibly hostile.
+    """
     short = text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in short)

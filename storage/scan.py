@@ -57,7 +57,14 @@ class Manifests:
 
 
 def manifest_paths(location: Location) -> dict[str, str]:
-    """List the manifests of a lake, as paths by run id."""
+    """List the manifests of a lake.
+
+    Args:
+        location: The lake.
+
+    Returns:
+        The path of each manifest, relative to the lake, by run id. No manifest is read.
+    """
     paths = [path for path in location.list("_runs") if path.endswith(".json") and path.count("/") == 1]
     return {path.removeprefix("_runs/").removesuffix(".json"): path for path in paths}
 

@@ -30,27 +30,65 @@ class Store(Location, Protocol):
         ...
 
     def put(self, path: str, content: bytes) -> None:
-        """Write or replace an object atomically."""
+        """Write or replace an object atomically.
+
+        Args:
+            path: Path relative to the lake, with `/`.
+            content: The object's whole content.
+        """
         ...
 
     def put_new(self, path: str, content: bytes) -> bool:
-        """Write an object unless it exists. Returns whether it was written; an existing one is left unchanged."""
+        """Write an object unless it exists.
+
+        Args:
+            path: Path relative to the lake, with `/`.
+            content: The object's whole content.
+
+        Returns:
+            Whether the object was written. An existing one is left unchanged.
+        """
         ...
 
     def swap(self, path: str, old: bytes, new: bytes) -> bool:
-        """Replace an object if its content is still `old`. Returns whether it was replaced."""
+        """Replace an object if its content is still `old`.
+
+        Args:
+            path: Path relative to the lake, with `/`.
+            old: The content to compare with.
+            new: The content to write.
+
+        Returns:
+            Whether the object was replaced.
+        """
         ...
 
     def remove(self, path: str, old: bytes) -> bool:
-        """Delete an object if its content is still `old`. Returns whether it was deleted."""
+        """Delete an object if its content is still `old`.
+
+        Args:
+            path: Path relative to the lake, with `/`.
+            old: The content to compare with.
+
+        Returns:
+            Whether the object was deleted.
+        """
         ...
 
     def exists(self, path: str) -> bool:
-        """Whether an object exists."""
+        """Return whether an object exists.
+
+        Args:
+            path: Path relative to the lake, with `/`.
+        """
         ...
 
     def delete(self, *paths: str) -> None:
-        """Delete objects. Those that do not exist are ignored."""
+        """Delete objects. Those that do not exist are ignored.
+
+        Args:
+            *paths: Paths relative to the lake, with `/`.
+        """
         ...
 
 
@@ -72,7 +110,6 @@ class LocalStore(Folder):
         self._sweep()
 
     def put(self, path: str, content: bytes) -> None:
-        """Write or replace an object atomically."""
         target = self._target(path)
         temporary = self._written(content)
         try:
@@ -83,7 +120,6 @@ class LocalStore(Folder):
         _sync_folder(target.parent)
 
     def put_new(self, path: str, content: bytes) -> bool:
-        """Write an object unless it exists. Returns whether it was written; an existing one is left unchanged."""
         target = self._target(path)
         temporary = self._written(content)
         try:
@@ -104,7 +140,6 @@ class LocalStore(Folder):
         return True
 
     def swap(self, path: str, old: bytes, new: bytes) -> bool:
-        """Replace an object if its content is still `old`. Returns whether it was replaced."""
         with self._locked():
             if not self._holds(path, old):
                 return False
@@ -112,7 +147,6 @@ class LocalStore(Folder):
             return True
 
     def remove(self, path: str, old: bytes) -> bool:
-        """Delete an object if its content is still `old`. Returns whether it was deleted."""
         with self._locked():
             if not self._holds(path, old):
                 return False
@@ -120,7 +154,6 @@ class LocalStore(Folder):
             return True
 
     def exists(self, path: str) -> bool:
-        """Whether an object exists."""
         return (self.root / path).is_file()
 
     def delete(self, *paths: str) -> None:
@@ -235,7 +268,7 @@ def _parents_within(path: Path, root: Path) -> Iterator[Path]:
 
 
 def _sync_folder(folder: Path) -> None:
-    """A rename is on the disk only once its folder is."""
+    """Sync a folder to the disk. A rename is durable only after its folder was synced."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

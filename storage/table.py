@@ -60,7 +60,11 @@ class Table:
         return max(self.since, *self.added.values()) if self.added else self.since
 
     def folder(self, run_id: str) -> str:
-        """The folder of a run's parts, relative to the lake."""
+        """Return the folder of a run's parts, relative to the lake.
+
+        Args:
+            run_id: The run.
+        """
         return f"{self.name}/run_id={run_id}"
 
     def of_rows(self, rows: Sequence[Mapping[str, Any]]) -> pa.Table:

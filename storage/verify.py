@@ -172,7 +172,7 @@ def fault_of(store: Store, part: Part, pixels: int = MOST_PIXELS) -> str | None:
 
 
 def _broken_file(content: bytes, names: list[str], pixels: int) -> str | None:
-    """What is wrong with the first broken image, or picture of a sample, of a part."""
+    """Describe what is wrong with the first broken image, or picture of a sample, of a part."""
     try:
         for rows in pq.ParquetFile(io.BytesIO(content)).iter_batches(columns=["sample_id", *names]):
             for row in rows.to_pylist():

@@ -28,7 +28,17 @@ class CellScores:
     def table(
         self, cell: str, parts: tuple[Part, ...], reference: Reference | None, missing: str | None
     ) -> dict[str, pa.Table]:
-        """Rows of `group_scores`; all NULL with the reason where something is `missing`."""
+        """Make the rows of `group_scores` for one cell.
+
+        Args:
+            cell: The cell's name.
+            parts: Parts of the run, with the cell's images.
+            reference: The images to compare with; None: there is no reference.
+            missing: Why nothing can be scored; None if it can. All values are NULL with this reason.
+
+        Returns:
+            The table by its name.
+        """
         against = f", against {reference.name}" if reference else ""
         scores = dict.fromkeys(self._declared.metric_names, GroupScore(None, missing or "no reference"))
         if reference and not missing:
@@ -48,7 +58,7 @@ class CellScores:
         return {GROUP_SCORES.name: GROUP_SCORES.of_rows(rows)}
 
     def _made(self, cell: str, parts: tuple[Part, ...]) -> Iterator[np.ndarray]:
-        """Blank and unreadable images are left out, and with them out of n."""
+        """Yield the cell's images. Blank and unreadable images are left out, also of n."""
         for content in stored_images(self._store, parts, cell):
             try:
                 image = decode(content)

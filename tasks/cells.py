@@ -36,10 +36,16 @@ def whole_setting(cell: Cell, generation: GenerationSpec, size: Size) -> dict[st
 
 
 def cell_entry(cell: Cell, generation: GenerationSpec, size: Size) -> dict[str, Any]:
-    """A cell in the manifest: its setting, and words, family and strengths as its knobs have them now.
+    """Describe a cell for the manifest: its setting, and the words, family and strengths of its knobs at present.
 
-    A cell that changes the experiment's generation is of another family than one that does not: plain attention with
+    A cell that changes the experiment's generation belongs to another family than one that does not: plain attention
+    with
     another guidance is no baseline.
+
+    Args:
+        cell: The cell.
+        generation: The experiment's generation, which the cell may override.
+        size: Size of the samples.
     """
     changes = generation.changes(cell.generation)
     turned = () if cell.is_plain and changes else turned_knobs(cell)
@@ -54,17 +60,26 @@ def cell_entry(cell: Cell, generation: GenerationSpec, size: Size) -> dict[str, 
 
 
 def cell_words(cell: Cell, generation: GenerationSpec) -> str:
-    """Describe a cell in a few words: its knobs, and what differs from the experiment's generation."""
+    """Describe a cell in a few words: its knobs, and what differs from the experiment's generation.
+
+    Args:
+        cell: The cell.
+        generation: The experiment's generation.
+    """
     return "; ".join([*(knob.words for knob in turned_knobs(cell)), *words(generation.changes(cell.generation))])
 
 
 def turned_knobs(cell: Cell) -> tuple[Knob, ...]:
-    """The cell's knobs without plain attention, unless that is all there is."""
+    """Return the cell's knobs other than plain attention; plain attention if there is no other.
+
+    Args:
+        cell: The cell.
+    """
     return tuple(knob for knob in cell.knobs if knob.kind != "vanilla") or cell.knobs
 
 
 def _strengths(knobs: Sequence[Knob]) -> list[SetStrength]:
-    """Of all knobs; a name that two of them have gets its kind before it."""
+    """List the strengths of all knobs. If two knobs share a name, each gets its knob's kind before it."""
     named = [(knob, strength) for knob in knobs for strength in knob.strengths]
     count = Counter(strength.name for _, strength in named)
     return [
@@ -74,9 +89,12 @@ def _strengths(knobs: Sequence[Knob]) -> list[SetStrength]:
 
 
 def knob_columns(cell: Cell) -> dict[str, Any]:
-    """A knob as the flat columns of `samples`, for whoever reads the files by a glob. All of it is in `setting`.
+    """Return a cell's knob as the flat columns of `samples`, for readers that open the files by a glob.
 
-    NULL: the knob has no such field, or one of another type under that name.
+    The column `setting` holds the whole knob. NULL: the knob has no such field, or one of another type under that name.
+
+    Args:
+        cell: The cell.
     """
     given = dict(cell.knob.setting)
     if isinstance(window := given.get("window"), list) and len(window) == 2:

@@ -15,14 +15,29 @@ from skewbench.vocabulary.metrics import Medium
 
 
 def check_experiment(experiment: Experiment) -> None:
-    """Check that prompts, scorers and model exist. Reads no weights. Raises `InputError`."""
+    """Check that prompts, scorers and model exist. Reads no weights.
+
+    Args:
+        experiment: The experiment.
+
+    Raises:
+        InputError: One of them does not exist or cannot be used.
+    """
     load_prompts(experiment.prompts)
     check_metrics(experiment.metrics, experiment.required)
     check_model(experiment.model)
 
 
 def check_metrics(metrics: Iterable[str], required: Iterable[str] = ()) -> None:
-    """Raise `InputError` for an unknown scorer, or for a required one whose weights are missing."""
+    """Check the scorers of an experiment.
+
+    Args:
+        metrics: Names of scorers.
+        required: Names of scorers that must have values.
+
+    Raises:
+        InputError: A scorer is unknown, or the weights of a required one are missing.
+    """
     required = tuple(required)
     for name in (*metrics, *required):
         if name not in scorer_names():
@@ -52,7 +67,11 @@ def check_media(metrics: Iterable[str], medium: Medium, required: Iterable[str] 
 
 
 def lacking(metrics: Iterable[str]) -> tuple[str, ...]:
-    """Return the scorers of `metrics` whose weights or packages are missing on this machine."""
+    """Return the scorers of `metrics` whose weights or packages are missing on this machine.
+
+    Args:
+        metrics: Names of scorers.
+    """
     return tuple(name for name in metrics if missing(declaration(name).needs))
 
 
@@ -62,5 +81,9 @@ def plugin_problems() -> list[str]:
 
 
 def expand(metrics: Iterable[str]) -> tuple[str, ...]:
-    """Return the names of scorers, each once; `all` stands for all scorers."""
+    """Return the names of scorers, each once; `all` stands for all scorers.
+
+    Args:
+        metrics: Names of scorers, or `all`.
+    """
     return tuple(dict.fromkeys(name for given in metrics for name in (scorer_names() if given == "all" else (given,))))

@@ -17,20 +17,29 @@ Outputs = tuple[torch.Tensor | None, ...]
 
 
 class Embeddings:
-    """What a pipeline's text encoders made of each prompt."""
+    """Caches what a pipeline's text encoders made of each prompt."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[Any, Outputs] = OrderedDict()
         self._bytes = 0
 
     def find(self, key: Any) -> Outputs | None:
-        """Return what was kept under a key."""
+        """Return the outputs that were kept under a key; None if there are none.
+
+        Args:
+            key: Hashable key of a prompt and its settings.
+        """
         if key in self._kept:
             self._kept.move_to_end(key)
         return self._kept.get(key)
 
     def keep(self, key: Any, outputs: Outputs) -> None:
-        """Keep the outputs under a key, as far as there is room."""
+        """Keep outputs under a key. The least recently used others are dropped while all exceed `LARGEST` bytes.
+
+        Args:
+            key: Hashable key of a prompt and its settings.
+            outputs: What `encode_prompt` returned.
+        """
         self._kept[key] = outputs
         self._bytes += _bytes(outputs)
         while self._bytes > LARGEST and len(self._kept) > 1:

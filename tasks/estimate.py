@@ -130,7 +130,12 @@ def estimate(experiment: Experiment, lake: str, seconds: float | None = None) ->
 
 
 def predictions_of(generation: GenerationSpec, source: ModelSource | None) -> int:
-    """Count the model's predictions for one image: its calls, times the branches of guidance."""
+    """Count the model's predictions for one image: its calls, times the branches of guidance.
+
+    Args:
+        generation: How the image is generated.
+        source: The model; None: it is not on this machine.
+    """
     return calls_of(generation, source) * _branches(generation, source)
 
 
@@ -148,7 +153,7 @@ def weak_steps(cell: Cell, steps: int) -> int:
 
 
 def _branches(generation: GenerationSpec, source: ModelSource | None) -> int:
-    """Predictions of guidance in a step; a model that is not here is taken for SDXL."""
+    """Count the predictions of guidance in a step. A model that is not on this machine is taken for SDXL."""
     if generation.guidance <= 1:
         return 1
     return len(family_of_source(source).branches) if source else 2
@@ -165,7 +170,7 @@ def _devices(experiment: Experiment, source: ModelSource | None, medium: str) ->
 
 
 def _assumed_size(generation: GenerationSpec) -> Size:
-    """The size of images of a model that is not here, taken for SDXL's where it is not chosen."""
+    """Return the size of images; for a model that is not on this machine, SDXL's unless the experiment sets one."""
     return Size(generation.width or 1024, generation.height or 1024)
 
 
@@ -180,7 +185,7 @@ def _model(experiment: Experiment) -> tuple[ModelSource | None, list[Block], str
 
 
 def _listed(measure: MeasureSpec, steps: int, blocks: list[Block]) -> float:
-    """Values in the lists of one row, on average."""
+    """Return the average number of values in the lists of one row."""
     recorded = -(-steps // measure.every)
     a_step = {"mean": 0.0, "steps": 7.0, "heads": 7.0 + 5.0 * sum(block.heads for block in blocks) / len(blocks)}
     return recorded * a_step[measure.detail]
@@ -188,7 +193,7 @@ def _listed(measure: MeasureSpec, steps: int, blocks: list[Block]) -> float:
 
 @dataclass(frozen=True)
 class Pace:
-    """Seconds that a prediction of the model takes on one worker, for one image, and what worker that is."""
+    """Seconds of one prediction for one image on one worker, and the worker's description."""
 
     seconds: float
     worker: str
@@ -199,7 +204,16 @@ BUNDLED = {"shapes-xl": Pace(0.012, "one core of an AMD EPYC (docs/performance.m
 
 
 def measured_pace(experiment: Experiment, source: ModelSource | None, lake: str) -> Pace | None:
-    """Measure the pace from earlier runs of the same model and size, whatever their steps, guidance and scheduler."""
+    """Measure the pace from earlier runs of the same model and size, whatever their steps, guidance and scheduler.
+
+    Args:
+        experiment: The experiment.
+        source: Its model; None: it is not on this machine.
+        lake: Folder or URL of the lake.
+
+    Returns:
+        The pace; None if the lake has no such run.
+    """
     generation = experiment.generation
     try:
         with sql.connect(lake) as connection:
@@ -222,7 +236,7 @@ def measured_pace(experiment: Experiment, source: ModelSource | None, lake: str)
 
 
 def _generation(steps: int, guidance: float, scheduler: str | None) -> GenerationSpec:
-    """Read from a row of `samples` what decides how often the model was called. A lake may hold any text there."""
+    """Read the settings that decide the number of model calls from a row of `samples`, which may hold any text."""
     try:
         spec = SchedulerSpec.model_validate_json(scheduler) if scheduler not in (None, "null") else None
     except ValidationError:
@@ -231,7 +245,14 @@ def _generation(steps: int, guidance: float, scheduler: str | None) -> Generatio
 
 
 def expected_time(experiment: Experiment, pace: Pace | None, predictions: int, samples: int) -> str:
-    """Describe the expected time of generation in words."""
+    """Describe the expected time of generation in words.
+
+    Args:
+        experiment: The experiment, with its number of workers.
+        pace: Seconds of a prediction; None: unknown.
+        predictions: The model's predictions in the whole run.
+        samples: Samples of the whole run.
+    """
     if pace is None:
         return "unknown: this lake has no earlier run of this model; set --seconds to the time per image"
     workers = experiment.workers.count or 1

@@ -232,14 +232,23 @@ class Experiment(Strict):
         return next((cell.name for cell in plain if not self.generation.changes(cell.generation)), None)
 
     def generation_of(self, cell: Cell) -> GenerationSpec:
-        """Return how the images of a cell are generated."""
+        """Return how the images of a cell are generated.
+
+        Args:
+            cell: A cell of the experiment.
+        """
         return self.generation.overridden(cell.generation)
 
 
 def parse_experiment(content: dict[str, object], where: str) -> Experiment:
     """Validate an experiment's fields strictly: a string is not accepted as a number.
 
-    Raises `InputError` that lists the errors: field, value, what is allowed.
+    Args:
+        content: The fields, as JSON values.
+        where: File or form that they come from, for the error message.
+
+    Raises:
+        InputError: A field is wrong. The message lists each with its value and what is allowed.
     """
     try:
         return Experiment.model_validate_json(json.dumps(content), strict=True)

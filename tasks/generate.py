@@ -126,7 +126,7 @@ def generate_shard(
 
 @contextmanager
 def _encoders() -> Iterator[ThreadPoolExecutor]:
-    """Threads that encode samples. At the end the last samples are awaited by who wants them."""
+    """Yield threads that encode samples. The caller waits for the last samples itself."""
     encoders = ThreadPoolExecutor(ENCODERS, "encoder")
     try:
         yield encoders
@@ -176,7 +176,7 @@ def _add_batch(
     batch: Sequence[Sample],
     encoders: ThreadPoolExecutor,
 ) -> None:
-    """Generate a batch and hand its samples to the encoders, which are done with the previous batch by then."""
+    """Generate a batch and hand its samples to the encoders, after these have finished the previous batch."""
     measure, device, medium = setting.measure, pipeline.device, MEDIA[setting.medium]
     recorder = Recorder(every=measure.every, detail=measure.detail, columns=measure.columns)
     on_gpu = device.type == "cuda"
@@ -190,7 +190,7 @@ def _add_batch(
         "peak_memory": torch.cuda.max_memory_allocated(device) if on_gpu else None,
         "device": torch.cuda.get_device_name(device) if on_gpu else cpu_name(),
     }
-    # all that may fail comes first: a batch that does is drawn again, and must not have left half of its rows
+    # everything that may fail comes first: a failed batch is generated again and must not leave half of its rows
     stability = _stability_rows(shard, batch, recorder.to_arrow())
     samples = [
         _sample_row(setting, shard, sample, *medium.judge(one), **drawn)
@@ -251,7 +251,7 @@ def _sample_row(
 
 
 def _stability_rows(shard: Shard, batch: Sequence[Sample], measured: pa.Table) -> pa.Table:
-    """The recorder's rows, with the ids of the samples that its indices stand for."""
+    """Return the recorder's rows with the ids of their samples."""
     ids = table_of_rows([_ids(shard, sample) for sample in batch], pa.schema(IDS))
     rows = ids.take(measured["sample"])
     for name in measured.column_names:

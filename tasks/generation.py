@@ -89,12 +89,20 @@ class GenerationSpec(_Optional):
     """What computes attention under a knob and for the measures. `triton` needs a GPU; sums differ in the last bits."""
 
     def changes(self, overrides: Overrides) -> dict[str, Any]:
-        """Return the overrides that differ from these settings, by field, in a fixed order."""
+        """Return the overrides that differ from these settings, by field, in a fixed order.
+
+        Args:
+            overrides: Settings of a cell.
+        """
         given = {name: getattr(overrides, name) for name in _ORDER}
         return {name: value for name, value in given.items() if value is not None and value != getattr(self, name)}
 
     def overridden(self, overrides: Overrides) -> "GenerationSpec":
-        """Return the settings of a cell with these overrides."""
+        """Return the settings of a cell with these overrides.
+
+        Args:
+            overrides: Settings of the cell.
+        """
         return self.model_copy(update=self.changes(overrides))
 
 
@@ -123,12 +131,20 @@ def _number(value: float | None) -> float | None:
 
 
 def families(changes: dict[str, Any]) -> list[str]:
-    """Words that are the same for all changes that differ in numbers alone."""
+    """Describe changes in words that are the same if only their numbers differ.
+
+    Args:
+        changes: Overrides by field.
+    """
     return [_words(name, value, numbers=False) for name, value in changes.items()]
 
 
 def words(changes: dict[str, Any]) -> list[str]:
-    """What a cell changes, a few words each."""
+    """Describe what a cell changes, in a few words each.
+
+    Args:
+        changes: Overrides by field.
+    """
     return [_words(name, value, numbers=True) for name, value in changes.items()]
 
 

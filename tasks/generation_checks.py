@@ -37,7 +37,12 @@ def check_generation(experiment: Experiment, source: ModelSource | None) -> None
 
 
 def calls_of(generation: GenerationSpec, source: ModelSource | None) -> int:
-    """Count the calls of the model in a cell's steps, in one branch of guidance."""
+    """Count the calls of the model in a cell's steps, in one branch of guidance.
+
+    Args:
+        generation: How samples are generated.
+        source: The model; None: it is not on this machine, and the scheduler is taken for one of first order.
+    """
     own, config = scheduler_config(source) if source else ("", {})
     if scheduler := generation.scheduler:
         return count_calls(scheduler.name, {**config, **scheduler.arguments}, generation.steps)
@@ -47,8 +52,11 @@ def calls_of(generation: GenerationSpec, source: ModelSource | None) -> int:
 def scheduler_config(source: ModelSource) -> tuple[str, dict[str, Any]]:
     """Read the class of the model's own scheduler and its configuration; empty for a family without one.
 
+    Args:
+        source: The model.
+
     Raises:
-        InputError: It cannot be read.
+        InputError: The configuration cannot be read.
     """
     if "scheduler" not in family_of_source(source).parts:
         return "", {}
@@ -70,7 +78,7 @@ def _check_distinct(experiment: Experiment) -> None:
 
 
 def _where(cell: Cell, name: str) -> str:
-    """The field that says so: the cell's, else the experiment's."""
+    """Return the field that sets a value: the cell's, else the experiment's."""
     own = getattr(cell.generation, name) is not None
     return f"cells.{cell.name}.generation.{name}" if own else f"generation.{name}"
 
@@ -97,7 +105,7 @@ def _check_settings(cell: Cell, experiment: Experiment, source: ModelSource) -> 
 
 
 def _guides(generation: GenerationSpec, source: ModelSource) -> bool:
-    """Whether the unconditional branch runs: not in models that take guidance as an input."""
+    """Return whether the unconditional branch runs. It does not in models that take guidance as an input."""
     denoiser = part_config(source, family_of_source(source).denoiser)
     return generation.guidance > 1 and denoiser.get("time_cond_proj_dim") is None
 
@@ -117,7 +125,11 @@ def _clip_layers(source: ModelSource) -> Iterator[int]:
 
 
 def _check_calls(cell: Cell, experiment: Experiment, source: ModelSource) -> None:
-    """Raise `InputError` for a recorder that never acts in the calls of a cell."""
+    """Check that the recorder acts in the calls of each cell.
+
+    Raises:
+        InputError: It does not.
+    """
     calls, every = calls_of(experiment.generation_of(cell), source), experiment.measure.every
     if every > calls:
         raise InputError(f"measure.every {every}: cell {cell.name} calls the model only {calls} times")

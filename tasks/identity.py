@@ -15,33 +15,57 @@ from skewbench.tasks.source import ROOTS, digest_of_source
 
 
 def digest(*parts: object) -> str:
-    """Hex digest of JSON-like parts, whatever their order of keys."""
+    """Compute a hex digest. The order of keys does not matter.
+
+    Args:
+        *parts: Values that JSON can hold.
+    """
     return sha256(json.dumps(parts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def noise_seed(prompt_id: str, seed: int, shared: bool) -> int:
-    """Seed of a sample's noise: `torch.Generator().manual_seed(it)` in plain diffusers gives the image back.
+    """Derive the seed of a sample's noise: `torch.Generator().manual_seed(it)` in plain diffusers reproduces the image.
 
-    63 bits, so that it fits the lake's signed column. `shared`: the same for all prompts, as in the paper.
+    It has 63 bits, so that it fits the lake's signed column.
+
+    Args:
+        prompt_id: The prompt.
+        seed: The seed in the experiment.
+        shared: Whether all prompts share the noise, as in the paper.
     """
     return int(digest("noise", "" if shared else prompt_id, seed)[:16], 16) >> 1
 
 
 def pair_id(prompt_id: str, noise_seed: int, size: Size) -> str:
-    """The same for baseline and perturbed samples, and for two builds: prompt, noise seed and size alone.
+    """Derive the id that baseline and perturbed samples share, also across builds.
 
-    Of the size, what decides the noise: width, height, frames and duration, not how fast frames are shown.
+    It depends on the prompt, the noise seed and the size alone.
+
+    Args:
+        prompt_id: The prompt.
+        noise_seed: Seed of the noise.
+        size: Size of the sample. Width, height, frames and duration count, because they decide the noise; fps does not.
     """
     return digest("pair", prompt_id, noise_seed, *size.chosen.values())[:16]
 
 
 def sample_id(run_id: str, pair: str, cell: str) -> str:
-    """One sample of one run."""
+    """Derive the id of one sample of one run.
+
+    Args:
+        run_id: The run.
+        pair: The sample's `pair_id`.
+        cell: Name of its cell.
+    """
     return digest("sample", run_id, pair, cell)[:16]
 
 
 def shard_id(sample_ids: list[str]) -> str:
-    """A shard, by what is in it."""
+    """Derive the id of a shard from its contents.
+
+    Args:
+        sample_ids: Ids of its samples, in order.
+    """
     return digest("shard", sample_ids)[:12]
 
 
@@ -50,9 +74,13 @@ _DECIDE_NOTHING = {"description", "metrics", "required", "reference", "max_unusa
 
 
 def settings_that_decide(experiment: Experiment) -> dict[str, Any]:
-    """The experiment without what decides no numbers: description, scorers, and how the work is cut and placed.
+    """Return the settings of an experiment that decide its numbers.
 
-    Adapters count by their contents, wherever their file is.
+    Left out are the description, the scorers, and how the work is divided and placed. Adapters count by their contents,
+    wherever their file is.
+
+    Args:
+        experiment: The experiment, with digests of its adapters.
     """
     settings = experiment.model_dump(mode="json", exclude=_DECIDE_NOTHING)
     for generation in (settings["generation"], *(cell["generation"] for cell in settings["cells"])):
@@ -77,12 +105,12 @@ def source_digest(experiment: Experiment, pipeline: str) -> str:
 
 @cache
 def versions() -> dict[str, str]:
-    """Versions of the libraries that make the numbers, and ours."""
+    """Return the versions of skewbench and of the libraries that make the numbers."""
     return {name: version(name) for name in ("torch", "diffusers", "skewbench")}
 
 
 def build() -> dict[str, str]:
-    """What makes the numbers on this machine. A library's builds for CPUs ("2.13.0+cpu") and for GPUs count as one."""
+    """Describe what makes the numbers on this machine. A library's CPU and GPU builds ("2.13.0+cpu") count as one."""
     libraries = {name: number.split("+")[0] for name, number in versions().items()}
     ours, others = list(ROOTS), {}
     for registry in (KNOBS, families):

@@ -98,5 +98,9 @@ class Needs:
 
 
 def format_error(error: BaseException) -> str:
-    """An error in one line, without its traceback."""
+    """Format an error as one line, without its traceback.
+
+    Args:
+        error: The error.
+    """
     return as_unicode(f"{type(error).__name__}: {' '.join(str(error).split())}"[:500])

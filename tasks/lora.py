@@ -24,8 +24,11 @@ _SCALE = re.compile(r"\.(?:alpha|dora_scale|lora_magnitude_vector(?:\.\w+)?(?:\.
 def with_digests(experiment: Experiment) -> Experiment:
     """Return an experiment whose adapters have an absolute path and the digest of their file.
 
+    Args:
+        experiment: The experiment, as a person wrote it.
+
     Raises:
-        InputError: No such file, or another one than the experiment's digest says.
+        InputError: A file does not exist, or its digest differs from the experiment's.
     """
 
     def resolved(settings: Any, where: str) -> Any:
@@ -61,7 +64,14 @@ def _file(lora: LoraSpec, where: str) -> Path:
 
 
 def check_digest(lora: LoraSpec) -> Path:
-    """Return the file of adapters on this machine. Raises `RunError` if it is another one than the driver's."""
+    """Return the file of adapters on this machine.
+
+    Args:
+        lora: The adapters, with the digest of the driver's file.
+
+    Raises:
+        RunError: The file is missing, or differs from the driver's.
+    """
     path = Path(lora.path)
     found = _digest(path) if path.is_file() else "none"
     if lora.digest not in (None, found):
@@ -122,7 +132,7 @@ def check_fit(lora: LoraSpec, family: Family, pipeline: str, folder: Path) -> No
 
 
 def _read(path: Path, pipeline: str, denoiser: Any) -> Mapping[str, Any]:
-    """The adapters by name, in diffusers' own layout, whatever tool wrote them."""
+    """Read the adapters by name, in diffusers' layout, whatever tool wrote them."""
     import diffusers
     from diffusers.utils import convert_unet_state_dict_to_peft
     from safetensors import SafetensorError
@@ -139,7 +149,7 @@ def _read(path: Path, pipeline: str, denoiser: Any) -> Mapping[str, Any]:
 
 
 def _empty_part(folder: Path, part: str) -> Any:
-    """A part of a model without memory for its weights."""
+    """Build a part of a model without memory for its weights."""
     import diffusers
     import torch
     import transformers

@@ -25,12 +25,16 @@ _BLOCKS = TypeAdapter(list[Block])
 
 
 def blocks_of(source: ModelSource) -> list[Block]:
-    """List the model's self-attention blocks, from its configuration alone; no weights are read."""
+    """List the model's self-attention blocks, from its configuration alone; no weights are read.
+
+    Args:
+        source: The model.
+    """
     shipped = shipped_blocks(source.spec.id)
     if shipped.is_file():
         return _BLOCKS.validate_json(shipped.read_bytes())
     kept = f"blocks/{_key(source)}.json"
-    with suppress(ValidationError):  # not there yet, or broken: it is made again
+    with suppress(ValidationError):  # missing or broken: the list is made again
         return _BLOCKS.validate_json(user_cache.read(kept) or "")
     blocks = list_blocks(source)
     user_cache.write(kept, _BLOCKS.dump_json(blocks).decode())
@@ -38,18 +42,34 @@ def blocks_of(source: ModelSource) -> list[Block]:
 
 
 def list_blocks(source: ModelSource) -> list[Block]:
-    """List them by building the model without its weights. Slow: imports diffusers."""
+    """List a model's self-attention blocks by building it without its weights. Slow: imports diffusers.
+
+    Args:
+        source: The model.
+    """
     define_missing_operators()
     return family_of_source(source).blocks(partial(part_config, source))
 
 
 def shipped_blocks(model: str) -> Path:
-    """The file with the blocks of a bundled model; no such file for others."""
+    """Return the file with the blocks of a bundled model.
+
+    Args:
+        model: Id of a model.
+
+    Returns:
+        The file; for other models, a path that does not exist.
+    """
     return BUNDLED[model].parent / "blocks.json" if model in BUNDLED else Path("no blocks of this model are shipped")
 
 
 def without_effect(experiment: Experiment, source: ModelSource) -> tuple[str, ...]:
-    """List the settings of an experiment that have no effect on its model, a line each."""
+    """List the settings of an experiment that have no effect on its model, a line each.
+
+    Args:
+        experiment: The experiment.
+        source: Its model.
+    """
     family = family_of_source(source)
     lines = [
         f"metric {name} has no values: {reason}"
@@ -66,7 +86,7 @@ def without_effect(experiment: Experiment, source: ModelSource) -> tuple[str, ..
 
 
 def _key(source: ModelSource) -> str:
-    """Digest of all that decides the list: the configuration, diffusers, and the code that lists."""
+    """Digest everything that decides the list: the configuration, diffusers, and the code that lists."""
     pipeline = pipeline_class(source)
     configs = {path.parent.name: path.read_text() for path in sorted(source.folder.glob("*/config.json"))}
     code = digest_of_source("skewbench.stability.sites", families.source(pipeline))

@@ -63,12 +63,15 @@ def resolve_model(spec: ModelSpec, download: bool = False) -> ModelSource:
 def check_model(spec: ModelSpec) -> Path | None:
     """Find the folder of a bundled or local model and check its pipeline class. Reads no weights.
 
+    Args:
+        spec: The model.
+
     Returns:
         The folder, or None for a hub model, of which nothing is checked.
 
     Raises:
-        InputError: No such model, or one of a class that no family runs: its folder may load as another class, and
-            fail at each image.
+        InputError: No such model, or one of a class that no family runs: its folder may load as another class, and fail
+            at each image.
     """
     folder = BUNDLED.get(spec.id) or user_path(spec.id, "model.id")
     if (folder / "model_index.json").is_file():
@@ -86,19 +89,33 @@ def check_model(spec: ModelSpec) -> Path | None:
 
 
 def is_hub_id(model: str) -> bool:
-    """Return whether a model's id may be one of the hub, `owner/name`, by its form."""
+    """Return whether a model's id has the form of a hub id, `owner/name`.
+
+    Args:
+        model: Id of a model.
+    """
     return model.count("/") == 1 and not model.startswith((".", "/", "~"))
 
 
 def model_address(model: str) -> str:
-    """Return what diffusers loads a model by: its hub id, or the path of its folder."""
+    """Return what diffusers loads a model by: its hub id, or the path of its folder.
+
+    Args:
+        model: A hub id, the name of a bundled model, or a folder.
+    """
     return model if is_hub_id(model) else str(BUNDLED.get(model) or user_path(model, "model.id"))
 
 
 def check_source(source: ModelSource) -> None:
-    """Raise `RunError` if this machine has no files of a model, or other files than the driver.
+    """Check that this machine has the driver's files of a model.
 
-    The files of a hub model, whose folder is named by its commit, are downloaded.
+    The files of a hub model are downloaded: its folder is named by its commit.
+
+    Args:
+        source: The model, as the driver found it.
+
+    Raises:
+        RunError: The files are missing, or differ from the driver's.
     """
     if source.folder.name == source.revision:
         return
@@ -112,7 +129,12 @@ def check_source(source: ModelSource) -> None:
 
 
 def load_pipeline(source: ModelSource, device: str) -> Any:
-    """Load the pipeline onto a device, without progress bars. Slow: imports diffusers and reads weights."""
+    """Load the pipeline onto a device, without progress bars. Slow: imports diffusers and reads weights.
+
+    Args:
+        source: The model.
+        device: Name of a torch device.
+    """
     import torch
 
     define_missing_operators()
@@ -128,7 +150,7 @@ def load_pipeline(source: ModelSource, device: str) -> Any:
 
 
 def _folder_here(source: ModelSource) -> Path:
-    """The model's folder on this machine. A cluster's node fetches a hub model itself, at the driver's revision."""
+    """Return the model's folder on this machine. A cluster's node downloads a hub model at the driver's revision."""
     folder = BUNDLED.get(source.spec.id, source.folder)
     if folder.is_dir() or not is_hub_id(source.spec.id):
         return folder
@@ -167,12 +189,26 @@ def sample_size(source: ModelSource, generation: GenerationSpec) -> Size:
 
 
 def family_of_source(source: ModelSource) -> Family:
-    """Return the family that runs a model. Raises `InputError` for a pipeline class that no family runs."""
+    """Return the family that runs a model.
+
+    Args:
+        source: The model.
+
+    Raises:
+        InputError: No family runs its pipeline class.
+    """
     return _family(source.spec, source.folder)
 
 
 def pipeline_class(source: ModelSource) -> str:
-    """Read the pipeline class from the model's index. Raises `InputError` where it names none."""
+    """Read the pipeline class from the model's index.
+
+    Args:
+        source: The model.
+
+    Raises:
+        InputError: The index names no class.
+    """
     return _pipeline_class(source.spec, source.folder)
 
 
@@ -244,7 +280,7 @@ def _digest_of_files(spec: ModelSpec, folder: Path) -> str:
 
 
 def _hub_snapshot(spec: ModelSpec, download: bool) -> str:
-    """The folder of a hub model's files here, named by its commit. Raises `ModelNotHereError`."""
+    """Find the folder of a hub model's files in the cache. Raises `ModelNotHereError`."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 

@@ -63,7 +63,18 @@ def find_reference(store: Store, given: str) -> Reference:
 
 
 def check_reference(store: Store, given: str | None, name: str) -> None:
-    """Raise `InputError` if `find_reference` will fail; a run of the experiment `name` may reference itself."""
+    """Check that `find_reference` will find a reference.
+
+    A reference to the experiment itself is not checked: its run need not exist yet.
+
+    Args:
+        store: The lake.
+        given: The reference, as a person wrote it; None: there is none.
+        name: Name of the experiment.
+
+    Raises:
+        InputError: The reference does not exist.
+    """
     if given and not (f"{name}-".startswith(given) or given.startswith(f"{name}-")):
         find_reference(store, given)
 
@@ -71,8 +82,12 @@ def check_reference(store: Store, given: str | None, name: str) -> None:
 def images_of(store: Store, reference: Reference) -> Iterator[np.ndarray]:
     """Yield the images of a reference. Files of a folder that are no images, and broken images of a run, are left out.
 
+    Args:
+        store: The lake.
+        reference: The reference.
+
     Raises:
-        RunError: The folder has other images than when the driver looked, or a broken image.
+        RunError: The folder's images have changed since the driver read them, or one is broken.
     """
     if reference.folder:
         yield from _images_in(Path(reference.folder), reference.key)
@@ -100,9 +115,14 @@ def _images_in(folder: Path, key: str) -> Iterator[np.ndarray]:
 
 
 def stored_images(store: Store, parts: tuple[Part, ...], cell: str | None) -> Iterator[bytes]:
-    """Yield the encoded images of a cell's `ok` samples (None: of all cells), each once, a few in memory at a time.
+    """Yield the encoded images of `ok` samples, each once, a few in memory at a time.
 
     Images that are not PNGs of the run's size are left out.
+
+    Args:
+        store: The lake.
+        parts: Parts of the run.
+        cell: Name of the cell; None: all cells.
     """
     good = pc.field("status") == "ok"
     where = good if cell is None else good & (pc.field("cell") == cell)

@@ -38,7 +38,7 @@ from skewbench.vocabulary.errors import InputError
 
 @dataclass(frozen=True)
 class Run:
-    """An experiment that was found to be sound, with everything that follows from it. Nothing is written yet."""
+    """A checked experiment with everything that follows from it. Nothing is written yet."""
 
     experiment: Experiment
     store: Store
@@ -87,7 +87,7 @@ def prepare(experiment: Experiment, lake: str, download: bool = False) -> Run:
     check_reference(store, experiment.reference, experiment.name)  # before anything is generated
     identity = run_id(experiment, prompts, source.revision, source_digest(experiment, pipeline_class(source)))
     begun = read_manifest(store, identity)
-    # a run that was begun keeps the shards it was begun with, whatever the experiment says of them now
+    # a resumed run keeps its shards, whatever the experiment now says of their size
     if begun:
         check_not_removing(begun)
     workers = workers_of(begun) if begun else experiment.workers
@@ -110,6 +110,9 @@ def workers_of(manifest: Manifest) -> WorkerSpec:
 
     Raises:
         InputError: The manifest has values that no experiment may have.
+
+    Args:
+        manifest: The run's manifest.
     """
     try:
         return WorkerSpec.model_validate(manifest.experiment.get("workers", {}))
@@ -126,6 +129,10 @@ def start(run: Run, lease: Lease) -> RunState:
 
     Raises:
         RunError: Another driver has taken the lease over, or the run is being removed.
+
+    Args:
+        run: The run.
+        lease: This driver's lease of it.
     """
     manifest = claim(run.store, lease, lambda: _first_manifest(run))
     run.store.put_new(plan_path(run.id), manifest.stored or b"")  # lakes of older versions have none
@@ -161,7 +168,12 @@ def _first_manifest(run: Run) -> Manifest:
 
 
 def caught_up(run: Run, lease: Lease) -> RunState:
-    """Do what `start` does, and commit if everything is generated but not committed."""
+    """Run `start`, and commit if everything is generated but not committed.
+
+    Args:
+        run: The run.
+        lease: This driver's lease of it.
+    """
     state = start(run, lease)
     if not generation_left(run, state) and not _is_whole(run, state):
         commit(run, state, [])
@@ -169,11 +181,17 @@ def caught_up(run: Run, lease: Lease) -> RunState:
 
 
 def generation_left(run: Run, state: RunState) -> list[GenerateJob]:
-    """Select the shards to generate: those without a receipt, and those that are retried.
+    """Select the shards to generate: those without a receipt, and those to retry.
 
-    Retried are the shards with unusable samples, in cells that have too many of these, if an earlier start ended the
-    run. A run that never ended has no earlier attempt to replace: its readers see the parts of its receipts. A shard
-    whose rows were merged with others by compaction is not retried.
+    A shard is retried if it has unusable samples, its cell has too many of them, and an earlier start ended the run.
+    While
+    a run has never ended there is no earlier attempt to replace: its readers see the parts of its receipts. A shard
+    whose
+    rows were merged with others by compaction is not retried.
+
+    Args:
+        run: The run.
+        state: Its manifest and receipts.
     """
     attempts: dict[str, list[Receipt]] = defaultdict(list)
     for key, receipt in state.receipts.items():
@@ -191,12 +209,17 @@ def generation_left(run: Run, state: RunState) -> list[GenerateJob]:
 
 
 def _merged(manifest: Manifest) -> set[str]:
-    """Paths of parts that compaction merged, and of what it made of them: a repaired receipt may name the latter."""
+    """Return the paths of parts that compaction merged, and of its results: a repaired receipt may name the latter."""
     return {*manifest.replaced, *manifest.replaced.values()}
 
 
 def scoring_left(run: Run, state: RunState) -> list[ScoreJob]:
-    """Select the committed shards that some scorer has not scored yet."""
+    """Select the committed shards that some scorer has not scored yet.
+
+    Args:
+        run: The run.
+        state: Its manifest and receipts.
+    """
     cells = {shard.id: shard.cell.name for shard in run.shards}
     return jobs_left(run.store, state, run.experiment.metrics, cells, run.experiment.reference)
 
@@ -267,13 +290,17 @@ def commit_receipts(
 
 
 def _is_whole(run: Run, state: RunState) -> bool:
-    """Whether it is committed, and its cells have as many usable images as the experiment asks for now."""
+    """Return whether the run is committed, and its cells have as many usable images as the experiment now asks for."""
     receipts = current(state.receipts)
     return state.manifest.status == "committed" and not shortfalls(run.shards, receipts, run.experiment.max_unusable)
 
 
 def missing_metrics(lake: duckdb.DuckDBPyConnection) -> list[dict[str, str]]:
-    """List the metrics without a value in any row, each with the reason."""
+    """List the metrics without a value in any row, each with the reason.
+
+    Args:
+        lake: A connection to the run's views.
+    """
     rows = lake.execute(
         """SELECT metric, any_value(reason) FROM (SELECT metric, value, reason FROM scores UNION ALL
            SELECT metric, value, reason FROM group_scores) GROUP BY metric
@@ -283,7 +310,12 @@ def missing_metrics(lake: duckdb.DuckDBPyConnection) -> list[dict[str, str]]:
 
 
 def is_finished(run: Run, state: RunState) -> bool:
-    """Return whether everything is generated, scored and analysed."""
+    """Return whether everything is generated, scored and analysed.
+
+    Args:
+        run: The run.
+        state: Its manifest and receipts.
+    """
     if not _is_whole(run, state) or generation_left(run, state) or scoring_left(run, state):
         return False
     return any(part.table == "analysis" for part in state.manifest.parts)

@@ -39,7 +39,12 @@ _MU = 1.0
 
 
 def is_flow(name: str, config: Mapping[str, Any]) -> bool:
-    """Return whether a scheduler takes a model's prediction for a velocity."""
+    """Return whether a scheduler takes a model's prediction for a velocity.
+
+    Args:
+        name: The scheduler's class.
+        config: Its configuration.
+    """
     return name.startswith("FlowMatch") or config.get("prediction_type") == "flow_prediction"
 
 
@@ -59,7 +64,12 @@ def count_calls(name: str, config: Mapping[str, Any], steps: int) -> int:
 
 
 def needs_trial(own: str, config: Mapping[str, Any]) -> bool:
-    """Return whether a model's own scheduler may draw noise from the global generator, as far as is known."""
+    """Return whether a model's own scheduler may draw noise from the global generator, so that a trial must show it.
+
+    Args:
+        own: The scheduler's class.
+        config: Its configuration.
+    """
     if is_flow(own, config):
         return own != "FlowMatchEulerDiscreteScheduler" or bool(config.get("stochastic_sampling"))
     return own not in NOISE or own == SEEDED
@@ -80,7 +90,11 @@ def build(spec: SchedulerSpec, own: str, config: Mapping[str, Any]) -> Any:
 
 
 def arguments(spec: SchedulerSpec) -> dict[str, Any]:
-    """Return the arguments of a scheduler as diffusers takes them."""
+    """Return the arguments of a scheduler as diffusers takes them.
+
+    Args:
+        spec: The scheduler and its arguments.
+    """
     return {name: list(value) if isinstance(value, tuple) else value for name, value in spec.arguments.items()}
 
 
@@ -134,7 +148,12 @@ def _nearest(name: str, known: Iterable[str]) -> str:
 
 
 def give_seeds(scheduler: Any, noise_seeds: Sequence[int]) -> None:
-    """Give each sample of a batch its own seed, in a scheduler that makes a generator itself."""
+    """Give each sample of a batch its own seed, in a scheduler that makes a generator itself.
+
+    Args:
+        scheduler: A scheduler of diffusers. One without such a generator stays as it is.
+        noise_seeds: Seeds of the samples' noise, in the order of the batch.
+    """
     if hasattr(scheduler, "noise_sampler_seed"):
         scheduler.noise_sampler_seed = list(noise_seeds)
 

@@ -60,7 +60,7 @@ def score_shard(
 
 
 def _rows(store: Store, shard: str, samples: tuple[Part, ...]) -> list[dict[str, Any]]:
-    """The shard's samples; one that is there twice counts once."""
+    """Read the shard's samples. A sample that is stored twice counts once."""
     columns, of_shard = [*_IDS, "prompt", "status", "reason"], pc.field("shard") == shard
     read = [read_part(store, part, columns, where=of_shard).to_pylist() for part in samples]
     return list({row["sample_id"]: row for part in read for row in part}.values())
@@ -69,7 +69,7 @@ def _rows(store: Store, shard: str, samples: tuple[Part, ...]) -> list[dict[str,
 def _encoded(
     store: Store, rows: list[dict[str, Any]], files: tuple[Part, ...], medium: MediaType
 ) -> dict[str, dict[str, Any]]:
-    """What is stored of these samples, encoded."""
+    """Read the encoded samples."""
     cells, prompts = ({row[name] for row in rows} for name in ("cell", "prompt_id"))
     selected = pc.field("cell").isin(list(cells)) & pc.field("prompt_id").isin(list(prompts))
     columns = ["sample_id", medium.file, *medium.beside]
@@ -130,7 +130,13 @@ def _group_scores(declared: Declaration, made: GroupScorer, members: list[dict[s
 
 
 def score_fields(declared: Declaration, metric: str, score: Score) -> dict[str, Any]:
-    """Return the columns that both tables of scores have. NaN would count as a value, so it becomes a reason."""
+    """Return the columns that both tables of scores share. NaN would count as a value, so it becomes a reason.
+
+    Args:
+        declared: The scorer's declaration.
+        metric: Name of the metric.
+        score: Its value, or the reason that it has none.
+    """
     is_number = score.value is None or math.isfinite(score.value)
     return {
         "metric": metric,

@@ -21,12 +21,27 @@ from skewbench.vocabulary.metrics import merged
 
 
 def with_metrics(manifest: Manifest, scorers: Iterable[str]) -> Manifest:
-    """The manifest with what is declared of the metrics of these scorers, beside those that it knew."""
+    """Add the declarations of scorers' metrics to a manifest.
+
+    Args:
+        manifest: The manifest, with the metrics that it declares already.
+        scorers: Names of scorers.
+    """
     return replace(manifest, metrics=merged(manifest.metrics, stored_metrics(scorers)))
 
 
 def left_of_run(store: Store, state: RunState, metrics: Iterable[str], reference: str | None = None) -> list[ScoreJob]:
-    """What is left to score of a run that is in the lake. Raises `InputError` while it is being generated."""
+    """Select the scoring that is left of a committed run.
+
+    Args:
+        store: The lake.
+        state: The run's manifest and receipts.
+        metrics: Names of scorers.
+        reference: Images to compare with, as a person wrote it; None: there is no reference.
+
+    Raises:
+        InputError: The run is not committed yet.
+    """
     run_id = state.manifest.run_id
     if state.manifest.status == "running":
         raise InputError(f"run {run_id} is not committed yet; `skewbench run EXPERIMENT` finishes it")

@@ -60,7 +60,13 @@ def shortfalls(
 
 
 def to_retry(shards: Iterable[Shard], receipts: Mapping[JobKey, Receipt], allowed: float) -> list[Shard]:
-    """Select the shards with unusable samples, of the cells that have too many of them."""
+    """Select the shards with unusable samples, in cells that have too many of them.
+
+    Args:
+        shards: All shards of the run.
+        receipts: The receipts that count.
+        allowed: Largest share of unusable samples in a cell.
+    """
     shards = list(shards)
     cells = {shortfall["cell"] for shortfall in shortfalls(shards, receipts, allowed)}
     made = _generated(receipts)
@@ -76,7 +82,11 @@ def _is_short(receipt: Receipt) -> bool:
 
 
 def is_generated(state: RunState) -> bool:
-    """Whether all images are there that a run needs: it is committed, or lacks nothing but values of metrics."""
+    """Return whether all images of a run exist: it is committed, or lacks only values of metrics.
+
+    Args:
+        state: The run's manifest and receipts.
+    """
     manifest = state.manifest
     if manifest.status == "committed":
         return True
@@ -139,6 +149,10 @@ def raise_if_incomplete(manifest: Manifest, retry: str = RUN_AGAIN) -> None:
 
 
 def raise_if_still_incomplete(manifest: Manifest) -> None:
-    """Check a run after `score` or `analyse`, which cannot generate what it lacks. Raises as `raise_if_incomplete`."""
+    """Check a run after `score` or `analyse`, which cannot generate what is missing. Raises as `raise_if_incomplete`.
+
+    Args:
+        manifest: The run's manifest.
+    """
     complete = "`skewbench run` with the run's experiment completes it."
     raise_if_incomplete(manifest, RUN_AGAIN if manifest.status == "committed" else complete)

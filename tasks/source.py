@@ -26,7 +26,14 @@ def digest_of_source(*modules: str) -> str:
 
 
 def source_files(*modules: str) -> dict[str, Path]:
-    """The modules, and all that they import within their packages, by dotted name."""
+    """Find the files of modules, and of all that they import within their packages.
+
+    Args:
+        *modules: Dotted names of modules.
+
+    Returns:
+        The file of each module by its dotted name.
+    """
     packages = {module.partition(".")[0] for module in modules}
     found: dict[str, Path] = {}
     waiting = list(modules)
@@ -41,7 +48,7 @@ def source_files(*modules: str) -> dict[str, Path]:
 
 @cache
 def _imported(module: str, file: Path) -> tuple[str, ...]:
-    """The modules that a module imports, also within functions; not those of its type annotations alone."""
+    """List the modules that a module imports, also within functions; imports for type annotations do not count."""
     package = _package(module, file)
     found: list[str] = []
     waiting: list[ast.AST] = [_tree(file)]
@@ -65,7 +72,7 @@ def _is_of_types(node: ast.AST) -> bool:
 
 @cache
 def _home(module: str, name: str) -> str:
-    """The module that `from module import name` ends at: a submodule, or where a package has the name from."""
+    """Return the module that `from module import name` reads: a submodule, or where a package has the name from."""
     if _file(f"{module}.{name}") is not None:
         return f"{module}.{name}"
     file = _file(module)
@@ -100,7 +107,7 @@ def _absolute(node: ast.ImportFrom, package: str) -> str:
 
 @cache
 def _file(module: str) -> Path | None:
-    """The file of a module, or None; no part of it is imported but the top of its package."""
+    """Return the file of a module, or None. Imports only the top of its package."""
     top, *rest = module.split(".")
     if top == "skewbench" and rest:  # a namespace of folders, which need not lie side by side
         top, rest = f"skewbench.{rest[0]}", rest[1:]
@@ -128,7 +135,7 @@ def _code(file: Path) -> str:
 
 @cache
 def _tree(file: Path) -> ast.Module:
-    """The syntax tree without statements that are nothing but a string: docstrings, also those of fields."""
+    """Parse a module without statements that are only a string: docstrings, also those of fields."""
     tree = ast.parse(file.read_bytes())
     for node in ast.walk(tree):
         body = getattr(node, "body", None)

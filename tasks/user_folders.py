@@ -8,7 +8,10 @@ from pathlib import Path
 def files_below(folder: Path) -> list[Path]:
     """List the files of a folder and its sub-folders, sorted. Links are followed; hidden names are left out.
 
-    A folder that is reached in several ways, by links, is entered once, so that links in a circle end.
+    A folder that several links reach is entered once, so that circles of links end.
+
+    Args:
+        folder: The folder.
     """
     return sorted(_walk(folder, set()))
 

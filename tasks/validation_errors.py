@@ -19,7 +19,12 @@ _SHOWN = 80  # characters of a value
 
 
 def format_errors(error: ValidationError, model: type[BaseModel]) -> str:
-    """Describe validation errors in the order of the fields of `model`: one per line."""
+    """Describe validation errors, one per line, in the order of the model's fields.
+
+    Args:
+        error: The error that pydantic raised.
+        model: The model that was validated.
+    """
     every = [fault for fault in error.errors(include_url=False) if not _follows(fault)]
     faults = [(_place(fault["loc"], model), fault) for fault in every]
     lines = [
@@ -30,12 +35,12 @@ def format_errors(error: ValidationError, model: type[BaseModel]) -> str:
 
 
 def _follows(fault: Any) -> bool:
-    """Whether a list is too short only because its items, whose errors are reported, do not count."""
+    """Return whether a list is too short only because its items have errors, which are reported."""
     return fault["type"] == "too_short" and len(fault["input"]) >= fault["ctx"]["min_length"]
 
 
 def _place(loc: Sequence[int | str], model: type) -> tuple[str, tuple[type, ...]]:
-    """The field as a person writes it, and what it lies in: pydantic also names the branches of unions it tried."""
+    """Return the field as a person writes it, and its parent: pydantic also names the branches of unions it tried."""
     inside: tuple[type, ...] = (model,)
     branches, path = inside, []
     for part in loc:

@@ -77,12 +77,20 @@ class Worker:
         _ = self._store
 
     def run(self, job: Job) -> Receipt:
-        """Both halves of a job, one after the other."""
+        """Compute a job and write its result.
+
+        Args:
+            job: The job.
+        """
         self.compute(job)
         return self.write(job)
 
     def compute(self, job: Job) -> None:
-        """Generate or score, and keep the result until it is written in another thread, during the next job."""
+        """Generate or score, and keep the result until another thread writes it, during the next job.
+
+        Args:
+            job: The job.
+        """
         try:
             self._held[job.key] = self._do(job)
         except Exception:
@@ -90,7 +98,11 @@ class Worker:
             raise
 
     def write(self, job: Job) -> Receipt:
-        """Write what was computed: its parts, then its receipt."""
+        """Write the result of a job: its parts, then its receipt.
+
+        Args:
+            job: A job that was computed.
+        """
         began, computed = time.perf_counter(), self._held.pop(job.key)
         try:
             tables, counts = _tables(computed.rows)
@@ -117,7 +129,7 @@ class Worker:
         return _Computed(self._setting.run_id, rows, time.perf_counter() - began)
 
     def _generate(self, setting: Setting, job: GenerateJob) -> "ShardRows":
-        """The batch that memory was once enough for is the next one's: a worker has one device."""
+        """Generate a shard. If memory forced a smaller batch, the next shards use it too: a worker has one device."""
         from skewbench.tasks.generate import generate_shard
 
         batch = min(self._batch, setting.batch)
@@ -156,7 +168,7 @@ class Worker:
 
 
 def _reasons(rows: "ShardRows | dict[str, pa.Table]") -> dict[str, int]:
-    """The commonest reasons why samples have no usable image, and of how many samples each is."""
+    """Count the commonest reasons why samples have no usable image."""
     if isinstance(rows, dict):
         return {}
     reasons = (" ".join(str(row["reason"]).split()) for row in rows.samples if row["status"] != "ok")

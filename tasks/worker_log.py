@@ -32,7 +32,7 @@ Logger = logging.Logger | logging.LoggerAdapter[Any]
 
 
 class WorkerLog:
-    """`with WorkerLog(logger) as log:` passes on to `logger` what workers of the class `log.worker` say."""
+    """`with WorkerLog(logger) as log:` logs to `logger` what workers of the class `log.worker` log."""
 
     def __init__(self, logger: Logger) -> None:
         self._logger = logger
@@ -65,13 +65,17 @@ class WorkerLog:
 
 
 def log_to(queue: Queue) -> None:
-    """In a worker: send what is logged, and Python's warnings, to the driver."""
+    """Send a worker's log and Python's warnings to the driver.
+
+    Args:
+        queue: The queue that the driver reads.
+    """
     handler = _Handler(queue)
     handler.setFormatter(logging.Formatter(f"worker {os.getpid()} on {socket.gethostname()}: %(message)s"))
     handler.addFilter(Bound())
     root = logging.getLogger()
     root.addHandler(handler)
-    logging.getLogger("skewbench").setLevel(logging.INFO)  # of other loggers warnings alone
+    logging.getLogger("skewbench").setLevel(logging.INFO)  # other loggers: only warnings
     logging.captureWarnings(True)
 
 
@@ -90,7 +94,11 @@ class Bound(logging.Filter):
         self._lock = threading.Lock()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether to say it."""
+        """Return whether a record is logged: at most so many lines in so many seconds.
+
+        Args:
+            record: The record. The first one of the next period tells how many were left out.
+        """
         with self._lock:
             now = time.monotonic()
             if now - self._began >= self._seconds:
@@ -107,7 +115,7 @@ class Bound(logging.Filter):
 
 
 class _Handler(QueueHandler):
-    """Never in the work's way: what cannot be sent is dropped."""
+    """Drops records that cannot be sent, so that logging never blocks a job."""
 
     def enqueue(self, record: logging.LogRecord) -> None:
         record.msg = record.message = str(record.msg)[:LONGEST]
@@ -118,7 +126,7 @@ class _Handler(QueueHandler):
 
 
 class _Listener(QueueListener):
-    """Ends where the queue's process does."""
+    """Ends when the process of the queue ends."""
 
     queue: Queue
 

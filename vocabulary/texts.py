@@ -2,17 +2,24 @@
 
 
 def lines_of(text: str) -> list[str]:
-    """Split a text into lines at \\n, \\r\\n and \\r alone.
+    r"""Split a text into lines at \n, \r\n and \r alone.
 
     `str.splitlines` also cuts at U+2028, U+0085, form feed and others, which stand within lines in what people write.
+
+    Args:
+        text: Any text.
     """
     return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
 def is_unicode(text: str) -> bool:
-    """Return whether a text is Unicode: half of a surrogate pair is none, and neither Arrow nor UTF-8 holds it.
+    r"""Return whether a text is valid Unicode: it has no half of a surrogate pair.
 
-    JSON and YAML can spell such a half (`"\\ud83d"`), where a program cut a text in the middle of an emoji.
+    Neither Arrow nor UTF-8 can hold such a half. JSON and YAML can spell it (`"\ud83d"`), and it remains when a program
+    cuts a text within an emoji.
+
+    Args:
+        text: Any text.
     """
     try:
         text.encode()
@@ -22,5 +29,9 @@ def is_unicode(text: str) -> bool:
 
 
 def as_unicode(text: str) -> str:
-    """Return a text with halves of surrogate pairs spelled out, for messages that must not fail."""
+    """Return a text with halves of surrogate pairs spelled out, for messages that must not fail.
+
+    Args:
+        text: Any text.
+    """
     return text.encode("utf-8", "backslashreplace").decode()

@@ -112,5 +112,9 @@ class ClapScore:
     ],
 )
 def clap_score(scorers: Scorers) -> ClapScore:
-    """The scorer with its authors' weights."""
+    """Make the scorer with its authors' weights.
+
+    Args:
+        scorers: The scorers of a worker, with their device.
+    """
     return ClapScore(partial(path_of, "clap-htsat-unfused"), scorers.device)

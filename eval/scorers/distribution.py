@@ -37,7 +37,14 @@ class Distribution:
         self._weights, self._device = weights, device
 
     def features(self, images: Sequence[np.ndarray]) -> Features:
-        """Compute Inception features; the network first resizes each image to 299 x 299 itself."""
+        """Compute Inception features; the network first resizes each image to 299 x 299 itself.
+
+        Args:
+            images: Images as (h, w, 3) in 0..255, of any sizes.
+
+        Returns:
+            Features with shape (images, WIDTH).
+        """
         import numpy as np
         import torch
 
@@ -49,7 +56,12 @@ class Distribution:
         return np.concatenate(found)
 
     def compare(self, made: Features, real: Features) -> dict[str, GroupScore]:
-        """Compute all metrics. A metric that needs more images is None with the reason."""
+        """Compute all metrics. A metric that needs more images is None with the reason.
+
+        Args:
+            made: Features of the generated images.
+            real: Features of the reference's images.
+        """
         import numpy as np
 
         from skewbench.eval.scoring.distribution import NEAREST, fid, kid, prdc

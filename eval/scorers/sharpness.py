@@ -48,7 +48,11 @@ class Sharpness:
 
 
 def laplacian_variance(images: Images) -> Float[np.ndarray, " n"]:
-    """Compute the variance of the Laplacian of each image."""
+    """Compute the variance of the Laplacian of each image.
+
+    Args:
+        images: Images in 0..255.
+    """
     import numpy as np
     from scipy import ndimage
 

@@ -41,7 +41,12 @@ class Waveforms:
 
 
 def encode(waveform: Float[np.ndarray, " t"], rate: int) -> bytes:
-    """Encode a waveform in [-1, 1] as WAV of 16 bit, clipped to that range; NaN becomes 0."""
+    """Encode a waveform as 16-bit WAV, clipped to [-1, 1]; NaN becomes 0.
+
+    Args:
+        waveform: Samples in [-1, 1].
+        rate: Sampling rate in Hz.
+    """
     levels = (np.nan_to_num(waveform, posinf=1.0, neginf=-1.0).clip(-1, 1) * _FULL).round().astype("<i2")
     buffer = BytesIO()
     with wave.open(buffer, "wb") as file:
@@ -53,7 +58,13 @@ def encode(waveform: Float[np.ndarray, " t"], rate: int) -> bytes:
 
 
 def decode(content: bytes) -> tuple[Float[np.ndarray, " t"], int]:
-    """Decode WAV of 16 bit as a waveform in [-1, 1], the mean of its channels, and the sampling rate in Hz.
+    """Decode 16-bit WAV.
+
+    Args:
+        content: The file's bytes.
+
+    Returns:
+        The waveform in [-1, 1], the mean of its channels, and the sampling rate in Hz.
 
     Raises:
         CorruptSample: The bytes are not such a file.
@@ -69,7 +80,11 @@ def decode(content: bytes) -> tuple[Float[np.ndarray, " t"], int]:
 
 
 def is_silent(waveform: Float[np.ndarray, " t"]) -> bool:
-    """Whether a waveform, without its mean, stays below `SILENT`."""
+    """Return whether a waveform, without its mean, stays below `SILENT`.
+
+    Args:
+        waveform: Samples in [-1, 1].
+    """
     return waveform.size == 0 or bool(waveform.std() < SILENT)
 
 
@@ -107,7 +122,12 @@ def in_bands(
 
 
 def spectrogram(waveform: Float[np.ndarray, " t"], rate: int) -> bytes:
-    """Picture a waveform as PNG: time to the right, frequency upwards in equal steps of pitch, bright where loud."""
+    """Picture a waveform as PNG: time to the right, frequency upwards in equal steps of pitch, loud is bright.
+
+    Args:
+        waveform: Samples in [-1, 1].
+        rate: Sampling rate in Hz.
+    """
     magnitudes = spectrum(np.nan_to_num(waveform)[None].astype(np.float64), _WINDOW, _HOP)[0]
     bands = in_bands(magnitudes, rate, _BANDS).T
     decibels = 20 * np.log10(np.maximum(bands, 1e-12) / max(bands.max(), 1e-12))

@@ -39,7 +39,11 @@ class Declaration:
         return tuple(metric.name for metric in self.metrics)
 
     def unfit(self, medium: Medium) -> str | None:
-        """Return why it cannot score samples of a medium; None if it can."""
+        """Return why the scorer cannot score samples of a medium; None if it can.
+
+        Args:
+            medium: The medium that a model generates.
+        """
         return None if medium == self.medium else f"it scores {self.medium}, and the model generates {medium}"
 
 

@@ -40,12 +40,20 @@ def decode(data: bytes) -> UInt8[np.ndarray, "h w 3"]:
 
 
 def levels(pixels: Float[np.ndarray, "*n h w 3"]) -> UInt8[np.ndarray, "*n h w 3"]:
-    """Round values in [0, 1] to levels in 0..255, as diffusers rounds; NaN becomes 0."""
+    """Round values in [0, 1] to levels in 0..255, as diffusers rounds; NaN becomes 0.
+
+    Args:
+        pixels: Images of any leading shape.
+    """
     return (np.nan_to_num(pixels) * 255).round().astype(np.uint8)
 
 
 def encode(image: UInt8[np.ndarray, "h w 3"]) -> bytes:
-    """Encode an image as PNG."""
+    """Encode an image as PNG.
+
+    Args:
+        image: Levels in 0..255.
+    """
     buffer = BytesIO()
     Image.fromarray(image).save(buffer, "PNG")
     return buffer.getvalue()

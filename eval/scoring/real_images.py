@@ -25,8 +25,11 @@ def _formats() -> list[str]:
 def is_image(data: bytes) -> bool:
     """Return whether bytes begin as an image of a supported format.
 
+    Args:
+        data: The bytes of a file.
+
     Raises:
-        CorruptSample: An image of floating-point numbers or 32-bit integers, which have no range of brightness.
+        CorruptSample: The image has floating-point numbers or 32-bit integers, whose range of brightness is unknown.
     """
     try:
         with Image.open(BytesIO(data), formats=_formats()) as image:
@@ -39,10 +42,13 @@ def is_image(data: bytes) -> bool:
 
 
 def read_real(data: bytes) -> UInt8[np.ndarray, "h w 3"]:
-    """Decode an image as sRGB pixels. Greys of 16 bits are scaled: Pillow itself would clip them to white.
+    """Decode an image as sRGB pixels. 16-bit greys are scaled: Pillow itself would clip them to white.
+
+    Args:
+        data: The bytes of a file.
 
     Raises:
-        CorruptSample: No readable image, or one of floating-point numbers or 32-bit integers.
+        CorruptSample: The bytes are no readable image, or have floating-point numbers or 32-bit integers.
     """
     try:
         with Image.open(BytesIO(data), formats=_formats()) as image:

@@ -39,7 +39,12 @@ class Videos:
 
 
 def encode(frames: Frames, fps: float) -> bytes:
-    """Encode frames as animated PNG, without loss. It plays in a browser's <img> and is read by FFmpeg."""
+    """Encode frames as animated PNG, without loss. Browsers play it in an <img>, and FFmpeg reads it.
+
+    Args:
+        frames: The frames, in 0..255.
+        fps: Frames per second.
+    """
     first, *rest = (Image.fromarray(frame) for frame in frames)
     buffer = BytesIO()
     first.save(buffer, "PNG", save_all=True, append_images=rest, duration=1000 / fps, loop=0)
@@ -69,12 +74,20 @@ def decode(content: bytes, count: int, pixels: int = MOST_PIXELS) -> Frames:
 
 
 def is_blank_video(frames: Frames) -> bool:
-    """Whether each frame is of one colour all over."""
+    """Return whether each frame has only one colour.
+
+    Args:
+        frames: The frames, in 0..255.
+    """
     return all(is_blank(frame) for frame in frames)
 
 
 def strip(frames: Frames) -> bytes:
-    """Picture a video as PNG: a few of its frames beside each other, the first and the last among them."""
+    """Picture a video as PNG: up to `STRIP` of its frames beside each other, including the first and the last.
+
+    Args:
+        frames: The frames, in 0..255.
+    """
     chosen = frames[np.linspace(0, len(frames) - 1, min(STRIP, len(frames))).round().astype(int)]
     picture = Image.fromarray(np.concatenate(list(chosen), axis=1))
     if picture.height > STRIP_HEIGHT:

@@ -14,7 +14,11 @@ from skewbench.flows.cli.tables import warn
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the command."""
+    """Register the command.
+
+    Args:
+        app: The program's commands.
+    """
     app.command("tune")(tune)
 
 

@@ -52,7 +52,12 @@ def cron_schedule(cron: str, timezone: str) -> CronSchedule:
 
 
 def next_times(schedule: CronSchedule, count: int = 5) -> str:
-    """The next times of a schedule, as Prefect's server computes them; empty if there are none."""
+    """Describe the next times of a schedule, as Prefect's server computes them; empty if there are none.
+
+    Args:
+        schedule: The schedule, with its time zone.
+        count: Number of times.
+    """
     from prefect.server.schemas.schedules import CronSchedule as ServerSchedule
 
     try:

@@ -125,7 +125,11 @@ class Knob:
         return self.words_of([name for name in PARTS if hasattr(self, name)]) + [WEAK] * weak
 
     def words_of(self, names: list[str]) -> list[str]:
-        """A few words for each of these fields that differs from its default."""
+        """Describe each of these fields that differs from its default, in a few words each.
+
+        Args:
+            names: Names of the knob's fields.
+        """
         default = {field.name: field.default for field in fields(self)}
         given = {name: getattr(self, name) for name in names}
         return [_words(name, value) for name, value in given.items() if value != default[name]]
@@ -144,7 +148,12 @@ class SteppedKnob(Knob):
     schedule: Schedule = "constant"
 
     def amount(self, step: int, steps: int | None) -> float:
-        """How much of its strength the knob has in a step, from 0 to 1 (`schedule.amount`)."""
+        """Return the knob's share of its strength in a step, from 0 to 1 (`schedule.amount`).
+
+        Args:
+            step: The step's number, from 0.
+            steps: The number of steps; None: not known.
+        """
         return amount(self.window, self.schedule, step, steps)
 
     def check_steps(self, steps: int) -> None:
@@ -220,13 +229,13 @@ class AttentionKnob(SteppedKnob):
 
 
 def by_place(knobs: Knob | Iterable[Knob]) -> dict[Place, Knob]:
-    """The knobs by where they turn; those that do nothing anywhere (`Vanilla`) are left out.
+    """Sort knobs by their place. Those that do nothing anywhere (`Vanilla`) are left out.
 
     Args:
         knobs: One, or one for each place.
 
     Raises:
-        ValueError: Two knobs turn at the same place.
+        ValueError: Two knobs have the same place.
     """
     found: dict[Place, Knob] = {}
     for knob in (knobs,) if isinstance(knobs, Knob) else knobs:
@@ -241,14 +250,18 @@ def by_place(knobs: Knob | Iterable[Knob]) -> dict[Place, Knob]:
 
 
 def declared(cls: type[Knob]) -> dict[str, FieldInfo]:
-    """The fields that a knob declares, beside `kind`."""
+    """Return the fields that a knob declares, beside `kind`.
+
+    Args:
+        cls: Class of the knob.
+    """
     found: dict[str, FieldInfo] = cls.__pydantic_fields__  # type: ignore[attr-defined]
     return {name: field for name, field in found.items() if name != "kind"}
 
 
 @lru_cache(maxsize=1024)
 def _weakened(knob: Any, share: float) -> Any:
-    """The knob with a share of its strength; kept, because each block asks for it in each step."""
+    """Return the knob with a share of its strength. Cached, because each block requests it in each step."""
     strengths = [each for each in knob.strengths if knob.weak is None or each.name == "weak"]
     moved = {each.name: each.plain + share * (each.value - each.plain)
              for each in strengths if each.plain is not None}  # fmt: skip

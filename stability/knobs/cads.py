@@ -44,7 +44,12 @@ class Cads(ConditionKnob):
         return cls()
 
     def gamma(self, step: int, steps: int) -> float:
-        """How much of the condition is left in a step."""
+        """Return the share of the condition that is left in a step, from 0 to 1.
+
+        Args:
+            step: The step's number, from 0.
+            steps: The number of steps.
+        """
         time = 1 - step / steps
         if time <= self.tau1:
             return 1.0

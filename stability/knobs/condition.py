@@ -1,4 +1,4 @@
-"""What a knob on the condition is."""
+"""The base class of knobs on the condition."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
@@ -39,7 +39,14 @@ class ConditionKnob(SteppedKnob):
     def conditioned(
         self, embeddings: "Tensor", step: int, steps: int | None, generators: "Sequence[Generator]"
     ) -> "Tensor":
-        """The embeddings of a step, as window and schedule have it. Arguments as for `act`."""
+        """Return the embeddings of a step: the result of `act`, weighted by window and schedule.
+
+        Args:
+            embeddings: As for `act`.
+            step: As for `act`.
+            steps: As for `act`.
+            generators: As for `act`.
+        """
         share = self.amount(step, steps)
         if share == 0:
             return embeddings

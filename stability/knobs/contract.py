@@ -1,4 +1,4 @@
-"""What every knob keeps to, as far as its declaration shows it; checked when it is registered."""
+"""Checks the contract of knobs when a knob is registered."""
 
 import re
 from dataclasses import is_dataclass
@@ -52,7 +52,11 @@ def check(kind: str, cls: type[Knob]) -> None:
 
 
 def _settings(cls: type[Knob]) -> list[Knob]:
-    """Raises ValueError where the knob does not say its neutral setting and an example."""
+    """Return a knob's neutral setting and its example.
+
+    Raises:
+        ValueError: The knob does not define them, or they are no settings of it.
+    """
     found: list[Knob] = []
     for name in ("neutral", "example"):
         try:

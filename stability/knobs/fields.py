@@ -103,9 +103,12 @@ WeakScale = Annotated[
 
 
 def checked(cls: Any) -> None:
-    """Make a pydantic dataclass raise `ValueError` with one line where it is called with a value that is not allowed.
+    """Make a pydantic dataclass raise `ValueError` with one line if it is called with a value that is not allowed.
 
-    Validation within a larger model, such as an experiment, does not pass here: the larger model names the place.
+    Validation within a larger model, such as an experiment, bypasses this: the larger model names the place.
+
+    Args:
+        cls: The dataclass. Its `__init__` is replaced.
     """
     init, parameters = cls.__init__, signature(cls)
 
@@ -135,7 +138,7 @@ _BOUNDS = ((annotated_types.Ge, "ge", ">="), (annotated_types.Gt, "gt", ">"), (a
 
 
 def _allowed(field: FieldInfo, message: str) -> str:
-    """What values a field takes, by its declaration; pydantic's own words where that does not say."""
+    """Describe the values that a field allows, by its declaration, else in pydantic's words."""
     for mark in field.metadata:
         if isinstance(mark, Allowed):
             return mark.text
@@ -155,7 +158,11 @@ def _allowed(field: FieldInfo, message: str) -> str:
 
 
 def is_numeric(field: FieldInfo) -> bool:
-    """Whether a field holds a number, or a number or None."""
+    """Return whether a field holds a number, or a number or None.
+
+    Args:
+        field: A pydantic field.
+    """
     union = get_origin(field.annotation) in (Union, UnionType)
     members = get_args(field.annotation) if union else (field.annotation,)
     kinds = {get_args(member)[0] if get_origin(member) is Annotated else member for member in members}

@@ -1,4 +1,4 @@
-"""The knobs there are: ours and those of installed packages."""
+"""The registry of knobs: those of skewbench and of installed packages."""
 
 from collections.abc import Callable
 from dataclasses import field

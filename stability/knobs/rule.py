@@ -1,4 +1,4 @@
-"""What a knob on predictions is: a rule of guidance."""
+"""The base class of knobs on predictions: rules of guidance."""
 
 from typing import TYPE_CHECKING, ClassVar
 
@@ -45,7 +45,13 @@ class Rule(SteppedKnob):
         raise NotImplementedError
 
     def guided(self, predictions: "Predictions", step: int, steps: int | None) -> "Tensor":
-        """The guided prediction of a step, as window and schedule have it. Arguments as for `act`."""
+        """Return the guided prediction of a step: the result of `act`, weighted by window and schedule.
+
+        Args:
+            predictions: As for `act`.
+            step: As for `act`.
+            steps: As for `act`.
+        """
         share = self.amount(step, steps)
         if share == 0:
             return predictions.guided()

@@ -7,7 +7,16 @@ from skewbench.stability.knobs.fields import WHOLE
 
 
 def covers(window: tuple[float, float], step: int, steps: int | None) -> bool:
-    """Whether step number `step` (from 0) of `steps` lies in the window; the whole window needs no `steps`."""
+    """Return whether a step lies in a window.
+
+    Args:
+        window: Part of the steps, as fractions; the end is excluded.
+        step: The step's number, from 0.
+        steps: The number of steps; None is enough for the whole window.
+
+    Raises:
+        ValueError: The window is a part of the steps, and `steps` is None.
+    """
     if window == WHOLE:
         return True
     if steps is None:
@@ -17,7 +26,12 @@ def covers(window: tuple[float, float], step: int, steps: int | None) -> bool:
 
 @lru_cache(maxsize=256)
 def covered(window: tuple[float, float], steps: int) -> tuple[int, ...]:
-    """The steps that lie in the window."""
+    """List the steps that lie in a window.
+
+    Args:
+        window: Part of the steps, as fractions; the end is excluded.
+        steps: The number of steps.
+    """
     return tuple(step for step in range(steps) if covers(window, step, steps))
 
 

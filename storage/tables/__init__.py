@@ -17,7 +17,12 @@ def _declared(module: str) -> Table:
 
 
 def _in_order(tables: dict[str, Table]) -> dict[str, Table]:
-    """What is derived after what it is derived from. Raises `CycleError` for a circle, `KeyError` for no table."""
+    """Order tables so that each follows those that it is derived from.
+
+    Raises:
+        CycleError: Tables are derived from each other in a circle.
+        KeyError: A table is derived from one that does not exist.
+    """
     of = {name: table.derived_from for name, table in tables.items()}
     return {name: tables[name] for name in TopologicalSorter(of).static_order()}
 

@@ -120,19 +120,36 @@ class Family(ABC):
     """Whether the pipeline gives its scheduler noise levels, as FLUX's does."""
 
     def left_out(self, folder: Path) -> Collection[str]:
-        """Return the parts that `model_index.json` of a model's folder may name and `load` leaves out."""
+        """Return the parts that `load` leaves out, although `model_index.json` may name them.
+
+        Args:
+            folder: The model's folder.
+        """
         return ()
 
     @abstractmethod
     def blocks(self, config: Config) -> "list[Block]":
-        """List the self-attention blocks from the configuration alone; no weights are read."""
+        """List the self-attention blocks from the configuration alone; no weights are read.
+
+        Args:
+            config: Reads the configuration of a part by its name.
+        """
 
     @abstractmethod
     def native_size(self, config: Config) -> Size:
-        """Return the size that the model was trained for. It has a value for all that a sample of its medium has."""
+        """Return the size that the model was trained for, with a value for each dimension of its medium.
+
+        Args:
+            config: Reads the configuration of a part by its name.
+        """
 
     def size_fault(self, config: Config, size: Size) -> str | None:
-        """Return why the model cannot generate samples of a size, and which sizes it can; None if it can."""
+        """Return why the model cannot generate samples of a size, and which sizes it can; None if it can.
+
+        Args:
+            config: Reads the configuration of a part by its name.
+            size: The requested size.
+        """
         return None
 
     def fault(self, index: Mapping[str, Any]) -> str | None:
@@ -145,15 +162,30 @@ class Family(ABC):
 
     @abstractmethod
     def load(self, folder: Path, dtype: "torch.dtype", variant: str | None) -> Any:
-        """Load a pipeline from safetensors in a folder, onto the CPU. Slow: imports diffusers and reads weights."""
+        """Load a pipeline from safetensors in a folder, onto the CPU. Slow: imports diffusers and reads weights.
+
+        Args:
+            folder: The model's folder.
+            dtype: Type of the weights.
+            variant: Variant of the files of weights, such as `fp16`; None: the plain files.
+        """
 
     @abstractmethod
     def model_calls(self, pipeline: Any, steps: int) -> int:
-        """Count the calls of the denoiser in `steps` steps; a scheduler of second order calls it twice a step."""
+        """Count the calls of the denoiser; a scheduler of second order calls it twice a step.
+
+        Args:
+            pipeline: A loaded pipeline.
+            steps: Number of steps.
+        """
 
     @abstractmethod
     def generate(self, pipeline: Any, request: Request) -> "np.ndarray":
         """Generate the samples of a request.
+
+        Args:
+            pipeline: A loaded pipeline.
+            request: Prompts, noise seeds, size and settings.
 
         Returns:
             By medium: images in [0, 1] with shape (samples, height, width, 3); waveforms in [-1, 1] with shape
@@ -175,5 +207,11 @@ class Family(ABC):
 
     @abstractmethod
     def replay_call(self, request: Request) -> str:
-        """Write the expression of that script that generates the one sample of `request` from `pipeline`: a PIL image,
-        a waveform, or the frames of a video, as NumPy arrays."""
+        """Write the expression of the replay script that generates one sample from `pipeline`.
+
+        Args:
+            request: The request of this one sample.
+
+        Returns:
+            Python code. Its value is a PIL image, a waveform, or the frames of a video, as NumPy arrays.
+        """

@@ -26,7 +26,11 @@ class PipelineFamily(Family):
     """Further arguments of `from_pretrained`."""
 
     def loading_of(self, folder: Path) -> Mapping[str, Any]:
-        """Return the further arguments of `from_pretrained` for the model in a folder; a hub id is no folder."""
+        """Return the further arguments of `from_pretrained`.
+
+        Args:
+            folder: The model's folder; a hub id is no folder.
+        """
         return self.loading
 
     def left_out(self, folder: Path) -> Collection[str]:
@@ -34,11 +38,19 @@ class PipelineFamily(Family):
         return {name for name, value in self.loading_of(folder).items() if value is None}
 
     def size_arguments(self, request: Request) -> dict[str, Any]:
-        """Return the pipeline's arguments for the size of the samples, as literals."""
+        """Return the pipeline's arguments for the size of the samples, as literals.
+
+        Args:
+            request: The request.
+        """
         return request.size.chosen
 
     def arguments(self, request: Request) -> dict[str, Any]:
-        """Return the pipeline's arguments beside prompts and generators, as literals, for one sample."""
+        """Return the pipeline's arguments for one sample, without prompts and generators, as literals.
+
+        Args:
+            request: The request.
+        """
         given = {name: getattr(request, name) for name in OPTIONAL if getattr(request, name) is not None}
         steps, guidance = request.steps, request.guidance
         return {"num_inference_steps": steps, "guidance_scale": guidance, **self.size_arguments(request), **given}

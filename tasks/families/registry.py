@@ -11,14 +11,25 @@ _DECLARES = ("name", "pipelines", "example", "denoiser", "branches", "parts")
 
 
 def register(family: type[Family]) -> type[Family]:
-    """Register a family under each of its pipeline classes: a class decorator."""
+    """Register a family under each of its pipeline classes: a class decorator.
+
+    Args:
+        family: The class of the family. It is registered as an instance.
+    """
     for pipeline in family.pipelines:
         families.register(pipeline, family(), family.__module__)
     return family
 
 
 def family_of(pipeline: Any) -> Family:
-    """Return the family of a loaded pipeline. Raises `InputError` for a class that no family runs."""
+    """Return the family of a loaded pipeline.
+
+    Args:
+        pipeline: The pipeline.
+
+    Raises:
+        InputError: No family runs its class.
+    """
     return families.get(pipeline.__class__.__name__)
 
 

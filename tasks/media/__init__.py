@@ -17,7 +17,14 @@ __all__ = ["MEDIA", "MediaType", "medium_of"]
 
 
 def medium_of(manifest: Manifest) -> Medium:
-    """What a run generated. Runs of schema 7 and before generated images."""
+    """Return the medium of a run. Runs of schema 7 and before generated images.
+
+    Args:
+        manifest: The run's manifest.
+
+    Raises:
+        InputError: The medium is unknown.
+    """
     found = manifest.identity.get("medium", "image")
     if found not in MEDIA:
         raise InputError(f"run {manifest.run_id} generated {shown(str(found))}; one of {', '.join(MEDIA)} is known")

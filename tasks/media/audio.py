@@ -27,7 +27,7 @@ with wave.open({file!r}, "wb") as file:
     file.writeframes((sample.clip(-1, 1) * 32767).round().astype("<i2").tobytes())"""
 
     def blank(self, sample: np.ndarray) -> str | None:
-        """Silence."""
+        """Detect silence."""
         return "the waveform is silent" if is_silent(sample) else None
 
     def columns(self, sample: np.ndarray, size: Size, name: str) -> dict[str, Any]:
@@ -52,5 +52,5 @@ with wave.open({file!r}, "wb") as file:
         return np.asarray(decoded[0]) * 127.5
 
     def disk(self, size: Size) -> float:
-        """By duration."""
+        """Estimate by duration."""
         return 2 * (size.duration or 0) * (size.sampling_rate or 0) + _SPECTROGRAM_BYTES

@@ -45,16 +45,20 @@ class MediaType(ABC):
 
     @abstractmethod
     def blank(self, sample: np.ndarray) -> str | None:
-        """Return why there is nothing in a finite sample; None if there is something."""
+        """Return why a finite sample is empty (one colour, silence); None if it is not.
+
+        Args:
+            sample: The sample, as its family generates it.
+        """
 
     @abstractmethod
     def columns(self, sample: np.ndarray, size: Size, name: str) -> dict[str, Any]:
         """Encode a sample as the columns of the medium's table beside the ids. NaN is encoded as 0.
 
         Args:
-            sample: As its family generates it.
-            size: Of the sample.
-            name: Of its file, without the extension.
+            sample: The sample, as its family generates it.
+            size: Size of the sample.
+            name: Name of its file, without the extension.
         """
 
     @abstractmethod
@@ -71,17 +75,33 @@ class MediaType(ABC):
 
     @abstractmethod
     def batch(self, decoded: Sequence[Any]) -> Any:
-        """Join decoded samples of one size into what scorers of the medium take."""
+        """Join decoded samples of one size into the type that scorers of the medium take.
+
+        Args:
+            decoded: Results of `decode`.
+        """
 
     @abstractmethod
     def levels(self, decoded: Any) -> np.ndarray:
-        """Return the values of a decoded sample on a scale of 255, by which two samples are compared."""
+        """Return the values of a decoded sample on a scale of 255, by which two samples are compared.
+
+        Args:
+            decoded: Result of `decode`.
+        """
 
     @abstractmethod
     def disk(self, size: Size) -> float:
-        """Estimate the bytes of a sample in the lake."""
+        """Estimate the bytes of a sample in the lake.
+
+        Args:
+            size: Size of the sample.
+        """
 
     def content(self, row: Mapping[str, Any]) -> bytes | None:
-        """Return the encoded sample of a row; None if it has none."""
+        """Return the encoded sample of a row; None if it has none.
+
+        Args:
+            row: Columns of the medium's table, among them `file`.
+        """
         found = row.get(self.file)
         return found["bytes"] if found else None

@@ -22,7 +22,7 @@ class Images(MediaType):
     replay = "sample.save({file!r})"
 
     def blank(self, sample: np.ndarray) -> str | None:
-        """One colour all over."""
+        """Detect an image of one colour."""
         return "the image has only one colour" if is_blank(levels(sample)) else None
 
     def columns(self, sample: np.ndarray, size: Size, name: str) -> dict[str, Any]:
@@ -41,9 +41,8 @@ class Images(MediaType):
         return np.stack(decoded)
 
     def levels(self, decoded: Any) -> np.ndarray:
-        """Return the pixels."""
         return np.asarray(decoded)
 
     def disk(self, size: Size) -> float:
-        """By pixels."""
+        """Estimate by pixels."""
         return (size.width or 0) * (size.height or 0) * PNG_BYTES_A_PIXEL

@@ -26,7 +26,7 @@ first, *rest = (Image.fromarray((frame * 255).round().astype("uint8")) for frame
 first.save({file!r}, save_all=True, append_images=rest, duration=1000 / {fps}, loop=0)"""
 
     def blank(self, sample: np.ndarray) -> str | None:
-        """One colour all over in each frame."""
+        """Detect a video whose frames have one colour each."""
         return "each frame of the video has only one colour" if is_blank_video(levels(sample)) else None
 
     def columns(self, sample: np.ndarray, size: Size, name: str) -> dict[str, Any]:
@@ -52,5 +52,5 @@ first.save({file!r}, save_all=True, append_images=rest, duration=1000 / {fps}, l
         return np.asarray(decoded[0])
 
     def disk(self, size: Size) -> float:
-        """By pixels of all frames."""
+        """Estimate by the pixels of all frames."""
         return (size.width or 0) * (size.height or 0) * (size.frames or 0) * PNG_BYTES_A_PIXEL

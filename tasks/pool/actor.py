@@ -21,9 +21,17 @@ class Actor:
         self._worker.ready()
 
     def compute(self, job: Job) -> None:
-        """As `Worker.compute`."""
+        """Run `Worker.compute`.
+
+        Args:
+            job: The job.
+        """
         self._worker.compute(job)
 
     def write(self, job: Job) -> Receipt:
-        """As `Worker.write`."""
+        """Run `Worker.write`.
+
+        Args:
+            job: A job that was computed.
+        """
         return self._worker.write(job)

@@ -57,13 +57,18 @@ def ray_starting(address: str | None) -> Iterator[None]:
 
 @contextmanager
 def ray_connected(address: str | None, gpus: float) -> Iterator[None]:
-    """Connect to Ray within the block, as `connect_ray` does, and disconnect or stop it at the end."""
+    """Connect to Ray within the block, as `connect_ray` does, and disconnect or stop it at the end.
+
+    Args:
+        address: Address of a cluster; None starts Ray on this machine.
+        gpus: GPUs that a worker needs.
+    """
     ours = not ray.is_initialized()
     terminated = signal.getsignal(signal.SIGTERM)
     try:
         connect_ray(address, gpus)
         if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, terminated)  # Ray would end the process; who runs us wants to unwind it
+            signal.signal(signal.SIGTERM, terminated)  # Ray would end the process without unwinding the stack
         yield
     finally:
         if ours:
@@ -104,7 +109,12 @@ def _connect(address: str | None) -> str | None:
 
 
 def ask_for_gpus(gpus: float, patience: float) -> None:
-    """Make an autoscaler start a machine: submit a task that needs the GPUs, and wait at most `patience` seconds."""
+    """Make an autoscaler start a machine: submit a task that needs GPUs, and wait until it has run.
+
+    Args:
+        gpus: GPUs that the task needs.
+        patience: Longest wait in seconds.
+    """
     task = ray.remote(_nothing).options(num_cpus=0, num_gpus=gpus).remote()
     if not ray.wait([task], timeout=patience)[0]:
         ray.cancel(task)
@@ -115,12 +125,22 @@ def _nothing() -> None:
 
 
 def room(cpus: float, gpus: float) -> int:
-    """Count the workers with these CPUs and GPUs each that the living nodes can hold when free."""
+    """Count the workers that the living nodes can hold when free.
+
+    Args:
+        cpus: CPUs of a worker.
+        gpus: GPUs of a worker.
+    """
     return sum(_fitting(node["Resources"], cpus, gpus) for node in _alive())
 
 
 def room_to_ask(cpus: float, gpus: float) -> int:
-    """Count the workers to request if a run sets no count: the room, and `AHEAD` more if the cluster can grow."""
+    """Count the workers to request if a run sets no count: the room, and `AHEAD` more if the cluster can grow.
+
+    Args:
+        cpus: CPUs of a worker.
+        gpus: GPUs of a worker.
+    """
     return max(1, room(cpus, gpus) + (AHEAD if os.environ.get(WAIT_FOR_GPUS) else 0))
 
 
@@ -137,9 +157,15 @@ def check_cluster() -> None:
 
 
 def place_of(actor: Any) -> tuple[str, int] | None:
-    """Find an actor's host and process, even while it starts or hangs; None while it waits for a place.
+    """Find an actor's host and process, even while it starts or hangs.
 
     Ray's public interface has this only with a dashboard.
+
+    Args:
+        actor: Handle of the actor.
+
+    Returns:
+        Host name and process id; None while the actor waits for a place.
     """
     found = actors(actor._actor_id.hex())
     process = found.get("Pid") if found else 0

@@ -29,10 +29,18 @@ _DEAD = (
 
 
 def cause(error: BaseException) -> BaseException:
-    """What was raised on the worker."""
+    """Return the error that was raised on the worker.
+
+    Args:
+        error: The error that Ray raised on the driver.
+    """
     return (getattr(error, "cause", None) if isinstance(error, RayError) else None) or error
 
 
 def deadly(error: BaseException) -> bool:
-    """Whether it leaves no worker, or one that is of no use."""
+    """Return whether an error leaves a worker dead or useless.
+
+    Args:
+        error: The error that Ray raised on the driver.
+    """
     return isinstance(error, _DEAD) or any(sign in str(error) for sign in DEVICE_ERRORS)

@@ -1,7 +1,7 @@
 """Finds workers that hang: work that takes far longer than usual is logged, and stopped at a limit.
 
 The usual time is the median over the pool's own finished jobs of the same kind, so that it fits the model and the
-machine. Time counts as the driver looks: a driver that was paused finds nobody late.
+machine. Time counts only while the driver runs: after a pause of the driver no worker is late.
 """
 
 from collections import defaultdict, deque
@@ -14,23 +14,23 @@ from skewbench.tasks.pool.cluster import place_of
 from skewbench.tasks.pool.records import Member, Stint, Task
 
 MULTIPLE, FLOOR = 5.0, 60.0
-"""Times the usual that work may take before it is named, and the least number of seconds. Shards of one run differ by
-less than 5 times, also where a batch was halved twice; below a minute a busy machine or disk may be the reason."""
+"""Work is logged after this multiple of its usual time, and not before this many seconds. Shards of one run differ by
+less than 5 times, even if a batch was halved twice; below a minute a busy machine or disk may be the reason."""
 FIRST = 600.0
-"""Seconds before work is named while nothing of its kind is finished: a worker's first job loads the weights."""
+"""Seconds before work is logged while no job of its kind is finished: a worker's first job loads the weights."""
 LIMIT_MULTIPLE, LIMIT_FLOOR, LIMIT_FIRST = 20.0, 3600.0, 12 * 3600.0
-"""The same for the limit, where the experiment gives none."""
+"""The same for the limit, if the experiment sets none."""
 START, START_LIMIT = 600.0, 3600.0
-"""Seconds before a worker that starts is named, and is replaced: a start takes as long whatever the shards take."""
+"""Seconds before a starting worker is logged, and before it is replaced. A start does not depend on the shards."""
 ONE_BY_ONE = 8.0
-"""Times as long that a shard may take sample by sample: on a GPU a batch takes little longer than one sample."""
+"""Multiple of its time that a shard may take sample by sample: on a GPU a batch takes little longer than one sample."""
 REMEMBERED = 100
-"""Finished jobs of a kind that the usual time is taken from."""
+"""Number of finished jobs of a kind whose median is the usual time."""
 
 
 @dataclass(frozen=True)
 class Late:
-    """Work that takes too long. `task`: None where a worker starts; `line`: what to log now, if anything."""
+    """Work that takes too long. `task`: None for a worker that starts; `line`: the log line that is due, or empty."""
 
     member: Member
     task: Task | None
@@ -49,10 +49,16 @@ class HangWatch:
         self._limit = limit
         self._took: dict[tuple[str, str], deque[float]] = defaultdict(lambda: deque(maxlen=REMEMBERED))
         self.lines: tuple[str, ...] = ()
-        """What is late now, a line each."""
+        """Late work, one line each."""
 
     def finished(self, doing: str, job: Job, seconds: float) -> None:
-        """Remember how long a job took. `doing`: `computing` or `writing`."""
+        """Record how long a job took.
+
+        Args:
+            doing: `computing` or `writing`.
+            job: The job.
+            seconds: Its duration.
+        """
         self._took[doing, _kind(job)].append(seconds)
 
     def check(self, members: Iterable[Member], seconds: float) -> list[Late]:
@@ -111,7 +117,7 @@ class HangWatch:
 
 
 def _work(member: Member) -> Iterator[tuple[str, Task | None, Stint]]:
-    """What a worker is at: starting, once it has a place; computing, and the first of what it has to write."""
+    """Yield a worker's current work: its start, once it has a place; what it computes; the first job that it writes."""
     if not member.ready:
         member.place = member.place or place_of(member.actor)
         if member.place:

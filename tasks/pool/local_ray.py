@@ -1,4 +1,4 @@
-"""Starts Ray on this machine: quietly, a few times if the machine is busy, and with what to do where it fails."""
+"""Starts Ray on this machine: quietly, several times if the machine is busy, and with advice if it fails."""
 
 import os
 import sys
@@ -14,19 +14,19 @@ from skewbench.tasks.ray_address import check_temporary_folder, temporary_folder
 from skewbench.vocabulary.errors import RunError
 
 STARTS = 3
-"""Times a local Ray is started: on a busy machine it may miss the time that Ray gives itself."""
+"""Attempts to start a local Ray: on a busy machine it may exceed Ray's own time limit."""
 LATEST = 120.0
-"""Seconds after which it is not started once more."""
+"""Seconds after which no further attempt is made."""
 PATIENCE = {
     "RAY_health_check_failure_threshold": "20",
     "RAY_worker_register_timeout_seconds": "600",
     "RAY_agent_register_timeout_ms": "600000",
     "RAY_memory_monitor_refresh_ms": "0",
 }
-"""A local Ray's patience with itself. By Ray's own defaults a busy machine misses 5 heartbeats, 3 s apart, and is
-declared dead; workers that need a minute to start are killed and started anew, for ever; and when other programs (or
-the page cache, in a container) fill the memory to 95 %, Ray kills our workers, one after the other. The kernel, which
-knows better what is free, ends workers first too."""
+"""Time limits of a local Ray. With Ray's defaults, a busy machine misses 5 heartbeats, 3 s apart, and is declared dead.
+Workers that need a minute to start are killed and started again without end. When other programs (or the page cache, in
+a container) fill the memory to 95 %, Ray kills our workers one by one. The kernel knows better what is free, and also
+ends workers first."""
 
 
 def start_ray() -> None:
@@ -47,7 +47,7 @@ def start_ray() -> None:
         try:
             with _errors_into(descriptor):
                 ray.init(address="local", include_dashboard=False, log_to_driver=False, logging_level="error")
-        except Exception as error:  # Ray raises a bare one where its processes are late
+        except Exception as error:  # Ray raises a bare Exception if its processes are late
             last, passed = error, time.monotonic() - began
             with _errors_into(descriptor):
                 ray.shutdown()
@@ -89,7 +89,7 @@ def _errors_into(descriptor: int) -> Iterator[None]:
 
 
 def _leads_to_descriptor_2(stream: TextIO) -> bool:
-    """Not where somebody has replaced it, as test runners do."""
+    """Return whether a stream writes to descriptor 2. Test runners may have replaced it."""
     try:
         return stream.fileno() == 2
     except (OSError, ValueError, AttributeError):

@@ -1,9 +1,10 @@
 """A pool of long-lived Ray actors with a bounded window: a worker computes one job and writes another beside it.
 
-Actors of our own, since tasks would load the model again for each item. One thread drives them all: it starts workers
-as work and the cluster's room ask for them, hands out jobs to those that stand, and takes in what comes back. The rest
-waits in the driver, and no job for a worker that has no place yet: those that stand do the work. A worker that dies, or
-whose device is in an unknown state, is replaced; its job is tried again, after two failures sample by sample.
+Actors are used because Ray's tasks would load the model again for each job. One thread drives them all: it starts
+workers while there is work and room in the cluster, assigns jobs to workers that are ready, and receives results.
+Other jobs wait in the driver: none is assigned to a worker that has no place yet, so that ready workers take them. A
+worker that dies, or whose device is in an unknown state, is replaced. Its job is tried again, after two failures
+sample by sample.
 """
 
 import logging
@@ -32,15 +33,15 @@ from skewbench.tasks.setting import BrokenDeviceError
 from skewbench.vocabulary.errors import RunError
 
 POLL = 0.5
-"""Seconds between two looks at whether the run was stopped."""
+"""Seconds between two checks whether the run was stopped."""
 LOOK = 5.0
-"""Seconds between two looks at the cluster: is it there, has it grown."""
+"""Seconds between two checks of the cluster: whether it answers, and whether it has grown."""
 IDLE = 60.0
-"""Seconds after which a worker that has nothing to do is given back."""
+"""Seconds after which an idle worker is stopped."""
 BEHIND = 2
-"""Computed jobs that a worker may have yet to write; it computes no further then."""
+"""Computed jobs that a worker may hold unwritten. With as many it computes no further."""
 SAY = 30.0
-"""Seconds without any worker after which the log says what is waited for."""
+"""Seconds without any worker after which the log says what the pool waits for."""
 _WRITING = "writing"
 _STOPPED = "the run was stopped; run the same command again to resume"
 
@@ -84,16 +85,23 @@ class WorkerPool:
 
     @property
     def late(self) -> tuple[str, ...]:
-        """What takes far longer than usual now, a line each."""
+        """Work that takes far longer than usual now, one line each."""
         return self._watch.lines
 
     def stop(self) -> None:
-        """Make every `run` raise `RunError` soon. What workers have finished keeps its receipts."""
+        """Make every `run` raise `RunError` soon. Finished jobs keep their receipts."""
         self._stopped.set()
         self._events.put(lambda: None)
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
-        """Run jobs in any order and yield each outcome as it comes. Raises `RunError` if the pool cannot continue."""
+        """Run jobs in any order, and yield each outcome when it is there.
+
+        Args:
+            jobs: The jobs.
+
+        Raises:
+            RunError: The pool cannot continue.
+        """
         stream = Stream()
         stream.waiting.extend(Task(job, stream) for job in jobs)
         left = len(stream.waiting)
@@ -135,7 +143,7 @@ class WorkerPool:
                 ray.kill(member.actor)
 
     def _look(self) -> None:
-        """Now and then: is the cluster there, how many workers does it hold, does anybody have a place or hang?"""
+        """Check the cluster every `LOOK` seconds: its health, its capacity, and workers that hang or do not start."""
         now = time.monotonic()
         watched = now - self._looked
         if watched < LOOK:
@@ -151,7 +159,7 @@ class WorkerPool:
             self._say_what_is_waited_for(now - min(member.since for member in self._members))
 
     def _replace_hung(self, watched: float) -> None:
-        """Name work that takes too long in its caller's log, and replace workers that are at it beyond the limit."""
+        """Log work that takes too long for its caller, and replace the workers that are over the limit."""
         for late in self._watch.check(self._members, watched):
             stream = late.task.stream if late.task else next(iter(self._streams), None)
             if stream:
@@ -166,7 +174,7 @@ class WorkerPool:
                 self._failed(late.member, late.task, error)
 
     def _say_what_is_waited_for(self, waited: float) -> None:
-        """In a caller's log, after `SAY` seconds, and each time that twice as many have passed."""
+        """Log for a caller what the pool waits for: after `SAY` seconds, and each time that the wait has doubled."""
         if waited < max(SAY, 2 * self._reported):
             return
         self._reported = waited
@@ -175,7 +183,7 @@ class WorkerPool:
         self._streams[0].outcomes.put(f"no worker has started within {waited:.0f} s; {requested}; {resources_text()}")
 
     def _resize(self) -> None:
-        """Start workers while there is work for more and room; give back those that long had nothing to do."""
+        """Start workers while there is work and room for more; stop those that have been idle for `IDLE` seconds."""
         waiting = sum(len(stream.waiting) for stream in self._streams)
         busy = sum(bool(member.tasks) for member in self._members)
         while len(self._members) < min(self._limit, waiting + busy):
@@ -192,7 +200,7 @@ class WorkerPool:
                 self._expect(member.actor.compute.remote(task.job), partial(self._computed, member, task))
 
     def _next_for(self, member: Member) -> Task | None:
-        """A job that failed has a worker for itself: if that dies, it is known whose doing it was."""
+        """Take a worker's next job. A job that failed before runs alone: if the worker dies, the job is the cause."""
         if member.computes or len(member.writes) >= BEHIND or any(task.failures for task in member.writes):
             return None
         stream = next((stream for stream in self._streams if stream.waiting), None)
@@ -209,12 +217,12 @@ class WorkerPool:
         self._expect(actor.ready.remote(), partial(self._stands, member))
 
     def _resources(self) -> tuple[float, float]:
-        """CPUs and GPUs of a worker. More threads than any node has CPUs are slow, but no reason to wait for ever."""
+        """Return a worker's CPUs and GPUs. The CPUs are limited to those of the largest node, so that it can start."""
         needs = self._needs
         return (0.0, needs.gpus) if needs.gpus else (min(needs.threads, max(1.0, largest_node())), 0.0)
 
     def _expect(self, reference: Any, then: Callable[["Future[Any]"], None]) -> None:
-        """When the worker has answered, the driving thread does `then`."""
+        """Run `then` in the driving thread when the worker has answered."""
         reference.future().add_done_callback(lambda future: self._events.put(partial(then, future)))
 
     def _stands(self, member: Member, future: "Future[Any]") -> None:
@@ -245,7 +253,7 @@ class WorkerPool:
         if member not in self._members:
             return
         member.leave(task)
-        if member.writes:  # which begins now
+        if member.writes:  # the next one begins now
             member.writes[0].stint = Stint()
         if error := future.exception():
             self._failed(member, task, error)
@@ -256,7 +264,7 @@ class WorkerPool:
 
     def _failed(self, member: Member, task: Task, error: BaseException) -> None:
         raised = cause(error)
-        if isinstance(raised, LakeUnreachable):  # for every job, and every worker
+        if isinstance(raised, LakeUnreachable):  # it would fail every job on every worker
             raise RunError(f"{raised}; run the same command again to resume") from None
         if deadly(error):
             for other in member.tasks:
@@ -266,7 +274,7 @@ class WorkerPool:
             ids, reason = raised.args
             task.job = replace(task.job, given_up=(*task.job.given_up, *((name, reason) for name in ids)))
             task.stream.waiting.appendleft(task)
-            self._deaths = 0  # one death less is to come
+            self._deaths = 0  # the sample that caused it is given up
         else:
             self._try_again(task, error)
 
@@ -276,7 +284,7 @@ class WorkerPool:
             task.stream.outcomes.put(Outcome(task.job, None, format_error(cause(error))))
         else:
             task.job = replace(task.job, one_by_one=task.failures >= TRIES - 1)
-            # one that kills workers is found out before the next has its turn; any other may fare better elsewhere
+            # a job that kills workers is tried at once, to find it; any other may succeed later on another worker
             (task.stream.waiting.appendleft if deadly(error) else task.stream.waiting.append)(task)
 
     def _died(self, member: Member, error: BaseException) -> None:
@@ -290,10 +298,10 @@ class WorkerPool:
         ray.kill(member.actor)
 
     def _leave(self, stream: Stream) -> None:
-        """A caller is done, or does not want the rest: its jobs that run are stopped with their workers."""
+        """Forget a caller that is done or wants no more: workers that run its jobs are stopped."""
         if stream in self._streams:
             self._streams.remove(stream)
         for member in [m for m in self._members if any(task.stream is stream for task in m.tasks)]:
             for task in member.tasks:
-                task.stream.waiting.append(task)  # another caller's is started anew
+                task.stream.waiting.append(task)  # another caller's job starts again
             self._drop(member)

@@ -1,4 +1,4 @@
-"""What the pool keeps of callers, jobs and workers."""
+"""Records of the pool: callers, jobs and workers."""
 
 import queue
 import time
@@ -11,7 +11,7 @@ from skewbench.tasks.jobs import Job, Outcome
 
 @dataclass(eq=False)
 class Stream:
-    """One caller's jobs that wait, and the queue in which its outcomes come (and remarks, for its log)."""
+    """A caller's waiting jobs, and the queue of its outcomes and log lines."""
 
     waiting: "deque[Task]" = field(default_factory=deque)
     outcomes: "queue.SimpleQueue[Outcome | str]" = field(default_factory=queue.SimpleQueue)
@@ -19,7 +19,7 @@ class Stream:
 
 @dataclass(eq=False)
 class Stint:
-    """A job on a worker. `waited`: seconds that the driver watched it; `reported`: those when it was reported last."""
+    """A job on a worker. `waited`: seconds that the driver watched it; `reported`: `waited` at the last log line."""
 
     began: float = field(default_factory=time.monotonic)
     waited: float = 0.0
@@ -27,7 +27,7 @@ class Stint:
 
     @property
     def seconds(self) -> float:
-        """Since it began."""
+        """Seconds since it began."""
         return time.monotonic() - self.began
 
 
@@ -58,11 +58,15 @@ class Member:
 
     @property
     def tasks(self) -> list[Task]:
-        """All that it has."""
+        """All jobs that the worker computes or writes."""
         return [*self.writes, *([self.computes] if self.computes else [])]
 
     def leave(self, task: Task) -> None:
-        """It is no longer at a job."""
+        """Record that the worker no longer works on a task.
+
+        Args:
+            task: The task that it computed or wrote.
+        """
         if task is self.computes:
             self.computes = None
         else:

@@ -40,14 +40,21 @@ def shipped_code() -> Iterator[dict[str, Any]]:
 
 
 def _rooms() -> list[Path]:
-    """Folders of the packages that workers import."""
+    """List the folders of the packages that workers import."""
     here = Path(__file__).parents[2]
     found = (path for path in sorted(here.iterdir()) if path.name not in _NOT_FOR_WORKERS)
     return [path for path in found if (path / "__init__.py").is_file() and find_spec(f"{_PACKAGE}.{path.name}")]
 
 
 def explain_unfit_node(error: BaseException) -> str:
-    """Explain in a line why no worker can ever run on its node; empty where another worker may."""
+    """Explain in one line why no worker can ever run on a node.
+
+    Args:
+        error: The error that a worker raised on it.
+
+    Returns:
+        The explanation; empty if another worker may run there.
+    """
     missing = re.search(r"No module named '(\w+)", str(error))
     if missing and missing[1] == _PACKAGE:
         return (

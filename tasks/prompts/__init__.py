@@ -20,7 +20,14 @@ _NATURAL = Path(__file__).parent / "natural.tsv"
 
 
 def load_prompts(spec: PromptSpec) -> list[Prompt]:
-    """The prompts of an experiment, in order, each once. Raises `InputError`."""
+    """Load the prompts of an experiment, in order, each once.
+
+    Args:
+        spec: The experiment's prompts.
+
+    Raises:
+        InputError: They cannot be read, or are fewer than requested.
+    """
     once: dict[str, Prompt] = {}
     for prompt in _SOURCES[spec.source](spec):
         if not is_unicode(f"{prompt.id}{prompt.text}{prompt.category}{prompt.challenge}"):
@@ -36,7 +43,7 @@ def load_prompts(spec: PromptSpec) -> list[Prompt]:
 
 
 def _only(prompts: list[Prompt], ids: tuple[str, ...], where: str) -> list[Prompt]:
-    """The prompts with these ids, in their order. Raises `InputError`."""
+    """Select the prompts with these ids, in their order. Raises `InputError`."""
     by_id = {prompt.id: prompt for prompt in prompts}
     for number in dict.fromkeys(ids):
         if number not in by_id:
@@ -45,7 +52,11 @@ def _only(prompts: list[Prompt], ids: tuple[str, ...], where: str) -> list[Promp
 
 
 def count_duplicates(spec: PromptSpec) -> int:
-    """Count the prompts that a person's file or data set holds more than once, beyond the first of each."""
+    """Count the repeated prompts of a person's file or data set, beyond the first of each.
+
+    Args:
+        spec: The experiment's prompts.
+    """
     if spec.source not in ("file", "hub"):
         return 0
     every = [prompt.id for prompt in _SOURCES[spec.source](spec)]
@@ -53,7 +64,7 @@ def count_duplicates(spec: PromptSpec) -> int:
 
 
 def _natural(_: PromptSpec) -> list[Prompt]:
-    """Our own list, a category at a time in turn, so that its first ones are of all categories."""
+    """Order the bundled prompts so that categories take turns: the first ones are of all categories."""
     every = from_table(read_table(_NATURAL), "natural.tsv", "prompt", "category")
     categories = list(dict.fromkeys(prompt.category for prompt in every))
     in_turn = zip_longest(*([prompt for prompt in every if prompt.category == name] for name in categories))

@@ -12,10 +12,15 @@ from skewbench.vocabulary.texts import is_unicode
 
 
 def coco_captions(path: Path, count: int | None, seed: int) -> list[Prompt]:
-    """Read the captions of `count` random images, or of all, in order of image ids. Raises `InputError`.
+    """Read the captions of random images, in the order of image ids. A prompt's id is `coco-<image id>-<caption id>`.
 
-    `seed` selects the images, and one caption of each, which does not depend on `count`. The id of a prompt is
-    `coco-<image id>-<caption id>`.
+    Args:
+        path: File of COCO annotations.
+        count: Number of images; None: all.
+        seed: Selects the images, and one caption of each. The caption does not depend on `count`.
+
+    Raises:
+        InputError: The file cannot be read as COCO captions.
     """
     try:
         captions: dict[int, list[tuple[int, str]]] = {}

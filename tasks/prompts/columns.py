@@ -44,10 +44,13 @@ class Column:
 
 
 def of_csv(text: str) -> dict[str, Column]:
-    """Read a CSV file. A quote within a field that does not begin with one is a character like others.
+    """Read a CSV file. In a field that does not begin with a quote, a quote is an ordinary character.
+
+    Args:
+        text: The file's text.
 
     Raises:
-        ValueError: No table; the message names the line.
+        ValueError: The text is no table; the message names the line.
     """
     return _of_records(_records(text, delimiter=","))
 
@@ -55,8 +58,11 @@ def of_csv(text: str) -> dict[str, Column]:
 def of_tsv(text: str) -> dict[str, Column]:
     """Read a TSV file: with quotes, as pandas and Excel write them, if all of them are well-formed; else without.
 
+    Args:
+        text: The file's text.
+
     Raises:
-        ValueError: No table; the message names the line.
+        ValueError: The text is no table; the message names the line.
     """
     try:
         return _of_records(list(_records(text, delimiter="\t")))
@@ -65,7 +71,7 @@ def of_tsv(text: str) -> dict[str, Column]:
 
 
 class _BadQuotes(ValueError):
-    """Quotes that enclose no whole field."""
+    """Quotes that do not enclose a whole field."""
 
 
 def _records(text: str, **format: Any) -> Iterator[tuple[int, list[str]]]:
@@ -84,7 +90,7 @@ def _records(text: str, **format: Any) -> Iterator[tuple[int, list[str]]]:
 
 
 def _of_records(records: Iterable[tuple[int, list[str]]]) -> dict[str, Column]:
-    """The columns of records, of which the first one names them. An empty field is none."""
+    """Make columns from records. The first record names them; an empty field is None."""
     found = iter(records)
     _, header = next(found, (0, []))
     if not header:
@@ -102,10 +108,13 @@ def _of_records(records: Iterable[tuple[int, list[str]]]) -> dict[str, Column]:
 
 
 def of_jsonl(text: str) -> dict[str, Column]:
-    """Read JSON lines: an object a line. Numbers and truth values count as texts of categories.
+    """Read JSON lines: one object a line. Numbers and booleans are accepted as categories.
+
+    Args:
+        text: The file's text.
 
     Raises:
-        ValueError: No table; the message names the line.
+        ValueError: The text is no table; the message names the line.
     """
     rows, places = [], []
     for number, line in enumerate(lines_of(text), 1):

@@ -15,5 +15,11 @@ class Prompt:
 
 
 def prompt(text: str, category: str | None = None, challenge: str | None = None) -> Prompt:
-    """A prompt without an id of its own: it gets one that does not depend on order or file name."""
+    """Make a prompt whose id depends on its text alone, not on order or file name.
+
+    Args:
+        text: The prompt.
+        category: Its category, if any.
+        challenge: Its challenge, as PartiPrompts have it, if any.
+    """
     return Prompt(sha256(text.encode()).hexdigest()[:12], text, category, challenge)

@@ -11,7 +11,11 @@ DEFAULT_SCENES = 32
 
 
 def scene_captions(spec: PromptSpec) -> list[Prompt]:
-    """Different captions; the category is the number of objects."""
+    """Generate different captions of random scenes; the category is the number of objects.
+
+    Args:
+        spec: The experiment's prompts, with count, seed, split and numbers of objects.
+    """
     rng = np.random.default_rng(spec.seed)
     requested = spec.count or DEFAULT_SCENES
     prompts: dict[str, Prompt] = {}

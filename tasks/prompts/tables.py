@@ -19,7 +19,16 @@ USUAL = ("prompt", "Prompt", "caption", "text")
 
 
 def read_file(path: Path, column: str | None, category: str | None) -> list[Prompt]:
-    """The prompts of a file, by its ending: .csv, .tsv, .jsonl, .parquet, or else text. Raises `InputError`."""
+    """Read the prompts of a file, by its ending: .csv, .tsv, .jsonl, .parquet, or else text with one prompt per line.
+
+    Args:
+        path: The file.
+        column: Column of the prompts; None: the first one with a usual name.
+        category: Column of the categories; None: there are none.
+
+    Raises:
+        InputError: The file cannot be read, has no such column, or is of an unsupported type.
+    """
     if path.suffix.lower() in TABLES:
         return from_table(read_table(path), f"prompts.path {str(path)!r}", column, category)
     if column or category:
@@ -64,7 +73,11 @@ def read_table(path: Path) -> dict[str, Column]:
 
 
 def columns_of(table: "pl.DataFrame") -> dict[str, Column]:
-    """The columns of a data frame; those of lists, bytes and the like have no texts."""
+    """Return the columns of a data frame as texts. Columns of lists, bytes and the like have none.
+
+    Args:
+        table: The data frame.
+    """
     return {name: _of_series(table[name]) for name in table.columns}
 
 
@@ -82,7 +95,18 @@ def _of_series(series: "pl.Series") -> Column:
 def from_table(
     table: dict[str, Column], where: str, column: str | None, category: str | None, challenge: str | None = None
 ) -> list[Prompt]:
-    """The prompts of a table's column; rows without one are left out. Raises `InputError`."""
+    """Make the prompts of a table's column. Rows without a text are left out.
+
+    Args:
+        table: The columns by name.
+        where: File or data set, for error messages.
+        column: Column of the prompts; None: the first one with a usual name.
+        category: Column of the categories; None: there are none.
+        challenge: Column of the challenges; None: there are none.
+
+    Raises:
+        InputError: A column does not exist, or holds no texts.
+    """
     column = column or next((name for name in USUAL if name in table), None)
     requested = {"column": column, "category_column": category, "challenge": challenge}
     for field, name in requested.items():

@@ -138,7 +138,15 @@ class Gathered:
 def gather(
     connection: duckdb.DuckDBPyConnection, store: Store, run: Manifest, against: Manifest, spec: NightlySpec
 ) -> Gathered:
-    """All pairs of two runs, but for their times."""
+    """Gather all pairs of two runs, without their times.
+
+    Args:
+        connection: A connection to the lake's views.
+        store: The lake.
+        run: The later run.
+        against: The earlier run.
+        spec: Margins and required metrics.
+    """
     cells = sides(connection, run.run_id, against.run_id)
     images = differences(connection, store.lake, run.run_id, against.run_id, medium_of(run))
     known, hindered = _comparable(pairs(connection, run.run_id, against.run_id, cells, images), cells)
@@ -149,7 +157,11 @@ def gather(
 
 
 def summary(comparison: Comparison) -> str:
-    """Summarise a comparison in one line: rows by verdict, and required metrics that are worse or not comparable."""
+    """Summarise a comparison in one line: rows by verdict, and required metrics that are worse or not comparable.
+
+    Args:
+        comparison: The comparison.
+    """
     counts = comparison.table["verdict"].value_counts()
     by_verdict = dict(counts.iter_rows())
     verdicts = ", ".join(f"{by_verdict[verdict]} {verdict}" for verdict in VERDICTS if verdict in by_verdict)
@@ -166,7 +178,7 @@ def summary(comparison: Comparison) -> str:
 
 
 def _comparable(known: pl.DataFrame, cells: dict[str, Sides]) -> tuple[pl.DataFrame, list[Row]]:
-    """Pairs that are complete or should be, and rows of what cannot be compared, with the reason."""
+    """Split pairs into those that can be compared, and rows for the others with the reason."""
     parts, hindered = [], []
     for part in known.partition_by(KEY, maintain_order=True):
         cell = cells[part["cell"][0]]
@@ -203,7 +215,7 @@ def _why_not(part: pl.DataFrame, complete: pl.DataFrame, cell: Sides) -> str:
 
 
 def _missing(connection: duckdb.DuckDBPyConnection, *runs: str) -> Iterator[Row]:
-    """Metrics that have no value in both runs or in one, and no row of their own for it."""
+    """Yield rows for metrics that have no value in one run or in both."""
     rows = connection.execute(
         "SELECT metric, min(reason) FROM missing_metrics AS m WHERE run_id IN (?, ?) AND NOT EXISTS "
         "(FROM metrics WHERE metrics.metric = m.metric AND metrics.run_id IN (?, ?)) GROUP BY metric ORDER BY metric",
@@ -248,7 +260,7 @@ def _nowhere() -> list[pl.Expr]:
 
 
 def _sorted(table: pl.DataFrame, cells: list[str]) -> pl.DataFrame:
-    """What is required and worse first, then by verdict, then in the order of the cells."""
+    """Sort rows: required and worse first, then by verdict, then in the order of the cells."""
     kind = _place("kind", REGRESSIONS.words["kind"])
     return table.sort(
         _place("verdict", VERDICTS), ~pl.col("required"), _place("cell", cells), kind, maintain_order=True

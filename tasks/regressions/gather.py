@@ -52,7 +52,16 @@ class Sides:
 
 
 def sides(connection: duckdb.DuckDBPyConnection, now: str, was: str) -> dict[str, Sides]:
-    """Every cell of either run, in order."""
+    """Compare the settings and platforms of each cell of two runs.
+
+    Args:
+        connection: A connection to the lake's views.
+        now: Id of the later run.
+        was: Id of the earlier run.
+
+    Returns:
+        Every cell of either run by its name, in the order of the later run.
+    """
     settings = {(run, cell): setting for run, cell, *setting in connection.execute(
         "SELECT run_id, cell, knob, settings, generation FROM cells WHERE run_id IN (?, ?) "
         "ORDER BY run_id <> ?, position",
@@ -173,7 +182,7 @@ def _moved(part: pl.DataFrame, cell: Sides, images: pl.DataFrame) -> pl.DataFram
 
 
 def _excuse(part: pl.DataFrame, images: pl.DataFrame) -> pl.DataFrame:
-    """A score that moves since its images differ by rounding is rounding; on images that are equal it is not."""
+    """Explain a changed score by rounding if its images differ by rounding; equal images excuse nothing."""
     of = {"sample": "unit", "prompt": "prompt_id", "cell": "cell"}[part["kind"][0]]
     key = "unit" if of == "cell" else of
     rounded = (
@@ -186,7 +195,11 @@ def _excuse(part: pl.DataFrame, images: pl.DataFrame) -> pl.DataFrame:
 
 
 def image_pairs(images: pl.DataFrame) -> pl.DataFrame:
-    """The images' own differences as pairs: from nothing to the mean difference of a pixel, in levels of 255."""
+    """Return the differences of images as pairs: from 0 to the mean difference of a pixel, in levels of 255.
+
+    Args:
+        images: Result of `differences`.
+    """
     return images.select(
         "cell",
         pl.lit("picture").alias("kind"),

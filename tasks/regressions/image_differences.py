@@ -38,7 +38,19 @@ _PAIRED = """
 
 
 def differences(connection: duckdb.DuckDBPyConnection, lake: str, now: str, was: str, medium: Medium) -> pl.DataFrame:
-    """A row a pair of samples that are both ok: the largest and the mean difference of a value, in levels of 255."""
+    """Compare the samples of two runs value by value.
+
+    Args:
+        connection: A connection to the lake's views.
+        lake: Folder or URL of the lake.
+        now: Id of the later run.
+        was: Id of the earlier run.
+        medium: Medium of both runs.
+
+    Returns:
+        One row for each pair of samples that are both ok: the largest and the mean difference of a value, in levels of
+        255.
+    """
     paired = connection.execute(_PAIRED, {"now": now, "was": was}).pl()
     kind = MEDIA[medium]
     at_once = _BATCHES * kind.at_once
@@ -61,7 +73,7 @@ def _some(lake: str, now: str, was: str, paired: pl.DataFrame, medium: MediaType
 
 
 def _apart(medium: MediaType, one: dict[str, Any], other: dict[str, Any]) -> tuple[float, float]:
-    """Largest and mean difference; the largest there is where a sample cannot be read."""
+    """Return the largest and the mean difference; the largest possible one if a sample cannot be read."""
     try:
         first, second = (
             medium.levels(medium.decode({**row, medium.file: {"bytes": row[medium.file]}})) for row in (one, other)

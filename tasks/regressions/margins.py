@@ -15,7 +15,14 @@ _RELATIVE = ("peak_memory", "seconds")
 
 
 def margins(connection: duckdb.DuckDBPyConnection, spec: NightlySpec) -> Callable[[str, str, np.ndarray], Margin]:
-    """From kind, metric and the earlier run's values to the margin, in the metric's unit, and the better side."""
+    """Return a function from kind, metric and the earlier run's values to the margin and the better side.
+
+    The margin is in the metric's unit.
+
+    Args:
+        connection: A connection to the lake's views. The newest run that declares a metric tells its better side.
+        spec: Margins that a person chose, by metric.
+    """
     newest_last = "SELECT metric, better FROM metrics JOIN runs USING (run_id) ORDER BY created, run_id"
     sides = dict(connection.execute(newest_last).fetchall())
     sides |= dict.fromkeys(_LOWER, "lower") | dict.fromkeys(NAMES, "neither")

@@ -19,26 +19,47 @@ _NIGHT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 
 def night_of(scheduled: datetime) -> str:
-    """A scheduled time as `repeat` holds it: to the second, UTC."""
+    """Format a scheduled time as `repeat` holds it: to the second, in UTC.
+
+    Args:
+        scheduled: The time, with its zone.
+    """
     return scheduled.astimezone(UTC).strftime(_FORM)
 
 
 def as_night(experiment: Experiment, scheduled: datetime) -> Experiment:
-    """The experiment as it runs that night: a run of its own, though nothing has changed."""
+    """Return the experiment of one night: a run of its own, even if nothing else has changed.
+
+    Args:
+        experiment: The nightly experiment.
+        scheduled: The night's scheduled time, with its zone.
+    """
     return experiment.model_copy(update={"repeat": night_of(scheduled)})
 
 
 def is_night(run: Manifest) -> bool:
-    """Whether a run was started by the nightly flow."""
+    """Return whether the nightly flow started a run.
+
+    Args:
+        run: The run's manifest.
+    """
     return bool(_NIGHT.fullmatch(str(run.experiment.get("repeat", ""))))
 
 
 def remove_old(store: Store, name: str, keep: int, tonight: str = "") -> list[str]:
     """Delete old nights of an experiment, and complete removals that were killed.
 
-    Kept are the last `keep` committed nights and up to `keep` uncommitted ones that are newer than the oldest of these.
+    Kept are the last `keep` committed nights, and up to `keep` uncommitted nights that are newer than the oldest of
+    these.
     Runs that a baseline names, runs that another process works on, and `tonight` are always kept and do not count.
-    Nothing is deleted while a baseline's file is broken, since it may name any of the nights.
+    Nothing
+    is deleted while a baseline's file is broken, since it may name any of the nights.
+
+    Args:
+        store: The lake.
+        name: Name of the experiment.
+        keep: Number of nights to keep, at least 1.
+        tonight: Id of the run of this night; empty: there is none.
 
     Returns:
         Ids of the deleted runs.

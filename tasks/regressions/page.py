@@ -23,13 +23,18 @@ _QUIET = ("same", "inconclusive", "not comparable")
 
 
 def markdown(comparison: Comparison, lake: str) -> str:
-    """The page; images are part of it."""
+    """Write a comparison as a Markdown page with embedded images.
+
+    Args:
+        comparison: The comparison.
+        lake: Folder or URL of the lake, which has the images.
+    """
     parts = [f"**{summary(comparison)}**", *_table(comparison.table), *_images(comparison, lake)]
     return "\n\n".join(parts) + "\n"
 
 
 def _table(table: pl.DataFrame) -> list[str]:
-    """What has changed, row by row; of the rest the number."""
+    """Write the changed rows as a table, and the number of the others."""
     table = _with_sets_told_apart(table)
     loud = table.filter(~pl.col("verdict").is_in(_QUIET))
     quiet = table.filter(pl.col("verdict").is_in(_QUIET))["verdict"].value_counts(sort=True)
@@ -55,7 +60,7 @@ def _table(table: pl.DataFrame) -> list[str]:
 
 
 def _reasons(table: pl.DataFrame) -> list[str]:
-    """Why what is not comparable is not, a line a metric and reason."""
+    """Write why rows are not comparable, one line for each metric and reason."""
     rows = table.filter(verdict="not comparable")
     each = rows.group_by("metric", "reason", maintain_order=True).agg(pl.col("cell").unique(maintain_order=True))
     lines = [
@@ -65,7 +70,11 @@ def _reasons(table: pl.DataFrame) -> list[str]:
 
 
 def rows_for_people(table: pl.DataFrame) -> pl.DataFrame:
-    """The columns of a terminal's table."""
+    """Return the columns of a comparison that a terminal shows.
+
+    Args:
+        table: Rows of the table `regressions`.
+    """
     table = _with_sets_told_apart(table)
     place = [starts_at(row) for row in table.to_dicts()]
     ends = zip(table["low"], table["high"], strict=True)
@@ -82,7 +91,11 @@ def _with_sets_told_apart(table: pl.DataFrame) -> pl.DataFrame:
 
 
 def starts_at(row: dict[str, object]) -> str:
-    """Where the difference begins, in words."""
+    """Describe where a difference begins, in words; empty if no block is known.
+
+    Args:
+        row: Row of the table `regressions`.
+    """
     if row["block"] is None:
         return ""
     step = "" if row["step"] is None else f"step {row['step']}, "
@@ -109,7 +122,7 @@ def _images(comparison: Comparison, lake: str) -> list[str]:
 
 
 def _text(given: str) -> str:
-    """Text as it stands: a prompt is anybody's, and no markup of ours."""
+    """Escape text, so that a prompt cannot add markup to the page."""
     printable = "".join(c if c.isprintable() else " " for c in given)
     return re.sub(r"([\\|`*_\[\]])", r"\\\1", printable).replace("<", "&lt;")
 

@@ -32,9 +32,13 @@ class Times:
 
 
 def runs_of_experiment(runs: list[Manifest], run: Manifest) -> list[Manifest]:
-    """The committed runs of the same experiment, whatever their builds, oldest first, this one among them.
+    """Select the committed runs of the same experiment, whatever their builds, oldest first.
 
-    This one also where it is incomplete: it has the times of what it made.
+    The run itself is selected even if it is incomplete: it has the times of what it generated.
+
+    Args:
+        runs: Runs of the lake, oldest first.
+        run: The run whose experiment counts.
     """
     alike = [other for other in runs if other.name == run.name and _same(other, run)]
     return [other for other in alike if other.status == "committed" or other.run_id == run.run_id]
@@ -46,7 +50,14 @@ def _same(one: Manifest, other: Manifest) -> bool:
 
 
 def times(connection: duckdb.DuckDBPyConnection, runs: list[Manifest]) -> list[Times]:
-    """Medians, since the first images of a worker and whatever else the machine did are no property of the build."""
+    """Measure each run's median seconds of a sample, by cell and device.
+
+    The median ignores the first images of a worker and other load of the machine, which are no property of the build.
+
+    Args:
+        connection: A connection to the lake's views.
+        runs: The runs.
+    """
     found: dict[str, dict[tuple[str, str], float]] = {run.run_id: {} for run in runs}
     for run_id, cell, device, seconds in connection.execute(
         "SELECT run_id, cell, device, median(seconds) FROM samples "
@@ -58,7 +69,15 @@ def times(connection: duckdb.DuckDBPyConnection, runs: list[Manifest]) -> list[T
 
 
 def worse_nights(connection: duckdb.DuckDBPyConnection, against: str) -> set[tuple[str, str]]:
-    """Runs and cells that were found slower than the nights before them, against the same baseline's run."""
+    """Find the runs and cells that were slower than the nights before them.
+
+    Args:
+        connection: A connection to the lake's views.
+        against: Id of the baseline's run that they were compared with.
+
+    Returns:
+        Pairs of run id and cell.
+    """
     rows = connection.execute(
         "SELECT run_id, cell FROM regressions WHERE kind = 'speed' AND verdict = 'worse' AND against = ?", [against]
     )

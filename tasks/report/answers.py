@@ -45,7 +45,11 @@ class Answers:
     known: dict[str, pl.DataFrame] = field(default_factory=dict)
 
     def of(self, query: str) -> pl.DataFrame:
-        """Answer a named query with its defaults; each answer is computed once."""
+        """Answer a named query with its defaults; each answer is computed once.
+
+        Args:
+            query: Name of the query.
+        """
         if query not in self.known:
             self.known[query] = sql.query(self.lake, query)
         return self.known[query]

@@ -44,9 +44,17 @@ def report_run(store: Store, run_id: str, against: str | None = None) -> str:
 
 
 def write_report(store: Store, answers: Answers, against: str | None = None) -> str:
-    """Write the report of a run into its lake, as `report_run` does, from answers that are there already.
+    """Write the report of a run into its lake, from answers that were computed before.
 
-    It lies at `_reports/<run_id>.html`. An older one is replaced, atomically.
+    It replaces an older report at `_reports/<run_id>.html` atomically.
+
+    Args:
+        store: The lake.
+        answers: Answers of the run's queries.
+        against: Id of a run to compare with, or its beginning; None: no comparison.
+
+    Returns:
+        Absolute path or URL of the report.
     """
     run = answers.run
     comparison = _compare(store, run, find_run(store, against)) if against else None

@@ -9,17 +9,35 @@ from skewbench.tasks.report.view import Column
 
 
 def words(name: str, key: str, write: Callable[[str], str] = str) -> Column:
-    """A column of text; empty where there is none."""
+    """Make a column of text; empty where the value is NULL.
+
+    Args:
+        name: Heading of the column.
+        key: Field of a row.
+        write: Formats a value.
+    """
     return Column(name, lambda row: "" if row[key] is None else write(row[key]), number=False)
 
 
 def numbers(name: str, key: str, write: Callable[[Any], str]) -> Column:
-    """A column of numbers; a dash where there is none."""
+    """Make a column of numbers; a dash where the value is NULL.
+
+    Args:
+        name: Heading of the column.
+        key: Field of a row.
+        write: Formats a value.
+    """
     return Column(name, lambda row: NONE if row[key] is None else write(row[key]))
 
 
 def intervals(low: str = "low", high: str = "high", sign: bool = False) -> Column:
-    """A column of 95% intervals."""
+    """Make a column of 95% intervals.
+
+    Args:
+        low: Field of the lower end.
+        high: Field of the upper end.
+        sign: Whether positive numbers get a sign.
+    """
     return Column("95% interval", lambda row: interval(row[low], row[high], sign))
 
 
@@ -27,5 +45,11 @@ CELL = Column("cell", lambda row: str(row["cell"]), number=False, cell=True)
 
 
 def metric_column(labels: Labels, name: str = "metric", key: str = "metric") -> Column:
-    """A column of metrics, by their labels."""
+    """Make a column of metrics, written by their labels.
+
+    Args:
+        labels: Labels of the metrics.
+        name: Heading of the column.
+        key: Field of a row.
+    """
     return words(name, key, labels.of)

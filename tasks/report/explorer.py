@@ -46,7 +46,7 @@ class Family:
 
 @dataclass(frozen=True)
 class Explorer:
-    """What the page's sliders choose from."""
+    """The data of the page's sliders."""
 
     families: tuple[Family, ...]
     cells: tuple[str, ...]
@@ -64,7 +64,12 @@ class Explorer:
 
 
 def explore(answers: Answers, groups: list[Group]) -> Explorer | None:
-    """The explorer of a run; None where there is no knob to turn, or no image."""
+    """Build the explorer of a run; None if it has no knob to turn, or no images.
+
+    Args:
+        answers: Answers of the run's queries.
+        groups: The page's groups of images. The explorer shows the last one.
+    """
     knobs = answers.lake.execute("FROM knobs ORDER BY position").pl()
     families = tuple(
         _family(answers, str(name), some)
@@ -108,7 +113,7 @@ def _place(slider: Slider, value: float | None) -> int | None:
 
 
 def _metrics(answers: Answers, cell: str) -> Table:
-    """A cell's means and changes; the baseline has means alone."""
+    """Make the table of a cell's means and changes; the baseline has only means."""
     if cell == answers.baseline:
         means = answers.curve.filter(pl.col("cell") == cell, pl.col("kind") != "cell")
         failed = pl.col("failed") + pl.col("blank") + pl.col("nonfinite")
@@ -122,7 +127,7 @@ def _metrics(answers: Answers, cell: str) -> Table:
 
 
 def _caption(answers: Answers, cell: str) -> str:
-    """For people who hear the page: the setting and its main metrics."""
+    """Write the alternative text for screen readers: the setting and its main metrics."""
     captions = [f"{cell}: {answers.settings[cell]}"]
     for metric in (answers.fidelity, answers.diversity):
         rows = answers.effects.filter(cell=cell, metric=metric or "").to_dicts()

@@ -59,7 +59,11 @@ class Findings:
 
 
 def find(answers: Answers) -> Findings:
-    """The findings of a run."""
+    """Find the statements about a run that hold after correction for their number (Benjamini-Hochberg).
+
+    Args:
+        answers: Answers of the run's queries.
+    """
     looked = [("Stability and quality", "", list(_correlations(answers)))]
     others = [cell for cell in answers.cells if cell != answers.baseline]
     looked += [(cell, cell, [*_regimes(answers, cell), *_worst(answers, cell)]) for cell in others]

@@ -64,7 +64,12 @@ class Group:
 
 
 def choose_images(answers: Answers, lake: str) -> list[Group]:
-    """The page's samples. Which samples are chosen follows from the lake alone: the same page each time."""
+    """Choose the page's samples. The choice depends on the lake alone, so that each report shows the same ones.
+
+    Args:
+        answers: Answers of the run's queries.
+        lake: Folder or URL of the lake.
+    """
     samples = answers.lake.execute(_SAMPLES).pl()
     medium = medium_of(answers.run)
     most = max(2, min(CARDS, BUDGET[medium] // (3 * max(len(answers.cells), 1))))
@@ -104,7 +109,7 @@ def _groups(answers: Answers, samples: pl.DataFrame) -> list[tuple[str, str, lis
 
 
 def _unstable_changes(answers: Answers, metric: str, baseline: str) -> pl.DataFrame:
-    """The mean change of each unstable pair over the cells, better upwards."""
+    """Return the mean change of each unstable pair over the cells; higher is better."""
     aligned = answers.lake.execute(_ALIGNED, [baseline]).pl()
     unstable = aligned.filter(pl.col("alignment") <= pl.col("alignment").median())
     changes = answers.lake.execute(_PAIRED, [metric]).pl()

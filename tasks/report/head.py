@@ -84,7 +84,14 @@ _SPEED = (
 
 
 def run_tables(answers: Answers) -> list[tuple[str, Table]]:
-    """Cells and their knobs, failures and their reasons, and speed: headings and tables."""
+    """Make the tables of cells and their knobs, of failures and their reasons, and of speed.
+
+    Args:
+        answers: Answers of the run's queries.
+
+    Returns:
+        Headings and tables; tables without rows are left out.
+    """
     knobs = pl.DataFrame({"cell": answers.cells, "settings": [answers.settings[cell] for cell in answers.cells]})
     tables = [("Cells", table("Each cell's knob.", knobs, (CELL, words("settings", "settings"))))]
     if answers.failures.height:
@@ -96,7 +103,11 @@ def run_tables(answers: Answers) -> list[tuple[str, Table]]:
 
 
 def read_head(answers: Answers) -> Head:
-    """The head of a run's page."""
+    """Read the head of a run's page: its name, facts, notices and unscored metrics.
+
+    Args:
+        answers: Answers of the run's queries.
+    """
     run = answers.run
     found = sql.select(answers.lake, _FACTS).to_dicts()[0]
     unscored = sql.select(answers.lake, _UNSCORED).rows()

@@ -4,7 +4,12 @@ from skewbench.tasks.report.answers import Answers
 
 
 def no_metric(answers: Answers, what: str = "score") -> str:
-    """No metric of the kind that a figure needs."""
+    """Explain that a run has no metric of the kind that a figure needs.
+
+    Args:
+        answers: Answers of the run's queries.
+        what: The kind of metric, in words.
+    """
     requested = answers.run.experiment.get("metrics") or []
     named = f"requests {', '.join(requested)}" if requested else "requests no metric"
     return (
@@ -14,14 +19,22 @@ def no_metric(answers: Answers, what: str = "score") -> str:
 
 
 def no_stability(answers: Answers) -> str | None:
-    """No measures in the run; None where there are."""
+    """Explain why a run has no stability measures; None if it has some.
+
+    Args:
+        answers: Answers of the run's queries.
+    """
     if answers.profile.height:
         return None
     return "This run has no stability measures, since no sample is finished. `skewbench run EXPERIMENT` resumes it."
 
 
 def no_baseline(answers: Answers) -> str | None:
-    """Nothing to compare with; None where there is."""
+    """Explain why nothing can be compared with a baseline; None if it can.
+
+    Args:
+        answers: Answers of the run's queries.
+    """
     if answers.baseline is None:
         return (
             "This run has no baseline, so no image can be paired. Add a cell with `knob: {kind: vanilla}` to "

@@ -17,16 +17,28 @@ class Labels:
     known: dict[str, tuple[str, str]]
 
     def of(self, metric: str) -> str:
-        """A metric's name for people."""
+        """Return a metric's name for people.
+
+        Args:
+            metric: Name of the metric in the lake.
+        """
         return self.known[metric][0] if metric in self.known else measure_label(metric)
 
     def sentence(self, metric: str) -> str:
-        """A metric with what it says, `Vendi: effective number of images.`; empty for one that nobody declared."""
+        """Describe a metric, as `Vendi: effective number of images.`; empty for one that no run declared.
+
+        Args:
+            metric: Name of the metric in the lake.
+        """
         return f"{self.of(metric)}: {self.known[metric][1]}." if metric in self.known else ""
 
 
 def read_labels(lake: duckdb.DuckDBPyConnection) -> Labels:
-    """The labels of the runs of a connection; the newest run's, where they differ."""
+    """Read the metrics' labels from the runs of a connection. If runs differ, the newest counts.
+
+    Args:
+        lake: A connection to the runs' views.
+    """
     rows = lake.execute(
         "SELECT metric, label, meaning FROM metric_declarations JOIN runs USING (run_id) ORDER BY created, run_id"
     ).fetchall()

@@ -9,7 +9,11 @@ NONE = "–"
 
 
 def show(value: float | None) -> str:
-    """A value to about four digits."""
+    """Format a value to about four digits.
+
+    Args:
+        value: The value; None, NaN or infinity: a dash.
+    """
     if value is None or not isfinite(value):
         return NONE
     size = abs(value)
@@ -20,13 +24,23 @@ def show(value: float | None) -> str:
 
 
 def signed(value: float | None) -> str:
-    """A change: as `show`, with its sign."""
+    """Format a change as `show` does, with its sign.
+
+    Args:
+        value: The change; None, NaN or infinity: a dash.
+    """
     text = show(value)
     return text if text == NONE or text.startswith("−") or not value else f"+{text}"
 
 
 def interval(low: float | None, high: float | None, sign: bool = False) -> str:
-    """`[low, high]`; a dash where there is none."""
+    """Format an interval as `[low, high]`.
+
+    Args:
+        low: Lower end; None: a dash.
+        high: Upper end; None: a dash.
+        sign: Whether positive numbers get a sign.
+    """
     if low is None or high is None:
         return NONE
     write = signed if sign else show
@@ -34,23 +48,39 @@ def interval(low: float | None, high: float | None, sign: bool = False) -> str:
 
 
 def count(value: float | None) -> str:
-    """A whole number."""
+    """Format a whole number with thousands separators.
+
+    Args:
+        value: The number; None: a dash.
+    """
     return NONE if value is None else f"{int(value):,}"
 
 
 def span(values: pl.Series) -> str:
-    """`125 to 128`, or one number where all are the same."""
+    """Format a range of whole numbers as `125 to 128`, or as one number if all are the same.
+
+    Args:
+        values: The numbers, at least one.
+    """
     low, high = values.to_numpy().min(), values.to_numpy().max()
     return count(low) if low == high else f"{count(low)} to {count(high)}"
 
 
 def percent(share: float | None) -> str:
-    """A share as a percentage."""
+    """Format a share as a percentage.
+
+    Args:
+        share: The share, from 0 to 1; None: a dash.
+    """
     return NONE if share is None else f"{100 * share:.3g}%"
 
 
 def is_clear(row: dict[str, Any]) -> bool:
-    """Whether a row's interval is there and does not contain 0."""
+    """Return whether a row has an interval that does not contain 0.
+
+    Args:
+        row: Row with the fields `low` and `high`.
+    """
     low, high = row["low"], row["high"]
     return low is not None and high is not None and (low > 0 or high < 0)
 

@@ -33,7 +33,11 @@ class Shown:
 
 
 def columns(medium: Medium) -> tuple[str, ...]:
-    """The columns of the medium's table that `shown` takes."""
+    """Return the columns of a medium's table that `shown` needs.
+
+    Args:
+        medium: The medium.
+    """
     kind = MEDIA[medium]
     return tuple(dict.fromkeys((kind.file, kind.picture, *kind.beside)))
 
@@ -59,7 +63,7 @@ def shown(medium: Medium, row: Mapping[str, Any]) -> Shown:
 
 
 def _moving(content: bytes, count: int, fps: float) -> Thumbnail:
-    """A small animation of a video."""
+    """Encode a small animation of a video."""
     images = [Image.fromarray(frame) for frame in video.decode(content, count)]
     for image in images:
         image.thumbnail((LARGEST, LARGEST), Image.Resampling.LANCZOS)

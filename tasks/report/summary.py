@@ -21,12 +21,20 @@ _MARKS = re.compile(r"([\\`*_{}\[\]()#+\-.!|~^$:@/])")
 
 
 def summarise(answers: Answers) -> str:
-    """Summarise a run, finished or not, in Markdown. Text that people wrote is escaped."""
+    """Summarise a run, finished or not, in Markdown. Text that people wrote is escaped.
+
+    Args:
+        answers: Answers of the run's queries.
+    """
     return "\n\n".join([*_head(answers), *_findings(answers), *_figures(answers), *_faults(answers)]) + "\n"
 
 
 def inert(text: str) -> str:
-    """Text that renders as itself: no HTML, no Markdown, no link, in one line."""
+    """Escape text so that Markdown renders it as itself: no HTML, no markup, no link, in one line.
+
+    Args:
+        text: Any text.
+    """
     return html.escape(_MARKS.sub(r"\\\1", " ".join(text.split())), quote=False)
 
 

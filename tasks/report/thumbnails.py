@@ -25,7 +25,14 @@ class Thumbnail:
 
 
 def thumbnail(content: bytes) -> Thumbnail:
-    """An image's thumbnail. Raises `BrokenImage` for bytes that are not a PNG."""
+    """Make an image's thumbnail as a data URL of WebP.
+
+    Args:
+        content: The image as PNG.
+
+    Raises:
+        BrokenImage: The bytes are not a PNG.
+    """
     image = open_png(content, MOST_PIXELS)
     small = max(image.size) <= SMALL
     if max(image.size) > LARGEST:

@@ -15,7 +15,7 @@ class Chart:
     """A Vega-Lite chart. `layout`: `wide` or `narrow` for one of two that stand for each other, else empty."""
 
     spec: dict[str, Any]
-    label: str  # what a screen reader says of it
+    label: str  # text for screen readers
     title: str = ""
     layout: str = ""
 
@@ -80,7 +80,14 @@ class Section:
 
 
 def chart(drawn: alt.TopLevelMixin, label: str, title: str = "", layout: str = "") -> Chart:
-    """A chart of `skewbench.eval.figures` as the page embeds it."""
+    """Prepare a chart of `skewbench.eval.figures` for the page.
+
+    Args:
+        drawn: The chart.
+        label: Description for screen readers.
+        title: Heading above the chart; empty: none.
+        layout: `wide` or `narrow`: screens that show the chart; empty: all.
+    """
     # not validated against the schema here: slow, and each figure's test compiles it
     spec = drawn.to_dict(validate=False, context={"pre_transform": False})
     spec.pop("config", None)  # the page's own configuration counts
@@ -88,17 +95,32 @@ def chart(drawn: alt.TopLevelMixin, label: str, title: str = "", layout: str = "
 
 
 def charts(drawings: Iterable[Drawing], label: str = "") -> tuple[Chart, ...]:
-    """The charts of a query's figure as the page embeds them. `label`: of those that have none."""
+    """Prepare the charts of a query's figure for the page.
+
+    Args:
+        drawings: The charts, with their labels.
+        label: Label of charts that have none.
+    """
     return tuple(chart(one.chart, one.label or label, one.title, one.layout) for one in drawings)
 
 
 def table(caption: str, frame: pl.DataFrame, columns: Sequence[Column]) -> Table:
-    """A frame's rows as texts."""
+    """Format the rows of a frame as texts.
+
+    Args:
+        caption: Caption of the table.
+        frame: The rows.
+        columns: The columns, each of which formats its fields of a row.
+    """
     rows = [[column.write(row) for column in columns] for row in frame.iter_rows(named=True)]
     return Table(caption, tuple(columns), rows)
 
 
 def listing(names: Iterable[str]) -> str:
-    """`a, b and c`."""
+    """Join names as `a, b and c`.
+
+    Args:
+        names: At least one name.
+    """
     *most, last = names
     return f"{', '.join(most)} and {last}" if most else last

@@ -56,12 +56,20 @@ class Design:
         return self.seeds * (explored + 2 * self.held_out)
 
     def fresh(self, number: int) -> int:
-        """Number of new trials in a round, from 0."""
+        """Return the number of new trials in a round.
+
+        Args:
+            number: The round, from 0.
+        """
         return self.cells - 1 - (KEPT if number else 0)
 
 
 def least_budget(seeds: int) -> int:
-    """The smallest number of images that a search can do with."""
+    """Return the smallest budget of a search, in images.
+
+    Args:
+        seeds: Seeds of each prompt.
+    """
     return Design(seeds, 1, LEAST_PROMPTS, CELLS, LEAST_HELD_OUT).images
 
 

@@ -33,7 +33,11 @@ class Pairs:
 
 
 def pooled(parts: Iterable[Pairs]) -> Pairs:
-    """Join the pairs of several rounds, which are of different prompts."""
+    """Join the pairs of several rounds, which use different prompts.
+
+    Args:
+        parts: The pairs of each round.
+    """
     parts = [Pairs((), np.zeros(0), np.zeros(0), np.zeros(0, bool)), *parts]
     return Pairs(
         tuple(prompt for part in parts for prompt in part.prompts),

@@ -42,7 +42,14 @@ class Tuning(BaseModel):
 
 
 def parse_tuning(content: dict[str, Any]) -> Tuning:
-    """Validate the fields of a search strictly. Raises `InputError` that lists the errors."""
+    """Validate the fields of a search strictly.
+
+    Args:
+        content: The fields, as JSON values.
+
+    Raises:
+        InputError: A field is wrong. The message lists each.
+    """
     try:
         return Tuning.model_validate_json(json.dumps(content), strict=True)
     except ValidationError as error:

@@ -49,7 +49,11 @@ class Request:
         return f"tune-{digest(decides, list(self.space), [prompt.id for prompt in self.prompts])[:8]}"
 
     def experiment(self, of: Round) -> Experiment:
-        """The experiment of a round: a cell for the baseline, and one for each trial."""
+        """Build the experiment of a round: a cell for the baseline, and one for each trial.
+
+        Args:
+            of: The round.
+        """
         what = "held-out measurement" if of.phase == "held-out" else f"round {of.number + 1}"
         return Experiment(
             name=f"{self.name}-{'held-out' if of.phase == 'held-out' else of.number + 1}",

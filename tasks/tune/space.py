@@ -28,13 +28,21 @@ class Axis:
     log: bool
 
     def value(self, share: float) -> float:
-        """The value at a share of the range."""
+        """Return the value at a share of the range.
+
+        Args:
+            share: Share of the range, from 0 to 1; on a logarithmic axis, of its logarithm.
+        """
         if self.log:
             return float(self.low * (self.high / self.low) ** share)
         return self.low + share * (self.high - self.low)
 
     def share(self, value: float) -> float:
-        """The share of the range at which a value lies."""
+        """Return the share of the range at which a value lies: the inverse of `value`.
+
+        Args:
+            value: A value of the axis.
+        """
         if self.log:
             return log(value / self.low) / log(self.high / self.low)
         return (value - self.low) / (self.high - self.low)

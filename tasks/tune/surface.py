@@ -31,7 +31,11 @@ class Posterior:
         return np.sqrt(np.maximum(np.diag(self.covariance), 0))
 
     def sample(self, rng: np.random.Generator) -> Float[np.ndarray, "m"]:
-        """Draw one function from the posterior, at all places."""
+        """Draw one function from the posterior, at all places.
+
+        Args:
+            rng: Source of randomness.
+        """
         size = len(self.mean)
         jitter = _JITTER * (np.trace(self.covariance) / size + np.finfo(float).tiny) * np.eye(size)
         values, vectors = np.linalg.eigh(self.covariance + jitter)
@@ -66,7 +70,16 @@ def posterior(
 
 
 def variance_of(values: Float[np.ndarray, "n"], errors: Float[np.ndarray, "n"], prior: float) -> float:
-    """Estimate the variance of a function from noisy measurements: what exceeds their errors, but at least a part."""
+    """Estimate the variance of a function from noisy measurements.
+
+    Args:
+        values: Measured values.
+        errors: Their standard errors.
+        prior: Mean of the function.
+
+    Returns:
+        The spread of the values beyond their errors, but at least a quarter of the mean squared error.
+    """
     noise = float(np.mean(errors**2))
     return max(float(np.mean((values - prior) ** 2)) - noise, noise / 4)
 

@@ -66,7 +66,12 @@ def tune(request: Request, lake: str, working: Working, finish: Finish, report: 
 
 @contextmanager
 def working_here(run: Run, lease: Lease) -> Iterator[Execute]:
-    """Execute jobs in this process (`Working`)."""
+    """Execute jobs in this process (`Working`).
+
+    Args:
+        run: The run of a round.
+        lease: This driver's lease of it.
+    """
     from skewbench.tasks.local import LocalWorker
 
     yield LocalWorker(run.needs, lease, lambda _outcome: None)

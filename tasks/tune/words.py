@@ -9,7 +9,12 @@ from skewbench.tasks.tune.search import Result, Step
 
 
 def step_line(step: Step, objective: Objective) -> str:
-    """Describe a step of the path in one line."""
+    """Describe a step of the path in one line.
+
+    Args:
+        step: The step.
+        objective: What the search improves.
+    """
     gain, found = step.estimate.gain, step.estimate
     text = f"round {step.round.number + 1}, {step.trial.name} ({step.trial.knob.words}): "
     text += f"{objective.metric} better by {_interval(gain.change, gain.low, gain.high)}, {gain.clusters} prompts"
@@ -19,7 +24,12 @@ def step_line(step: Step, objective: Objective) -> str:
 
 
 def result_lines(result: Result, objective: Objective) -> list[str]:
-    """Describe the held-out measurement and the verdict."""
+    """Describe the held-out measurement and the verdict.
+
+    Args:
+        result: The result of the search.
+        objective: What the search improves.
+    """
     found = result.held_out
     gain = found.gain
     where = f"on {gain.clusters} held-out prompts ({gain.n} pairs)"

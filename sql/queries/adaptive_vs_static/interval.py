@@ -9,7 +9,13 @@ from skewbench.sql.resampling import Draws, Resamples, as_matrix, query_run, sel
 
 
 def intervals(connection: duckdb.DuckDBPyConnection, run_id: str, drawn: Resamples) -> Iterator[Draws]:
-    """Yield the draws of adaptive minus static; the static cell is the row's `regime`."""
+    """Yield the draws of adaptive minus static; the static cell is the row's `regime`.
+
+    Args:
+        connection: A connection to the lake's views.
+        run_id: The run.
+        drawn: Resamples of the run's prompts.
+    """
     answers = query_run(connection, "adaptive_vs_static", run_id)
     pairs = select_rows(
         connection,

@@ -19,7 +19,12 @@ _MANY = 150
 
 
 def figure(answer: pl.DataFrame, context: Context) -> list[Drawing]:
-    """Draw one chart per cell that has enough pairs."""
+    """Draw one chart per cell that has enough pairs.
+
+    Args:
+        answer: The query's answer. It has rows.
+        context: Labels for people, and the order of cells and metrics.
+    """
     return scatters(answer, smooth_lines(answer, context), context)
 
 

@@ -19,7 +19,12 @@ _LEAST = 0.3
 
 
 def figure(answer: pl.DataFrame, context: Context) -> list[Drawing]:
-    """Draw the heatmap for a wide and for a narrow screen."""
+    """Draw the heatmap for a wide and for a narrow screen.
+
+    Args:
+        answer: The query's answer. It has rows.
+        context: Labels for people, and the order of cells and metrics.
+    """
     label = "Heatmap of Spearman correlations between stability measures and metrics"
     if answer["cell"].n_unique() == 1:
         label += f", cell {answer['cell'][0]}"

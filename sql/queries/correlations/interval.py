@@ -22,7 +22,13 @@ from skewbench.sql.resampling import (
 
 
 def intervals(connection: duckdb.DuckDBPyConnection, run_id: str, drawn: Resamples) -> Iterator[Draws]:
-    """Yield the draws of each correlation (`rho`) and of each later stage minus an earlier one (`difference`)."""
+    """Yield the draws of each correlation (`rho`) and of each later stage minus an earlier one (`difference`).
+
+    Args:
+        connection: A connection to the lake's views.
+        run_id: The run.
+        drawn: Resamples of the run's prompts.
+    """
     answers = query_run(connection, "correlations", run_id, cell="*")
     stability = select_rows(
         connection,

@@ -37,7 +37,12 @@ class Axis:
 
 
 def figure(answer: pl.DataFrame, context: Context) -> list[Drawing]:
-    """Draw the run's main metrics against each other; nothing if one of them is missing."""
+    """Draw the run's main metrics against each other; nothing if one of them is missing.
+
+    Args:
+        answer: The query's answer. It has rows.
+        context: Labels for people, and the order of cells and metrics.
+    """
     if context.fidelity is None or context.diversity is None:
         return []
     points = curve_points(answer, context)

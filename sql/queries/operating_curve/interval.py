@@ -10,7 +10,13 @@ from skewbench.sql.resampling import Draws, Resamples, as_matrix, metric_values_
 
 
 def intervals(connection: duckdb.DuckDBPyConnection, run_id: str, drawn: Resamples) -> Iterator[Draws]:
-    """Yield the draws of the mean of each metric by cell."""
+    """Yield the draws of the mean of each metric by cell.
+
+    Args:
+        connection: A connection to the lake's views.
+        run_id: The run.
+        drawn: Resamples of the run's prompts.
+    """
     answers = query_run(connection, "operating_curve", run_id).filter(pl.col("n") > 0)
     for kind in ("sample", "prompt"):
         values = metric_values_of(connection, run_id, kind)

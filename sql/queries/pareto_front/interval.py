@@ -17,6 +17,11 @@ def intervals(connection: duckdb.DuckDBPyConnection, run_id: str, drawn: Resampl
     """Yield the draws of the area that each family adds (`regime`: the family).
 
     If a run has both families, the draws of static minus temperature follow.
+
+    Args:
+        connection: A connection to the lake's views.
+        run_id: The run.
+        drawn: Resamples of the run's prompts.
     """
     points = query_run(connection, "pareto_front", run_id)
     roles = select_rows(

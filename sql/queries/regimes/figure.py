@@ -8,7 +8,12 @@ from skewbench.sql.declaration import Drawing
 
 
 def figure(answer: pl.DataFrame, context: Context) -> list[Drawing]:
-    """Draw one chart per metric, the main metrics first."""
+    """Draw one chart per metric, the main metrics first.
+
+    Args:
+        answer: The query's answer. It has rows.
+        context: Labels for people, and the order of cells and metrics.
+    """
     shown = answer.filter(pl.col("regime") != "difference")
     drawings = []
     for metric in context.main_first(shown["metric"].unique(maintain_order=True).to_list()):

@@ -11,7 +11,13 @@ from skewbench.vocabulary.measures import REGIME_MEASURES
 
 
 def intervals(connection: duckdb.DuckDBPyConnection, run_id: str, drawn: Resamples) -> Iterator[Draws]:
-    """Yield the draws of the change in each regime, split by each measure."""
+    """Yield the draws of the change in each regime, split by each measure.
+
+    Args:
+        connection: A connection to the lake's views.
+        run_id: The run.
+        drawn: Resamples of the run's prompts.
+    """
     for measure in REGIME_MEASURES:
         with variable(connection, "measure", measure):
             yield from _regimes_by(connection, run_id, drawn)

@@ -8,7 +8,12 @@ from skewbench.sql.declaration import Drawing
 
 
 def figure(answer: pl.DataFrame, context: Context) -> list[Drawing]:
-    """Draw one chart for each main metric that both runs have."""
+    """Draw one chart for each main metric that both runs have.
+
+    Args:
+        answer: The query's answer. It has rows.
+        context: Labels for people, and the order of cells and metrics.
+    """
     drawings = []
     there = set(answer["metric"])
     for metric in [metric for metric in (context.fidelity, context.diversity) if metric and metric in there]:

@@ -12,7 +12,12 @@ _SHOWN = ("alignment", "instability", "neg_energy")
 
 
 def figure(answer: pl.DataFrame, context: Context) -> list[Drawing]:
-    """Draw each measure by block and, if steps were recorded, by step."""
+    """Draw each measure by block and, if steps were recorded, by step.
+
+    Args:
+        answer: The query's answer. It has rows.
+        context: Labels for people, and the order of cells and metrics.
+    """
     frame = answer.with_columns((-pl.col("energy")).alias("neg_energy"))
     return [drawing for measure in _SHOWN for drawing in lines(frame, measure, list(context.cells))]
 

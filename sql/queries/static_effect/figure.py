@@ -8,7 +8,12 @@ from skewbench.sql.declaration import Drawing
 
 
 def figure(answer: pl.DataFrame, context: Context) -> list[Drawing]:
-    """Draw one chart per metric, the main metrics first; of an answer by category only the rows of all prompts."""
+    """Draw one chart per metric, the main metrics first; of an answer by category only the rows of all prompts.
+
+    Args:
+        answer: The query's answer. It has rows.
+        context: Labels for people, and the order of cells and metrics.
+    """
     answer = answer.filter(pl.col("category").is_null() | (pl.col("category").n_unique() == 1))
     drawings = []
     for metric in context.main_first(answer["metric"].unique(maintain_order=True).to_list()):

@@ -10,7 +10,13 @@ from skewbench.sql.resampling import Draws, Resamples, as_matrix, query_run, sel
 
 
 def intervals(connection: duckdb.DuckDBPyConnection, run_id: str, drawn: Resamples) -> Iterator[Draws]:
-    """Yield the draws of the mean and median of the paired change, by cell and metric."""
+    """Yield the draws of the mean and median of the paired change, by cell and metric.
+
+    Args:
+        connection: A connection to the lake's views.
+        run_id: The run.
+        drawn: Resamples of the run's prompts.
+    """
     answers = query_run(connection, "static_effect", run_id).filter(pl.col("n") > 0)
     changes = select_rows(
         connection,

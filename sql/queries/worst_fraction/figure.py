@@ -8,7 +8,12 @@ from skewbench.sql.declaration import Drawing
 
 
 def figure(answer: pl.DataFrame, context: Context) -> list[Drawing]:
-    """Draw the metric that stands for fidelity; nothing if it has no values."""
+    """Draw the metric that stands for fidelity; nothing if it has no values.
+
+    Args:
+        answer: The query's answer. It has rows.
+        context: Labels for people, and the order of cells and metrics.
+    """
     own = answer.filter(pl.col("metric") == pl.col("chosen_by"), metric=context.fidelity or "")
     if own.is_empty():
         return []

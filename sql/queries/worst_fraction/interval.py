@@ -12,7 +12,13 @@ FRACTION = 0.2
 
 
 def intervals(connection: duckdb.DuckDBPyConnection, run_id: str, drawn: Resamples) -> Iterator[Draws]:
-    """Yield the draws of the change on each share; the metric that chose the images is the row's `measure`."""
+    """Yield the draws of the change on each share; the metric that chose the images is the row's `measure`.
+
+    Args:
+        connection: A connection to the lake's views.
+        run_id: The run.
+        drawn: Resamples of the run's prompts.
+    """
     answers = query_run(connection, "worst_fraction", run_id, fraction=FRACTION)
     pairs = select_rows(
         connection,

@@ -40,7 +40,12 @@ def _columns(labels: Labels) -> tuple[Column, ...]:
 
 
 def against_section(answers: Answers, comparison: Comparison) -> Section:
-    """The change of each cell and metric, with the false discovery rate over the table."""
+    """Show the change of each cell and metric against another run, with the false discovery rate over the table.
+
+    Args:
+        answers: Answers of the run's queries.
+        comparison: The other run and the changes.
+    """
     other = comparison.other.run_id
     frame = comparison.changes.with_columns(q=pl.Series(_q_values(comparison.changes), dtype=pl.Float64))
     missing = (
@@ -89,7 +94,7 @@ def _figure(answers: Answers, frame: pl.DataFrame, other: str) -> Figure:
 
 
 def _differs(run: Manifest, other: Manifest) -> str:
-    """What the runs' identities say that decides their numbers; `repeat` tells runs apart, and decides nothing."""
+    """Describe the differing settings that decide numbers. `repeat` only tells runs apart, so it is ignored."""
     known = sorted(run.identity | other.identity)
     names = [name for name in known if name != "repeat" and _of(run, name) != _of(other, name)]
     return (

@@ -37,7 +37,11 @@ _MORE = (words("of", "group"), words("source", "source"), words("from, or why no
 
 
 def claims_section(answers: Answers) -> Section:
-    """The claims that apply to this run, and behind them all."""
+    """Show the published claims that apply to the run, and a table of all claims.
+
+    Args:
+        answers: Answers of the run's queries.
+    """
     frame, columns = answers.claims, _columns(answers.labels)
     applicable = frame.filter(pl.col("verdict") != "not applicable")
     verdicts = listing(f"{number} {verdict}" for verdict, number in counted(frame))
@@ -73,6 +77,6 @@ def _sources() -> list[str]:
 
 
 def _reasons(frame: pl.DataFrame) -> str:
-    """The commonest reasons."""
+    """List the commonest reasons why claims do not apply."""
     common = frame.group_by("why").len().sort("len", "why", descending=[True, False])["why"].head(3)
     return listing(common.to_list())

@@ -36,7 +36,11 @@ _OF_A_FAMILY = pl.col("family_added").is_not_null() | pl.col("reason").is_not_nu
 
 
 def curve_section(answers: Answers) -> Section:
-    """The operating curve, with every metric by cell behind it."""
+    """Show the operating curve, and a table of every metric by cell.
+
+    Args:
+        answers: Answers of the run's queries.
+    """
     fidelity, diversity = answers.fidelity, answers.diversity
     figures: list[Figure] = []
     missing: list[str] = []

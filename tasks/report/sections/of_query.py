@@ -24,7 +24,12 @@ _COUNTED = {"sample": "samples", "prompt": "prompts for diversity", "cell": "ima
 
 
 def with_queries(own: Iterable[Section], answers: Answers) -> tuple[Section, ...]:
-    """The page's own sections with those of the queries, each after the section that it names."""
+    """Insert the sections of queries into the page's own, each after the section that its query names.
+
+    Args:
+        own: The page's own sections.
+        answers: Answers of the run's queries.
+    """
     sections = list(own)
     left = [query for query in reversed(sql.named_queries()) if query.section and not _is_left_out(query, answers)]
     while left:
@@ -41,9 +46,13 @@ def _is_left_out(query: sql.Query, answers: Answers) -> bool:
 
 
 def query_section(answers: Answers, query: sql.Query) -> Section:
-    """The section of a query.
+    """Make the section of a query.
 
-    What fails in another package's query is named in its section, and the rest of the page is there.
+    If another package's query fails, its section names the error, and the rest of the page is unaffected.
+
+    Args:
+        answers: Answers of the run's queries.
+        query: A query that declares a section.
     """
     about = query.section
     assert about is not None  # noqa: S101  (callers ask those that declare one)

@@ -27,7 +27,11 @@ def _columns(labels: Labels) -> tuple[Column, ...]:
 
 
 def regime_section(answers: Answers) -> Section:
-    """Paired change by regime, a chart a metric."""
+    """Show the paired change by regime, one chart a metric.
+
+    Args:
+        answers: Answers of the run's queries.
+    """
     frame = answers.regimes
     missing = () if frame.height else (no_baseline(answers) or no_metric(answers),)
     figures = (*((_figure(answers, frame),) if frame.height else ()), scatter_figure(answers))

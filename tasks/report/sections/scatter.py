@@ -17,7 +17,11 @@ _COLUMNS = (
 
 
 def scatter_figure(answers: Answers) -> Figure | None:
-    """A chart a cell; None where no cell has enough pairs."""
+    """Draw one scatter chart a cell; None if no cell has enough pairs.
+
+    Args:
+        answers: Answers of the run's queries.
+    """
     frame = answers.scatter
     lines = smooth_lines(frame, answers.context)
     if not lines:

@@ -25,7 +25,11 @@ _COLUMNS = (
 
 
 def stability_section(answers: Answers) -> Section:
-    """Lines by block and by step, and a heatmap a cell where steps were kept."""
+    """Show the measures by block and by step, and one heatmap a cell if steps were kept.
+
+    Args:
+        answers: Answers of the run's queries.
+    """
     frame = answers.profile.with_columns((-pl.col("energy")).alias("neg_energy"))
     by_block, by_step = frame.filter(pl.col("step").is_null()), frame.filter(pl.col("step").is_not_null())
     missing = [text for text in (no_stability(answers),) if text]

@@ -38,7 +38,11 @@ def _all(labels: Labels) -> tuple[Column, ...]:
 
 
 def worst_section(answers: Answers) -> Section:
-    """The change on the worst share by each metric, with the swap control beside it."""
+    """Show the change on the worst share by each metric, with the swap control beside it.
+
+    Args:
+        answers: Answers of the run's queries.
+    """
     frame = answers.worst
     return Section(
         "worst",
@@ -52,7 +56,11 @@ def worst_section(answers: Answers) -> Section:
 
 
 def beside_control(frame: pl.DataFrame) -> pl.DataFrame:
-    """The change on the worst by the metric that chose them, with the swap control's columns beside it."""
+    """Join the change on the worst images, by the metric that selected them, with the columns of the swap control.
+
+    Args:
+        frame: Answer of the query `worst_fraction`.
+    """
     own = frame.filter(pl.col("metric") == pl.col("chosen_by"))
     swap = own.filter(regime="swap").select(
         "cell",
