@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.bench import lake, layer, model, peer, pool, queries, receipts
+from tests.bench import cells, lake, layer, model, peer, pool, queries, receipts
 from tests.bench.rounds import alternate, ratios, spread
 from tests.bench.states import PLAIN, STATES
 
@@ -66,6 +66,14 @@ def test_lake(tmp_path: Path, tiny_sdxl: Path, capsys: pytest.CaptureFixture[str
     lake.main(["--tiny", "--rounds", "1", "--model", str(tiny_sdxl), "--out", str(tmp_path)])
     rows = table(tmp_path, "lake", capsys.readouterr().out)
     assert [row[0] for row in rows[1:]] == ["PNG", "Parquet: samples", "Parquet: images", "Parquet: stability"]
+
+
+def test_cells(tmp_path: Path, tiny_sdxl: Path, capsys: pytest.CaptureFixture[str], one_thread: None) -> None:
+    cells.main(["--tiny", "--rounds", "1", "--model", str(tiny_sdxl), "--out", str(tmp_path)])
+    rows = table(tmp_path, "cells", capsys.readouterr().out)
+    assert [row[0] for row in rows] == [cells.BARE, cells.PLAIN, cells.DEMO]
+    assert rows[0][3].startswith("1.00 ")
+    assert min(float(row[2].split()[0]) for row in rows) > 0
 
 
 @pytest.mark.slow

@@ -12,11 +12,19 @@ from pathlib import Path
 
 import torch
 
-from tests.bench import lake, layer, model, open_lake, peer, pool, queries, receipts
+from tests.bench import cells, lake, layer, model, open_lake, peer, pool, queries, receipts
 
 
 def main(argv: list[str] | None = None) -> None:
-    modules = {"layer": layer, "model": model, "peer": peer, "lake": lake, "open_lake": open_lake, "queries": queries}
+    modules = {
+        "layer": layer,
+        "model": model,
+        "peer": peer,
+        "cells": cells,
+        "lake": lake,
+        "open_lake": open_lake,
+        "queries": queries,
+    }
     modules |= {"receipts": receipts, "pool": pool}
     tables = {name: module.main for name, module in modules.items()}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
