@@ -58,7 +58,7 @@ class CellScores:
         return {GROUP_SCORES.name: GROUP_SCORES.of_rows(rows)}
 
     def _made(self, cell: str, parts: tuple[Part, ...]) -> Iterator[np.ndarray]:
-        """Blank and unreadable images are left out, and with them out of n."""
+        """Yield the cell's images. Blank and unreadable images are left out, also of n."""
         for content in stored_images(self._store, parts, cell):
             try:
                 image = decode(content)

@@ -79,7 +79,7 @@ def turned_knobs(cell: Cell) -> tuple[Knob, ...]:
 
 
 def _strengths(knobs: Sequence[Knob]) -> list[SetStrength]:
-    """Of all knobs; a name that two of them have gets its kind before it."""
+    """List the strengths of all knobs. If two knobs share a name, each gets its knob's kind before it."""
     named = [(knob, strength) for knob in knobs for strength in knob.strengths]
     count = Counter(strength.name for _, strength in named)
     return [

@@ -143,7 +143,7 @@ def _row(run: _Run, claim: Claim) -> Row:
 
 
 def _metric(run: _Run, claim: Claim) -> str:
-    """The claim's metric, or the one that stands in for it."""
+    """Return the claim's metric, or the one that replaces it in this run."""
     for metric in (claim.metric, claim.stand_in):
         if metric in run.metrics:
             return str(metric)
@@ -166,7 +166,7 @@ def _why(found: Row, prompts: int, margin: float | None) -> str:
 
 
 def _only(frame: pl.DataFrame, query: str, value: str, absent: str, /, **key: Any) -> Row:
-    """The frame's one row of that key, its value as `ours`."""
+    """Return the frame's row of a key, with its value as `ours`. Raises `_Absent` if there is none."""
     rows = frame.filter(**key).to_dicts()
     if not rows or rows[0][value] is None:
         raise _Absent(absent)
@@ -222,7 +222,7 @@ def _rule(run: _Run, claim: Claim, metric: str) -> Row:
 
 
 def _against(run: _Run, claim: Claim, metric: str) -> Row:
-    """The paired difference of two cells, as a share of the second one's mean."""
+    """Return the paired difference of two cells, as a share of the second one's mean."""
     cells = (run.cell(claim.key["against"]), run.cell(claim.key))
     one, other = (run.values.filter(cell=cell, metric=metric) for cell in cells)
     pairs = one.join(other, on=["unit", "prompt_id", "comparability"], nulls_equal=True)
@@ -260,7 +260,7 @@ def _pearson(run: _Run, claim: Claim, metric: str) -> Row:
 
 
 def _cell_metric(run: _Run, claim: Claim, metric: str) -> Row:
-    """A metric of a whole cell against that of another, or against the lowest of the others, as a share of it."""
+    """Compare a metric of a whole cell with another cell's, or with the lowest of the others, as a share of it."""
     means = run.query("operating_curve").filter(metric=metric, kind="cell")
     cell = run.cell(claim.key)
     against = [run.cell(claim.key["against"])] if "against" in claim.key else _others(means, cell)

@@ -17,7 +17,7 @@ Outputs = tuple[torch.Tensor | None, ...]
 
 
 class Embeddings:
-    """What a pipeline's text encoders made of each prompt."""
+    """Caches what a pipeline's text encoders made of each prompt."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[Any, Outputs] = OrderedDict()

@@ -150,14 +150,14 @@ def weak_steps(cell: Cell, steps: int) -> int:
 
 
 def _branches(generation: GenerationSpec, source: ModelSource | None) -> int:
-    """Predictions of guidance in a step; a model that is not here is taken for SDXL."""
+    """Count the predictions of guidance in a step. A model that is not on this machine is taken for SDXL."""
     if generation.guidance <= 1:
         return 1
     return len(family_of_source(source).branches) if source else 2
 
 
 def _assumed_size(generation: GenerationSpec) -> Size:
-    """The size of images of a model that is not here, taken for SDXL's where it is not chosen."""
+    """Return the size of images; for a model that is not on this machine, SDXL's unless the experiment sets one."""
     return Size(generation.width or 1024, generation.height or 1024)
 
 
@@ -172,7 +172,7 @@ def _model(experiment: Experiment) -> tuple[ModelSource | None, list[Block], str
 
 
 def _listed(measure: MeasureSpec, steps: int, blocks: list[Block]) -> float:
-    """Values in the lists of one row, on average."""
+    """Return the average number of values in the lists of one row."""
     recorded = -(-steps // measure.every)
     a_step = {"mean": 0.0, "steps": 7.0, "heads": 7.0 + 5.0 * sum(block.heads for block in blocks) / len(blocks)}
     return recorded * a_step[measure.detail]
@@ -180,7 +180,7 @@ def _listed(measure: MeasureSpec, steps: int, blocks: list[Block]) -> float:
 
 @dataclass(frozen=True)
 class Pace:
-    """Seconds that a prediction of the model takes on one worker, for one image, and what worker that is."""
+    """Seconds of one prediction for one image on one worker, and the worker's description."""
 
     seconds: float
     worker: str
@@ -219,7 +219,7 @@ def measured_pace(experiment: Experiment, source: ModelSource | None, lake: str)
 
 
 def _generation(steps: int, guidance: float, scheduler: str | None) -> GenerationSpec:
-    """Read from a row of `samples` what decides how often the model was called. A lake may hold any text there."""
+    """Read the settings that decide the number of model calls from a row of `samples`, which may hold any text."""
     try:
         spec = SchedulerSpec.model_validate_json(scheduler) if scheduler not in (None, "null") else None
     except ValidationError:

@@ -249,7 +249,7 @@ def _sample_row(
 
 
 def _stability_rows(shard: Shard, batch: Sequence[Sample], measured: pa.Table) -> pa.Table:
-    """The recorder's rows, with the ids of the samples that its indices stand for."""
+    """Return the recorder's rows with the ids of their samples."""
     ids = table_of_rows([_ids(shard, sample) for sample in batch], pa.schema(IDS))
     rows = ids.take(measured["sample"])
     for name in measured.column_names:

@@ -78,7 +78,7 @@ def _check_distinct(experiment: Experiment) -> None:
 
 
 def _where(cell: Cell, name: str) -> str:
-    """The field that says so: the cell's, else the experiment's."""
+    """Return the field that sets a value: the cell's, else the experiment's."""
     own = getattr(cell.generation, name) is not None
     return f"cells.{cell.name}.generation.{name}" if own else f"generation.{name}"
 
@@ -105,7 +105,7 @@ def _check_settings(cell: Cell, experiment: Experiment, source: ModelSource) -> 
 
 
 def _guides(generation: GenerationSpec, source: ModelSource) -> bool:
-    """Whether the unconditional branch runs: not in models that take guidance as an input."""
+    """Return whether the unconditional branch runs. It does not in models that take guidance as an input."""
     denoiser = part_config(source, family_of_source(source).denoiser)
     return generation.guidance > 1 and denoiser.get("time_cond_proj_dim") is None
 
@@ -125,7 +125,11 @@ def _clip_layers(source: ModelSource) -> Iterator[int]:
 
 
 def _check_calls(cell: Cell, experiment: Experiment, source: ModelSource) -> None:
-    """Raise `InputError` for a recorder that never acts in the calls of a cell."""
+    """Check that the recorder acts in the calls of each cell.
+
+    Raises:
+        InputError: It does not.
+    """
     calls, every = calls_of(experiment.generation_of(cell), source), experiment.measure.every
     if every > calls:
         raise InputError(f"measure.every {every}: cell {cell.name} calls the model only {calls} times")

@@ -105,7 +105,7 @@ def source_digest(experiment: Experiment, pipeline: str) -> str:
 
 @cache
 def versions() -> dict[str, str]:
-    """Versions of the libraries that make the numbers, and ours."""
+    """Return the versions of skewbench and of the libraries that make the numbers."""
     return {name: version(name) for name in ("torch", "diffusers", "skewbench")}
 
 

@@ -38,7 +38,7 @@ def check_knobs(experiment: Experiment, source: ModelSource | None, blocks: Sequ
 
 
 def _check_rule(cell: Cell, rule: Rule, generation: GenerationSpec, source: ModelSource | None) -> None:
-    """Raise `InputError` where the pipeline does not guide, or not in a way that the rule is made for."""
+    """Raise `InputError` if the pipeline does not guide, or guides in a way that the rule is not made for."""
     where = f"cells.{cell.name}.guidance_rule {rule.kind}"
     if generation.guidance <= 1:
         raise InputError(
@@ -72,7 +72,7 @@ def _check_blocks(cell: Cell, knob: AttentionKnob, blocks: Sequence[Block]) -> N
 
 
 def _check_steps(cell: Cell, knob: SteppedKnob, calls: int) -> None:
-    """Raise `InputError` where the knob acts in none of the model's calls."""
+    """Raise `InputError` if the knob acts in none of the model's calls."""
     try:
         knob.check_steps(calls)
     except ValueError as error:

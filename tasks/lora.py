@@ -132,7 +132,7 @@ def check_fit(lora: LoraSpec, family: Family, pipeline: str, folder: Path) -> No
 
 
 def _read(path: Path, pipeline: str, denoiser: Any) -> Mapping[str, Any]:
-    """The adapters by name, in diffusers' own layout, whatever tool wrote them."""
+    """Read the adapters by name, in diffusers' layout, whatever tool wrote them."""
     import diffusers
     from diffusers.utils import convert_unet_state_dict_to_peft
     from safetensors import SafetensorError
@@ -149,7 +149,7 @@ def _read(path: Path, pipeline: str, denoiser: Any) -> Mapping[str, Any]:
 
 
 def _empty_part(folder: Path, part: str) -> Any:
-    """A part of a model without memory for its weights."""
+    """Build a part of a model without memory for its weights."""
     import diffusers
     import torch
     import transformers

@@ -86,7 +86,7 @@ def without_effect(experiment: Experiment, source: ModelSource) -> tuple[str, ..
 
 
 def _key(source: ModelSource) -> str:
-    """Digest of all that decides the list: the configuration, diffusers, and the code that lists."""
+    """Digest everything that decides the list: the configuration, diffusers, and the code that lists."""
     pipeline = pipeline_class(source)
     configs = {path.parent.name: path.read_text() for path in sorted(source.folder.glob("*/config.json"))}
     code = digest_of_source("skewbench.stability.sites", families.source(pipeline))

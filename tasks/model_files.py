@@ -104,7 +104,7 @@ def deciding_files(spec: ModelSpec, folder: Path, family: Family) -> list[Path]:
 
 
 def _parts(folder: Path, family: Family) -> Iterator[_Part]:
-    """The parts that are loaded."""
+    """List the parts that are loaded."""
     left_out = family.left_out(folder)
     for name, entry in _index(folder).items():
         if isinstance(entry, list) and len(entry) == 2 and entry[1] and name not in left_out:
@@ -112,7 +112,7 @@ def _parts(folder: Path, family: Family) -> Iterator[_Part]:
 
 
 def _index(folder: Path) -> Mapping[str, Any]:
-    """The content of `model_index.json`, which names the parts."""
+    """Read `model_index.json`, which names the parts."""
     index: Mapping[str, Any] = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
     return index
 
@@ -130,7 +130,7 @@ def _config(spec: ModelSpec, part: _Part) -> Mapping[str, Any]:
 
 
 def _chosen(spec: ModelSpec, part: Path) -> tuple[str, list[Path]]:
-    """The variant of the weights that is loaded, and its files; no files: there is none that can be loaded."""
+    """Return the variant of the weights that is loaded, and its files; no files if none can be loaded."""
     weights = sorted(path for path in part.glob("*.safetensors") if path.is_file())
     wanted = spec.variant or ""
     variant = wanted if any(_variant(path.name) == wanted for path in weights) else ""
@@ -138,7 +138,7 @@ def _chosen(spec: ModelSpec, part: Path) -> tuple[str, list[Path]]:
 
 
 def _check_weights(spec: ModelSpec, part: Path) -> str:
-    """The variant of the weights that will be loaded; empty: those without one."""
+    """Check the files of a part's weights, and return their variant; empty for files without one."""
     weights = sorted(part.glob("*.safetensors"))
     where = f"model.id {spec.id!r}: {part.name}"
     if not weights:
@@ -160,13 +160,13 @@ def _check_weights(spec: ModelSpec, part: Path) -> str:
 
 
 def _variant(name: str) -> str:
-    """`fp16` of `model.fp16.safetensors` and of `model.fp16-00001-of-00002.safetensors`; empty: none."""
+    """Return the variant in a file's name, such as `fp16` in `model.fp16-00001-of-00002.safetensors`; empty: none."""
     stem = name.removesuffix(".safetensors")
     return stem.partition(".")[2].partition("-")[0]
 
 
 def _check_shards(where: str, part: Path, variant: str) -> None:
-    """Raise `InputError` if an index names a file that is not there."""
+    """Raise `InputError` if an index names a missing file."""
     for path in part.glob(f"*.safetensors.index.{variant}.json" if variant else "*.safetensors.index.json"):
         try:
             names = set(json.loads(path.read_text(encoding="utf-8"))["weight_map"].values())

@@ -150,7 +150,7 @@ def load_pipeline(source: ModelSource, device: str) -> Any:
 
 
 def _folder_here(source: ModelSource) -> Path:
-    """The model's folder on this machine. A cluster's node fetches a hub model itself, at the driver's revision."""
+    """Return the model's folder on this machine. A cluster's node downloads a hub model at the driver's revision."""
     folder = BUNDLED.get(source.spec.id, source.folder)
     if folder.is_dir() or not is_hub_id(source.spec.id):
         return folder
@@ -280,7 +280,7 @@ def _digest_of_files(spec: ModelSpec, folder: Path) -> str:
 
 
 def _hub_snapshot(spec: ModelSpec, download: bool) -> str:
-    """The folder of a hub model's files here, named by its commit. Raises `ModelNotHereError`."""
+    """Find the folder of a hub model's files in the cache. Raises `ModelNotHereError`."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 

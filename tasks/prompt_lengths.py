@@ -54,7 +54,10 @@ def _number(count: int, noun: str) -> str:
 
 
 def _too_long(source: ModelSource, texts: Sequence[str], noun: str, *, negative: bool) -> Iterator[str]:
-    """Describe in one line the texts that are longer than an encoder reads; None if there are none."""
+    """Yield one line if texts are longer than an encoder reads.
+
+    Text is lost only if each encoder cuts it: one with a larger limit reads what a smaller one does not.
+    """
     every = [_read(source, encoder, texts, negative) for encoder in family_of_source(source).encoders]
     read = [one for one in every if one]
     cutting = [one for one in read if one.cut]
@@ -75,7 +78,7 @@ def _too_long(source: ModelSource, texts: Sequence[str], noun: str, *, negative:
 
 
 def _read(source: ModelSource, encoder: Encoder, texts: Iterable[str], negative: bool) -> _Read | None:
-    """What an encoder reads; None: the model goes without it, or its tokenizer has no limit."""
+    """Return what an encoder reads; None if the model does not use it, or its tokenizer has no limit."""
     folder = source.folder / encoder.tokenizer
     if not folder.is_dir():
         return None
@@ -101,7 +104,7 @@ def _limit_of(folder: Path) -> int | None:
 
 
 def _counter(source: ModelSource, folder: Path) -> Count:
-    """Counts tokens, those that begin and end a text included. Fast where the tokenizer is one file."""
+    """Make a counter of tokens, which include those that begin and end a text. Fast if the tokenizer is one file."""
     if (folder / "tokenizer.json").is_file():
         from tokenizers import Tokenizer
 
@@ -118,7 +121,7 @@ def _counter(source: ModelSource, folder: Path) -> Count:
 
 
 def _unknown_words(source: ModelSource, texts: Sequence[str]) -> Iterator[str]:
-    """One line on texts with a word that is no token of its own, or none: bundled models know few words."""
+    """Yield one line if texts have a word that is no token of its own: bundled models know few words."""
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(str(source.folder / "tokenizer" / "tokenizer.json"))

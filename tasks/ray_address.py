@@ -14,12 +14,16 @@ _IN_SESSION = len("/ray/session_2026-01-01_00-00-00_000000_0000000/sockets/plasm
 
 
 def temporary_folder() -> str:
-    """The folder in which a Ray that starts here keeps its sockets and logs, by Ray's own rule."""
+    """Return the folder in which a local Ray keeps its sockets and logs, by Ray's own rule."""
     return os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp"  # noqa: S108 Ray's default
 
 
 def check_temporary_folder() -> None:
-    """Raises `InputError` where a local Ray cannot start, since the paths of its sockets would be too long."""
+    """Check that a local Ray can start.
+
+    Raises:
+        InputError: The paths of its sockets would be too long.
+    """
     folder, longest = temporary_folder(), _LONGEST_SOCKET - _IN_SESSION
     if len(os.fsencode(folder)) > longest:
         named = "RAY_TMPDIR" if os.environ.get("RAY_TMPDIR") else "TMPDIR"

@@ -60,7 +60,7 @@ def score_shard(
 
 
 def _rows(store: Store, shard: str, samples: tuple[Part, ...]) -> list[dict[str, Any]]:
-    """The shard's samples; one that is there twice counts once."""
+    """Read the shard's samples. A sample that is stored twice counts once."""
     columns, of_shard = [*_IDS, "prompt", "status", "reason"], pc.field("shard") == shard
     read = [read_part(store, part, columns, where=of_shard).to_pylist() for part in samples]
     return list({row["sample_id"]: row for part in read for row in part}.values())
@@ -69,7 +69,7 @@ def _rows(store: Store, shard: str, samples: tuple[Part, ...]) -> list[dict[str,
 def _encoded(
     store: Store, rows: list[dict[str, Any]], files: tuple[Part, ...], medium: MediaType
 ) -> dict[str, dict[str, Any]]:
-    """What is stored of these samples, encoded."""
+    """Read the encoded samples."""
     cells, prompts = ({row[name] for row in rows} for name in ("cell", "prompt_id"))
     selected = pc.field("cell").isin(list(cells)) & pc.field("prompt_id").isin(list(prompts))
     columns = ["sample_id", medium.file, *medium.beside]

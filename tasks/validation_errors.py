@@ -35,12 +35,12 @@ def format_errors(error: ValidationError, model: type[BaseModel]) -> str:
 
 
 def _follows(fault: Any) -> bool:
-    """Whether a list is too short only because its items, whose errors are reported, do not count."""
+    """Return whether a list is too short only because its items have errors, which are reported."""
     return fault["type"] == "too_short" and len(fault["input"]) >= fault["ctx"]["min_length"]
 
 
 def _place(loc: Sequence[int | str], model: type) -> tuple[str, tuple[type, ...]]:
-    """The field as a person writes it, and what it lies in: pydantic also names the branches of unions it tried."""
+    """Return the field as a person writes it, and its parent: pydantic also names the branches of unions it tried."""
     inside: tuple[type, ...] = (model,)
     branches, path = inside, []
     for part in loc:

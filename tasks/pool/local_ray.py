@@ -89,7 +89,7 @@ def _errors_into(descriptor: int) -> Iterator[None]:
 
 
 def _leads_to_descriptor_2(stream: TextIO) -> bool:
-    """Not where somebody has replaced it, as test runners do."""
+    """Return whether a stream writes to descriptor 2. Test runners may have replaced it."""
     try:
         return stream.fileno() == 2
     except (OSError, ValueError, AttributeError):

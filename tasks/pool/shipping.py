@@ -40,7 +40,7 @@ def shipped_code() -> Iterator[dict[str, Any]]:
 
 
 def _rooms() -> list[Path]:
-    """Folders of the packages that workers import."""
+    """List the folders of the packages that workers import."""
     here = Path(__file__).parents[2]
     found = (path for path in sorted(here.iterdir()) if path.name not in _NOT_FOR_WORKERS)
     return [path for path in found if (path / "__init__.py").is_file() and find_spec(f"{_PACKAGE}.{path.name}")]

@@ -113,7 +113,7 @@ def _place(slider: Slider, value: float | None) -> int | None:
 
 
 def _metrics(answers: Answers, cell: str) -> Table:
-    """A cell's means and changes; the baseline has means alone."""
+    """Make the table of a cell's means and changes; the baseline has only means."""
     if cell == answers.baseline:
         means = answers.curve.filter(pl.col("cell") == cell, pl.col("kind") != "cell")
         failed = pl.col("failed") + pl.col("blank") + pl.col("nonfinite")

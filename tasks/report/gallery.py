@@ -108,7 +108,7 @@ def _groups(answers: Answers, samples: pl.DataFrame) -> list[tuple[str, str, lis
 
 
 def _unstable_changes(answers: Answers, metric: str, baseline: str) -> pl.DataFrame:
-    """The mean change of each unstable pair over the cells, better upwards."""
+    """Return the mean change of each unstable pair over the cells; higher is better."""
     aligned = answers.lake.execute(_ALIGNED, [baseline]).pl()
     unstable = aligned.filter(pl.col("alignment") <= pl.col("alignment").median())
     changes = answers.lake.execute(_PAIRED, [metric]).pl()

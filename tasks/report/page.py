@@ -127,13 +127,13 @@ def _policy(scripts: list[str]) -> str:
 
 
 def _json(value: Any) -> Markup:
-    """JSON that can stand in a script element: no `<` can end it."""
+    """Encode JSON for a script element: it has no `<` that could end the element."""
     text = json.dumps(value, allow_nan=False, separators=(",", ":"), ensure_ascii=False)
     return Markup(text.replace("<", "\\u003c"))  # noqa: S704
 
 
 def _variables() -> Colours:
-    """The charts' colours as the page's CSS variables, so that they follow the reader's scheme."""
+    """Return the charts' colours as CSS variables of the page, so that they follow the reader's colour scheme."""
     return Colours(
         ink="var(--ink)",
         faint="var(--faint)",

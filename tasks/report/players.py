@@ -63,7 +63,7 @@ def shown(medium: Medium, row: Mapping[str, Any]) -> Shown:
 
 
 def _moving(content: bytes, count: int, fps: float) -> Thumbnail:
-    """A small animation of a video."""
+    """Encode a small animation of a video."""
     images = [Image.fromarray(frame) for frame in video.decode(content, count)]
     for image in images:
         image.thumbnail((LARGEST, LARGEST), Image.Resampling.LANCZOS)
