@@ -135,7 +135,7 @@ def _code(file: Path) -> str:
 
 @cache
 def _tree(file: Path) -> ast.Module:
-    """Parse a module without statements that are only a string: docstrings, also those of fields."""
+    """The syntax tree without statements that are nothing but a string: docstrings, also those of fields."""
     tree = ast.parse(file.read_bytes())
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
