@@ -8,7 +8,7 @@ from typing import TextIO
 
 import typer
 
-from skewbench.flows.cli import doctor, lake, query, regressions, report, run, score, serving, shell, tune, weights
+from skewbench.flows.cli import doctor, imports, lake, query, regressions, report, run, score, serving, shell, tune, weights
 from skewbench.flows.cli.tables import note
 from skewbench.storage.location import LakeError, LakeUnreachable, LakeWarning
 from skewbench.vocabulary.errors import InputError, RunError
@@ -51,6 +51,7 @@ report.add_to(app)
 regressions.add_to(app)
 shell.add_to(app)
 lake.add_to(app)
+imports.add_to(app)
 doctor.add_to(app)
 
 

@@ -17,6 +17,8 @@ def no_stability(answers: Answers) -> str | None:
     """No measures in the run; None where there are."""
     if answers.profile.height:
         return None
+    if reason := answers.run.identity.get("stability"):  # of imported images
+        return str(reason)
     return "This run has no stability measures, since no sample is finished. `skewbench run EXPERIMENT` resumes it."
 
 
