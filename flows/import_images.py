@@ -22,8 +22,8 @@ def import_images(images: ImportSpec = NOTHING, lake: str = "lake") -> str:
     Raises `InputError` if nothing can be imported.
     """
     store = open_store(lake)
-    store.check_writable()
     plan = gather(images)
+    store.check_writable()
     for cell, files in plan.left_out.items():
         get_run_logger().warning("cell %s: left out: %s", cell, describe(files))
     if not is_imported(store, plan):

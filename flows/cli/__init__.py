@@ -8,7 +8,20 @@ from typing import TextIO
 
 import typer
 
-from skewbench.flows.cli import doctor, imports, lake, query, regressions, report, run, score, serving, shell, tune, weights
+from skewbench.flows.cli import (
+    doctor,
+    imports,
+    lake,
+    query,
+    regressions,
+    report,
+    run,
+    score,
+    serving,
+    shell,
+    tune,
+    weights,
+)
 from skewbench.flows.cli.tables import note
 from skewbench.storage.location import LakeError, LakeUnreachable, LakeWarning
 from skewbench.vocabulary.errors import InputError, RunError

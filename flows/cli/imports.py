@@ -72,8 +72,8 @@ def import_images(
 ) -> None:
     """Import images that were made elsewhere as a run, to score, compare, report and export.
 
-    The files are copied into the lake as PNG and not changed. Images of one prompt and noise seed are paired. A run does
-    not change later, so import all its cells at once; importing the same images again does nothing.
+    The files are copied into the lake as PNG and not changed. Images of one prompt and noise seed are paired. A run
+    does not change later, so import all its cells at once; importing the same images again does nothing.
     """
     from skewbench.storage.store import open_store
     from skewbench.tasks.imports.gather import gather
@@ -84,12 +84,11 @@ def import_images(
     options |= {"file_column": file_column, "prompt_column": prompt_column, "seed_column": seed_column}
     options |= {"category_column": category_column, "size": size, "baseline": baseline, "name": name, "model": model}
     spec = parse_import({"cells": _cells(source, cell or []), **options})
-    store = open_store(lake)
-    store.check_writable()
-    console = Console(stderr=True)
+    store, console = open_store(lake), Console(stderr=True)
     with console.status("reading images"):
         plan = gather(spec)
     _tell_left_out(plan)
+    store.check_writable()
     if is_imported(store, plan):
         typer.echo(f"{plan.run_id} holds these images already; nothing to do")
         return

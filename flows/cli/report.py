@@ -72,7 +72,9 @@ def replay(
 
     manifest = find_run(open_store(lake), rows[0]["run_id"])
     if rows[0]["knob"] == KIND:
-        raise InputError(f"sample {rows[0]['sample_id']}: its image was imported, so there is no script that generates it")
+        raise InputError(
+            f"sample {rows[0]['sample_id']}: its image was imported, so there is no script that generates it"
+        )
     family = families.get(manifest.identity.get("pipeline", BEFORE_FAMILIES))
     experiment = parse_experiment(manifest.experiment, manifest.run_id)
     typer.echo(replay_script(rows[0], experiment, manifest.run_id, family), nl=False)

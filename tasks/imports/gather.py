@@ -113,7 +113,9 @@ def gather(spec: ImportSpec) -> ImportPlan:
     for name, cell in cells.items():
         if not any(one.size for one in cell.seen):
             unusable = [LeftOut(one.found.name, one.reason or "") for one in cell.seen]
-            raise InputError(f"cell {name!r}: nothing to import; {describe([*cell.left_out, *unusable]) or 'no image found'}")
+            raise InputError(
+                f"cell {name!r}: nothing to import; {describe([*cell.left_out, *unusable]) or 'no image found'}"
+            )
     baseline = spec.baseline or spec.cells[0].name
     content = {name: sorted(_content(one) for one in cell.seen) for name, cell in cells.items()}
     run_id = f"{spec.name}-{digest('import', content, baseline, spec.model)[:8]}"

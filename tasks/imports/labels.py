@@ -92,7 +92,10 @@ class Labels:
         """List the rows of the source's own table that name no image of the source."""
         if self._spec.table or not self._rows:  # a table of several sources has rows of others
             return []
-        return [LeftOut(name, "is in the table, but is no image of the source") for name in self._rows.keys() - self._used]
+        return [
+            LeftOut(name, "is in the table, but is no image of the source")
+            for name in sorted(self._rows.keys() - self._used)
+        ]
 
     def _row_of(self, found: Found) -> Row | None:
         """The row of the table: by the path relative to the source or to the table, else by the bare name."""
@@ -145,14 +148,20 @@ def _compiled(spec: ImportSpec) -> re.Pattern[str]:
     parts, named = [], []
     for placeholder, star, plain in _FIELD.findall(spec.pattern or ""):
         if plain == "{" or (not star and not plain and placeholder not in _PLACEHOLDERS):
-            raise InputError(f"pattern {spec.pattern!r}: {{{placeholder}}} is unknown; use {{prompt}}, {{index}}, {{seed}} or *")
+            wrong = plain or f"{{{placeholder}}}"
+            raise InputError(f"pattern {spec.pattern!r}: {wrong} is unknown; use {{prompt}}, {{index}}, {{seed}} or *")
         if placeholder:
             named.append(placeholder)
         parts.append(_PLACEHOLDERS[placeholder] if placeholder else ".*" if star else re.escape(plain))
     if not named or len(set(named)) < len(named):
-        raise InputError(f"pattern {spec.pattern!r}: needs each of {{prompt}}, {{index}} and {{seed}} at most once, and one of them")
+        raise InputError(
+            f"pattern {spec.pattern!r}: needs one of {{prompt}}, {{index}} and {{seed}}, and each at most once"
+        )
     if ("index" in named) != bool(spec.prompts):
-        raise InputError(f"pattern {spec.pattern!r} with prompts {spec.prompts!r}: {{index}} is a line of the file `prompts`; give both or neither")
+        raise InputError(
+            f"pattern {spec.pattern!r} with prompts {spec.prompts!r}: {{index}} is a line of the file of prompts; "
+            "give both or neither"
+        )
     return re.compile("".join(parts))
 
 
@@ -172,7 +181,9 @@ def _table_of(source: Source, spec: ImportSpec) -> Path | None:
         return path
     own = [source.folder / name for name in METADATA if (source.folder / name).is_file()] if source.folder else []
     if len(own) > 1:
-        raise InputError(f"source {source.given!r}: has {' and '.join(one.name for one in own)}; choose one with --table")
+        raise InputError(
+            f"source {source.given!r}: has {' and '.join(one.name for one in own)}; choose one with --table"
+        )
     return own[0] if own else None
 
 
@@ -180,7 +191,9 @@ def _rows_by_file(path: Path, spec: ImportSpec) -> dict[str, list[Row]]:
     columns = read_table(path, "table")
     where = f"table {str(path)!r}"
     if spec.file_column not in columns:
-        raise InputError(f"file_column {spec.file_column!r}: no such column in {where}; its columns are {', '.join(columns)}")
+        raise InputError(
+            f"file_column {spec.file_column!r}: no such column in {where}; its columns are {', '.join(columns)}"
+        )
     _check_columns(spec, list(columns), where)
     rows: dict[str, list[Row]] = defaultdict(list)
     for number, name in enumerate(columns[spec.file_column].texts):

@@ -1,4 +1,4 @@
-"""Prompt and seed in the text chunks of a PNG, as AUTOMATIC1111, ComfyUI and InvokeAI write them, or under plain keys."""
+"""Prompt and seed in the text chunks of a PNG, as AUTOMATIC1111, ComfyUI and InvokeAI write them, or by plain keys."""
 
 import json
 import re

@@ -41,8 +41,8 @@ def decode_foreign(content: bytes) -> Decoded:
         content: The file's bytes.
 
     Raises:
-        CorruptSample: It is no such image, or it is animated, transparent, too large, or not of 8 bits per channel in RGB
-            or grey. The message is the end of a sentence about the image.
+        CorruptSample: It is no such image, or it is animated, transparent, too large, or not 8-bit RGB or grey. The
+            message is the end of a sentence about the image.
     """
     from PIL import Image, ImageOps
 

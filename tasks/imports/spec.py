@@ -20,7 +20,7 @@ class CellSource(Strict):
 
 
 class ImportSpec(Strict):
-    """Images that were made elsewhere. Each label is taken from the first of table, pattern and metadata that has it."""
+    """Images that were made elsewhere. A label is taken from the first of table, pattern and metadata that has it."""
 
     cells: tuple[CellSource, ...] = ()
     """The cells of the run. All of them are imported at once: a run does not change later."""

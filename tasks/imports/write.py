@@ -73,7 +73,10 @@ def write_import(store: Store, plan: ImportPlan, advance: Callable[[int], None] 
                 if JobKey(GENERATION, shard=shard.id) not in state.receipts:
                     state.fold([_write_shard(store, plan, shard)])
                 advance(len(shard.samples))
-            identity = {**state.manifest.identity, "left_out": _left_out(plan)}  # this import's; the id knows no other files
+            identity = {
+                **state.manifest.identity,
+                "left_out": _left_out(plan),
+            }  # this import's; the id knows no other files
             state.manifest = replace(state.manifest, identity=identity)
             return commit_receipts(store, state, [], "committed")
     except _ChangedSource as error:
