@@ -10,6 +10,7 @@ import typer
 
 from skewbench.flows.cli import (
     doctor,
+    imports,
     lake,
     query,
     regressions,
@@ -21,7 +22,7 @@ from skewbench.flows.cli import (
     shell,
     tune,
     weights,
-)  # fmt: skip
+)
 from skewbench.flows.cli.session import Stopped
 from skewbench.flows.cli.tables import note
 from skewbench.storage.location import LakeError, LakeUnreachable, LakeWarning
@@ -64,6 +65,7 @@ report.add_to(app)
 regressions.add_to(app)
 shell.add_to(app)
 lake.add_to(app)
+imports.add_to(app)
 doctor.add_to(app)
 
 

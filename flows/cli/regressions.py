@@ -63,7 +63,8 @@ def compare(
     from skewbench.storage.baselines import find_baseline
     from skewbench.storage.manifest import find_run
     from skewbench.storage.store import open_store
-    from skewbench.tasks.experiment import parse_experiment
+    from skewbench.tasks.experiment import NightlySpec, parse_experiment
+    from skewbench.tasks.imports.write import KIND
     from skewbench.tasks.regressions import compare as held_against
     from skewbench.tasks.regressions import summary
     from skewbench.tasks.regressions.page import markdown, rows_for_people
@@ -80,9 +81,14 @@ def compare(
                 f"{run.run_id} is {run.status}: the comparison covers its finished samples; `skewbench run` resumes it"
             )
             typer.echo(f"note: {message}", err=True)
-    experiment = experiments.load(margins) if margins else parse_experiment(later.experiment, later.run_id)
+    if margins:
+        criteria = experiments.load(margins).nightly
+    elif KIND in later.identity:  # imported images have no experiment
+        criteria = NightlySpec()
+    else:
+        criteria = parse_experiment(later.experiment, later.run_id).nightly
     with Console(stderr=True).status(f"comparing {later.run_id} with {earlier.run_id}"):
-        found = held_against(store, later, earlier, experiment.nightly, named[0].name if named[0] else None)
+        found = held_against(store, later, earlier, criteria, named[0].name if named[0] else None)
     if format == "markdown":
         typer.echo(markdown(found, store.lake), nl=False)
     elif format == "table":

@@ -67,9 +67,14 @@ def replay(
     from skewbench.storage.store import open_store
     from skewbench.tasks.experiment import parse_experiment
     from skewbench.tasks.families.registry import BEFORE_FAMILIES, families
+    from skewbench.tasks.imports.write import KIND
     from skewbench.tasks.replay import replay_script
 
     manifest = find_run(open_store(lake), rows[0]["run_id"])
+    if rows[0]["knob"] == KIND:
+        raise InputError(
+            f"sample {rows[0]['sample_id']}: its image was imported, so there is no script that generates it"
+        )
     family = families.get(manifest.identity.get("pipeline", BEFORE_FAMILIES))
     experiment = parse_experiment(manifest.experiment, manifest.run_id)
     typer.echo(replay_script(rows[0], experiment, manifest.run_id, family), nl=False)

@@ -17,6 +17,7 @@ from skewbench.flows.analyse import analyse
 from skewbench.flows.benchmark import benchmark
 from skewbench.flows.compact import compact
 from skewbench.flows.generate import generate
+from skewbench.flows.import_images import import_images
 from skewbench.flows.nightly import nightly
 from skewbench.flows.report import report
 from skewbench.flows.score import score
@@ -24,7 +25,7 @@ from skewbench.flows.serving.parent import end_with
 from skewbench.flows.steps import limit_name
 from skewbench.flows.tune import tune
 
-FLOWS: tuple[Flow[..., Any], ...] = (benchmark, generate, score, analyse, report, compact, nightly, tune)
+FLOWS: tuple[Flow[..., Any], ...] = (benchmark, generate, score, analyse, report, compact, nightly, tune, import_images)
 NAME = "skewbench"
 """Name of each flow's deployment, as in `benchmark/skewbench`."""
 LOOK = 2.0

@@ -32,27 +32,29 @@ SAMPLES = Table(
     added={
         **{"prompt_challenge": 2, "setting": 6},
         **dict.fromkeys(("medium", "frames", "duration", "fps", "sampling_rate"), 8),
+        "source": 9,
     },
     words={"status": ("ok", "nonfinite", "blank", "failed"), "medium": get_args(Medium)},
     schema=pa.schema(
         [
             *IDS,
-            pa.field("noise_seed", pa.int64(), nullable=False),
+            pa.field("noise_seed", pa.int64()),  # NULL: unknown, of an imported image
             pa.field("prompt", pa.string(), nullable=False),
             pa.field("prompt_category", pa.string()),
             pa.field("prompt_challenge", pa.string()),  # of PartiPrompts
             pa.field("shard", pa.string(), nullable=False),
             # the knob, flat
-            pa.field("knob", pa.string(), nullable=False),  # its kind: vanilla, skew, temperature, ...
+            pa.field("knob", pa.string(), nullable=False),  # its kind: vanilla, skew, temperature, ...; imported
             *_KNOB,
             pa.field("setting", pa.string()),  # JSON: the cell's knob and generation, defaults included
             # how it was generated
             pa.field("medium", pa.string()),  # NULL: image, in runs of version 7 and before
             pa.field("model", pa.string(), nullable=False),
             pa.field("revision", pa.string()),
-            pa.field("dtype", pa.string(), nullable=False),
-            pa.field("steps", pa.int32(), nullable=False),
-            pa.field("guidance", pa.float64(), nullable=False),
+            pa.field("source", pa.string()),  # of an imported image: its name where it came from
+            pa.field("dtype", pa.string()),  # NULL, as are steps and guidance: unknown, of an imported image
+            pa.field("steps", pa.int32()),
+            pa.field("guidance", pa.float64()),
             # its size; NULL: its medium has no such value
             pa.field("width", pa.int32()),
             pa.field("height", pa.int32()),

@@ -41,23 +41,23 @@ def read_file(path: Path, column: str | None, category: str | None) -> list[Prom
     return [prompt(line.strip()) for line in lines_of(read_text(path)) if line.strip()]
 
 
-def read_text(path: Path) -> str:
-    """Read a UTF-8 file and drop its byte order mark. Raises `InputError`."""
+def read_text(path: Path, named: str = "prompts.path") -> str:
+    """Read a UTF-8 file and drop its byte order mark. Raises `InputError`, which says where it was `named`."""
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise InputError(f"prompts.path {str(path)!r}: {error.strerror or error}") from None
+        raise InputError(f"{named} {str(path)!r}: {error.strerror or error}") from None
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = len(lines_of(content[: error.start].decode("latin-1")))
-        raise InputError(f"prompts.path {str(path)!r}: line {line} is not UTF-8 text (byte {error.start})") from None
+        raise InputError(f"{named} {str(path)!r}: line {line} is not UTF-8 text (byte {error.start})") from None
 
 
-def read_table(path: Path) -> dict[str, Column]:
+def read_table(path: Path, named: str = "prompts.path") -> dict[str, Column]:
     """Read the columns of a table by its ending. Raises `InputError`, which names the line where there are lines."""
     kind = path.suffix.lower()
-    where = f"prompts.path {str(path)!r}"
+    where = f"{named} {str(path)!r}"
     if kind == ".parquet":
         import polars as pl
 
@@ -67,7 +67,7 @@ def read_table(path: Path) -> dict[str, Column]:
             raise InputError(f"{where}: not a readable {kind} table ({_first_line(error)})") from None
     read = {".csv": of_csv, ".tsv": of_tsv}.get(kind, of_jsonl)
     try:
-        return read(read_text(path))
+        return read(read_text(path, named))
     except ValueError as error:
         raise InputError(f"{where}: not a readable {kind} table ({error})") from None
 

@@ -88,7 +88,7 @@ def sides(connection: duckdb.DuckDBPyConnection, now: str, was: str) -> dict[str
             alike=len(platforms[0]) == 1 and platforms[0] == platforms[1],
             unknown=not all(platforms),
             obstacle=_obstacle(settings.get((was, cell)), settings.get((now, cell)), *rows),
-            dtype=str(rows[1][0]["dtype"]) if rows[1] else "float32",
+            dtype=str(rows[1][0]["dtype"] or "float32") if rows[1] else "float32",
             platform=_platforms(*platforms),
             failed=failed[1] - failed[0],
         )

@@ -26,6 +26,8 @@ def no_stability(answers: Answers) -> str | None:
     """
     if answers.profile.height:
         return None
+    if reason := answers.run.identity.get("stability"):  # of imported images
+        return str(reason)
     return "This run has no stability measures, since no sample is finished. `skewbench run EXPERIMENT` resumes it."
 
 

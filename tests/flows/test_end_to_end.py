@@ -83,6 +83,35 @@ def test_a_plain_glob_is_right_too(lake: Path) -> None:
     assert globbed == through_views
 
 
+def test_its_images_score_the_same_if_they_come_from_elsewhere(
+    lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cells = ("baseline", "skew")
+    for cell in cells:
+        (tmp_path / cell).mkdir()
+    labels = ["file_name,prompt,noise_seed"]
+    joined = "SELECT s.cell, prompt, noise_seed, image.bytes FROM samples AS s JOIN images USING (sample_id)"
+    for number, (cell, prompt, seed, content) in enumerate(_rows(lake, joined)):
+        (tmp_path / f"{cell}/{number}.png").write_bytes(bytes(content))  # type: ignore[call-overload]
+        labels.append(f"{cell}/{number}.png,{prompt},{seed}")
+    (tmp_path / "labels.csv").write_text("\n".join(labels))
+    other = tmp_path / "lake"
+    sources = [option for cell in cells for option in ("--cell", f"{cell}={tmp_path / cell}")]
+    for command in (
+        ["import", *sources, "--table", str(tmp_path / "labels.csv")],
+        ["score", "--metrics", "binding,msssim_diversity", "--local"],
+    ):
+        done = run_in_process(monkeypatch, *command, "--lake", str(other))
+        assert done.returncode == 0, done.stderr
+    for statement in (
+        "SELECT pair_id, cell, metric, value, reason, scorer_version FROM scores ORDER BY ALL",
+        "SELECT prompt_id, cell, metric, value, reason, n FROM group_scores ORDER BY ALL",
+        "SELECT pair_id, cell, metric, change FROM paired ORDER BY ALL",
+    ):
+        assert _rows(other, statement) == _rows(lake, statement) != []
+    assert "The images were made elsewhere" in next((other / "_reports").iterdir()).read_text()
+
+
 def test_images_are_marked_as_such_for_datasets(lake: Path) -> None:
     part = next((lake / "images").rglob("*.parquet"))
     features = json.loads(pq.read_schema(part).metadata[b"huggingface"])["info"]["features"]
