@@ -127,7 +127,9 @@ def test_cancelling_stops_the_workers_and_the_run_is_resumed(server: Server, rec
         os.killpg(command.pid, signal.SIGINT)
         _, said = command.communicate(timeout=PATIENCE)
     assert (command.returncode, "stopped; run the same command again to resume" in said) == (130, True), said
+    assert "stopping; press Ctrl-C again to kill" in said
     assert "Traceback" not in said
+    assert server.ask("flow_runs/filter", sort="START_TIME_DESC")[0]["state_type"] == "CANCELLED"
     assert len(_receipts(server)) < 6  # it did not go on to the end first
     assert not [process for process in psutil.Process().children(recursive=True) if "ray" in process.name()]
 
