@@ -185,7 +185,7 @@ def measured_pace(experiment: Experiment, source: ModelSource | None, lake: str)
     """Measure the pace from earlier runs of the same model and size, whatever their steps, guidance and scheduler."""
     generation = experiment.generation
     try:
-        with sql.connect(lake) as connection:
+        with sql.connect(lake) as connection, sql.part_errors(connection):
             found = connection.execute(
                 """SELECT steps, guidance, try_cast(setting AS JSON)->'generation'->'scheduler',
                        median(seconds), any_value(device)
