@@ -63,10 +63,11 @@ def connect(
     """Open a lake as an in-memory DuckDB with its tables and views.
 
     The tables (`skewbench.storage.tables`) are views over the parts that the manifests name, with a `run_id`; `runs`,
-    `cells` and `missing_metrics` hold what the manifests declare; the other views are in `sql/views/`. The parts of
-    named runs are checked here, by their footers; those of a whole lake when a query first reads their table (see
-    `skewbench.sql.part_errors`). The connection cannot read or write anything outside the lake, load extensions or change settings. For SQL that a user typed, use
-    `skewbench.sql.select`, which also refuses to write into the lake.
+    `cells` and `missing_metrics` hold what the manifests declare; the other views are in `sql/views/`. The footers of
+    the parts of named runs are checked here, those of a whole lake when a query first reads their table; an error of
+    such a query becomes a `LakeError` in a block of `skewbench.sql.part_errors`, and in `skewbench.sql.select`. The
+    connection cannot read or write anything outside the lake, load extensions or change settings. For SQL that a user
+    typed, use `skewbench.sql.select`, which also refuses to write into the lake.
 
     Args:
         lake: Folder or URL of the lake.
@@ -76,7 +77,8 @@ def connect(
             `branch` changes it later.
 
     Raises:
-        LakeError: No lake, no run, an unknown run, or a part that is missing or is not what its manifest says.
+        LakeError: No lake, no run, an unknown run, a missing part, or, in named runs, a part that is not what its
+            manifest says.
         ValueError: An unknown branch.
     """
     place = locate(lake)
