@@ -206,7 +206,7 @@ def test_what_cannot_be_read_is_told_in_one_line(tmp_path: Path) -> None:
     connection = sql.connect(tmp_path)
     content = part.read_bytes()
     part.write_bytes(content[:-20] + b"\xff" + content[-19:])  # DuckDB's own word for it is an error without a class
-    with pytest.raises(sql.LakeError, match=rf"{part.name} is not a Parquet file; `skewbench verify {run_id} --repair`"):
+    with pytest.raises(sql.LakeError, match=rf"{part.name} is not .*; `skewbench verify {run_id} --repair`"):
         sql.query(connection, "operating_curve")
     part.unlink()
     with pytest.raises(sql.LakeError, match=part.name):
