@@ -77,7 +77,10 @@ def part_errors(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     try:
         yield
     except duckdb.Error as error:
-        raise _problem(connection) or part_error(error) or error from error
+        ours = _problem(connection) or part_error(error)
+        if ours is None:
+            raise
+        raise ours from error
 
 
 def _problem(connection: duckdb.DuckDBPyConnection) -> LakeError | None:
