@@ -84,10 +84,10 @@ def part_errors(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 
 def _problem(connection: duckdb.DuckDBPyConnection) -> LakeError | None:
-    """Return what the last check found; None also for a connection whose parts were checked when it was opened."""
+    """Return what the last check found; None also if the connection is closed, or was checked when it was opened."""
     try:
         ((problem,),) = connection.execute(f"SELECT {_PROBLEM}()").fetchall()
-    except duckdb.CatalogException:
+    except duckdb.Error:
         return None
     kind, _, text = problem.partition(": ")
     return (LakeUnreachable if kind == LakeUnreachable.__name__ else LakeError)(text) if text else None
