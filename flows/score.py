@@ -17,7 +17,7 @@ from skewbench.tasks.jobs import Outcome
 from skewbench.tasks.media import medium_of
 from skewbench.tasks.run import workers_of
 from skewbench.tasks.scoring import left_of_run
-from skewbench.tasks.shortfalls import raise_if_still_incomplete
+from skewbench.tasks.shortfalls import raise_unless_scored
 
 
 @flow(name="score", on_crashed=[cancel_if_interrupted])
@@ -39,8 +39,8 @@ def score(
         ray_address: HOST:PORT of a Ray cluster; empty: start Ray on the machine that runs the flow.
         gpus: GPUs per worker; may be a fraction; 0: run on the CPU; unset: as in the run.
 
-    Raises `InputError` for unknown metrics or a run that is still being generated, `IncompleteRunError` if jobs failed
-    or the run is incomplete.
+    Raises `InputError` for unknown metrics or a run that is still being generated, `IncompleteRunError` if jobs failed,
+    the run is incomplete, or no requested metric has a value.
     """
     store = open_store(lake)
     found, chosen = find_run(store, run or None), expand(metrics)
@@ -58,5 +58,5 @@ def score(
                 outcomes = execute("score", jobs)
         commit_scores(store, state, chosen, outcomes)
         manifest = finish(store, state, lease)
-    raise_if_still_incomplete(manifest)
+    raise_unless_scored(manifest, chosen)
     return run_id

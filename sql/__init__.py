@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from skewbench.sql.connection import connect, script
     from skewbench.sql.context import Context, read_context
     from skewbench.sql.declaration import Column, Drawing, Parameter, Query, Section
-    from skewbench.sql.images import encoded_files, encoded_images
+    from skewbench.sql.images import SampleFiles, encoded_files, encoded_images
     from skewbench.sql.named import query
+    from skewbench.sql.part_checks import part_errors
     from skewbench.sql.registry import find, named_queries, problems
     from skewbench.sql.statement import select
     from skewbench.storage.location import LakeError, LakeUnreachable, LakeWarning, locate
@@ -22,8 +23,9 @@ _MODULES = {
     "skewbench.sql.connection": ("connect", "script"),
     "skewbench.sql.context": ("Context", "read_context"),
     "skewbench.sql.declaration": ("Column", "Drawing", "Parameter", "Query", "Section"),
-    "skewbench.sql.images": ("encoded_files", "encoded_images"),
+    "skewbench.sql.images": ("SampleFiles", "encoded_files", "encoded_images"),
     "skewbench.sql.named": ("query",),
+    "skewbench.sql.part_checks": ("part_errors",),
     "skewbench.sql.registry": ("find", "named_queries", "problems"),
     "skewbench.sql.statement": ("select",),
     "skewbench.storage.location": ("LakeError", "LakeUnreachable", "LakeWarning", "locate"),
@@ -39,6 +41,7 @@ __all__ = [
     "LakeWarning",
     "Parameter",
     "Query",
+    "SampleFiles",
     "Section",
     "connect",
     "encoded_files",
@@ -46,6 +49,7 @@ __all__ = [
     "find",
     "locate",
     "named_queries",
+    "part_errors",
     "problems",
     "query",
     "read_context",

@@ -14,6 +14,7 @@ from skewbench.sql.attach import attach, shell_opening
 from skewbench.sql.declared import declared_tables, table_with_rows
 from skewbench.sql.literals import list_literal, literal
 from skewbench.sql.manifests import Run, part_error, read_runs
+from skewbench.sql.part_checks import check_when_read, condition
 from skewbench.sql.types import duckdb_type
 from skewbench.storage.footers import check_footers
 from skewbench.storage.location import Location, locate
@@ -60,9 +61,11 @@ def connect(
     """Open a lake as an in-memory DuckDB with its tables and views.
 
     The tables (`skewbench.storage.tables`) are views over the parts that the manifests name, with a `run_id`; `runs`,
-    `cells` and `missing_metrics` hold what the manifests declare; the other views are in `sql/views/`. The connection
-    cannot read or write anything outside the lake, load extensions or change settings. For SQL that a user typed, use
-    `skewbench.sql.select`, which also refuses to write into the lake.
+    `cells` and `missing_metrics` hold what the manifests declare; the other views are in `sql/views/`. The footers of
+    the parts of named runs are checked here, those of a whole lake when a query first reads their table; an error of
+    such a query becomes a `LakeError` in a block of `skewbench.sql.part_errors`, and in `skewbench.sql.select`. The
+    connection cannot read or write anything outside the lake, load extensions or change settings. For SQL that a user
+    typed, use `skewbench.sql.select`, which also refuses to write into the lake.
 
     Args:
         lake: Folder or URL of the lake.
@@ -72,19 +75,25 @@ def connect(
             `branch` changes it later.
 
     Raises:
-        LakeError: No lake, no run, an unknown run, or a part that is missing or is not what its manifest says.
+        LakeError: No lake, no run, an unknown run, a missing part, or, in named runs, a part that is not what its
+            manifest says.
         ValueError: An unknown branch.
     """
     place = locate(lake)
     seen = _seen(place, runs, include_running, branch)
     parts = [part for run in seen for part in run.listed]
-    check_footers(place, parts)
+    whole_lake = runs is None
+    if not whole_lake:
+        check_footers(place, parts)
     connection = duckdb.connect(":memory:")
     try:
         attach(connection, place, {part.path: part.bytes for part in parts})
-        connection.execute(_views(place, seen, branch))
+        if whole_lake:
+            check_when_read(connection, place, parts)
+        connection.execute(_views(place, seen, branch, whole_lake))
     except duckdb.Error as error:
         connection.close()
+        check_footers(place, parts)  # DuckDB says less about a part that is missing
         raise part_error(error) or error from error
     connection.execute(_locks(place))
     return connection
@@ -117,14 +126,14 @@ def _seen(place: Location, runs: str | Sequence[str] | None, include_running: bo
     return read_runs(place, runs, include_running)
 
 
-def _views(place: Location, seen: list[Run], branch: str | None) -> str:
+def _views(place: Location, seen: list[Run], branch: str | None, checked: bool = False) -> str:
     statements = declared_tables(seen)
     # DuckDB binds a view when it is created and again in each query that names it. The derived views are created over
     # empty tables, so that opening a lake does not bind its parts once for each mention of a table.
     statements += [_empty(table) for table in TABLES]
     statements += [_order("verdict", VERDICTS), _order("stage", SHOWN), *_measure_statements()]
     statements += [(files("skewbench.sql") / "views" / f"{name}.sql").read_text(encoding="utf-8") for name in VIEWS]
-    statements += [_view(place, table, seen) for table in TABLES if any(run.parts[table] for run in seen)]
+    statements += [_view(place, table, seen, checked) for table in TABLES if any(run.parts[table] for run in seen)]
     statements.append(f"SET VARIABLE branch = {literal(branch)};")
     return "\n".join(statement.rstrip() + "\n" for statement in statements)
 
@@ -169,10 +178,10 @@ def _empty(table: str) -> str:
     return f"CREATE OR REPLACE VIEW {_name(table)} AS SELECT NULL::VARCHAR AS run_id, {nothing} LIMIT 0;"
 
 
-def _view(place: Location, table: str, runs: list[Run]) -> str:
+def _view(place: Location, table: str, runs: list[Run], checked: bool) -> str:
     """A view over the table's parts: one scan, which opens only the files of the runs that a query filters for.
 
-    One declared schema: parts of an older one give NULL for what they lack.
+    One declared schema: parts of an older one give NULL for what they lack. `checked`: the view checks its parts.
     """
     declared = ", ".join(
         f"{literal(name)}: {{name: {literal(name)}, type: {literal(kind)}, default_value: NULL}}"
@@ -183,7 +192,8 @@ def _view(place: Location, table: str, runs: list[Run]) -> str:
     return (
         f"CREATE OR REPLACE VIEW {_name(table)} AS\n"
         rf"SELECT regexp_extract(filename, 'run_id=([^/]*)/[^/]*$', 1) AS run_id, {names} FROM read_parquet("
-        f"\n    [{parts}],\n    schema = MAP {{{declared}}}, filename = true);"
+        f"\n    [{parts}],\n    schema = MAP {{{declared}}}, filename = true)"
+        f"{f' {condition(table)}' if checked else ''};"
     )
 
 

@@ -1,5 +1,6 @@
 """Reads the files of some samples, such as their images, without reading all of the lake."""
 
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pyarrow.parquet as pq
 
 from skewbench.sql.manifests import read_runs, unreadable
 from skewbench.storage.footers import broken_part, check_footers, largest_image
-from skewbench.storage.location import LakeError, Location, locate
+from skewbench.storage.location import LakeError, locate
 from skewbench.storage.png import BrokenImage
 from skewbench.storage.records import shown
 from skewbench.storage.sample_files import check_files
@@ -31,60 +32,99 @@ def encoded_images(lake: str | Path, run_id: str, sample_ids: Collection[str]) -
 def encoded_files(
     lake: str | Path, run_id: str, sample_ids: Collection[str], table: str, columns: Sequence[str]
 ) -> dict[str, dict[str, Any]]:
-    """Read files of some samples.
+    """Read files of some samples at once. `SampleFiles` reads many times.
 
-    To filter by id, SQL would read all images of every file that it cannot rule out. This reads the ids first, and then
-    only the row groups that hold a requested sample.
+    Args:
+        lake: As for `SampleFiles`, as are the next one, `table` and `columns`.
+        run_id: The run of the samples.
+        sample_ids: Ids of the samples.
+        table: `images`, `audio` or `video`.
+        columns: Columns of the table.
+
+    Returns:
+        As from `SampleFiles.read`, whose errors it raises.
+    """
+    return SampleFiles(lake, run_id, table, columns).read(sample_ids)
+
+
+class SampleFiles:
+    """Files of a run's samples, read a few at a time. The parts are checked once, when it is made.
+
+    To filter by id, SQL would read all images of every file that it cannot rule out. This finds out first which row
+    group holds which sample, once for each part that a request needs, and then reads only the row groups that hold a
+    requested sample.
 
     Args:
         lake: Folder or URL of the lake.
         run_id: The run of the samples; it may be running or incomplete.
-        sample_ids: Ids of the samples.
         table: `images`, `audio` or `video`.
         columns: Columns of the table; of files, the contents are read.
 
-    Returns:
-        The columns by sample id. Samples without one of them are left out.
-
     Raises:
-        LakeError: No such run, a missing or broken part, or a file that is not a PNG of the run's size.
+        LakeError: No such run, or a missing or broken part.
     """
-    place = locate(lake)
-    (run,) = read_runs(place, run_id, include_running=True)
-    requested = pa.array(sorted(sample_ids), pa.string())
-    parts = [part for part in run.listed if part.table == table]
-    check_footers(place, parts)
-    pixels = largest_image(place, run.listed)
-    found: dict[str, dict[str, Any]] = {}
-    for path in (part.path for part in parts):
-        if len(found) == len(requested):
-            break
+
+    def __init__(self, lake: str | Path, run_id: str, table: str, columns: Sequence[str]) -> None:
+        self._place, self._columns = locate(lake), columns
+        (run,) = read_runs(self._place, run_id, include_running=True)
+        parts = [part for part in run.listed if part.table == table]
+        check_footers(self._place, parts)
+        self._pixels = largest_image(self._place, run.listed)
+        self._unread = [part.path for part in reversed(parts)]
+        self._groups: dict[str, tuple[str, int]] = {}
+
+    def read(self, sample_ids: Collection[str]) -> dict[str, dict[str, Any]]:
+        """Read the files of some samples.
+
+        Args:
+            sample_ids: Ids of the samples.
+
+        Returns:
+            The columns by sample id. Samples without one of them are left out.
+
+        Raises:
+            LakeError: A part is missing or broken, or a file is not a PNG of the run's size.
+        """
+        groups: dict[str, dict[int, list[str]]] = defaultdict(lambda: defaultdict(list))
+        found: dict[str, dict[str, Any]] = {}
         try:
-            here = _of_part(place, path, requested, columns)
+            for sample_id in sorted(sample_ids):
+                if where := self._where(sample_id):
+                    groups[where[0]][where[1]].append(sample_id)
+            for path, of_part in groups.items():
+                found |= self._of_part(path, of_part)
         except LakeError:
             raise
         except (OSError, pa.ArrowException) as error:
             raise unreadable(error) from error
-        for sample_id, row in here.items():
+        return found
+
+    def _where(self, sample_id: str) -> tuple[str, int] | None:
+        """The part and the row group that hold a sample."""
+        while sample_id not in self._groups and self._unread:
+            path = self._unread.pop()
+            with self._place.open(path) as content, pq.ParquetFile(content) as file:
+                for group in range(file.num_row_groups):
+                    ids = file.read_row_group(group, columns=["sample_id"])["sample_id"].to_pylist()
+                    self._groups.update(dict.fromkeys(ids, (path, group)))
+        return self._groups.get(sample_id)
+
+    def _of_part(self, path: str, groups: dict[int, list[str]]) -> dict[str, dict[str, Any]]:
+        found: dict[str, dict[str, Any]] = {}
+        with self._place.open(path) as content, pq.ParquetFile(content) as file:
+            kinds = {name: file.schema_arrow.field(name).type for name in self._columns}
+            read = [f"{name}.bytes" if pa.types.is_struct(kind) else name for name, kind in kinds.items()]
+            for group, sample_ids in groups.items():
+                rows = file.read_row_group(group, columns=["sample_id", *read])
+                rows = rows.filter(pc.is_in(rows["sample_id"], value_set=pa.array(sample_ids, pa.string())))
+                found |= {row.pop("sample_id"): _flat(row) for row in rows.to_pylist()}
+        whole = {sample_id: row for sample_id, row in found.items() if None not in row.values()}
+        for sample_id, row in whole.items():
             try:
-                check_files(row, pixels)
+                check_files(row, self._pixels)
             except BrokenImage as error:
                 raise broken_part(path, f"{error} (sample {shown(sample_id)})") from None
-        found |= here
-    return found
-
-
-def _of_part(place: Location, path: str, requested: pa.Array, columns: Sequence[str]) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {}
-    with place.open(path) as content, pq.ParquetFile(content) as file:
-        read = [f"{name}.bytes" if pa.types.is_struct(file.schema_arrow.field(name).type) else name for name in columns]
-        for group in range(file.num_row_groups):
-            ids = file.read_row_group(group, columns=["sample_id"])["sample_id"]
-            here = pc.is_in(ids, value_set=requested)
-            if pc.any(here).as_py():
-                rows = file.read_row_group(group, columns=read).filter(here).to_pylist()
-                found |= dict(zip(ids.filter(here).to_pylist(), map(_flat, rows), strict=True))
-    return {sample_id: row for sample_id, row in found.items() if None not in row.values()}
+        return whole
 
 
 def _flat(row: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from duckdb import StatementType
 from duckdb.sqltypes import DuckDBPyType
 
 from skewbench.sql.interrupts import interruptible
-from skewbench.sql.manifests import part_error
+from skewbench.sql.part_checks import part_errors
 from skewbench.vocabulary.errors import RunError
 
 LARGEST_ANSWER = 2**30
@@ -57,7 +57,7 @@ def select(connection: duckdb.DuckDBPyConnection, text: str, seconds: float | No
             kind = statement.type.name.replace("_", " ")
             raise ValueError(f"{kind} is refused: SQL on a lake is read-only (SELECT, EXPLAIN SELECT, SET VARIABLE)")
     try:
-        with interruptible(connection, seconds):
+        with part_errors(connection), interruptible(connection, seconds):
             return _rows(connection, text, statements[-1].query)
     except duckdb.Error as error:
         raise _as_ours(error) from error  # with DuckDB's lines, one of which has a caret below the other
@@ -77,7 +77,7 @@ def fetch(connection: duckdb.DuckDBPyConnection, text: str) -> pl.DataFrame:
         KeyboardInterrupt: The user interrupted the statement.
     """
     try:
-        with interruptible(connection):
+        with part_errors(connection), interruptible(connection):
             result = connection.execute(text)
             return result.pl() if result.description else pl.DataFrame()
     except duckdb.Error as error:
@@ -88,7 +88,7 @@ def _as_ours(error: duckdb.Error) -> Exception:
     if isinstance(error, duckdb.OutOfMemoryException):
         first = str(error).splitlines()[0]
         return RunError(f"too little memory for this query ({first}); free some, or query fewer runs")
-    return part_error(error) or ValueError(str(error).removeprefix("Invalid Input Error: "))
+    return ValueError(str(error).removeprefix("Invalid Input Error: "))
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, text: str, last: str) -> pl.DataFrame:

@@ -216,7 +216,7 @@ def measured_pace(experiment: Experiment, source: ModelSource | None, lake: str)
     """
     generation = experiment.generation
     try:
-        with sql.connect(lake) as connection:
+        with sql.connect(lake) as connection, sql.part_errors(connection):
             found = connection.execute(
                 """SELECT steps, guidance, try_cast(setting AS JSON)->'generation'->'scheduler',
                        median(seconds), any_value(device)

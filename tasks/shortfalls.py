@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 import duckdb
 
+from skewbench.eval.scorers import declaration
 from skewbench.storage.attempts import count_jobs
 from skewbench.storage.keys import GENERATION, JobKey
 from skewbench.storage.receipts import Receipt
@@ -156,3 +157,28 @@ def raise_if_still_incomplete(manifest: Manifest) -> None:
     """
     complete = "`skewbench run` with the run's experiment completes it."
     raise_if_incomplete(manifest, RUN_AGAIN if manifest.status == "committed" else complete)
+
+
+def raise_unless_scored(manifest: Manifest, scorers: Iterable[str]) -> None:
+    """Check a run after `score`: it is whole, and at least one of the requested metrics has a value.
+
+    A metric without weights is listed as missing beside others that have values. If it is all that was requested,
+    nothing was done.
+
+    Args:
+        manifest: The run's manifest, after its analysis.
+        scorers: Names of the requested scorers.
+
+    Raises:
+        IncompleteRunError: As from `raise_if_still_incomplete`, or no requested metric has a value.
+    """
+    raise_if_still_incomplete(manifest)
+    reasons = {missing["metric"]: missing["reason"] for missing in manifest.missing_metrics}
+    requested = [metric for scorer in scorers for metric in declaration(scorer).metric_names]
+    if requested and all(metric in reasons for metric in requested):
+        by_reason: dict[str, list[str]] = defaultdict(list)
+        for metric in requested:
+            by_reason[reasons[metric]].append(metric)
+        faults = [f"no {', '.join(metrics)}: {reason}" for reason, metrics in by_reason.items()]
+        what = "\n  ".join([f"run {manifest.run_id} has no value of any requested metric:", *faults])
+        raise IncompleteRunError(f"{what}\nFix that, then run the same command again.", manifest.run_id)

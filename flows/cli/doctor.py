@@ -1,12 +1,14 @@
 """`skewbench doctor`: checks this machine and says how to fix what does not work."""
 
 import os
+import re
 import shlex
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from urllib.request import getproxies_environment
 
 import typer
 from rich.console import Console
@@ -46,7 +48,7 @@ def doctor(lake: AnyLake = "lake", format: Document = "text") -> None:
     """Check versions, devices, Ray, Prefect, weights and the lake, and say how to fix what does not work."""
     table = folding("", "what", "found", "to do")
     checks: tuple[Callable[[], Finding], ...] = (
-        _versions, _device, _ray, _ray_token, _prefect, _weights, _hub, _httpfs,
+        _versions, _device, _proxies, _ray, _ray_token, _prefect, _weights, _hub, _httpfs,
         lambda: _lake(lake), lambda: _disk(lake),
     )  # fmt: skip
     with Console(stderr=True).status("looking"):
@@ -80,6 +82,15 @@ def _device() -> Finding:
         return Finding("devices", True, ", ".join(names))
     result = f"{cpu_name()}, {os.cpu_count()} cores, no GPU"
     return Finding("devices", True, result, "enough for shapes-xl; SDXL needs a GPU with 12 GB or more")
+
+
+def _proxies() -> Finding:
+    """Name the proxies by their hosts: their addresses may hold a password."""
+    proxies = {name: url for name, url in getproxies_environment().items() if name != "no"}
+    if not proxies:
+        return Finding("proxies", True, "none are set")
+    hosts = ", ".join(f"{name}_proxy {re.sub('//[^/]*@', '//', url)}" for name, url in sorted(proxies.items()))
+    return Finding("proxies", True, f"{hosts}; connections within this machine go past them (NO_PROXY)")
 
 
 def _ray() -> Finding:

@@ -57,7 +57,7 @@ def replay(
     """Print a script of plain diffusers that generates a sample's image again."""
     from skewbench import sql
 
-    with sql.connect(lake) as connection:
+    with sql.connect(lake) as connection, sql.part_errors(connection):
         found = connection.execute("SELECT * FROM samples WHERE starts_with(sample_id, ?) LIMIT 2", [sample])
         names = [name for name, *_ in found.description or ()]
         rows = [dict(zip(names, row, strict=True)) for row in found.fetchall()]

@@ -48,6 +48,8 @@ def score(
 ) -> None:
     """Score a run's images. Existing scores are kept; metrics with missing weights are NULL, with the reason.
 
+    If none of METRICS has a value in the end, the exit code is 1.
+
     Run it again to resume after a crash or a stop, or to fill in scores after you installed missing weights.
     """
     from skewbench.storage.manifest import find_run
@@ -72,7 +74,7 @@ def score(
 
         if "all" not in named:
             check_media(chosen, medium_of(manifest))
-        from skewbench.tasks.shortfalls import raise_if_still_incomplete
+        from skewbench.tasks.shortfalls import raise_unless_scored
 
         left = len(left_of_run(store, read_state(store, manifest), chosen, reference))
     if left:
@@ -83,7 +85,7 @@ def score(
 
             with stoppable(), bars as observe:
                 scored = score_locally(store, manifest.run_id, chosen, reference, gpus, observe)
-            raise_if_still_incomplete(scored)
+            raise_unless_scored(scored, chosen)
         else:
             with prefect_and_ray(console, ray_address):
                 from skewbench.flows.cells import observed
@@ -94,7 +96,7 @@ def score(
             raise_unless_completed(state)
         typer.echo(f"{manifest.run_id} is scored, in {time.monotonic() - began:.0f} s")
     else:
-        raise_if_still_incomplete(manifest)
+        raise_unless_scored(manifest, chosen)
         typer.echo(f"{manifest.run_id} has these scores already; nothing to do")
     tell_missing(store, manifest.run_id)
     tell_report(store, manifest.run_id)

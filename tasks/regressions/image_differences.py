@@ -55,15 +55,18 @@ def differences(connection: duckdb.DuckDBPyConnection, lake: str, now: str, was:
     kind = MEDIA[medium]
     at_once = _BATCHES * kind.at_once
     parts = [paired[start : start + at_once] for start in range(0, len(paired), at_once)]
-    return pl.DataFrame([row for part in parts for row in _some(lake, now, was, part, kind)], schema=SCHEMA)
-
-
-def _some(lake: str, now: str, was: str, paired: pl.DataFrame, medium: MediaType) -> Iterator[dict[str, object]]:
-    columns = (medium.file, *medium.beside)
-    ours, theirs = (
-        sql.encoded_files(lake, run, paired[samples], medium.table.name, columns)
-        for run, samples in ((now, "sample"), (was, "sample_before"))
+    if not parts:
+        return pl.DataFrame(schema=SCHEMA)
+    files_now, files_was = (
+        sql.SampleFiles(lake, run, kind.table.name, (kind.file, *kind.beside)) for run in (now, was)
     )
+    return pl.DataFrame([row for part in parts for row in _some(files_now, files_was, part, kind)], schema=SCHEMA)
+
+
+def _some(
+    now: sql.SampleFiles, was: sql.SampleFiles, paired: pl.DataFrame, medium: MediaType
+) -> Iterator[dict[str, object]]:
+    ours, theirs = now.read(paired["sample"]), was.read(paired["sample_before"])
     for row in paired.to_dicts():
         one, other = ours.get(row["sample"]), theirs.get(row["sample_before"])
         if one is None or other is None:

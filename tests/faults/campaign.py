@@ -26,8 +26,8 @@ RESUMES = 5
 _PROMPTS = ("a red circle on a white background", "a blue square on a green background")
 _MISBEHAVIOUR = Path(__file__).parent / "misbehaving"
 _ONCE = ("raise once", "cuda once", "hang once")
-HANG_LIMIT = 90.0
-"""Seconds after which a hung worker is replaced: more than a busy machine needs to load a tiny model."""
+HANG_LIMIT = 600.0
+"""Seconds after which a hung worker is replaced: more than a busy machine needs for a shard of a tiny model."""
 _LASTING = ("raise always", "cuda always", "nan always")
 FILL_DISK, CUT_STORE = "fill disk", "cut store"
 FAULTS = (

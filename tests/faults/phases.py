@@ -65,7 +65,7 @@ class FullDisk:
             if free:
                 with self._filler.open("ab") as file:
                     subprocess.run(["head", "-c", str(free), "/dev/zero"], stdout=file, stderr=subprocess.DEVNULL)
-            time.sleep(0.01)
+            time.sleep(0.05)
         return phase
 
     def empty(self) -> None:

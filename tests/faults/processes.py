@@ -18,6 +18,8 @@ from tests.prefect_home import prepare_home
 
 LIMIT = 1800.0
 """Seconds that one command may take, on a busy machine."""
+_NOTED_EVERY = 0.5
+"""Seconds between two looks at the processes under a command while it is polled."""
 
 
 class Command:
@@ -31,11 +33,13 @@ class Command:
         given = {**os.environ, **environment, "COLUMNS": "200"}
         self._process = subprocess.Popen([*SKEWBENCH, *arguments], stdout=self._log, stderr=self._log, env=given)
         self._tree: dict[int, psutil.Process] = {}
+        self._noted = 0.0
 
     @property
     def running(self) -> bool:
         """Whether it has not ended yet."""
-        self._note()
+        if time.monotonic() - self._noted > _NOTED_EVERY:  # to look at all processes of the machine takes a while
+            self._note()
         return self._process.poll() is None
 
     def find(self, name: str) -> list[psutil.Process]:
@@ -89,6 +93,7 @@ class Command:
 
     def _note(self) -> None:
         """Remember who is under it: the orphans of a killed process can't be found later."""
+        self._noted = time.monotonic()
         try:
             found = psutil.Process(self._process.pid).children(recursive=True)
         except psutil.NoSuchProcess:

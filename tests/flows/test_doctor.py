@@ -59,3 +59,14 @@ def test_a_prefect_server_that_is_gone(tmp_path: Path, monkeypatch: pytest.Monke
         done = run_in_process(monkeypatch, "run", write_experiment(tmp_path), "--lake", str(tmp_path / "lake"))
     assert done.returncode == 2
     assert "error: PREFECT_API_URL http://127.0.0.1:9/api: no Prefect server answers there; start it" in done.stderr
+
+
+def test_proxies_are_shown_without_their_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http", "https", "all"):
+        for variable in (f"{name}_proxy", f"{name}_proxy".upper()):
+            monkeypatch.delenv(variable, raising=False)
+    assert doctor._proxies().result == "none are set"
+    monkeypatch.setenv("HTTP_PROXY", "http://me:secret@proxy.example:3128")
+    monkeypatch.setenv("all_proxy", "socks5://other.example:1080")
+    shown = "all_proxy socks5://other.example:1080, http_proxy http://proxy.example:3128; "
+    assert doctor._proxies().result.startswith(shown)

@@ -71,3 +71,26 @@ def test_an_incomplete_run_that_is_scored_is_still_incomplete(tmp_path: Path, mo
             f"run {run_id} is incomplete: cell skew-1.2: {reason}",
             "`skewbench run` with the run's experiment completes it.",
         ]
+
+
+@pytest.mark.parametrize(("metrics", "whole"), [("image_reward", False), ("image_reward,contrast", True)])
+def test_a_request_without_any_value_is_not_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, metrics: str, whole: bool
+) -> None:
+    """A metric without weights is missing beside others; alone, nothing was done."""
+    run_id = made(tmp_path, Lake(missing=("image_reward",)), experiment=EXPERIMENT)
+    monkeypatch.setattr("skewbench.tasks.scoring.left_of_run", lambda *_: [])
+    monkeypatch.setattr("skewbench.flows.score.left_of_run", lambda *_: [])
+    monkeypatch.setattr("skewbench.flows.score.finish", lambda store, state, lease: state.manifest)
+    done = CliRunner().invoke(app, ["score", run_id, "--metrics", metrics, "--lake", str(tmp_path)])
+    assert (done.exit_code == 0) is whole
+    if whole:
+        assert score.fn(run_id, metrics.split(","), lake=str(tmp_path)) == run_id
+        return
+    with pytest.raises(IncompleteRunError) as raised:
+        score.fn(run_id, [metrics], lake=str(tmp_path))
+    for error in (raised.value, done.exception):
+        assert isinstance(error, IncompleteRunError)
+        first, reason, _ = str(error).splitlines()
+        assert first == f"run {run_id} has no value of any requested metric:"
+        assert reason.startswith("  no image_reward: ")

@@ -82,6 +82,15 @@ def lake(tmp_path: Path) -> Path:
     return tmp_path / "lake"
 
 
+def _read(lake: Path, table: str) -> None:
+    """Opening a whole lake reads no part; a query reads those of its tables."""
+    with sql.connect(lake) as connection:
+        sql.select(connection, "SELECT run_id FROM runs")
+        with pytest.raises(sql.LakeError), sql.part_errors(connection):
+            connection.execute(f"SELECT * FROM {table}")
+        sql.select(connection, f"SELECT * FROM {table}")
+
+
 def _check_named(lake: Path, part: Part, problem: str) -> None:
     """Each reader names the part, with what is wrong."""
     store = LocalStore(lake)
@@ -89,7 +98,7 @@ def _check_named(lake: Path, part: Part, problem: str) -> None:
     named = f"{part.path} {problem}"
     (fault,) = [fault for fault in check_run(store, run) if fault.part]
     for said in (
-        lambda: sql.connect(lake),
+        lambda: _read(lake, part.table),
         lambda: sql.connect(lake, run.run_id),
         lambda: read_part(store, part),
         lambda: compact_run(store, run),
@@ -115,7 +124,7 @@ def test_a_part_that_is_gone_or_no_parquet(lake: Path) -> None:
     part = find_run(LocalStore(lake), None).parts[0]
     (lake / part.path).write_bytes(b"PAR1 and nothing else")
     with pytest.raises(sql.LakeError, match=f"{part.path} is not a Parquet file"):
-        sql.connect(lake)
+        _read(lake, part.table)
     (lake / part.path).unlink()
     with pytest.raises(sql.LakeError, match=f"{part.path} is missing"):
         sql.connect(lake)
@@ -124,7 +133,7 @@ def test_a_part_that_is_gone_or_no_parquet(lake: Path) -> None:
 def test_a_column_that_every_schema_had_may_not_be_missing(tmp_path: Path) -> None:
     make(tmp_path, Lake(prompts=2, images=False, drop=("energy",)))
     with pytest.raises(sql.LakeError, match="has no column energy"):
-        sql.connect(tmp_path)
+        _read(tmp_path, "stability")
 
 
 def test_a_damaged_part_gets_no_new_hash_by_compaction(lake: Path) -> None:

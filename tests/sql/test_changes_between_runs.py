@@ -85,3 +85,32 @@ def test_row_groups_without_a_wanted_image_are_not_read(tmp_path: Path, monkeypa
     assert set(sql.encoded_images(tmp_path, run_id, [wanted])) == {wanted}
     assert read.count("image.bytes") == 1
     assert 1 <= read.count("sample_id") <= 9
+
+
+def test_parts_are_checked_and_searched_once_however_often_files_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import pyarrow.parquet as pq
+
+    run_id = make(tmp_path, Lake(prompts=4, seeds=2, shards=2, blocks=3, steps=0, lost=False))
+    ids = [sample_id for (sample_id,) in sql.connect(tmp_path).sql("SELECT sample_id FROM images").fetchall()]
+    expected = sql.encoded_files(tmp_path, run_id, ids, "images", ("image",))
+    footers, searched = [], []
+    plain_footer, plain_group = pq.read_metadata, pq.ParquetFile.read_row_group
+
+    def counted_footer(file: object) -> pq.FileMetaData:
+        footers.append(file)
+        return plain_footer(file)
+
+    def counted_group(self: pq.ParquetFile, group: int, columns: list[str]) -> object:
+        searched.extend([group] if columns == ["sample_id"] else [])
+        return plain_group(self, group, columns=columns)
+
+    monkeypatch.setattr(pq, "read_metadata", counted_footer)
+    monkeypatch.setattr(pq.ParquetFile, "read_row_group", counted_group)
+    files = sql.SampleFiles(tmp_path, run_id, "images", ("image",))
+    found = {sample_id: row for one in [*ids, "none"] for sample_id, row in files.read([one]).items()}
+    assert found == expected
+    assert len(found) == len(ids) == 24
+    assert len(footers) == 6 + 6  # of images, and of samples for the largest size
+    assert len(searched) == 6

@@ -126,11 +126,13 @@ def _aliases(depth: int) -> bytes:
         ("name: 5", "name 5"),
         ("generation: {guidance: '5'}", "generation.guidance '5'"),
         ("workers: {gpus: true}", "workers.gpus True"),
+        ("cells: [{name: x, knob: {kind: skew, alpha: 1, beta: 5, blocks: true}}]", "cells.0.knob.blocks True"),
     ],
 )
 def test_types_are_strict(line: str, field: str) -> None:
     text = f"{line}\nname: strict\ncells: [{{name: baseline, knob: {{kind: vanilla}}}}]\n"
-    text = text.replace("name: strict\n", "") if line.startswith("name") else text
+    given = line.partition(":")[0]
+    text = "\n".join([line, *(other for other in text.splitlines()[1:] if not other.startswith(given))])
     with pytest.raises(InputError, match=f"test: {re.escape(field)}: Input should be a valid"):
         experiments.parse(text, "test")
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -23,7 +24,13 @@ from skewbench.tasks import generate
 from skewbench.tasks.drive import analyse_run
 from skewbench.tasks.jobs import GenerateJob
 from skewbench.tasks.run import Run, caught_up, commit, generation_left, prepare, scoring_left
-from skewbench.tasks.shortfalls import is_generated, raise_if_incomplete, shortfalls, without_required
+from skewbench.tasks.shortfalls import (
+    is_generated,
+    raise_if_incomplete,
+    raise_unless_scored,
+    shortfalls,
+    without_required,
+)
 from skewbench.tasks.worker import Worker
 from skewbench.vocabulary.errors import IncompleteRunError, RunError
 from tests.lakes import Lake, made
@@ -105,6 +112,31 @@ def test_a_run_of_which_every_image_failed_is_incomplete_and_tried_again(run: Ru
     assert all(row[-1] is not None for row in rows["scores"])
     assert check_parts(run.store, manifest) == []
     assert count_jobs(keys_of(run.store, manifest)) == JobCounts(generated=4, scores=4, scored=4)
+
+
+@pytest.mark.parametrize(("value", "status"), [(np.nan, "nonfinite"), (0.0, "blank")])
+def test_a_run_whose_images_are_all_of_one_colour_or_not_finite_is_incomplete(
+    run: Run, monkeypatch: pytest.MonkeyPatch, value: float, status: str
+) -> None:
+    """An autoencoder in fp16 may return nothing but NaN, or black."""
+    whole = generate.generate_batch
+
+    def broken(*arguments: Any) -> Any:
+        pixels = whole(*arguments)
+        pixels[:] = value
+        return pixels
+
+    monkeypatch.setattr(generate, "generate_batch", broken)
+    manifest = _start(run)
+    assert manifest.status == "incomplete"
+    for shortfall, cell in zip(manifest.shortfalls, ("baseline", "skew"), strict=True):
+        assert shortfall["cell"] == cell
+        assert shortfall["reason"].startswith(f"4 of 4 samples have no usable image (4 {status}; most common: ")
+    rows = _rows(run)
+    assert [row[-1] for row in rows["samples"]] == [status] * 8
+    assert [row[-1] for row in rows["scores"]] == [None] * len(rows["scores"])
+    with pytest.raises(IncompleteRunError):
+        raise_unless_scored(manifest, ["contrast"])
 
 
 @pytest.mark.parametrize(("failed", "short"), [(1, False), (20, False), (21, True), (99, True), (100, True)])

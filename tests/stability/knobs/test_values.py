@@ -24,6 +24,11 @@ from skewbench.stability.knobs import covers
         ({"window": (0.0, 1.5)}, "Skew.window=(0.0, 1.5): must be (a, b) with 0 <= a < b <= 1"),
         ({"window": (math.nan, 1.0)}, "Skew.window=(nan, 1.0): must be (a, b) with 0 <= a < b <= 1"),
         ({"window": 0.5}, "Skew.window=0.5: must be (a, b) with 0 <= a < b <= 1"),
+        ({"blocks": ""}, "Skew.blocks='': must not be an empty text"),
+        (
+            {"blocks": True},
+            'Skew.blocks=True: must be "all", a stage, a number, a regex on names, or a sequence of those',
+        ),
         ({"blocks": ()}, 'Skew.blocks=(): must be "all", a stage, a number, a regex on names, or a sequence of those'),
         (
             {"blocks": 1.5},
