@@ -1,6 +1,7 @@
 """Runs SQL that a user typed: it can read the lake but not change it, and it ends."""
 
 import re
+from collections.abc import Callable
 from itertools import count
 
 import duckdb
@@ -60,7 +61,7 @@ def select(connection: duckdb.DuckDBPyConnection, text: str, seconds: float | No
         with part_errors(connection), interruptible(connection, seconds):
             return _rows(connection, text, statements[-1].query)
     except duckdb.Error as error:
-        raise _as_ours(error) from error  # with DuckDB's lines, one of which has a caret below the other
+        raise _as_ours(error, str) from error
 
 
 def fetch(connection: duckdb.DuckDBPyConnection, text: str) -> pl.DataFrame:
@@ -81,14 +82,19 @@ def fetch(connection: duckdb.DuckDBPyConnection, text: str) -> pl.DataFrame:
             result = connection.execute(text)
             return result.pl() if result.description else pl.DataFrame()
     except duckdb.Error as error:
-        raise _as_ours(error) from error
+        raise _as_ours(error, _in_one_line) from error
 
 
-def _as_ours(error: duckdb.Error) -> Exception:
+def _in_one_line(error: duckdb.Error) -> str:
+    return " ".join(str(error).split())
+
+
+def _as_ours(error: duckdb.Error, text: Callable[[duckdb.Error], str]) -> Exception:
+    """The error to raise. The text of SQL that a user typed keeps its lines, one of which has a caret."""
     if isinstance(error, duckdb.OutOfMemoryException):
         first = str(error).splitlines()[0]
         return RunError(f"too little memory for this query ({first}); free some, or query fewer runs")
-    return ValueError(str(error).removeprefix("Invalid Input Error: "))
+    return ValueError(text(error).removeprefix("Invalid Input Error: "))
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, text: str, last: str) -> pl.DataFrame:
