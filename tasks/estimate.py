@@ -82,10 +82,10 @@ def estimate(experiment: Experiment, lake: str, seconds: float | None = None) ->
     experiment = with_digests(experiment)
     prompts = load_prompts(experiment.prompts)
     check_metrics(experiment.metrics, experiment.required)
-    check_reference(open_store(lake), experiment.reference, experiment.name)
     source, blocks, description = _model(experiment)
     generation = experiment.generation
     medium = family_of_source(source).medium if source else "image"
+    check_reference(open_store(lake), experiment.reference, experiment.name, medium)
     size = sample_size(source, generation) if source else _assumed_size(generation)
     check_on_model(experiment, source, blocks)
     shards = plan_shards(experiment, prompts, "plan", size, experiment.workers.shard)

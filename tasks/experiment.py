@@ -201,7 +201,8 @@ class Experiment(Strict):
     """Scorers among `metrics` that the run needs. If their weights are missing, nothing is generated; a cell without a
     value of one of them makes the run incomplete. Other scorers without weights are left out, with the reason."""
     reference: str | None = None
-    """Real images for `distribution`: a folder, or the id of another run, whose baseline images are used."""
+    """Real images for `distribution`, or WAV files for `fad_clap`: a folder, or the id of another run, whose baseline
+    is used."""
     max_unusable: float = Field(default=0.2, ge=0, le=1)
     """Share of a cell's samples that may be failed, blank or non-finite. With more of them, or without any usable
     image, the run is incomplete and fails. Run it again to retry the shards of these samples."""

@@ -84,7 +84,8 @@ def prepare(experiment: Experiment, lake: str, download: bool = False) -> Run:
     check_on_model(experiment, source, blocks_of(source))
     store = open_store(lake)
     store.check_writable()
-    check_reference(store, experiment.reference, experiment.name)  # before anything is generated
+    medium = family_of_source(source).medium
+    check_reference(store, experiment.reference, experiment.name, medium)  # before anything is generated
     identity = run_id(experiment, prompts, source.revision, source_digest(experiment, pipeline_class(source)))
     begun = read_manifest(store, identity)
     # a run that was begun keeps the shards it was begun with, whatever the experiment says of them now
@@ -99,7 +100,7 @@ def prepare(experiment: Experiment, lake: str, download: bool = False) -> Run:
         measure=experiment.measure,
         size=size,
         batch=workers.batch,
-        medium=family_of_source(source).medium,
+        medium=medium,
     )
     shards = plan_shards(experiment, prompts, identity, size, workers.shard)
     return Run(experiment, store, source, setting, shards, begun)
