@@ -4,7 +4,7 @@ Every field is typed and has a description, so that the Prefect UI shows the sam
 """
 
 import json
-from typing import TYPE_CHECKING, Annotated, Literal, Union
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Union
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -35,6 +35,8 @@ DEFAULT_METRICS = ("binding", "msssim_diversity", "sharpness", "contrast")
 class ModelSpec(Strict):
     """Which model, and in which precision."""
 
+    field: ClassVar[str] = "model"
+    """Where an experiment names it."""
     id: str = "shapes-xl"
     """`shapes-xl` (bundled), a Hugging Face hub id, or a local folder in the hub's layout."""
     revision: str | None = None
@@ -43,6 +45,17 @@ class ModelSpec(Strict):
     """File variant of a hub model, such as `fp16`."""
     dtype: Literal["float32", "float16", "bfloat16"] = "float32"
     """Precision of weights and activations; energies are always float32."""
+
+    @property
+    def where(self) -> str:
+        """Field and value, for messages."""
+        return f"{self.field}.id {self.id!r}"
+
+
+class RefinerModel(ModelSpec):
+    """The refiner of a cell, as a model that can be found and loaded."""
+
+    field: ClassVar[str] = "generation.refiner"
 
 
 class PromptSpec(Strict):

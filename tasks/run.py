@@ -30,6 +30,7 @@ from skewbench.tasks.models import ModelSource, family_of_source, pipeline_class
 from skewbench.tasks.plan import Shard, plan_shards
 from skewbench.tasks.prompts import Prompt, load_prompts
 from skewbench.tasks.reference import check_reference
+from skewbench.tasks.refiner import with_refiners
 from skewbench.tasks.scoring import jobs_left, with_metrics
 from skewbench.tasks.setting import Setting
 from skewbench.tasks.shortfalls import shortfalls, to_retry
@@ -76,7 +77,7 @@ def prepare(experiment: Experiment, lake: str, download: bool = False) -> Run:
     Raises:
         InputError: The experiment cannot run.
     """
-    experiment = with_digests(experiment)
+    experiment = with_refiners(with_digests(experiment), download)
     prompts = load_prompts(experiment.prompts)
     check_metrics(experiment.metrics, experiment.required)
     source = resolve_model(experiment.model, download)
