@@ -10,13 +10,17 @@ from skewbench.vocabulary.stages import STAGES
 
 @dataclass(frozen=True)
 class Block:
-    """A self-attention: its number, its dotted name in the model, its stage, heads H and feature width C."""
+    """A self-attention: its number, its dotted name in the model, its stage, heads H and feature width C.
+
+    `linear`: its weights are no softmax, so it is measured and takes no knob.
+    """
 
     number: int
     name: str
     stage: str
     heads: int
     width: int
+    linear: bool = False
 
 
 def select(blocks: Sequence[Block], spec: Blocks) -> list[Block]:
@@ -61,6 +65,14 @@ def check_heads(blocks: Sequence[Block], heads: Heads) -> None:
             raise ValueError(
                 f"heads={heads}: block {block.number} {block.name} has {block.heads} heads, from 0 to {block.heads - 1}"
             )
+
+
+def check_softmax(blocks: Sequence[Block]) -> None:
+    """Raise ValueError where one of the blocks has linear attention, on which no knob can act."""
+    if linear := [block.name for block in blocks if block.linear]:
+        raise ValueError(
+            f"{linear[0]} has linear attention, which has no softmax that a knob could change; kind vanilla measures it"
+        )
 
 
 def _matches(block: Block, item: str | int) -> bool:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import torch.nn.functional as F
-from diffusers.models.attention_processor import SanaLinearAttnProcessor2_0
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -15,11 +14,6 @@ from skewbench.stability.interception import Door, Interception, Softmax
 
 FLOOR = 1e-15
 """Added to the sum of a query's weights, as diffusers does."""
-
-
-def is_linear(layer: nn.Module) -> bool:
-    """Whether a layer's processor is one of linear attention that is known here."""
-    return isinstance(getattr(layer, "processor", None), SanaLinearAttnProcessor2_0)
 
 
 def linear_weights(logits: Float[Tensor, "B H T K"], _queries: slice) -> Float[Tensor, "B H T K"]:
@@ -37,7 +31,7 @@ class LinearInterception(Interception):
 
     Args:
         name: The layer's, for messages.
-        layer: An attention layer of which `is_linear` holds.
+        layer: An attention layer whose block is linear.
         see: What measures them; None: nothing is measured.
     """
 

@@ -10,14 +10,14 @@ from weakref import WeakKeyDictionary
 from torch import nn
 
 from skewbench.stability.attention import SelfAttention
-from skewbench.stability.blocks import check_heads, select
+from skewbench.stability.blocks import check_heads, check_softmax, select
 from skewbench.stability.condition import Conditioning
 from skewbench.stability.fused import check as check_kernel
 from skewbench.stability.grid import sides
 from skewbench.stability.guidance import Guidance
 from skewbench.stability.interception import Interception
 from skewbench.stability.knobs import AttentionKnob, ConditionKnob, Knob, Rule, SteppedKnob, by_place
-from skewbench.stability.linear import LinearInterception, is_linear
+from skewbench.stability.linear import LinearInterception
 from skewbench.stability.loop import Loop, Position
 from skewbench.stability.recorder import Recorder
 from skewbench.stability.sites import Site, sites
@@ -210,17 +210,14 @@ def _interceptions(
     if acting:
         check_heads(perturbed, acting.heads)
         _check_steps(acting, steps)
-    if linear := [site.block.name for site in found if is_linear(site.layer) and site.block in perturbed]:
-        raise ValueError(
-            f"{linear[0]} has linear attention, which has no softmax that a knob could change; `Vanilla()` measures it"
-        )
+    check_softmax(perturbed)
     opened: list[Interception] = []
     for (block, layer), stream in zip(found, streams, strict=True):
         take = None
         if block in perturbed or recorder is not None:
             block_knob = acting if block in perturbed else None
             take = SelfAttention(block, layer, stream, block_knob, recorder, position, samples, steps, kernel)
-        if is_linear(layer):
+        if block.linear:
             opened.append(LinearInterception(block.name, layer, take.measure_linear if take else None))
         else:
             opened.append(Interception(block.name, layer, take))

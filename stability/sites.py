@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 from diffusers.models.attention import AttentionModuleMixin
-from diffusers.models.attention_processor import Attention, MochiAttention
+from diffusers.models.attention_processor import Attention, MochiAttention, SanaLinearAttnProcessor2_0
 from torch import nn
 
 from skewbench.stability.blocks import Block
@@ -87,7 +87,12 @@ def _block(number: int, name: str, stage: str, layer: Any) -> Block:
     projection = layer.to_v if hasattr(layer, "to_v") else layer.to_qkv
     linear = (module for module in projection.modules() if hasattr(module, "in_features"))  # an adapter may not say
     width = next((int(module.in_features) for module in linear), None) or layer.query_dim
-    return Block(number, name or "attention", stage, layer.heads, width)
+    return Block(number, name or "attention", stage, layer.heads, width, _is_linear(layer))
+
+
+def _is_linear(layer: Any) -> bool:
+    """Whether a layer's processor is one of linear attention that is known here."""
+    return isinstance(getattr(layer, "processor", None), SanaLinearAttnProcessor2_0)
 
 
 def _stage(name: str) -> str | None:

@@ -1,13 +1,14 @@
 """What a cell changes of a loaded pipeline, for as long as its samples are generated."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from skewbench.tasks.embeddings import encoded_once
 from skewbench.tasks.families.registry import family_of
 from skewbench.tasks.generation import GenerationSpec
 from skewbench.tasks.lora import check_digest
+from skewbench.tasks.refined import refined
 from skewbench.tasks.schedulers import SEEDED, arguments, build
 
 ADAPTER = "lora"
@@ -16,7 +17,7 @@ ADAPTER = "lora"
 
 @contextmanager
 def applied(pipeline: Any, generation: GenerationSpec) -> Iterator[None]:
-    """Give a pipeline the scheduler and the adapters of a cell, and take them away at the end.
+    """Give a pipeline the scheduler, the adapters and the refiner of a cell, and take them away at the end.
 
     Meanwhile, each prompt is encoded once.
 
@@ -25,7 +26,7 @@ def applied(pipeline: Any, generation: GenerationSpec) -> Iterator[None]:
         generation: How the cell generates.
 
     Raises:
-        RunError: This machine has another file of adapters than the driver.
+        RunError: This machine has another file of adapters, or another refiner, than the driver.
     """
     own, lora = pipeline.scheduler, generation.lora
     if generation.scheduler:
@@ -35,7 +36,11 @@ def applied(pipeline: Any, generation: GenerationSpec) -> Iterator[None]:
             path = check_digest(lora)
             pipeline.load_lora_weights(str(path.parent), weight_name=path.name, adapter_name=ADAPTER)
             pipeline.set_adapters([ADAPTER], [lora.weight])
-        with encoded_once(pipeline, lora) if family_of(pipeline).encodes_alone else nullcontext():
+        with ExitStack() as stack:
+            if family_of(pipeline).encodes_alone:
+                stack.enter_context(encoded_once(pipeline, lora))
+            if generation.refiner:
+                stack.enter_context(refined(pipeline, generation.refiner))
             yield
     finally:
         pipeline.scheduler = own

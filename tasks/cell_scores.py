@@ -1,19 +1,21 @@
-"""A cell's images as a set -> scores against a reference. Images are read a few at a time; features stay."""
+"""A cell's samples as a set -> scores against a reference. Samples are read a few at a time; features stay."""
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from skewbench.eval.scorers import Declaration, GroupScore, SetScorer
 from skewbench.eval.scoring.distribution import Features
-from skewbench.eval.scoring.images import CorruptSample, decode, is_blank
+from skewbench.eval.scoring.images import CorruptSample
 from skewbench.storage.records import Part
 from skewbench.storage.store import Store
 from skewbench.storage.tables.group_scores import GROUP_SCORES
-from skewbench.tasks.reference import Reference, images_of, stored_images
+from skewbench.tasks.reference import Reference, samples_of, stored_files
 from skewbench.tasks.score import score_fields
+from skewbench.tasks.sets import SETS
 
 _AT_ONCE = 64
 
@@ -43,7 +45,8 @@ class CellScores:
         scores = dict.fromkeys(self._declared.metric_names, GroupScore(None, missing or "no reference"))
         if reference and not missing:
             real = self._real_features(reference)
-            against += f" ({len(real)} images, {reference.key})"  # distinguishes folders of one name and size
+            noun = SETS[reference.medium].noun
+            against += f" ({len(real)} {noun}, {reference.key})"  # distinguishes folders of one name and size
             scores = self._scorer.compare(self._features(self._made(cell, parts)), real)
         rows = [
             {
@@ -57,24 +60,25 @@ class CellScores:
         ]
         return {GROUP_SCORES.name: GROUP_SCORES.of_rows(rows)}
 
-    def _made(self, cell: str, parts: tuple[Part, ...]) -> Iterator[np.ndarray]:
-        """Yield the cell's images. Blank and unreadable images are left out, also of n."""
-        for content in stored_images(self._store, parts, cell):
+    def _made(self, cell: str, parts: tuple[Part, ...]) -> Iterator[Any]:
+        """Yield the cell's samples. Empty and unreadable ones are left out, also of n."""
+        kind = SETS[self._declared.medium]
+        for content in stored_files(self._store, parts, cell, self._declared.medium):
             try:
-                image = decode(content)
+                sample = kind.decode(content)
             except CorruptSample:
                 continue
-            if not is_blank(image):
-                yield image
+            if not kind.is_empty(sample):
+                yield sample
 
     def _real_features(self, reference: Reference) -> Features:
         if reference.key not in self._real:
-            self._real[reference.key] = self._features(images_of(self._store, reference))
+            self._real[reference.key] = self._features(samples_of(self._store, reference))
         return self._real[reference.key]
 
-    def _features(self, images: Iterable[np.ndarray]) -> Features:
-        images = iter(images)
+    def _features(self, samples: Iterable[Any]) -> Features:
+        samples = iter(samples)
         found = []
-        while batch := list(islice(images, _AT_ONCE)):
+        while batch := list(islice(samples, _AT_ONCE)):
             found.append(self._scorer.features(batch))
         return np.concatenate(found) if found else self._scorer.features([])

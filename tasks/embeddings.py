@@ -73,9 +73,7 @@ def encoded_once(pipeline: Any, lora: LoraSpec | None) -> Iterator[None]:
         if not isinstance(prompts, list) or any(isinstance(value, torch.Tensor) for value in given.values()):
             outputs: Outputs = own(*inputs, **named)
             return outputs
-        alone = [
-            {name: _of_row(value, row, len(prompts)) for name, value in given.items()} for row in range(len(prompts))
-        ]
+        alone = [{name: _of_row(name, value, row) for name, value in given.items()} for row in range(len(prompts))]
         return _joined([_encoded(arguments) for arguments in alone])
 
     def _encoded(arguments: dict[str, Any]) -> Outputs:
@@ -92,9 +90,9 @@ def encoded_once(pipeline: Any, lora: LoraSpec | None) -> Iterator[None]:
         del pipeline.encode_prompt
 
 
-def _of_row(value: Any, row: int, count: int) -> Any:
-    """An argument of one prompt: lists have an item for each."""
-    return [value[row]] if isinstance(value, list) and len(value) == count else value
+def _of_row(name: str, value: Any, row: int) -> Any:
+    """An argument of one prompt: lists of texts have an item for each. Sana's instruction, a list too, is whole."""
+    return [value[row]] if isinstance(value, list) and name.startswith(("prompt", "negative_prompt")) else value
 
 
 def _joined(rows: Sequence[Outputs]) -> Outputs:

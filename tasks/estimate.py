@@ -30,6 +30,7 @@ from skewbench.tasks.plan import plan_shards
 from skewbench.tasks.prompt_lengths import prompt_notes
 from skewbench.tasks.prompts import load_prompts
 from skewbench.tasks.reference import check_reference
+from skewbench.tasks.refiner import refiners_of, with_refiners
 from skewbench.tasks.size import Size
 
 ROW_BYTES, VALUE_BYTES = 60, 3.5
@@ -82,13 +83,13 @@ def estimate(experiment: Experiment, lake: str, seconds: float | None = None) ->
     Raises:
         InputError: The experiment cannot run.
     """
-    experiment = with_digests(experiment)
+    experiment = with_refiners(with_digests(experiment), download=False)
     prompts = load_prompts(experiment.prompts)
     check_metrics(experiment.metrics, experiment.required)
-    check_reference(open_store(lake), experiment.reference, experiment.name)
     source, blocks, description = _model(experiment)
     generation = experiment.generation
     medium = family_of_source(source).medium if source else "image"
+    check_reference(open_store(lake), experiment.reference, experiment.name, medium)
     size = sample_size(source, generation) if source else _assumed_size(generation)
     check_on_model(experiment, source, blocks)
     shards = plan_shards(experiment, prompts, "plan", size, experiment.workers.shard)
@@ -98,7 +99,7 @@ def estimate(experiment: Experiment, lake: str, seconds: float | None = None) ->
     for cell in experiment.cells:
         own = experiment.generation_of(cell)
         calls, branches = calls_of(own, source), _branches(own, source)
-        plain[cell.name], more[cell.name] = calls * branches, weak_steps(cell, calls)
+        plain[cell.name], more[cell.name] = predictions_of(own, source), weak_steps(cell, calls)
         each = ROW_BYTES + VALUE_BYTES * _listed(experiment.measure, calls, blocks)
         rows += of_a_cell * (branches + bool(more[cell.name])) * len(blocks) * each
     predictions = of_a_cell * (sum(plain.values()) + sum(more.values()))
@@ -130,13 +131,14 @@ def estimate(experiment: Experiment, lake: str, seconds: float | None = None) ->
 
 
 def predictions_of(generation: GenerationSpec, source: ModelSource | None) -> int:
-    """Count the model's predictions for one image: its calls, times the branches of guidance.
+    """Count the predictions for one image: calls of the model and of its refiner, times the branches of guidance.
 
     Args:
         generation: How the image is generated.
         source: The model; None: it is not on this machine.
     """
-    return calls_of(generation, source) * _branches(generation, source)
+    whole = generation.model_copy(update={"refiner": None})
+    return calls_of(whole, source) * _branches(generation, source)
 
 
 def weak_steps(cell: Cell, steps: int) -> int:
@@ -181,7 +183,10 @@ def _model(experiment: Experiment) -> tuple[ModelSource | None, list[Block], str
         return None, _SDXL_BLOCKS, "not on this machine; its blocks are not checked (assuming SDXL's 70)"
     blocks = blocks_of(source)
     found = f"on this machine, revision {source.revision}, {len(blocks)} self-attention blocks"
-    return source, blocks, f"{found}, {weight_bytes(source) / 1e6:,.0f} MB of weights in memory"
+    refiners = refiners_of(experiment)
+    weights = sum(map(weight_bytes, [source, *refiners]))
+    with_them = " with the refiner" if refiners else ""
+    return source, blocks, f"{found}, {weights / 1e6:,.0f} MB of weights in memory{with_them}"
 
 
 def _listed(measure: MeasureSpec, steps: int, blocks: list[Block]) -> float:

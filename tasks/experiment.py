@@ -4,7 +4,7 @@ Every field is typed and has a description, so that the Prefect UI shows the sam
 """
 
 import json
-from typing import TYPE_CHECKING, Annotated, Literal, Union
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Union
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -35,6 +35,8 @@ DEFAULT_METRICS = ("binding", "msssim_diversity", "sharpness", "contrast")
 class ModelSpec(Strict):
     """Which model, and in which precision."""
 
+    field: ClassVar[str] = "model"
+    """Where an experiment names it."""
     id: str = "shapes-xl"
     """`shapes-xl` (bundled), a Hugging Face hub id, or a local folder in the hub's layout."""
     revision: str | None = None
@@ -43,6 +45,17 @@ class ModelSpec(Strict):
     """File variant of a hub model, such as `fp16`."""
     dtype: Literal["float32", "float16", "bfloat16"] = "float32"
     """Precision of weights and activations; energies are always float32."""
+
+    @property
+    def where(self) -> str:
+        """Field and value, for messages."""
+        return f"{self.field}.id {self.id!r}"
+
+
+class RefinerModel(ModelSpec):
+    """The refiner of a cell, as a model that can be found and loaded."""
+
+    field: ClassVar[str] = "generation.refiner"
 
 
 class PromptSpec(Strict):
@@ -201,7 +214,8 @@ class Experiment(Strict):
     """Scorers among `metrics` that the run needs. If their weights are missing, nothing is generated; a cell without a
     value of one of them makes the run incomplete. Other scorers without weights are left out, with the reason."""
     reference: str | None = None
-    """Real images for `distribution`: a folder, or the id of another run, whose baseline images are used."""
+    """Real images for `distribution`, or WAV files for `fad_clap`: a folder, or the id of another run, whose baseline
+    is used."""
     max_unusable: float = Field(default=0.2, ge=0, le=1)
     """Share of a cell's samples that may be failed, blank or non-finite. With more of them, or without any usable
     image, the run is incomplete and fails. Run it again to retry the shards of these samples."""

@@ -159,7 +159,7 @@ def generate_batch(
     prompts, noise_seeds = [sample.prompt.text for sample in samples], [sample.noise_seed for sample in samples]
     request = request_of(generation, prompts, noise_seeds, size)
     give_seeds(pipeline.scheduler, noise_seeds)
-    calls = family.model_calls(pipeline, generation.steps)
+    calls = family.model_calls(pipeline, request)
     denoiser, kernel = getattr(pipeline, family.denoiser), generation.attention_kernel
     loop = Loop(pipeline.scheduler, family.calls) if family.calls else None
     given: dict[str, Any] = {"samples": len(samples), "steps": calls, "kernel": kernel, "loop": loop}

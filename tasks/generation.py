@@ -40,6 +40,20 @@ class LoraSpec(Strict):
     """First 16 hex digits of the file's SHA-256. A run fills it in; if it is given, another file is refused."""
 
 
+class RefinerSpec(Strict):
+    """A second model that does the last part of denoising."""
+
+    id: str = Field(min_length=1)
+    """Hub id or folder of SDXL's refiner, such as `stabilityai/stable-diffusion-xl-refiner-1.0`."""
+    at: Annotated[Finite, Field(gt=0, lt=1)] = 0.8
+    """Where it takes over: the share of the noise levels that the model itself denoises."""
+    variant: str | None = None
+    """File variant of a hub model, such as `fp16`."""
+    revision: str | None = None
+    """Branch, tag or commit of a hub model. A run fills it in: the commit, or a digest of a folder's files. If it is
+    given for a folder, other files are refused."""
+
+
 class _Optional(Strict):
     """Settings that a model may not have; None: the pipeline's own default."""
 
@@ -53,6 +67,8 @@ class _Optional(Strict):
     """Default: the model's own scheduler."""
     lora: LoraSpec | None = None
     """Default: none."""
+    refiner: RefinerSpec | None = None
+    """A second stage, for SDXL. Default: none."""
 
 
 OPTIONAL = tuple(_Optional.model_fields)
@@ -156,6 +172,9 @@ def _words(name: str, value: Any, *, numbers: bool) -> str:
         case LoraSpec():
             title = f"LoRA {value.path.replace(chr(92), '/').rpartition('/')[2]}"
             return f"{title} x {value.weight:g}" if numbers else title
+        case RefinerSpec():
+            title = f"refiner {value.id.replace(chr(92), '/').rpartition('/')[2]}"
+            return f"{title} at {value.at:g}" if numbers else title
         case str():
             return f"{name.replace('_', ' ')} {value!r}"
         case _:

@@ -7,7 +7,8 @@ from skewbench.tasks.experiment import Cell, Experiment
 from skewbench.tasks.generation import OPTIONAL, GenerationSpec
 from skewbench.tasks.lora import check_fit
 from skewbench.tasks.models import ModelSource, family_of_source, part_config, pipeline_class
-from skewbench.tasks.schedulers import SEEDED, build, count_calls, find, needs_trial, try_out
+from skewbench.tasks.refiner import check_refiner
+from skewbench.tasks.schedulers import SEEDED, build, calls_until, count_calls, find, needs_trial, try_out
 from skewbench.vocabulary.errors import InputError
 
 _GUIDED = ("negative_prompt", "guidance_rescale")
@@ -31,18 +32,23 @@ def check_generation(experiment: Experiment, source: ModelSource | None) -> None
         generation = experiment.generation_of(cell)
         if source:
             _check_settings(cell, experiment, source)
-            _check_calls(cell, experiment, source)
         if generation.scheduler:
             _check_scheduler(cell, experiment, source)
+        if source:
+            if generation.refiner:
+                _check_refiner(cell, experiment, source)
+            _check_calls(cell, experiment, source)
 
 
 def calls_of(generation: GenerationSpec, source: ModelSource | None) -> int:
-    """Count the calls of the model in a cell's steps, in one branch of guidance.
+    """Count the calls of the model in a cell's steps, in one branch of guidance, without those of a refiner.
 
     Args:
         generation: How samples are generated.
         source: The model; None: it is not on this machine, and the scheduler is taken for one of first order.
     """
+    if generation.refiner and source:
+        return calls_until(_timed_scheduler(generation, source), generation.refiner.at)
     own, config = scheduler_config(source) if source else ("", {})
     if scheduler := generation.scheduler:
         return count_calls(scheduler.name, {**config, **scheduler.arguments}, generation.steps)
@@ -89,7 +95,8 @@ def _check_settings(cell: Cell, experiment: Experiment, source: ModelSource) -> 
         value = getattr(generation, name)
         if value is None or name == "scheduler":
             continue
-        where = f"{_where(cell, name)} {value!r}" if name != "lora" else f"{_where(cell, name)} {value.path!r}"
+        shown = {"lora": "path", "refiner": "id"}.get(name)
+        where = f"{_where(cell, name)} {getattr(value, shown) if shown else value!r}"
         if name not in family.settings:
             there = ", ".join(("steps", "guidance", "scheduler", *family.settings))
             raise InputError(f"{where}: {pipeline_class(source)} has no use for {name}; it takes {there}")
@@ -133,6 +140,36 @@ def _check_calls(cell: Cell, experiment: Experiment, source: ModelSource) -> Non
     calls, every = calls_of(experiment.generation_of(cell), source), experiment.measure.every
     if every > calls:
         raise InputError(f"measure.every {every}: cell {cell.name} calls the model only {calls} times")
+
+
+def _check_refiner(cell: Cell, experiment: Experiment, source: ModelSource) -> None:
+    """Raise `InputError` for a refiner that does not fit the model, or a scheduler that cannot be cut in two."""
+    generation = experiment.generation_of(cell)
+    spec, where = generation.refiner, _where(cell, "refiner")
+    if spec is None:
+        return
+    check_refiner(spec, source)
+    scheduler = _timed_scheduler(generation, source)
+    name = type(scheduler).__name__
+    if scheduler.order != 1 or name == "PNDMScheduler":
+        raise InputError(f"{where}: a step of {name} cannot be cut between two models; choose another scheduler")
+    calls, whole = calls_until(scheduler, spec.at), len(scheduler.timesteps)
+    if not 0 < calls < whole:
+        raise InputError(
+            f"{where}.at {spec.at:g}: of {whole} steps the model does {calls} and the refiner {whole - calls}; each "
+            "needs at least one"
+        )
+
+
+def _timed_scheduler(generation: GenerationSpec, source: ModelSource) -> Any:
+    """The scheduler of a cell with its timesteps. Slow: imports diffusers."""
+    import diffusers
+
+    own, config = scheduler_config(source)
+    spec = generation.scheduler
+    scheduler = build(spec, own, config) if spec else getattr(diffusers, own).from_config(config)
+    scheduler.set_timesteps(generation.steps)
+    return scheduler
 
 
 def _check_own_scheduler(experiment: Experiment, source: ModelSource) -> None:

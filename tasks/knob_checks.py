@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from skewbench.stability.blocks import Block, check_heads, select
+from skewbench.stability.blocks import Block, check_heads, check_softmax, select
 from skewbench.stability.knobs import AttentionKnob, Rule, SteppedKnob
 from skewbench.tasks.experiment import Cell, Experiment
 from skewbench.tasks.generation import GenerationSpec
@@ -20,8 +20,8 @@ def check_knobs(experiment: Experiment, source: ModelSource | None, blocks: Sequ
         blocks: Its self-attention blocks, or what is assumed of them.
 
     Raises:
-        InputError: Blocks or heads that do not exist, a window that covers no step, or a rule of guidance for a model
-            that does not guide.
+        InputError: Blocks or heads that do not exist, blocks of linear attention, a window that covers no step, or a
+            rule of guidance for a model that does not guide.
     """
     for cell in experiment.cells:
         generation = experiment.generation_of(cell)
@@ -67,6 +67,7 @@ def _check_blocks(cell: Cell, knob: AttentionKnob, blocks: Sequence[Block]) -> N
     try:
         chosen = select(blocks, knob.blocks)
         check_heads(chosen, knob.heads)
+        check_softmax(chosen)
     except ValueError as error:
         raise InputError(f"cells.{cell.name}: {error}") from None
 

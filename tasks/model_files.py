@@ -52,11 +52,11 @@ def check_files(spec: ModelSpec, folder: Path, family: Family) -> None:
             missing, pickled, truncated, of another variant or a Git LFS pointer, or a tokenizer of CLIP has no length.
     """
     if fault := family.fault(_index(folder)):
-        raise InputError(f"model.id {spec.id!r}: {fault}")
+        raise InputError(f"{spec.where}: {fault}")
     parts = {part.folder.name: part for part in _parts(folder, family)}
     required = dict.fromkeys((*family.parts, *parts))
     if missing := [name for name in required if name not in parts or not parts[name].folder.is_dir()]:
-        raise InputError(f"model.id {spec.id!r}: {' and '.join(missing)} missing; {folder} is incomplete")
+        raise InputError(f"{spec.where}: {' and '.join(missing)} missing; {folder} is incomplete")
     variants = set()
     for part in parts.values():
         config = _config(spec, part)
@@ -66,7 +66,7 @@ def check_files(spec: ModelSpec, folder: Path, family: Family) -> None:
             variants.add(_check_weights(spec, part.folder))
     if spec.variant and spec.variant not in variants:
         raise InputError(
-            f"model.id {spec.id!r}: no part has weights of the variant {spec.variant!r}; leave model.variant out"
+            f"{spec.where}: no part has weights of the variant {spec.variant!r}; leave {spec.field}.variant out"
         )
 
 
@@ -123,9 +123,9 @@ def _config(spec: ModelSpec, part: _Part) -> Mapping[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise InputError(f"model.id {spec.id!r}: {path} cannot be read: {error}") from None
+        raise InputError(f"{spec.where}: {path} cannot be read: {error}") from None
     if not isinstance(content, dict):
-        raise InputError(f"model.id {spec.id!r}: {path} holds no settings")
+        raise InputError(f"{spec.where}: {path} holds no settings")
     return content
 
 
@@ -140,7 +140,7 @@ def _chosen(spec: ModelSpec, part: Path) -> tuple[str, list[Path]]:
 def _check_weights(spec: ModelSpec, part: Path) -> str:
     """Check the files of a part's weights, and return their variant; empty for files without one."""
     weights = sorted(part.glob("*.safetensors"))
-    where = f"model.id {spec.id!r}: {part.name}"
+    where = f"{spec.where}: {part.name}"
     if not weights:
         pickled = sorted(path.name for path in part.iterdir() if path.suffix in _PICKLED)
         if pickled:
@@ -152,7 +152,7 @@ def _check_weights(spec: ModelSpec, part: Path) -> str:
     variant, chosen = _chosen(spec, part)
     if not chosen:
         names = ", ".join(sorted({repr(_variant(path.name)) for path in weights}))
-        raise InputError(f"{where} has weights of the variant {names} only; set model.variant")
+        raise InputError(f"{where} has weights of the variant {names} only; set {spec.field}.variant")
     for path in chosen:
         check_whole(where, path)
     _check_shards(where, part, variant)
@@ -181,6 +181,6 @@ def _check_length(spec: ModelSpec, part: _Part, config: Mapping[str, Any]) -> No
     length = config.get("model_max_length")
     if not isinstance(length, int) or not 0 < length < 1 << 20:
         raise InputError(
-            f"model.id {spec.id!r}: {part.config} has no model_max_length ({length!r}); set the number "
+            f"{spec.where}: {part.config} has no model_max_length ({length!r}); set the number "
             "of tokens that the text encoder reads, such as 77"
         )

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from skewbench.eval.cpu_torchvision import define_missing_operators
-from skewbench.tasks.experiment import ModelSpec
+from skewbench.tasks.experiment import ModelSpec, RefinerModel
 from skewbench.tasks.families.contract import Family
 from skewbench.tasks.families.registry import families
+from skewbench.tasks.families.sdxl_refiner import SdxlRefiner
 from skewbench.tasks.generation import GenerationSpec
 from skewbench.tasks.model_files import check_files, deciding_files
 from skewbench.tasks.size import CHOSEN, Size
@@ -73,18 +74,16 @@ def check_model(spec: ModelSpec) -> Path | None:
         InputError: No such model, or one of a class that no family runs: its folder may load as another class, and fail
             at each image.
     """
-    folder = BUNDLED.get(spec.id) or user_path(spec.id, "model.id")
+    folder = BUNDLED.get(spec.id) or user_path(spec.id, f"{spec.field}.id")
     if (folder / "model_index.json").is_file():
         check_files(spec, folder, _family(spec, folder))
         return folder
     if spec.id in BUNDLED:
-        raise InputError(f"model.id {spec.id!r}: its weights are missing from this installation ({folder})")
+        raise InputError(f"{spec.where}: its weights are missing from this installation ({folder})")
     if folder.is_dir():
-        raise InputError(f"model.id {spec.id!r}: not a diffusers model: this folder has no model_index.json")
+        raise InputError(f"{spec.where}: not a diffusers model: this folder has no model_index.json")
     if not is_hub_id(spec.id):
-        raise InputError(
-            f"model.id {spec.id!r}: not a model; use {', '.join(BUNDLED)}, a hub id (owner/name) or a folder"
-        )
+        raise InputError(f"{spec.where}: not a model; use {', '.join(BUNDLED)}, a hub id (owner/name) or a folder")
     return None
 
 
@@ -174,7 +173,7 @@ def sample_size(source: ModelSource, generation: GenerationSpec) -> Size:
         native = family.native_size(config)
     except InputError as error:
         if family.medium != "image" or not {"width", "height"} <= chosen.keys():
-            raise InputError(f"model.id {source.spec.id!r}: {error}") from None
+            raise InputError(f"{source.spec.where}: {error}") from None
         native = Size(chosen["width"], chosen["height"])
     for name in chosen:
         if name not in native.chosen:
@@ -217,15 +216,22 @@ def _pipeline_class(spec: ModelSpec, folder: Path) -> str:
     try:
         return str(json.loads(path.read_text(encoding="utf-8"))["_class_name"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"model.id {spec.id!r}: {path} has no pipeline class ({type(error).__name__})") from None
+        raise InputError(f"{spec.where}: {path} has no pipeline class ({type(error).__name__})") from None
 
 
 def _family(spec: ModelSpec, folder: Path) -> Family:
     found = _pipeline_class(spec, folder)
+    if isinstance(spec, RefinerModel):
+        if found not in SdxlRefiner.pipelines:
+            raise InputError(
+                f"{spec.where}: its pipeline class is {found!r}; a refiner is a {SdxlRefiner.pipelines[0]}, such as "
+                f"{SdxlRefiner.example}"
+            )
+        return SdxlRefiner()
     if found not in families.names():
         examples = ", ".join(dict.fromkeys(family.example for family in families.items()))
         raise InputError(
-            f"model.id {spec.id!r}: its pipeline class is {found!r}, which skewbench cannot run; classes that work: "
+            f"{spec.where}: its pipeline class is {found!r}, which skewbench cannot run; classes that work: "
             f"{', '.join(families.names())}. Use a model such as {examples}"
         )
     return families.get(found)
@@ -246,7 +252,7 @@ def part_config(source: ModelSource, part: str, file: str = "config.json") -> di
     try:
         return dict(json.loads(path.read_text()))
     except (OSError, ValueError) as error:
-        raise InputError(f"model.id {source.spec.id!r}: {path} cannot be read: {error}") from None
+        raise InputError(f"{source.spec.where}: {path} cannot be read: {error}") from None
 
 
 def _fetch(spec: ModelSpec) -> Path:
@@ -292,5 +298,5 @@ def _hub_snapshot(spec: ModelSpec, download: bool) -> str:
     except (HfHubHTTPError, HFValidationError, OSError) as error:  # among them that nothing is here, or no safetensors
         why = "not on this machine" if offline else f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         raise ModelNotHereError(
-            f"model.id {spec.id!r}: {why}; download it with `hf download {spec.id}`, or use a local folder"
+            f"{spec.where}: {why}; download it with `hf download {spec.id}`, or use a local folder"
         ) from None

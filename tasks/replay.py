@@ -9,8 +9,10 @@ from skewbench.tasks.applied import replay_lines
 from skewbench.tasks.cells import turned_knobs
 from skewbench.tasks.experiment import Cell, Experiment
 from skewbench.tasks.families.contract import Family, request_of
+from skewbench.tasks.generation import GenerationSpec
 from skewbench.tasks.media import MEDIA
 from skewbench.tasks.models import is_hub_id, model_address
+from skewbench.tasks.refined import replay_lines as refiner_lines
 from skewbench.tasks.size import Size
 
 _SCRIPT = """\
@@ -44,13 +46,17 @@ def replay_script(sample: dict[str, Any], experiment: Experiment, run_id: str, f
     """
     cell = next(cell for cell in experiment.cells if cell.name == sample["cell"])
     generation = experiment.generation_of(cell)
-    imports, lines = _drawn(cell, family, sample, generation.attention_kernel)
+    imports, lines = _drawn(cell, family, sample, generation)
     model, medium = model_address(sample["model"]), MEDIA[family.medium]
     size = Size.of_row(sample)
     request = request_of(generation, [sample["prompt"]], [sample["noise_seed"]], size)
     revision = sample["revision"] if is_hub_id(model) else None
     given = {"revision": revision, "variant": experiment.model.variant}
     options = {name: repr(value) for name, value in given.items() if value}
+    device = '.to("cuda")' if experiment.workers.gpus else ""
+    overrides = replay_lines(generation, sample["noise_seed"])
+    if generation.refiner:
+        overrides += refiner_lines(generation.refiner, experiment.model.dtype, device)
     return _SCRIPT.format(
         **{name: sample[name] for name in ("cell", "prompt_id", "seed")},
         run_id=run_id,
@@ -59,21 +65,21 @@ def replay_script(sample: dict[str, Any], experiment: Experiment, run_id: str, f
         pipeline_import=family.replay_imports(),
         load=family.replay_load(model, {**options, "dtype": f"torch.{experiment.model.dtype}"}),
         call=family.replay_call(request),
-        device='.to("cuda")' if experiment.workers.gpus else "",
-        overrides=replay_lines(generation, sample["noise_seed"]),
+        device=device,
+        overrides=overrides,
         imports=imports,
         sample=lines,
         save=medium.replay.format(file=f"{sample['sample_id']}.{medium.extension}", **size.known),
     )
 
 
-def _drawn(cell: Cell, family: Family, sample: dict[str, Any], attention_kernel: str) -> tuple[str, str]:
+def _drawn(cell: Cell, family: Family, sample: dict[str, Any], generation: GenerationSpec) -> tuple[str, str]:
     """Imports, and the lines that make the sample."""
     if cell.is_plain:
         return "", "sample = generate()"
     knobs, steps = turned_knobs(cell), sample["steps"]
     weak = getattr(cell.knob, "weak", None) is not None
-    kernel = "" if attention_kernel == "torch" else f", kernel={attention_kernel!r}"
+    kernel = "" if generation.attention_kernel == "torch" else f", kernel={generation.attention_kernel!r}"
     guidance = f", guidance={sample['guidance']!r}" if cell.guidance_rule is not None or weak else ""
     guidance += "" if cell.condition is None else f", noise_seeds=[{sample['noise_seed']}]"
     if family.calls:  # such a scheduler has no timesteps before it is called
@@ -82,6 +88,9 @@ def _drawn(cell: Cell, family: Family, sample: dict[str, Any], attention_kernel:
     else:
         names, loop, count = ["perturb"], "", "len(pipeline.scheduler.timesteps)"
         before = f"pipeline.scheduler.set_timesteps({steps})\n"
+        if generation.refiner:  # the pipeline's own part
+            before += "levels = pipeline.scheduler.config.num_train_timesteps\n"
+            count = f"int((pipeline.scheduler.timesteps >= round(levels - {generation.refiner.at!r} * levels)).sum())"
     turned = ", ".join(map(_expression, knobs))
     turned = turned if len(knobs) == 1 else f"[{turned}]"
     given = f"{turned}, samples=1, steps={count}{guidance}{kernel}{loop}"

@@ -30,6 +30,7 @@ from skewbench.tasks.models import ModelSource, family_of_source, pipeline_class
 from skewbench.tasks.plan import Shard, plan_shards
 from skewbench.tasks.prompts import Prompt, load_prompts
 from skewbench.tasks.reference import check_reference
+from skewbench.tasks.refiner import with_refiners
 from skewbench.tasks.scoring import jobs_left, with_metrics
 from skewbench.tasks.setting import Setting
 from skewbench.tasks.shortfalls import shortfalls, to_retry
@@ -76,7 +77,7 @@ def prepare(experiment: Experiment, lake: str, download: bool = False) -> Run:
     Raises:
         InputError: The experiment cannot run.
     """
-    experiment = with_digests(experiment)
+    experiment = with_refiners(with_digests(experiment), download)
     prompts = load_prompts(experiment.prompts)
     check_metrics(experiment.metrics, experiment.required)
     source = resolve_model(experiment.model, download)
@@ -84,7 +85,8 @@ def prepare(experiment: Experiment, lake: str, download: bool = False) -> Run:
     check_on_model(experiment, source, blocks_of(source))
     store = open_store(lake)
     store.check_writable()
-    check_reference(store, experiment.reference, experiment.name)  # before anything is generated
+    medium = family_of_source(source).medium
+    check_reference(store, experiment.reference, experiment.name, medium)  # before anything is generated
     identity = run_id(experiment, prompts, source.revision, source_digest(experiment, pipeline_class(source)))
     begun = read_manifest(store, identity)
     # a resumed run keeps its shards, whatever the experiment now says of their size
@@ -99,7 +101,7 @@ def prepare(experiment: Experiment, lake: str, download: bool = False) -> Run:
         measure=experiment.measure,
         size=size,
         batch=workers.batch,
-        medium=family_of_source(source).medium,
+        medium=medium,
     )
     shards = plan_shards(experiment, prompts, identity, size, workers.shard)
     return Run(experiment, store, source, setting, shards, begun)

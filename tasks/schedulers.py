@@ -63,6 +63,17 @@ def count_calls(name: str, config: Mapping[str, Any], steps: int) -> int:
     return steps
 
 
+def calls_until(scheduler: Any, at: float) -> int:
+    """Count the timesteps of a scheduler that come before a refiner's, as diffusers does for `denoising_end`.
+
+    Args:
+        scheduler: The scheduler, with its timesteps.
+        at: Share of the noise levels after which the refiner takes over.
+    """
+    levels = scheduler.config.num_train_timesteps
+    return int((scheduler.timesteps >= round(levels - at * levels)).sum())
+
+
 def needs_trial(own: str, config: Mapping[str, Any]) -> bool:
     """Return whether a model's own scheduler may draw noise from the global generator, so that a trial must show it.
 

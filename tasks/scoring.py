@@ -91,8 +91,8 @@ def jobs_left(
         for cell, parts in whole.items()
         if is_generated(state)
     ]
-    against = find_reference(store, reference) if reference else None
     medium = medium_of(state.manifest)
+    against = find_reference(store, reference, medium) if reference else None
     jobs = []
     for name in metrics:
         chosen = declaration(name)

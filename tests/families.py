@@ -19,7 +19,7 @@ import typer
 
 from skewbench import sql
 from skewbench.eval.cpu_torchvision import define_missing_operators
-from skewbench.stability import Recorder, Skew, Vanilla
+from skewbench.stability import Cads, Knob, Recorder, Skew, Vanilla
 from skewbench.storage.manifest import find_run
 from skewbench.storage.store import LocalStore
 from skewbench.tasks.experiment import Experiment
@@ -50,13 +50,33 @@ METRICS: dict[Medium, str] = {"image": "contrast", "audio": "spectral_flatness",
 """A scorer of each medium that needs no weights."""
 
 
+class Turned(NamedTuple):
+    """The knob that a family is checked with: a neutral setting, another one, and a cell with it."""
+
+    neutral: Knob
+    moved: Knob
+    cell: dict[str, Any]
+
+
+ON_ATTENTION = Turned(Skew(1.0, 5.0), Skew(1.5, 5.0), SKEW)
+ON_CONDITION = Turned(
+    Cads.neutral(), Cads(), {"name": "cads", "knob": {"kind": "vanilla"}, "condition": {"kind": "cads"}}
+)
+"""For linear attention, which takes no knob."""
+
+
+def turned(pipeline: str) -> Turned:
+    """The knob for a pipeline class."""
+    return ON_CONDITION if pipeline == "SanaPipeline" else ON_ATTENTION
+
+
 class Checked(NamedTuple):
     """What was found of a family. Values are pixels in [0, 1] or a waveform in [-1, 1].
 
     Args:
         blocks: Number of self-attentions.
-        neutral: Largest difference of a value between the plain model and the knob at alpha 1, beta 5.
-        knob: Mean difference of a value between the plain model and the knob at alpha 1.5, beta 5.
+        neutral: Largest difference of a value between the plain model and the knob's neutral setting.
+        knob: Mean difference of a value between the plain model and the knob.
         alone: Largest difference of a value between a row in a batch of two and the same row alone.
         measures: Whether every block of every row is measured, and all values are finite.
         replay: Whether replayed samples are equal to the run's, bit by bit.
@@ -74,7 +94,7 @@ class Checked(NamedTuple):
 
 def savers() -> dict[str, Callable[[Path], Path]]:
     """What saves a tiny model into a folder, by pipeline class."""
-    from tests import tiny, tiny_families, tiny_media
+    from tests import tiny, tiny_families, tiny_media, tiny_sana
 
     return {
         "StableDiffusionXLPipeline": tiny.save_tiny_sdxl,
@@ -86,6 +106,7 @@ def savers() -> dict[str, Callable[[Path], Path]]:
         "HunyuanDiTPipeline": tiny_families.save_tiny_hunyuan,
         "Lumina2Pipeline": tiny_families.save_tiny_lumina,
         "QwenImagePipeline": tiny_families.save_tiny_qwen,
+        "SanaPipeline": tiny_sana.save_tiny_sana,
         "IFPipeline": tiny_families.save_tiny_deepfloyd,
         "AudioLDMPipeline": tiny_media.save_tiny_audioldm,
         "AudioLDM2Pipeline": tiny_media.save_tiny_audioldm2,
@@ -103,7 +124,7 @@ def prepared(folder: Path, pipeline: str) -> Run:
     torch.set_num_threads(1)
     model = savers()[pipeline](folder / "model")
     medium = families.get(pipeline).medium
-    changes: dict[str, Any] = {"cells": [BASELINE, SKEW], "seeds": 1, "workers": {"batch": 1}}
+    changes: dict[str, Any] = {"cells": [BASELINE, turned(pipeline).cell], "seeds": 1, "workers": {"batch": 1}}
     changes |= {"metrics": [METRICS[medium]], "generation": {"steps": 2, **SIZES[medium]}}
     changes |= {"model": {"id": str(model)}}
     return prepare(small(**changes), str(folder / "lake"))
@@ -118,14 +139,14 @@ def check(pipeline: str, folder: Path) -> Checked:
     """
     began = time.perf_counter()
     run = prepared(folder, pipeline)
-    neutral, knob, alone, measures = _samples(run)
+    neutral, knob, alone, measures = _samples(run, turned(pipeline))
     run_locally(run, lambda _outcome: None)
     replay = all(replays(folder, cell.name) for cell in run.experiment.cells)
     blocks = len(list_blocks(run.source))
     return Checked(blocks, neutral, knob, alone, measures, replay, time.perf_counter() - began)
 
 
-def _samples(run: Run) -> tuple[float, float, float, bool]:
+def _samples(run: Run, knobs: Turned) -> tuple[float, float, float, bool]:
     model, setting = load_pipeline(run.source, "cpu"), run.setting
     samples = [sample for shard in run.shards for sample in shard.samples if shard.cell.name == "baseline"]
 
@@ -133,9 +154,9 @@ def _samples(run: Run) -> tuple[float, float, float, bool]:
         return generate_batch(model, samples[rows], knob, setting.generation, setting.size, recorder)
 
     recorder = Recorder()
-    plain, moved = generated(Vanilla(), recorder=recorder), generated(Skew(1.5, 5.0))
-    neutral = np.abs(generated(Skew(1.0, 5.0)) - plain).max()
-    alone = max(np.abs(generated(Skew(1.5, 5.0), slice(row, row + 1)) - moved[row]).max() for row in range(2))
+    plain, moved = generated(Vanilla(), recorder=recorder), generated(knobs.moved)
+    neutral = np.abs(generated(knobs.neutral) - plain).max()
+    alone = max(np.abs(generated(knobs.moved, slice(row, row + 1)) - moved[row]).max() for row in range(2))
     return float(neutral), float(np.abs(moved - plain).mean()), float(alone), _all_finite(recorder, run)
 
 

@@ -13,6 +13,7 @@ from diffusers import (
     SD3Transformer2DModel,
     StableDiffusion3Pipeline,
     StableDiffusionPipeline,
+    StableDiffusionXLImg2ImgPipeline,
     UNet2DConditionModel,
 )
 
@@ -45,6 +46,42 @@ def save_tiny_sdxl(folder: Path, seed: int = 0) -> Path:
     parts = {"vae": vae, "unet": unet, "text_encoder": first, "text_encoder_2": second}
     schedule = EulerDiscreteScheduler(beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012)
     whole = pipeline({**parts, "tokenizer": tokenizer, "tokenizer_2": tokenizer}, schedule)
+    whole.save_pretrained(folder, safe_serialization=True)
+    return folder
+
+
+def save_tiny_refiner(folder: Path, down: int = 1) -> Path:
+    """Save a tiny refiner for the tiny SDXL: the second text encoder, and a score of aesthetics among the conditions.
+
+    `down`: the autoencoder's levels; the tiny SDXL's has 1.
+    """
+    torch.manual_seed(1)
+    tokenizer = write_tokenizer(folder / "words")
+    unet = UNet2DConditionModel(
+        sample_size=SIZE // 2,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        block_out_channels=(16, 32),
+        layers_per_block=1,
+        attention_head_dim=2,
+        cross_attention_dim=TEXT_WIDTH,
+        use_linear_projection=True,
+        addition_embed_type="text_time",
+        addition_time_embed_dim=8,
+        projection_class_embeddings_input_dim=TEXT_WIDTH + 5 * 8,
+        norm_num_groups=4,
+    )
+    whole = StableDiffusionXLImg2ImgPipeline(
+        vae=autoencoder(down),
+        text_encoder=None,
+        text_encoder_2=text_encoders(tokenizer)[1],
+        tokenizer=None,
+        tokenizer_2=tokenizer,
+        unet=unet,
+        scheduler=EulerDiscreteScheduler(beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012),
+        requires_aesthetics_score=True,
+        add_watermarker=False,
+    )
     whole.save_pretrained(folder, safe_serialization=True)
     return folder
 

@@ -1,25 +1,19 @@
-"""CLAP score: the cosine of a sound's and its prompt's CLAP features.
-
-Wu et al., "Large-scale contrastive language-audio pretraining with feature fusion and keyword-to-caption augmentation",
-ICASSP 2023, without fusion, in transformers. Audio is resampled to the model's 48 kHz; what is shorter than its 10 s is
-repeated, as its authors do; of longer audio the first 10 s count, where the library would take random ones.
-"""
+"""CLAP score: the cosine of a sound's and its prompt's CLAP features."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from skewbench.eval.scoring.clap import Clap
 from skewbench.eval.scoring.contract import NO_PROMPT, Score, check_batch
 from skewbench.eval.scoring.declaration import scorer
-from skewbench.eval.weights import BadWeights, path_of
+from skewbench.eval.weights import path_of
 from skewbench.vocabulary.metrics import Metric
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from skewbench.eval.scoring.audio import Waveforms
     from skewbench.eval.scoring.instances import Scorers
 
@@ -35,7 +29,7 @@ class ClapScore:
     """
 
     def __init__(self, weights: Path | Callable[[], Path], device: str = "cpu") -> None:
-        self._weights, self._device = weights, device
+        self._clap = Clap(weights, device)
 
     def score(self, audio: Waveforms, prompts: Sequence[str]) -> dict[str, list[Score]]:
         import torch
@@ -45,51 +39,11 @@ class ClapScore:
         for start in range(0, len(prompts), _BATCH):
             part = slice(start, start + _BATCH)
             with torch.inference_mode():
-                values = self._cosines(audio[part], prompts[part]).tolist()
+                sounds = self._clap.sounds((waveform, audio.rate) for waveform in audio.samples[part])
+                values = (sounds * self._clap.texts(prompts[part])).sum(dim=1).tolist()
             pairs = zip(values, prompts[part], strict=True)
             scores += [Score(value) if prompt.strip() else NO_PROMPT for value, prompt in pairs]
         return {"clap_score": scores}
-
-    def _cosines(self, audio: Waveforms, prompts: Sequence[str]) -> Tensor:
-        from math import gcd
-
-        from scipy.signal import resample_poly
-
-        model, extractor, tokens = self._loaded
-        rate = extractor.sampling_rate
-        common = gcd(rate, audio.rate)
-        resampled = resample_poly(audio.samples, rate // common, audio.rate // common, axis=1)
-        heard = list(resampled[:, : extractor.nb_max_samples])
-        spectra = extractor(heard, truncation="rand_trunc", sampling_rate=rate, return_tensors="pt")["input_features"]
-        words = tokens(list(prompts), padding="max_length", truncation=True, max_length=77, return_tensors="pt")
-        texts = model.get_text_features(
-            **{name: words[name].to(self._device) for name in ("input_ids", "attention_mask")}
-        )
-        sounds = model.get_audio_features(input_features=spectra.float().to(self._device))
-        return (sounds.pooler_output * texts.pooler_output).sum(dim=1)  # unit features
-
-    @cached_property
-    def _loaded(self) -> tuple[Any, Any, Any]:
-        import torch
-
-        from skewbench.eval.cpu_torchvision import define_missing_operators
-
-        define_missing_operators()
-        from transformers import ClapFeatureExtractor, ClapModel, RobertaTokenizer
-
-        folder = self._weights() if callable(self._weights) else self._weights
-        try:
-            model, loading = ClapModel.from_pretrained(
-                folder, use_safetensors=False, weights_only=True, local_files_only=True, dtype=torch.float32,
-                output_loading_info=True,
-            )  # fmt: skip
-            extractor = ClapFeatureExtractor.from_pretrained(folder, local_files_only=True)
-            tokens = RobertaTokenizer.from_pretrained(folder, local_files_only=True)
-        except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
-            raise BadWeights(f"{folder} holds no CLAP: {' '.join(str(error).split())[:300]}") from error
-        if lacking := sorted(loading["missing_keys"]):
-            raise BadWeights(f"{folder} holds no CLAP: {lacking[0]} is missing")
-        return model.to(self._device).eval(), extractor, tokens
 
 
 @scorer(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import numpy as np
-    from jaxtyping import Float, UInt8
+    from jaxtyping import Float
 
     from skewbench.eval.scoring.audio import Waveforms
     from skewbench.eval.scoring.images import Images
@@ -77,27 +77,28 @@ class GroupScorer(Protocol):
 
 @runtime_checkable
 class SetScorer(Protocol):
-    """Compares all images of a cell with a set of reference images: unit `cell`."""
+    """Compares all samples of a cell with a set of reference samples: unit `cell`."""
 
-    def features(self, images: Sequence[UInt8[np.ndarray, "h w 3"]]) -> Float[np.ndarray, "n d"]:
-        """Compute the features of images.
+    def features(self, samples: Sequence[Any], /) -> Float[np.ndarray, "n d"]:
+        """Compute the features of samples.
 
         Args:
-            images: sRGB pixels in 0..255; n images of shape (h, w, 3), which may differ in size; n may be 0.
+            samples: n samples, which may differ in size; n may be 0. Images: sRGB pixels in 0..255 of shape (h, w, 3).
+                Audio: pairs of a waveform in [-1, 1] of shape (t,) and its sampling rate in Hz.
 
         Returns:
-            One row per image; shape (n, d).
+            One row per sample; shape (n, d).
         """
 
     def compare(self, made: Float[np.ndarray, "n d"], real: Float[np.ndarray, "m d"]) -> dict[str, GroupScore]:
-        """Compare the features of generated images with those of reference images.
+        """Compare the features of generated samples with those of reference samples.
 
         Args:
-            made: Features of the cell's images; shape (n, d).
-            real: Features of the reference images; shape (m, d).
+            made: Features of the cell's samples; shape (n, d).
+            real: Features of the reference; shape (m, d).
 
         Returns:
-            One score by metric, whose `n` is the number of generated images.
+            One score by metric, whose `n` is the number of generated samples.
         """
 
 

@@ -33,6 +33,7 @@ class Request:
         negative_prompt: text of the unconditional branch; None: the pipeline's own.
         guidance_rescale: rescaling of the guided prediction; None: the pipeline's own.
         clip_skip: layers of the CLIP text encoders that are skipped; None: the pipeline's own.
+        refine_at: share of the noise levels after which `pipeline.refiner` takes over; None: it does not.
     """
 
     prompts: Sequence[str]
@@ -43,6 +44,7 @@ class Request:
     negative_prompt: str | None = None
     guidance_rescale: float | None = None
     clip_skip: int | None = None
+    refine_at: float | None = None
 
 
 def request_of(generation: "GenerationSpec", prompts: Sequence[str], noise_seeds: Sequence[int], size: Size) -> Request:
@@ -63,6 +65,7 @@ def request_of(generation: "GenerationSpec", prompts: Sequence[str], noise_seeds
         generation.negative_prompt,
         generation.guidance_rescale,
         generation.clip_skip,
+        generation.refiner and generation.refiner.at,
     )
 
 
@@ -110,8 +113,8 @@ class Family(ABC):
     parts: ClassVar[tuple[str, ...]]
     """Folders of the model that must be there."""
     settings: ClassVar[tuple[str, ...]] = ()
-    """Which of `negative_prompt`, `guidance_rescale`, `clip_skip` and `lora` the pipeline makes use of. Others are
-    refused: a pipeline would drop them."""
+    """Which of `negative_prompt`, `guidance_rescale`, `clip_skip`, `lora` and `refiner` the pipeline makes use of.
+    Others are refused: a pipeline would drop them."""
     encoders: ClassVar[tuple[Encoder, ...]] = ()
     """Its text encoders, by which prompts that are too long are counted."""
     encodes_alone: ClassVar[bool] = False
@@ -171,12 +174,12 @@ class Family(ABC):
         """
 
     @abstractmethod
-    def model_calls(self, pipeline: Any, steps: int) -> int:
-        """Count the calls of the denoiser; a scheduler of second order calls it twice a step.
+    def model_calls(self, pipeline: Any, request: Request) -> int:
+        """Count the calls of the denoiser for a request; a scheduler of second order calls it twice a step.
 
         Args:
             pipeline: A loaded pipeline.
-            steps: Number of steps.
+            request: What is generated.
         """
 
     @abstractmethod

@@ -16,6 +16,13 @@ OPTIONAL = ("negative_prompt", "guidance_rescale", "clip_skip")
 """Fields of a request that are given only where they are set."""
 
 
+def generators(request: Request) -> "list[torch.Generator]":
+    """Make the generator of each sample's noise, on the CPU."""
+    import torch
+
+    return [torch.Generator().manual_seed(seed) for seed in request.noise_seeds]
+
+
 class PipelineFamily(Family):
     """A family whose pipeline is called as `pipeline(prompt, generator=..., **arguments).<output>`."""
 
@@ -75,31 +82,36 @@ class PipelineFamily(Family):
             str(folder), dtype=dtype, variant=variant, **options
         )
 
-    def model_calls(self, pipeline: Any, steps: int) -> int:
+    def model_calls(self, pipeline: Any, request: Request) -> int:
         """Count the scheduler's timesteps: more than steps where a step is of second order, as Heun's.
 
         Flow matching whose shift depends on the image's size has timesteps only when the pipeline is called.
         """
         if pipeline.scheduler.config.get("use_dynamic_shifting"):
-            return steps * int(pipeline.scheduler.order)
-        pipeline.scheduler.set_timesteps(steps)
+            return request.steps * int(pipeline.scheduler.order)
+        pipeline.scheduler.set_timesteps(request.steps)
         return len(pipeline.scheduler.timesteps)
 
     def generate(self, pipeline: Any, request: Request) -> "np.ndarray":
         """Call the pipeline once for the whole request."""
-        import torch
+        return self.called(pipeline, request, generators(request), output_type="np")
 
-        arguments = self.arguments(request)
+    def called(self, pipeline: Any, request: Request, noise: "list[torch.Generator]", **more: Any) -> Any:
+        """Call a pipeline, with the family's arguments and more.
+
+        Args:
+            pipeline: The loaded pipeline.
+            request: What it generates.
+            noise: A generator for each sample.
+            more: Further arguments of the pipeline.
+
+        Returns:
+            What it returns under the name of `output`.
+        """
+        arguments = {**self.arguments(request), **more}
         if "negative_prompt" in arguments:  # pipelines differ in whether one text stands for all
             arguments["negative_prompt"] = [arguments["negative_prompt"]] * len(request.prompts)
-        made = pipeline(
-            list(request.prompts),
-            generator=[torch.Generator().manual_seed(seed) for seed in request.noise_seeds],
-            output_type="np",
-            **arguments,
-        )
-        samples: np.ndarray = getattr(made, self.output)
-        return samples
+        return getattr(pipeline(list(request.prompts), generator=noise, **arguments), self.output)
 
     def replay_imports(self) -> str:
         """Write the import of the pipeline's class."""

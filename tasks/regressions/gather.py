@@ -10,7 +10,9 @@ from skewbench.eval.regressions import beyond_rounding, tolerance
 from skewbench.eval.regressions.table import KEY
 
 _SETTINGS = ("steps", "guidance", "width", "height", "frames", "duration")
-_GENERATION = ("scheduler", "negative_prompt", "guidance_rescale", "clip_skip", "lora")
+_GENERATION = ("scheduler", "negative_prompt", "guidance_rescale", "clip_skip", "lora", "refiner")
+_PLACES = {"lora": "path", "refiner": "id"}
+"""Where the files of a setting are, which decides nothing: it also has a digest of them."""
 _PLATFORM = ("device", "torch_version", "diffusers_version", "dtype")
 _SCORES = ("sample", "prompt", "cell")
 _SCORE_SHARE = 1e-6
@@ -124,7 +126,7 @@ def _obstacle(
 def _given(generation: str | None, name: str) -> object:
     """A setting of generation; None: the pipeline's own, as in all runs before there was the setting."""
     value = json.loads(generation or "{}").get(name)
-    return {key: part for key, part in value.items() if key != "path"} if name == "lora" and value else value
+    return {key: part for key, part in value.items() if key != _PLACES[name]} if name in _PLACES and value else value
 
 
 def _platforms(was: set[tuple[object, ...]], now: set[tuple[object, ...]]) -> str:

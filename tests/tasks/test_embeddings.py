@@ -24,8 +24,10 @@ class _Pipeline:
     def __init__(self) -> None:
         self.made: list[Any] = []
 
-    def encode_prompt(self, prompt: Any, negative_prompt: Any = None, clip_skip: int | None = None) -> Any:
-        self.made.append((prompt, negative_prompt, clip_skip))
+    def encode_prompt(
+        self, prompt: Any, negative_prompt: Any = None, clip_skip: int | None = None, instruction: Any = ()
+    ) -> Any:
+        self.made.append((prompt, negative_prompt, clip_skip, *instruction))
         return torch.full((len(prompt), 2), float(len(prompt[0]))), None, torch.arange(3)
 
 
@@ -49,6 +51,14 @@ def test_a_prompt_is_encoded_again_where_another_setting_decides_it() -> None:
                 pipeline.encode_prompt(["a"], ["x"])
         assert len(pipeline.made) == before + 1
     assert "encode_prompt" not in vars(pipeline)
+
+
+def test_a_list_that_is_no_prompt_is_given_whole() -> None:
+    """Sana's instruction has eight lines, as many as a batch may have prompts."""
+    pipeline = _Pipeline()
+    with encoded_once(pipeline, None):
+        pipeline.encode_prompt(["a", "b"], ["x", "y"], instruction=["first", "second"])
+    assert pipeline.made == [(["a"], ["x"], None, "first", "second"), (["b"], ["y"], None, "first", "second")]
 
 
 def test_what_was_not_used_for_longest_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,6 +51,14 @@ def test_a_rule_that_cannot_guide_is_refused(
     assert "\n" not in str(error.value)
 
 
+def test_a_knob_on_linear_attention_is_refused(tmp_path: Path) -> None:
+    folder = savers()["SanaPipeline"](tmp_path / "model")
+    experiment = small(cells=[BASELINE, {"name": "x", "knob": SKEW}], model={"id": str(folder)})
+    with pytest.raises(InputError, match=r"cells\.x: transformer_blocks\.0\.attn1 has linear attention, .*") as error:
+        estimate(experiment, str(tmp_path / "lake"))
+    assert "\n" not in str(error.value)
+
+
 def test_a_window_that_covers_the_last_step_is_planned(tmp_path: Path) -> None:
     knob = {**SKEW, "window": [0.95, 1.0], "schedule": "cosine-up", "heads": [0]}
     experiment = small(cells=[BASELINE, {"name": "x", "knob": knob}], generation={"steps": 20})

@@ -16,6 +16,7 @@ from PIL import Image
 from skewbench import sql
 from skewbench.eval.scorers import declaration, make
 from skewbench.eval.scorers.clip_score import ClipScore
+from skewbench.eval.scoring.audio import encode
 from skewbench.eval.scoring.clip_tower import ClipTower
 from skewbench.eval.scoring.contract import Score
 from skewbench.eval.weights import WEIGHTS, Source, Weights
@@ -26,21 +27,23 @@ from skewbench.storage.receipts import Receipt, scan_receipts, write_receipt
 from skewbench.storage.records import Manifest
 from skewbench.storage.state import read_state, records_of
 from skewbench.storage.store import LocalStore
-from skewbench.storage.tables.images import IMAGES
 from skewbench.storage.tables.samples import SAMPLES
 from skewbench.storage.tables.scores import SCORES
 from skewbench.tasks.checks import check_metrics, expand
 from skewbench.tasks.jobs import Needs, ScoreJob
+from skewbench.tasks.media import MEDIA
 from skewbench.tasks.reference import find_reference
 from skewbench.tasks.run import commit_receipts
 from skewbench.tasks.score import score_fields, score_shard
 from skewbench.tasks.scoring import left_of_run
 from skewbench.tasks.worker import Worker
 from skewbench.vocabulary.errors import InputError
+from skewbench.vocabulary.metrics import Medium
 from tests.eval.scorers.registered import register
 from tests.eval.scorers.tiny_clip import save_tiny_clip
 from tests.eval.scorers.tiny_inception import save_inception
 from tests.tasks.experiments import small
+from tests.tiny_clap import save_clap
 
 RUN = "small-0123abcd"
 
@@ -70,15 +73,17 @@ def store(tmp_path: Path) -> LocalStore:
 def lake(store: LocalStore) -> Callable[..., Manifest]:
     """Writes a committed run of one shard."""
 
-    def write(samples: list[dict[str, Any]], contents: dict[str, bytes | None]) -> Manifest:
+    def write(samples: list[dict[str, Any]], contents: dict[str, bytes | None], medium: Medium = "image") -> Manifest:
+        kind = MEDIA[medium]
+        others = {"sampling_rate": 8000} if medium == "audio" else {}
         ids = ("pair_id", "cell", "prompt_id", "seed")
         by_id = {sample["sample_id"]: {name: sample[name] for name in ids} for sample in samples}
         rows = [
-            {"sample_id": key, **by_id[key], "image": content and {"bytes": content, "path": None}}
+            {"sample_id": key, **by_id[key], kind.file: content and {"bytes": content, "path": None}, **others}
             for key, content in contents.items()
         ]
         key = JobKey(GENERATION, shard="shard")
-        tables = {"samples": (samples, SAMPLES.schema), "images": (rows, IMAGES.schema)}
+        tables = {"samples": (samples, SAMPLES.schema), kind.table.name: (rows, kind.table.schema)}
         parts = tuple(
             write_part(store, name, RUN, key.digest, "a", pa.Table.from_pylist(content, schema=schema))
             for name, (content, schema) in tables.items()
@@ -86,7 +91,8 @@ def lake(store: LocalStore) -> Callable[..., Manifest]:
         made = write_receipt(store, Receipt(key, RUN, parts, 1.0, {}, "baseline"))
         experiment = small().model_dump(mode="json")
         cells = [{"name": "baseline", "knob": {"kind": "vanilla"}}]
-        manifest = Manifest(RUN, "small", "committed", now(), experiment, {}, cells, "baseline", 1, len(samples))
+        identity = {"medium": medium}
+        manifest = Manifest(RUN, "small", "committed", now(), experiment, identity, cells, "baseline", 1, len(samples))
         return write_manifest(store, replace(manifest, parts=parts, jobs=records_of({key: made}, manifest)))
 
     return write
@@ -253,6 +259,33 @@ def test_a_run_compared_with_itself_is_alike(store: LocalStore, lake: Callable[.
     assert found["kid"][0] is not None
     assert found["kid"][0] <= 0  # unbiased: below nought as often as above, where nothing differs below it
     assert [found[name][0] for name in ("precision", "recall", "coverage")] == [1, 1, 1]
+
+
+def test_sounds_are_compared_with_a_folder_or_a_run(
+    store: LocalStore, lake: Callable[..., Manifest], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """18 waveforms, of which one is silent: more than the tiny CLAP has features."""
+    monkeypatch.setenv("SKEWBENCH_WEIGHTS", str(tmp_path / "weights"))
+    clips = np.random.default_rng(0).uniform(-0.5, 0.5, (18, 2000))
+    clips[3] = 0
+    samples = [_sample(seed, "blank" if seed == 3 else "ok") for seed in range(18)]
+    lake(samples, {f"s{seed}": encode(clips[seed], 8000) for seed in range(18)}, "audio")
+    (tmp_path / "real").mkdir()
+    for number, clip in enumerate(np.random.default_rng(1).uniform(-0.5, 0.5, (19, 2000))):
+        (tmp_path / "real" / f"{number}.wav").write_bytes(encode(np.cumsum(clip) / 20, 8000))
+    _score(store, ["fad_clap"], str(tmp_path / "real"))
+    assert "skewbench weights get clap" in str(_sets(store)["fad_clap"][1])
+    monkeypatch.setenv(WEIGHTS["clap-htsat-unfused"].variable, str(save_clap(tmp_path / "clap")))
+    _score(store, ["fad_clap"], str(tmp_path / "real"))
+    value, _, n, told = _sets(store)["fad_clap"]
+    assert (value is not None, n) == (True, 17)
+    assert re.search(r"all waveforms .* that are not silent, against real \(19 waveforms, [0-9a-f]{8}\)$", told)
+    _score(store, ["fad_clap"], RUN)
+    with sql.connect(store.root) as connection:
+        values = connection.execute('SELECT value FROM group_scores WHERE "set" LIKE ?', [f"%{RUN}%"]).fetchall()
+    assert values == [(pytest.approx(0, abs=1e-3),)]
+    with pytest.raises(InputError, match=f"run {RUN} generated audio; images are needed"):
+        find_reference(store, RUN)
 
 
 def test_a_reference_that_is_not_there(store: LocalStore, lake: Callable[..., Manifest], tmp_path: Path) -> None:

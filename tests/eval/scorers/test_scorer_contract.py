@@ -30,6 +30,7 @@ from skewbench.eval.scorers.aesthetic import Aesthetic
 from skewbench.eval.scorers.clap_score import ClapScore
 from skewbench.eval.scorers.clip_score import ClipScore
 from skewbench.eval.scorers.distribution import Distribution
+from skewbench.eval.scorers.fad_clap import FadClap
 from skewbench.eval.scorers.image_reward import ImageReward
 from skewbench.eval.scorers.lpips_diversity import LpipsDiversity
 from skewbench.eval.scorers.pickscore import PickScore
@@ -50,6 +51,7 @@ TINY: dict[str, Callable[[Path], Any]] = {
         for name in ("clip_score", "clip_score_b32", "clip_score_h14", "hps")
     },
     "clap_score": lambda folder: ClapScore(save_clap(folder)),
+    "fad_clap": lambda folder: FadClap(save_clap(folder)),
     "aesthetic": lambda folder: Aesthetic(
         ClipTower(save_tiny_clip(folder / "clip")), save_head(folder / "head.pth"), CONFIG["embed_dim"]
     ),
@@ -196,11 +198,12 @@ def test_scorers_of_prompts(name: str, made: Callable[[str], Any], samples: dict
 
 @pytest.mark.parametrize("name", of_unit("cell"))
 def test_scorers_of_cells(name: str, made: Callable[[str], Any], samples: dict[Medium, Any]) -> None:
-    """Shapes, ranges, the same again; an image's features do not depend on the batch; few images are no error."""
-    images = list(samples["image"][0])
+    """Shapes, ranges, the same again; a sample's features do not depend on the batch; few samples are no error."""
+    batch, _ = samples[declaration(name).medium]
+    each = [(row, batch.rate) for row in batch.samples] if isinstance(batch, Waveforms) else list(batch)
     scorer = made(name)
-    features = scorer.features(images)
-    alone = np.concatenate([scorer.features([image]) for image in images])
+    features = scorer.features(each)
+    alone = np.concatenate([scorer.features([one]) for one in each])
     np.testing.assert_allclose(alone, features, rtol=1e-3, atol=1e-3)
     assert scorer.features([]).shape == (0, features.shape[1])
     rng = np.random.default_rng(0)
@@ -222,7 +225,7 @@ def _planted(name: str, scorer: Any) -> tuple[dict[str, Score], dict[str, Score]
         better, worse = scorer.score(np.stack([one, other]), [prompt, prompt]), None
         worse = {metric: column[1] for metric, column in better.items()}
         return {metric: column[0] for metric, column in better.items()}, worse
-    if declaration(name).medium == "audio":
+    if name == "msstft_diversity":
         noise = np.random.default_rng(5).normal(0, 0.1, (2, 8000))
         one, other = Waveforms(noise, 8000), Waveforms(noise[[0, 0]], 8000)
         return scorer.score_group(one, None), scorer.score_group(other, None)
@@ -237,6 +240,7 @@ KNOWING = ("binding", "shapes_clip_score")
 PLANTED = [
     *KNOWING,
     "distribution",
+    "fad_clap",
     "lpips_diversity",
     "msssim_diversity",
     "msstft_diversity",

@@ -28,7 +28,7 @@ def test_declarations_are_complete(family: Family) -> None:
     assert family.denoiser in family.parts
     assert "cond" in family.branches
     assert family.medium in ("image", "audio", "video")
-    assert set(family.settings) <= {*OPTIONAL, "lora"}
+    assert set(family.settings) <= {*OPTIONAL, "lora", "refiner"}
 
 
 def test_a_replay_script_is_python_that_holds_texts_as_texts(family: Family) -> None:
@@ -60,7 +60,8 @@ def test_settings_are_those_that_the_pipeline_takes(name: str) -> None:
     pipeline = getattr(diffusers, name)
     taken = {setting for setting in OPTIONAL if setting in inspect.signature(pipeline.__call__).parameters}
     loaders = {"lora"} if hasattr(pipeline, "load_lora_weights") else set()
-    assert set(families.get(name).settings) == {one for one in taken | loaders if (name, one) not in HIDDEN}
+    ends = {"refiner"} if "denoising_end" in inspect.signature(pipeline.__call__).parameters else set()
+    assert set(families.get(name).settings) == {one for one in taken | loaders | ends if (name, one) not in HIDDEN}
 
 
 def test_a_pipeline_class_has_one_family() -> None:

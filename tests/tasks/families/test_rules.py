@@ -17,7 +17,9 @@ from tests.families import savers
 SAMPLES = [Sample(str(seed), "", Prompt(str(seed), "a red circle"), seed, 7 + seed) for seed in range(2)]
 
 
-@pytest.mark.parametrize("name", ["StableDiffusionXLPipeline", "QwenImagePipeline", "IFPipeline", "Lumina2Pipeline"])
+@pytest.mark.parametrize(
+    "name", ["StableDiffusionXLPipeline", "QwenImagePipeline", "IFPipeline", "Lumina2Pipeline", "SanaPipeline"]
+)
 def test_a_scale_of_its_own_is_the_pipelines_scale(name: str, tmp_path: Path) -> None:
     pipeline = load_pipeline(resolve_model(ModelSpec(id=str(savers()[name](tmp_path / "model")))), "cpu")
 

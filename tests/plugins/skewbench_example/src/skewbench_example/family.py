@@ -35,8 +35,8 @@ class LatentConsistency(Family):
         options = {"safety_checker": None, "use_safetensors": True, "local_files_only": True}
         return LatentConsistencyModelPipeline.from_pretrained(str(folder), dtype=dtype, variant=variant, **options)
 
-    def model_calls(self, pipeline, steps):
-        pipeline.scheduler.set_timesteps(steps)
+    def model_calls(self, pipeline, request):
+        pipeline.scheduler.set_timesteps(request.steps)
         return len(pipeline.scheduler.timesteps)
 
     def generate(self, pipeline, request):
