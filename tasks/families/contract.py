@@ -65,7 +65,7 @@ def request_of(generation: "GenerationSpec", prompts: Sequence[str], noise_seeds
         generation.negative_prompt,
         generation.guidance_rescale,
         generation.clip_skip,
-        generation.refiner and generation.refiner.at,
+        generation.refiner.at if generation.refiner else None,
     )
 
 
