@@ -74,6 +74,15 @@ test-slow: .venv/installed-test
 bench: .venv/installed-test
 	$(BIN)/python -m tests.bench --out "$(BENCH)" $(if $(RELEASED),--released "$(RELEASED)")
 
+.venv/installed-docs: .venv/installed
+	$(PIP) -e ".[docs]"
+	touch $@
+
+docs: .venv/installed-docs
+	mkdir -p build/typed && ln -sfn ../.. build/typed/skewbench
+	$(BIN)/python docs/pages.py
+	$(BIN)/zensical build --clean --strict
+
 # The build needs the network: pip fetches the build backend into an environment of its own.
 dist: .venv/installed
 	$(PIP) "build>=1.3,<2"
