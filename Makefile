@@ -79,7 +79,6 @@ bench: .venv/installed-test
 	touch $@
 
 docs: .venv/installed-docs
-	mkdir -p build/typed && ln -sfn ../.. build/typed/skewbench
 	$(BIN)/python docs/pages.py
 	$(BIN)/zensical build --clean --strict
 

@@ -96,5 +96,17 @@ def _fenced(source: Path) -> str:
     return f"````{LANGUAGES.get(source.suffix, '')}\n{source.read_text(encoding='utf-8').rstrip()}\n````"
 
 
+def link_packages(target: Path) -> None:
+    """Make the folders of the source a package `skewbench` for what reads the docstrings.
+
+    Each folder is a link of its own: through one to the whole repository, the reader would follow build/ back into it.
+    """
+    target.mkdir(parents=True, exist_ok=True)
+    for room in ("stability", "sql", "storage", "vocabulary"):
+        (target / room).unlink(missing_ok=True)
+        (target / room).symlink_to(ROOT / room)
+
+
 if __name__ == "__main__":
     gather(ROOT / "build" / "pages")
+    link_packages(ROOT / "build" / "packages" / "skewbench")
