@@ -80,7 +80,7 @@ bench: .venv/installed-test
 
 docs: .venv/installed-docs
 	$(BIN)/python docs/pages.py
-	$(BIN)/zensical build --clean --strict
+	env -u PYTHONPATH $(BIN)/zensical build --clean --strict
 
 # The build needs the network: pip fetches the build backend into an environment of its own.
 dist: .venv/installed

@@ -8,7 +8,7 @@ import pytest
 import typer
 
 from skewbench.flows.cli import app
-from skewbench.flows.experiments import bundled
+from skewbench.flows.experiments import bundled, parse
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -86,6 +86,11 @@ def test_the_examples_of_contributing_are_files_that_tests_run(pages: Path) -> N
 @pytest.mark.parametrize("experiment", bundled())
 def test_every_experiment_is_in_the_readme(experiment: str) -> None:
     assert f"`{experiment}`" in README
+
+
+@pytest.mark.parametrize("text", re.findall(r"```yaml\n(.+?)```", README, re.DOTALL))
+def test_the_readmes_experiments_are_valid(text: str) -> None:
+    assert parse(text, "README.md").baseline == "baseline"
 
 
 def test_every_command_is_in_the_readme() -> None:
