@@ -1,4 +1,5 @@
-# All set-up is done by the targets themselves: a fresh machine needs Python 3.11+ and make.
+# All set-up is done by the targets themselves: a fresh machine needs Python 3.11+ and make. Nothing outside .venv, build,
+# dist and the lake changes. Versions are those of infra/constraints.txt.
 PYTHON ?= python3
 BIN := .venv/bin
 LAKE ?= lake
@@ -18,7 +19,7 @@ RELEASED ?=
 # Test files at a time: the long ones mostly wait for processes that they started. 0: one after the other.
 TESTERS ?= 3
 
-.PHONY: help install demo findings test test-slow lint bench clean
+.PHONY: help install demo findings test test-slow lint bench docs dist pins resolve clean
 
 help:
 	@echo "make demo   install, run the demo experiment, print the path of its report"
@@ -27,14 +28,25 @@ help:
 	@echo "make lint   the linters alone"
 	@echo "make findings  the experiments of docs/findings-shapes.md (an hour or more on two cores), then its tables and figures"
 	@echo "make bench  how fast it is: prints the tables, keeps them in $(BENCH); RELEASED=folder of the paper's code"
+	@echo "make docs   the documentation as a site in build/site"
+	@echo "make dist   the wheel and the source distribution in dist"
+	@echo "make pins   write infra/constraints.txt from what .venv holds; make resolve: ask pip whether it resolves"
 	@echo "make clean  remove what make made (not the lake)"
 
 install: .venv/installed
 
-.venv/installed: pyproject.toml setup.py
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "skewbench needs Python 3.11 or newer; try make PYTHON=python3.11")'
+# A stamp for each set of extras, so that the demo does not wait for linters.
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c infra/constraints.txt
+
+.venv/installed: pyproject.toml setup.py infra/constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "skewbench needs Python 3.11 or newer; try make PYTHON=python3.11")'
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) cannot create an environment; on Debian and Ubuntu: sudo apt install python3-venv" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[test]"
+	$(PIP) -e .
+	touch $@
+
+.venv/installed-test: .venv/installed
+	$(PIP) -e ".[test,lint]"
 	touch $@
 
 demo: install
@@ -46,7 +58,7 @@ findings: install
 	$(BIN)/skewbench run shapes-grid --lake findings
 	$(BIN)/python docs/refresh.py docs/findings-shapes.md --lake findings
 
-lint: install
+lint: .venv/installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	mkdir -p build/typed && ln -sfn ../.. build/typed/skewbench
@@ -56,11 +68,33 @@ lint: install
 test: lint
 	$(BIN)/python -m pytest -n $(TESTERS) --dist loadfile --no-loadscope-reorder --durations=10
 
-test-slow: install
+test-slow: .venv/installed-test
 	$(BIN)/python -m pytest -m slow -n $(TESTERS) --dist loadfile --no-loadscope-reorder --durations=10
 
-bench: install
+bench: .venv/installed-test
 	$(BIN)/python -m tests.bench --out "$(BENCH)" $(if $(RELEASED),--released "$(RELEASED)")
 
+.venv/installed-docs: .venv/installed
+	$(PIP) -e ".[docs]"
+	touch $@
+
+docs: .venv/installed-docs
+	$(BIN)/python docs/pages.py
+	env -u PYTHONPATH $(BIN)/zensical build --clean --strict
+
+# The build needs the network: pip fetches the build backend into an environment of its own.
+dist: .venv/installed
+	$(PIP) "build>=1.3,<2"
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist
+
+pins: .venv/installed-test
+	$(PIP) -e ".[cluster,docs]"
+	$(BIN)/python infra/pins.py
+
+# Nothing is installed; pip reads the metadata of all extras from the package index.
+resolve: .venv/installed
+	$(PIP) --dry-run -e ".[test,lint,cluster,docs]"
+
 clean:
-	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
