@@ -5,6 +5,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import duckdb
+import polars as pl
 import pyarrow.parquet as pq
 import pytest
 import yaml
@@ -106,3 +108,58 @@ def test_a_broken_part_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monkey
     refused = run_in_process(monkeypatch, "export", "dataset", run_id, str(tmp_path / "out"), "--lake", str(lake))
     assert (refused.returncode, part.name in refused.stderr) == (1, True), refused.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["lake"]
+
+
+def _by_delta(lake: Path, table: str) -> list[Any]:
+    columns = ["run_id", "sample_id", "cell"]
+    frames = [pl.scan_delta(str(lake / table)).select(columns).collect().rows()]
+    if package := importlib.util.find_spec("duckdb_extension_delta"):
+        place = Path(str(package.origin)).parent / f"extensions/v{duckdb.__version__}/delta.duckdb_extension"
+        with duckdb.connect() as connection:
+            connection.execute(f"LOAD '{place}'")
+            frames.append(
+                connection.execute(f"SELECT {', '.join(columns)} FROM delta_scan('{lake / table}')").fetchall()
+            )
+    return [sorted(rows) for rows in frames]
+
+
+def test_a_delta_log_follows_the_lake_when_it_is_written_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("deltalake")
+    lake = tmp_path / "lake"
+
+    def command(*arguments: str) -> str:
+        done = run_in_process(monkeypatch, *arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def check(changes: int) -> None:
+        before = {path: path.read_bytes() for path in lake.rglob("*.parquet")}
+        assert f", {changes} changes" in next(
+            line for line in command("export", "delta", str(lake)).splitlines() if line.startswith("images: ")
+        )
+        assert {path: path.read_bytes() for path in lake.rglob("*.parquet")} == before
+        for table in ("samples", "images"):
+            expected = sorted(_rows(lake, f"SELECT run_id, sample_id, cell FROM {table}"))
+            assert [rows == expected for rows in _by_delta(lake, table)] == [True] * len(_by_delta(lake, table))
+            globbed = duckdb.sql(f"SELECT run_id, sample_id, cell FROM '{lake}/{table}/*/*.parquet'").fetchall()
+            assert sorted(row for row in globbed if row[0] in (first, second)) == expected
+
+    first, second = (made(lake, Lake(prompts=2, seed=seed)) for seed in (0, 1))
+    check(12)
+    check(0)
+    made(lake, Lake(prompts=2, seed=2, status="running"))  # neither views nor log name it
+    command("compact", second, "--lake", str(lake))
+    check(7)  # one part in place of six
+    command("runs", "rm", first, "--yes", "--lake", str(lake))
+    check(6)
+    command("verify", second, "--lake", str(lake))
+
+
+def test_no_delta_log_without_its_package_or_in_a_bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made(tmp_path / "lake", Lake(prompts=2))
+    monkeypatch.setattr("skewbench.tasks.exports.delta.find_spec", lambda _: None)
+    refused = run_in_process(monkeypatch, "export", "delta", str(tmp_path / "lake"))
+    assert (refused.returncode, "pip install 'skewbench[delta]'" in refused.stderr) == (2, True)
+    monkeypatch.undo()
+    assert run_in_process(monkeypatch, "export", "delta", str(tmp_path / "none")).returncode == 2
+    assert not (tmp_path / "none").exists()
