@@ -10,6 +10,7 @@ import typer
 
 from skewbench.flows.cli import (
     doctor,
+    exports,
     imports,
     lake,
     query,
@@ -66,6 +67,7 @@ regressions.add_to(app)
 shell.add_to(app)
 lake.add_to(app)
 imports.add_to(app)
+exports.add_to(app)
 doctor.add_to(app)
 
 

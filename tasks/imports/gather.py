@@ -104,7 +104,14 @@ def gather(spec: ImportSpec) -> ImportPlan:
     """
     if not spec.cells:
         raise InputError("import: no cell; name at least one with its source")
-    cells = {cell.name: _read_cell(cell.source, spec) for cell in spec.cells}
+    cells, unused = dict[str, _Cell](), list[set[str]]()
+    for one in spec.cells:
+        cells[one.name], rows = _read_cell(one.source, spec)
+        unused.append(rows)
+    if spec.table:  # one of all sources: only rows that none of them has
+        unused = [set.intersection(*unused)]
+    for cell, rows in zip(cells.values(), unused, strict=False):
+        cell.left_out += [LeftOut(row, "is in the table, but is no image of the source") for row in sorted(rows)]
     size = _size(cells, spec)
     for cell in cells.values():
         others = [one for one in cell.seen if one.size not in (None, size)]
@@ -141,7 +148,8 @@ def describe(left_out: Iterable[LeftOut]) -> str:
     )
 
 
-def _read_cell(given: str, spec: ImportSpec) -> _Cell:
+def _read_cell(given: str, spec: ImportSpec) -> tuple[_Cell, set[str]]:
+    """Read the images of a source. Returns the rows of its table without an image too."""
     source = open_source(given, spec)
     labels, cell = Labels(source, spec), _Cell(left_out=list(source.left_out))
     with ThreadPoolExecutor(_AT_ONCE) as readers:
@@ -150,9 +158,8 @@ def _read_cell(given: str, spec: ImportSpec) -> _Cell:
                 cell.seen.append(seen)
             else:
                 cell.left_out.append(seen)
-    cell.left_out += labels.unused()
     _leave_out_duplicates(cell)
-    return cell
+    return cell, labels.unused()
 
 
 def _see(labels: Labels, found: Found) -> _Seen | LeftOut:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from skewbench.tasks.imports.metadata import labels_of_png
-from skewbench.tasks.imports.sources import METADATA, Found, LeftOut, Source
+from skewbench.tasks.imports.sources import METADATA, Found, Source
 from skewbench.tasks.imports.spec import ImportSpec
 from skewbench.tasks.prompts.prompt import Prompt, prompt
 from skewbench.tasks.prompts.tables import TABLES, USUAL, read_file, read_table
@@ -88,14 +88,9 @@ class Labels:
         category = row.get(self._spec.category_column or "")
         return Label(prompt(words, category), _noise_seed(next((one for one in seeds if one), None)))
 
-    def unused(self) -> list[LeftOut]:
-        """List the rows of the source's own table that name no image of the source."""
-        if self._spec.table or not self._rows:  # a table of several sources has rows of others
-            return []
-        return [
-            LeftOut(name, "is in the table, but is no image of the source")
-            for name in sorted(self._rows.keys() - self._used)
-        ]
+    def unused(self) -> set[str]:
+        """Find the rows of the table that name no image of the source."""
+        return self._rows.keys() - self._used
 
     def _row_of(self, found: Found) -> Row | None:
         """The row of the table: by the path relative to the source or to the table, else by the bare name."""

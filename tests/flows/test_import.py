@@ -262,6 +262,18 @@ def test_rows_and_files_that_do_not_fit_each_other(command: Command) -> None:
     assert rows("SELECT source, noise_seed FROM samples ORDER BY ALL") == [("same.png", 1), ("two_owls-11.png", None)]
 
 
+def test_rows_of_a_shared_table_that_no_source_has_are_named(command: Command) -> None:
+    labels = ["file_name,prompt", "a/gone.png,owls"]
+    for number, name in enumerate("ab"):
+        Path(name).mkdir()
+        noise(number).save(f"{name}/x.png")
+        labels.append(f"{name}/x.png,owls")
+    Path("t.csv").write_text("\n".join(labels))
+    done = command("import", "--cell", "a=a", "--cell", "b=b", "--table", "t.csv")
+    assert (done.returncode, done.stderr.count("is in the table, but")) == (0, 1), done.stderr
+    assert "1 not imported: 1 × is in the table, but is no image of the source: a/gone.png" in done.stderr
+
+
 def test_linked_folders_are_followed_once(command: Command) -> None:
     folder_of_images(Path("elsewhere"))
     Path("a").mkdir()
