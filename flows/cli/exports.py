@@ -45,7 +45,7 @@ def delta(
 
     The log is that of this moment: run the command again after runs were committed, compacted or removed.
     """
-    from skewbench.flows.cli.lake import tell_broken
+    from skewbench.flows.cli.runs import tell_broken
     from skewbench.storage.location import locate
     from skewbench.storage.manifest import scan_runs
     from skewbench.storage.store import open_store
