@@ -3,6 +3,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 LAKE ?= lake
+# The lake of `make knobs`.
+KNOBS ?= findings
 
 # Threads: two OpenMP threads on a busy machine are many times slower than one, and differ in the last bits.
 # Offline and quiet: nothing here asks the network once the packages are installed.
@@ -19,7 +21,7 @@ RELEASED ?=
 # Test files at a time: the long ones mostly wait for processes that they started. 0: one after the other.
 TESTERS ?= 3
 
-.PHONY: help install demo findings test test-slow lint bench docs dist pins resolve clean
+.PHONY: help install demo findings knobs test test-slow lint bench docs dist pins resolve clean
 
 help:
 	@echo "make demo   install, run the demo experiment, print the path of its report"
@@ -27,6 +29,7 @@ help:
 	@echo "make test-slow  the tests that start servers, clusters and many processes: as long again"
 	@echo "make lint   the linters alone"
 	@echo "make findings  the experiments of docs/findings-shapes.md (an hour or more on two cores), then its tables and figures"
+	@echo "make knobs  the head to head of docs/knobs.md (two hours or more on two cores), then its tables and figures"
 	@echo "make bench  how fast it is: prints the tables, keeps them in $(BENCH); RELEASED=folder of the paper's code"
 	@echo "make docs   the documentation as a site in build/site"
 	@echo "make dist   the wheel and the source distribution in dist"
@@ -57,6 +60,11 @@ findings: install
 	$(BIN)/skewbench run shapes-two-objects --lake findings
 	$(BIN)/skewbench run shapes-grid --lake findings
 	$(BIN)/python docs/refresh.py docs/findings-shapes.md --lake findings
+
+knobs: install
+	$(BIN)/skewbench run knobs --lake $(KNOBS)
+	$(BIN)/skewbench run knobs-guard --lake $(KNOBS)
+	$(BIN)/python docs/refresh.py docs/knobs.md --lake $(KNOBS)
 
 lint: .venv/installed-test
 	$(BIN)/ruff check .

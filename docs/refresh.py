@@ -9,9 +9,15 @@ A page holds blocks, whose content is made anew each time:
     <!-- end -->
 
 The first line names a named query and an experiment, of which the newest committed run is asked; `name=value` after
-them are the query's parameters. `figure` draws the figure that the query declares, or `curve`, which is made here. What
-follows is SQL over the `answer` (and `row`, its order); it chooses and rounds, and computes nothing. A chart becomes a
-file beside the page.
+them are the query's parameters, or one of these:
+
+- `adjust=METRIC,METRIC`: keep the rows of these metrics and add a column `q`: the p-value of each interval, adjusted
+  for all of these rows (Benjamini, Hochberg).
+- `join=QUERY,QUERY`: further queries of the same run, as tables of their names.
+- `as=NAME`: the name of the figure's file, where a page has two figures of a query.
+
+`figure` draws the figure that the query declares, or `curve`, which is made here. What follows is SQL over the `answer`
+(and `row`, its order); it chooses and rounds, and computes nothing. A chart becomes a file beside the page.
 """
 
 import re
@@ -24,6 +30,7 @@ import polars as pl
 import typer
 
 from skewbench.eval.figures import draw, rows
+from skewbench.eval.statistics.multiple import benjamini_hochberg, p_of_interval
 from skewbench.sql import Context, connect, find, query, read_context
 
 BLOCK = re.compile(r"<!-- (table|figure) (\S+) (\S+)([^\n]*)\n(.*?)-->\n.*?<!-- end -->", re.DOTALL)
@@ -49,18 +56,32 @@ def main(
 def _block(block: re.Match[str], lake: Path, page: Path) -> str:
     kind, name, experiment, parameters, statement = block.groups()
     settings = dict(parameter.split("=", 1) for parameter in parameters.split())
+    adjust, join, file_name = (settings.pop(option, "") for option in ("adjust", "join", "as"))
     run = _newest(lake, experiment)
     with connect(lake, run) as opened:
         answer = query(opened, "operating_curve" if name == "curve" else name, **settings).with_row_index("row")
+        joined = {other: query(opened, other) for other in join.split(",") if other}
         context = read_context(opened)
     with duckdb.connect() as session:
         session.execute(MACROS)
-        session.register("answer", answer)
+        session.register("answer", _adjusted(answer, adjust.split(",")) if adjust else answer)
+        for other, frame in joined.items():
+            session.register(other, frame)
         chosen = session.execute(statement).pl()
-    file = page.with_name(f"{page.stem}-{name}-{experiment}.png")
+    file = page.with_name(f"{page.stem}-{file_name or name}-{experiment}.png")
     shown = _table(chosen) if kind == "table" else _figure(name, chosen, context, file)
     head = block[0].split("-->\n", 1)[0]
     return f"{head}-->\n{shown}\n<!-- end -->"
+
+
+def _adjusted(answer: pl.DataFrame, metrics: list[str]) -> pl.DataFrame:
+    """The rows of some metrics, with p-values adjusted for all of them; NULL where a row has no interval."""
+    kept = answer.filter(pl.col("metric").is_in(metrics))
+    if missing := sorted(set(metrics) - set(kept["metric"])):
+        raise typer.BadParameter(f"adjust={','.join(metrics)}: no row of {missing[0]!r}")
+    tests = kept.select("change", "low", "high", "prompts").rows()
+    p = [float("nan") if None in test else p_of_interval(*test) for test in tests]
+    return kept.with_columns(pl.Series("q", benjamini_hochberg(p)).fill_nan(None))
 
 
 def _newest(lake: Path, experiment: str) -> str:
@@ -93,21 +114,31 @@ def _figure(name: str, chosen: pl.DataFrame, context: Context, file: Path) -> st
 
 
 def _curve(chosen: pl.DataFrame) -> alt.LayerChart:
-    """A line a knob, a point a setting, named by its strength: columns line, strength, diversity, fidelity, axes."""
-    x, y = (
-        alt.X("diversity:Q", title=f"{chosen['diversity_metric'][0]} (better →)", scale=alt.Scale(zero=False)),
-        alt.Y("fidelity:Q", title=f"{chosen['fidelity_metric'][0]} (better →)", scale=alt.Scale(zero=False)),
-    )
-    lines = chosen["line"].unique(maintain_order=True).to_list()
-    colour = alt.Color("line:N", title=None, scale=alt.Scale(domain=lines))
+    """A line a knob, a point a setting, named by its strength.
+
+    Args:
+        chosen: Columns line, strength, name, diversity, fidelity, and the axes' titles diversity_metric and
+            fidelity_metric. Optional: group, which is coloured in place of the line; diversity_low, diversity_high,
+            fidelity_low, fidelity_high, which are drawn as bars.
+    """
+    across, up = chosen["diversity_metric"][0], chosen["fidelity_metric"][0]
+    x = alt.X("diversity:Q", title=across, scale=alt.Scale(zero=False))
+    y = alt.Y("fidelity:Q", title=up, scale=alt.Scale(zero=False))
+    group = "group" if "group" in chosen.columns else "line"
+    scale = alt.Scale(domain=chosen[group].unique(maintain_order=True).to_list())
+    colour = alt.Color(f"{group}:N", title=None, scale=scale)
     base = alt.Chart(rows(chosen)).encode(x, y, colour)
-    path = base.mark_line(strokeWidth=1.5, opacity=0.6).encode(order="strength:Q")
-    points = base.mark_point(filled=True, size=70, opacity=1).encode(
-        shape=alt.Shape("line:N", title=None, scale=alt.Scale(domain=lines))
-    )
+    layers = [base.mark_line(strokeWidth=1.5, opacity=0.6).encode(order="strength:Q", detail="line:N")]
+    bars = base.mark_rule(strokeWidth=1, opacity=0.25)
+    if "diversity_low" in chosen.columns:
+        layers.append(bars.encode(x=alt.X("diversity_low:Q", title=across), x2="diversity_high:Q"))
+    if "fidelity_low" in chosen.columns:
+        layers.append(bars.encode(y=alt.Y("fidelity_low:Q", title=up), y2="fidelity_high:Q"))
+    shape = alt.Shape(f"{group}:N", title=None, scale=scale)
+    layers.append(base.mark_point(filled=True, size=70, opacity=1).encode(shape=shape))
     names = base.mark_text(align="left", dx=7, dy=-7, fontSize=11).encode(text="name:N")
-    names = names.transform_filter("datum.name != null")
-    return alt.layer(path, points, names).properties(width=WIDTH, height=0.65 * WIDTH)
+    layers.append(names.transform_filter("datum.name != null"))
+    return alt.layer(*layers).properties(width=WIDTH, height=0.65 * WIDTH)
 
 
 if __name__ == "__main__":

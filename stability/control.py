@@ -1,12 +1,16 @@
-"""The adaptive controller: alpha and beta of each row from the layer's own symmetry index."""
+"""The adaptive controllers: alpha and beta of each row from what the layer's own q, k and X say of it."""
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from skewbench.stability.knobs import Skew
-from skewbench.stability.measures import symmetry_indices, upcast
+from skewbench.stability.knobs import Skew, SkewGuided
+from skewbench.stability.measures import Measures, symmetry_indices, upcast
+from skewbench.stability.retrieval import stability_and_heads
 from skewbench.stability.softmax import Blend, SoftmaxCall
+
+_COLUMNS = 32
+"""Feature columns at most that stand for all in a guard's alignment."""
 
 
 def count_branches(rows: int, samples: int | None) -> int:
@@ -46,10 +50,22 @@ def blend_for(knob: Skew, call: SoftmaxCall) -> Blend:
     return Blend(alpha[knob.adapt_alpha], beta, rescale)
 
 
+def blend_where_unstable(knob: SkewGuided, call: SoftmaxCall) -> Blend:
+    """The guard's alpha for each row, by the alignment of its sample in this call. The measures' own code gives it."""
+    columns = slice(None, None, -(-call.x.shape[-1] // _COLUMNS))
+    means = stability_and_heads(call, call.q, call.k, columns).means
+    assert means is not None  # noqa: S101 - columns are given
+    alignment = of_sample(means[Measures._fields.index("alignment")], call.branches)
+    alpha = 1 + (knob.alpha - 1) * (1 - alignment / knob.stable).clamp(0, 1)
+    return Blend(alpha, knob.beta + 0 * alpha, knob.rescale == "norm" and call.text is None)
+
+
+def of_sample(values: Float[Tensor, "B H"], branches: int) -> Float[Tensor, "B 1 1 1"]:
+    """The mean over a sample's heads and branches, in each of its rows."""
+    mean = values.unflatten(0, (branches, -1)).mean(dim=(0, 2)).repeat(branches)
+    return mean[:, None, None, None]
+
+
 def mean_eta(eta: Float[Tensor, "B H"], branches: int, scope: str) -> Float[Tensor, "B 1 1 1"]:
     """Over a sample's heads and branches, or over everything."""
-    if scope == "batch":
-        mean = eta.mean().expand(len(eta))
-    else:
-        mean = eta.unflatten(0, (branches, -1)).mean(dim=(0, 2)).repeat(branches)
-    return mean[:, None, None, None]
+    return eta.mean().expand(len(eta), 1, 1, 1) if scope == "batch" else of_sample(eta, branches)

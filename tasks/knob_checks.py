@@ -16,8 +16,8 @@ def check_knobs(experiment: Experiment, source: ModelSource | None, blocks: Sequ
 
     Args:
         experiment: The experiment.
-        source: The model; None: it is not on this machine.
-        blocks: Its self-attention blocks, or what is assumed of them.
+        source: The model; None: it is not on this machine, and its blocks are not checked.
+        blocks: Its self-attention blocks.
 
     Raises:
         InputError: Blocks or heads that do not exist, blocks of linear attention, a window that covers no step, or a
@@ -26,7 +26,7 @@ def check_knobs(experiment: Experiment, source: ModelSource | None, blocks: Sequ
     for cell in experiment.cells:
         generation = experiment.generation_of(cell)
         calls = calls_of(generation, source)
-        if isinstance(cell.knob, AttentionKnob):
+        if isinstance(cell.knob, AttentionKnob) and source is not None:
             _check_blocks(cell, cell.knob, blocks)
         if isinstance(cell.knob, SteppedKnob):
             _check_steps(cell, cell.knob, calls)

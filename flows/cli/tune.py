@@ -31,7 +31,7 @@ def tune(
     model: Annotated[str, typer.Option(help="A bundled model, a hub id or a local folder.")] = "shapes-xl",
     knobs: Annotated[
         str,
-        typer.Option(help="Knobs to try, such as skew,temperature. Default: all on attention with a range."),
+        typer.Option(help="Knobs to try, such as skew,guidance,weak-pag. Default: all on attention with a range."),
     ] = "",
     prompts: Annotated[
         str | None,

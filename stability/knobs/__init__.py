@@ -24,6 +24,7 @@ from skewbench.stability.knobs.rule import Rule
 from skewbench.stability.knobs.schedule import covers
 from skewbench.stability.knobs.seg import Seg
 from skewbench.stability.knobs.skew import Skew
+from skewbench.stability.knobs.skew_guided import SkewGuided
 from skewbench.stability.knobs.tcfg import Tcfg
 from skewbench.stability.knobs.temperature import Temperature
 from skewbench.stability.knobs.vanilla import Vanilla
@@ -54,6 +55,7 @@ __all__ = [
     "Seg",
     "SetStrength",
     "Skew",
+    "SkewGuided",
     "SteppedKnob",
     "Strength",
     "Tcfg",

@@ -27,7 +27,7 @@ class Apg(Rule):
     (Its other formulation adds g times the projected difference to uncond, which is the paper's for eta = 1 alone.)
     """
 
-    eta: Annotated[Number, Field(ge=0), Strength("∥")] = 0.0
+    eta: Annotated[Number, Field(ge=0), Strength("∥", high=1)] = 0.0
     """How much of the part along the prediction is kept; 1: all of it."""
     norm: Annotated[Annotated[Number, Field(gt=0)] | None, Strength("r")] = None
     """Largest norm of the difference. Default: no limit."""

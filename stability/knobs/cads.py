@@ -26,7 +26,7 @@ class Cads(ConditionKnob):
     Diffusion Models through Condition-Annealed Sampling", arXiv 2310.17347, its algorithm and equation of gamma.
     """
 
-    noise: Annotated[Number, Field(ge=0), Strength("s")] = 0.25
+    noise: Annotated[Number, Field(ge=0), Strength("s", high=1)] = 0.25
     """Scale s of the noise."""
     tau1: Annotated[Number, Field(ge=0, le=1), Strength("τ₁", plain=1)] = 0.6
     """Time up to which the condition is as it is, 1 being the start; 1: always."""

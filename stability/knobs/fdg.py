@@ -27,9 +27,9 @@ class Fdg(Rule):
     High-Fidelity Sampling at Low CFG Scales", arXiv 2506.19713.
     """
 
-    low: Annotated[Annotated[Number, Field(ge=0)] | None, Strength("g low")] = None
+    low: Annotated[Annotated[Number, Field(ge=0)] | None, Strength("g low", low=1, high=12, log=True)] = None
     """Scale of low frequencies. Default: the pipeline's own."""
-    high: Annotated[Annotated[Number, Field(ge=0)] | None, Strength("g high")] = None
+    high: Annotated[Annotated[Number, Field(ge=0)] | None, Strength("g high", low=1, high=12, log=True)] = None
     """Scale of high frequencies. Default: the pipeline's own."""
 
     needs_maps: ClassVar[bool] = True

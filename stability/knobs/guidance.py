@@ -26,7 +26,7 @@ class Guidance(Rule):
     arXiv 2207.12598, in diffusers' form, in which 1 is no guidance.
     """
 
-    scale: Annotated[Annotated[Number, Field(ge=0)] | None, Strength("g")] = None
+    scale: Annotated[Annotated[Number, Field(ge=0)] | None, Strength("g", low=1, high=12, log=True)] = None
     """1: no guidance; 0: without the prompt. Default: the pipeline's own."""
 
     @classmethod

@@ -26,7 +26,7 @@ class Mag(Rule):
     Guidance", arXiv 2508.03442, as diffusers' guider writes it.
     """
 
-    damping: Annotated[Number, Field(ge=0), Strength("a", plain=0)]
+    damping: Annotated[Number, Field(ge=0), Strength("a", plain=0, high=10)]
     """0: plain guidance; diffusers' default is 8."""
 
     @classmethod

@@ -21,7 +21,8 @@ class Tuning(BaseModel):
     budget: int = Field(default=1200, ge=1)
     """Images to generate in all, with those of the baseline and of the held-out measurement."""
     knobs: tuple[str, ...] = ()
-    """Knobs on attention to try, such as skew and temperature. Default: all whose strengths declare a range."""
+    """Knobs to try, such as skew, guidance, cads, or weak-pag for a knob on attention as the weak branch of guidance.
+    Default: all that act directly on attention and declare a range."""
     model: ModelSpec = ModelSpec()
     prompts: PromptSpec | None = None
     """The source of the prompts. The search takes as many as it needs, at random. Default: scenes for a bundled model,

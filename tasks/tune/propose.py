@@ -15,7 +15,7 @@ from jaxtyping import Float
 from skewbench.eval.statistics import PairedChange
 from skewbench.stability.knobs import Knob
 from skewbench.tasks.tune.estimate import Estimate
-from skewbench.tasks.tune.space import Space, knob_at, place_of
+from skewbench.tasks.tune.space import Space, knob_at, name_of, place_of
 from skewbench.tasks.tune.surface import Posterior, posterior, variance_of
 
 _CANDIDATES = 100
@@ -48,7 +48,7 @@ class Model:
         rng = np.random.default_rng(seed)
         if not self.known:
             return _spread(self.space, count, rng)
-        drawn = [knob for kind in self.space for knob in _random(self.space, kind, _CANDIDATES, rng)]
+        drawn = [knob for name in self.space for knob in _random(self.space, name, _CANDIDATES, rng)]
         candidates = [knob for knob in dict.fromkeys(drawn) if knob not in self.known]
         surfaces = self._surfaces(candidates)
         if greedy:
@@ -70,7 +70,7 @@ class Model:
         """
         if not self.known:
             return []
-        knobs = [knob for kind in self.space for knob in self.known if knob.kind == kind]
+        knobs = [knob for name in self.space for knob in self.known if name_of(knob) == name]
         return [knobs[at] for at in _order(*self._surfaces(knobs).expected())[:count]]
 
     def _surfaces(self, knobs: Sequence[Knob]) -> "_Surfaces":
@@ -87,10 +87,10 @@ class Model:
         errors = np.nan_to_num(np.array([one.error for one in measured]), nan=float(np.ptp(values)))
         variance = variance_of(values, errors, prior)
         found = []
-        for kind in self.space:
-            own = [at for at, knob in enumerate(self.known) if knob.kind == kind]
-            at = np.array([place_of(knob, self.space) for knob in self.known if knob.kind == kind])
-            places = np.array([place_of(knob, self.space) for knob in knobs if knob.kind == kind])
+        for name in self.space:
+            own = [at for at, knob in enumerate(self.known) if name_of(knob) == name]
+            at = np.array([place_of(knob, self.space) for knob in self.known if name_of(knob) == name])
+            places = np.array([place_of(knob, self.space) for knob in knobs if name_of(knob) == name])
             if len(places):
                 found.append(posterior(at, values[own], errors[own], places, prior, variance))
         return found
@@ -125,15 +125,15 @@ def _order(gain: Float[np.ndarray, "n"], slack: Sequence[Float[np.ndarray, "n"]]
 
 def _spread(space: Space, count: int, rng: np.random.Generator) -> list[Knob]:
     """The first settings: the knobs in turn, and those of a knob spread over its ranges (a Latin hypercube)."""
-    kinds = list(space)
-    shares = {kind: len(range(number, count, len(kinds))) for number, kind in enumerate(kinds)}
-    return [knob for kind in kinds for knob in _random(space, kind, shares[kind], rng)]
+    names = list(space)
+    shares = {name: len(range(number, count, len(names))) for number, name in enumerate(names)}
+    return [knob for name in names for knob in _random(space, name, shares[name], rng)]
 
 
-def _random(space: Space, kind: str, count: int, rng: np.random.Generator) -> Iterator[Knob]:
+def _random(space: Space, name: str, count: int, rng: np.random.Generator) -> Iterator[Knob]:
     """Settings of a knob, spread over its ranges; without those that it refuses."""
-    strata = np.array([rng.permutation(count) for _ in space[kind]], float).reshape(len(space[kind]), count)
+    strata = np.array([rng.permutation(count) for _ in space[name]], float).reshape(len(space[name]), count)
     for place in ((strata + rng.random(strata.shape)) / max(count, 1)).T:
-        knob = knob_at(kind, place, space)
+        knob = knob_at(name, place, space)
         if knob is not None:
             yield knob

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from skewbench.eval.scorers import declaration
-from skewbench.stability.knobs import KNOBS, Vanilla
+from skewbench.stability.knobs import Vanilla
 from skewbench.tasks.experiment import Cell, Experiment, MeasureSpec, PromptSpec
+from skewbench.tasks.generation_checks import calls_of
 from skewbench.tasks.identity import digest
 from skewbench.tasks.knob_checks import check_knobs
 from skewbench.tasks.model_blocks import blocks_of
@@ -16,7 +17,7 @@ from skewbench.tasks.tune.design import Design, divide
 from skewbench.tasks.tune.form import Tuning
 from skewbench.tasks.tune.objective import Objective, parse_objective
 from skewbench.tasks.tune.search import Round
-from skewbench.tasks.tune.space import Space, space_of
+from skewbench.tasks.tune.space import Space, cell_of, example_of, space_of
 from skewbench.vocabulary.errors import InputError
 
 BASELINE = Cell(name="baseline", knob=Vanilla())
@@ -62,7 +63,7 @@ class Request:
             prompts=self.source.model_copy(update={"only": tuple(prompt.id for prompt in of.prompts)}),
             seeds=self.form.seeds,
             generation=self.form.generation,
-            cells=(BASELINE, *(Cell(name=trial.name, knob=trial.knob) for trial in of.trials)),
+            cells=(BASELINE, *(cell_of(trial.name, trial.knob) for trial in of.trials)),
             measure=MeasureSpec(every=min(4, self.form.generation.steps), detail="mean", columns=64),
             metrics=self.objective.scorers,
             max_unusable=1.0,  # a setting that breaks images is a result: its failed images count as the worst
@@ -79,7 +80,8 @@ def check_request(form: Tuning) -> Request:
     Raises:
         InputError: The objective, the knobs, the prompts or the budget are not possible.
     """
-    objective, space = parse_objective(form.objective), space_of(form.knobs)
+    objective = parse_objective(form.objective)
+    space = space_of(form.knobs, calls_of(form.generation, None))
     of_sets = [name for name in objective.scorers if declaration(name).unit == "prompt"]
     if form.seeds < 2 and of_sets:
         raise InputError(f"seeds {form.seeds}: {of_sets[0]} compares the images of a prompt, so it needs 2 or more")
@@ -100,12 +102,12 @@ def check_support(request: Request, source: ModelSource) -> None:
         source: Its model.
     """
     blocks = blocks_of(source)
-    for kind in request.space:
-        example = Cell(name=kind, knob=KNOBS.get(kind).example())
+    for name in request.space:
+        example = cell_of(name, example_of(name))
         try:
             experiment = Experiment(
                 name=request.name, model=request.form.model, generation=request.form.generation, cells=(example,)
             )
             check_knobs(experiment, source, blocks)
         except InputError as error:
-            raise InputError(f"knobs {kind!r}: {request.form.model.id} does not support it: {error}") from None
+            raise InputError(f"knobs {name!r}: {request.form.model.id} does not support it: {error}") from None

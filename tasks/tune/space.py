@@ -1,13 +1,15 @@
 """The search space: the strengths of each knob within the ranges that it declares."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import log
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
-from skewbench.stability.knobs import KNOBS, Knob, search_ranges
+from skewbench.stability.knobs import KNOBS, AttentionKnob, Knob, SteppedKnob, Vanilla, search_ranges
+from skewbench.tasks.experiment import Cell
 from skewbench.vocabulary.errors import InputError
 
 
@@ -48,31 +50,53 @@ class Axis:
         return (value - self.low) / (self.high - self.low)
 
 
-Space = Mapping[str, tuple[Axis, ...]]
-"""Axes by knob."""
+WEAK = "weak-"
+"""Before the kind of a knob on attention: it acts as the weak branch of guidance."""
+_SCALE = Axis("weak", 0.0, 5.0, False)
+"""The scale of a weak branch."""
 
 
-def space_of(kinds: Sequence[str] = ()) -> Space:
+@dataclass(frozen=True)
+class Space:
+    """The settings that a search tries.
+
+    Args:
+        axes: Axes by name: a knob's kind, or `weak-` and the kind of a knob that acts as the weak branch of guidance.
+        steps: Calls of the model, in one of which a setting must act; None: not checked.
+    """
+
+    axes: Mapping[str, tuple[Axis, ...]]
+    steps: int | None = None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.axes)
+
+    def __getitem__(self, name: str) -> tuple[Axis, ...]:
+        return self.axes[name]
+
+
+def space_of(names: Sequence[str] = (), steps: int | None = None) -> Space:
     """Build the search space of some knobs.
 
     Args:
-        kinds: Their kinds; empty: all on attention that declare a range.
+        names: Their names (see `Space`); empty: all that act directly on attention and declare a range.
+        steps: As for `Space`.
 
     Raises:
         InputError: An unknown knob, or one without anything to search.
     """
-    every = {kind: _axes(kind) for kind in KNOBS.names() if KNOBS.get(kind).place == "attention"}
-    searchable = [kind for kind, axes in every.items() if axes]
-    for kind in kinds:
-        if kind in KNOBS.names() and kind not in every:
-            raise InputError(f"knobs {kind!r}: a search tries knobs on attention; there are {', '.join(searchable)}")
-        if kind not in every:
-            raise InputError(f"knobs {kind!r}: no such knob; there are {', '.join(searchable)}")
-        if not every[kind]:
+    every = {kind: _axes(kind) for kind in KNOBS.names()}
+    on_attention = [kind for kind in every if issubclass(KNOBS.get(kind), AttentionKnob) and every[kind]]
+    every |= {f"{WEAK}{kind}": (_SCALE, *every[kind]) for kind in on_attention}
+    searchable = ", ".join(name for name, axes in every.items() if axes)
+    for name in names:
+        if name not in every:
+            raise InputError(f"knobs {name!r}: no such knob; there are {searchable}")
+        if not every[name]:
             raise InputError(
-                f"knobs {kind!r}: none of its strengths declares a range to search; there are {', '.join(searchable)}"
+                f"knobs {name!r}: none of its strengths declares a range to search; there are {searchable}"
             )
-    return {kind: every[kind] for kind in dict.fromkeys(kinds or searchable)}
+    return Space({name: every[name] for name in dict.fromkeys(names or on_attention)}, steps)
 
 
 def _axes(kind: str) -> tuple[Axis, ...]:
@@ -80,25 +104,45 @@ def _axes(kind: str) -> tuple[Axis, ...]:
     return tuple(Axis(field, low, high, log) for field, (low, high, log) in ranges.items())
 
 
-def knob_at(kind: str, place: Float[np.ndarray, "axes"], space: Space) -> Knob | None:
+def name_of(knob: Knob) -> str:
+    """The name of a setting's knob in a search space."""
+    return knob.kind if getattr(knob, "weak", None) is None else f"{WEAK}{knob.kind}"
+
+
+def example_of(name: str) -> Knob:
+    """The usual setting of a knob, by its name in a search space."""
+    example = KNOBS.get(name.removeprefix(WEAK)).example()
+    return replace(example, weak=1.0) if name.startswith(WEAK) else example  # type: ignore[call-arg]
+
+
+def cell_of(name: str, knob: Knob) -> Cell:
+    """Make a cell with a setting in its place: on attention, on predictions or on the condition."""
+    others: dict[str, Any] = {"predictions": {"guidance_rule": knob}, "condition": {"condition": knob}}
+    return Cell(name=name, **{"knob": Vanilla(), **others.get(knob.place, {"knob": knob})})
+
+
+def knob_at(name: str, place: Float[np.ndarray, "axes"], space: Space) -> Knob | None:
     """Make a setting: the knob's usual one with other strengths, rounded to three digits.
 
     Args:
-        kind: The knob.
+        name: The knob's name in the space.
         place: Its strengths as shares of their ranges, in [0, 1].
         space: The search space.
 
     Returns:
-        The setting; None if the knob refuses these strengths together.
+        The setting; None if the knob refuses these strengths together, or acts in none of the steps with them.
     """
-    axes = zip(space[kind], place, strict=True)
+    axes = zip(space[name], place, strict=True)
     values = {axis.field: float(f"{axis.value(float(share)):.3g}") for axis, share in axes}
     try:
-        return replace(KNOBS.get(kind).example(), **values)
+        knob = replace(example_of(name), **values)
+        if space.steps is not None and isinstance(knob, SteppedKnob):
+            knob.check_steps(space.steps)
     except ValueError:
         return None
+    return knob
 
 
 def place_of(knob: Knob, space: Space) -> Float[np.ndarray, "axes"]:
     """Read a setting's strengths as shares of their ranges (the inverse of `knob_at`)."""
-    return np.array([axis.share(float(getattr(knob, axis.field))) for axis in space[knob.kind]])
+    return np.array([axis.share(float(getattr(knob, axis.field))) for axis in space[name_of(knob)]])

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from skewbench.storage.lease import Lease
+from skewbench.tasks.generation_checks import calls_of
 from skewbench.tasks.jobs import Execute
 from skewbench.tasks.models import family_of_source, resolve_model
 from skewbench.tasks.run import Run
@@ -58,7 +59,9 @@ def tune(request: Request, lake: str, working: Working, finish: Finish, report: 
     search = Search(objective, request.space, request.design, request.prompts, request.form.seed, evaluate, observe)
     result = search.run()
     run_id = evaluate.add_path(result.path[-1].round, rows_of(result, objective, evaluate.runs), finish)
-    lines = usage(result.chosen.knob, family_of_source(source).denoiser)
+    generation = request.form.generation
+    calls = calls_of(generation, source)
+    lines = usage(result.chosen.knob, family_of_source(source), generation.guidance, calls)
     for line in (*result_lines(result, objective), *lines):
         report(line)
     return Tuned(result, run_id, lines)

@@ -4,6 +4,7 @@ import json
 from dataclasses import fields
 
 from skewbench.stability.knobs import Knob
+from skewbench.tasks.families.contract import Family
 from skewbench.tasks.tune.objective import Objective
 from skewbench.tasks.tune.search import Result, Step
 
@@ -48,12 +49,14 @@ def _interval(value: float, low: float, high: float) -> str:
     return f"{value:+.3g} [{low:+.3g}, {high:+.3g}]"
 
 
-def usage(knob: Knob, denoiser: str) -> tuple[str, str]:
+def usage(knob: Knob, family: Family, guidance: float, calls: int) -> tuple[str, str]:
     """Write the lines that use a setting: of Python, in a script of diffusers, and of YAML, as a cell.
 
     Args:
         knob: The setting.
-        denoiser: Name of the pipeline's denoiser, such as `unet`.
+        family: The model's family.
+        guidance: The pipeline's own guidance scale.
+        calls: Calls of the model in an image's steps.
     """
     changed = {
         field.name: getattr(knob, field.name)
@@ -61,6 +64,17 @@ def usage(knob: Knob, denoiser: str) -> tuple[str, str]:
         if field.name != "kind" and getattr(knob, field.name) != field.default
     }
     arguments = ", ".join(f"{name}={value!r}" for name, value in changed.items())
-    python = f"perturb(pipeline.{denoiser}, {type(knob).__name__}({arguments}))"
+    more = _needs(knob, family, guidance, calls)
+    python = f"perturb(pipeline.{family.denoiser}, {type(knob).__name__}({arguments}){more})"
     given = "".join(f", {name}: {json.dumps(knob.setting[name])}" for name in changed)  # JSON is YAML, quotes included
-    return python, f"- {{name: tuned, knob: {{kind: {knob.kind}{given}}}}}"
+    setting = f"{{kind: {knob.kind}{given}}}"
+    place = {"predictions": "knob: {kind: vanilla}, guidance_rule", "condition": "knob: {kind: vanilla}, condition"}
+    return python, f"- {{name: tuned, {place.get(knob.place, 'knob')}: {setting}}}"
+
+
+def _needs(knob: Knob, family: Family, guidance: float, calls: int) -> str:
+    """The arguments of `perturb` that a setting needs beside itself, for one image a call of the pipeline."""
+    if knob.place == "attention" and getattr(knob, "weak", None) is None:
+        return ""
+    own = f", steps={calls}, noise_seeds=[0]" if knob.place == "condition" else f", guidance={guidance:g}"
+    return f", samples=1{own}" + (f", loop=Loop(pipeline.scheduler, {family.calls!r})" if family.calls else "")

@@ -1,14 +1,17 @@
 """`skewbench tune` on the bundled model, stopped half way and resumed; and bad input."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from skewbench import sql
 from skewbench.flows.experiments.strict_yaml import read_yaml
-from skewbench.stability import Skew, Temperature
-from skewbench.tasks.experiment import ModelSpec, parse_experiment
+from skewbench.stability import Knob, Skew, Temperature, perturb
+from skewbench.stability.knobs import Cads, Guidance, Pag
+from skewbench.tasks.experiment import GenerationSpec, ModelSpec, parse_experiment
+from skewbench.tasks.families.registry import families
 from skewbench.tasks.models import resolve_model
 from skewbench.tasks.tune.design import Design
 from skewbench.tasks.tune.form import Tuning
@@ -17,6 +20,7 @@ from skewbench.tasks.tune.words import usage
 from skewbench.tasks.worker import Worker
 from skewbench.vocabulary.errors import InputError
 from tests.flows.command import run_in_process
+from tests.stability.models import tiny_unet
 
 ASKED = (
     "--objective",
@@ -27,6 +31,8 @@ ASKED = (
     "1",
     "--steps",
     "1",
+    "--knobs",
+    "skew,guidance,weak-pag",
 )
 TINY = Design(seeds=1, rounds=1, prompts=2, cells=4, held_out=3)
 
@@ -67,6 +73,8 @@ def test_a_stopped_search_resumes_to_the_same_path_and_result(tmp_path: Path, mo
     paths = [_path(tmp_path / lake) for lake in ("whole", "stopped")]
     assert paths[0] == paths[1]
     assert [row["phase"] for row in paths[0]] == ["explore"] * 3 + ["final"] * 3 + ["held-out"]
+    assert [row["words"].split(",")[0] for row in paths[0][:3]] == ["skew", "guidance", "pag"]
+    assert "as weak branch" in paths[0][2]["words"]
     assert paths[0][-1]["verdict"] == "not shown"
     assert len({row["measured_in"] for row in paths[0]}) == 3
     with sql.connect(tmp_path / "stopped") as lake:
@@ -98,7 +106,7 @@ def _path(lake: Path) -> list[dict[str, Any]]:
         ),
         ({"--budget": "83"}, "budget 83: the smallest search with 1 seeds generates 84 images"),
         ({"--budget": "0"}, "budget 0: Input should be greater than or equal to 1"),
-        ({"--knobs": "skew,magic"}, "knobs 'magic': no such knob; there are pag, skew, temperature"),
+        ({"--knobs": "skew,magic"}, "knobs 'magic': no such knob; there are apg, cads, "),
         ({"--knobs": "vanilla"}, "knobs 'vanilla': none of its strengths declares a range to search"),
         ({"--model": "./nowhere"}, "model.id './nowhere'"),
         ({"--prompts": "nowhere.txt"}, "prompts.path 'nowhere.txt'"),
@@ -132,12 +140,35 @@ def test_the_prompts_of_a_request_depend_on_its_seed_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    "setting", [Skew(alpha=1.2, beta=4.5, blocks=("up", 3), rescale="off"), Temperature(tau=0.8, window=(0, 0.5))]
+    ("setting", "needs"),
+    [
+        (Skew(alpha=1.2, beta=4.5, blocks=("up", 0), rescale="off"), ""),
+        (Temperature(tau=0.8), ""),
+        (Pag(share=1.0, weak=2.5), ", samples=1, guidance=5"),
+        (Guidance(scale=3.5), ", samples=1, guidance=5"),
+        (Cads(noise=0.5), ", samples=1, steps=12, noise_seeds=[0]"),
+    ],
 )
-def test_the_lines_that_use_a_setting_are_python_and_yaml(setting: Skew | Temperature) -> None:
-    python, cell = usage(setting, "transformer")
-    call = python.removeprefix("perturb(pipeline.transformer, ").removesuffix(")")
-    assert eval(call, {"Skew": Skew, "Temperature": Temperature}) == setting
+def test_the_lines_that_use_a_setting_are_python_and_yaml(setting: Knob, needs: str) -> None:
+    unet = tiny_unet()
+    python, cell = usage(setting, families.get("StableDiffusionXLPipeline"), 5.0, 12)
+    named = {"perturb": perturb, "pipeline": SimpleNamespace(unet=unet), type(setting).__name__: type(setting)}
+    with eval(python, named):
+        pass
+    call = python.removeprefix("perturb(pipeline.unet, ").removesuffix(f"{needs})")
+    assert eval(call, named) == setting
     assert "adapt_alpha" not in python
     (given,) = read_yaml(cell, "the line")
-    assert parse_experiment({"name": "x", "cells": [given]}, "the line").cells[0].knob == setting
+    baseline = {"name": "baseline", "knob": {"kind": "vanilla"}}
+    assert setting in parse_experiment({"name": "x", "cells": [baseline, given]}, "the line").cells[1].knobs
+
+
+def test_the_line_for_a_model_that_guides_in_calls_has_its_loop() -> None:
+    python, _ = usage(Guidance(scale=3.5), families.get("QwenImagePipeline"), 4.0, 20)
+    assert python.endswith("samples=1, guidance=4, loop=Loop(pipeline.scheduler, ('cond', 'uncond')))")
+
+
+def test_a_rule_needs_a_model_that_guides() -> None:
+    request = check_request(Tuning(knobs=("guidance",), generation=GenerationSpec(guidance=1.0)))
+    with pytest.raises(InputError, match=r"knobs 'guidance': shapes-xl does not support it: .* set it above 1"):
+        check_support(request, resolve_model(ModelSpec()))

@@ -31,6 +31,12 @@ def test_the_papers_experiments_are_planned(tmp_path: Path, name: str, samples: 
     assert not (tmp_path / "lake").exists()
 
 
+def test_blocks_of_a_model_that_is_not_here_are_not_checked(tmp_path: Path) -> None:
+    expected = estimate(experiments.load("knobs-sdxl"), str(tmp_path))
+    assert "its blocks are not checked" in expected.model
+    assert expected.samples == 13 * 240
+
+
 def test_the_demo_is_planned() -> None:
     expected = estimate(experiments.load("demo"), "no-such-lake")
     assert (expected.prompts, expected.samples, expected.shards, expected.per_shard) == (32, 512, 16, 32)

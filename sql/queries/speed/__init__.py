@@ -17,6 +17,7 @@ QUERY = Query(
         Column("steps", "INTEGER", "denoising steps"),
         Column("seconds", "DOUBLE", "mean seconds per image: the time of a batch divided by its size"),
         Column("median_seconds", "DOUBLE", "median seconds per image"),
+        Column("min_seconds", "DOUBLE", "seconds per image of the fastest batch, which other programs disturbed least"),
         Column("images_per_minute", "DOUBLE", "images per minute: 60 / seconds"),
         Column("slowdown", "DOUBLE", "seconds relative to the baseline on the same device; NULL without one"),
         Column("peak_memory", "BIGINT", "largest memory on the device, in bytes; NULL on a CPU"),

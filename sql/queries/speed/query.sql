@@ -4,13 +4,14 @@
 WITH timed AS (
     SELECT
         run_id, cell, device, dtype, width, height, steps,
-        avg(seconds) AS seconds, median(seconds) AS median_seconds, max(peak_memory) AS peak_memory, count(*) AS n
+        avg(seconds) AS seconds, median(seconds) AS median_seconds, min(seconds) AS min_seconds,
+        max(peak_memory) AS peak_memory, count(*) AS n
     FROM samples
     WHERE seconds IS NOT NULL
     GROUP BY ALL
 )
 SELECT
-    t.run_id, t.cell, t.device, t.dtype, t.width, t.height, t.steps, t.seconds, t.median_seconds,
+    t.run_id, t.cell, t.device, t.dtype, t.width, t.height, t.steps, t.seconds, t.median_seconds, t.min_seconds,
     60 / nullif(t.seconds, 0) AS images_per_minute,
     t.seconds / nullif(base.seconds, 0) AS slowdown,
     t.peak_memory, t.n

@@ -1,6 +1,7 @@
 """Each knob on attention against a direct computation of its formula, with full matrices."""
 
 import math
+from typing import Literal
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ from skewbench.stability import AttentionKnob, Recorder, Skew, Temperature, meas
 from skewbench.stability.blur import blur
 from skewbench.stability.entmax import entmax, sparsemax
 from skewbench.stability.grid import at_level, sides
-from skewbench.stability.knobs import Pag, Pladis, Seg
+from skewbench.stability.knobs import Pag, Pladis, Seg, SkewGuided
 from skewbench.vocabulary.measures import NAMES
 from tests.stability.denoisers import make
 from tests.stability.models import call, heads_of, layer, tiny_unet
@@ -139,6 +140,25 @@ def test_a_selection_of_heads_leaves_the_others_alone(knob: AttentionKnob, bias:
         for column in ("energy_heads", "symmetry_heads"):
             mine, wanted = ([row[0][head] for row in each[1].to_arrow()[column].to_pylist()] for each in (some, same))
             assert mine == pytest.approx(wanted, rel=1e-3, abs=1e-4)
+
+
+@pytest.mark.parametrize("rescale", ["norm", "off"])
+def test_the_guard_amplifies_unstable_samples_alone(rescale: Literal["norm", "off"]) -> None:
+    """Each sample is as under `Skew` with the alpha of its own alignment; from `stable` on it is the layer's own."""
+    x = torch.randn(12, 15, 24)
+    plain, measured = under(Temperature(1.0), x)
+    alignment = measured.to_arrow()["alignment"].to_pylist()
+    low, middle, stable = sorted(value for value in alignment if value > 0)[-3:]
+    assert stable - low > 1e-3
+    knob = SkewGuided(2.5, 3.0, stable=middle, rescale=rescale)
+    output, recorder = under(knob, x)
+    alphas = [1 + 1.5 * min(max(1 - value / middle, 0), 1) for value in alignment]
+    assert recorder.to_arrow()["alpha_eff"].to_pylist() == pytest.approx(alphas, rel=1e-4)
+    for row, alpha in enumerate(alphas):
+        wanted = plain[row] if alpha == 1 else under(Skew(alpha, 3.0, rescale=rescale), x)[0][row]
+        torch.testing.assert_close(output[row], wanted, rtol=1e-3, atol=1e-4)
+        torch.testing.assert_close(under(knob, x[row : row + 1])[0][0], output[row], rtol=1e-4, atol=1e-5)
+    assert not torch.allclose(output[alignment.index(low)], plain[alignment.index(low)], rtol=1e-3, atol=1e-3)
 
 
 def test_heads_must_exist_in_every_chosen_block() -> None:

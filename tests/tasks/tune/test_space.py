@@ -7,10 +7,21 @@ import pytest
 from pydantic import Field
 
 from skewbench.eval.statistics import PairedChange
-from skewbench.stability.knobs import AttentionKnob, Number, Skew, Strength, Temperature, search_ranges
+from skewbench.stability.knobs import (
+    AttentionKnob,
+    Guidance,
+    GuidanceInterval,
+    Number,
+    Pag,
+    Skew,
+    Strength,
+    Temperature,
+    Vanilla,
+    search_ranges,
+)
 from skewbench.tasks.tune.estimate import Estimate
 from skewbench.tasks.tune.propose import Model
-from skewbench.tasks.tune.space import knob_at, place_of, space_of
+from skewbench.tasks.tune.space import cell_of, knob_at, name_of, place_of, space_of
 
 SPACE = space_of(("skew", "temperature"))
 
@@ -44,6 +55,27 @@ def test_a_place_is_a_setting_and_back(place: tuple[float, float]) -> None:
 def test_a_ratio_is_searched_by_its_logarithm() -> None:
     assert knob_at("temperature", np.array([0.5]), SPACE) == Temperature(tau=1.0)
     assert place_of(Temperature(tau=2.0), SPACE) == pytest.approx([1.0])
+
+
+def test_a_knob_may_be_searched_as_a_weak_branch_as_well() -> None:
+    space = space_of(("pag", "weak-pag"))
+    direct, weak = knob_at("pag", np.array([0.5]), space), knob_at("weak-pag", np.array([0.5, 0.4]), space)
+    assert (direct, weak) == (Pag(share=0.5), Pag(share=0.4, weak=2.5))
+    assert place_of(weak, space) == pytest.approx([0.5, 0.4])
+    known = {direct: Estimate(change(0.1), (), 0), weak: Estimate(change(0.3), (), 0)}
+    assert Model(space, known).best(2) == [weak, direct]
+    assert {name_of(knob) for knob in Model(space, {}).propose(4, 0)} == {"pag", "weak-pag"}
+
+
+def test_a_setting_that_guides_no_step_is_not_tried() -> None:
+    space = space_of(("guidance_interval",), 4)
+    assert knob_at("guidance_interval", np.array([0.3, 0.4]), space) is None
+    assert knob_at("guidance_interval", np.array([0.2, 0.4]), space) == GuidanceInterval(start=0.2, stop=0.4)
+
+
+def test_a_rule_stands_beside_plain_attention() -> None:
+    cell = cell_of("trial-1", Guidance(scale=3.0))
+    assert cell.knobs == (Vanilla(), Guidance(scale=3.0))
 
 
 def change(value: float, error: float = 0.01) -> PairedChange:
