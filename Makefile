@@ -1,5 +1,5 @@
-# All set-up is done by the targets themselves: a fresh machine needs Python 3.11+ and make. Nothing outside .venv, build,
-# dist and the lake changes. Versions are those of infra/constraints.txt.
+# All set-up is done by the targets themselves: a fresh machine needs Python 3.11+ and make. The install goes to .venv;
+# versions are those of infra/constraints.txt.
 PYTHON ?= python3
 BIN := .venv/bin
 LAKE ?= lake
