@@ -46,7 +46,11 @@ def required() -> dict[str, set[str]]:
 
 
 def requirements(name: str) -> list[Requirement]:
-    """What an installed package requires; nothing if it is not installed."""
+    """List what an installed package requires; nothing if it is not installed.
+
+    Args:
+        name: Name of the package.
+    """
     try:
         return [Requirement(text) for text in distribution(name).requires or ()]
     except PackageNotFoundError:
@@ -54,7 +58,12 @@ def requirements(name: str) -> list[Requirement]:
 
 
 def applies(requirement: Requirement, extras: set[str]) -> bool:
-    """Whether a requirement holds on this machine, with any of the extras."""
+    """Return whether a requirement holds on this machine.
+
+    Args:
+        requirement: The requirement, with its marker.
+        extras: Extras of the package that requires it.
+    """
     return requirement.marker is None or any(requirement.marker.evaluate({"extra": one}) for one in ("", *extras))
 
 

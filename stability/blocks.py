@@ -68,7 +68,14 @@ def check_heads(blocks: Sequence[Block], heads: Heads) -> None:
 
 
 def check_softmax(blocks: Sequence[Block]) -> None:
-    """Raise ValueError where one of the blocks has linear attention, on which no knob can act."""
+    """Check that a knob can act on all of some blocks.
+
+    Args:
+        blocks: The blocks.
+
+    Raises:
+        ValueError: One of them has linear attention, which has no softmax.
+    """
     if linear := [block.name for block in blocks if block.linear]:
         raise ValueError(
             f"{linear[0]} has linear attention, which has no softmax that a knob could change; kind vanilla measures it"

@@ -51,7 +51,12 @@ def blend_for(knob: Skew, call: SoftmaxCall) -> Blend:
 
 
 def blend_where_unstable(knob: SkewGuided, call: SoftmaxCall) -> Blend:
-    """The guard's alpha for each row, by the alignment of its sample in this call. The measures' own code gives it."""
+    """Compute the guard's alpha for each row, by the alignment of its sample in this call.
+
+    Args:
+        knob: The guard.
+        call: A softmax call; the alignment is that of the measures.
+    """
     columns = slice(None, None, -(-call.x.shape[-1] // _COLUMNS))
     means = stability_and_heads(call, call.q, call.k, columns).means
     assert means is not None  # noqa: S101 - columns are given
@@ -61,11 +66,22 @@ def blend_where_unstable(knob: SkewGuided, call: SoftmaxCall) -> Blend:
 
 
 def of_sample(values: Float[Tensor, "B H"], branches: int) -> Float[Tensor, "B 1 1 1"]:
-    """The mean over a sample's heads and branches, in each of its rows."""
+    """Average over a sample's heads and branches, and repeat the mean in each of its rows.
+
+    Args:
+        values: One value for each row and head.
+        branches: Rows of each sample, one per branch of guidance.
+    """
     mean = values.unflatten(0, (branches, -1)).mean(dim=(0, 2)).repeat(branches)
     return mean[:, None, None, None]
 
 
 def mean_eta(eta: Float[Tensor, "B H"], branches: int, scope: str) -> Float[Tensor, "B 1 1 1"]:
-    """Over a sample's heads and branches, or over everything."""
+    """Average the symmetry index over a sample's heads and branches, or over the whole batch.
+
+    Args:
+        eta: Symmetry index of each row and head.
+        branches: Number of guidance branches: rows are branches x samples.
+        scope: `batch` averages over everything, any other value by sample.
+    """
     return eta.mean().expand(len(eta), 1, 1, 1) if scope == "batch" else of_sample(eta, branches)

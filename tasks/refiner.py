@@ -78,7 +78,11 @@ def _here(spec: RefinerSpec, dtype: Any) -> ModelSource | None:
 
 
 def refiners_of(experiment: Experiment) -> list[ModelSource]:
-    """List the refiners of an experiment's cells that are on this machine, each once."""
+    """List the refiners of an experiment's cells that are on this machine, each once.
+
+    Args:
+        experiment: The experiment.
+    """
     specs = [experiment.generation_of(cell).refiner for cell in experiment.cells]
     found = [_here(spec, experiment.model.dtype) for spec in dict.fromkeys(specs) if spec is not None]
     return list({source.folder: source for source in found if source is not None}.values())

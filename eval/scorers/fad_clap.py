@@ -40,7 +40,11 @@ class FadClap:
         self._clap = Clap(weights, device)
 
     def features(self, clips: Sequence[tuple[Float[np.ndarray, " t"], int]]) -> Features:
-        """Compute CLAP's features of clips, each a waveform in [-1, 1] and its sampling rate in Hz."""
+        """Compute CLAP's features.
+
+        Args:
+            clips: Each a waveform in [-1, 1] and its sampling rate in Hz.
+        """
         import numpy as np
         import torch
 
@@ -51,7 +55,12 @@ class FadClap:
         return np.concatenate(found)
 
     def compare(self, made: Features, real: Features) -> dict[str, GroupScore]:
-        """Compute the distance; None with the reason where there are no more clips than features."""
+        """Compute the distance; None with the reason where there are no more clips than features.
+
+        Args:
+            made: Features of the cell's sounds, one row per clip.
+            real: Features of the reference's sounds.
+        """
         from skewbench.eval.scoring.distribution import fid
 
         n, fewest, width = len(made), min(len(made), len(real)), made.shape[1]

@@ -38,7 +38,11 @@ class Clap:
         return int(self._loaded[0].config.projection_dim)
 
     def sounds(self, clips: Iterable[tuple[Float[np.ndarray, " t"], int]]) -> Float[Tensor, "n d"]:
-        """Compute the unit features of sounds, each a waveform in [-1, 1] and its sampling rate in Hz."""
+        """Compute the unit features of sounds.
+
+        Args:
+            clips: Each a waveform in [-1, 1] and its sampling rate in Hz.
+        """
         from scipy.signal import resample_poly
 
         model, extractor, _ = self._loaded
@@ -50,7 +54,11 @@ class Clap:
         return model.get_audio_features(input_features=spectra.float().to(self._device)).pooler_output
 
     def texts(self, texts: Sequence[str]) -> Float[Tensor, "n d"]:
-        """Compute the unit features of texts."""
+        """Compute the unit features of texts.
+
+        Args:
+            texts: Captions; tokens after the 77th are cut off.
+        """
         model, _, tokens = self._loaded
         words = tokens(list(texts), padding="max_length", truncation=True, max_length=77, return_tensors="pt")
         given = {name: words[name].to(self._device) for name in ("input_ids", "attention_mask")}

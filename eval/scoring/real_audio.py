@@ -15,6 +15,9 @@ _OTHERS = {b"fLaC": "FLAC", b"OggS": "Ogg", b"ID3": "MP3", b"\xff\xfb": "MP3", b
 def is_audio(data: bytes) -> bool:
     """Return whether bytes begin as a WAV file.
 
+    Args:
+        data: Content of a file.
+
     Raises:
         CorruptSample: Audio of another format.
     """
@@ -26,6 +29,9 @@ def is_audio(data: bytes) -> bool:
 
 def read_real(data: bytes) -> tuple[Float[np.ndarray, " t"], int]:
     """Decode a WAV file as a waveform in [-1, 1], the mean of its channels, and the sampling rate in Hz.
+
+    Args:
+        data: Content of the file.
 
     Raises:
         CorruptSample: No readable WAV file.

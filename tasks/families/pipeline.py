@@ -17,7 +17,11 @@ OPTIONAL = ("negative_prompt", "guidance_rescale", "clip_skip")
 
 
 def generators(request: Request) -> "list[torch.Generator]":
-    """Make the generator of each sample's noise, on the CPU."""
+    """Make the generator of each sample's noise, on the CPU.
+
+    Args:
+        request: What is generated.
+    """
     import torch
 
     return [torch.Generator().manual_seed(seed) for seed in request.noise_seeds]

@@ -71,7 +71,11 @@ class ImportPlan:
     left_out: Mapping[str, tuple[LeftOut, ...]]
 
     def samples(self, cell: str) -> list[ImportedSample]:
-        """List the images of a cell."""
+        """List the images of a cell.
+
+        Args:
+            cell: Name of the cell.
+        """
         return [sample for shard in self.shards if shard.cell == cell for sample in shard.samples]
 
 
@@ -138,7 +142,11 @@ def gather(spec: ImportSpec) -> ImportPlan:
 
 
 def describe(left_out: Iterable[LeftOut]) -> str:
-    """Describe what is not imported: each reason once, with the number of files and the first names."""
+    """Describe what is not imported: each reason once, with the number of files and the first names.
+
+    Args:
+        left_out: The files.
+    """
     by_reason: dict[str, list[str]] = defaultdict(list)
     for one in left_out:
         by_reason[one.reason].append(shown(one.name))

@@ -10,7 +10,16 @@ _REVISION = "refs/convert/parquet"
 
 
 def hub_prompts(dataset: str, column: str | None, category: str | None) -> list[Prompt]:
-    """A column of a data set, `owner/name[:subset[/split]]`; without more, `default/train`. Raises `InputError`."""
+    """Read the prompts of a column of a data set.
+
+    Args:
+        dataset: `owner/name[:subset[/split]]`; without more, `default/train`.
+        column: Column of the prompts; None: the first one with a usual name.
+        category: Column of the categories; None: there are none.
+
+    Raises:
+        InputError: The data set cannot be downloaded, or has no such subset, split or column.
+    """
     import polars as pl
 
     files = hub_files(dataset, "prompts.dataset")

@@ -42,7 +42,15 @@ def read_file(path: Path, column: str | None, category: str | None) -> list[Prom
 
 
 def read_text(path: Path, named: str = "prompts.path") -> str:
-    """Read a UTF-8 file and drop its byte order mark. Raises `InputError`, which says where it was `named`."""
+    """Read a UTF-8 file and drop its byte order mark.
+
+    Args:
+        path: The file.
+        named: Field that names the file, for error messages.
+
+    Raises:
+        InputError: The file cannot be read, or is not UTF-8. The message names the line.
+    """
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -55,7 +63,15 @@ def read_text(path: Path, named: str = "prompts.path") -> str:
 
 
 def read_table(path: Path, named: str = "prompts.path") -> dict[str, Column]:
-    """Read the columns of a table by its ending. Raises `InputError`, which names the line where there are lines."""
+    """Read the columns of a table, by the file's ending.
+
+    Args:
+        path: The file.
+        named: Field that names the file, for error messages.
+
+    Raises:
+        InputError: The file is not a readable table. The message names the line if the format has lines.
+    """
     kind = path.suffix.lower()
     where = f"{named} {str(path)!r}"
     if kind == ".parquet":

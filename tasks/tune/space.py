@@ -105,18 +105,31 @@ def _axes(kind: str) -> tuple[Axis, ...]:
 
 
 def name_of(knob: Knob) -> str:
-    """The name of a setting's knob in a search space."""
+    """Return the name of a setting's knob in a search space.
+
+    Args:
+        knob: The setting.
+    """
     return knob.kind if getattr(knob, "weak", None) is None else f"{WEAK}{knob.kind}"
 
 
 def example_of(name: str) -> Knob:
-    """The usual setting of a knob, by its name in a search space."""
+    """Return the usual setting of a knob.
+
+    Args:
+        name: Its name in a search space, with `weak-` before it for the weak branch of guidance.
+    """
     example = KNOBS.get(name.removeprefix(WEAK)).example()
     return replace(example, weak=1.0) if name.startswith(WEAK) else example  # type: ignore[call-arg]
 
 
 def cell_of(name: str, knob: Knob) -> Cell:
-    """Make a cell with a setting in its place: on attention, on predictions or on the condition."""
+    """Make a cell with a setting in its place: on attention, on predictions or on the condition.
+
+    Args:
+        name: Name of the cell.
+        knob: The setting.
+    """
     others: dict[str, Any] = {"predictions": {"guidance_rule": knob}, "condition": {"condition": knob}}
     return Cell(name=name, **{"knob": Vanilla(), **others.get(knob.place, {"knob": knob})})
 
@@ -144,5 +157,10 @@ def knob_at(name: str, place: Float[np.ndarray, "axes"], space: Space) -> Knob |
 
 
 def place_of(knob: Knob, space: Space) -> Float[np.ndarray, "axes"]:
-    """Read a setting's strengths as shares of their ranges (the inverse of `knob_at`)."""
+    """Read a setting's strengths as shares of their ranges (the inverse of `knob_at`).
+
+    Args:
+        knob: The setting.
+        space: The axes of each kind of knob.
+    """
     return np.array([axis.share(float(getattr(knob, axis.field))) for axis in space[name_of(knob)]])
