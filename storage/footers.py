@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pyarrow.types as kinds
 
+from skewbench.storage.checked_parts import CheckedParts
 from skewbench.storage.location import LakeError, LakeUnreachable, Location
 from skewbench.storage.records import Part, shown
 from skewbench.storage.table import Table
@@ -29,6 +30,8 @@ _KINDS = (
 def check_footers(place: Location, parts: Iterable[Part]) -> None:
     """Check that parts hold what their manifest and their tables say. Reads the end of each file alone.
 
+    Of a large lake in a folder, files that were checked before and have not changed since are not read again.
+
     Args:
         place: The lake.
         parts: The parts.
@@ -38,10 +41,14 @@ def check_footers(place: Location, parts: Iterable[Part]) -> None:
             column of another type or with NULL where its table has none.
     """
     parts = list(parts)
+    checked = CheckedParts(place)
+    unchecked = checked.unchecked(parts)
     with ThreadPoolExecutor(_AT_ONCE) as several:
-        for part, problem in zip(parts, several.map(lambda part: _problem(place, part), parts), strict=True):
+        for part, problem in zip(unchecked, several.map(lambda part: _problem(place, part), unchecked), strict=True):
             if problem:
                 raise broken_part(part.path, problem)
+    if unchecked:
+        checked.remember(parts)
 
 
 def broken_part(path: str, problem: str) -> LakeError:

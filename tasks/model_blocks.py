@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from skewbench.eval.cpu_torchvision import define_missing_operators
 from skewbench.eval.scorers import declaration
 from skewbench.stability.blocks import Block
-from skewbench.tasks import user_cache
+from skewbench.storage import user_cache
 from skewbench.tasks.experiment import Experiment
 from skewbench.tasks.families.registry import families
 from skewbench.tasks.identity import digest

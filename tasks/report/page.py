@@ -16,7 +16,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined, select_autoesca
 from markupsafe import Markup, escape
 
 from skewbench.eval.figures import Colours, config
-from skewbench.tasks import user_cache
+from skewbench.storage import user_cache
 from skewbench.tasks.identity import digest
 from skewbench.tasks.media import MEDIA
 from skewbench.tasks.report.explorer import Explorer

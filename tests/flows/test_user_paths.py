@@ -17,12 +17,12 @@ from skewbench.flows.parameters import Bundled, choose
 from skewbench.flows.serving.launch import place_of
 from skewbench.storage.location import locate
 from skewbench.storage.store import open_store
+from skewbench.storage.user_cache import CACHE
 from skewbench.tasks.experiment import ModelSpec
 from skewbench.tasks.model_blocks import blocks_of
 from skewbench.tasks.models import ModelSource, check_source, load_pipeline, model_address, resolve_model
 from skewbench.tasks.prompts import load_prompts
 from skewbench.tasks.reference import find_reference
-from skewbench.tasks.user_cache import CACHE
 from skewbench.vocabulary.errors import InputError
 from skewbench.vocabulary.user_paths import user_path
 from tests.flows.command import SMALL, run_in_process

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from skewbench.stability.blocks import Block
+from skewbench.storage.user_cache import CACHE
 from skewbench.tasks import model_blocks
 from skewbench.tasks.experiment import ModelSpec
 from skewbench.tasks.model_blocks import blocks_of, list_blocks, shipped_blocks
 from skewbench.tasks.models import BUNDLED, ModelSource, resolve_model
-from skewbench.tasks.user_cache import CACHE
 
 
 @pytest.mark.parametrize("model", BUNDLED)

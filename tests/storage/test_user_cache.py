@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import vl_convert
 
-from skewbench.tasks import user_cache
+from skewbench.storage import user_cache
 from skewbench.tasks.report import page
 
 
