@@ -1,8 +1,10 @@
 """The main job on the bundled model: from an experiment file to images, scores, answers and a report."""
 
+import csv
 import hashlib
 import json
 import runpy
+import shutil
 from pathlib import Path
 
 import duckdb
@@ -89,12 +91,13 @@ def test_its_images_score_the_same_if_they_come_from_elsewhere(
     cells = ("baseline", "skew")
     for cell in cells:
         (tmp_path / cell).mkdir()
-    labels = ["file_name,prompt,noise_seed"]
+    labels: list[tuple[object, ...]] = [("file_name", "prompt", "noise_seed")]
     joined = "SELECT s.cell, prompt, noise_seed, image.bytes FROM samples AS s JOIN images USING (sample_id)"
     for number, (cell, prompt, seed, content) in enumerate(_rows(lake, joined)):
         (tmp_path / f"{cell}/{number}.png").write_bytes(bytes(content))  # type: ignore[call-overload]
-        labels.append(f"{cell}/{number}.png,{prompt},{seed}")
-    (tmp_path / "labels.csv").write_text("\n".join(labels))
+        labels.append((f"{cell}/{number}.png", prompt, seed))
+    with (tmp_path / "labels.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(labels)
     other = tmp_path / "lake"
     sources = [option for cell in cells for option in ("--cell", f"{cell}={tmp_path / cell}")]
     for command in (
@@ -261,7 +264,8 @@ def test_statements_are_read_from_a_pipe(lake: Path, monkeypatch: pytest.MonkeyP
     assert (refused.returncode, "DROP is refused" in refused.stderr) == (2, True)
 
 
-def test_removing_a_run(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    other = lake.parent / "again/lake"
+def test_removing_a_run(lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = tmp_path / "lake"
+    shutil.copytree(lake, other)
     assert run_in_process(monkeypatch, "runs", "rm", "small", "--yes", "--lake", str(other)).returncode == 0
     assert set(_files(other)) <= {"_temporary/.lock"}  # of the folder, not of the run
