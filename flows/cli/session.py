@@ -16,12 +16,18 @@ from skewbench.vocabulary.errors import RunError
 
 @contextmanager
 def _quiet_logging() -> Iterator[None]:
-    """Within the block, Prefect prints no lines for batches of the log that it cannot send to its server."""
+    """Within the block, Prefect prints no lines for batches of the log that it cannot send to its server.
+
+    If the server is lost, nor does it afterwards: batches wait until the process ends.
+    """
     before, logging.raiseExceptions = logging.raiseExceptions, False
     try:
         yield
     finally:
-        logging.raiseExceptions = before
+        from skewbench.flows.server_loss import is_lost
+
+        if not is_lost():
+            logging.raiseExceptions = before
 
 
 class ServerLostError(RunError):
