@@ -15,6 +15,7 @@ from tests.flows.command import SMALL, write_experiment
 from tests.flows.serving import served
 from tests.prefect_home import prepare_home
 
+pytestmark = pytest.mark.timeout(1800)  # builds a wheel and runs with it, on a machine that may be busy
 ROOT = Path(__file__).parents[1]
 MISLEADING = (
     "tasks.py",
@@ -107,6 +108,6 @@ def test_a_served_flow_in_a_folder_of_misleading_names(
 def _run(command: list[str], cwd: Path | None = None, home: Path | None = None) -> str:
     environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PREFECT_API_URL")}
     environment |= {"PREFECT_HOME": str(prepare_home(home))} if home else {}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600, cwd=cwd, env=environment)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=1200, cwd=cwd, env=environment)
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout

@@ -29,6 +29,7 @@ from tests.flows.command import run_in_process, skewbench, write_experiment
 
 CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "HF_TOKEN", "PREFECT_API_KEY")
 SECRET = "not-to-be-seen-4f1d9a"
+pytestmark = pytest.mark.timeout(1800)  # the first test also runs the experiment, on a machine that may be busy
 
 
 @pytest.fixture(scope="module")

@@ -21,6 +21,7 @@ def _server_of(command: int) -> psutil.Process:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_a_run_ends_soon_after_its_server_was_killed(tmp_path: Path) -> None:
     experiment = write_experiment(tmp_path, metrics=["contrast"], workers={"count": 1, "batch": 2, "shard": 2})
     environment = {name: value for name, value in os.environ.items() if name not in ("PREFECT_API_URL", "RAY_ADDRESS")}
