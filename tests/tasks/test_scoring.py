@@ -277,9 +277,9 @@ def test_sounds_are_compared_with_a_folder_or_a_run(
     assert "skewbench weights get clap" in str(_sets(store)["fad_clap"][1])
     monkeypatch.setenv(WEIGHTS["clap-htsat-unfused"].variable, str(save_clap(tmp_path / "clap")))
     _score(store, ["fad_clap"], str(tmp_path / "real"))
-    value, _, n, told = _sets(store)["fad_clap"]
+    value, _, n, method = _sets(store)["fad_clap"]
     assert (value is not None, n) == (True, 17)
-    assert re.search(r"all waveforms .* that are not silent, against real \(19 waveforms, [0-9a-f]{8}\)$", told)
+    assert re.search(r"all waveforms .* that are not silent, against real \(19 waveforms, [0-9a-f]{8}\)$", method)
     _score(store, ["fad_clap"], RUN)
     with sql.connect(store.root) as connection:
         values = connection.execute('SELECT value FROM group_scores WHERE "set" LIKE ?', [f"%{RUN}%"]).fetchall()
