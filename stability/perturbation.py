@@ -180,7 +180,7 @@ _OUTER: WeakKeyDictionary[nn.Module, list[list[Guidance | Conditioning]]] = Weak
 
 @contextmanager
 def _innermost(model: nn.Module, hooks: list[Guidance | Conditioning]) -> Iterator[None]:
-    """Let these hooks, or none, act in place of those of an outer `perturb`."""
+    """Within the block, replace the hooks of an outer `perturb` by these; None: by no hooks."""
     around = _OUTER.setdefault(model, [])
     outer = around[-1] if around else []
     around.append(hooks)

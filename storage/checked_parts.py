@@ -28,6 +28,8 @@ class CheckedParts:
 
     def __init__(self, place: Location) -> None:
         self._folder = place if isinstance(place, Folder) else None
+        self._states: dict[str, str | None] = {}
+        self._known: dict[str, str | None] = {}
         self._name = f"checked/{sha256(place.lake.encode()).hexdigest()[:32]}.json"
 
     def unchecked(self, parts: Iterable[Part]) -> list[Part]:
@@ -37,24 +39,20 @@ class CheckedParts:
             parts: Parts of the lake.
         """
         parts = list(parts)
+        self._states = {}
         if self._folder is None or len(parts) < FEWEST:
             return parts
-        known = self._read()
-        return [part for part in parts if part.path not in known or known[part.path] != self._state(part)]
+        self._known = self._read()
+        self._states = {part.path: self._state(part) for part in parts}
+        return [part for part in parts if self._known.get(part.path, "") != self._states[part.path]]
 
-    def remember(self, parts: Iterable[Part]) -> None:
-        """Note that parts were checked and are whole.
+    def remember(self) -> None:
+        """Note that the parts which `unchecked` was given are whole, in the state that they had then."""
+        if self._states:
+            states = self._known | self._states
+            user_cache.write(self._name, json.dumps({path: state for path, state in states.items() if state}))
 
-        Args:
-            parts: The parts.
-        """
-        parts = list(parts)
-        if self._folder is None or len(parts) < FEWEST:
-            return
-        known = self._read() | {part.path: self._state(part) for part in parts}
-        user_cache.write(self._name, json.dumps({path: state for path, state in known.items() if state}))
-
-    def _read(self) -> dict[str, str]:
+    def _read(self) -> dict[str, str | None]:
         with suppress(ValueError):
             found = json.loads(user_cache.read(self._name) or "{}")
             if isinstance(found, dict):

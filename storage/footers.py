@@ -48,7 +48,7 @@ def check_footers(place: Location, parts: Iterable[Part]) -> None:
             if problem:
                 raise broken_part(part.path, problem)
     if unchecked:
-        checked.remember(parts)
+        checked.remember()
 
 
 def broken_part(path: str, problem: str) -> LakeError:

@@ -12,7 +12,7 @@ _ALIKE = (("unet", "in_channels"), ("vae", "block_out_channels"))
 
 
 def with_refiners(experiment: Experiment, download: bool) -> Experiment:
-    """Return an experiment whose refiners have their revisions. One that is not on this machine stays as it is.
+    """Add the revisions of an experiment's refiners. A refiner that is not on this machine is left unchanged.
 
     Args:
         experiment: The experiment.

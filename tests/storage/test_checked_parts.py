@@ -59,6 +59,24 @@ def test_a_part_that_changed_is_read_again(store: LocalStore, read: list[str]) -
         assert read == [parts[0].path]
 
 
+def test_a_part_that_changes_while_it_is_checked_is_read_again(
+    store: LocalStore, read: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = find_run(store, None).parts
+    remember = checked_parts.CheckedParts.remember
+
+    def late(self: checked_parts.CheckedParts) -> None:
+        path = Path(store.address(parts[0].path))
+        path.write_bytes(path.read_bytes())
+        remember(self)
+
+    monkeypatch.setattr(checked_parts.CheckedParts, "remember", late)
+    footers.check_footers(store, parts)
+    read.clear()
+    footers.check_footers(store, parts)
+    assert read == [parts[0].path]
+
+
 def test_another_manifest_and_a_missing_part_are_noticed(store: LocalStore, read: list[str]) -> None:
     parts = find_run(store, None).parts
     footers.check_footers(store, parts)
