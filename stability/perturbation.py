@@ -180,7 +180,7 @@ _OUTER: WeakKeyDictionary[nn.Module, list[list[Guidance | Conditioning]]] = Weak
 
 @contextmanager
 def _innermost(model: nn.Module, hooks: list[Guidance | Conditioning]) -> Iterator[None]:
-    """Within the block, replace the hooks of an outer `perturb` by these; None: by no hooks."""
+    """Within the block, replace the hooks of an outer `perturb` by these, or by none if the list is empty."""
     around = _OUTER.setdefault(model, [])
     outer = around[-1] if around else []
     around.append(hooks)
