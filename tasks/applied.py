@@ -37,8 +37,8 @@ def applied(pipeline: Any, generation: GenerationSpec) -> Iterator[None]:
             pipeline.load_lora_weights(str(path.parent), weight_name=path.name, adapter_name=ADAPTER)
             pipeline.set_adapters([ADAPTER], [lora.weight])
         with ExitStack() as stack:
-            if family_of(pipeline).encodes_alone:
-                stack.enter_context(encoded_once(pipeline, lora))
+            if encoding := family_of(pipeline).encoding:
+                stack.enter_context(encoded_once(pipeline, lora, encoding))
             if generation.refiner:
                 stack.enter_context(refined(pipeline, generation.refiner))
             yield

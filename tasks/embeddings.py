@@ -8,12 +8,15 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
+from torch.nn.functional import pad
 
+from skewbench.tasks.families.contract import PromptEncoding
 from skewbench.tasks.generation import LoraSpec
 
 LARGEST = 1 << 30
 """Bytes of embeddings that a worker keeps for a pipeline; the ones that were not used for longest go first."""
-Outputs = tuple[torch.Tensor | None, ...]
+Outputs = tuple[Any, ...]
+"""What a pipeline returned for a prompt: tensors, or None for what it does not have."""
 
 
 class Embeddings:
@@ -38,7 +41,7 @@ class Embeddings:
 
         Args:
             key: Hashable key of a prompt and its settings.
-            outputs: What `encode_prompt` returned.
+            outputs: What the pipeline returned for the prompt.
         """
         self._kept[key] = outputs
         self._bytes += _bytes(outputs)
@@ -51,43 +54,48 @@ def _bytes(outputs: Outputs) -> int:
 
 
 _kept: WeakKeyDictionary[Any, Embeddings] = WeakKeyDictionary()
+_GUIDED = "do_classifier_free_guidance"
+"""Argument of methods that encode prompts."""
 
 
 @contextmanager
-def encoded_once(pipeline: Any, lora: LoraSpec | None) -> Iterator[None]:
-    """Within the block, the pipeline's `encode_prompt` encodes each prompt alone, and once.
+def encoded_once(pipeline: Any, lora: LoraSpec | None, encoding: PromptEncoding) -> Iterator[None]:
+    """Within the block, the pipeline encodes each prompt alone, and once.
 
-    An embedding then depends on no other prompt of its batch. Only for pipelines that pad each prompt to one length.
+    An embedding then depends on no other prompt of its batch. In a batch, it is padded to the longest, under a mask.
 
     Args:
         pipeline: The loaded pipeline.
         lora: Its adapters: they change the text encoders too.
+        encoding: The method that encodes prompts.
     """
-    own, adapters = pipeline.encode_prompt, lora and (lora.digest or lora.path, lora.weight)
+    own, adapters = getattr(pipeline, encoding.method), lora and (lora.digest or lora.path, lora.weight)
     parameters = inspect.signature(own)
     kept = _kept.setdefault(pipeline, Embeddings())
 
-    def encode_prompt(*inputs: Any, **named: Any) -> Outputs:
+    def encode_prompt(*inputs: Any, **named: Any) -> Any:
         given = parameters.bind(*inputs, **named).arguments
         prompts = given.get("prompt")
         if not isinstance(prompts, list) or any(isinstance(value, torch.Tensor) for value in given.values()):
-            outputs: Outputs = own(*inputs, **named)
-            return outputs
+            return own(*inputs, **named)
         alone = [{name: _of_row(name, value, row) for name, value in given.items()} for row in range(len(prompts))]
-        return _joined([_encoded(arguments) for arguments in alone])
+        branches = 2 if encoding.stacked and given.get(_GUIDED) else 1
+        outputs = _joined([_encoded(arguments) for arguments in alone], branches, encoding.masked)
+        return outputs if len(outputs) > 1 else outputs[0]
 
     def _encoded(arguments: dict[str, Any]) -> Outputs:
         key = (adapters, repr(sorted(arguments.items())))
         if (found := kept.find(key)) is None:
-            found = tuple(own(**arguments))
+            made = own(**arguments)
+            found = (made,) if isinstance(made, torch.Tensor) else tuple(made)
             kept.keep(key, found)
         return found
 
-    pipeline.encode_prompt = encode_prompt
+    setattr(pipeline, encoding.method, encode_prompt)
     try:
         yield
     finally:
-        del pipeline.encode_prompt
+        delattr(pipeline, encoding.method)
 
 
 def _of_row(name: str, value: Any, row: int) -> Any:
@@ -95,11 +103,27 @@ def _of_row(name: str, value: Any, row: int) -> Any:
     return [value[row]] if isinstance(value, list) and name.startswith(("prompt", "negative_prompt")) else value
 
 
-def _joined(rows: Sequence[Outputs]) -> Outputs:
-    """The outputs of a batch; what is not of one prompt, as FLUX's positions of tokens, is the same for all."""
-    return tuple(
-        torch.cat([row[place] for row in rows])  # type: ignore[misc]
-        if output is not None and len(output) == 1
-        else output
-        for place, output in enumerate(rows[0])
-    )
+def _joined(rows: Sequence[Outputs], branches: int, masked: bool) -> Outputs:
+    """The outputs of a batch: rows of the first branch of all prompts, then those of the second."""
+    if masked and len({states.shape[1] for states, *_ in rows}) > 1:
+        rows = _padded(rows)
+    return tuple(_stacked([row[place] for row in rows], branches) for place in range(len(rows[0])))
+
+
+def _stacked(values: Sequence[Any], branches: int) -> Any:
+    """One output of a batch; what is not of one prompt, as FLUX's positions of tokens, is the same for all."""
+    first = values[0]
+    if first is None or len(first) != branches:
+        return first
+    return torch.cat([value[branch : branch + 1] for branch in range(branches) for value in values])
+
+
+def _padded(rows: Sequence[Outputs]) -> list[Outputs]:
+    """Outputs with zeros after the shorter prompts, and masks that leave these out."""
+    longest = max(states.shape[1] for states, *_ in rows)
+    padded = []
+    for states, mask, *others in rows:
+        missing = longest - states.shape[1]
+        whole = states.new_ones(states.shape[:2], dtype=torch.long) if mask is None else mask
+        padded.append((pad(states, (0, 0, 0, missing)), pad(whole, (0, missing)), *others))
+    return padded

@@ -7,6 +7,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from skewbench.tasks.embeddings import encoded_once
+from skewbench.tasks.families.sdxl_refiner import SdxlRefiner
 from skewbench.tasks.generation import RefinerSpec
 from skewbench.tasks.models import is_hub_id, load_pipeline, model_address
 from skewbench.tasks.refiner import find_refiner
@@ -34,7 +35,7 @@ def refined(pipeline: Any, spec: RefinerSpec) -> Iterator[None]:
     pipeline.refiner = there[key]
     pipeline.refiner.scheduler = type(pipeline.scheduler).from_config(pipeline.scheduler.config)
     try:
-        with encoded_once(pipeline.refiner, None):
+        with encoded_once(pipeline.refiner, None, SdxlRefiner.encoding):
             yield
     finally:
         del pipeline.refiner

@@ -22,6 +22,7 @@ from skewbench.eval.cpu_torchvision import define_missing_operators
 from skewbench.stability import Cads, Knob, Recorder, Skew, Vanilla
 from skewbench.storage.manifest import find_run
 from skewbench.storage.store import LocalStore
+from skewbench.tasks.applied import applied
 from skewbench.tasks.experiment import Experiment
 from skewbench.tasks.families.registry import families
 from skewbench.tasks.generate import generate_batch
@@ -151,7 +152,8 @@ def _samples(run: Run, knobs: Turned) -> tuple[float, float, float, bool]:
     samples = [sample for shard in run.shards for sample in shard.samples if shard.cell.name == "baseline"]
 
     def generated(knob: Any, rows: slice = slice(None), recorder: Recorder | None = None) -> np.ndarray:
-        return generate_batch(model, samples[rows], knob, setting.generation, setting.size, recorder)
+        with applied(model, setting.generation):
+            return generate_batch(model, samples[rows], knob, setting.generation, setting.size, recorder)
 
     recorder = Recorder()
     plain, moved = generated(Vanilla(), recorder=recorder), generated(knobs.moved)

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from skewbench.tasks.families.contract import Encoder
+from skewbench.tasks.families.contract import Encoder, PromptEncoding
 from skewbench.tasks.families.registry import register
 from skewbench.tasks.families.text_to_audio import TextToAudio
 
@@ -22,4 +22,5 @@ class AudioLdm(TextToAudio):
     branches = ("uncond", "cond")
     parts = ("unet", "vae", "text_encoder", "tokenizer", "vocoder", "scheduler")
     settings = ("negative_prompt",)
+    encoding = PromptEncoding("_encode_prompt", stacked=True)
     encoders: ClassVar = (Encoder("tokenizer"),)

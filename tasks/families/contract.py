@@ -86,6 +86,22 @@ class Encoder:
     lower: bool = False
 
 
+@dataclass(frozen=True)
+class PromptEncoding:
+    """The method of a pipeline that encodes prompts, which is asked for one prompt at a time.
+
+    Args:
+        method: its name.
+        stacked: whether guidance makes it return the rows of negative prompts and those of prompts in one tensor.
+        masked: whether its first output is as long as the longest prompt, and its second output the mask of it; None in
+            place of the mask says that nothing is padded.
+    """
+
+    method: str = "encode_prompt"
+    stacked: bool = False
+    masked: bool = False
+
+
 class Family(ABC):
     """One class of pipelines. An instance is registered under its name; it holds no state and imports lazily.
 
@@ -117,8 +133,8 @@ class Family(ABC):
     Others are refused: a pipeline would drop them."""
     encoders: ClassVar[tuple[Encoder, ...]] = ()
     """Its text encoders, by which prompts that are too long are counted."""
-    encodes_alone: ClassVar[bool] = False
-    """Whether its pipeline's `encode_prompt` pads each prompt to one length, whatever else is in the batch."""
+    encoding: ClassVar[PromptEncoding | None] = None
+    """How its pipeline encodes prompts, so that a worker encodes each one once; None: at each call."""
     gives_sigmas: ClassVar[bool] = False
     """Whether the pipeline gives its scheduler noise levels, as FLUX's does."""
 

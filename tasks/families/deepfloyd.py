@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar
 
-from skewbench.tasks.families.contract import Config, Encoder, Request
+from skewbench.tasks.families.contract import Config, Encoder, PromptEncoding, Request
 from skewbench.tasks.families.registry import register
 from skewbench.tasks.families.text_to_image import TextToImage, sample_size
 from skewbench.tasks.size import Size
@@ -23,7 +23,7 @@ class DeepFloydIf(TextToImage):
     joint = True
     parts = ("unet", "text_encoder", "tokenizer", "scheduler")
     settings = ("negative_prompt", "lora")
-    encodes_alone = True
+    encoding = PromptEncoding()
     encoders: ClassVar = (Encoder("tokenizer", 77, lower=True),)
     loading: ClassVar = {"safety_checker": None, "feature_extractor": None, "watermarker": None}
 

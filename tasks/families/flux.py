@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar
 
-from skewbench.tasks.families.contract import Config, Encoder, Request
+from skewbench.tasks.families.contract import Config, Encoder, PromptEncoding, Request
 from skewbench.tasks.families.registry import register
 from skewbench.tasks.families.text_to_image import TextToImage
 from skewbench.tasks.size import Size
@@ -29,7 +29,7 @@ class Flux(TextToImage):
     maps = False
     parts = ("transformer", "vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "scheduler")
     settings = ("lora",)
-    encodes_alone = True
+    encoding = PromptEncoding()
     encoders: ClassVar = (Encoder("tokenizer"), Encoder("tokenizer_2", 256))
     gives_sigmas = True
 

@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar
 
-from skewbench.tasks.families.contract import Encoder, Request
+from skewbench.tasks.families.contract import Encoder, PromptEncoding, Request
 from skewbench.tasks.families.registry import register
 from skewbench.tasks.families.text_to_image import TextToImage
 
@@ -21,7 +21,7 @@ class HunyuanDit(TextToImage):
     branches = ("uncond", "cond")
     parts = ("transformer", "vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "scheduler")
     settings = ("negative_prompt", "guidance_rescale")
-    encodes_alone = True
+    encoding = PromptEncoding()
     encoders: ClassVar = (Encoder("tokenizer", 77), Encoder("tokenizer_2", 256))
     loading: ClassVar = {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
 

@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar
 
-from skewbench.tasks.families.contract import Config, Encoder, Request
+from skewbench.tasks.families.contract import Config, Encoder, PromptEncoding, Request
 from skewbench.tasks.families.registry import register
 from skewbench.tasks.families.text_to_image import TextToImage, sample_size
 from skewbench.tasks.size import Size
@@ -31,7 +31,7 @@ class Lumina2(TextToImage):
     joint = True
     parts = ("transformer", "vae", "text_encoder", "tokenizer", "scheduler")
     settings = ("negative_prompt", "lora")
-    encodes_alone = True
+    encoding = PromptEncoding()
     encoders: ClassVar = (Encoder("tokenizer", 256, before=f"{SYSTEM} <Prompt Start> "),)
     gives_sigmas = True
 

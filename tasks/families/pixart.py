@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar
 
-from skewbench.tasks.families.contract import Encoder, Request
+from skewbench.tasks.families.contract import Encoder, PromptEncoding, Request
 from skewbench.tasks.families.registry import register
 from skewbench.tasks.families.text_to_image import TextToImage
 
@@ -12,7 +12,7 @@ class _PixArt(TextToImage):
     branches = ("uncond", "cond")
     parts = ("transformer", "vae", "text_encoder", "tokenizer", "scheduler")
     settings = ("negative_prompt",)
-    encodes_alone = True
+    encoding = PromptEncoding()
 
     def arguments(self, request: Request) -> dict[str, Any]:
         """Generate at the requested size, from the prompt as it is."""

@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar
 
-from skewbench.tasks.families.contract import Config, Encoder, Request
+from skewbench.tasks.families.contract import Config, Encoder, PromptEncoding, Request
 from skewbench.tasks.families.registry import register
 from skewbench.tasks.families.text_to_image import TextToImage
 from skewbench.tasks.size import Size
@@ -28,6 +28,7 @@ class QwenImage(TextToImage):
     maps = False
     parts = ("transformer", "vae", "text_encoder", "tokenizer", "scheduler")
     settings = ("negative_prompt", "lora")
+    encoding = PromptEncoding(masked=True)
     encoders: ClassVar = (Encoder("tokenizer", 512),)
     gives_sigmas = True
 

@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar
 
-from skewbench.tasks.families.contract import Config, Encoder, Request
+from skewbench.tasks.families.contract import Config, Encoder, PromptEncoding, Request
 from skewbench.tasks.families.registry import register
 from skewbench.tasks.families.text_to_image import TextToImage, sample_size
 from skewbench.tasks.size import Size
@@ -26,7 +26,7 @@ class Sana(TextToImage):
     branches = ("uncond", "cond")
     parts = ("transformer", "vae", "text_encoder", "tokenizer", "scheduler")
     settings = ("negative_prompt", "lora")
-    encodes_alone = True
+    encoding = PromptEncoding()
     encoders: ClassVar = (Encoder("tokenizer", 299, lower=True),)  # one less than the pipeline's 300 after a prefix
 
     def native_size(self, config: Config) -> Size:

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from skewbench.tasks.families.contract import Encoder
+from skewbench.tasks.families.contract import Encoder, PromptEncoding
 from skewbench.tasks.families.registry import register
 from skewbench.tasks.families.text_to_image import TextToImage
 
@@ -22,6 +22,6 @@ class StableDiffusion(TextToImage):
     branches = ("uncond", "cond")
     parts = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
     settings = ("negative_prompt", "guidance_rescale", "lora")  # its clip_skip fails with transformers 5
-    encodes_alone = True
+    encoding = PromptEncoding()
     encoders: ClassVar = (Encoder("tokenizer"),)
     loading: ClassVar = {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from skewbench.tasks.families.contract import Encoder
+from skewbench.tasks.families.contract import Encoder, PromptEncoding
 from skewbench.tasks.families.registry import register
 from skewbench.tasks.families.text_to_image import TextToImage
 
@@ -28,7 +28,7 @@ class Sd3(TextToImage):
     joint = True
     parts = ("transformer", "vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "scheduler")
     settings = ("negative_prompt", "clip_skip", "lora")
-    encodes_alone = True
+    encoding = PromptEncoding()
     encoders: ClassVar = (Encoder("tokenizer"), Encoder("tokenizer_2"), Encoder("tokenizer_3", 256))
 
     def loading_of(self, folder: Path) -> Mapping[str, Any]:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from skewbench.tasks.families.contract import Encoder, Request
+from skewbench.tasks.families.contract import Encoder, PromptEncoding, Request
 from skewbench.tasks.families.pipeline import generators
 from skewbench.tasks.families.registry import register
 from skewbench.tasks.families.text_to_image import TextToImage
@@ -26,7 +26,7 @@ class Sdxl(TextToImage):
     branches = ("uncond", "cond")
     parts = ("unet", "vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "scheduler")
     settings = ("negative_prompt", "guidance_rescale", "clip_skip", "lora", "refiner")
-    encodes_alone = True
+    encoding = PromptEncoding()
     encoders: ClassVar = (Encoder("tokenizer"), Encoder("tokenizer_2"))
     loading: ClassVar = {"add_watermarker": False}  # a watermark would change pixels
 

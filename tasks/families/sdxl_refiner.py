@@ -1,5 +1,6 @@
 """SDXL's refiner: a UNet that does the last part of denoising. It is a cell's second stage, and no model by itself."""
 
+from skewbench.tasks.families.contract import PromptEncoding
 from skewbench.tasks.families.text_to_image import TextToImage
 
 
@@ -12,4 +13,5 @@ class SdxlRefiner(TextToImage):
     denoiser = "unet"
     branches = ("uncond", "cond")
     parts = ("unet", "vae", "text_encoder_2", "tokenizer_2", "scheduler")
+    encoding = PromptEncoding()
     loading = {"add_watermarker": False}  # noqa: RUF012

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from skewbench.tasks.families.contract import Config, Encoder, Request
+from skewbench.tasks.families.contract import Config, Encoder, PromptEncoding, Request
 from skewbench.tasks.families.pipeline import PipelineFamily
 from skewbench.tasks.families.registry import register
 from skewbench.tasks.size import Size
@@ -29,7 +29,7 @@ class Wan(PipelineFamily):
     maps = False
     parts = ("transformer", "vae", "text_encoder", "tokenizer", "scheduler")
     settings = ("negative_prompt", "lora")
-    encodes_alone = True
+    encoding = PromptEncoding()
     encoders: ClassVar = (Encoder("tokenizer", 512),)
     medium = "video"
     output = "frames"

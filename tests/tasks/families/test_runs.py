@@ -103,15 +103,14 @@ def test_prompts_are_encoded_once_and_alone(lake: Path, monkeypatch: pytest.Monk
     """An image alone is equal, bit by bit, to one without it; in a batch to rounding, as ever."""
     run = prepare(_experiment(lake), str(lake / "lake"))
     pipeline = load_pipeline(run.source, "cpu")
-    if not families.get(type(pipeline).__name__).encodes_alone:
-        pytest.skip("this pipeline has no `encode_prompt` that pads each prompt to one length")
     samples = [sample for shard in run.shards if shard.cell.name == "baseline" for sample in shard.samples]
     assert len({sample.prompt.text for sample in samples}) == len(samples) == 2
     given = (run.shards[0].cell.knob, run.setting.generation, run.setting.size)
     plain = [generate_batch(pipeline, [sample], *given)[0] for sample in samples]
     calls: list[Any] = []
-    own = pipeline.text_encoder.forward
-    monkeypatch.setattr(pipeline.text_encoder, "forward", lambda *a, **k: calls.append(a) or own(*a, **k))
+    encoder = getattr(pipeline, "text_encoder_2", None) or pipeline.text_encoder
+    own = encoder.forward
+    monkeypatch.setattr(encoder, "forward", lambda *a, **k: calls.append(a) or own(*a, **k))
     counts = []
     for _ in range(2):
         with applied(pipeline, run.setting.generation):
