@@ -38,7 +38,10 @@ class ModelSpec(Strict):
     field: ClassVar[str] = "model"
     """Where an experiment names it."""
     id: str = "shapes-xl"
-    """`shapes-xl` (bundled), a Hugging Face hub id, or a local folder in the hub's layout."""
+    """`shapes-xl` (bundled), a Hugging Face hub id, a local folder in the hub's layout, or a `.safetensors` file of all
+    weights."""
+    config: str | None = None
+    """For a file: a model of its architecture, whose configurations and tokenizers are used; its weights are not."""
     revision: str | None = None
     """Branch, tag or commit of a hub model; what it resolved to is recorded."""
     variant: str | None = None

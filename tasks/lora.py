@@ -1,6 +1,5 @@
 """Files of low-rank adapters: where they are, which contents they have, and whether they fit a model."""
 
-import json
 import re
 import socket
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from typing import Any
 from skewbench.tasks.experiment import Experiment
 from skewbench.tasks.families.contract import Family
 from skewbench.tasks.generation import LoraSpec
+from skewbench.tasks.model_files import empty_part
 from skewbench.vocabulary.errors import InputError, RunError
 from skewbench.vocabulary.user_paths import user_path
 
@@ -111,7 +111,7 @@ def check_fit(lora: LoraSpec, family: Family, pipeline: str, folder: Path) -> No
     if find_spec("peft") is None:
         raise ValueError("LoRA needs the package peft: pip install 'skewbench[lora]'")
     path = Path(lora.path)
-    parts: dict[str, Any] = {family.denoiser: _empty_part(folder, family.denoiser)}
+    parts: dict[str, Any] = {family.denoiser: empty_part(folder, family.denoiser)}
     adapters = _read(path, pipeline, parts[family.denoiser])
     known = [name for name in family.parts if name == family.denoiser or name.startswith("text_encoder")]
     fitting = 0
@@ -123,7 +123,7 @@ def check_fit(lora: LoraSpec, family: Family, pipeline: str, folder: Path) -> No
         if part not in known or not (down or up):
             raise ValueError(f"{path.name}: {key} is for no part of this model; adapters are for {', '.join(known)}")
         if part not in parts:
-            parts[part] = _empty_part(folder, part)
+            parts[part] = empty_part(folder, part)
         layer = (down or up).string[: (down or up).start()]  # type: ignore[union-attr]
         _check_layer(path.name, parts[part], part, layer, adapter.shape, bool(down))
         fitting += 1
@@ -146,21 +146,6 @@ def _read(path: Path, pipeline: str, denoiser: Any) -> Mapping[str, Any]:
         raise ValueError(f"{path.name} cannot be read as LoRA: {type(error).__name__}: {reason}") from None
     adapters: Mapping[str, Any] = found[0] if isinstance(found, tuple) else found
     return convert_unet_state_dict_to_peft(adapters) if any(".processor." in key for key in adapters) else adapters
-
-
-def _empty_part(folder: Path, part: str) -> Any:
-    """Build a part of a model without memory for its weights."""
-    import diffusers
-    import torch
-    import transformers
-
-    library, kind = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))[part]
-    config = json.loads((folder / part / "config.json").read_text(encoding="utf-8"))
-    with torch.device("meta"):
-        if library == "diffusers":
-            return getattr(diffusers, kind).from_config(config)
-        found = getattr(transformers, kind)
-        return found(found.config_class.from_dict(config))
 
 
 def _check_layer(file: str, model: Any, part: str, layer: str, shape: tuple[int, ...], down: bool) -> None:

@@ -1,8 +1,9 @@
 """The files of a model's folder that its family loads, and whether they are whole. No weights are read."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
@@ -39,13 +40,14 @@ class _Part:
         return self.folder / ("config.json" if self.kind == "weights" else f"{self.kind}_config.json")
 
 
-def check_files(spec: ModelSpec, folder: Path, family: Family) -> None:
+def check_files(spec: ModelSpec, folder: Path, family: Family, weights: bool = True) -> None:
     """Check the parts that `model_index.json` names.
 
     Args:
         spec: The model of an experiment.
         folder: Its folder, in the hub's layout.
         family: The family that runs it.
+        weights: Whether the weights are in the folder.
 
     Raises:
         InputError: The family cannot run the model, a part or its configuration is missing or broken, its weights are
@@ -62,9 +64,9 @@ def check_files(spec: ModelSpec, folder: Path, family: Family) -> None:
         config = _config(spec, part)
         if part.class_name.startswith("CLIPTokenizer"):
             _check_length(spec, part, config)
-        if part.kind == "weights":
+        if weights and part.kind == "weights":
             variants.add(_check_weights(spec, part.folder))
-    if spec.variant and spec.variant not in variants:
+    if weights and spec.variant and spec.variant not in variants:
         raise InputError(
             f"{spec.where}: no part has weights of the variant {spec.variant!r}; leave {spec.field}.variant out"
         )
@@ -78,8 +80,37 @@ def weights_of(spec: ModelSpec, folder: Path, family: Family) -> list[Path]:
         folder: Its folder, which `check_files` has accepted.
         family: The family that runs it.
     """
-    weighted = (part.folder for part in _parts(folder, family) if part.kind == "weights")
-    return [path for part in weighted for path in _chosen(spec, part)[1]]
+    return [path for part in weighted_parts(folder, family) for path in _chosen(spec, folder / part)[1]]
+
+
+def weighted_parts(folder: Path, family: Family) -> list[str]:
+    """List the names of the parts that have weights.
+
+    Args:
+        folder: The model's folder.
+        family: The family that runs it.
+    """
+    return [part.folder.name for part in _parts(folder, family) if part.kind == "weights"]
+
+
+def empty_part(folder: Path, part: str) -> Any:
+    """Build a part of a model without memory for its weights. Slow: imports diffusers.
+
+    Args:
+        folder: The model's folder.
+        part: Name of the part.
+    """
+    import diffusers
+    import torch
+    import transformers
+
+    library, kind = _index(folder)[part]
+    config = json.loads((folder / part / "config.json").read_text(encoding="utf-8"))
+    with torch.device("meta"):
+        if library == "diffusers":
+            return getattr(diffusers, kind).from_config(config)
+        found = getattr(transformers, kind)
+        return found(found.config_class.from_dict(config))
 
 
 def deciding_files(spec: ModelSpec, folder: Path, family: Family) -> list[Path]:
@@ -92,15 +123,43 @@ def deciding_files(spec: ModelSpec, folder: Path, family: Family) -> list[Path]:
         folder: Its folder.
         family: The family that runs it.
     """
+    weights = weights_of(spec, folder, family)
+    shards = [path for part in weighted_parts(folder, family) for path in (folder / part).glob("*.index.json")]
+    return sorted({*config_files(folder, family), *weights, *shards})
+
+
+def config_files(folder: Path, family: Family) -> list[Path]:
+    """List the configurations and the files of tokenizers.
+
+    Args:
+        folder: The model's folder.
+        family: The family that runs it.
+    """
     found = [folder / "model_index.json"]
     for part in _parts(folder, family):
         if not part.folder.is_dir():
             continue
         endings = {".json", ".txt", ".model", ".jinja"} if part.kind == "tokenizer" else {".json"}
-        found += [path for path in part.folder.iterdir() if path.suffix in endings and path.is_file()]
-        if part.kind == "weights":
-            found += _chosen(spec, part.folder)[1]
+        files = (path for path in part.folder.iterdir() if path.suffix in endings and path.is_file())
+        found += [path for path in files if not path.name.endswith(".index.json")]
     return sorted(found)
+
+
+def digest_of_files(folder: Path, files: Iterable[Path]) -> str:
+    """Digest the contents of files, and their names: within a folder, or of a file elsewhere by its ending alone.
+
+    Args:
+        folder: The folder.
+        files: The files.
+    """
+    whole = sha256()
+    for path in files:
+        name = path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.suffix
+        whole.update(f"{name}\0{path.stat().st_size}\0".encode())
+        with path.open("rb") as file:
+            while block := file.read(1 << 24):
+                whole.update(block)
+    return whole.hexdigest()[:16]
 
 
 def _parts(folder: Path, family: Family) -> Iterator[_Part]:

@@ -21,7 +21,7 @@ def weight_bytes(source: ModelSource) -> int:
     Returns:
         Bytes of the weights of all parts that are loaded. Activations come on top.
     """
-    files = weights_of(source.spec, source.folder, family_of_source(source))
+    files = [source.file] if source.file else weights_of(source.spec, source.folder, family_of_source(source))
     return BYTES[source.spec.dtype] * sum(map(_weights_in, files))
 
 

@@ -5,7 +5,6 @@ import os
 import socket
 from dataclasses import dataclass, replace
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,8 @@ from skewbench.tasks.families.contract import Family
 from skewbench.tasks.families.registry import families
 from skewbench.tasks.families.sdxl_refiner import SdxlRefiner
 from skewbench.tasks.generation import GenerationSpec
-from skewbench.tasks.model_files import check_files, deciding_files
+from skewbench.tasks.model_files import check_files, config_files, deciding_files, digest_of_files
+from skewbench.tasks.single_file import check_file, check_weights, is_single_file
 from skewbench.tasks.size import CHOSEN, Size
 from skewbench.vocabulary.errors import InputError, RunError
 from skewbench.vocabulary.user_paths import user_path
@@ -31,11 +31,15 @@ class ModelNotHereError(InputError):
 
 @dataclass(frozen=True)
 class ModelSource:
-    """A model that was found on this machine. `revision` is a hub commit, or a digest of a local folder's files."""
+    """A model that was found on this machine. `revision` is a hub commit, or a digest of local files.
+
+    `folder` holds the configurations, and the weights unless these are in one `file`.
+    """
 
     spec: ModelSpec
     folder: Path
     revision: str
+    file: Path | None = None
 
 
 def resolve_model(spec: ModelSpec, download: bool = False) -> ModelSource:
@@ -50,15 +54,28 @@ def resolve_model(spec: ModelSpec, download: bool = False) -> ModelSource:
 
     Raises:
         ModelNotHereError: A hub model whose files are not on this machine.
-        InputError: No such model, or one of another pipeline class.
+        InputError: No such model, one of another pipeline class, or a file without some of its weights.
     """
+    if is_single_file(spec.id):
+        return _resolve_file(spec, download)
     if folder := check_model(spec):
-        return ModelSource(spec, folder.absolute(), _digest_of_files(spec, folder))
+        return ModelSource(spec, folder.absolute(), _digest(spec, folder, None))
     snapshot = Path(_hub_snapshot(spec, download))
     family = _family(spec, snapshot)
     if download:
         check_files(spec, snapshot, family)
     return ModelSource(spec, snapshot, snapshot.name)  # the hub's cache names snapshots by commit
+
+
+def _resolve_file(spec: ModelSpec, download: bool) -> ModelSource:
+    """Find a checkpoint in one file, and check it against the configurations that the model names."""
+    file, folder = check_file(spec).absolute(), _config_folder(spec, download).absolute()
+    family = _family(spec, folder)
+    if not family.single_file:
+        raise InputError(f"{spec.where}: {family.pipelines[0]} is not loaded from one file; use a folder or a hub id")
+    check_files(spec, folder, family, weights=False)
+    check_weights(spec, file, folder, family)
+    return ModelSource(spec, folder, _digest(spec, folder, file), file)
 
 
 def check_model(spec: ModelSpec) -> Path | None:
@@ -68,12 +85,17 @@ def check_model(spec: ModelSpec) -> Path | None:
         spec: The model.
 
     Returns:
-        The folder, or None for a hub model, of which nothing is checked.
+        The folder; None for a hub model, of which nothing is checked, and for one file, of which the header is.
 
     Raises:
         InputError: No such model, or one of a class that no family runs: its folder may load as another class, and fail
             at each image.
     """
+    if is_single_file(spec.id):
+        check_file(spec)
+        return None
+    if spec.config:
+        raise InputError(f"model.config {spec.config!r} needs model.id to be a .safetensors file, not {spec.id!r}")
     folder = BUNDLED.get(spec.id) or user_path(spec.id, f"{spec.field}.id")
     if (folder / "model_index.json").is_file():
         check_files(spec, folder, _family(spec, folder))
@@ -93,7 +115,7 @@ def is_hub_id(model: str) -> bool:
     Args:
         model: Id of a model.
     """
-    return model.count("/") == 1 and not model.startswith((".", "/", "~"))
+    return model.count("/") == 1 and not model.startswith((".", "/", "~")) and not is_single_file(model)
 
 
 def model_address(model: str) -> str:
@@ -119,11 +141,12 @@ def check_source(source: ModelSource) -> None:
     if source.folder.name == source.revision:
         return
     folder = BUNDLED.get(source.spec.id, source.folder)
-    found = _digest_of_files(source.spec, folder) if folder.is_dir() else "none"
+    there = folder.is_dir() and (source.file is None or source.file.is_file())
+    found = _digest(source.spec, folder, source.file) if there else "none"
     if found != source.revision:
         raise RunError(
             f"{socket.gethostname()} has a different {source.spec.id} than the driver: the digest of its files in "
-            f"{folder} is {found}, the driver's {source.revision}"
+            f"{source.file or folder} is {found}, the driver's {source.revision}"
         )
 
 
@@ -143,7 +166,11 @@ def load_pipeline(source: ModelSource, device: str) -> Any:
     disable_bars_of_diffusers()
     disable_bars_of_transformers()
     folder = _folder_here(source)
-    pipeline = _family(source.spec, folder).load(folder, getattr(torch, source.spec.dtype), source.spec.variant)
+    family, dtype = _family(source.spec, folder), getattr(torch, source.spec.dtype)
+    if source.file:
+        pipeline = family.load_file(source.file, folder, dtype)
+    else:
+        pipeline = family.load(folder, dtype, source.spec.variant)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline.to(device)
 
@@ -255,6 +282,28 @@ def part_config(source: ModelSource, part: str, file: str = "config.json") -> di
         raise InputError(f"{source.spec.where}: {path} cannot be read: {error}") from None
 
 
+def _config_folder(spec: ModelSpec, download: bool) -> Path:
+    """Find the folder of the configurations of one file. Raises `ModelNotHereError`."""
+    config = str(spec.config)
+    folder = BUNDLED.get(config) or user_path(config, "model.config")
+    if folder.is_dir():
+        return folder
+    if not is_hub_id(config):
+        raise InputError(f"model.config {config!r}: no such folder; use a folder in the hub's layout, or a hub id")
+    from huggingface_hub import snapshot_download
+
+    patterns = ["*.json", "*.txt", "*.model"]
+    try:
+        return Path(
+            snapshot_download(config, revision=spec.revision, local_files_only=not download, allow_patterns=patterns)
+        )
+    except (OSError, ValueError):  # what is not in the cache, or cannot be downloaded
+        raise ModelNotHereError(
+            f"model.config {config!r}: not on this machine; download it with `hf download {config} --include "
+            '"*.json" "*.txt" "*.model"`, or use a local folder'
+        ) from None
+
+
 def _fetch(spec: ModelSpec) -> Path:
     """Download what diffusers loads of a hub model, and no more, after a look at its pipeline class.
 
@@ -275,14 +324,11 @@ def _fetch(spec: ModelSpec) -> Path:
     )
 
 
-def _digest_of_files(spec: ModelSpec, folder: Path) -> str:
-    whole = sha256()
-    for path in deciding_files(spec, folder, _family(spec, folder)):
-        whole.update(f"{path.relative_to(folder).as_posix()}\0{path.stat().st_size}\0".encode())
-        with path.open("rb") as file:
-            while block := file.read(1 << 24):
-                whole.update(block)
-    return whole.hexdigest()[:16]
+def _digest(spec: ModelSpec, folder: Path, file: Path | None) -> str:
+    """Digest the files that decide what a model generates. Weights beside the configurations of one file do not."""
+    family = _family(spec, folder)
+    files = [*config_files(folder, family), file] if file else deciding_files(spec, folder, family)
+    return digest_of_files(folder, files)
 
 
 def _hub_snapshot(spec: ModelSpec, download: bool) -> str:

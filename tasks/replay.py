@@ -50,9 +50,15 @@ def replay_script(sample: dict[str, Any], experiment: Experiment, run_id: str, f
     model, medium = model_address(sample["model"]), MEDIA[family.medium]
     size = Size.of_row(sample)
     request = request_of(generation, [sample["prompt"]], [sample["noise_seed"]], size)
-    revision = sample["revision"] if is_hub_id(model) else None
+    revision = experiment.model.revision if experiment.model.config else sample["revision"]
+    revision = revision if is_hub_id(experiment.model.config or model) else None
     given = {"revision": revision, "variant": experiment.model.variant}
     options = {name: repr(value) for name, value in given.items() if value}
+    options["dtype"] = f"torch.{experiment.model.dtype}"
+    if config := experiment.model.config:
+        load = family.replay_load_file(model, model_address(config), options)
+    else:
+        load = family.replay_load(model, options)
     device = '.to("cuda")' if experiment.workers.gpus else ""
     overrides = replay_lines(generation, sample["noise_seed"])
     if generation.refiner:
@@ -63,7 +69,7 @@ def replay_script(sample: dict[str, Any], experiment: Experiment, run_id: str, f
         operators=SCRIPT if torchvision_is_mismatched() else "",
         threads=generation.threads,
         pipeline_import=family.replay_imports(),
-        load=family.replay_load(model, {**options, "dtype": f"torch.{experiment.model.dtype}"}),
+        load=load,
         call=family.replay_call(request),
         device=device,
         overrides=overrides,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.bench import cells, lake, layer, model, peer, pool, queries, receipts
+from tests.bench import cells, lake, layer, model, peer, pool, prompts, queries, receipts
 from tests.bench.rounds import alternate, ratios, spread
 from tests.bench.states import PLAIN, STATES
 
@@ -49,6 +49,12 @@ def test_model(tmp_path: Path, tiny_sdxl: Path, capsys: pytest.CaptureFixture[st
     rows = table(tmp_path, "model-cpu", capsys.readouterr().out)
     assert [row[0] for row in rows] == list(STATES)
     assert rows[0][3] == "1.00 [1.00, 1.00]"
+
+
+def test_prompts(tmp_path: Path, capsys: pytest.CaptureFixture[str], one_thread: None) -> None:
+    prompts.main(["--tiny", "--rounds", "1", "--out", str(tmp_path)])
+    rows = table(tmp_path, "prompts", capsys.readouterr().out)
+    assert [row[1] for row in rows] == [prompts.EACH, prompts.ONCE] * 2
 
 
 def test_peer_without_the_released_code(

@@ -138,6 +138,9 @@ class Family(ABC):
     gives_sigmas: ClassVar[bool] = False
     """Whether the pipeline gives its scheduler noise levels, as FLUX's does."""
 
+    single_file: ClassVar[bool] = False
+    """Whether a model may be one file in the layout of its authors, which `load_file` loads."""
+
     def left_out(self, folder: Path) -> Collection[str]:
         """Return the parts that `load` leaves out, although `model_index.json` may name them.
 
@@ -189,6 +192,16 @@ class Family(ABC):
             variant: Variant of the files of weights, such as `fp16`; None: the plain files.
         """
 
+    def load_file(self, file: Path, folder: Path, dtype: "torch.dtype") -> Any:
+        """Load a pipeline from one file onto the CPU, for a family that declares `single_file`.
+
+        Args:
+            file: The weights of all parts.
+            folder: Of the configurations and tokenizers.
+            dtype: Type of the weights.
+        """
+        raise NotImplementedError
+
     @abstractmethod
     def model_calls(self, pipeline: Any, request: Request) -> int:
         """Count the calls of the denoiser for a request; a scheduler of second order calls it twice a step.
@@ -219,6 +232,16 @@ class Family(ABC):
             model: hub id or folder.
             options: further keyword arguments and their source text, such as `{"dtype": "torch.float16"}`.
         """
+
+    def replay_load_file(self, file: str, config: str, options: Mapping[str, str]) -> str:
+        """Write the expression of a plain diffusers script that loads the pipeline from one file.
+
+        Args:
+            file: The weights of all parts.
+            config: hub id or folder of the configurations.
+            options: further keyword arguments and their source text.
+        """
+        raise NotImplementedError
 
     @abstractmethod
     def replay_imports(self) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from skewbench.tasks.families.contract import Config, Family, Request
+from skewbench.vocabulary.errors import RunError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -86,6 +87,19 @@ class PipelineFamily(Family):
             str(folder), dtype=dtype, variant=variant, **options
         )
 
+    def load_file(self, file: Path, folder: Path, dtype: "torch.dtype") -> Any:
+        """Load by the pipeline's own class, which would leave weights that it does not find without values."""
+        import diffusers
+        import torch
+
+        options = {"config": str(folder), "local_files_only": True, **self.loading_of(folder)}
+        pipeline = getattr(diffusers, self.pipelines[0]).from_single_file(str(file), dtype=dtype, **options)
+        for name, part in pipeline.components.items():
+            weights = part.named_parameters() if isinstance(part, torch.nn.Module) else ()
+            if missing := [weight for weight, value in weights if value.is_meta]:
+                raise RunError(f"{file}: diffusers found no weights for {name}.{missing[0]}")
+        return pipeline
+
     def model_calls(self, pipeline: Any, request: Request) -> int:
         """Count the scheduler's timesteps: more than steps where a step is of second order, as Heun's.
 
@@ -126,6 +140,12 @@ class PipelineFamily(Family):
         own = {"use_safetensors": "True", **{name: repr(value) for name, value in self.loading_of(Path(model)).items()}}
         given = "".join(f", {name}={value}" for name, value in {**options, **own}.items())
         return f"{self.pipelines[0]}.from_pretrained(\n    {model!r}{given}\n)"
+
+    def replay_load_file(self, file: str, config: str, options: Mapping[str, str]) -> str:
+        """Write the pipeline's `from_single_file`."""
+        own = {"config": repr(config), **{name: repr(value) for name, value in self.loading_of(Path(config)).items()}}
+        given = "".join(f", {name}={value}" for name, value in {**options, **own}.items())
+        return f"{self.pipelines[0]}.from_single_file(\n    {file!r}{given}\n)"
 
     def replay_call(self, request: Request) -> str:
         """Write the pipeline's call."""

@@ -23,5 +23,6 @@ class StableDiffusion(TextToImage):
     parts = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
     settings = ("negative_prompt", "guidance_rescale", "lora")  # its clip_skip fails with transformers 5
     encoding = PromptEncoding()
+    single_file = True
     encoders: ClassVar = (Encoder("tokenizer"),)
     loading: ClassVar = {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}

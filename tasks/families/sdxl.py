@@ -27,6 +27,7 @@ class Sdxl(TextToImage):
     parts = ("unet", "vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "scheduler")
     settings = ("negative_prompt", "guidance_rescale", "clip_skip", "lora", "refiner")
     encoding = PromptEncoding()
+    single_file = True
     encoders: ClassVar = (Encoder("tokenizer"), Encoder("tokenizer_2"))
     loading: ClassVar = {"add_watermarker": False}  # a watermark would change pixels
 

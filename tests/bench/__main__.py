@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from tests.bench import cells, lake, layer, model, open_lake, peer, pool, queries, receipts
+from tests.bench import cells, lake, layer, model, open_lake, peer, pool, prompts, queries, receipts
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -21,6 +21,7 @@ def main(argv: list[str] | None = None) -> None:
         "model": model,
         "peer": peer,
         "cells": cells,
+        "prompts": prompts,
         "lake": lake,
         "open_lake": open_lake,
         "queries": queries,
