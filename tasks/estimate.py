@@ -14,13 +14,13 @@ from skewbench.tasks.devices import has_gpu
 from skewbench.tasks.experiment import Cell, Experiment, MeasureSpec
 from skewbench.tasks.generation import GenerationSpec, SchedulerSpec
 from skewbench.tasks.generation_checks import calls_of
+from skewbench.tasks.hub_models import ModelNotHereError
 from skewbench.tasks.lora import with_digests
 from skewbench.tasks.media import MEDIA
 from skewbench.tasks.model_blocks import blocks_of, without_effect
 from skewbench.tasks.model_checks import check_on_model
 from skewbench.tasks.model_size import weight_bytes
 from skewbench.tasks.models import (
-    ModelNotHereError,
     ModelSource,
     family_of_source,
     resolve_model,

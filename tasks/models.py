@@ -1,7 +1,6 @@
 """Models by name, hub id or local folder, through diffusers' own loaders: safetensors only, no watermark."""
 
 import json
-import os
 import socket
 from dataclasses import dataclass, replace
 from functools import partial
@@ -14,6 +13,7 @@ from skewbench.tasks.families.contract import Family
 from skewbench.tasks.families.registry import families
 from skewbench.tasks.families.sdxl_refiner import SdxlRefiner
 from skewbench.tasks.generation import GenerationSpec
+from skewbench.tasks.hub_models import hub_configurations, hub_snapshot, is_hub_id
 from skewbench.tasks.model_files import check_files, config_files, deciding_files, digest_of_files
 from skewbench.tasks.single_file import check_file, check_weights, is_single_file
 from skewbench.tasks.size import CHOSEN, Size
@@ -23,10 +23,6 @@ from skewbench.vocabulary.user_paths import user_path
 BUNDLED_MODELS = Path(__file__).parent / "bundled"
 BUNDLED = {"shapes-xl": BUNDLED_MODELS / "shapes_xl" / "weights"}
 """Folders of the models that come with the package, in the layout of a hub repository."""
-
-
-class ModelNotHereError(InputError):
-    """The files of a hub model are not on this machine and were not downloaded."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +56,7 @@ def resolve_model(spec: ModelSpec, download: bool = False) -> ModelSource:
         return _resolve_file(spec, download)
     if folder := check_model(spec):
         return ModelSource(spec, folder.absolute(), _digest(spec, folder, None))
-    snapshot = Path(_hub_snapshot(spec, download))
+    snapshot = _snapshot(spec, download)
     family = _family(spec, snapshot)
     if download:
         check_files(spec, snapshot, family)
@@ -107,15 +103,6 @@ def check_model(spec: ModelSpec) -> Path | None:
     if not is_hub_id(spec.id):
         raise InputError(f"{spec.where}: not a model; use {', '.join(BUNDLED)}, a hub id (owner/name) or a folder")
     return None
-
-
-def is_hub_id(model: str) -> bool:
-    """Return whether a model's id has the form of a hub id, `owner/name`.
-
-    Args:
-        model: Id of a model.
-    """
-    return model.count("/") == 1 and not model.startswith((".", "/", "~")) and not is_single_file(model)
 
 
 def model_address(model: str) -> str:
@@ -180,7 +167,7 @@ def _folder_here(source: ModelSource) -> Path:
     folder = BUNDLED.get(source.spec.id, source.folder)
     if folder.is_dir() or not is_hub_id(source.spec.id):
         return folder
-    return Path(_hub_snapshot(source.spec.model_copy(update={"revision": source.revision}), download=True))
+    return _snapshot(source.spec.model_copy(update={"revision": source.revision}), download=True)
 
 
 def sample_size(source: ModelSource, generation: GenerationSpec) -> Size:
@@ -282,46 +269,20 @@ def part_config(source: ModelSource, part: str, file: str = "config.json") -> di
         raise InputError(f"{source.spec.where}: {path} cannot be read: {error}") from None
 
 
+def _snapshot(spec: ModelSpec, download: bool) -> Path:
+    """Find a hub model's folder. A download begins with a look at its pipeline class."""
+    return hub_snapshot(spec, download, lambda folder: _family(spec, folder).left_out(folder))
+
+
 def _config_folder(spec: ModelSpec, download: bool) -> Path:
-    """Find the folder of the configurations of one file. Raises `ModelNotHereError`."""
+    """Find the folder of the configurations of one file."""
     config = str(spec.config)
     folder = BUNDLED.get(config) or user_path(config, "model.config")
     if folder.is_dir():
         return folder
     if not is_hub_id(config):
         raise InputError(f"model.config {config!r}: no such folder; use a folder in the hub's layout, or a hub id")
-    from huggingface_hub import snapshot_download
-
-    patterns = ["*.json", "*.txt", "*.model"]
-    try:
-        return Path(
-            snapshot_download(config, revision=spec.revision, local_files_only=not download, allow_patterns=patterns)
-        )
-    except (OSError, ValueError):  # what is not in the cache, or cannot be downloaded
-        raise ModelNotHereError(
-            f"model.config {config!r}: not on this machine; download it with `hf download {config} --include "
-            '"*.json" "*.txt" "*.model"`, or use a local folder'
-        ) from None
-
-
-def _fetch(spec: ModelSpec) -> Path:
-    """Download what diffusers loads of a hub model, and no more, after a look at its pipeline class.
-
-    diffusers chooses the files: those of the variant, or without one for a part that does not have it, shards included.
-    """
-    from huggingface_hub import hf_hub_download
-
-    index = Path(hf_hub_download(spec.id, "model_index.json", revision=spec.revision))
-    left_out = dict.fromkeys(_family(spec, index.parent).left_out(index.parent))
-    define_missing_operators()
-    from diffusers import DiffusionPipeline
-
-    # the index's commit, not its branch, which may move meanwhile
-    return Path(
-        DiffusionPipeline.download(
-            spec.id, revision=index.parent.name, variant=spec.variant, use_safetensors=True, **left_out
-        )
-    )
+    return hub_configurations(spec, download)
 
 
 def _digest(spec: ModelSpec, folder: Path, file: Path | None) -> str:
@@ -329,20 +290,3 @@ def _digest(spec: ModelSpec, folder: Path, file: Path | None) -> str:
     family = _family(spec, folder)
     files = [*config_files(folder, family), file] if file else deciding_files(spec, folder, family)
     return digest_of_files(folder, files)
-
-
-def _hub_snapshot(spec: ModelSpec, download: bool) -> str:
-    """Find the folder of a hub model's files in the cache. Raises `ModelNotHereError`."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
-
-    offline = not download or os.environ.get("HF_HUB_OFFLINE", "0") not in {"", "0"}
-    try:
-        if offline:
-            return str(snapshot_download(spec.id, revision=spec.revision, local_files_only=True))
-        return str(_fetch(spec))
-    except (HfHubHTTPError, HFValidationError, OSError) as error:  # among them that nothing is here, or no safetensors
-        why = "not on this machine" if offline else f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-        raise ModelNotHereError(
-            f"{spec.where}: {why}; download it with `hf download {spec.id}`, or use a local folder"
-        ) from None

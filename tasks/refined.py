@@ -9,7 +9,8 @@ from weakref import WeakKeyDictionary
 from skewbench.tasks.embeddings import encoded_once
 from skewbench.tasks.families.sdxl_refiner import SdxlRefiner
 from skewbench.tasks.generation import RefinerSpec
-from skewbench.tasks.models import is_hub_id, load_pipeline, model_address
+from skewbench.tasks.hub_models import is_hub_id
+from skewbench.tasks.models import load_pipeline, model_address
 from skewbench.tasks.refiner import find_refiner
 from skewbench.vocabulary.errors import InputError, RunError
 

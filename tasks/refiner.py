@@ -4,7 +4,8 @@ from typing import Any
 
 from skewbench.tasks.experiment import Experiment, RefinerModel
 from skewbench.tasks.generation import RefinerSpec
-from skewbench.tasks.models import ModelNotHereError, ModelSource, check_model, is_hub_id, part_config, resolve_model
+from skewbench.tasks.hub_models import ModelNotHereError, is_hub_id
+from skewbench.tasks.models import ModelSource, check_model, part_config, resolve_model
 from skewbench.vocabulary.errors import InputError
 
 _ALIKE = (("unet", "in_channels"), ("vae", "block_out_channels"))

@@ -10,8 +10,9 @@ from skewbench.tasks.cells import turned_knobs
 from skewbench.tasks.experiment import Cell, Experiment
 from skewbench.tasks.families.contract import Family, request_of
 from skewbench.tasks.generation import GenerationSpec
+from skewbench.tasks.hub_models import is_hub_id
 from skewbench.tasks.media import MEDIA
-from skewbench.tasks.models import is_hub_id, model_address
+from skewbench.tasks.models import model_address
 from skewbench.tasks.refined import replay_lines as refiner_lines
 from skewbench.tasks.size import Size
 

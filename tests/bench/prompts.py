@@ -27,6 +27,7 @@ from tests.bench.workloads import CAPTION
 
 CELLS, PROMPTS, SEEDS = 2, 4, 4
 EACH, ONCE = "encoded at each call", "encoded once"
+WHOLE, TEXT = "cells", "text encoders alone"
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -38,16 +39,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     rows, raw = [], {}
     with tempfile.TemporaryDirectory() as folder:
         for name, pipeline in _pipelines(Path(folder)).items():
-            times = alternate(_sides(pipeline, steps, seeds), rounds=asked.rounds)
-            rows += [[name, side, spread(times[side].processor), ratios(times, side, EACH)] for side in times]
-            raw[name] = times
+            for part in (WHOLE, TEXT):
+                times = alternate(_sides(pipeline, part, steps, seeds), rounds=asked.rounds)
+                rows += [[name, part, side, spread(times[side].processor), ratios(times, side, EACH)] for side in times]
+                raw[f"{name}, {part}"] = times
     show(
         "prompts",
         f"Two cells of {PROMPTS} prompts and {seeds} seeds, {steps} steps, batch {PROMPTS}",
-        ["model", "prompts", "processor seconds", f"/ {EACH}"],
+        ["model", "what", "prompts", "processor seconds", f"/ {EACH}"],
         rows,
         device="cpu",
-        notes=["Medians with quartiles of rounds in which both sides take turns, denoising and decoding included."],
+        notes=["Medians with quartiles of rounds in which both sides take turns, of the same batches."],
         raw=raw,
         out=asked.out,
     )
@@ -60,7 +62,7 @@ def _pipelines(folder: Path) -> dict[str, Any]:
     return {name: load_pipeline(resolve_model(ModelSpec(id=one)), "cpu") for name, one in models.items()}
 
 
-def _sides(pipeline: Any, steps: int, seeds: int) -> dict[str, Side]:
+def _sides(pipeline: Any, part: str, steps: int, seeds: int) -> dict[str, Side]:
     generation, size = GenerationSpec(steps=steps), Size(64, 64)
     texts = [f"{CAPTION}, number {number}" for number in range(PROMPTS)]
     batches = [
@@ -73,7 +75,11 @@ def _sides(pipeline: Any, steps: int, seeds: int) -> dict[str, Side]:
         for _ in range(CELLS):
             with applied(pipeline, generation) if once else nullcontext():
                 for batch in batches:
-                    generate_batch(pipeline, batch, Vanilla(), generation, size)
+                    if part == TEXT:
+                        with torch.no_grad():
+                            pipeline.encode_prompt(prompt=texts, device="cpu", do_classifier_free_guidance=True)
+                    else:
+                        generate_batch(pipeline, batch, Vanilla(), generation, size)
 
     return {EACH: lambda: generated(once=False), ONCE: lambda: generated(once=True)}
 

@@ -13,7 +13,7 @@ from huggingface_hub.utils import filter_repo_objects
 
 from skewbench.tasks import models
 from skewbench.tasks.experiment import ModelSpec
-from skewbench.tasks.models import ModelNotHereError
+from skewbench.tasks.hub_models import ModelNotHereError
 from skewbench.vocabulary.errors import InputError
 
 COMMIT = "0123456789012345678901234567890123456789"
@@ -69,7 +69,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hub:
 def _weights(hub: Hub, *files: str, variant: str | None = None) -> set[str]:
     """The weights that are downloaded of these."""
     hub.files += files
-    assert models._hub_snapshot(ModelSpec(id="someone/model", variant=variant), download=True) == str(hub.folder)
+    assert models._snapshot(ModelSpec(id="someone/model", variant=variant), download=True) == hub.folder
     assert {*CONFIGS} <= hub.fetched
     return {file for file in hub.fetched if "safetensors" in file or ".bin" in file}
 

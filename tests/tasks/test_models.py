@@ -19,11 +19,11 @@ def fetched(monkeypatch: pytest.MonkeyPatch, tiny_sdxl: Path) -> list[tuple[str,
     """What is asked of the hub, which gives a tiny SDXL."""
     asked: list[tuple[str, str | None, bool]] = []
 
-    def snapshot(spec: ModelSpec, download: bool) -> str:
+    def snapshot(spec: ModelSpec, download: bool, _left_out: object) -> Path:
         asked.append((spec.id, spec.revision, download))
-        return str(tiny_sdxl)
+        return tiny_sdxl
 
-    monkeypatch.setattr(models, "_hub_snapshot", snapshot)
+    monkeypatch.setattr(models, "hub_snapshot", snapshot)
     return asked
 
 
@@ -70,7 +70,7 @@ def test_a_hub_model_of_another_class_is_refused_where_it_is_here(
 ) -> None:
     """`plan` takes a hub model that is not here on trust, and this one it can look at."""
     folder = save_refiner_layout(tmp_path / "0123abcd")
-    monkeypatch.setattr(models, "_hub_snapshot", lambda spec, download: str(folder))
+    monkeypatch.setattr(models, "hub_snapshot", lambda spec, download, _left_out: folder)
     with pytest.raises(InputError, match="class is 'StableDiffusionXLImg2ImgPipeline'"):
         estimate(small(model={"id": "someone/refiner"}), str(tmp_path / "lake"))
     (folder / "model_index.json").write_text("[]")

@@ -19,9 +19,11 @@ from skewbench.storage.store import LocalStore
 from skewbench.tasks.applied import applied
 from skewbench.tasks.experiment import GenerationSpec, ModelSpec, RefinerModel
 from skewbench.tasks.generate import generate_batch
+from skewbench.tasks.generation import LoraSpec
+from skewbench.tasks.hub_models import ModelNotHereError
 from skewbench.tasks.local import run_locally
 from skewbench.tasks.model_size import weight_bytes
-from skewbench.tasks.models import ModelNotHereError, check_source, load_pipeline, resolve_model
+from skewbench.tasks.models import check_source, load_pipeline, resolve_model
 from skewbench.tasks.plan import Sample
 from skewbench.tasks.prompts import Prompt
 from skewbench.tasks.run import prepare
@@ -31,6 +33,7 @@ from tests.families import replays
 from tests.flows.command import run_in_process
 from tests.original_layout import save_one_file
 from tests.tasks.experiments import small
+from tests.tasks.test_lora import _save as save_lora
 from tests.tiny import save_tiny_sd
 
 SAMPLES = [Sample("s", "p", Prompt("p", "a red circle"), 0, 7)]
@@ -67,17 +70,25 @@ def spec(models: tuple[Path, Path]) -> ModelSpec:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_images_are_those_of_the_folder(models: tuple[Path, Path], spec: ModelSpec, dtype: Any) -> None:
-    def image(one: ModelSpec) -> np.ndarray:
-        pipeline = load_pipeline(resolve_model(one.model_copy(update={"dtype": dtype})), "cpu")
-        assert (
-            str(pipeline.unet.dtype) == str(pipeline.vae.dtype) == str(pipeline.text_encoder.dtype) == f"torch.{dtype}"
-        )
-        generation = GenerationSpec(steps=2)
-        with applied(pipeline, generation):
-            return generate_batch(pipeline, SAMPLES, Vanilla(), generation, Size(32, 32))
+def test_images_are_those_of_the_folder(models: tuple[Path, Path], spec: ModelSpec, dtype: Any, tmp_path: Path) -> None:
+    """Also with adapters."""
+    pytest.importorskip("peft")
 
-    np.testing.assert_allclose(image(spec), image(ModelSpec(id=str(models[0]))), atol=1e-6)
+    def images(one: ModelSpec) -> np.ndarray:
+        pipeline = load_pipeline(resolve_model(one.model_copy(update={"dtype": dtype})), "cpu")
+        assert {pipeline.unet.dtype, pipeline.vae.dtype, pipeline.text_encoder.dtype} == {getattr(torch, dtype)}
+        attention = next(name for name, _ in pipeline.unet.named_modules() if name.endswith("attn1.to_q"))
+        width = pipeline.unet.get_submodule(attention).in_features
+        lora = save_lora(tmp_path / "lora.safetensors", f"unet.{attention}", width, width)
+        made = []
+        for generation in (GenerationSpec(steps=2), GenerationSpec(steps=2, lora=LoraSpec(path=str(lora)))):
+            with applied(pipeline, generation):
+                made += list(generate_batch(pipeline, SAMPLES, Vanilla(), generation, Size(32, 32)))
+        return np.array(made)
+
+    plain, adapted = images(spec)
+    assert not np.array_equal(plain, adapted)
+    np.testing.assert_allclose([plain, adapted], images(ModelSpec(id=str(models[0]))), atol=1e-6)
 
 
 def test_a_run_ends_with_a_report_and_replays(models: tuple[Path, Path], tmp_path: Path) -> None:
