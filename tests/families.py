@@ -1,7 +1,7 @@
 """Check a tiny model of each family of models: `python -m tests.families`.
 
 The models have random weights; their classes and the layout of their folders are those of the hub. With `--docs` the
-table goes into docs/models.md.
+table goes into docs/models.md; with `--only CLASS` these classes alone are checked, and the other rows stay.
 """
 
 import re
@@ -197,14 +197,25 @@ def replays(folder: Path, cell: str) -> bool:
     )
 
 
-def table(found: dict[str, Checked]) -> str:
-    """The rows as Markdown."""
-    lines = [f"| {' | '.join(row)} |" for row in (HEAD, ("---",) * len(HEAD), *map(_row, found.items()))]
-    return "\n".join(lines)
+def rows_of(found: dict[str, Checked]) -> dict[str, str]:
+    """The rows as Markdown, by pipeline class."""
+    return {pipeline: f"| {' | '.join(_row(pipeline, one))} |" for pipeline, one in found.items()}
 
 
-def _row(found: tuple[str, Checked]) -> tuple[str, ...]:
-    pipeline, one = found
+def table(rows: dict[str, str]) -> str:
+    """The table as Markdown, in the order of `savers`."""
+    lines = [f"| {' | '.join(row)} |" for row in (HEAD, ("---",) * len(HEAD))]
+    return "\n".join([*lines, *(rows[pipeline] for pipeline in savers() if pipeline in rows)])
+
+
+def rows_in(page: str) -> dict[str, str]:
+    """The rows of a page's table, by pipeline class."""
+    block = BLOCK.search(page)
+    lines = block[0].splitlines() if block else []
+    return {found[1]: line for line in lines if (found := re.match(r"\| \[`(\w+)`\]", line))}
+
+
+def _row(pipeline: str, one: Checked) -> tuple[str, ...]:
     family = families.get(pipeline)
     module = families.source(pipeline).rpartition(".")[2]
     return (
@@ -221,18 +232,24 @@ def _row(found: tuple[str, Checked]) -> tuple[str, ...]:
     )
 
 
-def main(docs: Annotated[bool, typer.Option("--docs", help="Write the table into docs/models.md.")] = False) -> None:
+def main(
+    docs: Annotated[bool, typer.Option("--docs", help="Write the rows into the table of docs/models.md.")] = False,
+    only: Annotated[list[str] | None, typer.Option(help="A pipeline class; others keep their rows.")] = None,
+) -> None:
     """Check a tiny model of each family, and print the table."""
     define_missing_operators()
+    if unknown := sorted({*(only or ())} - savers().keys()):
+        raise SystemExit(f"no tiny model of {unknown[0]}; there are {', '.join(savers())}")
     found = {}
-    for pipeline in savers():
+    for pipeline in (name for name in savers() if not only or name in only):
         with tempfile.TemporaryDirectory() as folder:
             found[pipeline] = check(pipeline, Path(folder))
         typer.echo(f"{pipeline}: {found[pipeline]}", err=True)
-    typer.echo(table(found))
+    typer.echo(table(rows_of(found)))
     if docs:
-        text = PAGE.read_text(encoding="utf-8")
-        PAGE.write_text(BLOCK.sub(lambda block: f"{block[1]}{table(found)}\n{block[2]}", text), encoding="utf-8")
+        page = PAGE.read_text(encoding="utf-8")
+        whole = table({**rows_in(page), **rows_of(found)})
+        PAGE.write_text(BLOCK.sub(lambda block: f"{block[1]}{whole}\n{block[2]}", page), encoding="utf-8")
     wrong = [pipeline for pipeline, one in found.items() if not (one.measures and one.replay and one.knob > 0)]
     if wrong:
         raise SystemExit(f"not right: {', '.join(wrong)}")

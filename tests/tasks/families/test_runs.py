@@ -20,7 +20,7 @@ from skewbench.tasks.local import run_locally
 from skewbench.tasks.model_blocks import list_blocks
 from skewbench.tasks.models import load_pipeline, resolve_model
 from skewbench.tasks.run import generation_left, prepare, scoring_left, start
-from tests.families import BLOCK, METRICS, PAGE, prepared, replays, savers
+from tests.families import BLOCK, METRICS, PAGE, Checked, prepared, replays, rows_in, rows_of, savers, table
 
 
 @pytest.fixture(scope="module", params=sorted(set(savers()) - {"StableDiffusionXLPipeline"}))
@@ -39,6 +39,16 @@ def test_every_family_is_checked_and_in_the_documentation() -> None:
     assert block is not None
     assert {name for name in own if f"`{name}`" in block[0]} == own
     assert block[0].count("| finite | equal |") == len(own)
+
+
+def test_a_row_that_was_checked_again_takes_the_place_of_its_own() -> None:
+    before = rows_in(PAGE.read_text(encoding="utf-8"))
+    assert list(before) == list(savers())
+    found = Checked(3, 0.0, 0.5, 0.0, measures=True, replay=False, seconds=1.0)
+    after = rows_in(f"<!-- families: x -->\n{table({**before, **rows_of({'FluxPipeline': found})})}\n<!-- end -->")
+    assert {name for name in before if before[name] != after[name]} == {"FluxPipeline"}
+    assert list(after) == list(before)
+    assert "**differs**" in after["FluxPipeline"]
 
 
 @pytest.mark.parametrize("name", sorted(savers()))
