@@ -180,7 +180,9 @@ def _model(experiment: Experiment) -> tuple[ModelSource | None, list[Block], str
     try:
         source = resolve_model(experiment.model)
     except ModelNotHereError:
-        return None, _SDXL_BLOCKS, "not on this machine; its blocks are not checked (assuming SDXL's 70)"
+        config = experiment.model.config
+        missing = f"its configurations ({config}) are not on this machine" if config else "not on this machine"
+        return None, _SDXL_BLOCKS, f"{missing}; its blocks are not checked (assuming SDXL's 70)"
     blocks = blocks_of(source)
     found = f"on this machine, revision {source.revision}, {len(blocks)} self-attention blocks"
     refiners = refiners_of(experiment)

@@ -7,6 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
+from skewbench.eval.cpu_torchvision import define_missing_operators
 from skewbench.tasks.experiment import ModelSpec
 from skewbench.tasks.families.contract import Family
 from skewbench.tasks.safetensors_file import check_whole
@@ -100,6 +101,7 @@ def empty_part(folder: Path, part: str) -> Any:
         folder: The model's folder.
         part: Name of the part.
     """
+    define_missing_operators()
     import diffusers
     import torch
     import transformers

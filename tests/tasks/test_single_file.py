@@ -17,6 +17,7 @@ from skewbench.stability import Vanilla
 from skewbench.storage.manifest import find_run
 from skewbench.storage.store import LocalStore
 from skewbench.tasks.applied import applied
+from skewbench.tasks.estimate import estimate
 from skewbench.tasks.experiment import GenerationSpec, ModelSpec, RefinerModel
 from skewbench.tasks.generate import generate_batch
 from skewbench.tasks.generation import LoraSpec
@@ -210,9 +211,11 @@ def test_plan_refuses_in_one_line(message: str, tmp_path: Path, monkeypatch: pyt
     assert message in " ".join(done.stderr.split())
 
 
-def test_configurations_of_a_hub_model_that_is_not_here(models: tuple[Path, Path]) -> None:
+def test_configurations_of_a_hub_model_that_is_not_here(models: tuple[Path, Path], tmp_path: Path) -> None:
     with pytest.raises(ModelNotHereError, match="hf download owner/name --include"):
         resolve_model(ModelSpec(id=str(models[1]), config="owner/name"))
+    expected = estimate(small(model={"id": str(models[1]), "config": "owner/name"}), str(tmp_path / "lake"))
+    assert "its configurations (owner/name) are not on this machine" in expected.model
 
 
 def test_a_refiner_is_no_file() -> None:
