@@ -279,6 +279,8 @@ def _config_folder(spec: ModelSpec, download: bool) -> Path:
     config = str(spec.config)
     folder = BUNDLED.get(config) or user_path(config, "model.config")
     if folder.is_dir():
+        if spec.revision:
+            raise InputError(f"model.revision {spec.revision!r} does not apply: model.config {config!r} is a folder")
         return folder
     if not is_hub_id(config):
         raise InputError(f"model.config {config!r}: no such folder; use a folder in the hub's layout, or a hub id")

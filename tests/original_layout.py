@@ -17,17 +17,21 @@ RESNET = {
 VAE_ATTENTION = {"group_norm": "norm", "to_q": "q", "to_k": "k", "to_v": "v", "to_out.0": "proj_out"}
 
 
-def save_one_file(pipeline: Any, file: Path) -> Path:
+def save_one_file(pipeline: Any, file: Path, second_version: bool = False) -> Path:
     """Write all weights of a pipeline into one file.
 
     Args:
         pipeline: A StableDiffusionPipeline or StableDiffusionXLPipeline.
         file: Where to.
+        second_version: Whether it is written as Stable Diffusion 2.x, whose text encoder has OpenCLIP's names.
     """
     weights = {f"model.diffusion_model.{name}": one for name, one in _unet(pipeline.unet).items()}
     weights |= {f"first_stage_model.{name}": one for name, one in _vae(pipeline.vae).items()}
     first = {f"text_model.{name.removeprefix('text_model.')}": one for name, one in _state(pipeline.text_encoder)}
-    if getattr(pipeline, "text_encoder_2", None) is None:
+    if second_version:
+        projection = {"text_projection.weight": torch.zeros(2 * (pipeline.text_encoder.config.hidden_size,))}
+        weights |= {f"cond_stage_model.model.{name}": one for name, one in _open_clip({**first, **projection}).items()}
+    elif getattr(pipeline, "text_encoder_2", None) is None:
         weights |= {f"cond_stage_model.transformer.{name}": one for name, one in first.items()}
     else:
         weights |= {f"conditioner.embedders.0.transformer.{name}": one for name, one in first.items()}

@@ -64,6 +64,16 @@ def models(
     )
 
 
+def _images(spec: ModelSpec, *generations: GenerationSpec) -> np.ndarray:
+    pipeline = load_pipeline(resolve_model(spec), "cpu")
+    assert {str(one.dtype) for one in (pipeline.unet, pipeline.vae, pipeline.text_encoder)} == {f"torch.{spec.dtype}"}
+    made = []
+    for generation in generations:
+        with applied(pipeline, generation):
+            made += list(generate_batch(pipeline, SAMPLES, Vanilla(), generation, Size(32, 32)))
+    return np.array(made)
+
+
 @pytest.fixture
 def spec(models: tuple[Path, Path]) -> ModelSpec:
     folder, file = models
@@ -74,22 +84,24 @@ def spec(models: tuple[Path, Path]) -> ModelSpec:
 def test_images_are_those_of_the_folder(models: tuple[Path, Path], spec: ModelSpec, dtype: Any, tmp_path: Path) -> None:
     """Also with adapters."""
     pytest.importorskip("peft")
-
-    def images(one: ModelSpec) -> np.ndarray:
-        pipeline = load_pipeline(resolve_model(one.model_copy(update={"dtype": dtype})), "cpu")
-        assert {pipeline.unet.dtype, pipeline.vae.dtype, pipeline.text_encoder.dtype} == {getattr(torch, dtype)}
-        attention = next(name for name, _ in pipeline.unet.named_modules() if name.endswith("attn1.to_q"))
-        width = pipeline.unet.get_submodule(attention).in_features
-        lora = save_lora(tmp_path / "lora.safetensors", f"unet.{attention}", width, width)
-        made = []
-        for generation in (GenerationSpec(steps=2), GenerationSpec(steps=2, lora=LoraSpec(path=str(lora)))):
-            with applied(pipeline, generation):
-                made += list(generate_batch(pipeline, SAMPLES, Vanilla(), generation, Size(32, 32)))
-        return np.array(made)
-
-    plain, adapted = images(spec)
+    unet = load_pipeline(resolve_model(spec), "cpu").unet
+    attention = next(name for name, _ in unet.named_modules() if name.endswith("attn1.to_q"))
+    width = unet.get_submodule(attention).in_features
+    lora = LoraSpec(path=str(save_lora(tmp_path / "lora.safetensors", f"unet.{attention}", width, width)))
+    generations = GenerationSpec(steps=2), GenerationSpec(steps=2, lora=lora)
+    plain, adapted = _images(spec.model_copy(update={"dtype": dtype}), *generations)
     assert not np.array_equal(plain, adapted)
-    np.testing.assert_allclose([plain, adapted], images(ModelSpec(id=str(models[0]))), atol=1e-6)
+    of_folder = _images(ModelSpec(id=str(models[0]), dtype=dtype), *generations)
+    np.testing.assert_allclose([plain, adapted], of_folder, atol=1e-6)
+
+
+def test_the_text_encoder_of_stable_diffusion_2(tmp_path: Path) -> None:
+    folder = save_tiny_sd(tmp_path / "model")
+    pipeline = load_pipeline(resolve_model(ModelSpec(id=str(folder))), "cpu")
+    file = save_one_file(pipeline, tmp_path / "x.safetensors", second_version=True)
+    generation = GenerationSpec(steps=2)
+    of_file = _images(ModelSpec(id=str(file), config=str(folder)), generation)
+    np.testing.assert_allclose(of_file, _images(ModelSpec(id=str(folder)), generation), atol=1e-6)
 
 
 def test_a_run_ends_with_a_report_and_replays(models: tuple[Path, Path], tmp_path: Path) -> None:
@@ -186,6 +198,7 @@ BAD = {
     "no such file": {"id": "nowhere.safetensors", "config": "shapes-xl"},
     "is no safetensors file": {"id": "broken.safetensors", "config": "shapes-xl"},
     "model.variant 'fp16' does not apply": {"id": "x.safetensors", "config": "shapes-xl", "variant": "fp16"},
+    "model.revision 'main' does not apply": {"id": "x.safetensors", "config": "empty", "revision": "main"},
     "model.config 'folder': no such folder": {"id": "x.safetensors", "config": "folder"},
     "empty/model_index.json has no pipeline class": {"id": "x.safetensors", "config": "empty"},
     "needs model.id to be a .safetensors file": {"id": "shapes-xl", "config": "shapes-xl"},
