@@ -186,6 +186,7 @@ def test_the_address_of_a_host(monkeypatch: pytest.MonkeyPatch, host: str, url: 
     assert httpx.URL(url).port == 4299
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_temporary_server_is_closed_and_ends_with_a_command_that_is_killed(home: Path) -> None:
     code = """

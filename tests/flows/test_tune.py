@@ -37,6 +37,7 @@ ASKED = (
 TINY = Design(seeds=1, rounds=1, prompts=2, cells=4, held_out=3)
 
 
+@pytest.mark.slow
 def test_a_stopped_search_resumes_to_the_same_path_and_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("skewbench.tasks.tune.request.divide", lambda *_: TINY)
     jobs: list[str] = []

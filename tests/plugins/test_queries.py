@@ -108,6 +108,7 @@ def test_an_answer_with_other_columns_is_refused(broken: Path, python: Python, l
     assert "its answer has the columns run_id, name; it declares run_id" in done.stderr
 
 
+@pytest.mark.slow
 def test_what_is_broken_is_a_line_and_the_rest_works(
     broken: Path, example: Path, python: Python, lake: tuple[Path, str]
 ) -> None:

@@ -29,7 +29,10 @@ NOBODY = 65534
 SCRIPT = {"prefect.deployments.steps.run_shell_script": {"script": "touch /tmp/attacked"}}
 SOCKETS = ("events/in", "events/out", "logs/out", "task_runs/subscriptions/scheduled", "work_pools/a/workers/connect")
 
-pytestmark = pytest.mark.timeout(900)  # a real server, on a machine that may be busy
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(900),  # a real server, on a machine that may be busy
+]
 
 
 @pytest.fixture(scope="module")
@@ -235,7 +238,6 @@ def test_the_link_of_up_opens_the_ui_without_a_question(server: Server) -> None:
             assert (page.evaluate(asking), other.evaluate(asking)) == ("in", "refused")
 
 
-@pytest.mark.slow
 def test_nothing_goes_on_at_the_port_of_a_server_that_died(server: Server) -> None:
     """Last. Whoever takes the port would be asked for runs, and would give commands: the deployments end at once."""
     (app,) = server.processes("skewbench.flows.serving.app")

@@ -23,6 +23,8 @@ from tests.object_store import S3Server
 from tests.tasks.experiments import small
 from tests.tasks.starts import started, to_generate
 
+pytestmark = pytest.mark.slow
+
 TABLES = ("samples", "images", "stability", "scores", "group_scores")
 OF_THE_MACHINE = ("seconds", "peak_memory_bytes", "peak_memory", "device")
 WAYS = (("s3", "httpfs"), ("s3", "obstore"), ("gs", "obstore"))
@@ -71,9 +73,7 @@ def runs(
         yield done
 
 
-@pytest.fixture(
-    params=[pytest.param(way, id="-".join(way), marks=[pytest.mark.slow] if "httpfs" in way else []) for way in WAYS]
-)
+@pytest.fixture(params=WAYS, ids="-".join)
 def bucket(request: pytest.FixtureRequest, runs: dict[str, Run], monkeypatch: pytest.MonkeyPatch) -> Run:
     """The run in a bucket, read in one of the ways."""
     scheme, way = request.param

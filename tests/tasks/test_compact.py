@@ -100,9 +100,9 @@ class _DiesAfter:
             self._store.delete(path)
 
 
-@pytest.mark.parametrize("every", [5, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("every", [15, pytest.param(1, marks=pytest.mark.slow)])
 def test_killed_anywhere_nothing_is_lost(run: Run, every: int) -> None:
-    """At each change of the store; the short version takes one of five."""
+    """At each change of the store; the short version takes one of fifteen."""
     if run.store.lake.startswith("gs://"):
         pytest.skip("another bucket is killed everywhere already, by a server that is ten times as fast")
     before, files = _rows(run.store), {path: run.store.read(path) for path in run.store.list("")}

@@ -76,6 +76,7 @@ def test_shards_are_generated_and_scored_once(run: Run) -> None:
     assert sorted(parts) == [path for path in run.store.list("") if path.endswith(".parquet")]
 
 
+@pytest.mark.slow
 def test_what_always_fails_is_set_aside_and_the_rest_goes_on(run: Run) -> None:
     with WorkerPool(run.needs, 1) as workers:
         list(workers.run(to_generate(run)))
@@ -177,6 +178,7 @@ def test_one_that_raises_stays() -> None:
     assert len({outcome.receipt.process for outcome in done if outcome.receipt}) == 1
 
 
+@pytest.mark.slow
 def test_a_worker_without_a_place_holds_no_job() -> None:
     """More workers than there is room for: those that have a place do all the work."""
     with occupied(ray.cluster_resources()["CPU"] - 1), WorkerPool(NullNeeds(), 3, NullWorker) as workers:
@@ -206,6 +208,7 @@ def test_what_is_waited_for_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "0 of them free" in said[0]
 
 
+@pytest.mark.slow
 def test_more_threads_than_cores_are_no_reason_to_wait_for_ever() -> None:
     with WorkerPool(NullNeeds(threads=1000), None, NullWorker) as workers:
         assert len(list(workers.run(jobs(2)))) == 2
@@ -240,5 +243,6 @@ def test_gpus_that_do_not_come_are_waited_for_as_long_as_was_said(monkeypatch: p
     assert time.monotonic() - began > 1.0
 
 
+@pytest.mark.slow
 def test_the_wait_ends_when_there_is_room() -> None:
     cluster.ask_for_gpus(0.0, patience=550.0)  # within the test's own limit

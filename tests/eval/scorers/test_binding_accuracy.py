@@ -15,6 +15,7 @@ def report():
     return evaluate(SCENES, seed=7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attribute", ["count", "background", "colour", "shape", "texture", "size", "relation"])
 def test_attributes_of_damaged_images_are_right(report, attribute):
     assert sum(n for key, n in report.seen.items() if key[0] == attribute) >= SCENES
