@@ -1,4 +1,4 @@
-"""`python -m tests.faults --rounds 100 --seed 1`: the fault campaign. Stopped and started again, it goes on.
+"""`python -m tests.faults --rounds 100 --seed 1`: the fault campaign. Stopped and started again, it resumes.
 
 Prints each round as it ends, and at the end the table of faults and outcomes; exits with 1 where any round differs.
 """
@@ -6,9 +6,10 @@ Prints each round as it ends, and at the end the table of faults and outcomes; e
 import argparse
 import sys
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
-from tests.faults.campaign import FILL_DISK, Campaign, Round
+from tests.faults.campaign import FAULTS, FILL_DISK, Campaign, Round
 from tests.faults.disturbances import SmallDisk
 from tests.faults.processes import prefect_server
 
@@ -20,8 +21,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--model", choices=["null", "bundled"], default="null", help="a tiny SDXL, or shapes-xl")
     parser.add_argument("--folder", type=Path, default=Path("faults"), help="for lakes, logs and outcomes")
-    parser.add_argument("--fault", help="this one in every round")
-    parser.add_argument("--again", action="store_true", help="also the rounds with a difference, once that is mended")
+    parser.add_argument("--fault", action="append", choices=FAULTS, metavar="FAULT", help="only these, in turn")
+    parser.add_argument("--lanes", type=int, default=1, help="rounds that are played side by side")
+    parser.add_argument("--again", action="store_true", help="also the rounds with a difference, once that is fixed")
     asked = parser.parse_args()
     folder = (asked.folder / f"{asked.model}-{asked.seed}").absolute()
     folder.mkdir(parents=True, exist_ok=True)
@@ -30,8 +32,11 @@ def main() -> int:
     with prefect_server(folder) as prefect:
         campaign = Campaign(folder, asked.model, asked.seed, prefect)
         over = {played.number for played in campaign.rounds_done() if played.passed or not asked.again}
-        for number in sorted(set(range(asked.rounds)) - over):
-            print(describe(campaign.play(number, asked.fault)), flush=True)
+        left = sorted(set(range(asked.rounds)) - over)
+        fault_of = {number: asked.fault[number % len(asked.fault)] if asked.fault else None for number in left}
+        with ThreadPoolExecutor(asked.lanes) as lanes:
+            for played in as_completed([lanes.submit(campaign.play, number, fault_of[number]) for number in left]):
+                print(describe(played.result()), flush=True)
         rounds = campaign.rounds_done()
     print(table(rounds))
     return 0 if all(played.passed for played in rounds) else 1

@@ -4,6 +4,7 @@ import json
 import os
 import random
 import shutil
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -62,10 +63,14 @@ class Round:
 
 
 class Campaign:
-    """A folder with the model, the experiment, the undisturbed lakes and the rounds' outcomes, to be gone on with."""
+    """A folder with the model, the experiment, the undisturbed lakes and the outcomes of rounds.
+
+    Rounds may be played in several threads at a time.
+    """
 
     def __init__(self, folder: Path, model: str, seed: int, prefect: dict[str, str]) -> None:
         self._folder, self._seed, self._prefect = folder, seed, prefect
+        self._undisturbed_runs, self._writing = threading.Lock(), threading.Lock()
         folder.mkdir(parents=True, exist_ok=True)
         self._experiment = folder / "experiment.yaml"
         if model == "null" and not (folder / "model/model_index.json").exists():
@@ -84,7 +89,8 @@ class Campaign:
         """One round; its outcome is kept. `fault`: that one, in place of the one whose turn it is."""
         dice = random.Random(f"{self._seed}-{number}")
         fault = fault or self._fault_of(number)
-        undisturbed = self._undisturbed(_lasting(fault))
+        with self._undisturbed_runs:
+            undisturbed = self._undisturbed(_lasting(fault))
         lake, began = self._folder / f"round-{number}", time.monotonic()
         self._clear(lake)
         try:
@@ -93,7 +99,7 @@ class Campaign:
         except (AssertionError, ValueError, OSError) as problem:
             moment, starts, found, error = "", 0, {}, f"{type(problem).__name__}: {problem}"[:500]
         done = Round(number, fault, moment, starts, round(time.monotonic() - began, 1), found, error)
-        with (self._folder / "rounds.jsonl").open("a") as file:
+        with self._writing, (self._folder / "rounds.jsonl").open("a") as file:
             file.write(json.dumps(asdict(done)) + "\n")
         if done.passed:
             self._clear(lake)
@@ -218,6 +224,7 @@ class Campaign:
         more: Mapping[str, str] | None = None,
     ) -> Command:
         environment = {**self._prefect, **(more or {}), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+        environment["RAY_worker_niceness"] = "0"  # by default a worker yields to whatever else the machine does
         kind = (how or "").split(" ")[0]
         if kind in ("raise", "cuda", "nan", "hang"):
             settings = {"prompt": _PROMPTS[1], "how": kind, "once": str(once) if once else None}

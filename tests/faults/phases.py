@@ -1,5 +1,6 @@
 """Accidents in a given phase of a run, as its lake shows it: SIGTERM, and a disk that fills up."""
 
+import mmap
 import shutil
 import subprocess
 import time
@@ -31,7 +32,10 @@ PHASES: dict[str, _Reached] = {
     "reporting": _some("analysis/*/*.parquet"),
 }
 TERMINATE = {f"terminate while {phase}": phase for phase in PHASES}
-FILL = {f"fill disk while {phase}": phase for phase in ("claiming", "committing", "analysing", "reporting")}
+_FULL = ("starting", "claiming", "committing", "analysing", "reporting")
+FILL = {f"fill disk while {phase}": phase for phase in _FULL}
+_LEFT = {"starting": 2 * mmap.PAGESIZE}
+"""Bytes that stay free: enough for the lease, too few for the first manifest."""
 
 
 def terminate(command: Command, lake: Path, phase: str, shards: int, moment: Moment) -> str:
@@ -56,13 +60,13 @@ class FullDisk:
         self.disk = SmallDisk(lake, self._size)
 
     def fill(self, command: Command, lake: Path, phase: str, shards: int) -> str:
-        """Leave no block free, and keep it so for a while."""
+        """Leave no block free until the command ends."""
         if not _reaches(command, lake, phase, shards):
             return "came too late"
         self._filler.parent.mkdir(exist_ok=True)
         while command.running:  # what the run deletes is filled too
-            free = shutil.disk_usage(lake).free
-            if free:
+            free = shutil.disk_usage(lake).free - _LEFT.get(phase, 0)
+            if free > 0:
                 with self._filler.open("ab") as file:
                     subprocess.run(["head", "-c", str(free), "/dev/zero"], stdout=file, stderr=subprocess.DEVNULL)
             time.sleep(0.05)
