@@ -11,7 +11,7 @@ from torch import Tensor
 from skewbench.stability.knobs.condition import ConditionKnob
 from skewbench.stability.loop import Position
 
-EMBEDDINGS = ("encoder_hidden_states", "encoder_hidden_states_t5")
+EMBEDDINGS = ("encoder_hidden_states", "encoder_hidden_states_1", "encoder_hidden_states_t5")
 """Arguments of models that hold embeddings of the text's tokens."""
 
 

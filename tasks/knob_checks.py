@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from skewbench.stability.blocks import Block, check_heads, check_softmax, select
-from skewbench.stability.knobs import AttentionKnob, Rule, SteppedKnob
+from skewbench.stability.knobs import AttentionKnob, ConditionKnob, Rule, SteppedKnob
 from skewbench.tasks.experiment import Cell, Experiment
 from skewbench.tasks.generation import GenerationSpec
 from skewbench.tasks.generation_checks import calls_of, scheduler_config
@@ -21,7 +21,7 @@ def check_knobs(experiment: Experiment, source: ModelSource | None, blocks: Sequ
 
     Raises:
         InputError: Blocks or heads that do not exist, blocks of linear attention, a window that covers no step, or a
-            rule of guidance for a model that does not guide.
+            rule of guidance or a knob on the condition that the model has no use for.
     """
     for cell in experiment.cells:
         generation = experiment.generation_of(cell)
@@ -34,6 +34,7 @@ def check_knobs(experiment: Experiment, source: ModelSource | None, blocks: Sequ
             _check_rule(cell, cell.guidance_rule, generation, source)
             _check_steps(cell, cell.guidance_rule, calls)
         if cell.condition is not None:
+            _check_condition(cell, cell.condition, source)
             _check_steps(cell, cell.condition, calls)
 
 
@@ -61,6 +62,16 @@ def _check_rule(cell: Cell, rule: Rule, generation: GenerationSpec, source: Mode
     flow = name.startswith("FlowMatch") or config.get("use_flow_sigmas")
     if rule.needs_flow_matching and not flow:
         raise InputError(f"{where}: zero_steps is for models of flow matching; set it to 0")
+
+
+def _check_condition(cell: Cell, condition: ConditionKnob, source: ModelSource | None) -> None:
+    """Raise `InputError` if the model reads the text as one vector, which knobs on the condition leave as it is."""
+    family = family_of_source(source) if source is not None else None
+    if family is not None and not family.token_embeddings:
+        raise InputError(
+            f"cells.{cell.name}.condition {condition.kind}: {family.name} models read the text as one vector, not "
+            "as embeddings of its tokens; leave the condition out"
+        )
 
 
 def _check_blocks(cell: Cell, knob: AttentionKnob, blocks: Sequence[Block]) -> None:

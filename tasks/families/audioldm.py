@@ -20,6 +20,7 @@ class AudioLdm(TextToAudio):
     example = "cvssp/audioldm-m-full"
     denoiser = "unet"
     branches = ("uncond", "cond")
+    token_embeddings = False
     parts = ("unet", "vae", "text_encoder", "tokenizer", "vocoder", "scheduler")
     settings = ("negative_prompt",)
     encoding = PromptEncoding("_encode_prompt", stacked=True)

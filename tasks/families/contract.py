@@ -124,6 +124,8 @@ class Family(ABC):
     """Whether text is among the keys of its self-attentions, where knobs rescale nothing."""
     maps: ClassVar[bool] = True
     """Whether predictions are maps (n, channels, rows, columns), not sequences of tokens."""
+    token_embeddings: ClassVar[bool] = True
+    """Whether the denoiser reads embeddings of the text's tokens, which knobs on the condition change."""
     medium: ClassVar[Medium] = "image"
     """What it generates: decides where samples are kept, how they are judged and shown, and which scorers apply."""
     parts: ClassVar[tuple[str, ...]]

@@ -7,7 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from skewbench.stability import Knob, Loop, Skew, Vanilla, perturb
+from skewbench.stability.condition import Conditioning
 from skewbench.stability.knobs import Cads, Guidance
+from skewbench.stability.loop import Position
 from tests.stability.denoisers import make
 from tests.stability.models import call, tiny_unet
 from tests.stability.test_calls import Scheduler
@@ -76,6 +78,16 @@ def test_rows_of_cond_alone_get_it_each_with_its_own_noise_in_each_step() -> Non
     torch.testing.assert_close(seen.calls[-1][1], second[3])
     latents = torch.randn(own.shape[1:], generator=torch.Generator().manual_seed(7))
     assert abs(torch.corrcoef(torch.stack([noises[0].flatten(), latents.flatten()]))[0, 1]) < 0.4
+
+
+def test_all_embeddings_of_tokens_get_it_and_a_pooled_vector_does_not() -> None:
+    named = {name: torch.randn(2, 3, 8) for name in ("encoder_hidden_states", "encoder_hidden_states_1")}
+    given = {**named, "pooled_projections": torch.randn(2, 8)}
+    _, changed = Conditioning(Cads(), Position(step=0), [7], steps=2)(None, (), given) or ((), {})
+    for name, own in named.items():
+        assert torch.equal(changed[name][0], own[0])
+        assert not torch.allclose(changed[name][1], own[1], atol=0.1)
+    assert changed["pooled_projections"] is given["pooled_projections"]
 
 
 def test_a_window_and_a_perturb_within() -> None:

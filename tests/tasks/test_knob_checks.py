@@ -51,6 +51,14 @@ def test_a_rule_that_cannot_guide_is_refused(
     assert "\n" not in str(error.value)
 
 
+def test_a_condition_without_token_embeddings_is_refused(tmp_path: Path) -> None:
+    folder = savers()["AudioLDMPipeline"](tmp_path / "model")
+    cells = [BASELINE, {"name": "x", "knob": {"kind": "vanilla"}, "condition": {"kind": "cads"}}]
+    experiment = small(cells=cells, model={"id": str(folder)}, metrics=[], generation={"steps": 4})
+    with pytest.raises(InputError, match=r"^cells\.x\.condition cads: audioldm models read the text as one vector"):
+        estimate(experiment, str(tmp_path / "lake"))
+
+
 def test_a_knob_on_linear_attention_is_refused(tmp_path: Path) -> None:
     folder = savers()["SanaPipeline"](tmp_path / "model")
     experiment = small(cells=[BASELINE, {"name": "x", "knob": SKEW}], model={"id": str(folder)})
