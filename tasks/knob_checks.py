@@ -56,6 +56,10 @@ def _check_rule(cell: Cell, rule: Rule, generation: GenerationSpec, source: Mode
         )
     if rule.needs_maps and not family.maps:
         raise InputError(f"{where}: {family.name} models predict no maps of rows and columns; the rule needs them")
+    if rule.only_scales and family.restores_norms:
+        raise InputError(
+            f"{where}: {family.name}'s pipeline restores the norms of its predictions, which undoes the rule"
+        )
     name, config = scheduler_config(source)
     if generation.scheduler is not None:
         name, config = generation.scheduler.name, {**config, **generation.scheduler.arguments}

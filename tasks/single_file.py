@@ -111,7 +111,7 @@ def _converted(model: Any, checkpoint: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _text_encoder(model: Any, checkpoint: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The weights of a CLIP text encoder. As in diffusers, SDXL's two are told apart by their width."""
+    """The weights of a CLIP text encoder. As in diffusers, the width tells SDXL's two apart."""
     from diffusers.loaders.single_file_utils import (
         CHECKPOINT_KEY_NAMES,
         convert_ldm_clip_checkpoint,

@@ -57,7 +57,7 @@ class Tried(NamedTuple):
     seconds: float
 
     def __str__(self) -> str:
-        return f"{self.neutral:.0e}, {self.moved:.3f}, {self.seconds:.1f}"
+        return f"{self.neutral:.0e}, {self.moved:.0e}, {self.seconds:.1f}"
 
 
 def settings() -> dict[str, tuple[Knob, Knob]]:

@@ -1,6 +1,6 @@
 """Guidance with the contrast of the prediction that it starts from."""
 
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
 from pydantic import Field
 
@@ -24,6 +24,7 @@ class GuidanceRescale(Rule):
     Steps are Flawed", arXiv 2305.08891, section 3.4, by diffusers' `rescale_noise_cfg`.
     """
 
+    only_scales: ClassVar[bool] = True
     share: Annotated[Number, Field(ge=0, le=1), Strength("φ", plain=0)]
     """phi. 0: plain guidance; the paper takes 0.7."""
 

@@ -23,6 +23,8 @@ class Rule(SteppedKnob):
     place: ClassVar[Place] = "predictions"
     needs_maps: ClassVar[bool] = False
     """Whether predictions must be maps (n, channels, rows, columns), not sequences of tokens."""
+    only_scales: ClassVar[bool] = False
+    """Whether it only scales a sample's prediction, which some pipelines undo."""
 
     @property
     def needs_flow_matching(self) -> bool:

@@ -124,6 +124,8 @@ class Family(ABC):
     """Whether text is among the keys of its self-attentions, where knobs rescale nothing."""
     maps: ClassVar[bool] = True
     """Whether predictions are maps (n, channels, rows, columns), not sequences of tokens."""
+    restores_norms: ClassVar[bool] = False
+    """Whether the pipeline scales a guided prediction to the norms of the one with the prompt."""
     token_embeddings: ClassVar[bool] = True
     """Whether the denoiser reads embeddings of the text's tokens, which knobs on the condition change."""
     medium: ClassVar[Medium] = "image"

@@ -29,6 +29,7 @@ class Lumina2(TextToImage):
     branches = ("cond", "uncond")
     calls: ClassVar = ("cond", "uncond")
     joint = True
+    restores_norms = True
     parts = ("transformer", "vae", "text_encoder", "tokenizer", "scheduler")
     settings = ("negative_prompt", "lora")
     encoding = PromptEncoding()

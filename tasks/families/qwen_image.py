@@ -25,6 +25,7 @@ class QwenImage(TextToImage):
     branches = ("cond", "uncond")
     calls: ClassVar = ("cond", "uncond")
     joint = True
+    restores_norms = True
     maps = False
     parts = ("transformer", "vae", "text_encoder", "tokenizer", "scheduler")
     settings = ("negative_prompt", "lora")
