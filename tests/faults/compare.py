@@ -22,6 +22,11 @@ _KEYS = {
 }
 ROUNDING = 1e-4
 """Relative: what another size of batch may change in float32. Images: two levels of 255."""
+FLOOR = 1e-6
+"""Absolute, for values near 0."""
+FLOOR_OF = {"instability": 1e-3, "instability_steps": 1e-3, "analysis": 1e-5}
+"""Absolute, for a column or a table. Instability counts signs, and one of thousands may turn. An answer's differences
+of means are far smaller than the scores that they are made of, whose rows are compared themselves."""
 
 
 def rows(lake: Path) -> dict[str, list[dict[str, Any]]]:
@@ -58,7 +63,7 @@ def differences(lake: Path, undisturbed: Path) -> dict[str, int]:
             counts["lost"] += max(0, len(other) - len(one))
             for mine, expected_row in zip(one, other, strict=False):
                 if mine != expected_row:
-                    counts["rounding" if _close(mine, expected_row) else "different"] += 1
+                    counts["rounding" if _close(mine, expected_row, table) else "different"] += 1
     return {name: count for name, count in counts.items() if count}
 
 
@@ -83,19 +88,21 @@ def _bytes(value: object) -> str:
     return value.hex() if isinstance(value, bytes) else str(value)
 
 
-def _close(ours: str, theirs: str) -> bool:
-    return _values_close(json.loads(ours), json.loads(theirs))
+def _close(ours: str, theirs: str, table: str) -> bool:
+    return _values_close(json.loads(ours), json.loads(theirs), FLOOR_OF.get(table, FLOOR))
 
 
-def _values_close(one: Any, other: Any) -> bool:
+def _values_close(one: Any, other: Any, floor: float) -> bool:
     if isinstance(one, float) and isinstance(other, float):
-        return bool(np.isclose(one, other, rtol=ROUNDING, atol=1e-6, equal_nan=True))
+        return bool(np.isclose(one, other, rtol=ROUNDING, atol=floor, equal_nan=True))
     if isinstance(one, dict) and isinstance(other, dict):
         if one.keys() == other.keys() == {"bytes", "path"}:
             return one["path"] == other["path"] and _images_close(one["bytes"], other["bytes"])
-        return one.keys() == other.keys() and all(_values_close(one[name], other[name]) for name in one)
+        return one.keys() == other.keys() and all(
+            _values_close(one[name], other[name], FLOOR_OF.get(name, floor)) for name in one
+        )
     if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(_values_close(a, b) for a, b in zip(one, other, strict=True))
+        return len(one) == len(other) and all(_values_close(a, b, floor) for a, b in zip(one, other, strict=True))
     return bool(one == other)
 
 

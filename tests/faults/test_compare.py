@@ -22,12 +22,12 @@ def lake(tmp_path: Path) -> Path:
     return tmp_path / "lake"
 
 
-def _write(lake: Path, rows: Rows) -> None:
-    path = "scores/run_id=r/s-a.parquet"
+def _write(lake: Path, rows: Rows, table: str = "scores") -> None:
+    path = f"{table}/run_id=r/s-a.parquet"
     (lake / path).parent.mkdir(parents=True, exist_ok=True)
     (lake / "_runs").mkdir(exist_ok=True)
     pq.write_table(pa.Table.from_pylist(rows), lake / path)
-    (lake / "_runs/r.json").write_text(json.dumps({"parts": [{"table": "scores", "path": path}]}))
+    (lake / "_runs/r.json").write_text(json.dumps({"parts": [{"table": table, "path": path}]}))
 
 
 def _changed(rows: Rows, value: float) -> Rows:
@@ -56,6 +56,25 @@ def test_each_kind_of_difference_is_seen(
     rows = pq.read_table(lake / "scores/run_id=r/s-a.parquet", partitioning=None).to_pylist()
     _write(tmp_path / "other", change(rows))
     assert differences(tmp_path / "other", lake) == found
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "value", "other", "found"),
+    [
+        ("stability", "instability", 0.515625, 0.515869, {"rounding": 1}),  # one sign of thousands turned
+        ("stability", "instability", 0.5156, 0.52, {"different": 1}),
+        ("stability", "energy", 0.5156, 0.5159, {"different": 1}),
+        ("analysis", "value", -4.005e-05, -4.151e-05, {"rounding": 1}),  # a difference of means of scores
+        ("scores", "value", -4.005e-05, -4.251e-05, {"different": 1}),
+    ],
+)
+def test_how_far_rounding_goes(
+    tmp_path: Path, table: str, column: str, value: float, other: float, found: dict[str, int]
+) -> None:
+    row = {"sample_id": "s", "block": 1, "branch": "cond", "metric": "contrast"}
+    for name, its_value in (("one", value), ("other", other)):
+        _write(tmp_path / name, [{**row, column: its_value}], table)
+    assert differences(tmp_path / "other", tmp_path / "one") == found
 
 
 def test_files_that_no_manifest_names_are_seen(lake: Path, tmp_path: Path) -> None:
