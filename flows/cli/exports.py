@@ -39,7 +39,7 @@ def dataset(
 
 @exports.command("delta")
 def delta(
-    lake: Annotated[str, typer.Argument(metavar="[LAKE]", envvar="SKEWBENCH_LAKE", help="The lake.")] = "lake",
+    lake: Annotated[str, typer.Argument(metavar="LAKE", envvar="SKEWBENCH_LAKE", help="The lake.")] = "lake",
 ) -> None:
     """Write a Delta log beside the parts of all committed runs; no part is rewritten.
 

@@ -31,9 +31,9 @@ def import_images(
     source: Annotated[
         str | None,
         typer.Argument(
-            metavar="[SOURCE]",
+            metavar="SOURCE",
             help="A folder of images, a .parquet file or folder of them, or a Hugging Face data set "
-            "(owner/name[:subset[/split]]), if there is one cell.",
+            "(owner/name\\[:subset\\[/split]]), if there is one cell.",
         ),
     ] = None,
     cell: Annotated[
@@ -72,8 +72,9 @@ def import_images(
 ) -> None:
     """Import images that were made elsewhere as a run, to score, compare, report and export.
 
-    The files are copied into the lake as PNG and not changed. Images of one prompt and noise seed are paired. A run
-    does not change later, so import all its cells at once; importing the same images again does nothing.
+    The files are copied into the lake as PNG and not changed. Images of one prompt and noise seed are paired.
+
+    A run does not change later, so import all its cells at once; importing the same images again does nothing.
     """
     from skewbench.storage.store import open_store
     from skewbench.tasks.imports.gather import gather

@@ -33,7 +33,7 @@ RunId = Annotated[
     str, typer.Argument(metavar="RUN", help=f"{_RUN} See `skewbench runs list`.", autocompletion=completion.runs)
 ]
 AnyRun = Annotated[
-    str | None, typer.Argument(metavar="[RUN]", help=f"{_RUN} Default: the newest.", autocompletion=completion.runs)
+    str | None, typer.Argument(metavar="RUN", help=f"{_RUN} Default: the newest.", autocompletion=completion.runs)
 ]
 
 ExperimentName = Annotated[

@@ -38,7 +38,7 @@ def query(
     name: Annotated[
         str | None,
         typer.Argument(
-            metavar="[NAME]",
+            metavar="NAME",
             help="Name of the query. Without it, all queries are listed.",
             autocompletion=completion.queries,
         ),

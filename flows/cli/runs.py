@@ -31,8 +31,9 @@ def add_to(app: typer.Typer) -> None:
 def status(lake: Lake = "lake", format: Format = "table", limit: Limit = 0) -> None:
     """Show the runs of a lake: their progress, jobs that are late, and why runs are incomplete.
 
-    Run a `stopped` run again to resume it. For a driver on another machine, the table shows that it holds the run, not
-    whether it is alive. --limit keeps the newest runs.
+    Run a `stopped` run again to resume it.
+
+    For a driver on another machine, the table shows that it holds the run, not whether it is alive.
     """
     from skewbench.storage.manifest import scan_runs
     from skewbench.storage.store import open_store

@@ -90,8 +90,9 @@ def down(
 ) -> None:
     """Stop the server and the deployments that `skewbench up` started. Runs that they drive are cancelled.
 
-    Launch a cancelled run again to resume it. Commands in terminals that use the server would fail, so --yes is needed
-    while there are any.
+    Launch a cancelled run again to resume it.
+
+    While commands in terminals use the server, --yes is needed, because they would fail.
     """
     from skewbench.flows.serving import launch, state
 

@@ -35,7 +35,7 @@ def add_to(app: typer.Typer) -> None:
 def run_sql(
     statement: Annotated[
         str | None,
-        typer.Argument(metavar="[SELECT]", help="A SELECT over the lake's views. Without it, a prompt opens."),
+        typer.Argument(metavar="SELECT", help="A SELECT over the lake's views. Without it, a prompt opens."),
     ] = None,
     lake: Lake = "lake",
     script: Annotated[
@@ -50,8 +50,9 @@ def run_sql(
 ) -> None:
     """Query the lake in SQL (DuckDB, read-only).
 
-    Tables: samples, images, audio, video, stability, scores, group_scores, analysis, regressions, trials, runs. Without
-    a statement, reads statements from a prompt, or from a pipe. Control-C ends a statement that is running.
+    Tables: samples, images, audio, video, stability, scores, group_scores, analysis, regressions, trials, runs.
+
+    Without a statement, it reads statements from a prompt or a pipe. Control-C ends a statement that is running.
     """
     from skewbench import sql
 

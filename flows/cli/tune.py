@@ -25,7 +25,9 @@ def add_to(app: typer.Typer) -> None:
 def tune(
     objective: Annotated[
         str,
-        typer.Option(help="METRIC, subject to METRIC >= NUMBER [of baseline] [and ...]: what to improve, within what."),
+        typer.Option(
+            help="What to improve, within which limits: METRIC, subject to METRIC >= NUMBER \\[of baseline] \\[and ...]"
+        ),
     ],
     budget: Annotated[int, typer.Option(help="Images to generate in all.")],
     model: Annotated[str, typer.Option(help="A bundled model, a hub id or a local folder.")] = "shapes-xl",

@@ -1,12 +1,14 @@
 """What all commands have in common: formats for programs, limits, a pager, names of runs, and the SQL prompt."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
 from rich.text import Text
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from skewbench.flows import experiments
@@ -98,6 +100,25 @@ def test_what_is_longer_than_the_screen_opens_in_a_pager(
     assert bool(shown) == paged
     if paged:
         assert shown[0].count("line ") == lines
+
+
+def _commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    yield path, command
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from _commands(inner, (*path, name))
+
+
+def test_every_help_text_is_shown_whole() -> None:
+    """Typer reads help as Rich markup, which drops what looks like a tag and fails on what looks like a closing one."""
+    for path, command in _commands(get_command(app)):
+        answer = CliRunner().invoke(app, [*path, "--help"], env={"COLUMNS": "5000"})
+        assert answer.exit_code == 0, (path, answer.exception)
+        shown = "".join(answer.output.split())
+        assert not any("\n" in text for text in (command.help or "").split("\n\n")[1:]), (
+            f"{path}: shown as it is broken"
+        )
+        for text in (command.help, *(getattr(parameter, "help", None) for parameter in command.params)):
+            assert "".join((text or "").replace("\\[", "[").split()) in shown, (path, text)
 
 
 def test_the_version(monkeypatch: pytest.MonkeyPatch) -> None:
