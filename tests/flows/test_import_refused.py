@@ -74,7 +74,7 @@ def test_rows_and_files_that_do_not_fit_each_other(command: Command) -> None:
     assert "1 × has no row in the table: a_red_cup-11.png" in done.stderr
     assert "1 × is one of 2 files named same.png, and the table names no folder: x/same.png" in done.stderr
     assert "1 × is in the table, but is no image of the source: b/../a/same.png" in done.stderr
-    assert "1 images have no noise seed, so they pair with no other image" in done.stderr
+    assert "1 images have no noise seed and are not paired" in done.stderr
     assert rows("SELECT source, noise_seed FROM samples ORDER BY ALL") == [("same.png", 1), ("two_owls-11.png", None)]
 
 
