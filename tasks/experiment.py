@@ -6,7 +6,7 @@ Every field is typed and has a description, so that the Prefect UI shows the sam
 import json
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Union
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from skewbench.stability.knobs import KNOBS, ConditionKnob, Knob, Rule
 from skewbench.tasks.generation import GenerationSpec, Overrides, Strict
@@ -200,6 +200,8 @@ class NightlySpec(Strict):
 
 class Experiment(Strict):
     """A model, prompts and seeds, and the knob settings to compare."""
+
+    model_config = ConfigDict(title="Field by field")
 
     name: str = Field(pattern=RUN_NAME)
     """Lower-case letters, digits and hyphens; the first part of the run's id."""

@@ -77,7 +77,7 @@ def up(
     typer.echo(f"the UI is at {started.url}")
     _tell_password(started.url)
     typer.echo(f"lake     {started.lake}")
-    typer.echo("launch   Deployments > benchmark > Run; the form's defaults are the demo")
+    typer.echo("launch   Deployments > run-experiment > Run; the defaults of the form are the demo")
     _tell_nights(started.api, nights)
     typer.echo(f"logs     {spawn.log_path('server')} and {spawn.log_path('deployments')}")
     typer.echo("stop     skewbench down")
