@@ -59,7 +59,7 @@ class Cads(ConditionKnob):
         from skewbench.stability.condition import noise_like
 
         if steps is None:
-            raise ValueError("cads needs `steps`, the number of calls of the model")
+            raise ValueError("cads needs `steps`, the number of model calls")
         gamma = self.gamma(step, steps)
         if gamma == 1:
             return embeddings

@@ -46,7 +46,7 @@ def test_a_long_folder_for_temporary_files(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     long = "/tmp/slurm-job-of-somebody-0123456789-0123456789"
     monkeypatch.setenv("TMPDIR", long)
-    said = f"error: TMPDIR '{long}': too long for Ray, whose sockets lie in it: {len(long)} bytes, and at most "
+    said = f"error: TMPDIR '{long}': too long for Ray, which puts its sockets there: {len(long)} bytes, and at most "
     done = run_in_process(monkeypatch, "run", write_experiment(tmp_path), "--lake", str(tmp_path / "lake"))
     assert (done.returncode, said in done.stderr) == (2, True)
     assert "set RAY_TMPDIR to a short folder" in doctor._ray().advice
