@@ -64,7 +64,7 @@ def _check_rule(cell: Cell, rule: Rule, generation: GenerationSpec, source: Mode
         name, config = generation.scheduler.name, {**config, **generation.scheduler.arguments}
     flow = name.startswith("FlowMatch") or config.get("use_flow_sigmas")
     if rule.needs_flow_matching and not flow:
-        raise InputError(f"{where}: zero_steps is for flow\-matching models; set it to 0")
+        raise InputError(f"{where}: zero_steps is for flow-matching models; set it to 0")
 
 
 def _check_condition(cell: Cell, condition: ConditionKnob, source: ModelSource | None) -> None:

@@ -194,7 +194,7 @@ def try_out(scheduler: Any, steps: int, gives_sigmas: bool = False) -> None:
             f"this model's pipeline cannot use {name} with {steps} steps: {type(error).__name__}: {reason[:200]}"
         ) from None
     if not bool(first.isfinite().all()):
-        raise ValueError(f"{name} gives non\-finite values with {steps} steps")
+        raise ValueError(f"{name} gives non-finite values with {steps} steps")
     if not first.equal(again):
         why = "this pipeline gives its scheduler no generator" if _is_flow(scheduler) else "it takes no generator"
         raise ValueError(

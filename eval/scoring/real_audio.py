@@ -52,5 +52,5 @@ def read_real(data: bytes) -> tuple[Float[np.ndarray, " t"], int]:
         waveform = levels.astype(np.float64)
     mono = waveform.reshape(len(waveform), -1).mean(axis=1)
     if not np.isfinite(mono).all():
-        raise CorruptSample("it has non\-finite values")
+        raise CorruptSample("it has non-finite values")
     return mono, int(rate)
