@@ -11,18 +11,18 @@ FOLDER = Path(__file__).parent
 BLOCK = re.compile(r"(<!-- queries: [^\n]* -->\n).*?(<!-- end -->)", re.DOTALL)
 OPENING = """# Named queries
 
-`skewbench query NAME --set PARAMETER=VALUE`; [answers.md](answers.md) says what is common to their answers. This page
-is made from their declarations in [sql/queries](../sql/queries) by `python docs/queries_table.py`.
+Run a query with `skewbench query NAME --set PARAMETER=VALUE`. [answers.md](answers.md) explains what all answers have
+in common. `python docs/queries_table.py` writes this page from the declarations in [sql/queries](../sql/queries).
 """
 
 
 def table() -> str:
-    """Our own queries and their questions, as Markdown."""
+    """The queries of skewbench and their questions, as Markdown."""
     return _rows(("query", "question"), ((f"[`{one.name}`](queries.md#{one.name})", one.question) for one in _ours()))
 
 
 def page() -> str:
-    """All that our own queries declare, as Markdown."""
+    """The declarations of skewbench's queries, as Markdown."""
     return "\n".join([OPENING, *map(_section, _ours())])
 
 

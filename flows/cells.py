@@ -26,8 +26,8 @@ from skewbench.tasks.shortfalls import UNUSABLE
 from skewbench.vocabulary.errors import RunError
 
 RETRIES, DELAY = 2, 5.0
-"""Retries of a cell's task, and seconds before each. The pool itself retries jobs and replaces workers that die; these
-retries are for a server or file system that was unavailable for a moment."""
+"""Retries of a cell's task, and seconds before each. The pool itself retries jobs and replaces dead workers. These
+retries are for a server or file system that is unavailable for a short time."""
 
 
 _observers: list[Callable[[Outcome], None]] = []

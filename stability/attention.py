@@ -168,7 +168,7 @@ class SelfAttention:
         """Return rows and columns of the layer's image tokens."""
         if self.position.grid is None:
             raise ValueError(
-                f"{self.block.name}: the model's arguments do not say how many rows of tokens an image has"
+                f"{self.block.name}: the model's arguments do not determine the number of token rows of an image"
             )
         return at_level(self.position.grid, tokens)
 
@@ -177,8 +177,8 @@ class SelfAttention:
         step = self.position.step
         if step < 0:
             raise RuntimeError(
-                f"{self.block.name} was reached past the forward of the model that perturb() was given: "
-                "give perturb() the part that is called (an AutoencoderKL's decoder, say)"
+                f"{self.block.name} was called outside the forward of the model given to perturb(): "
+                "pass the called part to perturb(), for example an AutoencoderKL's decoder"
             )
         # a knob that is a weak branch acts in that branch's evaluation alone, a direct one never does
         due = self.knob is not None and (self.knob.weak is not None) == self.position.weak

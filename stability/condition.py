@@ -46,7 +46,7 @@ class Conditioning:
     def _changed(self, name: str, embeddings: Tensor) -> Tensor:
         samples, step = len(self._seeds), self._position.step
         if len(embeddings) % samples:
-            raise ValueError(f"{len(embeddings)} rows are no multiple of {samples} samples")
+            raise ValueError(f"{len(embeddings)} rows are not a multiple of {samples} samples")
         others, cond = embeddings[:-samples], embeddings[-samples:]
         generators = [_generator(seed, name, step) for seed in self._seeds]
         changed = self._knob.conditioned(cond.float(), step, self._steps, generators)

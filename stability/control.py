@@ -21,12 +21,12 @@ def count_branches(rows: int, samples: int | None) -> int:
         samples: Samples of the batch; None: each row is a sample of its own.
 
     Raises:
-        ValueError: The rows are no multiple of the samples.
+        ValueError: The rows are not a multiple of the samples.
     """
     if samples is None:
         return 1
     if rows % samples:
-        raise ValueError(f"samples={samples}: the model was given {rows} rows, which is no multiple of it")
+        raise ValueError(f"samples={samples}: the model was given {rows} rows, which is not a multiple of samples")
     return rows // samples
 
 

@@ -145,13 +145,13 @@ class Interception:
         if own and not self._reached and output is not None:  # None: something else was raised
             raise RuntimeError(
                 f"{self.name} ({type(layer.processor).__name__}) did not call torch's scaled_dot_product_attention, "
-                "so that it can be neither perturbed nor measured: it has linear attention of an unknown kind, or "
-                "another attention backend than native (`model.set_attention_backend('native')`)"
+                "so it can be neither perturbed nor measured: it has an unknown kind of linear attention, or "
+                "an attention backend other than native (`model.set_attention_backend('native')`)"
             )
 
     def _fused(self, layer: Any) -> Any:
         if isinstance(layer.processor, AttnProcessor) and (layer.norm_q is not None or layer.norm_k is not None):
-            raise ValueError(f"{self.name} norms q and k, which its AttnProcessor leaves out: give it AttnProcessor2_0")
+            raise ValueError(f"{self.name} normalises q and k, which its AttnProcessor ignores; set AttnProcessor2_0")
         return _FUSED[type(layer.processor)]()
 
     def _see_q(self, module: Any, inputs: Any) -> None:

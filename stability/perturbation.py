@@ -88,7 +88,9 @@ def perturb(
     def count(_: Any, inputs: tuple[Any, ...], named: dict[str, Any]) -> None:
         position.called()
         if steps is not None and position.step >= steps:
-            raise RuntimeError(f"steps={steps}: the model is called once more; give perturb() the number of its calls")
+            raise RuntimeError(
+                f"steps={steps}: the model is called once more; pass the number of its calls to perturb()"
+            )
         if any(streams) or needs_grid:
             before, position.given = position.given, _arguments(model, inputs, named)
             same = position.grid is not None and position.given.get("img_ids") is before.get("img_ids", before)
@@ -111,7 +113,7 @@ def perturb(
         yield
         if guide is not None and position.step >= 0 and not guide.has_guided:
             raise RuntimeError(
-                f"{guide.kind}: the pipeline called its model for one branch alone, so nothing was guided"
+                f"{guide.kind}: the pipeline called its model for one branch only, so no guidance was applied"
             )
         if steps is not None and 0 <= position.step < steps - 1:
             warnings.warn(f"steps={steps}: the model was called {position.step + 1} times", stacklevel=3)
@@ -154,7 +156,7 @@ def _guidance(
     if rule is not None:
         _check_steps(rule, steps)
         if scale is not None and scale <= 1:
-            raise ValueError(f"{kind} with guidance={scale:g}: the pipeline guides only by a scale above 1")
+            raise ValueError(f"{kind} with guidance={scale:g}: the pipeline applies guidance only with a scale above 1")
     return Guidance(rule, weak, scale, position, samples, steps)
 
 

@@ -100,13 +100,13 @@ class Recorder:
             ValueError: The samples change in mid-batch, or there is no column for a control.
         """
         if unknown := sorted(set(controls) - set(CONTROLS)):
-            raise ValueError(f"control {unknown[0]!r}: a recorder knows {', '.join(CONTROLS)}")
+            raise ValueError(f"control {unknown[0]!r}: a recorder records {', '.join(CONTROLS)}")
         wanted = {name: value for name, value in values.items() if name in self.measures}
         kept = {name: value.detach().to(torch.float32) for name, value in {**wanted, **controls}.items()}
         entry = Entry(block, step, branches, kept)
         first = next(iter(self._entries.values()), entry)
         if entry.samples != first.samples:
-            raise ValueError(f"{entry.samples} samples after {first.samples}: a recorder holds one batch")
+            raise ValueError(f"{entry.samples} samples after {first.samples}: a recorder records one batch")
         self._entries[block.number, step, branches] = entry
 
     def to_arrow(self) -> pa.Table:

@@ -111,7 +111,7 @@ def two_streams(processor: Any, keys: int, image: int) -> Image:
     if name in _TEXT_FIRST:
         return Image(slice(keys - image, keys))
     raise ValueError(
-        f"{name}: not known whether text or image tokens come first in it; known are "
+        f"{name}: it is unknown whether text or image tokens come first; known are "
         f"{', '.join(_IMAGE_FIRST + _TEXT_FIRST)}"
     )
 
@@ -162,6 +162,6 @@ def counted(mask: Mask | None, rows: int, tokens: int) -> Float[Tensor, "B L"] |
     if mask is None:
         return None
     if mask.shape[2] != 1:
-        raise ValueError("the mask differs between queries: the measures are not defined for that")
+        raise ValueError("the mask differs between queries: the measures are undefined for such masks")
     keys = mask[:, 0, 0, :tokens]  # diffusers repeats a mask over heads
     return (keys if keys.dtype == torch.bool else keys > PADDED).float().expand(rows, -1)

@@ -57,7 +57,7 @@ class Lease:
     def __enter__(self) -> "Lease":
         self._held = self._content()
         if not self.store.put_new(self._path, self._held) and not self._take_over():
-            raise RunError(f"run {self.run_id} has just been taken over by another process; try again later")
+            raise RunError(f"run {self.run_id} was taken over by another process; try again later")
         self._thread = threading.Thread(target=self._beat, daemon=True, name="lease")
         self._thread.start()
         return self

@@ -106,7 +106,7 @@ class LocalStore(Folder):
         except OSError as error:
             raise InputError(f"lake {str(self.root)!r} cannot be written: {error.strerror or error}") from None
         if not is_sound:
-            raise InputError(f"lake {str(self.root)!r}: a file that was just written is not there; use another disk")
+            raise InputError(f"lake {str(self.root)!r}: a file that was just written cannot be found; use another disk")
         self._sweep()
 
     def put(self, path: str, content: bytes) -> None:
@@ -237,7 +237,9 @@ class LocalStore(Folder):
     def _check_inside(self, folder: str) -> None:
         """Raise `InputError` for a folder that a link moves out of the lake: a lake may come from anybody."""
         if not self.is_inside(folder):
-            raise InputError(f"lake {self.lake!r}: {folder} is a link out of the lake, where nothing is written")
+            raise InputError(
+                f"lake {self.lake!r}: {folder} is a link that points outside the lake, where skewbench does not write"
+            )
 
 
 def open_store(lake: str | Path) -> Store:

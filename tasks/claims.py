@@ -247,7 +247,7 @@ def _area(run: _Run, claim: Claim, metric: str) -> Row:
 def _pearson(run: _Run, claim: Claim, metric: str) -> Row:
     baseline = [knob["cell"] for knob in run.knobs if knob["baseline"]]
     if not baseline or run.values.filter(metric=metric, kind="prompt").is_empty():
-        raise _Absent("it is no metric of a prompt's images: too few values for a correlation")
+        raise _Absent("the metric is not of a prompt's images, so there are too few values for a correlation")
     of_baseline = run.values.filter(cell=baseline[0])
     stability = of_baseline.filter(metric="alignment").group_by("prompt_id").agg(pl.col("value").mean())
     pairs = of_baseline.filter(metric=metric).join(stability, on="prompt_id")
@@ -266,7 +266,7 @@ def _cell_metric(run: _Run, claim: Claim, metric: str) -> Row:
     against = [run.cell(claim.key["against"])] if "against" in claim.key else _others(means, cell)
     own, other = (means.filter(pl.col("cell").is_in(cells)) for cells in ([cell], against))
     if own.is_empty() or other.is_empty():
-        raise _Absent(f"{metric} is not there for both cells")
+        raise _Absent(f"{metric} has no value in both cells")
     lowest = other.sort("mean").row(0, named=True)["mean"]
     found = own.row(0, named=True)
     absent = "one value a cell has no interval"

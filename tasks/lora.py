@@ -55,9 +55,9 @@ def _file(lora: LoraSpec, where: str) -> Path:
     files = sorted(path.glob("*.safetensors")) if path.is_dir() else [path]
     if len(files) != 1:
         names = ", ".join(file.name for file in files) or "none"
-        raise InputError(f"{where}.path {lora.path!r}: a folder must hold one .safetensors file, there are {names}")
+        raise InputError(f"{where}.path {lora.path!r}: a folder must contain one .safetensors file, but has {names}")
     if files[0].suffix != ".safetensors":
-        raise InputError(f"{where}.path {lora.path!r}: not a .safetensors file, nor a folder that holds one")
+        raise InputError(f"{where}.path {lora.path!r}: not a .safetensors file, nor a folder that contains one")
     if not files[0].is_file():
         raise InputError(f"{where}.path {lora.path!r}: no such file")
     return files[0]
@@ -121,14 +121,16 @@ def check_fit(lora: LoraSpec, family: Family, pipeline: str, folder: Path) -> No
             continue
         down, up = _DOWN.search(rest), _UP.search(rest)
         if part not in known or not (down or up):
-            raise ValueError(f"{path.name}: {key} is for no part of this model; adapters are for {', '.join(known)}")
+            raise ValueError(
+                f"{path.name}: {key} matches no part of this model; adapters can be for {', '.join(known)}"
+            )
         if part not in parts:
             parts[part] = empty_part(folder, part)
         layer = (down or up).string[: (down or up).start()]  # type: ignore[union-attr]
         _check_layer(path.name, parts[part], part, layer, adapter.shape, bool(down))
         fitting += 1
     if not fitting:
-        raise ValueError(f"{path.name} has no adapters that diffusers knows")
+        raise ValueError(f"{path.name} has no adapters that diffusers supports")
 
 
 def _read(path: Path, pipeline: str, denoiser: Any) -> Mapping[str, Any]:

@@ -69,7 +69,7 @@ def check_files(spec: ModelSpec, folder: Path, family: Family, weights: bool = T
             variants.add(_check_weights(spec, part.folder))
     if weights and spec.variant and spec.variant not in variants:
         raise InputError(
-            f"{spec.where}: no part has weights of the variant {spec.variant!r}; leave {spec.field}.variant out"
+            f"{spec.where}: no part has weights of the variant {spec.variant!r}; remove {spec.field}.variant"
         )
 
 
@@ -186,7 +186,7 @@ def _config(spec: ModelSpec, part: _Part) -> Mapping[str, Any]:
     except (OSError, ValueError) as error:
         raise InputError(f"{spec.where}: {path} cannot be read: {error}") from None
     if not isinstance(content, dict):
-        raise InputError(f"{spec.where}: {path} holds no settings")
+        raise InputError(f"{spec.where}: {path} contains no settings")
     return content
 
 

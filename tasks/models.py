@@ -97,7 +97,7 @@ def check_model(spec: ModelSpec) -> Path | None:
         check_files(spec, folder, _family(spec, folder))
         return folder
     if spec.id in BUNDLED:
-        raise InputError(f"{spec.where}: its weights are missing from this installation ({folder})")
+        raise InputError(f"{spec.where}: its weights are missing in this installation ({folder})")
     if folder.is_dir():
         raise InputError(f"{spec.where}: not a diffusers model: this folder has no model_index.json")
     if not is_hub_id(spec.id):
@@ -245,7 +245,7 @@ def _family(spec: ModelSpec, folder: Path) -> Family:
     if found not in families.names():
         examples = ", ".join(dict.fromkeys(family.example for family in families.items()))
         raise InputError(
-            f"{spec.where}: its pipeline class is {found!r}, which skewbench cannot run; classes that work: "
+            f"{spec.where}: its pipeline class is {found!r}, which skewbench does not support; supported classes: "
             f"{', '.join(families.names())}. Use a model such as {examples}"
         )
     return families.get(found)

@@ -62,7 +62,7 @@ def find_reference(store: Store, given: str, medium: Medium = "image") -> Refere
     except InputError as error:
         raise InputError(f"reference {given!r}: not a folder, and not a run of the lake ({error})") from None
     if (found := medium_of(run)) != medium:
-        raise InputError(f"reference {given!r}: run {run.run_id} generated {found}; {SETS[medium].noun} are needed")
+        raise InputError(f"reference {given!r}: run {run.run_id} generated {found}; {SETS[medium].noun} are required")
     parts = tuple(part for part in run.parts if part.table in ("samples", MEDIA[medium].table.name))
     key = sha256(f"{run.run_id} {run.baseline}".encode()).hexdigest()[:8]
     return Reference(f"{run.run_id} {run.baseline or 'all cells'}", key, None, parts, run.baseline, medium)
@@ -114,7 +114,8 @@ def _samples_in(folder: Path, reference: Reference) -> Iterator[Any]:
         found = str(error)
     if found != reference.key:
         raise RunError(
-            f"{socket.gethostname()} has other {kind.noun} in {folder} than the driver: {found}, not {reference.key}"
+            f"{socket.gethostname()} has different {kind.noun} in {folder} than the driver: {found}, not "
+            f"{reference.key}"
         )
     for file in files_below(folder):
         if _digest(file, reference.medium):

@@ -28,10 +28,12 @@ def check_whole(where: str, path: Path) -> None:
         expected = _size(file)
     size = path.stat().st_size
     if expected is None:
-        raise InputError(f"{where}: {path.name} is no safetensors file, or its header is cut off; get it again")
+        raise InputError(
+            f"{where}: {path.name} is not a safetensors file, or its header is truncated; download it again"
+        )
     if size != expected:
         damage = "truncated" if size < expected else "damaged"
-        raise InputError(f"{where}: {path.name} is {damage}: {size:,} bytes in place of {expected:,}; get it again")
+        raise InputError(f"{where}: {path.name} is {damage}: {size:,} bytes instead of {expected:,}; download it again")
 
 
 def _size(file: BinaryIO) -> int | None:

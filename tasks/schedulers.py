@@ -145,10 +145,10 @@ def _check_flow(spec: SchedulerSpec, config: Mapping[str, Any], allowed: Iterabl
     """Raise `ValueError` for a scheduler that would take a velocity for noise, or drop the model's shift."""
     if not is_flow(spec.name, {**config, **spec.arguments}):
         given = ", ".join(f"{name}: {str(value).lower()}" for name, value in _FLOW_ARGUMENTS.items())
-        raise ValueError(f"{spec.name} takes this model's velocity for noise; set its arguments {given}")
+        raise ValueError(f"{spec.name} interprets this model's velocity as noise; set its arguments {given}")
     shift = 1.0 if config.get("use_dynamic_shifting") else config.get("shift", 1.0)
     if shift != 1.0 and "shift" not in allowed and "flow_shift" not in spec.arguments:
-        raise ValueError(f"{spec.name} drops the model's shift; set its argument flow_shift: {shift}")
+        raise ValueError(f"{spec.name} ignores the model's shift; set its argument flow_shift: {shift}")
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
@@ -194,14 +194,14 @@ def try_out(scheduler: Any, steps: int, gives_sigmas: bool = False) -> None:
             f"this model's pipeline cannot use {name} with {steps} steps: {type(error).__name__}: {reason[:200]}"
         ) from None
     if not bool(first.isfinite().all()):
-        raise ValueError(f"{name} gives values that are not finite with {steps} steps")
+        raise ValueError(f"{name} gives non-finite values with {steps} steps")
     if not first.equal(again):
         why = "this pipeline gives its scheduler no generator" if _is_flow(scheduler) else "it takes no generator"
         raise ValueError(
-            f"{name} draws noise from the global generator, so a seed gives another image each time: {why}"
+            f"{name} draws noise from the global generator, so the same seed gives a different image each time: {why}"
         )
     if not alone[0].allclose(first[1], rtol=1e-3, atol=1e-3):
-        raise ValueError(f"{name} makes a sample depend on the others of its batch")
+        raise ValueError(f"{name} makes a sample depend on the other samples of its batch")
 
 
 def _is_flow(scheduler: Any) -> bool:

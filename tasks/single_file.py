@@ -38,16 +38,14 @@ def check_file(spec: ModelSpec) -> Path:
     if isinstance(spec, RefinerModel):
         raise InputError(f"{spec.where}: a refiner is a hub id or a folder, not one file")
     if spec.id.endswith(_PICKLED):
-        raise InputError(
-            f"{spec.where}: a pickle, which can run any code when it is loaded; get or make the .safetensors file"
-        )
+        raise InputError(f"{spec.where}: a pickle, which can run any code when it is loaded; use a .safetensors file")
     if not spec.config:
         raise InputError(
             f"{spec.where}: one file has no configuration; set model.config to a model of its architecture: a folder "
             "in the hub's layout, or a hub id such as stabilityai/stable-diffusion-xl-base-1.0"
         )
     if spec.variant:
-        raise InputError(f"{spec.where}: model.variant {spec.variant!r} does not apply to one file; leave it out")
+        raise InputError(f"{spec.where}: model.variant {spec.variant!r} does not apply to a single file; remove it")
     file = user_path(spec.id, "model.id")
     if not file.is_file():
         raise InputError(f"{spec.where}: no such file")

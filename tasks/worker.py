@@ -124,7 +124,7 @@ class Worker:
             scores = self._score(job)
             return _Computed(job.run_id, scores, time.perf_counter() - began)
         if self._setting is None:
-            raise ValueError("a worker without a setting only scores")
+            raise ValueError("a worker without a setting can only score")
         rows = self._generate(self._setting, job)
         return _Computed(self._setting.run_id, rows, time.perf_counter() - began)
 
@@ -145,7 +145,7 @@ class Worker:
     @cached_property
     def _pipeline(self) -> Any:
         if self._source is None:
-            raise ValueError("a worker without a model only scores")
+            raise ValueError("a worker without a model can only score")
         began = time.perf_counter()
         pipeline = load_pipeline(self._source, self._device)
         logger.info("model %s loaded in %.1f s", self._source.folder, time.perf_counter() - began)

@@ -41,7 +41,9 @@ class Metric:
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier() or not self.name.islower():
-            raise ValueError(f"metric {self.name!r}: a name of lower-case letters, digits and underscores is needed")
+            raise ValueError(
+                f"metric {self.name!r}: the name must consist of lower-case letters, digits and underscores"
+            )
         for field in ("label", "meaning"):
             if not getattr(self, field).strip() or "\n" in getattr(self, field):
                 raise ValueError(f"metric {self.name!r}: {field} is one line of text")

@@ -197,7 +197,7 @@ class Registry(Generic[Item]):
         return None
 
     def _line(self, package: str, name: str, reason: str) -> str:
-        return f"{self.kind} {name!r} of package {package} is left out: {reason}"
+        return f"{self.kind} {name!r} of package {package} is skipped: {reason}"
 
 
 def _top(module: str) -> str:

@@ -29,10 +29,10 @@ def user_path(given: str | Path, named: str) -> Path:
     except UnicodeEncodeError:
         raise InputError(f"{named} {text!a}: is not UTF-8 text; rename the file or folder") from None
     if "\0" in text:
-        raise InputError(f"{named} {text!r}: contains a NUL character, which no path may have")
+        raise InputError(f"{named} {text!r}: contains a NUL character, which paths cannot contain")
     expanded = os.path.expanduser(text)  # Path.expanduser takes ./~ for a home folder too
     if expanded.startswith("~"):
-        raise InputError(f"{named} {text!r}: there is no home folder of this user; write the whole path, or ./{text}")
+        raise InputError(f"{named} {text!r}: there is no home folder of this user; use an absolute path, or ./{text}")
     return Path(expanded)
 
 

@@ -102,7 +102,9 @@ class Distribution:
         try:
             network = FeatureExtractorInceptionV3("inception", [str(WIDTH)], feature_extractor_weights_path=safe)
         except RuntimeError as error:
-            raise BadWeights(f"{path} is not of Inception: {' '.join(str(error).split())[:300]}") from error
+            raise BadWeights(
+                f"{path} does not contain Inception weights: {' '.join(str(error).split())[:300]}"
+            ) from error
         return network.to(self._device).eval()
 
 

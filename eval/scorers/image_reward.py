@@ -85,7 +85,7 @@ class ImageReward:
         try:
             tokens = BertTokenizer.from_pretrained(folder, local_files_only=True)
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise BadWeights(f"{folder} holds no tokenizer: {' '.join(str(error).split())[:200]}") from error
+            raise BadWeights(f"{folder} contains no tokenizer: {' '.join(str(error).split())[:200]}") from error
         size = vision["image_size"]
         square = {"height": size, "width": size}
         processor = CLIPImageProcessorPil(size={"shortest_edge": size}, crop_size=square)  # CLIP's mean and deviation

@@ -81,9 +81,9 @@ class PickScore:
             processor = CLIPImageProcessorPil.from_pretrained(folder, local_files_only=True)
             tokens = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
         except (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
-            raise BadWeights(f"{folder} holds no PickScore: {' '.join(str(error).split())[:300]}") from error
+            raise BadWeights(f"{folder} contains no PickScore: {' '.join(str(error).split())[:300]}") from error
         if lacking := sorted(loading["missing_keys"]):
-            raise BadWeights(f"{folder} holds no PickScore: {lacking[0]} is missing")
+            raise BadWeights(f"{folder} contains no PickScore: {lacking[0]} is missing")
         return model.to(self._device).eval(), processor, tokens
 
 

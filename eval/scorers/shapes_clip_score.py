@@ -69,7 +69,7 @@ def foreign(prompt: str) -> str | None:
     words = re.findall(r"[^\s,.]+", prompt.lower())
     unknown = next((word for word in words if word not in WORDS), None)
     if unknown is not None:
-        return f"the word {unknown!r} is not in the scenes' grammar, all that shapes-clip knows"
+        return f"the word {unknown!r} is not in the grammar of the scenes, which shapes-clip was trained on"
     meaning = parse_caption(prompt)
     if meaning is None:
         return "the prompt names no object of the scenes' grammar, all that shapes-clip knows"

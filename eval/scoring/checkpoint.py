@@ -29,9 +29,9 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
             return load_file(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, ValueError, EOFError, UnpicklingError, SafetensorError) as error:
-        raise BadWeights(f"{path} holds no weights: {_first_line(error)}") from error
+        raise BadWeights(f"{path} contains no weights: {_first_line(error)}") from error
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise BadWeights(f"{path} holds no weights: no dictionary of tensors")
+        raise BadWeights(f"{path} contains no weights: no dictionary of tensors")
     return state
 
 

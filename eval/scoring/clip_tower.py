@@ -127,7 +127,7 @@ def _load(model: str, weights: str | None, device: torch.device, resize: str | N
         return _Loaded(made.eval(), transform, open_clip.get_tokenizer(name))
     except faults as error:
         where = weights or model
-        raise BadWeights(f"{where} holds no weights of {Path(model).name}: {_first_line(error)}") from error
+        raise BadWeights(f"{where} contains no weights of {Path(model).name}: {_first_line(error)}") from error
 
 
 def _safetensors_error() -> type[Exception]:

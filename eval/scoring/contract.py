@@ -30,7 +30,7 @@ class Score:
 
     def __post_init__(self) -> None:
         if (self.value is None) == (self.reason is None):
-            raise ValueError(f"a score has a value or a reason, one of the two: {self!r}")
+            raise ValueError(f"a score needs either a value or a reason: {self!r}")
 
 
 @dataclass(frozen=True)
@@ -116,4 +116,4 @@ def check_batch(samples: Batch, prompts: Sequence[str]) -> None:
         ValueError: The numbers differ.
     """
     if len(samples) != len(prompts):
-        raise ValueError(f"one prompt a sample: {len(samples)} samples, {len(prompts)} prompts")
+        raise ValueError(f"number of prompts and samples differ: {len(samples)} samples, {len(prompts)} prompts")

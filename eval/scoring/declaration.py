@@ -103,14 +103,14 @@ def _check(name: str, declared: Declaration) -> None:
     _check_fields(name, declared)
     names = declared.metric_names
     if not names or len(frozenset(names)) < len(names):
-        raise ValueError("it declares no metric, or one twice")
+        raise ValueError("it declares no metric, or a duplicate metric")
     for metric in declared.metrics:
         if metric.name in RESERVED:
-            raise ValueError(f"metric {metric.name!r}: this name is reserved")
+            raise ValueError(f"metric {metric.name!r}: the name is reserved")
         if (owner := _OWNERS.get(metric.name, name)) != name:
             raise ValueError(f"metric {metric.name!r} is that of scorer {owner!r}")
         if metric.grows_with_n and declared.unit == "sample":
-            raise ValueError(f"metric {metric.name!r} grows with n, but is of single samples")
+            raise ValueError(f"metric {metric.name!r} grows with n, but its unit is sample")
     for weights in declared.weights:
         add(weights)
     _OWNERS.update(dict.fromkeys(names, name))
@@ -118,22 +118,22 @@ def _check(name: str, declared: Declaration) -> None:
 
 def _check_fields(name: str, declared: Declaration) -> None:
     if not name.isidentifier() or not name.islower() or name in RESERVED:
-        raise ValueError("a name of lower-case letters, digits and underscores is needed")
+        raise ValueError("the name must consist of lower-case letters, digits and underscores")
     if not isinstance(declared.version, int) or declared.version < 1:
-        raise ValueError(f"version is {declared.version!r}; a whole number from 1 on is needed")
+        raise ValueError(f"version is {declared.version!r}; it must be an integer >= 1")
     if declared.unit not in get_args(Unit):
         raise ValueError(f"unit is {declared.unit!r}; one of {', '.join(get_args(Unit))}")
     if declared.medium not in get_args(Medium):
         raise ValueError(f"medium is {declared.medium!r}; one of {', '.join(get_args(Medium))}")
     if declared.environment is not None:
-        raise ValueError("an environment of its own is not possible in this version of skewbench")
+        raise ValueError("environment is not supported in this version of skewbench")
     if (declared.unit != "sample") != bool(declared.set):
-        raise ValueError("set is the definition of the set, for the units prompt and cell alone")
+        raise ValueError("set is only for the units prompt and cell, and defines the set")
     if not all(isinstance(metric, Metric) for metric in declared.metrics):
         raise ValueError("metrics are Metric(...)")
     contract = CONTRACTS[declared.unit]
     if isinstance(declared.make, type) and not issubclass(declared.make, contract):
-        raise ValueError(f"it is no {contract.__name__}, as its unit {declared.unit} needs")
+        raise ValueError(f"it is not a {contract.__name__}, which its unit {declared.unit} requires")
 
 
 _OWNERS: dict[str, str] = {}

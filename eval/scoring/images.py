@@ -36,7 +36,7 @@ def decode(data: bytes) -> UInt8[np.ndarray, "h w 3"]:
         with Image.open(BytesIO(data)) as image:
             return np.array(image.convert("RGB"))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise CorruptSample(f"{len(data)} bytes are no readable image: {error}") from error
+        raise CorruptSample(f"{len(data)} bytes are not a readable image: {error}") from error
 
 
 def levels(pixels: Float[np.ndarray, "*n h w 3"]) -> UInt8[np.ndarray, "*n h w 3"]:

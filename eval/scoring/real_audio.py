@@ -23,7 +23,7 @@ def is_audio(data: bytes) -> bool:
     """
     for sign, name in _OTHERS.items():
         if data.startswith(sign):
-            raise CorruptSample(f"it is {name}, and WAV is needed; convert it, such as with `ffmpeg -i FILE FILE.wav`")
+            raise CorruptSample(f"it is {name} but must be WAV; convert it, for example with `ffmpeg -i FILE FILE.wav`")
     return data[:4] == b"RIFF" and data[8:12] == b"WAVE"
 
 
@@ -52,5 +52,5 @@ def read_real(data: bytes) -> tuple[Float[np.ndarray, " t"], int]:
         waveform = levels.astype(np.float64)
     mono = waveform.reshape(len(waveform), -1).mean(axis=1)
     if not np.isfinite(mono).all():
-        raise CorruptSample("it has values that are not finite")
+        raise CorruptSample("it has non-finite values")
     return mono, int(rate)

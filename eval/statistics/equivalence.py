@@ -22,7 +22,7 @@ def equivalence(found: PairedChange, margin: float) -> float:
         ValueError: The margin is not positive.
     """
     if not margin > 0:
-        raise ValueError(f"margin {margin!r}: more than 0")
+        raise ValueError(f"margin {margin!r}: must be more than 0")
     if found.freedom < 1:
         return math.nan
     away = margin - abs(found.change)

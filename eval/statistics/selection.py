@@ -55,7 +55,7 @@ def worst_draws(
         ValueError: The fraction is outside (0, 0.5].
     """
     if not 0 < fraction <= 0.5:
-        raise ValueError(f"fraction {fraction!r}: more than 0 and at most 0.5")
+        raise ValueError(f"fraction {fraction!r}: must be more than 0 and at most 0.5")
     draws = np.full((len(counts), chosen.shape[1], values.shape[1]), np.nan)
     for rows, columns, measured in complete_pairs(chosen, values):
         n = int(rows.sum())

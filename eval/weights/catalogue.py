@@ -132,4 +132,4 @@ def add(weights: Weights) -> None:
         ValueError: Other weights, or an optional package, have this name.
     """
     if WEIGHTS.setdefault(weights.name, weights) != weights or weights.name in PACKAGES:
-        raise ValueError(f"weights {weights.name!r}: there are others of this name")
+        raise ValueError(f"weights {weights.name!r}: the name is already used")

@@ -80,7 +80,7 @@ def missing(needs: tuple[str, ...]) -> str | None:
 
 def _advice(weights: Weights) -> str:
     if named := os.environ.get(weights.variable):
-        return f"{weights.variable} is {named!r}, and nothing is there"
+        return f"{weights.variable} is {named!r}, which does not exist"
     return f"weights {weights.name} are not on this machine; `skewbench weights get {weights.name}`"
 
 

@@ -1,4 +1,4 @@
-"""`skewbench weights`: what each metric needs, whether it is here, and getting it."""
+"""`skewbench weights`: lists the weights that each metric needs, and downloads them."""
 
 from typing import Annotated, Any
 
@@ -9,9 +9,7 @@ from rich.table import Table
 from skewbench.flows.cli.tables import Document, console, folding, print_json, warn
 from skewbench.vocabulary.errors import InputError, RunError
 
-weights = typer.Typer(
-    invoke_without_command=True, help="What each metric needs, whether it is here, and how to get it."
-)
+weights = typer.Typer(invoke_without_command=True, help="List the weights that each metric needs, and download them.")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -43,8 +41,8 @@ def list_all(context: typer.Context, format: Document = "text") -> None:
             _add(table, columns, _row(name, need), first=i == 0)
     out.print(table)
     if columns == _NARROW:
-        typer.echo("skewbench weights get NAME gets what a metric needs, or weights by their name;")
-        typer.echo("a wider terminal or a pipe also shows the origin and the place of the weights")
+        typer.echo("`skewbench weights get NAME` downloads the weights of a metric, or weights by their name;")
+        typer.echo("a wider terminal or a pipe also shows the origin and the path of the weights")
     warn(problems())
     _tell_where()
 
@@ -55,14 +53,14 @@ _WIDE_ENOUGH = 140
 
 
 def _add(table: Table, columns: tuple[str, ...], row: dict[str, Any], first: bool) -> None:
-    """A row of `_COLUMNS`, of which a narrow terminal has room for some; only a metric's first row names it."""
+    """Add a row of `_COLUMNS`. A narrow terminal shows some of them. Only the first row of a metric names it."""
     here = "[green]yes[/green]" if row["here"] else "[yellow]no[/yellow]"
     shown = row | {"metric": row["metric"] if first else "", "needs": row["needs"] or "nothing", "here": here}
     table.add_row(*(str("" if shown[column] is None else shown[column]) for column in columns))
 
 
 def _row(metric: str, need: str | None) -> dict[str, Any]:
-    """What a metric needs: whether it is here, from where, its licence and size, and how to get it or where it is."""
+    """Describe weights of a metric: whether they are installed, origin, licence, size, and path or download command."""
     from skewbench.eval.weights import WEIGHTS, find, missing
 
     row: dict[str, Any] = dict.fromkeys(_COLUMNS) | {"metric": metric, "needs": need, "here": True}
@@ -80,13 +78,13 @@ def _row(metric: str, need: str | None) -> dict[str, Any]:
 def _tell_where() -> None:
     from skewbench.eval.weights import FOLDER, folder
 
-    typer.echo(f"weights are kept in {folder()}, a folder a set; ${FOLDER} names another folder,")
-    typer.echo(f"${FOLDER}_<NAME>, such as {FOLDER}_ALEXNET, one file or folder that was copied here by hand")
+    typer.echo(f"weights are stored in {folder()}, one folder per name; ${FOLDER} sets another folder;")
+    typer.echo(f"${FOLDER}_<NAME>, such as {FOLDER}_ALEXNET, sets a file or folder that you copied by hand")
 
 
 @weights.command("get")
-def get(name: Annotated[str, typer.Argument(metavar="NAME", help="Weights, or a metric that needs some.")]) -> None:
-    """Download weights, check their sha256 where one is published, and keep them."""
+def get(name: Annotated[str, typer.Argument(metavar="NAME", help="Name of weights, or of a metric.")]) -> None:
+    """Download weights and store them. If a sha256 is published, it is checked."""
     from skewbench.eval.scorers import declaration, names
     from skewbench.eval.weights import WEIGHTS, BadWeights
     from skewbench.eval.weights import get as fetch
@@ -94,7 +92,7 @@ def get(name: Annotated[str, typer.Argument(metavar="NAME", help="Weights, or a 
     scorers = names()  # scorers of other packages bring rows of WEIGHTS
     requested = (name,) if name in WEIGHTS else declaration(name).needs if name in scorers else ()
     if name not in WEIGHTS and name not in scorers:
-        raise InputError(f"weights {name!r}: no such weights; available: {', '.join(WEIGHTS)}")
+        raise InputError(f"weights {name!r}: unknown weights; available: {', '.join(WEIGHTS)}")
     for one in requested:
         if one not in WEIGHTS:
             continue
@@ -107,5 +105,5 @@ def get(name: Annotated[str, typer.Argument(metavar="NAME", help="Weights, or a 
             reason = " ".join(str(error).split())[:200]
             raise RunError(
                 f"{one} could not be downloaded ({type(error).__name__}: {reason}); copy {files} from "
-                f"{WEIGHTS[one].origin} and name the place in {WEIGHTS[one].variable}"
+                f"{WEIGHTS[one].origin} and set {WEIGHTS[one].variable} to their path"
             ) from None

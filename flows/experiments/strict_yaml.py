@@ -65,7 +65,7 @@ class _Constructor(SafeConstructor):
         text: str = self.construct_yaml_str(node)
         if not is_unicode(text):
             line = node.start_mark.line + 1
-            raise _Mistake(f"line {line}: a text has half of a surrogate pair, which is no text: {text[:80]!a}")
+            raise _Mistake(f"line {line}: a text has half of a surrogate pair, which is not valid text: {text[:80]!a}")
         return text
 
     def construct_number(self, node: ScalarNode) -> int | float:

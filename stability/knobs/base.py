@@ -243,7 +243,7 @@ def by_place(knobs: Knob | Iterable[Knob]) -> dict[Place, Knob]:
             continue
         if knob.place in found:
             raise ValueError(
-                f"{found[knob.place].kind} and {knob.kind} both turn {knob.place}: take one knob for each place"
+                f"{found[knob.place].kind} and {knob.kind} both act on {knob.place}; use one knob for each place"
             )
         found[knob.place] = knob
     return found

@@ -20,7 +20,7 @@ def covers(window: tuple[float, float], step: int, steps: int | None) -> bool:
     if window == WHOLE:
         return True
     if steps is None:
-        raise ValueError(f"window={window}: a part of the steps needs `steps`, the number of calls of the model")
+        raise ValueError(f"window={window}: a window needs `steps`, the number of model calls")
     return window[0] <= step / steps < window[1]
 
 
@@ -60,7 +60,7 @@ def amount(window: tuple[float, float], schedule: str, step: int, steps: int | N
     if schedule == "constant":
         return 1.0
     if steps is None:
-        raise ValueError(f"schedule={schedule!r} needs `steps`, the number of calls of the model")
+        raise ValueError(f"schedule={schedule!r} needs `steps`, the number of model calls")
     inside = covered(window, steps)
     shape, _, direction = schedule.partition("-")
     place = inside.index(step) if step in inside else len(inside) - 1

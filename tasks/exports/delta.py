@@ -34,7 +34,7 @@ def check_delta(store: Store) -> None:
         raise InputError(f"lake {store.lake!r}: a Delta log is written only for a lake in a folder")
     for table in TABLES:
         if not store.is_inside(f"{table}/{LOG}"):
-            raise InputError(f"lake {store.lake!r}: {table}/{LOG} is a link that leads out of it")
+            raise InputError(f"lake {store.lake!r}: {table}/{LOG} is a link that points outside the lake")
 
 
 def export_delta(store: Store, manifests: list[Manifest]) -> dict[str, tuple[int, int]]:

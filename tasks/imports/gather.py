@@ -217,7 +217,9 @@ def _size(cells: Mapping[str, _Cell], spec: ImportSpec) -> tuple[int, int]:
     if (chosen := spec.size_pixels) is not None or len(sizes) < 2:
         return chosen or next(iter(sizes), (0, 0))
     counted = ", ".join(f"{width}x{height} ({count})" for (width, height), count in sizes.most_common())
-    raise InputError(f"import: the images have {len(sizes)} sizes: {counted}; a run has one: choose it with --size")
+    raise InputError(
+        f"import: the images have {len(sizes)} sizes: {counted}; a run has one size: choose it with --size"
+    )
 
 
 def _content(one: _Seen) -> tuple[str, str, str, str]:

@@ -84,7 +84,7 @@ class Labels:
         if words is None:
             raise Unlabelled("has no row in the table" if self._rows and of_table is None else "has no prompt")
         if not is_unicode(words):
-            raise Unlabelled("has a prompt that is no Unicode text")
+            raise Unlabelled("has a prompt that is not valid Unicode")
         category = row.get(self._spec.category_column or "")
         return Label(prompt(words, category), _noise_seed(next((one for one in seeds if one), None)))
 
@@ -103,7 +103,7 @@ class Labels:
         for name in dict.fromkeys([*names, bare]):
             if rows := self._rows.get(name, []):
                 if name == bare and name not in names and self._names[bare] > 1:
-                    raise Unlabelled(f"is one of {self._names[bare]} files named {bare}, and the table names no folder")
+                    raise Unlabelled(f"is one of {self._names[bare]} files named {bare}, but the table names no folder")
                 self._used.add(name)
                 if len(rows) > 1:
                     raise Unlabelled(f"has {len(rows)} rows in the table")
@@ -121,7 +121,7 @@ class Labels:
         if "index" in named:
             number = int(named["index"])
             if number >= len(self._prompts):
-                raise Unlabelled(f"has prompt {number} by its name, and the file of prompts has {len(self._prompts)}")
+                raise Unlabelled(f"has prompt {number} in its name, but the file of prompts has {len(self._prompts)}")
             named["prompt"] = self._prompts[number]
         elif "prompt" in named and " " not in named["prompt"]:
             named["prompt"] = named["prompt"].replace("_", " ")
@@ -134,7 +134,7 @@ def _noise_seed(text: str | None) -> int | None:
         return None
     match = _INTEGER.fullmatch(text.strip())
     if not match or not -(2**63) <= int(match[1]) < 2**64:
-        raise Unlabelled(f"has the seed {text[:40]!r}, which is no whole number of 64 bits")
+        raise Unlabelled(f"has the seed {text[:40]!r}, which is not a 64-bit integer")
     number = int(match[1])
     return number - 2**64 if number >= 2**63 else number
 

@@ -81,7 +81,7 @@ def write_import(store: Store, plan: ImportPlan, advance: Callable[[int], None] 
             return commit_receipts(store, state, [], "committed")
     except _ChangedSource as error:
         remove_run(store, plan.run_id)
-        raise RunError(f"{error} changed while it was imported, so nothing was kept; import again") from None
+        raise RunError(f"{error} changed during the import, so nothing was stored; import again") from None
 
 
 def _left_out(plan: ImportPlan) -> dict[str, str]:

@@ -110,7 +110,7 @@ class HangWatch:
         usual = self._usual(doing, task)
         usually = f" (usually {usual:.1f} s)" if usual is not None else ""
         if limit is None:
-            return f"{what}{usually}; there is no limit, since workers.hang_limit is 0"
+            return f"{what}{usually}; there is no limit, because workers.hang_limit is 0"
         if stint.waited >= limit:
             return f"{what}{usually}, over the limit of {limit:.0f} s: replacing the worker"
         return f"{what}{usually}; the worker will be replaced after {limit:.0f} s"

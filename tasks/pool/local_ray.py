@@ -60,9 +60,9 @@ def start_ray() -> None:
     os.close(descriptor)
     reason = " ".join(str(last).split())[:200] or type(last).__name__
     raise RunError(
-        f"cannot start Ray on this machine ({number} times, {passed:.0f} s): {reason}. It may be short of processors "
-        "or memory: end other programs, use --local for a small run, or --ray-address for a cluster; then run the same "
-        f"command again. What Ray printed is in {log}, its logs in {temporary_folder()}/ray/session_latest/logs"
+        f"cannot start Ray on this machine ({number} times, {passed:.0f} s): {reason}. It may lack processors or "
+        "memory: stop other programs, use --local for a small run, or --ray-address for a cluster. Then run the same "
+        f"command again. Ray's output is in {log}, its logs in {temporary_folder()}/ray/session_latest/logs"
     )
 
 

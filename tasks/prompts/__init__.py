@@ -31,7 +31,7 @@ def load_prompts(spec: PromptSpec) -> list[Prompt]:
     once: dict[str, Prompt] = {}
     for prompt in _SOURCES[spec.source](spec):
         if not is_unicode(f"{prompt.id}{prompt.text}{prompt.category}{prompt.challenge}"):
-            raise InputError(f"prompts: {prompt.text[:80]!a} has half of a surrogate pair, which is no text")
+            raise InputError(f"prompts: {prompt.text[:80]!a} has half of a surrogate pair, which is not valid text")
         once.setdefault(prompt.id, prompt)
     found = list(once.values())
     where = spec.path or spec.dataset or spec.source

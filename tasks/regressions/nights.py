@@ -66,7 +66,7 @@ def remove_old(store: Store, name: str, keep: int, tonight: str = "") -> list[st
     """
     baselines, broken = scan_baselines(store)
     if broken:
-        logger.warning("no old night is removed: %s", broken[0])
+        logger.warning("no old nightly run is removed: %s", broken[0])
         return []
     pinned = {baseline.run_id for baseline in baselines}
     lake = scan_runs(store)

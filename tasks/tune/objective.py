@@ -91,7 +91,7 @@ def parse_objective(text: str) -> Objective:
         raise InputError(f"objective {text!r}: not of the form {FORM!r}")
     metric = _metric(name)
     if metric.better == "neither":
-        raise InputError(f"objective {name!r}: neither side of this metric is better; use it in a bound")
+        raise InputError(f"objective {name!r}: this metric has no better side; use it in a bound")
     parts = re.split(r"\s*,\s*(?:and\s+)?|\s+and\s+", rest[0].strip()) if rest else []
     return Objective(name, 1 if metric.better == "higher" else -1, tuple(map(_bound, parts)))
 
@@ -126,7 +126,7 @@ def _metric(name: str) -> Metric:
         )  # fmt: skip
     scorer, metric = known[name]
     if scorer.unit == "cell":
-        raise InputError(f"objective {name!r}: it has one value for a whole cell, and so no pairs to compare")
+        raise InputError(f"objective {name!r}: it has one value per cell, so there are no pairs to compare")
     if reason := missing(scorer.needs):
         raise InputError(f"objective {name!r}: {reason}")
     return metric

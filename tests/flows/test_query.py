@@ -99,11 +99,11 @@ def test_a_missing_metric_is_told_beside_the_rows(
     [
         (
             ["static_effect"],
-            "note: 4 metrics have no values (fid, hps, image_reward, …): `skewbench runs show RUN` says",
+            "note: 4 metrics have no values (fid, hps, image_reward, …): see `skewbench runs show RUN`",
         ),
         (
             ["worst_fraction"],
-            "note: 3 metrics have no values (hps, image_reward, pickscore): `skewbench runs show RUN`",
+            "note: 3 metrics have no values (hps, image_reward, pickscore): see `skewbench runs show RUN`",
         ),
         (["change_by_alignment", "--set", "metric=hps"], "note: hps is missing: weights missing"),
         (["change_by_alignment"], ""),

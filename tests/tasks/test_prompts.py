@@ -165,7 +165,7 @@ HALF = "a \ud83d cat"  # what is left of an emoji that was cut in two
     [
         ("csv", 'prompt,kind\na cat,x\n"a dog,y\nan owl,z\n', "line 3: unexpected end of data"),
         ("csv", 'prompt,kind\n"a\nb",x\n"a" dog,y\n', "line 4: ',' expected after"),
-        ("csv", "prompt,kind\na cat, a dog,x\n", "line 2 has 3 fields, and line 1 names 2 columns; put a field"),
+        ("csv", "prompt,kind\na cat, a dog,x\n", "line 2 has 3 fields, but line 1 names 2 columns; put a field"),
         ("csv", "prompt,prompt\na,b\n", "line 1: two columns are named 'prompt'"),
         ("csv", "", "it is empty"),
         ("jsonl", '{"prompt": "a cat"}\n\n{"prompt"\n', "line 3: Expecting"),

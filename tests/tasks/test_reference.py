@@ -102,7 +102,7 @@ def test_a_folder_of_audio_holds_wav_files_of_any_depth(store: LocalStore, tmp_p
     with pytest.raises(InputError, match="no waveforms in this folder"):
         find_reference(store, str(folder), "audio")
     (folder / "a.flac").write_bytes(b"fLaC....")
-    with pytest.raises(InputError, match=r"a\.flac: it is FLAC, and WAV is needed; convert it"):
+    with pytest.raises(InputError, match=r"a\.flac: it is FLAC but must be WAV; convert it"):
         find_reference(store, str(folder), "audio")
     (folder / "a.flac").write_bytes(b"RIFF....WAVE")
     with pytest.raises(RunError, match=r"a\.flac is a broken audio file: it is not a readable WAV"):

@@ -250,7 +250,7 @@ def test_against_another_run(tmp_path: Path) -> None:
     html = Path(report_run(LocalStore(tmp_path), second, against=first)).read_text(encoding="utf-8")
     text = words(html)
     assert f"What changed against {first}?" in text
-    assert "The runs differ in what decides the numbers: torch." in text
+    assert "The runs differ in settings that affect the numbers: torch." in text
     assert "stand out at a false discovery rate of 5%" in text
     assert "Query <code>run_changes</code>; n = 12 to 36 pairs" in html
     with pytest.raises(InputError, match="is the same"):

@@ -47,7 +47,7 @@ def figure(answer: pl.DataFrame, context: Context) -> list[Drawing]:
         return []
     points = curve_points(answer, context)
     axes = [Axis(context.label(metric), context.better.get(metric)) for metric in (context.diversity, context.fidelity)]
-    label = f"Scatter of {axes[1].label} against {axes[0].label}, one point a cell, with 95% intervals"
+    label = f"Scatter of {axes[1].label} against {axes[0].label}, one point per cell, with 95% intervals"
     return [Drawing(operating_curve(points, axes[0], axes[1], list(context.cells)), label)]
 
 

@@ -19,5 +19,5 @@ def figure(answer: pl.DataFrame, context: Context) -> list[Drawing]:
         return []
     name, share = context.label(own["metric"][0]), f"{100 * own['fraction'][0]:.3g}%"
     chart = change_by_regime(own.filter(pl.col("regime") != "best"), name, list(context.cells), ["worst", "swap"])
-    label = f"Change of {name} on the worst {share} of baseline images, by cell, beside the swap control"
+    label = f"Change of {name} on the worst {share} of baseline images, by cell, with the swap control"
     return [Drawing(chart, label)]

@@ -98,9 +98,9 @@ def _differs(run: Manifest, other: Manifest) -> str:
     known = sorted(run.identity | other.identity)
     names = [name for name in known if name != "repeat" and _of(run, name) != _of(other, name)]
     return (
-        f"The runs differ in what decides the numbers: {', '.join(names)}."
+        f"The runs differ in settings that affect the numbers: {', '.join(names)}."
         if names
-        else "The runs agree in all that decides the numbers."
+        else "The runs agree in everything that affects the numbers."
     )
 
 

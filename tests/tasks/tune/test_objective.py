@@ -39,9 +39,9 @@ def test_the_scorers_of_its_metrics_are_known() -> None:
     ("text", "message"),
     [
         ("bindng", "'bindng': no such metric; did you mean 'binding'"),
-        ("sharpness", "neither side of this metric is better"),
-        ("fid", "one value for a whole cell"),
-        ("binding, subject to fid <= 3", "one value for a whole cell"),
+        ("sharpness", "this metric has no better side"),
+        ("fid", "one value per cell"),
+        ("binding, subject to fid <= 3", "one value per cell"),
         ("binding and leak", "not of the form 'METRIC, subject to"),
         ("binding, subject to leak < 0.2", "the bound 'leak < 0.2' is not of the form"),
         ("binding, subject to leak <= 0 of baseline", "needs a share of the baseline above 0"),
