@@ -245,6 +245,9 @@ PLANTED = [
     "msssim_diversity",
     "msstft_diversity",
     "shapes_clip_diversity",
+    "shapes_clip_mss",
+    "shapes_clip_rke",
+    "shapes_clip_vendi_orders",
     "vendi_score",
 ]
 NOT_ORDERED = ("kid_error", "leak")
