@@ -6,13 +6,13 @@ from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, Literal
 
-import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
 from skewbench.eval.cpu_torchvision import define_missing_operators
+from skewbench.eval.scoring.images import AnyImages
 from skewbench.eval.scoring.remembered import Remembered, image_key
 from skewbench.eval.weights import BadWeights
 
@@ -46,7 +46,7 @@ class ClipTower:
         """The number of features."""
         return int(self._loaded.model.visual.output_dim)
 
-    def images(self, images: Sequence[UInt8[np.ndarray, "h w 3"]]) -> Float[Tensor, "n d"]:
+    def images(self, images: AnyImages) -> Float[Tensor, "n d"]:
         """Compute image features, with the model's own resizing, crop and normalisation.
 
         Args:

@@ -5,7 +5,7 @@ Imports nothing heavy, since scorers' files read the names of features at their 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -13,17 +13,17 @@ from skewbench.eval.weights.catalogue import Weights, add
 from skewbench.vocabulary.registry import Registry
 
 if TYPE_CHECKING:
-    import numpy as np
-    from jaxtyping import Float, UInt8
+    from jaxtyping import Float
     from torch import Tensor
 
+    from skewbench.eval.scoring.images import AnyImages
     from skewbench.eval.scoring.instances import Scorers
 
 
 class ImageFeatures(Protocol):
     """A network that turns images into features."""
 
-    def images(self, images: Sequence[UInt8[np.ndarray, "h w 3"]], /) -> Float[Tensor, "n d"]:
+    def images(self, images: AnyImages, /) -> Float[Tensor, "n d"]:
         """Compute features. Each image is computed once while its features are remembered.
 
         Args:

@@ -104,6 +104,12 @@ WEIGHTS = {
             "7be5be79",
         ),
         Weights(
+            "dinov2-vit-l-14",
+            (Source(("config.json", "model.safetensors"), "facebook/dinov2-large"),),
+            "Apache-2.0",
+            1218,
+        ),
+        Weights(
             "inception-2015-12-05",
             (
                 Source(
