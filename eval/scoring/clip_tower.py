@@ -26,7 +26,8 @@ class ClipTower:
         weights: A checkpoint file (safetensors, or a pickle of tensors alone), or a function that finds it when it is
             needed. None where the folder or the repository has them.
         device: Where it computes. Features are float32 and come back on the CPU.
-        resize: `shortest` side to the model's size and a crop, as CLIP; `longest` and black bars, as HPS.
+        resize: `shortest` side to the model's size and a crop, as CLIP; `longest` and black bars, as HPS; `squash` to a
+            square, as CMMD.
 
     Raises `BadWeights`, at the first batch, where a file is not of this model.
     """
@@ -36,7 +37,7 @@ class ClipTower:
         model: str | Path,
         weights: str | Path | Callable[[], Path] | None = None,
         device: str | torch.device = "cpu",
-        resize: Literal["shortest", "longest"] | None = None,
+        resize: Literal["shortest", "longest", "squash"] | None = None,
     ) -> None:
         self.model, self.weights, self.device, self.resize = str(model), weights, torch.device(device), resize
         self._images, self._texts = Remembered(), Remembered()

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
 BUNDLED = "shapes-clip"
 """The CLIP that comes with the package."""
-CLIPS: dict[str, tuple[str, Literal["shortest", "longest"]]] = {
+CLIPS: dict[str, tuple[str, Literal["shortest", "longest", "squash"]]] = {
     "clip-vit-b-32": ("ViT-B-32-quickgelu", "shortest"),  # OpenAI's have the quick GELU; open_clip's plain names do not
     "clip-vit-l-14": ("ViT-L-14-quickgelu", "shortest"),
+    "clip-vit-l-14-336": ("ViT-L-14-336-quickgelu", "squash"),
     "clip-vit-h-14": ("ViT-H-14", "shortest"),
     "hps-v2.1": ("ViT-H-14", "longest"),
 }

@@ -240,6 +240,7 @@ KNOWING = ("binding", "shapes_clip_score")
 """Scorers of samples that know what is on an image without weights that are had elsewhere."""
 PLANTED = [
     *KNOWING,
+    "cmmd",
     "dinov2_distribution",
     "dinov2_mss",
     "dinov2_rke",
@@ -256,7 +257,7 @@ PLANTED = [
     "shapes_clip_vendi_orders",
     "vendi_score",
 ]
-NOT_ORDERED = ("kdd_error", "kid_error", "leak")
+NOT_ORDERED = ("cmmd_error", "kdd_error", "kid_error", "leak")
 """Metrics on which the planted pair is not ordered: an error, and what a wrong image need not have."""
 
 

@@ -9,7 +9,9 @@ from transformers import Dinov2Config, Dinov2Model
 from skewbench.eval.features.dinov2 import Dinov2
 from skewbench.eval.features.inception import Inception
 from skewbench.eval.scorers import Scorers, declaration
+from skewbench.eval.scoring.clip_tower import ClipTower
 from skewbench.eval.scoring.features import FEATURES, ImageFeatures
+from tests.eval.scorers.tiny_clip import save_tiny_clip
 from tests.eval.scorers.tiny_inception import save_inception
 
 
@@ -22,6 +24,10 @@ def save_dinov2(folder: Path) -> Path:
 
 
 NETWORKS: dict[str, Callable[[Path], ImageFeatures]] = {
+    **{
+        name: lambda folder, resize=resize: ClipTower(save_tiny_clip(folder), resize=resize)
+        for name, resize in (("clip", "shortest"), ("open_clip", "shortest"), ("clip_336", "squash"))
+    },
     "dinov2": lambda folder: Dinov2(save_dinov2(folder)),
     "inception": lambda folder: Inception(save_inception(folder / "inception.pth")),
 }
