@@ -37,8 +37,8 @@ def cmmd(made: Features, real: Features, seed: int = 0) -> tuple[float, float]:
 
     from skewbench.eval.scoring.distribution import mmd
 
-    unit = [rows.astype(np.float64) / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (made, real)]
-    value, error = mmd(*unit, lambda x, y: np.exp(-cdist(x, y, "sqeuclidean") / (2 * SIGMA**2)), seed)
+    first, second = (rows.astype(np.float64) / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (made, real))
+    value, error = mmd(first, second, lambda x, y: np.exp(-cdist(x, y, "sqeuclidean") / (2 * SIGMA**2)), seed)
     return SCALE * value, SCALE * error
 
 

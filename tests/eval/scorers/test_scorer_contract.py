@@ -231,7 +231,8 @@ def _planted(name: str, scorer: Any) -> tuple[dict[str, Score], dict[str, Score]
         one, other = Waveforms(noise, 8000), Waveforms(noise[[0, 0]], 8000)
         return scorer.score_group(one, None), scorer.score_group(other, None)
     if declaration(name).unit == "prompt":
-        return scorer.score_group(np.stack([one, other]), None), scorer.score_group(np.stack([one, one]), None)
+        prompt = "a picture"  # which leaves open all that scenes have
+        return scorer.score_group(np.stack([one, other]), prompt), scorer.score_group(np.stack([one, one]), prompt)
     real = rng.standard_normal((60, 8))
     return scorer.compare(rng.standard_normal((60, 8)), real), scorer.compare(rng.standard_normal((60, 8)) + 3, real)
 
@@ -240,6 +241,7 @@ KNOWING = ("binding", "shapes_clip_score")
 """Scorers of samples that know what is on an image without weights that are had elsewhere."""
 PLANTED = [
     *KNOWING,
+    "attribute_scene",
     "cmmd",
     "dinov2_distribution",
     "dinov2_mss",
