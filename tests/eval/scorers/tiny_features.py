@@ -10,7 +10,8 @@ from skewbench.eval.features.dinov2 import Dinov2
 from skewbench.eval.features.inception import Inception
 from skewbench.eval.scorers import Scorers, declaration
 from skewbench.eval.scoring.clip_tower import ClipTower
-from skewbench.eval.scoring.features import FEATURES, ImageFeatures
+from skewbench.eval.scoring.features import ImageFeatures
+from skewbench.eval.scoring.instances import CLIPS
 from tests.eval.scorers.tiny_clip import save_tiny_clip
 from tests.eval.scorers.tiny_inception import save_inception
 
@@ -24,20 +25,19 @@ def save_dinov2(folder: Path) -> Path:
 
 
 NETWORKS: dict[str, Callable[[Path], ImageFeatures]] = {
-    **{
-        name: lambda folder, resize=resize: ClipTower(save_tiny_clip(folder), resize=resize)
-        for name, resize in (("clip", "shortest"), ("open_clip", "shortest"), ("clip_336", "squash"))
-    },
     "dinov2": lambda folder: Dinov2(save_dinov2(folder)),
     "inception": lambda folder: Inception(save_inception(folder / "inception.pth")),
 }
 """Tiny networks by the name of their features."""
+TOWERS = ("clip-vit-l-14", "clip-vit-l-14-336", "clip-vit-h-14")
+"""CLIPs that have a tiny one."""
+NEEDS = {"inception-2015-12-05", "dinov2-vit-l-14", "torch_fidelity", *TOWERS}
 
 
 def on_features(name: str) -> bool:
-    """Whether a scorer needs what features with a tiny network need, and nothing else."""
-    needs = set(declaration(name).needs) - {"torch_fidelity"}
-    return any(needs == set(FEATURES.get(features).needs) - {"torch_fidelity"} for features in NETWORKS)
+    """Whether a scorer needs weights, and none but those that tiny networks stand for."""
+    needs = set(declaration(name).needs)
+    return bool(needs - {"torch_fidelity"}) and needs <= NEEDS
 
 
 class TinyScorers(Scorers):
@@ -51,3 +51,8 @@ class TinyScorers(Scorers):
         if name in NETWORKS and name not in self._features:
             self._features[name] = NETWORKS[name](self._folder / name)
         return super().features(name)
+
+    def tower(self, weights: str) -> ClipTower:
+        if weights in TOWERS and weights not in self._towers:
+            self._towers[weights] = ClipTower(save_tiny_clip(self._folder / weights), resize=CLIPS[weights][1])
+        return super().tower(weights)
