@@ -59,11 +59,11 @@ class AttributeClip:
         from skewbench.eval.attributes.disagreement import mean_total_variation
         from skewbench.eval.scoring.images import is_blank
 
+        rows = [i for i, image in enumerate(images) if not is_blank(image)]
         listed = self._listed(prompt or "")
         if not listed:
             foreign = "the prompt is not in the list of open attributes; use `prompts: {source: attributes}`"
-            return {f"attribute_clip_{attribute}": GroupScore(None, foreign) for attribute in ATTRIBUTES}
-        rows = [i for i, image in enumerate(images) if not is_blank(image)]
+            return {f"attribute_clip_{name}": GroupScore(None, foreign, n=len(rows)) for name in ATTRIBUTES}
         few = GroupScore(None, f"{len(rows)} images that are not blank; pairs need two", n=len(rows))
         scores = {}
         for attribute in ATTRIBUTES:

@@ -59,10 +59,11 @@ class AttributeScene:
         from skewbench.eval.binding.describe import describe
         from skewbench.eval.scoring.images import is_blank
 
+        usable = [image for image in images if not is_blank(image)]
         caption = read_open(prompt or "")
         if isinstance(caption, str):
-            return {f"attribute_scene_{attribute}": GroupScore(None, caption) for attribute in ATTRIBUTES}
-        seen = [describe(image) for image in images if not is_blank(image)]
+            return {f"attribute_scene_{name}": GroupScore(None, caption, n=len(usable)) for name in ATTRIBUTES}
+        seen = [describe(image) for image in usable]
         return {f"attribute_scene_{attribute}": _score(caption, seen, attribute) for attribute in ATTRIBUTES}
 
 

@@ -231,7 +231,7 @@ def _planted(name: str, scorer: Any) -> tuple[dict[str, Score], dict[str, Score]
         one, other = Waveforms(noise, 8000), Waveforms(noise[[0, 0]], 8000)
         return scorer.score_group(one, None), scorer.score_group(other, None)
     if declaration(name).unit == "prompt":
-        prompt = "a picture"  # which leaves open all that scenes have
+        prompt = "a cup" if name == "attribute_clip" else "a picture"  # what leaves an attribute open
         return scorer.score_group(np.stack([one, other]), prompt), scorer.score_group(np.stack([one, one]), prompt)
     real = rng.standard_normal((60, 8))
     return scorer.compare(rng.standard_normal((60, 8)), real), scorer.compare(rng.standard_normal((60, 8)) + 3, real)
@@ -241,7 +241,9 @@ KNOWING = ("binding", "shapes_clip_score")
 """Scorers of samples that know what is on an image without weights that are had elsewhere."""
 PLANTED = [
     *KNOWING,
+    "attribute_clip",
     "attribute_scene",
+    "clip_mss",
     "cmmd",
     "dinov2_distribution",
     "dinov2_mss",
