@@ -64,10 +64,11 @@ class RefinerModel(ModelSpec):
 class PromptSpec(Strict):
     """The source of the prompts."""
 
-    source: Literal["scenes", "natural", "file", "coco", "parti", "hub"] = "scenes"
+    source: Literal["scenes", "natural", "attributes", "file", "coco", "parti", "hub"] = "scenes"
     """`scenes`: captions of rendered scenes, with ground truth for scoring; `natural`: the package's 210 prompts in six
-    categories; `file`: a text file with one prompt per line, or a table (.csv, .tsv, .jsonl, .parquet); `coco`:
-    captions_val2014.json, one caption per image; `parti`: PartiPrompts.tsv; `hub`: a Hugging Face data set."""
+    categories; `attributes`: its 64 prompts that leave an attribute open, for `attribute_clip`; `file`: a text file
+    with one prompt per line, or a table (.csv, .tsv, .jsonl, .parquet); `coco`: captions_val2014.json, one caption per
+    image; `parti`: PartiPrompts.tsv; `hub`: a Hugging Face data set."""
     path: str | None = None
     """The file, for `file`, `coco` and `parti`; relative to the working folder. `~` is the home folder."""
     dataset: str | None = None

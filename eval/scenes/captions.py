@@ -35,9 +35,12 @@ WORDS = sorted(
 
 @dataclass(frozen=True)
 class ObjectPhrase:
-    """What a caption states about one object; None for an attribute that it leaves out."""
+    """What a caption states about one object; None for an attribute that it leaves out.
 
-    colour: str
+    `parse_caption` reads no phrase without a colour.
+    """
+
+    colour: str | None
     shape: str
     texture: str | None
     size: str | None

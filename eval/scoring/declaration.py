@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, get_args
 
 from skewbench.eval.scoring.contract import GroupScorer, SampleScorer, SetScorer
+from skewbench.eval.scoring.features import FEATURES
 from skewbench.eval.weights.catalogue import Weights, add
 from skewbench.vocabulary.metrics import Medium, Metric, Unit, stored
 from skewbench.vocabulary.registry import Registry
@@ -174,5 +175,5 @@ def stored_metrics(scorers: Iterable[str]) -> list[dict[str, Any]]:
 
 
 def problems() -> list[str]:
-    """Return one line for each scorer of another package that cannot be used."""
-    return REGISTRY.problems()
+    """Return one line for each scorer, or features, of another package that cannot be used."""
+    return REGISTRY.problems() + FEATURES.problems()

@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING, Literal
 
 from skewbench.eval.scoring.contract import Scorer
 from skewbench.eval.scoring.declaration import CONTRACTS, REGISTRY, declaration
+from skewbench.eval.scoring.features import FEATURES
 from skewbench.eval.weights import path_of
 
 if TYPE_CHECKING:
     from skewbench.eval.scoring.clip_tower import ClipTower
+    from skewbench.eval.scoring.features import ImageFeatures
 
 BUNDLED = "shapes-clip"
 """The CLIP that comes with the package."""
-CLIPS: dict[str, tuple[str, Literal["shortest", "longest"]]] = {
+CLIPS: dict[str, tuple[str, Literal["shortest", "longest", "squash"]]] = {
     "clip-vit-b-32": ("ViT-B-32-quickgelu", "shortest"),  # OpenAI's have the quick GELU; open_clip's plain names do not
     "clip-vit-l-14": ("ViT-L-14-quickgelu", "shortest"),
+    "clip-vit-l-14-336": ("ViT-L-14-336-quickgelu", "squash"),
     "clip-vit-h-14": ("ViT-H-14", "shortest"),
     "hps-v2.1": ("ViT-H-14", "longest"),
 }
@@ -25,7 +28,7 @@ CLIPS: dict[str, tuple[str, Literal["shortest", "longest"]]] = {
 
 
 class Scorers:
-    """The scorers of one process: each is made once, and those of one CLIP share it, and with it its features.
+    """The scorers of one process: each is made once, and those of one network share it, and with it its features.
 
     Args:
         device: Where scorers of tensors compute.
@@ -35,6 +38,7 @@ class Scorers:
         self.device = device
         self._made: dict[str, Scorer] = {}
         self._towers: dict[str, ClipTower] = {}
+        self._features: dict[str, ImageFeatures] = {}
 
     def get(self, name: str) -> Scorer:
         """Return a scorer, which is made at the first call.
@@ -57,6 +61,19 @@ class Scorers:
                 )
             self._made[name] = made
         return self._made[name]
+
+    def features(self, name: str) -> ImageFeatures:
+        """Return a network of features, which is made at the first call and loaded at its first batch.
+
+        Args:
+            name: Name of the features, such as `dinov2`.
+
+        Raises:
+            UnknownName: No features have this name.
+        """
+        if name not in self._features:
+            self._features[name] = FEATURES.get(name).make(self)
+        return self._features[name]
 
     def tower(self, weights: str) -> ClipTower:
         """Return the CLIP of some weights, which is made at the first call and loaded at its first batch.

@@ -51,6 +51,7 @@ WEIGHTS = {
     weights.name: weights
     for weights in (
         Weights("clip-vit-l-14", (Source(_OPEN_CLIP, "timm/vit_large_patch14_clip_224.openai"),), "MIT", 1711),
+        Weights("clip-vit-l-14-336", (Source(_OPEN_CLIP, "timm/vit_large_patch14_clip_336.openai"),), "MIT", 1712),
         Weights("clip-vit-b-32", (Source(_OPEN_CLIP, "timm/vit_base_patch32_clip_224.openai"),), "MIT", 605),
         Weights("clip-vit-h-14", (Source(_OPEN_CLIP, "laion/CLIP-ViT-H-14-laion2B-s32B-b79K"),), "MIT", 3945),
         Weights(
@@ -102,6 +103,12 @@ WEIGHTS = {
             "BSD-3-Clause (torchvision)",
             244,
             "7be5be79",
+        ),
+        Weights(
+            "dinov2-vit-l-14",
+            (Source(("config.json", "model.safetensors"), "facebook/dinov2-large"),),
+            "Apache-2.0",
+            1218,
         ),
         Weights(
             "inception-2015-12-05",

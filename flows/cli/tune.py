@@ -26,7 +26,8 @@ def tune(
     objective: Annotated[
         str,
         typer.Option(
-            help="The metric to improve, and its bounds: METRIC, subject to METRIC >= NUMBER \\[of baseline] \\[and ...]."
+            help="The metric to improve, and its bounds: "
+            "METRIC, subject to METRIC >= NUMBER \\[of baseline] \\[and ...]."
         ),
     ],
     budget: Annotated[int, typer.Option(help="Total number of images to generate.")],

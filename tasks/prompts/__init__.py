@@ -5,6 +5,7 @@ from itertools import chain, zip_longest
 from pathlib import Path
 
 from skewbench.tasks.experiment import PromptSpec
+from skewbench.tasks.prompts.attributes import attribute_prompts
 from skewbench.tasks.prompts.coco import coco_captions
 from skewbench.tasks.prompts.hub import hub_prompts
 from skewbench.tasks.prompts.prompt import Prompt
@@ -95,6 +96,7 @@ def _hub(spec: PromptSpec) -> list[Prompt]:
 _SOURCES: dict[str, Callable[[PromptSpec], list[Prompt]]] = {
     "scenes": scene_captions,
     "natural": _natural,
+    "attributes": attribute_prompts,
     "file": _file,
     "coco": _coco,
     "parti": _parti,
