@@ -105,6 +105,8 @@ def analyse_run(store: Store, state: RunState, lease: Lease) -> Manifest:
     Raises:
         RunError: Another driver has taken the run over.
     """
+    if state.uncommitted():  # an earlier driver ended before it could commit them; readers see only what is committed
+        commit_receipts(store, state, [], state.manifest.status)
     manifest = state.manifest
     with reporting_broken_parts(store, manifest), connect(store.lake, manifest.run_id) as lake:
         answers = analyse(lake, manifest.run_id)

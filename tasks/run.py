@@ -170,7 +170,7 @@ def _first_manifest(run: Run) -> Manifest:
 
 
 def caught_up(run: Run, lease: Lease) -> RunState:
-    """Run `start`, and commit if everything is generated but not committed.
+    """Run `start`, and commit if everything is generated but something is not committed.
 
     Args:
         run: The run.
@@ -292,9 +292,10 @@ def commit_receipts(
 
 
 def _is_whole(run: Run, state: RunState) -> bool:
-    """Return whether the run is committed, and its cells have as many usable images as the experiment now asks for."""
-    receipts = current(state.receipts)
-    return state.manifest.status == "committed" and not shortfalls(run.shards, receipts, run.experiment.max_unusable)
+    """Return whether all is committed, and the cells have as many usable images as the experiment now asks for."""
+    if state.manifest.status != "committed" or state.uncommitted():
+        return False
+    return not shortfalls(run.shards, current(state.receipts), run.experiment.max_unusable)
 
 
 def missing_metrics(lake: duckdb.DuckDBPyConnection) -> list[dict[str, str]]:

@@ -45,6 +45,7 @@ def verify(
     from skewbench.storage.manifest import find_any
     from skewbench.storage.records import shown
     from skewbench.storage.repair import repair as repair_run
+    from skewbench.storage.state import read_state
     from skewbench.storage.store import open_store
     from skewbench.storage.verify import all_parts, check_run
 
@@ -62,6 +63,8 @@ def verify(
     else:
         for fault in faults:
             typer.echo(f"{shown(fault.path)} {fault.problem}")
+    if waiting := len(read_state(store, found).uncommitted()):
+        note(f"{waiting} jobs of {run_id} are done but not committed yet; if its driver has ended, run it again")
     if not faults:
         if format == "text":
             typer.echo(f"{run_id}: {total} files, all intact")

@@ -76,8 +76,9 @@ def score(
             check_media(chosen, medium_of(manifest))
         from skewbench.tasks.shortfalls import raise_unless_scored
 
-        left = len(left_of_run(store, read_state(store, manifest), chosen, reference))
-    if left:
+        known = read_state(store, manifest)
+        left = len(left_of_run(store, known, chosen, reference))
+    if left or known.uncommitted():
         began = time.monotonic()
         bars = progress_shown(console, (), Totals(left))
         if local:
