@@ -1,4 +1,4 @@
-"""Makes one Arrow table of what a recorder kept."""
+"""Makes one Arrow table from the records of a recorder."""
 
 from typing import Any, NamedTuple
 

@@ -24,7 +24,7 @@ def check(kind: str, cls: type[Knob]) -> None:
         cls: The knob.
 
     Raises:
-        ValueError: The declaration breaks the contract. The message says how.
+        ValueError: The declaration breaks the contract. The message names the reason.
     """
     if not _KIND.fullmatch(kind):
         raise ValueError("a kind is 1 to 40 lower-case letters, digits, hyphens and underscores, the first a letter")
