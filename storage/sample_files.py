@@ -1,4 +1,4 @@
-"""Checks the files of samples that are PNGs: images, animated ones as videos, and pictures of audio and video."""
+"""Checks the PNG files of samples: images, videos as animated PNGs, and previews of audio and video."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -15,9 +15,9 @@ def check_files(files: Mapping[str, Any], pixels: int, check: Callable[[bytes, i
     """Check the files of a sample.
 
     Args:
-        files: Columns of a row, of files the contents. What is no PNG by its column is left out.
+        files: Columns of a row; for files, their contents. Columns that contain no PNG are ignored.
         pixels: Maximum number of pixels of an image or a frame.
-        check: Raises `BrokenImage` for contents that are not a PNG of at most so many pixels.
+        check: Raises `BrokenImage` for contents that are not a PNG or have too many pixels.
 
     Raises:
         BrokenImage: A file is not. The message names its column, as the end of a sentence about where it is.

@@ -18,7 +18,7 @@ class Metric:
 
     Args:
         name: In the lake, such as `clip_score`.
-        label: For people, in figures and tables, such as `CLIPScore`.
+        label: The name in figures and tables, such as `CLIPScore`.
         meaning: What the number says, in one line.
         better: Which side is better. It has no default: a wrong side would turn every verdict round.
         low: The lowest value that is possible, or None for no bound.
@@ -54,7 +54,7 @@ class Metric:
 
 
 def stored(scorer: str, version: int, unit: Unit, medium: Medium, metrics: Iterable[Metric]) -> list[dict[str, Any]]:
-    """Return what a run's manifest keeps of a scorer.
+    """Return a scorer's entry in a run's manifest.
 
     Args:
         scorer: Name of the scorer.

@@ -9,4 +9,4 @@ STAGES = (*UNET, "none", *TRANSFORMER)
 ALL = "all"
 """In answers: the mean over a model's blocks."""
 SHOWN = (*STAGES, ALL)
-"""What answers show, in this order."""
+"""The stages in answers, in this order."""
