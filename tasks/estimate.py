@@ -45,9 +45,9 @@ _SDXL_BLOCKS = [
 
 @dataclass(frozen=True)
 class Estimate:
-    """Costs of a run. `disk` in bytes; `hours`: of one worker, None where nothing is known of the model's speed.
+    """Costs of a run. `disk` in bytes; `hours`: of one worker, None if the model's speed is unknown.
 
-    `lacking`: metrics that would be NULL, since this machine has not what they need.
+    `lacking`: metrics that would be NULL, because this machine lacks their requirements.
     """
 
     model: str
@@ -62,7 +62,7 @@ class Estimate:
     time: str
     lacking: tuple[str, ...] = ()
     prompt_notes: tuple[str, ...] = ()
-    """Prompts that are not generated as they are written, a line for each kind."""
+    """Prompts that the model does not read completely, one line for each kind."""
     without_effect: tuple[str, ...] = ()
     """Settings that have no effect on this model or this machine, a line each."""
     more_calls: tuple[str, ...] = ()
@@ -134,7 +134,7 @@ def predictions_of(generation: GenerationSpec, source: ModelSource | None) -> in
     """Count the predictions for one image: calls of the model and of its refiner, times the branches of guidance.
 
     Args:
-        generation: How the image is generated.
+        generation: Generation settings of the image.
         source: The model; None: it is not on this machine.
     """
     whole = generation.model_copy(update={"refiner": None})
@@ -211,7 +211,7 @@ BUNDLED = {"shapes-xl": Pace(0.012, "one core of an AMD EPYC (docs/performance.m
 
 
 def measured_pace(experiment: Experiment, source: ModelSource | None, lake: str) -> Pace | None:
-    """Measure the pace from earlier runs of the same model and size, whatever their steps, guidance and scheduler.
+    """Measure the pace from earlier runs of the same model and size, with any steps, guidance and scheduler.
 
     Args:
         experiment: The experiment.

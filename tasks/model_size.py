@@ -1,4 +1,4 @@
-"""How much memory a model's weights take, from the headers of their files; no weights are read."""
+"""Computes the memory of a model's weights from the headers of their files, without reading weights."""
 
 import math
 from pathlib import Path

@@ -9,7 +9,7 @@ from skewbench.tasks.models import ModelSource, check_model, part_config, resolv
 from skewbench.vocabulary.errors import InputError
 
 _ALIKE = (("unet", "in_channels"), ("vae", "block_out_channels"))
-"""What decides the shape of latents."""
+"""Settings that determine the shape of latents."""
 
 
 def with_refiners(experiment: Experiment, download: bool) -> Experiment:

@@ -75,7 +75,7 @@ def calls_until(scheduler: Any, at: float) -> int:
 
 
 def needs_trial(own: str, config: Mapping[str, Any]) -> bool:
-    """Return whether a model's own scheduler may draw noise from the global generator, so that a trial must show it.
+    """Return whether a model's own scheduler may use the global generator, so a trial run must show it.
 
     Args:
         own: The scheduler's class.
@@ -95,7 +95,7 @@ def build(spec: SchedulerSpec, own: str, config: Mapping[str, Any]) -> Any:
         config: The configuration of that.
 
     Raises:
-        ValueError: No such scheduler for this model, or no such argument; says what there is.
+        ValueError: No such scheduler for this model, or no such argument. The message lists the alternatives.
     """
     return find(spec, own, config).from_config(config, **arguments(spec))
 
@@ -118,7 +118,7 @@ def find(spec: SchedulerSpec, own: str | None, config: Mapping[str, Any]) -> Any
         config: The configuration of that.
 
     Raises:
-        ValueError: No such scheduler for this model, or no such argument; says what there is.
+        ValueError: No such scheduler for this model, or no such argument. The message lists the alternatives.
     """
     import diffusers
 
@@ -162,7 +162,7 @@ def give_seeds(scheduler: Any, noise_seeds: Sequence[int]) -> None:
     """Give each sample of a batch its own seed, in a scheduler that makes a generator itself.
 
     Args:
-        scheduler: A scheduler of diffusers. One without such a generator stays as it is.
+        scheduler: A scheduler of diffusers. One without such a generator is not changed.
         noise_seeds: Seeds of the samples' noise, in the order of the batch.
     """
     if hasattr(scheduler, "noise_sampler_seed"):

@@ -1,4 +1,4 @@
-"""What all samples of a run share, and how a device fails. Imports neither torch nor diffusers."""
+"""The settings that all samples of a run share, and device errors. Imports neither torch nor diffusers."""
 
 from dataclasses import dataclass
 

@@ -72,7 +72,7 @@ def _is_of_types(node: ast.AST) -> bool:
 
 @cache
 def _home(module: str, name: str) -> str:
-    """Return the module that `from module import name` reads: a submodule, or where a package has the name from."""
+    """Return the module that `from module import name` reads: a submodule, or the origin of a re-exported name."""
     if _file(f"{module}.{name}") is not None:
         return f"{module}.{name}"
     file = _file(module)

@@ -51,7 +51,7 @@ def request_of(generation: "GenerationSpec", prompts: Sequence[str], noise_seeds
     """Make the request for some samples of a cell.
 
     Args:
-        generation: how the cell generates.
+        generation: generation settings of the cell.
         prompts: one a sample.
         noise_seeds: one a sample.
         size: of each sample.
@@ -88,7 +88,7 @@ class Encoder:
 
 @dataclass(frozen=True)
 class PromptEncoding:
-    """The method of a pipeline that encodes prompts, which is asked for one prompt at a time.
+    """The method of a pipeline that encodes prompts. It is called for one prompt at a time.
 
     Args:
         method: its name.
@@ -103,7 +103,7 @@ class PromptEncoding:
 
 
 class Family(ABC):
-    """One class of pipelines. An instance is registered under its name; it holds no state and imports lazily.
+    """One class of pipelines. An instance is registered under its name; it has no state and imports lazily.
 
     A family is found by the class that `model_index.json` names, so that a folder of another class is an error before
     anything is loaded.

@@ -20,7 +20,7 @@ from skewbench.tasks.size import Size
 from skewbench.vocabulary.errors import InputError
 
 SHARD = 32
-"""Approximate images per shard. A shard holds whole prompts."""
+"""Approximate number of images per shard. A shard contains whole prompts."""
 _AT_ONCE = 4
 _NAMED = 5
 """Files that a message names."""
@@ -56,11 +56,11 @@ class ImportPlan:
 
     Args:
         run_id: Ends in a digest of the content, so that equal images have an equal id.
-        spec: What was asked for.
+        spec: The specification of the import.
         baseline: The cell that the others are compared with.
         size: Of all images.
         shards: The images.
-        left_out: What is not imported, by cell.
+        left_out: Skipped items, by cell.
     """
 
     run_id: str
@@ -142,7 +142,7 @@ def gather(spec: ImportSpec) -> ImportPlan:
 
 
 def describe(left_out: Iterable[LeftOut]) -> str:
-    """Describe what is not imported: each reason once, with the number of files and the first names.
+    """Describe skipped items: each reason once, with the number of files and the first names.
 
     Args:
         left_out: The files.

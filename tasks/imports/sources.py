@@ -64,7 +64,7 @@ class Source:
 
 
 def open_source(given: str, spec: ImportSpec) -> Source:
-    """Find what a source holds. Reads no image.
+    """List the contents of a source without reading images.
 
     Args:
         given: As the user named it.
@@ -109,7 +109,7 @@ def _files(folder: Path) -> tuple[list[Found], list[Path]]:
 
 
 def _name(file: Path, folder: Path) -> str:
-    """Relative to the folder. Bytes that are no UTF-8 are spelled out, since the lake holds the name."""
+    """The name relative to the folder. Bytes that are not UTF-8 are escaped, because the lake stores the name."""
     return as_unicode(file.relative_to(folder).as_posix())
 
 

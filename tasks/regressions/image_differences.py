@@ -1,4 +1,4 @@
-"""The samples of two runs: by how much each pair differs."""
+"""Measures the difference of each pair of samples of two runs."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -32,9 +32,9 @@ class Times:
 
 
 def runs_of_experiment(runs: list[Manifest], run: Manifest) -> list[Manifest]:
-    """Select the committed runs of the same experiment, whatever their builds, oldest first.
+    """Select the committed runs of the same experiment, of any build, oldest first.
 
-    The run itself is selected even if it is incomplete: it has the times of what it generated.
+    The run itself is selected even if it is incomplete, because it has the times of its samples.
 
     Args:
         runs: Runs of the lake, oldest first.

@@ -35,7 +35,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Round:
-    """Trials on prompts that no other round has. The baseline is measured beside them."""
+    """Trials on prompts that no other round has, with the baseline on the same prompts."""
 
     number: int
     phase: Phase
@@ -49,7 +49,7 @@ Evaluate = Callable[[Round], Mapping[str, Mapping[str, Pairs]]]
 
 @dataclass(frozen=True)
 class Step:
-    """What was known of a trial after a round: of all its rounds so far; of the held-out round alone."""
+    """The estimate of a trial after a round, from all its rounds so far, or from the held-out round only."""
 
     round: Round
     trial: Trial
@@ -73,9 +73,9 @@ class Search:
     """A search. `run` does all of it.
 
     Args:
-        objective: What is improved.
+        objective: The objective of the search.
         space: Where.
-        design: With how many rounds, trials and prompts.
+        design: Numbers of rounds, trials and prompts.
         prompts: At least as many as the design needs; the first are held out.
         seed: Of the sampler.
         evaluate: Measures a round.
