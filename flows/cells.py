@@ -34,7 +34,7 @@ _observers: list[Callable[[Outcome], None]] = []
 
 
 def observed(observe: Callable[[Outcome], None]) -> AbstractContextManager[None]:
-    """Within the block, pass on what the pool of this process reports.
+    """Within the block, pass on the outcomes of this process's pool.
 
     Args:
         observe: Called with each outcome, from the thread of its cell's task.

@@ -1,4 +1,5 @@
-"""Pixels of one object -> texture: how much of it is dark, and along which waves of the texture's period."""
+"""Finds the texture of an object from its pixels: the dark share, and the direction of waves of the texture's
+period."""
 
 import numpy as np
 from jaxtyping import Bool, Float

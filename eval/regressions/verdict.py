@@ -30,9 +30,9 @@ class Evidence:
     nonfinite: int = 0
     """Pairs whose value is finite in the earlier run but not in the later one."""
     disappeared: int = 0
-    """How many of these have no value in the later run although the image exists."""
+    """Number of pairs without a value in the later run although the image exists."""
     failed: int = 0
-    """How many more images failed in the later run than in the earlier one."""
+    """Number of failed images in the later run minus that in the earlier run."""
     newly_failed: int | None = None
     """Pairs whose image failed only in the later run. None: the row is not about failed images."""
     obstacle: str = ""
@@ -46,7 +46,7 @@ def judge(evidence: Evidence, level: float) -> tuple[Verdict, str]:
     that are significant at `level` and not shown to be within the margin.
 
     Args:
-        evidence: What is known about the row.
+        evidence: The evidence for the row.
         level: Level of all tests.
 
     Returns:

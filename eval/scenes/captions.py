@@ -57,7 +57,7 @@ def caption(scene: Scene, rng: np.random.Generator) -> str:
 
     Args:
         scene: The scene.
-        rng: Random generator: decides phrasing, order and what the caption leaves out.
+        rng: Random generator for phrasing, order and omissions of the caption.
 
     Returns:
         A caption that `parse_caption` can read. It names each object with its colour and shape.
@@ -106,7 +106,7 @@ _LINK = re.compile(rf"^(?:, which is)? ({_any(sorted(_RELATION, key=len, reverse
 
 
 def parse_caption(text: str) -> CaptionMeaning | None:
-    """Read what a caption of this grammar says.
+    """Parse a caption of this grammar.
 
     Args:
         text: A caption, in upper or lower case.

@@ -96,7 +96,7 @@ class Distribution:
         from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
         path = self._weights() if callable(self._weights) else self._weights
-        safe = BytesIO()  # torch-fidelity would unpickle whatever the file holds: it gets the tensors alone
+        safe = BytesIO()  # torch-fidelity would unpickle the whole file, so it gets only the tensors
         torch.save(read_tensors(path), safe)
         safe.seek(0)
         try:

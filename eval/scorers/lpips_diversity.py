@@ -37,7 +37,7 @@ class LpipsDiversity:
 
     Args:
         weights: torchvision's AlexNet checkpoint, or a function that finds it when it is needed.
-        device: Where it computes.
+        device: The device for the computation.
     """
 
     def __init__(self, weights: Path | Callable[[], Path], device: str = "cpu") -> None:

@@ -1,4 +1,4 @@
-"""Onset rate: how many sounds begin in a second.
+"""Onset rate: the number of sounds that begin per second.
 
 Onsets are peaks of the spectral flux, the rise of the logarithmic magnitude from frame to frame (Bello et al., "A
 tutorial on onset detection in music signals", 2005). Frames of 64 ms every 16 ms; the flux is the mean over 24 bands of

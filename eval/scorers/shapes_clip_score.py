@@ -1,4 +1,4 @@
-"""`shapes_clip_score`: CLIPScore's computation with the bundled CLIP, which knows scenes and captions alone.
+"""`shapes_clip_score`: CLIPScore's computation with the bundled CLIP, which was trained only on scenes and captions.
 
 Its values do not compare with those of any other CLIP, hence the name. A prompt that says more than the grammar of the
 scenes can say has no score: the model never saw its words, and a number would be of the rest of the prompt only.
@@ -62,7 +62,7 @@ def foreign(prompt: str) -> str | None:
         prompt: Any text.
 
     Returns:
-        The reason for people: an unknown word, no object, or too many objects. None for a prompt inside the grammar.
+        The reason: an unknown word, no object, or too many objects. None for a prompt inside the grammar.
     """
     from skewbench.eval.scenes.captions import WORDS, parse_caption
 

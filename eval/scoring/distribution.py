@@ -80,7 +80,7 @@ def kid(made: Features, real: Features, seed: int = 0) -> tuple[float, float]:
 def _group_sums(
     first: Features, second: Features, of_first: np.ndarray, of_second: np.ndarray, own: bool = True
 ) -> Float[np.ndarray, "g g"]:
-    """Sums of the kernel over pairs of groups; without each image's pair with itself where not `own`."""
+    """Sums of the kernel over pairs of groups; without each image's pair with itself if not `own`."""
     kernel = (first.astype(np.float64) @ second.astype(np.float64).T / first.shape[1] + 1) ** 3
     if not own:
         np.fill_diagonal(kernel, 0)

@@ -21,7 +21,7 @@ CLIPS: dict[str, tuple[str, Literal["shortest", "longest"]]] = {
     "clip-vit-h-14": ("ViT-H-14", "shortest"),
     "hps-v2.1": ("ViT-H-14", "longest"),
 }
-"""open_clip's names of the architectures, and how each wants its images resized."""
+"""open_clip's names of the architectures, and the resizing that each needs."""
 
 
 class Scorers:
@@ -37,7 +37,7 @@ class Scorers:
         self._towers: dict[str, ClipTower] = {}
 
     def get(self, name: str) -> Scorer:
-        """Return a scorer, which is made at the first call.
+        """Return a scorer, created at the first call.
 
         Args:
             name: Name of the scorer.
@@ -59,7 +59,7 @@ class Scorers:
         return self._made[name]
 
     def tower(self, weights: str) -> ClipTower:
-        """Return the CLIP of some weights, which is made at the first call and loaded at its first batch.
+        """Return the CLIP of some weights, created at the first call and loaded at its first batch.
 
         Args:
             weights: `BUNDLED`, or a key of `CLIPS`, which is its name in the catalogue.

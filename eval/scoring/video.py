@@ -83,7 +83,7 @@ def is_blank_video(frames: Frames) -> bool:
 
 
 def strip(frames: Frames) -> bytes:
-    """Picture a video as PNG: up to `STRIP` of its frames beside each other, including the first and the last.
+    """Draw a video as PNG: up to `STRIP` of its frames side by side, including the first and the last.
 
     Args:
         frames: The frames, in 0..255.

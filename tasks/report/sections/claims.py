@@ -14,7 +14,7 @@ from skewbench.tasks.report.view import Column, Figure, Section, listing, table
 
 
 def _metric(labels: Labels, row: dict[str, str | None]) -> str:
-    """The published metric; in brackets what stands in for it here."""
+    """The published metric, with the metric that was used instead in brackets."""
     metric, ours = row["metric"], row["measured_by"]
     if metric is None:
         return " and ".join(map(labels.of, (ours or "").split(" and ")))
