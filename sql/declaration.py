@@ -1,4 +1,4 @@
-"""What a named query declares: columns, parameters, interval, figure and section. Imports nothing heavy."""
+"""The declaration of a named query: columns, parameters, interval, figure and section. Imports nothing heavy."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from skewbench.sql.context import Context
 
 Kind = Literal["number", "text", "cell", "branch", "verdict", "run", "metric"]
-"""What a parameter's value is."""
+"""Kinds of parameter values."""
 
 
 @dataclass(frozen=True)

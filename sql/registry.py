@@ -163,4 +163,4 @@ def _without_comments(text: str) -> str:
 
 
 REGISTRY: Registry[Query] = Registry("skewbench.queries", "query", own=_register_ours, check=_check, adopt=_adopt)
-"""All named queries."""
+"""Return all named queries."""

@@ -1,4 +1,4 @@
-"""Which step of a pipeline's loop, and which branches of guidance, a call of its denoiser belongs to."""
+"""Finds the step of a pipeline's loop, and the branches of guidance, of each call of its denoiser."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ ROWS = {1: ("cond",), 2: ("uncond", "cond"), 3: ("uncond", "cond", "perturbed")}
 WEAK = "weak"
 """The branch of an additional evaluation of `cond` under a knob, which `perturb` makes."""
 BRANCHES = (*ROWS[3], WEAK)
-"""All of them, in the order of answers."""
+"""All branches, in the order of answers."""
 
 
 @dataclass(frozen=True)

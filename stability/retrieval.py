@@ -180,7 +180,7 @@ def retrieval(call: SoftmaxCall) -> Retrieval:
 
 
 _Part = tuple[Tensor, Tensor | None]
-"""What `retrieve` returns."""
+"""The result of `retrieve`."""
 
 
 def _retrievals(call: SoftmaxCall) -> Iterator[tuple[_Part, _Part]]:

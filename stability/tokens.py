@@ -23,7 +23,7 @@ _TEXT_FIRST = (
 
 
 class Image(NamedTuple):
-    """Which of the tokens are image tokens: L that follow each other, or L indices for each row."""
+    """The positions of the image tokens: L consecutive tokens, or L indices for each row."""
 
     tokens: slice | Int[Tensor, "B L"]
 

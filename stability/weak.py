@@ -32,7 +32,7 @@ class Weak:
         return 0.0 if knob is None or knob.weak is None else knob.weak
 
     def predict(self, model: nn.Module, inputs: tuple[Any, ...], named: Mapping[str, Any], rows: int, last: int) -> Any:
-        """What the model returns for the last rows of a call, under the knob.
+        """Evaluate the model under the knob for the last rows of a call.
 
         Args:
             model: The model.

@@ -36,7 +36,7 @@ class Holder:
     beats: int = 0
     """Number of heartbeats so far."""
     notes: tuple[str, ...] = ()
-    """What the driver is waiting for, one line each."""
+    """The things that the driver is waiting for, one line each."""
 
     @property
     def is_visible(self) -> bool:

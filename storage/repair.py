@@ -30,7 +30,7 @@ from skewbench.vocabulary.errors import InputError
 
 @dataclass(frozen=True)
 class Repaired:
-    """What a repair did.
+    """The result of a repair.
 
     Args:
         parts: Dropped parts, which the next start generates again.

@@ -8,7 +8,7 @@ from skewbench.storage.png import MOST_PIXELS, BrokenImage, check_png
 PNGS = ("image", "video", "spectrogram", "strip")
 """Columns of such files. Audio is checked by whoever decodes it."""
 _FOR_PEOPLE = ("spectrogram", "strip")
-"""Those that have another size than the samples."""
+"""Columns whose size differs from that of the samples."""
 
 
 def check_files(files: Mapping[str, Any], pixels: int, check: Callable[[bytes, int], Any] = check_png) -> None:

@@ -43,7 +43,7 @@ class BrokenRun:
 
 @dataclass(frozen=True)
 class Manifests:
-    """All runs of a lake.
+    """Return all runs of a lake.
 
     Args:
         whole: Runs that can be read, oldest first.

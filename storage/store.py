@@ -19,7 +19,7 @@ LOCK_PATIENCE = 60.0
 """Seconds to wait for a lake's lock. It is held only while one small file is written."""
 _LOCK = ".lock"
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
-"""What file systems without hard links answer (exFAT, some FUSE and SMB mounts)."""
+"""Errors of file systems without hard links (exFAT, some FUSE and SMB mounts)."""
 
 
 class Store(Location, Protocol):

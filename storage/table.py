@@ -1,4 +1,4 @@
-"""What a table of the lake declares. The tables themselves: one file each in `skewbench.storage.tables`."""
+"""The declaration of a table of the lake. The tables are in `skewbench.storage.tables`, one file each."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

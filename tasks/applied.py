@@ -1,4 +1,4 @@
-"""What a cell changes of a loaded pipeline, for as long as its samples are generated."""
+"""Applies a cell's changes to a loaded pipeline while its samples are generated."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager

@@ -17,7 +17,7 @@ _PYTHON: dict[pa.DataType, Any] = {pa.float64(): (int, float), pa.string(): str,
 
 
 def whole_setting(cell: Cell, generation: GenerationSpec, size: Size) -> dict[str, Any]:
-    """All that a cell's samples are generated with, defaults included.
+    """Return the complete setting of a cell's samples, including defaults.
 
     Args:
         cell: The cell.

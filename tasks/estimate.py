@@ -34,7 +34,7 @@ from skewbench.tasks.refiner import refiners_of, with_refiners
 from skewbench.tasks.size import Size
 
 ROW_BYTES, VALUE_BYTES = 60, 3.5
-"""Of a compressed row of `stability` without lists, and of each value in its lists."""
+"""Bytes of a compressed row of `stability` without lists, and of each value in its lists."""
 _LARGE = 1e9
 """Bytes of weights of a model that nobody runs on a CPU by choice."""
 _SDXL_BLOCKS = [
@@ -56,7 +56,7 @@ class Estimate:
     shards: int
     per_shard: int
     predictions: int
-    """Of the model: by each cell's own steps, scheduler and branches of guidance."""
+    """Predictions of the model, from each cell's steps, scheduler and branches of guidance."""
     disk: float
     hours: float | None
     time: str

@@ -19,7 +19,7 @@ LARGEST = 1 << 20
 
 @dataclass(frozen=True)
 class _Read:
-    """What one encoder reads of some texts."""
+    """The part of some texts that one encoder reads."""
 
     name: str
     limit: int

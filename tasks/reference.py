@@ -1,4 +1,4 @@
-"""What a cell's samples are compared with as a set: a folder of files, or the baseline of another run of the lake."""
+"""The reference set for a cell's samples: a folder of files, or the baseline of another run of the lake."""
 
 import socket
 from collections.abc import Iterator

@@ -112,5 +112,5 @@ def check_refiner(spec: RefinerSpec, source: ModelSource) -> None:
 
 
 def _size(value: Any) -> Any:
-    """Of a list its length: the number of levels."""
+    """Return the length of a list, the number of levels, or the value itself."""
     return len(value) if isinstance(value, list) else value

@@ -61,7 +61,7 @@ class Run:
 
     @property
     def needs(self) -> Needs:
-        """What a worker of this run needs."""
+        """The needs of a worker of this run."""
         experiment = self.experiment
         return Needs(self.store.lake, self.setting, self.source, experiment.generation.threads, experiment.workers.gpus)
 

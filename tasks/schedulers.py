@@ -19,15 +19,15 @@ NOISE = (
     "KDPM2AncestralDiscreteScheduler", "KDPM2DiscreteScheduler", "LCMScheduler", "LMSDiscreteScheduler",
     "PNDMScheduler", "SASolverScheduler", "TCDScheduler", "UniPCMultistepScheduler",
 )  # fmt: skip
-"""Those for models that predict noise (or v, or the sample): they take over the model's noise levels."""
+"""Schedulers for models that predict noise (or v, or the sample). They use the model's noise levels."""
 FLOW = (
     "DEISMultistepScheduler", "DPMSolverMultistepScheduler", "DPMSolverSinglestepScheduler",
     "FlowMatchEulerDiscreteScheduler", "FlowMatchHeunDiscreteScheduler", "FlowMatchLCMScheduler",
     "UniPCMultistepScheduler",
 )  # fmt: skip
-"""Those for models of flow matching, which predict a velocity."""
+"""Schedulers for flow-matching models, which predict a velocity."""
 SEEDED = "DPMSolverSDEScheduler"
-"""It takes no generator, but a seed for each sample."""
+"""A scheduler that takes a seed for each sample instead of a generator."""
 _TWICE = (
     "HeunDiscreteScheduler", "KDPM2DiscreteScheduler", "KDPM2AncestralDiscreteScheduler", SEEDED,
     "FlowMatchHeunDiscreteScheduler",

@@ -40,4 +40,4 @@ SETS: dict[Medium, SetMedium] = {
         lambda clip: audio.is_silent(clip[0]),
     ),
 }
-"""Those that some scorer compares; no scorer compares videos as sets."""
+"""Media that some scorer compares as sets; no scorer compares sets of videos."""

@@ -13,7 +13,7 @@ DEVICE_ERRORS = ("CUDA error", "AcceleratorError", "device-side assert")
 
 @dataclass(frozen=True)
 class Setting:
-    """What all samples of a run share."""
+    """The settings that all samples of a run share."""
 
     run_id: str
     model: ModelSpec

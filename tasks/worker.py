@@ -40,7 +40,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class _Computed:
-    """What came of a job, before it is written."""
+    """The result of a job before it is written."""
 
     run_id: str
     rows: "ShardRows | dict[str, pa.Table]"

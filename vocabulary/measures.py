@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Source = Literal["retrieval", "coupling", "weights"]
-"""What a measure is computed from: the retrieval's feature columns, q and k of a head, or the weights of the keys."""
+"""Inputs of a measure: the retrieval's feature columns, q and k of a head, or the weights of the keys."""
 
 
 @dataclass(frozen=True, kw_only=True)

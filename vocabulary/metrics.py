@@ -1,15 +1,15 @@
-"""What a metric is, declared by the scorer that computes it and kept with each run that has values of it."""
+"""The declaration of a metric, made by the scorer that computes it and stored with each run that has values of it."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
 Better = Literal["higher", "lower", "neither"]
-"""Which side of a metric is better."""
+"""The better side of a metric."""
 Unit = Literal["sample", "prompt", "cell"]
-"""What a value is of: one sample, all samples of a prompt in a cell, or all samples of a cell."""
+"""The unit of a value: one sample, all samples of a prompt in a cell, or all samples of a cell."""
 Medium = Literal["image", "audio", "video"]
-"""What is scored."""
+"""The medium that is scored."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -186,7 +186,7 @@ class Registry(Generic[Item]):
             self._discovered = True
 
     def _refusal(self, entry: Entry[Item]) -> str | None:
-        """Why an item cannot be registered, or None."""
+        """Return the reason why an item cannot be registered, or None."""
         if taken := self._items.get(entry.name):
             return f"the name is taken by {taken.source}"
         if self._check:

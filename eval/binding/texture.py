@@ -10,7 +10,7 @@ from skewbench.eval.scenes.vocabulary import COLOURS, SHADE, TEXTURE_PERIOD
 LEAST_DARK = 0.1
 """An object with this share of dark pixels is not solid; dots darken 0.31 of the plane, stripes 0.5."""
 UNCLEAR_DARK = 0.25
-"""With this share but neither pattern, the texture is unclear; a smaller share is the edge, blurred into the ground."""
+"""Dark share at or above which a texture without a pattern is unclear; a smaller share is a blurred edge."""
 LEAST_WAVE = 0.25
 """Amplitude, as a share of a perfect pattern's, below which dark pixels are neither stripes nor dots."""
 SOFT_WAVE = 0.4

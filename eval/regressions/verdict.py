@@ -24,7 +24,7 @@ class Evidence:
     moved: int | None
     """Pairs that differ beyond rounding; None if device or versions differ, so that it is unknown."""
     better: Literal["higher", "lower"] | None
-    """Which side is better; None: neither."""
+    """The better side; None: neither side is better."""
     tests: int = 1
     """Number of tests in the table: a lone effect among them needs a p-value of the level divided by this number."""
     nonfinite: int = 0
@@ -36,7 +36,7 @@ class Evidence:
     newly_failed: int | None = None
     """Pairs whose image failed only in the later run. None: the row is not about failed images."""
     obstacle: str = ""
-    """Why the row cannot be compared; empty if it can."""
+    """The reason why the row cannot be compared; empty if it can."""
 
 
 def judge(evidence: Evidence, level: float) -> tuple[Verdict, str]:

@@ -35,7 +35,7 @@ WORDS = sorted(
 
 @dataclass(frozen=True)
 class ObjectPhrase:
-    """What a caption states about one object; None for an attribute that it leaves out."""
+    """The statements of a caption about one object; None for omitted attributes."""
 
     colour: str
     shape: str
@@ -45,7 +45,7 @@ class ObjectPhrase:
 
 @dataclass(frozen=True)
 class CaptionMeaning:
-    """What a caption states: objects in order, relations as (index, relation, index), the background."""
+    """The statements of a caption: objects in order, relations as (index, relation, index), the background."""
 
     objects: tuple[ObjectPhrase, ...]
     relations: tuple[tuple[int, str, int], ...]

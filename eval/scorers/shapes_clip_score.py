@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 NAME = "shapes_clip_score"
 MOST_OBJECTS = 3
-"""As the scenes have; more would also not fit into the model's context."""
+"""Maximum number of objects, as in the scenes; more would not fit into the model's context."""
 
 
 @scorer(

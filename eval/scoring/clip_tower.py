@@ -103,7 +103,7 @@ class ClipTower:
 
 
 class _Loaded:
-    """What open_clip makes of a name: the model, its transform of images, its tokenizer."""
+    """Load a name with open_clip: the model, its image transform, its tokenizer."""
 
     def __init__(self, model: Any, transform: Callable[[Image.Image], Tensor], tokenizer: Any) -> None:
         self.model, self.transform, self.tokenizer = model, transform, tokenizer

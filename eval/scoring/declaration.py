@@ -20,7 +20,7 @@ RESERVED = frozenset({"alignment", "all", "lost", "peak_memory", "seconds"})
 
 @dataclass(frozen=True)
 class Declaration:
-    """What a scorer is, as `scorer` declares it."""
+    """The declaration of a scorer, made by `scorer`."""
 
     name: str
     version: int

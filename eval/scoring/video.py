@@ -34,7 +34,7 @@ class Videos:
         return len(self.frames)
 
     def __getitem__(self, rows: slice) -> "Videos":
-        """Some of the videos."""
+        """Select some of the videos."""
         return Videos(self.frames[rows], self.fps)
 
 

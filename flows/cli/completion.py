@@ -1,4 +1,4 @@
-"""What a shell completes: names of experiments, runs and queries."""
+"""Shell completion of the names of experiments, runs and queries."""
 
 import typer
 

@@ -47,7 +47,7 @@ class Process:
 
 @dataclass(frozen=True)
 class Up:
-    """What `up` started: the server at `url`, the process that serves the deployments, and the lake of both."""
+    """The processes of `up`: the server at `url` and the process that serves the deployments, with their lake."""
 
     url: str
     lake: str

@@ -69,7 +69,7 @@ class Knob:
     """Its name in experiments and in the lake; the decorator makes it a field."""
     place: ClassVar[Place] = "attention"
     controls: ClassVar[tuple[str, ...]] = ()
-    """Those of `skewbench.vocabulary.measures.CONTROLS` that the knob reports."""
+    """The entries of `skewbench.vocabulary.measures.CONTROLS` that the knob reports."""
 
     @classmethod
     def neutral(cls) -> Self:
@@ -88,7 +88,7 @@ class Knob:
 
     @property
     def setting(self) -> dict[str, Any]:
-        """All fields with their values, defaults included, as JSON has them; `kind` is one of them."""
+        """All fields with their values as JSON, including defaults and `kind`."""
         found: dict[str, Any] = to_jsonable_python(self)
         return found
 
@@ -120,7 +120,7 @@ class Knob:
 
     @property
     def parts(self) -> list[str]:
-        """In which blocks, heads and steps the knob acts and how, as far as that differs from the defaults."""
+        """Words for the knob's blocks, heads, steps and schedule that differ from the defaults."""
         weak = getattr(self, "weak", None) is not None
         return self.words_of([name for name in PARTS if hasattr(self, name)]) + [WEAK] * weak
 

@@ -12,7 +12,7 @@ from skewbench.stability.knobs.rule import Rule
 from skewbench.vocabulary.measures import CONTROLS
 
 _BASES: dict[str, type[Knob]] = {"attention": AttentionKnob, "predictions": Rule, "condition": ConditionKnob}
-"""What a knob of each place is derived from."""
+"""The base class of knobs at each place."""
 _KIND = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 
 

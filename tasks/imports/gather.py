@@ -43,7 +43,7 @@ class ImportedSample:
 
 @dataclass(frozen=True)
 class ImportedShard:
-    """Some images of one cell."""
+    """A group of images of one cell."""
 
     id: str
     cell: str
@@ -52,7 +52,7 @@ class ImportedShard:
 
 @dataclass(frozen=True)
 class ImportPlan:
-    """All that an import will write.
+    """The plan of an import, with everything that it will write.
 
     Args:
         run_id: Ends in a digest of the content, so that equal images have an equal id.

@@ -33,7 +33,7 @@ class Label:
 
 
 class Unlabelled(Exception):
-    """There is no usable label. The message is the end of a sentence about the file."""
+    """Raised if there is no usable label. The message is the end of a sentence about the file."""
 
 
 class Labels:

@@ -55,7 +55,7 @@ class LeftOut:
 
 @dataclass
 class Source:
-    """What a source holds. `folder`: of files; None for Parquet."""
+    """The contents of a source. `folder`: folder of the files; None for Parquet."""
 
     given: str
     found: list[Found]

@@ -49,7 +49,7 @@ class ImportSpec(Strict):
     name: str = Field(default="imported", pattern=RUN_NAME)
     """The first part of the run's id."""
     model: str = Field(default="imported", min_length=1, max_length=200)
-    """What made the images, for tables and reports."""
+    """Name of the model that made the images, for tables and reports."""
 
     @model_validator(mode="after")
     def _cells_are_distinct(self) -> "ImportSpec":

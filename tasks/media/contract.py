@@ -1,4 +1,4 @@
-"""What skewbench must know about a medium."""
+"""The declaration of a medium."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence

@@ -26,7 +26,7 @@ _connecting = threading.Lock()
 
 @contextmanager
 def ray_starting(address: str | None) -> Iterator[None]:
-    """Within the block: Ray is being connected in the background. At the end it is disconnected, or stopped.
+    """Connect Ray in the background within the block. At its end Ray is disconnected, or stopped.
 
     `connect_ray` waits for it. If the start fails, `connect_ray` tries again and raises.
 

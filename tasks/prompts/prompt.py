@@ -1,4 +1,4 @@
-"""What a prompt is."""
+"""The prompt."""
 
 from dataclasses import dataclass
 from hashlib import sha256

@@ -19,7 +19,7 @@ from skewbench.storage.records import Manifest
 LEAST = 5
 """Earlier nights, or interleaved pairs of runs, that a comparison of speed needs."""
 _NUMBERS = {"source", "versions", "revision", "repeat"}
-"""What may differ between two runs of one experiment."""
+"""Settings that may differ between two runs of one experiment."""
 _BUILD = ("source", "versions", "revision")
 
 

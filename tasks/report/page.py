@@ -48,7 +48,7 @@ DARK = Colours(
 
 @dataclass(frozen=True)
 class Page:
-    """All that the template shows."""
+    """The contents of the template."""
 
     head: Head
     findings: Findings

@@ -1,4 +1,4 @@
-"""What the pairs of a trial and the baseline say: the gain, and whether the bounds are kept."""
+"""Estimates from the pairs of a trial and the baseline: the gain, and whether the bounds are kept."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -16,7 +16,7 @@ Phase = Literal["explore", "final", "held-out"]
 Verdict = Literal["better", "not shown", "worse"]
 
 LEVEL = 0.01
-"""Of the held-out intervals, which decide the verdict: a setting without effect is called better in 1 of 200
+"""Level of the held-out intervals, which determine the verdict: a setting without effect is called better in 1 of 200
 searches, and worse in 1 of 200."""
 
 
@@ -116,7 +116,7 @@ class Search:
         return [Trial(len(self._known) + at, knob) for at, knob in enumerate(knobs, 1)]
 
     def _prompts(self, number: int) -> tuple[Prompt, ...]:
-        """Those of a round; the last round has twice as many."""
+        """Return the prompts of a round; the last round has twice as many."""
         design = self.design
         start = design.held_out + number * design.prompts
         return tuple(self.prompts[start : start + design.prompts * (2 if number == design.rounds else 1)])

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 WIDTH = 0.4
-"""Of the squared exponential kernel, as a share of a strength's range: settings nearer than that act alike."""
+"""Length of the squared exponential kernel, as a share of a strength's range: nearer settings act alike."""
 _JITTER = 1e-9
 
 
