@@ -46,7 +46,7 @@ class Metric:
             )
         for field in ("label", "meaning"):
             if not getattr(self, field).strip() or "\n" in getattr(self, field):
-                raise ValueError(f"metric {self.name!r}: {field} is one line of text")
+                raise ValueError(f"metric {self.name!r}: {field} must be one line of text")
         if self.better not in get_args(Better):
             raise ValueError(f"metric {self.name!r}: better is {self.better!r}; one of {', '.join(get_args(Better))}")
         if self.low is not None and self.high is not None and not self.low < self.high:

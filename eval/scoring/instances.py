@@ -52,8 +52,8 @@ class Scorers:
             contract = CONTRACTS[declared.unit]
             if not isinstance(made, contract) or not isinstance(made, Scorer):
                 raise ValueError(
-                    f"scorer {name!r} of {REGISTRY.source(name)} is no {contract.__name__}, as its unit "
-                    f"{declared.unit} needs"
+                    f"scorer {name!r} of {REGISTRY.source(name)} is not a {contract.__name__}, which its "
+                    f"unit {declared.unit} requires"
                 )
             self._made[name] = made
         return self._made[name]
