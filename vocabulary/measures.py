@@ -42,7 +42,7 @@ MEASURES = (
     Measure(
         name="energy",
         symbol="−E",
-        meaning="minus the retrieval's energy: how deep in a minimum the block settles",
+        meaning="minus the retrieval's energy: depth of the minimum in which the block settles",
         source="retrieval",
         answer="neg_energy",
         sign=-1,
@@ -68,14 +68,14 @@ MEASURES = (
     Measure(
         name="symmetry",
         symbol="η",
-        meaning="how symmetric the attention is, from −1 to 1",
+        meaning="symmetry of the attention, from −1 to 1",
         source="coupling",
         answer="symmetry",
     ),
     Measure(
         name="symmetry_raw",
         symbol="η with the token mean",
-        meaning="how symmetric the attention is with the token mean, as the adaptive knob's controller sees it",
+        meaning="symmetry of the attention including the token mean, as used by the adaptive knob's controller",
         source="coupling",
         answer=None,
     ),

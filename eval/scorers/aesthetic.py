@@ -65,7 +65,7 @@ class Aesthetic:
         Metric(
             name="aesthetic",
             label="Aesthetic",
-            meaning="predicted rating by people, about 1 to 10",
+            meaning="predicted human rating, about 1 to 10",
             better="higher",
             low=None,
             high=None,

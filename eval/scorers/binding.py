@@ -22,7 +22,7 @@ def _share(name: str, label: str, meaning: str, better: Better, **others: Any) -
 
 
 METRICS = (
-    _share("binding", "Binding", "share of what the prompt states that the image shows, 0 to 1", "higher", rank=10),
+    _share("binding", "Binding", "share of the prompt's statements that the image shows, 0 to 1", "higher", rank=10),
     _share("binding_presence", "Binding: presence", "share of the prompt's objects that are in the image", "higher"),
     _share("binding_colour", "Binding: colour", "share of the prompt's colours on the right objects", "higher"),
     _share("binding_texture", "Binding: texture", "share of the prompt's textures on the right objects", "higher"),

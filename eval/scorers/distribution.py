@@ -118,9 +118,9 @@ METRICS = (
     _metric("fid", "FID", "distance of the set of images to a reference set; less is better", "lower"),
     _metric("kid", "KID", "distance of the set of images to a reference set; less is better", "lower", low=None),
     _metric("kid_error", "KID's error", "standard error of KID", "lower"),
-    _metric("precision", "Precision", "share of images that are near one of the reference set", "higher", high=1.0),
+    _metric("precision", "Precision", "share of images that are near a reference image", "higher", high=1.0),
     _metric("recall", "Recall", "share of the reference set that is near an image", "higher", high=1.0),
-    _metric("density", "Density", "how many images of the reference set each image is near to, 1 if alike", "higher"),
+    _metric("density", "Density", "number of reference images near each image, 1 if the sets are alike", "higher"),
     _metric("coverage", "Coverage", "share of the reference set that has an image near it", "higher", high=1.0),
 )
 

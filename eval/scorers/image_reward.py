@@ -102,7 +102,7 @@ class ImageReward:
         Metric(
             name="image_reward",
             label="ImageReward",
-            meaning="predicted preference of people for this prompt",
+            meaning="predicted human preference for this prompt",
             better="higher",
             low=None,
             high=None,

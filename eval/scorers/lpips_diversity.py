@@ -110,7 +110,7 @@ class LpipsDiversity:
         Metric(
             name="lpips_diversity",
             label="LPIPS diversity",
-            meaning="how unlike each other a prompt's images look to a network",
+            meaning="dissimilarity of a prompt's images for a network",
             better="higher",
             low=0.0,
             high=None,

@@ -39,7 +39,7 @@ _GAIN = 1000.0
         Metric(
             name="onset_rate",
             label="Onset rate",
-            meaning="sounds that begin in a second",
+            meaning="sounds that begin per second",
             better="neither",
             low=0.0,
             high=None,

@@ -97,7 +97,7 @@ class PickScore:
         Metric(
             name="pickscore",
             label="PickScore",
-            meaning="predicted choice of people",
+            meaning="predicted human choice",
             better="higher",
             low=-100.0,
             high=100.0,
