@@ -77,7 +77,7 @@ def do_cell(kind: str, cell: str, pool: WorkerPool, store: Store, run_id: str, j
         for observe in _observers:
             observe(outcome)
         if outcome.error:
-            logger.error("%s failed for good: %s", outcome.job.key, outcome.error)
+            logger.error("%s failed permanently: %s", outcome.job.key, outcome.error)
         if progress is not None:
             call_server(partial(update_progress_artifact, progress, 100.0 * len(outcomes) / len(jobs)))
     unusable = sum(outcome.receipt.counts.get(name, 0) for outcome in outcomes if outcome.receipt for name in UNUSABLE)

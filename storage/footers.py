@@ -59,7 +59,7 @@ def broken_part(path: str, problem: str) -> LakeError:
         problem: The fault, as the end of a sentence that begins with the path.
     """
     run_id = path.partition("run_id=")[2].partition("/")[0]
-    repair = f"`skewbench verify {shown(run_id)} --repair` drops it, and the next `skewbench run` makes it again"
+    repair = f"`skewbench verify {shown(run_id)} --repair` drops it, and the next `skewbench run` generates it again"
     return LakeError(f"{shown(path)} {problem}; {repair}")
 
 

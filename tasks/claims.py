@@ -269,7 +269,7 @@ def _cell_metric(run: _Run, claim: Claim, metric: str) -> Row:
         raise _Absent(f"{metric} has no value in both cells")
     lowest = other.sort("mean").row(0, named=True)["mean"]
     found = own.row(0, named=True)
-    absent = "one value a cell has no interval"
+    absent = "one value per cell has no interval"
     return found | {"ours": found["mean"] / lowest - 1, "query": "operating_curve", "without": absent}
 
 

@@ -266,5 +266,5 @@ def expected_time(experiment: Experiment, pace: Pace | None, predictions: int, s
     whole = predictions * pace.seconds
     return (
         f"about {whole / workers / 60:,.0f} min on {workers} worker(s) like {pace.worker}, at {whole / samples:.2f} s "
-        "an image on average"
+        "per image on average"
     )

@@ -105,7 +105,7 @@ def generate_shard(
             except torch.OutOfMemoryError as error:
                 if fixed_batch or len(some) == 1:
                     why = (
-                        "cannot reduce it, since the knob depends on the batch"
+                        "cannot reduce it, because the knob depends on the batch"
                         if fixed_batch
                         else "cannot reduce it further"
                     )

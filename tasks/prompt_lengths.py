@@ -69,7 +69,7 @@ def _too_long(source: ModelSource, texts: Sequence[str], noun: str, *, negative:
     longest = max(one.longest for one in cutting)
     widest = max(read, key=lambda one: one.limit).name
     if not lost:
-        end = f"no text is lost, since {widest} reads it all"
+        end = f"no text is lost, because {widest} reads it all"
     elif lost == cut:
         end = "the rest of the text is lost"
     else:

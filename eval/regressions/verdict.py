@@ -59,7 +59,7 @@ def judge(evidence: Evidence, level: float) -> tuple[Verdict, str]:
     if evidence.nonfinite:
         return "worse" if evidence.better else "changed", _of_nonfinite(evidence)
     if evidence.moved == 0:
-        return "same", "equal to rounding, pair by pair"
+        return "same", "all pairs are equal up to rounding"
     equivalent = evidence.equivalence <= level
     if evidence.newly_failed is not None and evidence.moved:
         return _of_failed(evidence.newly_failed, evidence.moved, evidence.better is not None)
@@ -78,8 +78,8 @@ def judge(evidence: Evidence, level: float) -> tuple[Verdict, str]:
     if evidence.least_p > level:
         return "inconclusive", "too few prompts for any effect to be significant"
     if evidence.least_p * evidence.tests > level:
-        return "inconclusive", f"too few prompts for a lone effect to be significant among {evidence.tests} tests"
-    return "inconclusive", "no effect is significant, and none is ruled out"
+        return "inconclusive", f"too few prompts for a single effect to be significant among {evidence.tests} tests"
+    return "inconclusive", "no effect is significant, but an effect cannot be excluded"
 
 
 def _of_nonfinite(evidence: Evidence) -> str:

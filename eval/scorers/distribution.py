@@ -81,7 +81,7 @@ class Distribution:
             for name in ("precision", "recall", "density", "coverage")
         }
         width = made.shape[1]
-        refused = f"{fewest} images, fewer than the {width} features: FID would be of noise; kid has no such bias"
+        refused = f"{fewest} images, fewer than the {width} features: FID would be mostly noise; kid has no such bias"
         scores["fid"] = GroupScore(fid(made, real), n=n) if fewest > width else GroupScore(None, refused, n=n)
         return scores
 

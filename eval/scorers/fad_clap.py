@@ -65,7 +65,7 @@ class FadClap:
 
         n, fewest, width = len(made), min(len(made), len(real)), made.shape[1]
         if fewest <= width:
-            few = f"{fewest} waveforms, no more than the {width} features: the distance would be of noise"
+            few = f"{fewest} waveforms, no more than the {width} features: the distance would be mostly noise"
             return {"fad_clap": GroupScore(None, few, n=n)}
         return {"fad_clap": GroupScore(fid(made, real), n=n)}
 

@@ -72,7 +72,7 @@ def foreign(prompt: str) -> str | None:
         return f"the word {unknown!r} is not in the grammar of the scenes, which shapes-clip was trained on"
     meaning = parse_caption(prompt)
     if meaning is None:
-        return "the prompt names no object of the scenes' grammar, all that shapes-clip knows"
+        return "the prompt names no object of the scenes' grammar, which shapes-clip was trained on"
     if len(meaning.objects) > MOST_OBJECTS:
-        return f"the prompt names {len(meaning.objects)} objects; shapes-clip knows scenes of at most {MOST_OBJECTS}"
+        return f"the prompt names {len(meaning.objects)} objects; shapes-clip supports at most {MOST_OBJECTS}"
     return None

@@ -6,7 +6,7 @@ from skewbench.storage.table import Table
 
 TRIALS = Table(
     name="trials",
-    row="a setting that a search tried, as it was known after a round ([tune.md](tune.md))",
+    row="a trial of a search, as estimated after a round ([tune.md](tune.md))",
     written_by=None,
     since=8,
     words={

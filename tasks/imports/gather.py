@@ -115,7 +115,7 @@ def gather(spec: ImportSpec) -> ImportPlan:
     if spec.table:  # one of all sources: only rows that none of them has
         unused = [set.intersection(*unused)]
     for cell, rows in zip(cells.values(), unused, strict=False):
-        cell.left_out += [LeftOut(row, "is in the table, but is no image of the source") for row in sorted(rows)]
+        cell.left_out += [LeftOut(row, "is in the table but is not an image of the source") for row in sorted(rows)]
     size = _size(cells, spec)
     for cell in cells.values():
         others = [one for one in cell.seen if one.size not in (None, size)]

@@ -114,7 +114,7 @@ def _name(file: Path, folder: Path) -> str:
 
 
 def _why_not(file: Path) -> str:
-    return "is not an image by its ending" if file.exists() else "is a broken link"
+    return "does not have the extension of an image" if file.exists() else "is a broken link"
 
 
 def _rows(given: str, files: list[Path], spec: ImportSpec) -> Source:
