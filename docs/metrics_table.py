@@ -8,7 +8,7 @@ from skewbench.eval.weights import WEIGHTS
 
 PAGE = Path(__file__).with_name("metrics.md")
 BLOCK = re.compile(r"(<!-- metrics: [^\n]* -->\n).*?(\n<!-- end -->)", re.DOTALL)
-HEAD = ("metric", "label", "scorer", "of", "needs (licence)", "range", "better", "what it says")
+HEAD = ("metric", "label", "scorer", "of", "needs (licence)", "range", "better", "meaning")
 
 
 def table() -> str:

@@ -30,7 +30,7 @@ def _section(query: Query) -> str:
     columns = ((f"`{one.name}`", one.type, one.meaning) for one in query.columns)
     parameters = [(f"`{one.name}`", one.kind, one.meaning) for one in query.parameters]
     parts = [f"## {query.name}", query.question, query.method, f"Source: {query.source}"]
-    parts += [_rows(("parameter", "kind", "what it chooses"), parameters)] if parameters else []
+    parts += [_rows(("parameter", "kind", "meaning"), parameters)] if parameters else []
     parts += [_rows(("column", "type", "meaning"), columns)]
     return "\n\n".join(filter(None, parts)) + "\n"
 

@@ -73,7 +73,7 @@ def _judged(store: Store, run_id: str, experiment: Experiment) -> str:
 
 
 def _judge(store: Store, run_id: str, experiment: Experiment) -> str:
-    """Compare with the baseline, and store and show the result.
+    """Compare with the baseline, store the result and show it.
 
     Raises `RunError` if a required row is worse, or if nothing could be compared.
     """

@@ -40,7 +40,7 @@ def part_error(error: duckdb.Error) -> LakeError | None:
     if ours and ours[1] == "LakeUnreachable":
         return LakeUnreachable(ours[2])
     broken = isinstance(error, duckdb.InvalidInputException) and _BROKEN_PART.search(str(error))
-    nameless = type(error) is duckdb.Error  # what the Parquet reader throws has no class of its own
+    nameless = type(error) is duckdb.Error  # the Parquet reader raises DuckDB's base class
     if ours or broken or nameless or isinstance(error, duckdb.IOException):
         return unreadable(Exception(ours[2]) if ours else error)
     return None

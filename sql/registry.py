@@ -54,7 +54,7 @@ def _register_ours() -> None:
 
 
 def _adopt(_: str, loaded: Any, module: str) -> None:
-    """Register the query that an entry point names, or that the package which it names holds as `QUERY`."""
+    """Register the query that an entry point names: a `Query`, or a package with one as `QUERY`."""
     query = getattr(loaded, "QUERY", loaded)
     if not isinstance(query, Query):
         raise TypeError(f"{module} declares no QUERY = Query(...)")
@@ -123,7 +123,7 @@ def _check_statement(text: str) -> None:
 
 @cache
 def _parser() -> duckdb.DuckDBPyConnection:
-    """One connection for all, since to open one costs more than to parse. Registration holds a lock."""
+    """One connection for all, because opening one takes longer than parsing. Registration holds a lock."""
     return duckdb.connect(":memory:")
 
 
@@ -163,4 +163,4 @@ def _without_comments(text: str) -> str:
 
 
 REGISTRY: Registry[Query] = Registry("skewbench.queries", "query", own=_register_ours, check=_check, adopt=_adopt)
-"""All named queries."""
+"""Return all named queries."""

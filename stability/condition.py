@@ -12,7 +12,7 @@ from skewbench.stability.knobs.condition import ConditionKnob
 from skewbench.stability.loop import Position
 
 EMBEDDINGS = ("encoder_hidden_states", "encoder_hidden_states_1", "encoder_hidden_states_t5")
-"""Arguments of models that hold embeddings of the text's tokens."""
+"""Arguments of models that contain embeddings of the text's tokens."""
 
 
 class Conditioning:
@@ -20,7 +20,7 @@ class Conditioning:
 
     Args:
         knob: The knob.
-        position: Where the loop is.
+        position: The current step and branch of the loop.
         noise_seeds: One for each sample.
         steps: The number of steps; None: not known.
     """
@@ -60,7 +60,7 @@ def noise_like(
 
     Args:
         embeddings: Embeddings of the text's tokens, one row a sample.
-        generators: One for each sample, on the CPU. Each draws its own sample's noise.
+        generators: One for each sample, on the CPU. Each generates the noise of its sample.
     """
     shape = embeddings.shape[1:]
     noise = torch.stack([torch.randn(shape, generator=each) for each in generators])

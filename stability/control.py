@@ -1,4 +1,4 @@
-"""The adaptive controllers: alpha and beta of each row from what the layer's own q, k and X say of it."""
+"""The adaptive controllers: alpha and beta of each row from the layer's own q, k and X."""
 
 import torch
 from jaxtyping import Float
@@ -18,7 +18,7 @@ def count_branches(rows: int, samples: int | None) -> int:
 
     Args:
         rows: Rows of the batch.
-        samples: Samples of the batch; None: each row is a sample of its own.
+        samples: Samples of the batch; None: each row is one sample.
 
     Raises:
         ValueError: The rows are not a multiple of the samples.

@@ -34,7 +34,7 @@ def at_level(largest: tuple[int, int], tokens: int) -> tuple[int, int]:
         tokens: The layer's image tokens; of a video, those of all frames.
 
     Raises:
-        ValueError: No halving has so many tokens.
+        ValueError: No halving has this number of tokens.
     """
     rows, columns = largest
     if tokens % (rows * columns) == 0:

@@ -1,4 +1,4 @@
-"""Makes one Arrow table of what a recorder kept."""
+"""Makes one Arrow table from the records of a recorder."""
 
 from typing import Any, NamedTuple
 
@@ -25,7 +25,7 @@ SCHEMA = pa.schema(
 
 
 class Entry(NamedTuple):
-    """What one block measured in one call of the model."""
+    """The measurements of one block in one call of the model."""
 
     block: Block
     step: int
@@ -60,7 +60,7 @@ def table(entries: list[Entry], detail: str) -> pa.Table:
 
 
 class _Step(NamedTuple):
-    """What one block measured of one branch in one step: measures (samples, H) and controls (samples,)."""
+    """The measurements of one block for one branch in one step: measures (samples, H) and controls (samples,)."""
 
     block: Block
     step: int

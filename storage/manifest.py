@@ -63,13 +63,13 @@ def write_manifest(store: Store, manifest: Manifest) -> Manifest:
 
     Args:
         store: The lake.
-        manifest: The new manifest. `stored` holds the bytes to replace; None: it is the run's first.
+        manifest: The new manifest. `stored` has the bytes to replace; None: it is the run's first manifest.
 
     Returns:
         The manifest as it was stored.
 
     Raises:
-        RunError: The lake holds another manifest: another driver took the run over. Nothing was written.
+        RunError: The lake has another manifest, because another driver took the run over. Nothing was written.
         InputError: The manifest in the lake is broken. Nothing was written.
     """
     stamped = replace(manifest, updated=now(), version=uuid.uuid4().hex, schema_version=VERSION, stored=None)

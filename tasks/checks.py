@@ -49,7 +49,7 @@ def check_metrics(metrics: Iterable[str], required: Iterable[str] = ()) -> None:
 
 
 def check_media(metrics: Iterable[str], medium: Medium, required: Iterable[str] = ()) -> None:
-    """Check that scorers score what a run generates. The default metrics, which are of images, pass as they are.
+    """Check that scorers support the medium of a run. The default metrics, which are of images, always pass.
 
     Args:
         metrics: Names of scorers.

@@ -144,7 +144,7 @@ class MeasureSpec(Strict):
 
 
 class WorkerSpec(Strict):
-    """How the work is divided and placed. Does not affect the numbers (except with `eta_scope: batch`)."""
+    """Division and placement of the work. Does not affect the numbers, except with `eta_scope: batch`."""
 
     count: int | None = Field(default=None, ge=1)
     """Number of workers. Default: the number of GPUs, or of CPU cores divided by `threads`."""
@@ -256,7 +256,7 @@ class Experiment(Strict):
         return next((cell.name for cell in plain if not self.generation.changes(cell.generation)), None)
 
     def generation_of(self, cell: Cell) -> GenerationSpec:
-        """Return how the images of a cell are generated.
+        """Return the generation settings of a cell.
 
         Args:
             cell: A cell of the experiment.

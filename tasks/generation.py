@@ -159,7 +159,7 @@ def families(changes: dict[str, Any]) -> list[str]:
 
 
 def words(changes: dict[str, Any]) -> list[str]:
-    """Describe what a cell changes, in a few words each.
+    """Describe the overrides of a cell, in a few words each.
 
     Args:
         changes: Overrides by field.

@@ -12,7 +12,7 @@ from skewbench.tasks.schedulers import SEEDED, build, calls_until, count_calls, 
 from skewbench.vocabulary.errors import InputError
 
 _GUIDED = ("negative_prompt", "guidance_rescale")
-"""Settings without an effect where guidance runs the conditional branch alone."""
+"""Settings without an effect if guidance runs only the conditional branch."""
 
 
 def check_generation(experiment: Experiment, source: ModelSource | None) -> None:

@@ -1,4 +1,4 @@
-"""Files of low-rank adapters: where they are, which contents they have, and whether they fit a model."""
+"""Files of low-rank adapters: finds them, digests them, and checks that they fit a model."""
 
 import re
 import socket
@@ -106,7 +106,7 @@ def check_fit(lora: LoraSpec, family: Family, pipeline: str, folder: Path) -> No
         folder: The model's folder; only configurations are read.
 
     Raises:
-        ValueError: They do not fit; says which layer.
+        ValueError: They do not fit. The message names the layer.
     """
     if find_spec("peft") is None:
         raise ValueError("LoRA needs the package peft: pip install 'skewbench[lora]'")
@@ -134,7 +134,7 @@ def check_fit(lora: LoraSpec, family: Family, pipeline: str, folder: Path) -> No
 
 
 def _read(path: Path, pipeline: str, denoiser: Any) -> Mapping[str, Any]:
-    """Read the adapters by name, in diffusers' layout, whatever tool wrote them."""
+    """Read the adapters by name, in diffusers' layout, from the layout of any tool."""
     import diffusers
     from diffusers.utils import convert_unet_state_dict_to_peft
     from safetensors import SafetensorError

@@ -16,7 +16,7 @@ from skewbench.vocabulary.errors import InputError
 _TOKENIZER = ("Tokenizer", "TokenizerFast")
 _SCHEDULER = "Scheduler"
 _PREPROCESSOR = ("Processor", "Extractor")
-"""How the names of classes end whose parts have no weights."""
+"""Endings of class names whose parts have no weights."""
 _PICKLED = (".bin", ".ckpt", ".pt", ".pth")
 
 
@@ -116,7 +116,7 @@ def empty_part(folder: Path, part: str) -> Any:
 
 
 def deciding_files(spec: ModelSpec, folder: Path, family: Family) -> list[Path]:
-    """List the files that decide what a model generates, sorted; other files of its folder are not read.
+    """List the files that affect a model's output, sorted; other files of its folder are not read.
 
     Linked parts and files count like others. Of weights in several variants, the loaded ones count.
 
@@ -148,7 +148,7 @@ def config_files(folder: Path, family: Family) -> list[Path]:
 
 
 def digest_of_files(folder: Path, files: Iterable[Path]) -> str:
-    """Digest the contents of files, and their names: within a folder, or of a file elsewhere by its ending alone.
+    """Digest the contents of files and their names: the path within a folder, or only the extension of other files.
 
     Args:
         folder: The folder.

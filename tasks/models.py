@@ -106,7 +106,7 @@ def check_model(spec: ModelSpec) -> Path | None:
 
 
 def model_address(model: str) -> str:
-    """Return what diffusers loads a model by: its hub id, or the path of its folder.
+    """Return the hub id of a model, or the path of its folder, for diffusers.
 
     Args:
         model: A hub id, the name of a bundled model, or a folder.
@@ -171,11 +171,11 @@ def _folder_here(source: ModelSource) -> Path:
 
 
 def sample_size(source: ModelSource, generation: GenerationSpec) -> Size:
-    """Return the size of samples: what the experiment chooses, and the model's native size for the rest.
+    """Return the size of samples: the experiment's choices, and the model's native size for the rest.
 
     Args:
         source: The model.
-        generation: How the run generates.
+        generation: Generation settings of the run.
 
     Raises:
         InputError: A field that samples of the model's medium do not have, a size that the model cannot generate, or a
@@ -288,7 +288,7 @@ def _config_folder(spec: ModelSpec, download: bool) -> Path:
 
 
 def _digest(spec: ModelSpec, folder: Path, file: Path | None) -> str:
-    """Digest the files that decide what a model generates. Weights beside the configurations of one file do not."""
+    """Digest the files that affect a model's output. Weights beside the configurations of a single file do not."""
     family = _family(spec, folder)
     files = [*config_files(folder, family), file] if file else deciding_files(spec, folder, family)
     return digest_of_files(folder, files)

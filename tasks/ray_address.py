@@ -1,4 +1,4 @@
-"""Checks what Ray needs, the address of a cluster or a folder for a local one, without importing Ray, which is slow."""
+"""Checks the address of a Ray cluster, or the folder of a local Ray, without the slow import of Ray."""
 
 import os
 import socket

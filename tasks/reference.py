@@ -1,4 +1,4 @@
-"""What a cell's samples are compared with as a set: a folder of files, or the baseline of another run of the lake."""
+"""The reference set for a cell's samples: a folder of files, or the baseline of another run of the lake."""
 
 import socket
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ NONE = "no reference; set `reference:` or `skewbench score --reference` to a fol
 
 @dataclass(frozen=True)
 class Reference:
-    """A set of samples. `name`: for people; `key`: a digest of what is in it, of a folder of its files' contents."""
+    """A set of samples. `name`: for messages; `key`: a digest of its contents, or of the files in its folder."""
 
     name: str
     key: str
@@ -75,7 +75,7 @@ def check_reference(store: Store, given: str | None, name: str, medium: Medium =
 
     Args:
         store: The lake.
-        given: The reference, as a person wrote it; None: there is none.
+        given: The reference as the user wrote it; None: no reference.
         name: Name of the experiment.
         medium: What the experiment generates.
 

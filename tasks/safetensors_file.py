@@ -37,7 +37,7 @@ def check_whole(where: str, path: Path) -> None:
 
 
 def _size(file: BinaryIO) -> int | None:
-    """The size in bytes that a file's header requires; None where there is no such header."""
+    """The size in bytes that a file's header requires; None if it has no such header."""
     length = int.from_bytes(file.read(8), "little")
     if length > _LONGEST_HEADER:
         return None

@@ -19,15 +19,15 @@ NOISE = (
     "KDPM2AncestralDiscreteScheduler", "KDPM2DiscreteScheduler", "LCMScheduler", "LMSDiscreteScheduler",
     "PNDMScheduler", "SASolverScheduler", "TCDScheduler", "UniPCMultistepScheduler",
 )  # fmt: skip
-"""Those for models that predict noise (or v, or the sample): they take over the model's noise levels."""
+"""Schedulers for models that predict noise (or v, or the sample). They use the model's noise levels."""
 FLOW = (
     "DEISMultistepScheduler", "DPMSolverMultistepScheduler", "DPMSolverSinglestepScheduler",
     "FlowMatchEulerDiscreteScheduler", "FlowMatchHeunDiscreteScheduler", "FlowMatchLCMScheduler",
     "UniPCMultistepScheduler",
 )  # fmt: skip
-"""Those for models of flow matching, which predict a velocity."""
+"""Schedulers for flow-matching models, which predict a velocity."""
 SEEDED = "DPMSolverSDEScheduler"
-"""It takes no generator, but a seed for each sample."""
+"""A scheduler that takes a seed for each sample instead of a generator."""
 _TWICE = (
     "HeunDiscreteScheduler", "KDPM2DiscreteScheduler", "KDPM2AncestralDiscreteScheduler", SEEDED,
     "FlowMatchHeunDiscreteScheduler",
@@ -75,7 +75,7 @@ def calls_until(scheduler: Any, at: float) -> int:
 
 
 def needs_trial(own: str, config: Mapping[str, Any]) -> bool:
-    """Return whether a model's own scheduler may draw noise from the global generator, so that a trial must show it.
+    """Return whether a model's own scheduler may use the global generator, so a trial run must show it.
 
     Args:
         own: The scheduler's class.
@@ -95,7 +95,7 @@ def build(spec: SchedulerSpec, own: str, config: Mapping[str, Any]) -> Any:
         config: The configuration of that.
 
     Raises:
-        ValueError: No such scheduler for this model, or no such argument; says what there is.
+        ValueError: No such scheduler for this model, or no such argument. The message lists the alternatives.
     """
     return find(spec, own, config).from_config(config, **arguments(spec))
 
@@ -118,7 +118,7 @@ def find(spec: SchedulerSpec, own: str | None, config: Mapping[str, Any]) -> Any
         config: The configuration of that.
 
     Raises:
-        ValueError: No such scheduler for this model, or no such argument; says what there is.
+        ValueError: No such scheduler for this model, or no such argument. The message lists the alternatives.
     """
     import diffusers
 
@@ -162,7 +162,7 @@ def give_seeds(scheduler: Any, noise_seeds: Sequence[int]) -> None:
     """Give each sample of a batch its own seed, in a scheduler that makes a generator itself.
 
     Args:
-        scheduler: A scheduler of diffusers. One without such a generator stays as it is.
+        scheduler: A scheduler of diffusers. One without such a generator is not changed.
         noise_seeds: Seeds of the samples' noise, in the order of the batch.
     """
     if hasattr(scheduler, "noise_sampler_seed"):

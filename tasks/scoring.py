@@ -1,4 +1,4 @@
-"""Which scores of a run are left to make. Reads the lake alone: no model, no prompts."""
+"""Finds the missing scores of a run. Reads only the lake: no model, no prompts."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -66,7 +66,7 @@ def jobs_left(
         state: The run's state.
         metrics: Names of scorers.
         cells: The cell of each shard, by shard.
-        reference: What cells are compared with as sets.
+        reference: The set that cells are compared with.
 
     Returns:
         The jobs. Scorers of a cell as a set wait until all usable images are there.

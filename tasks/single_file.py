@@ -1,4 +1,4 @@
-"""Checkpoints in one file, in the layout of their authors: whether a file holds all weights of a pipeline."""
+"""Checkpoints in one file, in the original layout: checks that a file contains all weights of a pipeline."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -54,7 +54,7 @@ def check_file(spec: ModelSpec) -> Path:
 
 
 def check_weights(spec: ModelSpec, file: Path, folder: Path, family: Family) -> None:
-    """Check that a file holds the weights of each part, by its header alone. Slow: imports diffusers.
+    """Check by its header that a file contains the weights of each part. Slow: imports diffusers.
 
     Args:
         spec: The model.
@@ -103,7 +103,7 @@ def _converted(model: Any, checkpoint: Mapping[str, Any]) -> Mapping[str, Any]:
         return _text_encoder(model, checkpoint)
     try:
         found: Mapping[str, Any] = known["checkpoint_mapping_fn"](checkpoint=dict(checkpoint), config=model.config)
-    except (KeyError, AttributeError, IndexError):  # of a file that lacks what it looks up
+    except (KeyError, AttributeError, IndexError):  # a file lacks keys that diffusers looks up
         return {}
     return found
 

@@ -1,4 +1,4 @@
-"""What lives in a Ray actor: models that are loaded once. Knows nothing of Ray.
+"""The worker of a Ray actor, with models that are loaded once. Independent of Ray.
 
 A job has two halves, so that a device does not wait for the disk: while one is written the next is computed.
 """
@@ -40,7 +40,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class _Computed:
-    """What came of a job, before it is written."""
+    """The result of a job before it is written."""
 
     run_id: str
     rows: "ShardRows | dict[str, pa.Table]"
@@ -61,7 +61,7 @@ class Worker:
         logger.info("started, %s, %d threads", self._device, needs.threads)
 
     def ready(self) -> None:
-        """Answers once the worker has a place and stands. Raises `LakeError` where it has no credentials there,
+        """Return once the worker runs on its node. Raises `LakeError` if it has no credentials there,
         and `RunError` where its node would make other numbers than the run's id says: by its code, or by its model.
         """
         here = build()

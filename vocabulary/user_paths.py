@@ -41,7 +41,7 @@ def folder_from_environment(variable: str, *default: str) -> Path:
 
     Args:
         variable: The variable's name.
-        default: Parts of the path below the home folder that counts where the variable is not set or empty.
+        default: Parts of the path below the home folder that is used if the variable is not set or empty.
 
     Raises:
         InputError: The variable holds no path.

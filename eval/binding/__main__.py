@@ -44,7 +44,7 @@ def attribute_table(report: Report) -> Table:
 
 
 def defect_table(report: Report) -> Table:
-    """Tabulate how often each defect was detected, and what was detected instead.
+    """Tabulate the detection rate of each defect, and the defects detected instead.
 
     Args:
         report: Counts from `evaluate`.

@@ -1,4 +1,4 @@
-"""Parses prompts strictly: a prompt that says more than the grammar can express gets no score."""
+"""Parses prompts strictly: a prompt beyond the grammar gets no score."""
 
 import re
 

@@ -16,9 +16,9 @@ METRICS = (
     metric("fid", "FID", "distance of the set of images to a reference set; less is better", "lower"),
     metric("kid", "KID", "distance of the set of images to a reference set; less is better", "lower", low=None),
     metric("kid_error", "KID's error", "standard error of KID", "lower"),
-    metric("precision", "Precision", "share of images that are near one of the reference set", "higher", high=1.0),
+    metric("precision", "Precision", "share of images that are near a reference image", "higher", high=1.0),
     metric("recall", "Recall", "share of the reference set that is near an image", "higher", high=1.0),
-    metric("density", "Density", "how many images of the reference set each image is near to, 1 if alike", "higher"),
+    metric("density", "Density", "number of reference images near each image, 1 if the sets are alike", "higher"),
     metric("coverage", "Coverage", "share of the reference set that has an image near it", "higher", high=1.0),
 )
 

@@ -55,7 +55,7 @@ class FadClap:
         return np.concatenate(found)
 
     def compare(self, made: Features, real: Features) -> dict[str, GroupScore]:
-        """Compute the distance; None with the reason where there are no more clips than features.
+        """Compute the distance; None with the reason if there are no more clips than features.
 
         Args:
             made: Features of the cell's sounds, one row per clip.

@@ -1,4 +1,4 @@
-"""ImageReward v1.0: how people would rank this image for this prompt, about −2 to 2; SDXL is at 0.5.
+"""ImageReward v1.0: predicted human ranking of the image for its prompt, about −2 to 2; SDXL is at 0.5.
 
 Xu et al., "ImageReward: learning and evaluating human preferences for text-to-image generation", NeurIPS 2023: a BLIP
 whose text encoder looks at the image, and a small network on its first token. The authors' package wants libraries of
@@ -33,7 +33,7 @@ class ImageReward:
 
     Args:
         weights: Folder with `ImageReward.pt` and BERT's tokenizer, or a function that finds it when it is needed.
-        device: Where it computes.
+        device: The device for the computation.
         text: Sizes of BLIP's text encoder; None for the authors'.
         vision: Sizes of BLIP's image encoder; None for the authors'.
     """
@@ -102,7 +102,7 @@ class ImageReward:
         Metric(
             name="image_reward",
             label="ImageReward",
-            meaning="predicted preference of people for this prompt",
+            meaning="predicted human preference for this prompt",
             better="higher",
             low=None,
             high=None,

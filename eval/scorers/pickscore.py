@@ -1,4 +1,4 @@
-"""PickScore v1: which of two images of a prompt people pick; SDXL is at about 22.
+"""PickScore v1: predicted human choice between images of a prompt; SDXL is at about 22.
 
 Kirstain et al., "Pick-a-Pic: an open dataset of user preferences for text-to-image generation", NeurIPS 2023: the
 scaled cosine of a fine-tuned CLIP ViT-H/14, in transformers.
@@ -30,7 +30,7 @@ class PickScore:
 
     Args:
         weights: Folder of the model with its processor, or a function that finds it when it is needed.
-        device: Where it computes.
+        device: The device for the computation.
     """
 
     def __init__(self, weights: Path | Callable[[], Path], device: str = "cpu") -> None:
@@ -97,7 +97,7 @@ class PickScore:
         Metric(
             name="pickscore",
             label="PickScore",
-            meaning="predicted choice of people",
+            meaning="predicted human choice",
             better="higher",
             low=-100.0,
             high=100.0,

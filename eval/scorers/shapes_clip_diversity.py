@@ -36,7 +36,7 @@ def mean_pairwise_distance(features: UnitFeatures) -> float:
         Metric(
             name="shapes_clip_diversity",
             label="shapes-clip diversity",
-            meaning="how far apart a prompt's images are for the bundled CLIP, 0 to n / (n − 1)",
+            meaning="distance between a prompt's images for the bundled CLIP, 0 to n / (n − 1)",
             better="higher",
             low=0.0,
             high=2.0,

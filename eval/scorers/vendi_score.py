@@ -1,4 +1,4 @@
-"""The Vendi score: how many different things a set amounts to.
+"""The Vendi score: the effective number of distinct items of a set.
 
 Friedman and Dieng, "The Vendi Score: a diversity evaluation metric for machine learning", TMLR 2023: the exponential of
 the entropy of the eigenvalues of K / n, where K is a positive semidefinite kernel with ones on its diagonal. Here K is

@@ -36,7 +36,7 @@ class Waveforms:
         return len(self.samples)
 
     def __getitem__(self, rows: slice) -> "Waveforms":
-        """Some of the waveforms."""
+        """Select some of the waveforms."""
         return Waveforms(self.samples[rows], self.rate)
 
 

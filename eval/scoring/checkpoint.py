@@ -10,7 +10,7 @@ from skewbench.eval.weights import BadWeights
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """Read a state dictionary from a `.safetensors` file or a pickle of tensors alone.
+    """Read a state dictionary from a `.safetensors` file or a pickle of only tensors.
 
     Args:
         path: The checkpoint file.
@@ -19,7 +19,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         Tensors by name, on the CPU.
 
     Raises:
-        BadWeights: The file cannot be read or holds anything but tensors.
+        BadWeights: The file cannot be read or contains objects other than tensors.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file

@@ -26,7 +26,7 @@ class Clap:
 
     Args:
         weights: Folder of the model with its processor, or a function that finds it.
-        device: Where it computes.
+        device: The device for the computation.
     """
 
     def __init__(self, weights: Path | Callable[[], Path], device: str) -> None:

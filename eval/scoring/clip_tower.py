@@ -21,15 +21,15 @@ class ClipTower:
     """A CLIP whose features several scorers share. Loaded at the first batch.
 
     Args:
-        model: What open_clip loads: a name of its own (`ViT-L-14-quickgelu`), `hf-hub:<repository>`, a folder with
+        model: The model for open_clip: a name (`ViT-L-14-quickgelu`), `hf-hub:<repository>`, a folder with
             `open_clip_config.json` and weights, or a configuration file (`<name>.json`).
-        weights: A checkpoint file (safetensors, or a pickle of tensors alone), or a function that finds it when it is
+        weights: A checkpoint file (safetensors, or a pickle of only tensors), or a function that finds it when it is
             needed. None where the folder or the repository has them.
-        device: Where it computes. Features are float32 and come back on the CPU.
+        device: The device for the computation. Features are float32 and come back on the CPU.
         resize: `shortest` side to the model's size and a crop, as CLIP; `longest` and black bars, as HPS; `squash` to a
             square, as CMMD.
 
-    Raises `BadWeights`, at the first batch, where a file is not of this model.
+    Raises `BadWeights` at the first batch if a file does not contain this model.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class ClipTower:
 
 
 class _Loaded:
-    """What open_clip makes of a name: the model, its transform of images, its tokenizer."""
+    """Load a name with open_clip: the model, its image transform, its tokenizer."""
 
     def __init__(self, model: Any, transform: Callable[[Image.Image], Tensor], tokenizer: Any) -> None:
         self.model, self.transform, self.tokenizer = model, transform, tokenizer

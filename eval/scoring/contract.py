@@ -1,4 +1,4 @@
-"""The contract of scorers: samples and their prompts in; numbers, or the reason why there is none, out.
+"""The contract of scorers: they turn samples and their prompts into numbers, or reasons for missing numbers.
 
 Imports nothing heavy, since every scorer's file imports it at its top.
 """
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Score:
-    """A number, or None with the reason why there is none. Exactly one of value and reason is None."""
+    """A number, or None with the reason. Exactly one of value and reason is None."""
 
     value: float | None
     reason: str | None = None
@@ -35,7 +35,7 @@ class Score:
 
 @dataclass(frozen=True)
 class GroupScore(Score):
-    """A number of a set of samples. `n`: how many samples of the set it was computed from."""
+    """A number of a set of samples. `n`: the number of samples it was computed from."""
 
     n: int = 0
 
@@ -45,13 +45,13 @@ NO_PROMPT = Score(None, "the prompt is empty")
 
 @runtime_checkable
 class SampleScorer(Protocol):
-    """Scores each sample by itself: unit `sample`."""
+    """Scores single samples: unit `sample`."""
 
     def score(self, samples: Any, prompts: Sequence[str], /) -> dict[str, list[Score]]:
         """Score each sample for each declared metric.
 
         Args:
-            samples: What `Batch` says of its medium; n may be 0.
+            samples: The samples, in the form that `Batch` has for its medium; n may be 0.
             prompts: n prompts.
 
         Returns:
@@ -67,7 +67,7 @@ class GroupScorer(Protocol):
         """Score a set of samples for each declared metric.
 
         Args:
-            samples: What `Batch` says of its medium; n is at least 1.
+            samples: The samples, in the form that `Batch` has for its medium; n is at least 1.
             prompt: The prompt of all samples; None for a set of many prompts.
 
         Returns:

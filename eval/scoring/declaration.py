@@ -21,7 +21,7 @@ RESERVED = frozenset({"alignment", "all", "lost", "peak_memory", "seconds"})
 
 @dataclass(frozen=True)
 class Declaration:
-    """What a scorer is, as `scorer` declares it."""
+    """The declaration of a scorer, made by `scorer`."""
 
     name: str
     version: int
@@ -61,7 +61,7 @@ def scorer(
 ) -> Callable[[Make], Make]:
     """Declare and register a scorer: decorates its class, or a function that makes one.
 
-    What is decorated is called once a process, at the first batch, with a `Scorers` (the device, CLIPs that several
+    The decorated class is called once per process, at the first batch, with a `Scorers` (the device, CLIPs that several
     scorers share) if it takes an argument. It does what `CONTRACTS` says of its unit. The file must import heavy
     libraries inside of functions: all scorers' files are imported to know their names.
 
@@ -71,9 +71,9 @@ def scorer(
         unit: What one value is of: `sample`, `prompt` or `cell`.
         medium: What it scores: `image`, `audio` or `video`. In runs of another medium its metrics are absent.
         metrics: What it computes.
-        needs: Names of weights in the catalogue or of optional packages, or rows of weights of its own.
+        needs: Names of weights in the catalogue or of optional packages, or its own `Weights`.
         set: For the units `prompt` and `cell`, the set's definition, in words.
-        environment: Requirements of a Python environment of its own. Not possible yet: None.
+        environment: Requirements of a separate Python environment. Not supported yet: None.
 
     Returns:
         The decorator, which returns what it decorates.
@@ -161,7 +161,7 @@ def declaration(name: str) -> Declaration:
 
 
 def stored_metrics(scorers: Iterable[str]) -> list[dict[str, Any]]:
-    """Return what a run's manifest keeps of the metrics of scorers.
+    """Return the entries of scorers' metrics in a run's manifest.
 
     Args:
         scorers: Names of scorers.

@@ -24,7 +24,7 @@ CLIPS: dict[str, tuple[str, Literal["shortest", "longest", "squash"]]] = {
     "clip-vit-h-14": ("ViT-H-14", "shortest"),
     "hps-v2.1": ("ViT-H-14", "longest"),
 }
-"""open_clip's names of the architectures, and how each wants its images resized."""
+"""open_clip's names of the architectures, and the resizing that each needs."""
 
 
 class Scorers:
@@ -41,7 +41,7 @@ class Scorers:
         self._features: dict[str, ImageFeatures] = {}
 
     def get(self, name: str) -> Scorer:
-        """Return a scorer, which is made at the first call.
+        """Return a scorer, created at the first call.
 
         Args:
             name: Name of the scorer.
@@ -56,8 +56,8 @@ class Scorers:
             contract = CONTRACTS[declared.unit]
             if not isinstance(made, contract) or not isinstance(made, Scorer):
                 raise ValueError(
-                    f"scorer {name!r} of {REGISTRY.source(name)} is no {contract.__name__}, as its unit "
-                    f"{declared.unit} needs"
+                    f"scorer {name!r} of {REGISTRY.source(name)} is not a {contract.__name__}, which its "
+                    f"unit {declared.unit} requires"
                 )
             self._made[name] = made
         return self._made[name]
@@ -76,7 +76,7 @@ class Scorers:
         return self._features[name]
 
     def tower(self, weights: str) -> ClipTower:
-        """Return the CLIP of some weights, which is made at the first call and loaded at its first batch.
+        """Return the CLIP of some weights, created at the first call and loaded at its first batch.
 
         Args:
             weights: `BUNDLED`, or a key of `CLIPS`, which is its name in the catalogue.

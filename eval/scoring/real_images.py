@@ -12,7 +12,7 @@ from skewbench.eval.scoring.images import CorruptSample
 _FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "AVIF")
 _DEEP = ("I;16", "I;16L", "I;16B", "I;16N")
 _UNSCALED = ("I", "F")
-"""Modes of Pillow whose range of values no file states, so that they have no colours."""
+"""Modes of Pillow whose range of values is not in the file, so their colours are unknown."""
 
 
 @cache

@@ -8,7 +8,7 @@ from skewbench.eval.statistics.paired import PairedChange
 
 
 def equivalence(found: PairedChange, margin: float) -> float:
-    """Test whether a change lies within a margin, with two one-sided t tests (Schuirmann 1987).
+    """Test whether a change is within a margin, with two one-sided t tests (Schuirmann 1987).
 
     Args:
         found: The change, with its error and degrees of freedom.

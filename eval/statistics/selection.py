@@ -80,6 +80,8 @@ def _taken(
     weights: Float[np.ndarray, "r n"],
     room: Float[np.ndarray, "r 1 1"],
 ) -> Float[np.ndarray, "r p n"]:
-    """How much of each row is among the `room` lowest: all of it, none, or at the edge its share."""
-    equals = np.maximum(last - first, 1.0)  # weights are counts: below 1 only where a row and its equals have none
+    """The share of each row among the `room` lowest: 1, 0, or a fraction at the edge."""
+    equals = np.maximum(
+        last - first, 1.0
+    )  # weights are counts, so the sum is below 1 only if a row and its equals have none
     return np.clip((room - first) / equals, 0.0, 1.0) * weights[:, None]

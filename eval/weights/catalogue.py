@@ -37,7 +37,7 @@ class Weights:
 
     @property
     def origin(self) -> str:
-        """Where the files come from, for people."""
+        """The origin of the files, for messages."""
         return ", ".join(source.url or f"hf.co/{source.repository}" for source in self.sources)
 
 

@@ -123,7 +123,7 @@ def _run() -> None:
         _end(str(error), 1)
     except MemoryError:
         _end("out of memory; free memory, then run the same command again to resume", 1)
-    except OSError as error:  # a full disk, a folder that went away
+    except OSError as error:  # a full disk, or a deleted folder
         _end(f"{error}; fix this, then run the same command again to resume", 1)
 
 

@@ -55,7 +55,7 @@ def import_images(
             ".parquet in the folder. Without a table, PNG metadata are read."
         ),
     ] = None,
-    image_column: Annotated[str | None, _column("images, in Parquet", "the first that holds bytes")] = None,
+    image_column: Annotated[str | None, _column("images, in Parquet", "the first column of bytes")] = None,
     file_column: Annotated[str, _column("file names, in the table", "file_name")] = "file_name",
     prompt_column: Annotated[str | None, _column("prompts", "prompt, Prompt, caption or text")] = None,
     seed_column: Annotated[str | None, _column("noise seeds", "noise_seed or seed")] = None,

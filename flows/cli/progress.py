@@ -96,7 +96,7 @@ class _Stage:
 
     @property
     def line(self) -> str:
-        """All of it in one line."""
+        """Name, count, share and pace in one line."""
         share = f"{self.name}: {self.count} ({100 * self.done / self.total:.0f}%)"
         return f"{share}, {self.pace}" if self.pace else share
 

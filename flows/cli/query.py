@@ -75,7 +75,7 @@ def query(
             table.add_row(known.name, known.question)
         show(table)
         return
-    about = sql.find(name)  # before the lake is opened: an unknown name is an error whatever the lake holds
+    about = sql.find(name)  # before the lake is opened: an unknown name is an error for every lake
     if columns:
         _describe(about)
         return
@@ -131,7 +131,7 @@ def _interval(rows: "pl.DataFrame") -> "pl.Series":
 
 
 def _describe(about: "Query") -> None:
-    """Print what a query declares."""
+    """Print the declaration of a query."""
     out = console()
     out.print(f"{about.name}: {about.question}", highlight=False)
     if about.method:

@@ -97,7 +97,7 @@ def _rows(connection: "duckdb.DuckDBPyConnection", statement: str, time_limit: f
 
 
 def _statements() -> Iterator[str]:
-    """Yield statements as they are typed or piped in, each up to its semicolon; the rest at the end is one too."""
+    """Yield typed or piped statements, each up to its semicolon. The rest at the end is a statement too."""
     typing = sys.stdin.isatty()
     if typing:
         import readline  # noqa: F401  (line editing and history at the prompt)
@@ -112,7 +112,7 @@ def _statements() -> Iterator[str]:
         except KeyboardInterrupt:
             if not typing:
                 raise
-            typer.echo(err=True)  # what was typed so far is dropped, as shells do
+            typer.echo(err=True)  # drops the typed text, as shells do
             lines.clear()
             continue
         command = line.strip().rstrip(";").rstrip().lower()

@@ -1,4 +1,4 @@
-"""Prints rows and tables on standard output without truncation: for people, pipes and files."""
+"""Prints rows and tables on standard output without truncation, for terminals, pipes and files."""
 
 import io
 import json
@@ -41,7 +41,7 @@ def console() -> Console:
 
 
 def show(*parts: RenderableType) -> None:
-    """Print on standard output. In a terminal, what is longer than the screen opens in a pager (PAGER, or less).
+    """Print on standard output. In a terminal, output longer than the screen opens in a pager (PAGER, or less).
 
     Args:
         parts: Tables and lines.
@@ -68,7 +68,7 @@ def print_json(content: object) -> None:
 
 
 def note(line: str) -> None:
-    """Print a line on standard error, beside the output.
+    """Print a note on standard error.
 
     Args:
         line: One line of text.
@@ -117,7 +117,7 @@ def print_rows(rows: "pl.DataFrame", format: str, shared_once: bool = False, lim
         note(f"showing the first {limit} of {rows.height} rows; change this with --limit")
         rows = rows.head(limit)
     if format != "table" and isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(encoding="utf-8")  # programs read it, whatever the terminal shows
+        sys.stdout.reconfigure(encoding="utf-8")  # programs read it, independent of the terminal
     if format == "csv":
         typer.echo(_harmless(_flat(rows)).write_csv(), nl=False)
     elif format == "json":

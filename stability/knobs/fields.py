@@ -11,7 +11,7 @@ from pydantic import AfterValidator, AllowInfNan, Field, Strict, ValidationError
 from pydantic.fields import FieldInfo
 
 Number = Annotated[float, Strict(), AllowInfNan(False)]
-"""A finite number. A string that holds one, and True or False, are refused."""
+"""A finite number. Strings, True and False are refused."""
 Flag = Annotated[bool, Strict()]
 """True or False, not 1 or 0."""
 
@@ -21,7 +21,7 @@ WHOLE = (0.0, 1.0)
 
 @dataclass(frozen=True)
 class Strength:
-    """Marks a number that says how strongly a knob acts: a slider in reports.
+    """Marks a number as a strength of a knob: reports show it as a slider.
 
     Args:
         symbol: The symbol that reports show, such as `α`.

@@ -1,4 +1,4 @@
-"""Keeps a Delta log beside the parts of a lake, so that engines read its tables by their folders. Rewrites no part."""
+"""Writes a Delta log beside the parts of a lake, so engines can read its tables by folder. Rewrites no part."""
 
 import json
 import time
@@ -45,7 +45,7 @@ def export_delta(store: Store, manifests: list[Manifest]) -> dict[str, tuple[int
         manifests: The runs that the log names: all others leave it.
 
     Returns:
-        By table with parts or a log: how many parts it names now, and how many additions and removals were written.
+        For each table with parts or a log: the number of parts in it now, and of additions and removals written.
     """
     updated = {part: run.updated for run in manifests for part in run.parts}
     found = {}

@@ -16,7 +16,7 @@ from skewbench.vocabulary.texts import is_unicode
 from skewbench.vocabulary.user_paths import user_path
 
 SEEDS = ("noise_seed", "seed")
-"""Names of the column of noise seeds that are looked for where none is given, in this order."""
+"""Default names of the column of noise seeds, in the order of search."""
 _FIELD = re.compile(r"\{(\w*)\}|(\*)|([^{*]+|\{)")
 _PLACEHOLDERS = {"prompt": "(?P<prompt>.+?)", "index": r"(?P<index>\d+)", "seed": r"(?P<seed>\d+)"}
 _INTEGER = re.compile(r"([+-]?\d+)(\.0*)?")
@@ -33,7 +33,7 @@ class Label:
 
 
 class Unlabelled(Exception):
-    """There is no usable label. The message is the end of a sentence about the file."""
+    """Raised if there is no usable label. The message is the end of a sentence about the file."""
 
 
 class Labels:
@@ -111,7 +111,8 @@ class Labels:
         return None
 
     def _named(self, found: Found) -> dict[str, str]:
-        """What the file's name says by the pattern. Underscores of a prompt without spaces stand for spaces."""
+        """Read labels from the file's name by the pattern. Underscores in a prompt without spaces are read as
+        spaces."""
         if not self._pattern:
             return {}
         stem = found.path.removesuffix(PurePosixPath(found.path).suffix)

@@ -32,11 +32,11 @@ NO_STABILITY = "The images were made elsewhere, so no attention was measured."
 
 
 class _ChangedSource(Exception):
-    """An image is not what it was when it was checked."""
+    """An image changed after it was checked."""
 
 
 def is_imported(store: Store, plan: ImportPlan) -> bool:
-    """Whether the lake holds the run already, committed.
+    """Return whether the lake has the committed run already.
 
     Args:
         store: The lake.

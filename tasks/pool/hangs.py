@@ -39,7 +39,7 @@ class Late:
 
 
 class HangWatch:
-    """Knows how long work usually takes, and finds what takes too long.
+    """Learns the usual duration of work, and finds late work.
 
     Args:
         limit: Seconds after which work is overdue; 0: never; None: by the usual time.
@@ -52,7 +52,7 @@ class HangWatch:
         """Late work, one line each."""
 
     def finished(self, doing: str, job: Job, seconds: float) -> None:
-        """Record how long a job took.
+        """Record the duration of a job.
 
         Args:
             doing: `computing` or `writing`.
@@ -66,7 +66,7 @@ class HangWatch:
 
         Args:
             members: The pool's workers.
-            seconds: How long the driver has watched them since it looked last.
+            seconds: Seconds since the last check.
         """
         found, lines = [], []
         for member in members:

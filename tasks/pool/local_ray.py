@@ -68,7 +68,7 @@ def start_ray() -> None:
 
 @contextmanager
 def _errors_into(descriptor: int) -> Iterator[None]:
-    """Within the block, what Ray and its processes print as errors goes into a file, also what is not Python's.
+    """Within the block, redirect the error output of Ray and its processes to a file, including output of native code.
 
     Other threads may print meanwhile: `sys.stderr` still leads to where errors are shown.
     """

@@ -1,4 +1,4 @@
-"""Prompts of an experiment, from where it says, each once."""
+"""Loads the prompts of an experiment from their source, without duplicates."""
 
 from collections.abc import Callable
 from itertools import chain, zip_longest

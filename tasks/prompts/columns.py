@@ -15,7 +15,7 @@ class Column:
     """The values of one column as texts.
 
     Args:
-        texts: One a row; None where the row has none.
+        texts: One per row; None if the row has none.
         places: Where each stands, for error messages, such as `line 3`.
         other: What the values are if they are not text, such as `Int64`.
         is_plain: Whether values that are not text have a text, as numbers do and lists do not.

@@ -53,7 +53,7 @@ _UNSCORED = """
 
 @dataclass(frozen=True)
 class Head:
-    """What the head shows. `notices`: what a reader must know before the figures."""
+    """The head of the page. `notices`: warnings that readers must see before the figures."""
 
     name: str
     run_id: str

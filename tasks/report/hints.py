@@ -1,4 +1,4 @@
-"""What is missing, and the command that computes it."""
+"""Hints about missing data, with the command that computes it."""
 
 from skewbench.tasks.report.answers import Answers
 

@@ -48,7 +48,7 @@ class Bound:
 
 @dataclass(frozen=True)
 class Objective:
-    """What a search improves, and what it must not break.
+    """The metric that a search improves, and the bounds that it must keep.
 
     Args:
         metric: The metric to improve.

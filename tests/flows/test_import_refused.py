@@ -35,7 +35,7 @@ def test_what_cannot_be_used_is_named_and_counted(command: Command) -> None:
     left_out, unusable = done.stderr.split("note: cell a: ")[1:3]
     assert left_out.startswith("6 not imported: ")
     for reason in (
-        "2 × is not an image by its ending: a_red_cup-25.gif, notes.txt",
+        "2 × does not have the extension of an image: a_red_cup-25.gif, notes.txt",
         "1 × is a broken link: gone.png",
         "1 × does not match the pattern: cup.png",
         "1 × has the seed '99999999999999999999', which is not a 64-bit integer",
@@ -73,7 +73,7 @@ def test_rows_and_files_that_do_not_fit_each_other(command: Command) -> None:
     assert "1 × has no prompt: a_red_cup-7.png" in done.stderr
     assert "1 × has no row in the table: a_red_cup-11.png" in done.stderr
     assert "1 × is one of 2 files named same.png, but the table names no folder: x/same.png" in done.stderr
-    assert "1 × is in the table, but is no image of the source: b/../a/same.png" in done.stderr
+    assert "1 × is in the table but is not an image of the source: b/../a/same.png" in done.stderr
     assert "1 images have no noise seed and are not paired" in done.stderr
     assert rows("SELECT source, noise_seed FROM samples ORDER BY ALL") == [("same.png", 1), ("two_owls-11.png", None)]
 
@@ -86,8 +86,8 @@ def test_rows_of_a_shared_table_that_no_source_has_are_named(command: Command) -
         labels.append(f"{name}/x.png,owls")
     Path("t.csv").write_text("\n".join(labels))
     done = command("import", "--cell", "a=a", "--cell", "b=b", "--table", "t.csv")
-    assert (done.returncode, done.stderr.count("is in the table, but")) == (0, 1), done.stderr
-    assert "1 not imported: 1 × is in the table, but is no image of the source: a/gone.png" in done.stderr
+    assert (done.returncode, done.stderr.count("is in the table but")) == (0, 1), done.stderr
+    assert "1 not imported: 1 × is in the table but is not an image of the source: a/gone.png" in done.stderr
 
 
 def test_linked_folders_are_followed_once(command: Command) -> None:

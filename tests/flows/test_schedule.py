@@ -32,7 +32,10 @@ def home(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-
         (["--nightly", "0 0 2 * * * 2030"], r"has 7 fields, .*'0 2 \* \* \*' runs at"),
         (["--nightly", "0 2 31 2 *"], r"--nightly '0 2 31 2 \*': no such date; the fields are minute, hour"),
         (["--nightly", "0 0 2 31 4,6 *"], r"--nightly '0 2 31 4,6 \*': no such date"),
-        (["--nightly", "0 2 * * *", "--nightly-timezone", "Atlantis"], r"--nightly-timezone 'Atlantis': a name such"),
+        (
+            ["--nightly", "0 2 * * *", "--nightly-timezone", "Atlantis"],
+            r"--nightly-timezone 'Atlantis': use a name such",
+        ),
         (["--nightly", "0 2 * * *", "--nightly-experiment", "absent.yaml"], r"experiment 'absent.yaml': no such file"),
         (["--nightly-experiment", "nightly"], r"also set --nightly CRON"),
     ],

@@ -59,7 +59,7 @@ def test_a_name_is_an_identifier(make: Make, name: str) -> None:
 def test_the_sql_is_one_select(make: Make) -> None:
     assert "has no query.sql" in refusal(make(text=None))
     assert "must begin with a comment" in refusal(make(text=SELECT.partition("\n")[2]))
-    assert "is no SQL" in refusal(make(text=SELECT.replace("SELECT run_id", "SELECT FROM FROM")))
+    assert "is not valid SQL" in refusal(make(text=SELECT.replace("SELECT run_id", "SELECT FROM FROM")))
     created = SELECT.replace("SELECT", "CREATE TABLE t AS SELECT")
     for text in (f"{SELECT}SELECT 1;", f"{SELECT}DROP VIEW runs;", created):
         assert refusal(make(text=text)) == "query.sql is not one SELECT statement"

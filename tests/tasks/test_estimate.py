@@ -101,7 +101,7 @@ def test_each_cell_costs_its_own_steps_branches_and_calls_of_the_scheduler() -> 
 def test_hours_are_those_of_the_seconds_that_are_assumed() -> None:
     expected = estimate(experiments.load("demo"), "no-such-lake", seconds=9.0)
     assert expected.hours == pytest.approx(512 * 9.0 / 3600)
-    assert "assumed, at 9.00 s an image on average" in expected.time
+    assert "assumed, at 9.00 s per image on average" in expected.time
 
 
 def test_the_bundled_model_has_a_pace_in_a_new_lake() -> None:

@@ -31,7 +31,7 @@ def test_what_does_nothing_is_refused_by_name(knob: dict[str, object], line: str
 @pytest.mark.parametrize(
     ("rule", "generation", "pipeline", "line"),
     [
-        ({"kind": "apg"}, {"guidance": 1.0}, "StableDiffusionXLPipeline", "generation.guidance is 1, by which"),
+        ({"kind": "apg"}, {"guidance": 1.0}, "StableDiffusionXLPipeline", "generation.guidance is 1, so the model"),
         ({"kind": "apg"}, {}, "FluxPipeline", "the guidance of flux models is distilled"),
         ({"kind": "fdg", "low": 2.0}, {}, "QwenImagePipeline", "qwen-image models predict no maps of rows and columns"),
         ({"kind": "guidance_rescale", "share": 0.7}, {}, "QwenImagePipeline", "restores the norms of its predictions"),

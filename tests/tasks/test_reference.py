@@ -116,7 +116,7 @@ def test_a_worker_reads_the_images_that_the_driver_saw(store: LocalStore, tmp_pa
     (folder / "a.png").write_bytes(_png())
     reference = find_reference(store, str(folder))
     (folder / "a.png").write_bytes(_png(seed=9))
-    with pytest.raises(RunError, match=rf"has other images in {folder} than the driver: [0-9a-f]{{8}}, not"):
+    with pytest.raises(RunError, match=rf"has different images in {folder} than the driver: [0-9a-f]{{8}}, not"):
         list(samples_of(store, reference))
     (folder / "a.png").write_bytes(_png()[:300])
     with pytest.raises(RunError, match=r"a\.png is a broken image"):

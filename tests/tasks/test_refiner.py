@@ -111,7 +111,7 @@ def test_plan_counts_its_weights_and_calls(tiny_sdxl: Path, refiner: Path, tmp_p
         ),
         (
             {"at": 1e-4},
-            "cells.x.generation.refiner.at 0.0001: of 4 steps the model does 0 and the refiner 4;",
+            "cells.x.generation.refiner.at 0.0001: of 4 steps the model runs 0 and the refiner 4;",
         ),
         (
             {"id": "{model}"},

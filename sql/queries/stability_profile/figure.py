@@ -16,7 +16,7 @@ def figure(answer: pl.DataFrame, context: Context) -> list[Drawing]:
 
     Args:
         answer: The query's answer. It has rows.
-        context: Labels for people, and the order of cells and metrics.
+        context: Labels, and the order of cells and metrics.
     """
     frame = answer.with_columns((-pl.col("energy")).alias("neg_energy"))
     return [drawing for measure in _SHOWN for drawing in lines(frame, measure, list(context.cells))]

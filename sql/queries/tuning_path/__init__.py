@@ -24,7 +24,7 @@ QUERY = Query(
         Column("failed", "BIGINT", "pairs whose image failed in the trial; each counts with the worst value"),
         Column("feasible", "VARCHAR", "whether the intervals keep all bounds: yes, unclear or no"),
         Column("bound", "VARCHAR", "the bound that is closest to being broken"),
-        Column("slack", "DOUBLE", "how far the mean lies on the bound's allowed side", signed=True),
+        Column("slack", "DOUBLE", "distance of the mean from the bound, positive on the allowed side", signed=True),
         Column("slack_low", "DOUBLE", "lower end of the slack's interval"),
         Column("slack_high", "DOUBLE", "upper end of the slack's interval"),
         Column("chosen", "BOOLEAN", "whether the trial was chosen"),

@@ -12,7 +12,7 @@ def figure(answer: pl.DataFrame, context: Context) -> list[Drawing]:
 
     Args:
         answer: The query's answer. It has rows.
-        context: Labels for people, and the order of cells and metrics.
+        context: Labels, and the order of cells and metrics.
     """
     own = answer.filter(pl.col("metric") == pl.col("chosen_by"), metric=context.fidelity or "")
     if own.is_empty():

@@ -27,7 +27,7 @@ def _columns(labels: Labels) -> tuple[Column, ...]:
 
 
 def regime_section(answers: Answers) -> Section:
-    """Show the paired change by regime, one chart a metric.
+    """Show the paired change by regime, one chart per metric.
 
     Args:
         answers: Answers of the run's queries.

@@ -1,4 +1,4 @@
-"""How does the change depend on how stable the baseline was? Every pair, and a smooth line."""
+"""How does the change depend on the stability of the baseline? Every pair, and a smooth line."""
 
 import polars as pl
 

@@ -25,7 +25,7 @@ _COLUMNS = (
 
 
 def stability_section(answers: Answers) -> Section:
-    """Show the measures by block and by step, and one heatmap a cell if steps were kept.
+    """Show the measures by block and by step, and one heatmap per cell if steps were recorded.
 
     Args:
         answers: Answers of the run's queries.

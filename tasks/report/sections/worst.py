@@ -38,7 +38,7 @@ def _all(labels: Labels) -> tuple[Column, ...]:
 
 
 def worst_section(answers: Answers) -> Section:
-    """Show the change on the worst share by each metric, with the swap control beside it.
+    """Show the change on the worst share by each metric, with the swap control.
 
     Args:
         answers: Answers of the run's queries.

@@ -37,7 +37,7 @@ def declare(**changes: Any) -> None:
         ({"environment": ["numpy<2"]}, "environment is not supported"),
         ({"set": "all"}, "set is only for the units"),
         ({"unit": "prompt"}, "set is only for the units"),
-        ({"unit": "prompt", "set": "the seeds"}, "it is no GroupScorer, as its unit prompt needs"),
+        ({"unit": "prompt", "set": "the seeds"}, "it is not a GroupScorer, which its unit prompt requires"),
         ({"metrics": []}, "it declares no metric, or a duplicate metric"),
         ({"metrics": [metric("one"), metric("one")]}, "it declares no metric, or a duplicate metric"),
         ({"metrics": ["one"]}, "metrics are Metric"),
@@ -78,7 +78,7 @@ def test_a_side_has_no_default() -> None:
 
 def test_a_function_that_makes_something_else_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     register(monkeypatch, "toy", lambda: object())
-    with pytest.raises(ValueError, match=r"scorer 'toy' of tests\.eval\.scorers\.registered is no SampleScorer"):
+    with pytest.raises(ValueError, match=r"scorer 'toy' of tests\.eval\.scorers\.registered is not a SampleScorer"):
         make("toy")
 
 
