@@ -72,7 +72,9 @@ class Dinov2:
         define_missing_operators()
         from safetensors import SafetensorError
         from transformers import Dinov2Model
+        from transformers.utils.logging import disable_progress_bar
 
+        disable_progress_bar()  # its bar of a second would break the lines of a run's progress
         folder = self._weights() if callable(self._weights) else self._weights
         faults = (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError)
         try:

@@ -41,7 +41,7 @@ def compare(made: Features, real: Features) -> dict[str, GroupScore]:
     """
     from skewbench.eval.scoring.distribution import kid
 
-    fdd = frechet(made, real, instead="kdd")
+    fdd = frechet(made, real, called="FDD", instead="kdd")
     return {"fdd": fdd, **discrepancy("kdd", made, real, kid), **neighbours(made, real, "dinov2_")}
 
 

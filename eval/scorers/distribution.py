@@ -35,7 +35,7 @@ def compare(made: Features, real: Features) -> dict[str, GroupScore]:
     """
     from skewbench.eval.scoring.distribution import kid
 
-    fid = frechet(made, real, instead="kid")
+    fid = frechet(made, real, called="FID", instead="kid")
     return {"fid": fid, **discrepancy("kid", made, real, kid), **neighbours(made, real)}
 
 

@@ -53,13 +53,16 @@ class FeatureSets:
         return self._compare(made, real)
 
 
-def frechet(made: Features, real: Features, noun: str = "images", instead: str = "") -> GroupScore:
+def frechet(
+    made: Features, real: Features, noun: str = "images", called: str = "the distance", instead: str = ""
+) -> GroupScore:
     """Compute the Fréchet distance, where there are more samples than features.
 
     Args:
         made: Features of the cell's samples; shape (n, d).
         real: Features of the reference; shape (m, d).
         noun: What the samples are.
+        called: What the distance is called.
         instead: Name of a metric without the bias of few samples.
     """
     from skewbench.eval.scoring.distribution import fid
@@ -68,7 +71,7 @@ def frechet(made: Features, real: Features, noun: str = "images", instead: str =
     if fewest > width:
         return GroupScore(fid(made, real), n=n)
     advice = f"; {instead} has no such bias" if instead else ""
-    few = f"{fewest} {noun}, no more than the {width} features: the distance would be of noise{advice}"
+    few = f"{fewest} {noun}, no more than the {width} features: {called} would be of noise{advice}"
     return GroupScore(None, few, n=n)
 
 
