@@ -17,8 +17,8 @@ The first line names a query and an experiment. The query is run on the newest c
 - `as=NAME`: the name of the figure's file, if a page has two figures of a query.
 
 `figure` draws the figure that the query declares, or `curve`, which this file defines. The SQL below the first line
-selects and rounds values of the `answer` (with `row`, its order) and computes no statistics. A chart becomes a file beside
-the page.
+selects and rounds values of the `answer` (with `row`, its order) and computes no statistics. A chart becomes a file
+beside the page.
 """
 
 import re
