@@ -1,4 +1,4 @@
-"""Fill the table of docs/metrics.md from what scorers declare: `python docs/metrics_table.py`."""
+"""Fill the table of docs/metrics.md from the declarations of scorers: `python docs/metrics_table.py`."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,7 @@ HEAD = ("metric", "label", "scorer", "of", "needs (licence)", "range", "better",
 
 
 def table() -> str:
-    """Our own scorers' metrics, a row each, as Markdown."""
+    """The metrics of skewbench's scorers as Markdown, one per row."""
     rows = [_row(one, metric) for one in map(declaration, names()) if _ours(one) for metric in one.metrics]
     return "\n".join(f"| {' | '.join(row)} |" for row in (HEAD, ("---",) * len(HEAD), *rows))
 

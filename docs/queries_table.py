@@ -1,4 +1,4 @@
-"""Write docs/queries.md and the table of docs/answers.md from what queries declare: `python docs/queries_table.py`."""
+"""Write docs/queries.md and the table of docs/answers.md from the queries: `python docs/queries_table.py`."""
 
 import re
 from collections.abc import Iterable

@@ -127,7 +127,7 @@ def _named_runs(place: Location, names: list[str], paths: Mapping[str, str], inc
             raise LakeError(f"run {run.run_id!r} is being removed")
         if run.status == "running" and not include_running:
             raise LakeError(
-                f"run {run.run_id!r} is incomplete: it is running or was stopped; `skewbench run` resumes it, "
+                f"run {run.run_id!r} is incomplete: it is still running, or was stopped; `skewbench run` resumes it, "
                 "and `skewbench report` reports the finished part"
             )
         seen.append(_run(place, run))

@@ -59,7 +59,7 @@ def noise_like(
     """Draw normal noise with the shape, dtype and device of embeddings.
 
     Args:
-        embeddings: Embeddings of the text's tokens, one row a sample.
+        embeddings: Embeddings of the text's tokens, one row per sample.
         generators: One for each sample, on the CPU. Each generates the noise of its sample.
     """
     shape = embeddings.shape[1:]

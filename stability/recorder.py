@@ -110,7 +110,7 @@ class Recorder:
         self._entries[block.number, step, branches] = entry
 
     def to_arrow(self) -> pa.Table:
-        """Return one row a sample, block and branch (see `stability.table.SCHEMA`). Copies from the device once.
+        """Return one row per sample, block and branch (see `stability.table.SCHEMA`). Copies from the device once.
 
         Raises:
             ValueError: Nothing was recorded.

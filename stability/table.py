@@ -77,7 +77,7 @@ def _on_host(values: list[dict[str, Tensor]]) -> list[dict[str, np.ndarray]]:
 
 
 def _rows(measured: list[_Step], detail: str) -> list[dict[str, Any]]:
-    """Make the rows of one block and branch, one a sample."""
+    """Make the rows of one block and branch, one per sample."""
     measured = sorted(measured, key=lambda each: each.step)
     block, _, branch, first = measured[0]
     columns = _columns([each.values for each in measured], detail)

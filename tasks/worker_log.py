@@ -1,7 +1,7 @@
 """Forwards the log of workers to the driver at once, so that it outlives a worker that dies.
 
 `logging`'s own queue handler and listener, with a queue of Ray's between them. Bounded at both ends: a worker says so
-many lines a minute, and counts the rest; the queue drops what it cannot hold.
+many lines per minute, and counts the rest; the queue drops lines beyond its capacity.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""README and docs name all that there is, and what they show runs."""
+"""README and docs list everything that exists, and their examples run."""
 
 import json
 import re

@@ -2,7 +2,7 @@
 -- kind sample: a metric of an image, unit its pair_id; prompt: a metric of a prompt's images, unit the prompt_id;
 -- cell: a metric of all of a cell's images; measure: an image's stability by stage (down, mid, up, all), mean over
 -- the branches and the stage's blocks; lost: 1 if the image failed, else 0; memory: peak bytes on the device.
--- scorer: the scorer and its version. set: the definition of a metric of a set, with the reference of FID and the like; a
+-- scorer: the scorer and its version. set: the definition of a metric of a set, with the reference of FID and similar metrics; a
 -- cell may have a value for each of several references. n: images in the set. Only samples with status ok; values may be
 -- non-finite, and those of a set NULL.
 CREATE OR REPLACE VIEW comparable_values AS

@@ -25,8 +25,8 @@ class Request:
     """The arguments of one call of a pipeline.
 
     Args:
-        prompts: one a sample.
-        noise_seeds: one a sample; `torch.Generator().manual_seed(noise_seed)` makes its noise.
+        prompts: one per sample.
+        noise_seeds: one per sample; `torch.Generator().manual_seed(noise_seed)` generates its noise.
         steps: denoising steps.
         guidance: scale of classifier-free guidance.
         size: of each sample.
@@ -52,8 +52,8 @@ def request_of(generation: "GenerationSpec", prompts: Sequence[str], noise_seeds
 
     Args:
         generation: generation settings of the cell.
-        prompts: one a sample.
-        noise_seeds: one a sample.
+        prompts: one per sample.
+        noise_seeds: one per sample.
         size: of each sample.
     """
     return Request(

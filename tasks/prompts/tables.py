@@ -1,4 +1,4 @@
-"""Prompts in files: a text file, one a line, or a table with a column of prompts."""
+"""Prompts in files: a text file with one per line, or a table with a column of prompts."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

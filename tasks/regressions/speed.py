@@ -25,7 +25,7 @@ _BUILD = ("source", "versions", "revision")
 
 @dataclass(frozen=True)
 class Times:
-    """One run's median seconds an image, by cell and device."""
+    """One run's median seconds per image, by cell and device."""
 
     run: Manifest
     seconds: dict[tuple[str, str], float]

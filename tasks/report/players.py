@@ -14,7 +14,7 @@ from skewbench.tasks.report.thumbnails import LARGEST, Thumbnail, thumbnail
 from skewbench.vocabulary.metrics import Medium
 
 BUDGET: dict[Medium, int] = {"image": 240, "audio": 48, "video": 48}
-"""Samples on the page at most: it is to stay small however many cells a run has."""
+"""Maximum number of samples on the page, which keeps it small for any number of cells."""
 
 
 @dataclass(frozen=True)

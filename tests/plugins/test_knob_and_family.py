@@ -32,7 +32,7 @@ def test_the_form_shows_the_knob(example: Path, python: Python) -> None:
     done = python("-c", code, packages=(example,))
     assert done.returncode == 0, done.stderr
     fields = json.loads(done.stdout)["definitions"]["Uniform"]["properties"]
-    assert fields["share"]["description"] == "How much of the weights is uniform."
+    assert fields["share"]["description"] == "Share of uniform weights."
     assert fields["ramp"]["enum"] == ["flat", "squared"]
 
 

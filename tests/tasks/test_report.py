@@ -37,7 +37,14 @@ def test_the_report_lies_in_the_lake_and_nothing_else_is_left(normal: Path) -> N
 
 def test_it_says_what_was_run(normal: Path) -> None:
     text = words(normal.read_text(encoding="utf-8"))
-    for said in ("A toy.", "192 of 192 planned", "16 × 4", "skew, α 1.05, β 3", "plain attention", "seconds a sample"):
+    for said in (
+        "A toy.",
+        "192 of 192 planned",
+        "16 × 4",
+        "skew, α 1.05, β 3",
+        "plain attention",
+        "seconds per sample",
+    ):
         assert said in text, said
 
 

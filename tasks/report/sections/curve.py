@@ -93,7 +93,7 @@ def _curve(answers: Answers, fidelity: str, diversity: str, behind: tuple[Table,
 
 
 def _areas(answers: Answers) -> Table:
-    """A row a family of knobs."""
+    """One row per family of knobs."""
     families = (
         answers.front.filter(_OF_A_FAMILY)
         .group_by("family", maintain_order=True)

@@ -17,7 +17,7 @@ _COLUMNS = (
 
 
 def scatter_figure(answers: Answers) -> Figure | None:
-    """Draw one scatter chart a cell; None if no cell has enough pairs.
+    """Draw one scatter chart per cell; None if no cell has enough pairs.
 
     Args:
         answers: Answers of the run's queries.

@@ -61,7 +61,7 @@ def test_what_breaks_the_contract_is_refused(changes: dict[str, Any], reason: st
     [
         ({"name": "Two words"}, "lower-case letters"),
         ({"better": "up"}, "better is 'up'; one of higher, lower, neither"),
-        ({"label": " "}, "label is one line of text"),
+        ({"label": " "}, "label must be one line of text"),
         ({"meaning": "one\ntwo"}, "meaning must be one line of text"),
         ({"low": 1.0, "high": 0.0}, "low 1.0 is not below high 0.0"),
     ],
