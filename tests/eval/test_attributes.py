@@ -12,9 +12,9 @@ from skewbench.eval.binding.describe import describe
 from skewbench.eval.scenes.captions import caption
 from skewbench.eval.scenes.render import render
 from skewbench.eval.scenes.scene import Object, Scene, sample_scene
-from skewbench.eval.scenes.vocabulary import COLOURS, SIZE, SIZES
-from skewbench.eval.scorers import declaration, make
-from skewbench.eval.scorers.attribute_scene import ATTRIBUTES as SCORED
+from skewbench.eval.scenes.vocabulary import SIZE
+from skewbench.eval.scorers import GroupScore, declaration, make
+from skewbench.eval.scorers.attribute_scene import LEFT_OUT, NAMED
 
 OF = {"colour": "red", "shape": "circle", "texture": "solid", "size": "large", "x": 32.0, "y": 32.0, "radius": 14.0}
 
@@ -24,7 +24,9 @@ def _image(*objects: Object, background: str = "white") -> np.ndarray:
 
 
 def _scores(prompt: str, *images: np.ndarray) -> dict[str, float | None]:
-    found = make("attribute_scene").score_group(np.stack(images), prompt)  # type: ignore[union-attr]
+    found: dict[str, GroupScore] = {}
+    for name in ("attribute_scene_named", "attribute_scene"):
+        found |= make(name).score_group(np.stack(images), prompt)  # type: ignore[union-attr]
     return {name.removeprefix("attribute_scene_"): score.value for name, score in found.items()}
 
 
@@ -126,7 +128,8 @@ def test_blank_images_are_left_out_and_one_image_has_no_pairs() -> None:
     score = found["attribute_scene_texture"]
     assert (score.value, score.n) == (None, 1)
     assert score.reason == "1 images show the texture that is left open; pairs need two"
-    assert found["attribute_scene_colour"].reason == "the caption leaves no colour open"
+    named = make("attribute_scene_named").score_group(np.stack([image, image]), "a red circle")
+    assert named["attribute_scene_colour"].reason == "the caption leaves no colour open"
 
 
 def test_values_of_rendered_scenes_are_their_own() -> None:
@@ -160,8 +163,16 @@ def test_a_full_caption_is_read_as_binding_reads_it() -> None:
         assert not read.open_phrases("colour")
 
 
-def test_the_scorer_declares_what_scenes_have() -> None:
-    assert tuple(SCORED) == ATTRIBUTES
-    assert all(metric.may_be_absent and not metric.grows_with_n for metric in declaration("attribute_scene").metrics)
-    assert set(SIZES) == {"small", "large"}
-    assert "red" in COLOURS
+def test_the_scorers_declare_what_scenes_have() -> None:
+    assert (*NAMED, *LEFT_OUT) == ("colour", "shape", "texture", "size", "layout", "background") == ATTRIBUTES
+    for name in ("attribute_scene", "attribute_scene_named"):
+        assert all(metric.may_be_absent and not metric.grows_with_n for metric in declaration(name).metrics)
+
+
+def test_captions_of_scenes_leave_open_what_the_first_scorer_has() -> None:
+    rng, left_open = np.random.default_rng(5), set()
+    for _ in range(60):
+        read = read_open(caption(sample_scene(rng, int(rng.integers(1, 4)), "test"), rng))
+        assert not isinstance(read, str)
+        left_open |= {attribute for attribute in ATTRIBUTES if read.open_phrases(attribute)}
+    assert left_open == set(LEFT_OUT)

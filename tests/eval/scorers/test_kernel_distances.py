@@ -6,6 +6,7 @@ import pytest
 from skewbench.eval.scorers import Scorers
 from skewbench.eval.scorers.cmmd import cmmd
 from skewbench.eval.scorers.kid_subsets import SIZE, compare, kid_of_subsets
+from skewbench.eval.scoring import distribution
 from skewbench.eval.scoring.distribution import kid
 
 
@@ -49,6 +50,13 @@ def test_cmmd_of_one_distribution_is_zero_within_its_error() -> None:
     assert abs(found[:, 0].mean()) < 3 * spread / 10
     assert 0.6 < np.sqrt((found[:, 1] ** 2).mean()) / spread < 1.7
     assert cmmd(rng.standard_normal((40, 6)) + 1, rng.standard_normal((40, 6)))[0] > 5 * spread
+
+
+def test_blocks_of_rows_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, real = np.random.default_rng(5).standard_normal((2, 33, 6))
+    whole = kid(made, real + 1), cmmd(made, real[:25] + 1)
+    monkeypatch.setattr(distribution, "_ROWS", 8)
+    assert (kid(made, real + 1), cmmd(made, real[:25] + 1)) == (pytest.approx(whole[0]), pytest.approx(whole[1]))
 
 
 def test_kid_by_subsets_is_the_mean_of_the_subsets_kids() -> None:

@@ -243,6 +243,7 @@ PLANTED = [
     *KNOWING,
     "attribute_clip",
     "attribute_scene",
+    "attribute_scene_named",
     "clip_mss",
     "cmmd",
     "dinov2_distribution",
