@@ -81,7 +81,7 @@ def test_time_is_that_of_earlier_runs_of_the_model(tmp_path: Path) -> None:
     )
     with sql.connect(tmp_path) as lake:
         a_step = lake.execute("SELECT median(seconds / steps) FROM samples").fetchall()[0][0]
-    assert f"at {4 * a_step:.2f} s an image" in told
+    assert f"at {4 * a_step:.2f} s per image" in told
     assert measured_pace(small(model={"id": "other"}), None, str(tmp_path)) is None
 
 

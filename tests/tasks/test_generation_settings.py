@@ -155,7 +155,7 @@ def test_changed_cells_of_a_batch_are_alike_alone(finished: Run) -> None:
         ({"scheduler": {"name": "DDIMScheduler", "arguments": {"spacing": 1}}}, "has no argument 'spacing'"),
         ({"scheduler": {"name": "DDIMScheduler", "arguments": {"beta_schedule": "x"}}}, "DDIMScheduler: x is not"),
         ({"scheduler": {"name": "PNDMScheduler"}, "steps": 1}, "pipeline cannot use PNDMScheduler with 1 steps"),
-        ({"clip_skip": 3}, "cells.a.generation.clip_skip 3: the model's CLIP text encoder has 3 layers; skip 2 at"),
+        ({"clip_skip": 3}, "clip_skip 3: the model's CLIP text encoder has 3 layers; skip at most 2"),
         ({"guidance": 1.0, "negative_prompt": "x"}, "negative_prompt 'x': has no effect, because a guidance of 1"),
         ({"guidance": 1.0, "guidance_rescale": 0.5}, "generation.guidance_rescale 0.5: has no effect"),
         ({"steps": 2}, "cells: 'baseline' and 'a' have the same knobs and the same generation"),

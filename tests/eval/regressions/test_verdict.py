@@ -21,7 +21,7 @@ def _evidence(**known: object) -> Evidence:
         ({"obstacle": "the knob differs"}, "not comparable", "the knob differs"),
         ({"n": 0}, "not comparable", "no pair"),
         # on the same device and versions
-        ({"moved": 0, "q": NAN}, "same", "pair by pair"),
+        ({"moved": 0, "q": NAN}, "same", "all pairs are equal up to rounding"),
         ({"moved": 3}, "changed", "3 of 40 pairs differ beyond rounding, no effect is significant"),
         ({"moved": 40, "q": 0.001, "equivalence": 0.001}, "changed", "within the margin"),
         ({"moved": 40, "q": 0.001}, "worse", "is significant"),

@@ -12,7 +12,7 @@ from skewbench.eval.scorers import Metric, Score, check_batch, scorer
         Metric(
             name="warmth",
             label="Warmth of colour",
-            meaning="mean red less mean blue, −255 to 255",
+            meaning="mean red minus mean blue, −255 to 255",
             better="lower",
             low=-255.0,
             high=255.0,
