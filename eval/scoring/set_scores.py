@@ -71,7 +71,7 @@ def frechet(
     if fewest > width:
         return GroupScore(fid(made, real), n=n)
     advice = f"; {instead} has no such bias" if instead else ""
-    few = f"{fewest} {noun}, no more than the {width} features: {called} would be of noise{advice}"
+    few = f"{fewest} {noun}, no more than the {width} features: {called} would be mostly noise{advice}"
     return GroupScore(None, few, n=n)
 
 
