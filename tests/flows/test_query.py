@@ -63,7 +63,7 @@ def test_the_figure_of_a_query_becomes_files(
     assert not (tmp_path / "heatmap-2.png").exists()  # the narrow one is for phones
     capsys.readouterr()
     assert run(monkeypatch, "query", "speed", "--lake", lake, "--figure", str(drawn)) == 2
-    assert "query 'speed' has no figure; queries with one: change_by_alignment, " in capsys.readouterr().err
+    assert "has no figure; queries with one: attribute_diversity, change_by_alignment, " in capsys.readouterr().err
     assert run(monkeypatch, "query", "regimes", "--lake", lake, "--figure", "x.jpg") == 2
     assert "must end in .png or .svg" in capsys.readouterr().err
 
