@@ -147,6 +147,8 @@ def plan(
         out.print(
             f"metrics  {named} would have no values: their weights or packages are missing; see `skewbench weights`"
         )
+    for name in expected.to_prepare:
+        out.print(f"metrics  the first worker prepares environment {name}; or now: `skewbench weights get {name}`")
     out.print(f"samples  {factors} = {expected.samples}")
     out.print(f"shards   {expected.shards}, of {expected.per_shard} samples at most")
     out.print(f"calls    {expected.predictions:,} predictions of the model: samples x steps x branches of guidance")

@@ -34,7 +34,7 @@ def declare(**changes: Any) -> None:
         ({"version": 0}, "version is 0"),
         ({"unit": "image"}, "unit is 'image'; one of sample, prompt, cell"),
         ({"medium": "smell"}, "medium is 'smell'; one of image, audio, video"),
-        ({"environment": ["numpy<2"]}, "an environment of its own is not possible"),
+        ({"environment": ["numpy<2"]}, r"environment is \['numpy<2'\]; an Environment\(name"),
         ({"set": "all"}, "set is the definition of the set"),
         ({"unit": "prompt"}, "set is the definition of the set"),
         ({"unit": "prompt", "set": "the seeds"}, "it is no GroupScorer, as its unit prompt needs"),
