@@ -1,4 +1,8 @@
-"""A process in an environment that computes scores for this one."""
+"""A process in an environment that computes scores for this one.
+
+Ray's `runtime_env` is not used. Its environments belong to a session, so that each local Ray would prepare them again;
+`--local` has no Ray; and a whole worker in an environment would import Ray and the lake's libraries beside its pins.
+"""
 
 import json
 import os
