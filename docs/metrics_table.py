@@ -23,6 +23,8 @@ def _ours(declared: Declaration) -> bool:
 
 def _row(declared: Declaration, metric: Metric) -> tuple[str, ...]:
     needs = [f"{need} ({WEIGHTS[need].licence})" if need in WEIGHTS else f"package {need}" for need in declared.needs]
+    if declared.environment:
+        needs.append(f"environment {declared.environment.name}")
     meaning = f"{metric.meaning}; grows with n" if metric.grows_with_n else metric.meaning
     return (
         f"`{metric.name}`",

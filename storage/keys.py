@@ -29,6 +29,8 @@ class JobKey:
         missing: The scorer lacks a requirement, so all values are NULL. Later scores replace them.
         retry: Number of earlier attempts at the shard, which were repeated because too many of its cell's samples were
             unusable. For scores: the attempt that they were made from. For a whole cell: the sum over its shards.
+        package: The main package of the scorer's environment with its version, such as `image-reward 1.5`; empty for a
+            scorer without an environment of its own. Another version scores again.
     """
 
     __pydantic_config__ = ConfigDict(strict=True, extra="forbid")
@@ -41,6 +43,7 @@ class JobKey:
     reference: str = ""
     missing: bool = False
     retry: Annotated[int, Field(ge=0)] = 0
+    package: str = ""
 
     def __post_init__(self) -> None:
         if bool(self.shard) == bool(self.cell):
@@ -59,7 +62,8 @@ class JobKey:
         what = f"{self.scorer} v{self.version}" if self.kind == SCORES else self.kind
         of = f" of shard {self.shard}" if self.shard else " of all images"
         against = f" against {self.reference}" if self.reference else ""
-        return f"{what}{of}{against}{f', retry {self.retry}' if self.retry else ''}"
+        by = f" with {self.package}" if self.package else ""
+        return f"{what}{of}{against}{by}{f', retry {self.retry}' if self.retry else ''}"
 
 
 _DEFAULTS = {one.name: one.default for one in sorted(fields(JobKey), key=lambda one: one.name)}

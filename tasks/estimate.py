@@ -9,7 +9,7 @@ from skewbench import sql
 from skewbench.stability import Block
 from skewbench.stability.knobs import AttentionKnob
 from skewbench.storage.store import open_store
-from skewbench.tasks.checks import check_metrics, lacking
+from skewbench.tasks.checks import check_metrics, lacking, to_prepare
 from skewbench.tasks.devices import has_gpu
 from skewbench.tasks.experiment import Cell, Experiment, MeasureSpec
 from skewbench.tasks.generation import GenerationSpec, SchedulerSpec
@@ -61,6 +61,8 @@ class Estimate:
     hours: float | None
     time: str
     lacking: tuple[str, ...] = ()
+    to_prepare: tuple[str, ...] = ()
+    """Environments of scorers that are not prepared on this machine yet."""
     prompt_notes: tuple[str, ...] = ()
     """Prompts that the model does not read completely, one line for each kind."""
     without_effect: tuple[str, ...] = ()
@@ -119,6 +121,7 @@ def estimate(experiment: Experiment, lake: str, seconds: float | None = None) ->
         hours=predictions * pace.seconds / 3600 if pace else None,
         time=expected_time(experiment, pace, predictions, samples),
         lacking=lacking(experiment.metrics),
+        to_prepare=to_prepare(experiment.metrics),
         prompt_notes=prompt_notes(experiment, prompts, source),
         without_effect=(*_devices(experiment, source, medium), *(without_effect(experiment, source) if source else ())),
         more_calls=tuple(

@@ -6,9 +6,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar, get_args
 
+from skewbench.eval import environments
+from skewbench.eval.environments import Environment
 from skewbench.eval.scoring.contract import GroupScorer, SampleScorer, SetScorer
 from skewbench.eval.scoring.features import FEATURES
-from skewbench.eval.weights.catalogue import Weights, add
+from skewbench.eval.weights import missing
+from skewbench.eval.weights.catalogue import PACKAGES, WEIGHTS, Weights, add
 from skewbench.vocabulary.metrics import Medium, Metric, Unit, stored
 from skewbench.vocabulary.registry import Registry
 
@@ -31,7 +34,7 @@ class Declaration:
     needs: tuple[str, ...]
     weights: tuple[Weights, ...]
     set: str
-    environment: tuple[str, ...] | None
+    environment: Environment | None
     make: Callable[..., Any]
 
     @property
@@ -47,6 +50,25 @@ class Declaration:
         """
         return None if medium == self.medium else f"it scores {self.medium}, and the model generates {medium}"
 
+    def missing(self, prepared: bool = False) -> str | None:
+        """Return why the scorer cannot compute values on this machine; None if it can.
+
+        Args:
+            prepared: Its environment must be prepared already. Otherwise the first batch prepares it.
+
+        Returns:
+            The first reason, with the command that installs what is missing.
+        """
+        reason = missing(self.needs)
+        if reason or self.environment is None:
+            return reason
+        return environments.unprepared(self.environment) if prepared else environments.missing(self.environment)
+
+    @property
+    def package(self) -> str:
+        """The main package of its environment with the version on this machine; empty for one without environment."""
+        return environments.package_of(self.environment) if self.environment else ""
+
 
 def scorer(
     *,
@@ -57,7 +79,7 @@ def scorer(
     metrics: Iterable[Metric],
     needs: Iterable[str | Weights] = (),
     set: str = "",
-    environment: Iterable[str] | None = None,
+    environment: Environment | None = None,
 ) -> Callable[[Make], Make]:
     """Declare and register a scorer: decorates its class, or a function that makes one.
 
@@ -73,7 +95,8 @@ def scorer(
         metrics: What it computes.
         needs: Names of weights in the catalogue or of optional packages, or its own `Weights`.
         set: For the units `prompt` and `cell`, the set's definition, in words.
-        environment: Requirements of a separate Python environment. Not supported yet: None.
+        environment: Packages that cannot be installed beside skewbench. The scorer then computes in a process of that
+            environment.
 
     Returns:
         The decorator, which returns what it decorates.
@@ -90,7 +113,7 @@ def scorer(
             needs=tuple(need.name if isinstance(need, Weights) else need for need in wanted),
             weights=tuple(need for need in wanted if isinstance(need, Weights)),
             set=set,
-            environment=None if environment is None else tuple(environment),
+            environment=environment,
             make=make,
         )
         REGISTRY.register(name, declared, make.__module__)
@@ -114,6 +137,8 @@ def _check(name: str, declared: Declaration) -> None:
             raise ValueError(f"metric {metric.name!r} grows with n, but its unit is sample")
     for weights in declared.weights:
         add(weights)
+    if declared.environment:
+        ENVIRONMENTS[declared.environment.name] = declared.environment
     _OWNERS.update(dict.fromkeys(names, name))
 
 
@@ -127,7 +152,7 @@ def _check_fields(name: str, declared: Declaration) -> None:
     if declared.medium not in get_args(Medium):
         raise ValueError(f"medium is {declared.medium!r}; one of {', '.join(get_args(Medium))}")
     if declared.environment is not None:
-        raise ValueError("environment is not supported in this version of skewbench")
+        _check_environment(declared.environment)
     if (declared.unit != "sample") != bool(declared.set):
         raise ValueError("set is only for the units prompt and cell, and defines the set")
     if not all(isinstance(metric, Metric) for metric in declared.metrics):
@@ -137,6 +162,17 @@ def _check_fields(name: str, declared: Declaration) -> None:
         raise ValueError(f"it is not a {contract.__name__}, which its unit {declared.unit} requires")
 
 
+def _check_environment(environment: Environment) -> None:
+    if not isinstance(environment, Environment):
+        raise ValueError(f"environment is {environment!r}; an Environment(name, pip=(...)) is needed")
+    if ENVIRONMENTS.get(environment.name, environment) != environment:
+        raise ValueError(f"environment {environment.name!r}: there is another of this name")
+    if environment.name in {*WEIGHTS, *PACKAGES}:
+        raise ValueError(f"environment {environment.name!r}: there are weights or a package of this name")
+
+
+ENVIRONMENTS: dict[str, Environment] = {}
+"""All environments that scorers declare, by name."""
 _OWNERS: dict[str, str] = {}
 """The scorer of each metric."""
 REGISTRY: Registry[Declaration] = Registry("skewbench.scorers", "scorer", own="skewbench.eval.scorers", check=_check)

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Literal
 
 from skewbench.eval.scoring.contract import Scorer
 from skewbench.eval.scoring.declaration import CONTRACTS, REGISTRY, declaration
+from skewbench.eval.scoring.elsewhere import elsewhere
 from skewbench.eval.scoring.features import FEATURES
 from skewbench.eval.weights import path_of
 
 if TYPE_CHECKING:
+    from skewbench.eval.environments import Environment
+    from skewbench.eval.environments.process import EnvironmentProcess
     from skewbench.eval.scoring.clip_tower import ClipTower
     from skewbench.eval.scoring.features import ImageFeatures
 
@@ -32,10 +35,14 @@ class Scorers:
 
     Args:
         device: Where scorers of tensors compute.
+        inside: Name of the environment of this process; empty: skewbench's own. Scorers of other environments compute
+            in processes of those.
     """
 
-    def __init__(self, device: str = "cpu") -> None:
+    def __init__(self, device: str = "cpu", inside: str = "") -> None:
         self.device = device
+        self._inside = inside
+        self._processes: dict[str, EnvironmentProcess] = {}
         self._made: dict[str, Scorer] = {}
         self._towers: dict[str, ClipTower] = {}
         self._features: dict[str, ImageFeatures] = {}
@@ -52,6 +59,10 @@ class Scorers:
         """
         if name not in self._made:
             declared = declaration(name)
+            environment = declared.environment
+            if environment and environment.name != self._inside:
+                self._made[name] = elsewhere(name, declared.unit, self._process(environment))
+                return self._made[name]
             made = declared.make(self) if signature(declared.make).parameters else declared.make()
             contract = CONTRACTS[declared.unit]
             if not isinstance(made, contract) or not isinstance(made, Scorer):
@@ -74,6 +85,30 @@ class Scorers:
         if name not in self._features:
             self._features[name] = FEATURES.get(name).make(self)
         return self._features[name]
+
+    def unprepared(self, name: str) -> str | None:
+        """Prepare the environment of a scorer, and return why that is impossible; None: the scorer can be used.
+
+        Args:
+            name: Name of the scorer.
+        """
+        environment = declaration(name).environment
+        if environment is None or environment.name == self._inside:
+            return None
+        from skewbench.eval.environments.prepare import NotPrepared, prepare
+
+        try:
+            prepare(environment)
+        except NotPrepared as error:
+            return str(error)
+        return None
+
+    def _process(self, environment: Environment) -> EnvironmentProcess:
+        from skewbench.eval.environments.process import EnvironmentProcess
+
+        if environment.name not in self._processes:
+            self._processes[environment.name] = EnvironmentProcess(environment, self.device)
+        return self._processes[environment.name]
 
     def tower(self, weights: str) -> ClipTower:
         """Return the CLIP of some weights, created at the first call and loaded at its first batch.

@@ -145,6 +145,8 @@ def plan(
     if expected.lacking:
         named = ", ".join(expected.lacking)
         out.print(f"metrics  {named} would have no values: weights or packages are missing; see `skewbench weights`")
+    for name in expected.to_prepare:
+        out.print(f"metrics  workers prepare environment {name}, or `skewbench weights get {name}` does now")
     out.print(f"samples  {factors} = {expected.samples}")
     out.print(f"shards   {expected.shards}, with at most {expected.per_shard} samples each")
     out.print(f"calls    {expected.predictions:,} model predictions: samples x steps x CFG branches")

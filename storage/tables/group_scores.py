@@ -12,6 +12,7 @@ GROUP_SCORES = Table(
     written_by=SCORING,
     derived_from=("samples", "images", "audio", "video"),
     order=("cell", "prompt_id", "metric"),
+    added={"package": 10},
     schema=pa.schema(
         [
             pa.field("cell", pa.string(), nullable=False),

@@ -12,5 +12,6 @@ SCORES = Table(
     written_by=SCORING,
     derived_from=("samples", "images", "audio", "video"),
     order=("cell", "prompt_id", "seed", "metric"),
+    added={"package": 10},
     schema=pa.schema([*IDS, *SCORE_FIELDS]),
 )

@@ -9,7 +9,6 @@ from difflib import get_close_matches
 from functools import cached_property
 
 from skewbench.eval.scorers import Declaration, Metric, declaration, names
-from skewbench.eval.weights import missing
 from skewbench.vocabulary.errors import InputError
 
 FORM = "METRIC, subject to METRIC >= NUMBER [of baseline] [and ...]"
@@ -127,7 +126,7 @@ def _metric(name: str) -> Metric:
     scorer, metric = known[name]
     if scorer.unit == "cell":
         raise InputError(f"objective {name!r}: it has one value per cell, so there are no pairs to compare")
-    if reason := missing(scorer.needs):
+    if reason := scorer.missing(prepared=True):
         raise InputError(f"objective {name!r}: {reason}")
     return metric
 

@@ -45,12 +45,24 @@ def test_the_demo_is_planned() -> None:
 
 def test_metrics_that_would_have_no_values_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "skewbench.tasks.scoring.missing", lambda needs: "not here" if "clip-vit-l-14" in needs else None
+        "skewbench.eval.scoring.declaration.missing", lambda needs: "not here" if "clip-vit-l-14" in needs else None
     )
     assert estimate(small(metrics=["binding", "aesthetic", "clip_score"]), str(tmp_path)).lacking == (
         "aesthetic",
         "clip_score",
     )
+
+
+def test_environments_that_are_not_prepared_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unless the metric has no values anyway."""
+    monkeypatch.setenv("SKEWBENCH_ENVIRONMENTS", str(tmp_path))
+    experiment = small(metrics=["binding", "image_reward_package"])
+    monkeypatch.setenv("SKEWBENCH_WEIGHTS", str(tmp_path / "none"))
+    expected = estimate(experiment, str(tmp_path))
+    assert (expected.lacking, expected.to_prepare) == (("image_reward_package",), ())
+    monkeypatch.setenv("SKEWBENCH_WEIGHTS_IMAGE_REWARD_V1", str(tmp_path))
+    expected = estimate(experiment, str(tmp_path))
+    assert (expected.lacking, expected.to_prepare) == ((), ("image-reward",))
 
 
 def test_a_weak_branch_costs_evaluations_and_says_so(tmp_path: Path) -> None:

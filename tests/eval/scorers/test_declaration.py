@@ -34,7 +34,7 @@ def declare(**changes: Any) -> None:
         ({"version": 0}, "version is 0"),
         ({"unit": "image"}, "unit is 'image'; one of sample, prompt, cell"),
         ({"medium": "smell"}, "medium is 'smell'; one of image, audio, video"),
-        ({"environment": ["numpy<2"]}, "environment is not supported"),
+        ({"environment": ["numpy<2"]}, r"environment is \['numpy<2'\]; an Environment\(name"),
         ({"set": "all"}, "set is only for the units"),
         ({"unit": "prompt"}, "set is only for the units"),
         ({"unit": "prompt", "set": "the seeds"}, "it is not a GroupScorer, which its unit prompt requires"),

@@ -36,7 +36,6 @@ from skewbench.eval.scorers.pickscore import PickScore
 from skewbench.eval.scoring.audio import Waveforms
 from skewbench.eval.scoring.clip_tower import ClipTower
 from skewbench.eval.scoring.video import Videos
-from skewbench.eval.weights import missing
 from skewbench.vocabulary.metrics import Better, Medium, Unit
 from tests.eval.scorers.tiny_clip import CONFIG, save_tiny_clip
 from tests.eval.scorers.tiny_features import TinyScorers, on_features
@@ -74,7 +73,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Any]:
 
     def get(name: str) -> Any:
         if name not in kept:
-            reason = missing(declaration(name).needs)
+            reason = declaration(name).missing(prepared=True)
             if name in TINY:
                 kept[name] = TINY[name](tmp_path_factory.mktemp(name))
             elif on_features(name):

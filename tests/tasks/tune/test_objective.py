@@ -56,6 +56,6 @@ def test_another_text_is_refused_in_one_line(text: str, message: str) -> None:
 
 
 def test_a_metric_without_weights_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("skewbench.tasks.tune.objective.missing", lambda needs: "get them" if needs else None)
+    monkeypatch.setattr("skewbench.eval.scoring.declaration.missing", lambda needs: "get them" if needs else None)
     with pytest.raises(InputError, match="objective 'clip_score': get them"):
         parse_objective("clip_score")
