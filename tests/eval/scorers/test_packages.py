@@ -32,8 +32,14 @@ def test_it_needs_weights_and_an_environment(name: str, tmp_path: Path, monkeypa
     )
 
 
+@pytest.fixture(scope="module")
+def environments(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A folder in which each environment is prepared once for all tests of this file: pip takes minutes."""
+    return str(tmp_path_factory.mktemp("environments"))
+
+
 @pytest.fixture
-def prepared(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+def prepared(environments: str, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Prepares the environment of a scorer, or skips the test; `python -m tests.conformance` does it elsewhere."""
 
     def prepare_for(name: str) -> None:
@@ -41,7 +47,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
         assert isinstance(environment, Environment)
         if find(environment):
             return
-        monkeypatch.setenv("SKEWBENCH_ENVIRONMENTS", str(tmp_path_factory.mktemp("environments")))
+        monkeypatch.setenv("SKEWBENCH_ENVIRONMENTS", environments)
         try:
             prepare(environment)
         except NotPrepared as error:
