@@ -10,6 +10,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from skewbench.stability import Knob, Recorder, Skew, Vanilla, perturb
+from skewbench.stability.softmax import Kernel
 from skewbench.vocabulary.measures import NAMES
 
 PLAIN = "plain"
@@ -22,6 +23,7 @@ class State:
     knob: Knob | None
     columns: Any = None
     measures: tuple[str, ...] = NAMES
+    kernel: Kernel = "torch"
 
     def recorder(self) -> Recorder | None:
         return None if self.columns is None else Recorder(self.measures, columns=self.columns)
@@ -32,7 +34,7 @@ class State:
         if self.knob is None:
             yield
         else:
-            with perturb(model, self.knob, recorder, samples=samples):
+            with perturb(model, self.knob, recorder, samples=samples, kernel=self.kernel):
                 yield
 
 
