@@ -39,7 +39,7 @@ class SkewGuided(AttentionKnob):
     stable: Annotated[Number, Field(gt=0, le=1), Strength("Align", low=0.1)] = 0.4
     """The alignment from which a sample is left alone."""
     rescale: Literal["norm", "off"] = "norm"
-    """As for `skew`."""
+    """`norm` or `off`, as for `skew`."""
 
     controls: ClassVar[tuple[str, ...]] = CONTROLS
 
