@@ -111,16 +111,17 @@ def skew_heads(
         ratio: Factor of each token; None: 1, or that of the sketch.
         bias: Of the value projection, by head; None: there is none.
     """
-    assert call.blend is not None  # noqa: S101 - what this is for
-    width, sketch = call.v.shape[-1], call.blend.sketch
+    blend = call.blend
+    assert blend is not None  # noqa: S101 - what this is for
+    width, sketch = call.v.shape[-1], blend.sketch
     if sketch is not None:
         call = call._replace(v=torch.cat([call.v, sketch[:, None].expand(*call.v.shape[:3], -1)], dim=-1))
     if _fused(call):
-        plain, skew = fused.pair(call.q, call.k, call.v, call.blend.alpha, call.scale)
+        plain, skew = fused.pair(call.q, call.k, call.v, blend.alpha, call.scale)
     else:
-        q, k = skewed(call.q, call.k, call.blend.alpha)
+        q, k = skewed(call.q, call.k, blend.alpha)
         plain, skew = upcast(attend(call), attend(call._replace(q=q, k=k)))
-    heads = plain + call.blend.beta * (skew - plain)
+    heads = plain + blend.beta * (skew - plain)
     if sketch is not None:
         ratio = norm_ratio(skew[..., width:], heads[..., width:])
         heads = heads[..., :width]

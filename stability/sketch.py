@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+@torch.compiler.assume_constant_result
 def directions(block: int, width: int, count: int, device: torch.device) -> Float[Tensor, "C m"]:
     """Draw orthonormal directions of feature space: the columns of O, with O'O = I and E[O O'] = (m / C) I.
 
