@@ -19,10 +19,14 @@ export RAY_USAGE_STATS_ENABLED ?= 0
 BENCH ?= build/bench
 RELEASED ?=
 
+# The folder of packages for `make bench-gpu`, and the Python version of the machine with the GPU.
+KIT ?= build/gpu-kit
+KIT_PYTHON ?= 3.12
+
 # Test files that run at the same time. The long ones mostly wait for processes that they started. 0: sequential.
 TESTERS ?= 3
 
-.PHONY: help install demo findings knobs strip test test-slow lint bench docs dist pins resolve clean
+.PHONY: help install demo findings knobs strip test test-slow lint bench bench-gpu bench-gpu-kit docs dist pins resolve clean
 
 help:
 	@echo "make demo   install, run the demo experiment, print the path of its report"
@@ -33,6 +37,8 @@ help:
 	@echo "make knobs  run the comparison of docs/knobs.md (two hours or more on two cores), then write its tables and figures"
 	@echo "make strip  generate the images at the top of the README (a minute on one core)"
 	@echo "make bench  measure the speed: print the tables and write them to $(BENCH); RELEASED=folder of the paper's code"
+	@echo "make bench-gpu  run everything that needs a GPU in under eight minutes: writes $(BENCH)/gpu.json; needs torch, Triton and KIT"
+	@echo "make bench-gpu-kit  download the packages for it that a machine with torch and Triton lacks to $(KIT); KIT_PYTHON=3.12"
 	@echo "make docs   build the documentation as a site in build/site"
 	@echo "make dist   build the wheel and the source distribution in dist"
 	@echo "make pins   write infra/constraints.txt from the packages in .venv; make resolve: ask pip whether it resolves"
@@ -87,6 +93,16 @@ test-slow: .venv/installed-test
 
 bench: .venv/installed-test
 	$(BIN)/python -m tests.bench --out "$(BENCH)" $(if $(RELEASED),--released "$(RELEASED)")
+
+# Runs without .venv and without the network: with PYTHON's torch and Triton, and the packages of $(KIT).
+bench-gpu:
+	PYTHON="$(PYTHON)" sh tests/bench/gpu.sh "$(KIT)" --out "$(BENCH)" $(if $(RELEASED),--released "$(RELEASED)")
+
+bench-gpu-kit: .venv/installed
+	mkdir -p "$(KIT)"
+	$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: \
+		--python-version $(KIT_PYTHON) --implementation cp --platform manylinux2014_x86_64 \
+		--dest "$(KIT)" -c infra/constraints.txt -r tests/bench/gpu-kit.txt
 
 .venv/installed-docs: .venv/installed
 	$(PIP) -e ".[docs]"

@@ -1,7 +1,7 @@
 """Perturb self-attention, and measure its stability: Hopfield energy, instability, alignment and functional symmetry.
 
 After Cho, Han, Jin, "Balancing Fidelity and Diversity in Diffusion Models via Symmetric Attention Decomposition:
-Hopfield Perspective", ICML 2026. Needs torch, diffusers and pyarrow, and works in any notebook:
+Hopfield Perspective", ICML 2026. Needs torch and diffusers, and pyarrow for tables. Works in any notebook:
 
     pipe = StableDiffusionXLPipeline.from_pretrained("stabilityai/stable-diffusion-xl-base-1.0").to("cuda")
     recorder = Recorder(detail="steps", columns=64)

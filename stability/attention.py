@@ -162,7 +162,8 @@ class SelfAttention:
                 mask=None if own.mask is None else image.keys(_four(own.mask), own.q.shape[2]),
             )
         grid = self._grid(call.q.shape[2]) if knob is not None and knob.needs_grid else None
-        return call._replace(kernel=self.kernel, tokens=counted(call.mask, *call.x.shape[:2]), grid=grid)
+        tokens = counted(call.mask, *call.x.shape[:2])
+        return call._replace(kernel=self.kernel, tokens=tokens, grid=grid, block=self.block.number)
 
     def _grid(self, tokens: int) -> tuple[int, int]:
         """Return rows and columns of the layer's image tokens."""

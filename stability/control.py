@@ -4,9 +4,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from skewbench.stability.knobs import Skew, SkewGuided
+from skewbench.stability.knobs import Sketch, Skew, SkewGuided
 from skewbench.stability.measures import Measures, symmetry_indices, upcast
 from skewbench.stability.retrieval import stability_and_heads
+from skewbench.stability.sketch import directions
 from skewbench.stability.softmax import Blend, SoftmaxCall
 
 _COLUMNS = 32
@@ -39,15 +40,27 @@ def blend_for(knob: Skew, call: SoftmaxCall) -> Blend:
         knob: The knob.
         call: The layer's softmax call, whose symmetry index the adaptive rules use.
     """
-    rescale = knob.rescale == "norm" and call.text is None
+    rescale = knob.rescale != "off" and call.text is None
+    sketch = sketched(call.x, call.block, knob.rescale) if rescale and isinstance(knob.rescale, Sketch) else None
     q, k = call.q, call.k
     if knob.adapt_alpha == "off" and not knob.adapt_beta:
         one = torch.ones(len(q), 1, 1, 1, dtype=upcast(q.new_empty(0))[0].dtype, device=q.device)
-        return Blend(knob.alpha * one, knob.beta * one, rescale)
+        return Blend(knob.alpha * one, knob.beta * one, rescale, sketch)
     eta = mean_eta(symmetry_indices(q, k, call.tokens)[0], call.branches, knob.eta_scope)
     alpha = {"off": knob.alpha + 0 * eta, "dev": 1 + (knob.alpha - 1) * eta, "scale": knob.alpha * eta}
     beta = knob.beta * (1 - eta) if knob.adapt_beta else knob.beta + 0 * eta
-    return Blend(alpha[knob.adapt_alpha], beta, rescale)
+    return Blend(alpha[knob.adapt_alpha], beta, rescale, sketch)
+
+
+def sketched(x: Float[Tensor, "B L C"], block: int, sketch: Sketch) -> Float[Tensor, "B L m"]:
+    """Compute the components of X along random directions.
+
+    Args:
+        x: Features.
+        block: Number of the block, on which the directions depend.
+        sketch: How many directions.
+    """
+    return x @ directions(block, x.shape[-1], sketch.sketch, x.device).to(x.dtype)
 
 
 def blend_where_unstable(knob: SkewGuided, call: SoftmaxCall) -> Blend:

@@ -2,9 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import field
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import pyarrow as pa
 import torch
 from jaxtyping import Float
 from pydantic import ConfigDict, Field, Strict
@@ -12,9 +11,12 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from skewbench.stability.blocks import Block
+from skewbench.stability.entries import Entry, on_host
 from skewbench.stability.knobs.fields import Allowed, checked
-from skewbench.stability.table import Entry, table
 from skewbench.vocabulary.measures import CONTROLS, NAMES, RETRIEVAL_MEASURES
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Detail = Literal["mean", "steps", "heads"]
 Measure = Literal[NAMES]  # type: ignore[valid-type]
@@ -109,15 +111,36 @@ class Recorder:
             raise ValueError(f"{entry.samples} samples after {first.samples}: a recorder records one batch")
         self._entries[block.number, step, branches] = entry
 
-    def to_arrow(self) -> pa.Table:
+    def to_arrow(self) -> "pa.Table":
         """Return one row per sample, block and branch (see `stability.table.SCHEMA`). Copies from the device once.
 
         Raises:
             ValueError: Nothing was recorded.
         """
+        from skewbench.stability.table import table  # needs pyarrow, which nothing else here does
+
+        return table(self._recorded(), self.detail)
+
+    def to_numpy(self) -> list[dict[str, Any]]:
+        """Return what each block measured in each call, without pyarrow. Copies from the device once.
+
+        Returns:
+            A dictionary for each block and call, in the order of the calls: `block` (its number), `step`, `branches`
+            (of the rows: branches x samples), each measure (rows, heads) and each control (rows,).
+
+        Raises:
+            ValueError: Nothing was recorded.
+        """
+        entries = self._recorded()
+        return [
+            {"block": entry.block.number, "step": entry.step, "branches": entry.branches, **values}
+            for entry, values in zip(entries, on_host(entries), strict=True)
+        ]
+
+    def _recorded(self) -> list[Entry]:
         if not self._entries:
             raise ValueError("nothing was recorded: the model was not called within perturb(model, knob, recorder)")
-        return table(list(self._entries.values()), self.detail)
+        return list(self._entries.values())
 
     def _drawn(self, block: Block, device: torch.device) -> slice | Tensor:
         if self.columns == "all" or self.columns >= block.width:

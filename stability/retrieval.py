@@ -79,7 +79,7 @@ def skewed(
 def attend(call: SoftmaxCall) -> Float[Tensor, "B H L d"]:
     """Compute softmax(scale q k') v over all keys, or other weights of the logits. The call's blend is ignored.
 
-    Fused kernels need equal widths, so v is padded for them.
+    Fused kernels need equal widths, so the narrower of q and v is padded for them.
 
     Args:
         call: The softmax call.
@@ -96,8 +96,8 @@ def attend(call: SoftmaxCall) -> Float[Tensor, "B H L d"]:
             parts.append(weights(logits).to(v.dtype) @ v)
         return _joined(parts)
     width = v.shape[-1]
-    padded = F.pad(v, (0, q.shape[-1] - width)) if q.shape[-1] > width else v
-    return F.scaled_dot_product_attention(q, k, padded, attn_mask=call.mask, scale=call.scale)[..., :width]
+    q, k, v = (_padded(each, max(width, q.shape[-1])) for each in (q, k, v))
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=call.mask, scale=call.scale)[..., :width]
 
 
 def skew_heads(
@@ -106,17 +106,25 @@ def skew_heads(
     """The heads' output under the call's blend: Xi_out Wv' + bias, blended in float32.
 
     Args:
-        call: Its `v` includes the value projection's `bias`, which the ratio does not scale.
-        ratio: Factor of each token; None: 1.
+        call: Its `v` includes the value projection's `bias`, which the ratio does not scale. With a sketch, the
+            ratio is computed here.
+        ratio: Factor of each token; None: 1, or that of the sketch.
         bias: Bias of the value projection, by head; None: no bias.
     """
-    assert call.blend is not None  # noqa: S101 - what this is for
+    blend = call.blend
+    assert blend is not None  # noqa: S101 - what this is for
+    width, sketch = call.v.shape[-1], blend.sketch
+    if sketch is not None:
+        call = call._replace(v=torch.cat([call.v, sketch[:, None].expand(*call.v.shape[:3], -1)], dim=-1))
     if _fused(call):
-        plain, skew = fused.pair(call.q, call.k, call.v, call.blend.alpha, call.scale)
+        plain, skew = fused.pair(call.q, call.k, call.v, blend.alpha, call.scale)
     else:
-        q, k = skewed(call.q, call.k, call.blend.alpha)
+        q, k = skewed(call.q, call.k, blend.alpha)
         plain, skew = upcast(attend(call), attend(call._replace(q=q, k=k)))
-    heads = plain + call.blend.beta * (skew - plain)
+    heads = plain + blend.beta * (skew - plain)
+    if sketch is not None:
+        ratio = norm_ratio(skew[..., width:], heads[..., width:])
+        heads = heads[..., :width]
     if ratio is not None:
         heads = ratio * heads if bias is None else ratio * (heads - bias) + bias
     return heads.to(call.v.dtype)
@@ -160,7 +168,7 @@ def retrieval(call: SoftmaxCall) -> Retrieval:
     """Compute the retrieval that leaves the layer, the ratio of its rescaling, and its share of attention on text.
 
     Args:
-        call: The softmax call. Its `x` is retrieved in place of `v`.
+        call: The softmax call. Its `x` is retrieved in place of `v`. With a sketch, `x` may be some of the features.
 
     Returns:
         Xi_out over all tokens. The ratio is None without rescaling, the share None without text.
@@ -172,8 +180,9 @@ def retrieval(call: SoftmaxCall) -> Retrieval:
             if mass is not None and mass_alpha is not None:
                 mass = mass + blend.beta[..., 0] * (mass_alpha - mass)
             if blend.rescale:
-                ratios.append(norm_ratio(xi_alpha, xi))
-                xi = ratios[-1] * xi
+                own = 0 if blend.sketch is None else call.x.shape[-1]  # a sketch stands behind the features
+                ratios.append(norm_ratio(xi_alpha[..., own:], xi[..., own:]))
+                xi = ratios[-1] * (xi if blend.sketch is None else xi[..., :own])
         parts.append(xi)
         masses.extend([] if mass is None else [mass])
     return Retrieval(_joined(parts), _joined(ratios) if ratios else None, _joined(masses) if masses else None)
@@ -187,6 +196,8 @@ def _retrievals(call: SoftmaxCall) -> Iterator[tuple[_Part, _Part]]:
     """Yield Xi and Xi_alpha in chunks of tokens, or all tokens at once by the kernel. Without alpha both are Xi."""
     q, k, x, blend = call.q, call.k, call.x, call.blend
     alpha = None if blend is None else blend.alpha
+    if blend is not None and blend.sketch is not None:
+        x = torch.cat([x, blend.sketch], dim=-1)
     if _fused(call):
         xi, xi_alpha = fused.pair(q, k, x[:, None].expand(-1, q.shape[1], -1, -1), alpha, call.scale)
         yield (xi, None), (xi_alpha, None)
@@ -242,7 +253,7 @@ def stability_and_heads(
     columns: Columns | None,
     weight: Float[Tensor, "H C d"] | None = None,
 ) -> Retrieved:
-    """Measures of what leaves the layer, on `columns` (None: not measured); where it is rescaled, its output by head.
+    """Measures of what leaves the layer, on `columns` (None: not measured); its output where it has exact norms.
 
     That is Xi_out Wv' by the value projection's `weight`; without one, the ratio that `skew_heads` asks for instead. In
     tiles of rows and heads, so that no temporary has more elements than BUDGET allows.
@@ -255,7 +266,7 @@ def stability_and_heads(
         weight: The value projection by head.
     """
     blend = call.blend
-    rescale = blend is not None and blend.rescale
+    rescale = blend is not None and blend.rescale and blend.sketch is None
     if columns is None and not rescale:
         return Retrieved()
     if columns is not None and not rescale:
@@ -294,10 +305,15 @@ def _fused(call: SoftmaxCall) -> bool:
     return plain and fused.usable(call.q, call.kernel)
 
 
+def _padded(tensor: Float[Tensor, "B H T d"], width: int) -> Float[Tensor, "B H T e"]:
+    """Pad the last axis with zeros up to a width, which changes neither scores nor results."""
+    missing = width - tensor.shape[-1]
+    return F.pad(tensor, (0, missing)) if missing else tensor
+
+
 def _widened(k: Float[Tensor, "B H T d"], like: Float[Tensor, "B H L e"]) -> Float[Tensor, "B H T e"]:
     """Pad keys with zeros to another width, which leaves their logits unchanged."""
-    missing = like.shape[-1] - k.shape[-1]
-    return (F.pad(k, (0, missing)) if missing else k).to(like.dtype)
+    return _padded(k, like.shape[-1]).to(like.dtype)
 
 
 def _budget(tensor: Tensor) -> int:

@@ -22,6 +22,8 @@ class Blend(NamedTuple):
     alpha: Float[Tensor, "B 1 1 1"]
     beta: Float[Tensor, "B 1 1 1"]
     rescale: bool
+    sketch: Float[Tensor, "B L m"] | None = None
+    """X along m orthonormal directions, whose retrieval has the norms' estimate; None: the norms are exact."""
 
     def rows(self, rows: slice) -> "Blend":
         """Select some rows of the blend.
@@ -29,7 +31,8 @@ class Blend(NamedTuple):
         Args:
             rows: Rows of the batch.
         """
-        return Blend(self.alpha[rows], self.beta[rows], self.rescale)
+        sketch = None if self.sketch is None else self.sketch[rows]
+        return Blend(self.alpha[rows], self.beta[rows], self.rescale, sketch)
 
 
 class Text(NamedTuple):
@@ -59,6 +62,7 @@ class SoftmaxCall(NamedTuple):
         tokens: 1 for a token of x that counts in means and products, 0 for padding; None: all count.
         grid: Rows and columns of the image's tokens, for a knob that declares `needs_grid`. There may be several such
             consecutive grids, as the frames of a video.
+        block: Number of the layer's block, the seed of random directions.
         constant: Whether every query gets the same weights. Then no measure of the retrieval is defined.
     """
 
@@ -76,6 +80,7 @@ class SoftmaxCall(NamedTuple):
     tokens: Float[Tensor, "B L"] | None = None
     grid: tuple[int, int] | None = None
     constant: bool = False
+    block: int = 0
 
     def tile(self, rows: slice, heads: slice) -> "SoftmaxCall":
         """Select some rows and heads of the call.

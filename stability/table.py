@@ -4,10 +4,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import torch
-from torch import Tensor
 
 from skewbench.stability.blocks import Block
+from skewbench.stability.entries import Entry, on_host
 from skewbench.stability.loop import BRANCHES
 from skewbench.storage.columns import MEASURE_FIELDS, table_of_rows
 from skewbench.vocabulary.measures import CONTROLS, NAMES
@@ -24,21 +23,6 @@ SCHEMA = pa.schema(
 )
 
 
-class Entry(NamedTuple):
-    """The measurements of one block in one call of the model."""
-
-    block: Block
-    step: int
-    branches: tuple[str, ...]
-    values: dict[str, Tensor]
-    """Measures (B, H) and controls (B,), as far as there are any; B = branches x samples, branch by branch."""
-
-    @property
-    def samples(self) -> int:
-        """Number of samples."""
-        return len(next(iter(self.values.values()))) // len(self.branches)
-
-
 def table(entries: list[Entry], detail: str) -> pa.Table:
     """Make one row for each sample, block and branch, sorted in this order. Copies from the device once.
 
@@ -49,7 +33,7 @@ def table(entries: list[Entry], detail: str) -> pa.Table:
         detail: Which series are kept beside the means: `mean` (none), `steps` or `heads`.
     """
     by_branch: dict[tuple[int, int], list[_Step]] = {}
-    for entry, values in zip(entries, _on_host([entry.values for entry in entries]), strict=True):
+    for entry, values in zip(entries, on_host(entries), strict=True):
         for number, branch in enumerate(entry.branches):
             own = slice(number * entry.samples, (number + 1) * entry.samples)
             mine = _Step(entry.block, entry.step, branch, {name: value[own] for name, value in values.items()})
@@ -66,14 +50,6 @@ class _Step(NamedTuple):
     step: int
     branch: str
     values: dict[str, np.ndarray]
-
-
-def _on_host(values: list[dict[str, Tensor]]) -> list[dict[str, np.ndarray]]:
-    """Copy all values to numpy arrays at once."""
-    tensors = [tensor for each in values for tensor in each.values()]
-    flat = torch.cat([tensor.flatten() for tensor in tensors]).cpu().numpy()
-    parts = iter(np.split(flat, np.cumsum([tensor.numel() for tensor in tensors])[:-1]))
-    return [{name: next(parts).reshape(tensor.shape) for name, tensor in each.items()} for each in values]
 
 
 def _rows(measured: list[_Step], detail: str) -> list[dict[str, Any]]:

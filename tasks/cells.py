@@ -1,5 +1,6 @@
 """A cell in the lake: its complete setting and the knob's description of it, so readers do not need the knob's code."""
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -101,6 +102,7 @@ def knob_columns(cell: Cell) -> dict[str, Any]:
         given["window_start"], given["window_end"] = window
     if isinstance(blocks := given.get("blocks"), int | list):
         given["blocks"] = str(tuple(blocks) if isinstance(blocks, list) else blocks)
+    given = {name: json.dumps(value) if isinstance(value, dict) else value for name, value in given.items()}
     found = {name: given[name] for name in KNOB_COLUMNS if _fits(given.get(name), name)}
     return {"knob": cell.knob.kind, **found}
 

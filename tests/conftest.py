@@ -27,7 +27,6 @@ os.environ.update(
         "DO_NOT_TRACK": "1",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "RAY_USAGE_STATS_ENABLED": "0",
-        "TRITON_INTERPRET": "1",  # read when Triton is first imported: its kernels run on any machine then, slowly
         "TRANSFORMERS_VERBOSITY": "error",
     }
 )
@@ -69,6 +68,23 @@ LONGEST = (
     "tasks/families/test_runs",
 )
 """The files that take longest. They come first, so that no core is idle at the end while another is at one of them."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--device cuda` runs the golden tests and the kernel's tests on a GPU. Other tests stay on the CPU."""
+    parser.addoption("--device", choices=["cpu", "cuda"], default="cpu", help="of the golden and the kernel's tests")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose Triton's interpreter on a CPU. Triton reads the variable when it is first imported."""
+    if config.getoption("--device") == "cpu":
+        os.environ["TRITON_INTERPRET"] = "1"  # its kernels run on any machine then, slowly
+
+
+@pytest.fixture(scope="session")
+def device(request: pytest.FixtureRequest) -> str:
+    """Device of the golden tests and of the kernel's tests."""
+    return str(request.config.getoption("--device"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

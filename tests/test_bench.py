@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.bench import cells, lake, layer, model, peer, pool, prompts, queries, receipts
+from tests.bench import cells, lake, layer, model, peer, pool, prompts, queries, receipts, sketch
 from tests.bench.rounds import alternate, ratios, spread
 from tests.bench.states import PLAIN, STATES
 
@@ -55,6 +55,14 @@ def test_prompts(tmp_path: Path, capsys: pytest.CaptureFixture[str], one_thread:
     prompts.main(["--tiny", "--rounds", "1", "--out", str(tmp_path)])
     rows = table(tmp_path, "prompts", capsys.readouterr().out)
     assert [row[2] for row in rows] == [prompts.EACH, prompts.ONCE] * 4
+
+
+def test_sketch(tmp_path: Path, tiny_sdxl: Path, capsys: pytest.CaptureFixture[str], one_thread: None) -> None:
+    sketch.main(["--tiny", "--steps", "2", "--images", "1", "--model", str(tiny_sdxl), "--out", str(tmp_path)])
+    *counts, off, plain = table(tmp_path, "sketch", capsys.readouterr().out)
+    assert [row[0] for row in counts] == ["4", "8"]
+    assert float(counts[0][1].rstrip("%")) > 0
+    assert (off[0], plain[0]) == ("not rescaled", "plain attention")
 
 
 def test_peer_without_the_released_code(

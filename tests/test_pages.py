@@ -47,6 +47,12 @@ def test_the_page_of_an_experiments_fields_is_what_the_models_declare() -> None:
     assert (ROOT / "docs/experiment.md").read_text(encoding="utf-8") == made
 
 
+def test_the_tables_of_the_gpu_are_what_was_measured() -> None:
+    """After a change: python docs/gpu_table.py."""
+    page = (ROOT / "docs/performance.md").read_text(encoding="utf-8")
+    assert runpy.run_path(str(ROOT / "docs/gpu_table.py"))["filled"](page) == page
+
+
 @pytest.mark.parametrize("package", ["stability", "sql"])
 def test_the_pages_of_the_api_name_all_that_is_public(package: str) -> None:
     """After a change: python docs/api_table.py."""

@@ -11,7 +11,7 @@ from skewbench.stability.knobs.cads import Cads
 from skewbench.stability.knobs.cfg_zero_star import CfgZeroStar
 from skewbench.stability.knobs.condition import ConditionKnob
 from skewbench.stability.knobs.fdg import Fdg
-from skewbench.stability.knobs.fields import WHOLE, Blocks, Flag, Heads, Number, Schedule, Strength, Window
+from skewbench.stability.knobs.fields import WHOLE, Blocks, Flag, Heads, Number, Schedule, Sketch, Strength, Window
 from skewbench.stability.knobs.guidance import Guidance
 from skewbench.stability.knobs.guidance_interval import GuidanceInterval
 from skewbench.stability.knobs.guidance_rescale import GuidanceRescale
@@ -54,6 +54,7 @@ __all__ = [
     "SearchRange",
     "Seg",
     "SetStrength",
+    "Sketch",
     "Skew",
     "SkewGuided",
     "SteppedKnob",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 from pydantic import Field
 
 from skewbench.stability.knobs.base import AttentionKnob
-from skewbench.stability.knobs.fields import Flag, Number, Strength
+from skewbench.stability.knobs.fields import Flag, Number, Rescale, Sketch, Strength
 from skewbench.stability.knobs.registry import knob
 from skewbench.vocabulary.measures import CONTROLS
 
@@ -40,10 +40,10 @@ class Skew(AttentionKnob):
     """Adapt beta: beta (1 - eta)."""
     eta_scope: Literal["sample", "batch"] = "sample"
     """Average eta over the heads and branches of each sample, or over the whole batch, as in the released code."""
-    rescale: Literal["norm", "off"] = "norm"
+    rescale: Rescale = "norm"
     """`norm` rescales each token of each head to the norm of Xi_alpha, within a factor of 4, as the released code does.
-    `off` is the paper's equation. Joint attention with text is never rescaled, because text has no features of its
-    own."""
+    `off` is the paper's equation. `{sketch: m}` estimates the norms from m random directions, which is cheaper. Joint
+    attention with text is never rescaled, because text has no features of its own."""
 
     controls: ClassVar[tuple[str, ...]] = CONTROLS
 
@@ -89,5 +89,5 @@ class Skew(AttentionKnob):
     @property
     def _part(self) -> list[str]:
         """The details that set a family apart: rescaling, blocks, heads, steps."""
-        rescale = ["no rescale"] if self.rescale == "off" else []
-        return rescale + self.parts
+        sketch = [f"rescale by {self.rescale.sketch} directions"] if isinstance(self.rescale, Sketch) else []
+        return (["no rescale"] if self.rescale == "off" else sketch) + self.parts

@@ -40,7 +40,7 @@ class SkewGuided(AttentionKnob):
     stable: Annotated[Number, Field(gt=0, le=1), Strength("Align", low=0.1)] = 0.4
     """The alignment at and above which a sample is unchanged."""
     rescale: Literal["norm", "off"] = "norm"
-    """As for `skew`."""
+    """`norm` or `off`, as for `skew`."""
 
     controls: ClassVar[tuple[str, ...]] = CONTROLS
 

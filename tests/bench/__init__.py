@@ -4,6 +4,7 @@
     python -m tests.bench.layer           # one self-attention under each state
     python -m tests.bench.model           # whole models: seconds and peak memory an image
     python -m tests.bench.peer --released PATH   # the paper's released code, from a checkout of yours
+    python -m tests.bench.gpu             # everything that needs a GPU, in under eight minutes
     python -m tests.bench.lake            # what writing costs
     python -m tests.bench.queries         # what asking costs
 

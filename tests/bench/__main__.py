@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from tests.bench import cells, lake, layer, model, open_lake, peer, pool, prompts, queries, receipts
+from tests.bench import cells, lake, layer, model, open_lake, peer, pool, prompts, queries, receipts, sketch
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -22,6 +22,7 @@ def main(argv: list[str] | None = None) -> None:
         "peer": peer,
         "cells": cells,
         "prompts": prompts,
+        "sketch": sketch,
         "lake": lake,
         "open_lake": open_lake,
         "queries": queries,

@@ -46,8 +46,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     rows: list[list[Any]] = []
     raw: dict[str, Any] = {}
     with torch.no_grad():
-        layers = _layer_pairs(code, asked.device, asked.tiny)
-        models = _model_pairs(code, asked.device, 1 if asked.tiny else asked.steps, asked.model)
+        layers = layer_pairs(code, asked.device, asked.tiny)
+        models = model_pairs(code, asked.device, 1 if asked.tiny else asked.steps, asked.model)
         for name, pair in (layers | models).items():
             sides = {"ours": pair.ours} | ({"theirs": pair.theirs} if pair.theirs else {})
             times = alternate(sides, asked.device, asked.rounds)
@@ -79,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
 
 
-def _layer_pairs(code: peer.Released | None, device: str, tiny: bool) -> dict[str, Pair]:
+def layer_pairs(code: peer.Released | None, device: str, tiny: bool) -> dict[str, Pair]:
     """One layer of SDXL's inner width: on a CPU at 256 tokens (512 px), on a GPU at 1024 tokens and two rows."""
     width, heads, tokens, rows = (
         (16, 2, 9, 1) if tiny else (1280, 20, 256, 1) if device == "cpu" else (1280, 20, 1024, 2)
@@ -141,7 +141,7 @@ def _in_state(layer: Attention, x: Tensor, state: State) -> Callable[[], Tensor]
     return side
 
 
-def _model_pairs(code: peer.Released | None, device: str, steps: int, folder: Path | None) -> dict[str, Pair]:
+def model_pairs(code: peer.Released | None, device: str, steps: int, folder: Path | None) -> dict[str, Pair]:
     workload = bundled(4, steps, folder) if device == "cpu" else sdxl_sized(steps, torch.float16)
     pairs = {}
     for name, (state, options) in _KNOBS.items():

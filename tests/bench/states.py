@@ -10,6 +10,8 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from skewbench.stability import Knob, Recorder, Skew, Vanilla, perturb
+from skewbench.stability.knobs import Sketch
+from skewbench.stability.softmax import Kernel
 from skewbench.vocabulary.measures import NAMES
 
 PLAIN = "plain"
@@ -22,6 +24,7 @@ class State:
     knob: Knob | None
     columns: Any = None
     measures: tuple[str, ...] = NAMES
+    kernel: Kernel = "torch"
 
     def recorder(self) -> Recorder | None:
         return None if self.columns is None else Recorder(self.measures, columns=self.columns)
@@ -32,7 +35,7 @@ class State:
         if self.knob is None:
             yield
         else:
-            with perturb(model, self.knob, recorder, samples=samples):
+            with perturb(model, self.knob, recorder, samples=samples, kernel=self.kernel):
                 yield
 
 
@@ -43,6 +46,7 @@ STATES: dict[str, State] = {
     "measured, all columns": State(Vanilla(), "all"),
     "knob, no rescale": State(replace(STATIC, rescale="off")),
     "knob": State(STATIC),
+    "knob, sketch of 64": State(replace(STATIC, rescale=Sketch(64))),
     "knob, measured, 64 columns": State(STATIC, 64),
     "knob, measured, all columns": State(STATIC, "all"),
     "adaptive": State(Skew(1.2, 5.0, "dev", True)),

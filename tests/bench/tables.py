@@ -13,8 +13,6 @@ from typing import Any
 import diffusers
 import torch
 
-from skewbench.tasks.generate import cpu_name
-
 NOT_MEASURED = "not measured"
 
 
@@ -32,6 +30,8 @@ def device_name(device: str) -> str:
     """The device's own name, and of a CPU the cores."""
     if device == "cuda":
         return torch.cuda.get_device_name()
+    from skewbench.tasks.generate import cpu_name  # needs pyarrow, which a machine of `tests.bench.gpu` lacks
+
     return f"{cpu_name()}, {os.cpu_count()} cores"
 
 

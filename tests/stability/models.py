@@ -65,12 +65,13 @@ def call(unet: UNet2DConditionModel, rows: int | Sequence[int] = 2, seed: int = 
         return unet(noise(4, 8, 8), 500, encoder_hidden_states=noise(5, 24), added_cond_kwargs=conditions).sample
 
 
-def golden(name: str) -> tuple[Attention, dict[str, Tensor]]:
-    """The released code's layer and what it gave."""
+def golden(name: str, device: str = "cpu", dtype: torch.dtype = torch.float32) -> tuple[Attention, dict[str, Tensor]]:
+    """The released code's layer and what it gave, which was computed in float32."""
     data = {key: torch.from_numpy(value) for key, value in np.load(DATA / f"attention_{name}.npz").items()}
     layer = Attention(data["x"].shape[-1], heads=int(data["heads"]), dim_head=int(data["dim_head"])).eval()
     layer.load_state_dict({key.removeprefix("w_"): value for key, value in data.items() if key.startswith("w_")})
-    return layer.requires_grad_(False), data
+    data = {key: value.to(device, dtype if key == "x" else None) for key, value in data.items()}
+    return layer.requires_grad_(False).to(device, dtype), data
 
 
 def layer(width: int = 24, heads: int = 2, seed: int = 0, **options: object) -> Attention:

@@ -8,6 +8,7 @@ import pytest
 SCRIPT = """
 import torch
 from skewbench.stability import Recorder, Skew, Vanilla, perturb
+from skewbench.stability.knobs import Sketch
 from tests.stability.models import layer
 
 torch.set_num_threads(1)
@@ -15,7 +16,7 @@ torch.set_grad_enabled(False)
 # else the number of the call, which a hook counts on the model, would be a constant of the graph
 torch._dynamo.config.allow_unspec_int_on_nn_module = True
 x = torch.randn(4, 9, 24)
-for knob in (Vanilla(), Skew(1.2, 3.0, "dev", True), Skew(1.2, 3.0, rescale="off")):
+for knob in (Vanilla(), Skew(1.2, 3.0, "dev", True), Skew(1.2, 3.0, rescale="off"), Skew(1.2, rescale=Sketch(5))):
     for recorder in (None, Recorder(columns=5)):
         torch._dynamo.reset()
         torch._dynamo.utils.counters.clear()

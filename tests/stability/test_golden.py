@@ -1,4 +1,4 @@
-"""Against the released code's outputs: 1e-4 relative in float32."""
+"""Against the released code's outputs: 1e-4 relative in float32. `pytest --device cuda` runs it on a GPU."""
 
 import pytest
 import torch
@@ -22,6 +22,11 @@ KNOBS: dict[str, Knob] = {
 }
 
 
+HALVES = (torch.float16, torch.bfloat16)
+ROUNDINGS = 8
+"""Of half precision, relative to the largest value: weights and inputs are rounded, and beta multiplies it."""
+
+
 def relative(ours: Tensor, theirs: Tensor) -> float:
     return ((ours - theirs).abs().max() / theirs.abs().max()).item()
 
@@ -29,16 +34,27 @@ def relative(ours: Tensor, theirs: Tensor) -> float:
 @pytest.mark.parametrize("name", LAYERS)
 @pytest.mark.parametrize("measured", [False, True], ids=["unmeasured", "measured"])
 @pytest.mark.parametrize("output", KNOBS)
-def test_outputs(name: str, output: str, measured: bool) -> None:
-    layer, data = golden(name)
+def test_outputs(name: str, output: str, measured: bool, device: str) -> None:
+    layer, data = golden(name, device)
     with perturb(layer, KNOBS[output], Recorder() if measured else None):
         assert relative(layer(data["x"]), data[output]) < 1e-4
 
 
+@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("dtype", HALVES)
+@pytest.mark.parametrize("output", KNOBS)
+def test_outputs_in_half_precision(name: str, output: str, dtype: torch.dtype, device: str) -> None:
+    layer, data = golden(name, device, dtype)
+    with perturb(layer, KNOBS[output], Recorder()):
+        found = layer(data["x"])
+    assert found.dtype == dtype
+    assert relative(found.float(), data[output]) < ROUNDINGS * torch.finfo(dtype).eps
+
+
 @pytest.mark.parametrize("tau", [0.7, 1.5])
-def test_a_temperature_is_its_definition(tau: float) -> None:
+def test_a_temperature_is_its_definition(tau: float, device: str) -> None:
     """softmax(q k' / (tau sqrt d)) v, through the output projection."""
-    layer, data = golden("small")
+    layer, data = golden("small", device)
     q, k = heads_of(layer, data["x"])
     v = layer.to_v(data["x"]).unflatten(-1, (layer.heads, -1)).transpose(1, 2)
     heads = (q @ k.mT * layer.scale / tau).softmax(-1) @ v
@@ -52,8 +68,8 @@ def test_every_golden_output_is_tested(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", LAYERS)
-def test_retrieval_and_measures(name: str) -> None:
-    layer, data = golden(name)
+def test_retrieval_and_measures(name: str, device: str) -> None:
+    layer, data = golden(name, device)
     q, k = heads_of(layer, data["x"])
     xi, ratio, text_mass = retrieval(SoftmaxCall(q, k, data["x"], data["x"], layer.scale))
     assert ratio is None
@@ -66,15 +82,32 @@ def test_retrieval_and_measures(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", LAYERS)
-def test_symmetry(name: str) -> None:
-    layer, data = golden(name)
+def test_symmetry(name: str, device: str) -> None:
+    layer, data = golden(name, device)
     q, k = heads_of(layer, data["x"])
     assert relative(symmetry_index(q, k), data["eta_raw"]) < 1e-4
     assert relative(symmetry_index(q, k, center=True), data["eta_centered"]) < 1e-4
 
 
 @pytest.mark.parametrize("name", LAYERS)
-def test_recorded_means(name: str) -> None:
+def test_recorded_means(name: str, device: str) -> None:
+    layer, data = golden(name, device)
+    recorder = Recorder(detail="heads")
+    with perturb(layer, Vanilla(), recorder):
+        layer(data["x"])
+    (found,) = recorder.to_numpy()
+    data = {key: value.cpu() for key, value in data.items()}
+    assert (found["block"], found["step"], found["branches"]) == (0, 0, ("cond",))
+    for measure_name in ("energy", "instability", "alignment"):
+        per_head = torch.from_numpy(found[measure_name])
+        torch.testing.assert_close(per_head, data[measure_name].mean(-1), rtol=1e-4, atol=2e-4)
+    for ours, theirs in (("symmetry", "eta_centered"), ("symmetry_raw", "eta_raw")):
+        torch.testing.assert_close(torch.from_numpy(found[ours]), data[theirs], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_the_table_of_recorded_means(name: str) -> None:
+    pytest.importorskip("pyarrow", reason="a table needs pyarrow")
     layer, data = golden(name)
     recorder = Recorder(detail="heads")
     with perturb(layer, Vanilla(), recorder):

@@ -19,7 +19,11 @@ from skewbench.stability.knobs import covers
         ({"adapt_alpha": "on"}, "Skew.adapt_alpha='on': must be one of 'off', 'dev', 'scale'"),
         ({"adapt_beta": 1}, "Skew.adapt_beta=1: must be one of True, False"),
         ({"eta_scope": "head"}, "Skew.eta_scope='head': must be one of 'sample', 'batch'"),
-        ({"rescale": None}, "Skew.rescale=None: must be one of 'norm', 'off'"),
+        ({"rescale": None}, "Skew.rescale=None: must be 'norm', 'off', or {'sketch': m} with an integer m >= 1"),
+        (
+            {"rescale": {"sketch": 0}},
+            "Skew.rescale={'sketch': 0}: must be 'norm', 'off', or {'sketch': m} with an integer m >= 1",
+        ),
         ({"window": (0.5, 0.5)}, "Skew.window=(0.5, 0.5): must be (a, b) with 0 <= a < b <= 1"),
         ({"window": (0.0, 1.5)}, "Skew.window=(0.0, 1.5): must be (a, b) with 0 <= a < b <= 1"),
         ({"window": (math.nan, 1.0)}, "Skew.window=(nan, 1.0): must be (a, b) with 0 <= a < b <= 1"),
