@@ -80,7 +80,7 @@ def test_an_environment_is_listed_and_prepared(tiny: Path, tmp_path: Path) -> No
     failed = CliRunner().invoke(app, ["weights", "get", "tiny"])
     assert isinstance(failed.exception, RunError)
     assert "environment tiny could not be prepared: Could not find a version" in str(failed.exception)
-    assert "or name a folder that was prepared by hand in SKEWBENCH_ENV_TINY" in str(failed.exception)
+    assert "or set SKEWBENCH_ENV_TINY to a folder that you prepared by hand" in str(failed.exception)
     save_wheel(tiny, "skewbench_tiny", "2.5", {"skewbench_tiny.py": ""})
     got = CliRunner().invoke(app, ["weights", "get", "toy"])
     own = tmp_path / "environments" / TINY.key

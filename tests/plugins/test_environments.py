@@ -174,11 +174,12 @@ def test_errors_of_the_scorer_and_the_end_of_its_process_are_named(
     monkeypatch.setenv("SKEWBENCH_ENV_TINY", str(prepared))
     values, _, error, again = _in_process(example, python, "scorer.score(images, ['a'])")
     assert (values, again) == ("[20.0, 20.0]", "[20.0]")
-    assert error == "ValueError one prompt a sample: 2 samples, 1 prompts"
+    assert error == "ValueError number of prompts and samples differ: 2 samples, 1 prompts"
     wrong = "scorer._process.call('tiny_brightness', 'score', images, ['a'])"
     *_, error, again = _in_process(example, python, wrong)
     assert error == (
-        "EnvironmentFailed tiny_brightness in environment tiny: ValueError: one prompt a sample: 2 samples, 1 prompts"
+        "EnvironmentFailed tiny_brightness in environment tiny: "
+        "ValueError: number of prompts and samples differ: 2 samples, 1 prompts"
     )
     killed = "os.kill(scorer._process._process.pid, 9); scorer.score(images, ['a', 'b'])"
     *_, error, again = _in_process(example, python, killed)

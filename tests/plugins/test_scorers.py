@@ -88,5 +88,5 @@ def test_commands_know_it_and_what_is_broken_is_a_line(broken: Path, example: Pa
 def test_a_metric_that_is_left_out_is_an_error_that_says_why(broken: Path, python: Python, tmp_path: Path) -> None:
     code = "from skewbench.tasks.checks import check_metrics; check_metrics(['toy'])"
     done = python("-c", code, packages=(broken,))
-    assert "metrics 'toy': no such scorer; there are aesthetic, binding" in done.stderr
+    assert "metrics 'toy': no such scorer; there are aesthetic, attribute_clip" in done.stderr
     assert "scorer 'toy' of package wrong is skipped: it is not a GroupScorer" in done.stderr

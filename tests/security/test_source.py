@@ -33,7 +33,8 @@ def _broken_rules(path: Path) -> Iterator[str]:
             yield "torch.load without weights_only"
         if name.endswith("StableDiffusionXLPipeline.from_pretrained") and not _is(words.get("use_safetensors"), True):
             yield "a pipeline that would read pickles"
-        if "allow_pickle" in words or "trust_remote_code" in words or _is(words.get("shell"), True):
+        unsafe = ("allow_pickle", "trust_remote_code")
+        if any(word in words and not _is(words[word], False) for word in unsafe) or _is(words.get("shell"), True):
             yield f"{name} with an unsafe option"
         if name in ("eval", "exec", "os.system", "os.popen", "yaml.load", "yaml.unsafe_load", "torch.hub.load"):
             yield name
@@ -57,6 +58,8 @@ def test_source(path: Path) -> None:
         "import torch; torch.load('x')",
         "import torch; torch.load('x', weights_only=False)",
         "import yaml; yaml.load('x')",
+        "import numpy; numpy.load('x', allow_pickle=True)",
+        "import transformers; transformers.AutoModel.from_pretrained('x', trust_remote_code=remote)",
         "import subprocess; subprocess.run('x', shell=True)",
         "HOST = '0.0.0.0'",
     ],

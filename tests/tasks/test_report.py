@@ -205,7 +205,7 @@ def test_a_run_with_nothing_in_it_yet_has_a_report(tmp_path: Path) -> None:
 
 def test_means_alone_have_no_heatmap_by_step(tmp_path: Path) -> None:
     text = words(reported(tmp_path, made(tmp_path, Lake(steps=0))))
-    assert "Steps were not kept" in text
+    assert "Steps were not recorded" in text
     assert "by block and step Align" not in text
 
 
@@ -260,7 +260,7 @@ def test_against_another_run(tmp_path: Path) -> None:
     assert "The runs differ in settings that affect the numbers: torch." in text
     assert "stand out at a false discovery rate of 5%" in text
     assert "Query <code>run_changes</code>; n = 12 to 36 pairs" in html
-    with pytest.raises(InputError, match="is the same"):
+    with pytest.raises(InputError, match="cannot be compared with itself"):
         report_run(LocalStore(tmp_path), second, against=second)
     with pytest.raises(InputError, match="no such run"):
         report_run(LocalStore(tmp_path), second, against="other")

@@ -313,7 +313,7 @@ def test_sounds_are_compared_with_a_folder_or_a_run(
     with sql.connect(store.root) as connection:
         values = connection.execute('SELECT value FROM group_scores WHERE "set" LIKE ?', [f"%{RUN}%"]).fetchall()
     assert values == [(pytest.approx(0, abs=1e-3),)]
-    with pytest.raises(InputError, match=f"run {RUN} generated audio; images are needed"):
+    with pytest.raises(InputError, match=f"run {RUN} generated audio; images are required"):
         find_reference(store, RUN)
 
 

@@ -133,5 +133,5 @@ def test_a_broken_pickscore_is_told(pick: Path, tmp_path: Path, images: np.ndarr
     with pytest.raises(BadWeights, match="is missing"):
         PickScore(tmp_path).score(images, PROMPTS)
     (tmp_path / "model.safetensors").write_bytes(b"nothing")
-    with pytest.raises(BadWeights, match="holds no PickScore"):
+    with pytest.raises(BadWeights, match="contains no PickScore"):
         PickScore(tmp_path).score(images, PROMPTS)

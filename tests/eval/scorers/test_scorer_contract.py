@@ -305,7 +305,7 @@ def test_an_unknown_scorer_is_an_error_that_lists_them_all() -> None:
 
 @pytest.mark.parametrize(("value", "reason"), [(None, None), (1.0, "why")])
 def test_a_score_has_a_value_or_a_reason(value: float | None, reason: str | None) -> None:
-    with pytest.raises(ValueError, match="one of the two"):
+    with pytest.raises(ValueError, match="needs either a value or a reason"):
         Score(value, reason)
 
 

@@ -109,5 +109,5 @@ def test_corrupt_bytes_are_a_clear_error(rendered):
     Image.fromarray(rendered[0]).save(stream, "PNG")
     png = stream.getvalue()
     for data in (b"", b"no image", png[: len(png) // 2], png[:-30]):
-        with pytest.raises(CorruptSample, match=f"{len(data)} bytes are no readable image"):
+        with pytest.raises(CorruptSample, match=f"{len(data)} bytes are not a readable image"):
             decode(data)
