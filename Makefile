@@ -1,20 +1,21 @@
-# All set-up is done by the targets themselves: a fresh machine needs Python 3.11+ and make. The install goes to .venv;
-# versions are those of infra/constraints.txt.
+# The targets install what they need: a fresh machine needs only Python 3.11+ and make. The install goes to .venv, with the
+# versions of infra/constraints.txt.
 PYTHON ?= python3
 BIN := .venv/bin
 LAKE ?= lake
-# The lake of `make knobs`.
+# The lakes of `make knobs` and `make strip`.
 KNOBS ?= findings
+STRIP ?= findings
 
 # Threads: two OpenMP threads on a busy machine are many times slower than one, and differ in the last bits.
-# Offline and quiet: nothing here asks the network once the packages are installed.
+# Offline and quiet: no target but dist and resolve uses the network once the packages are installed.
 export OMP_NUM_THREADS ?= 1
 export HF_HUB_OFFLINE ?= 1
 export DO_NOT_TRACK ?= 1
 export PREFECT_SERVER_ANALYTICS_ENABLED ?= false
 export RAY_USAGE_STATS_ENABLED ?= 0
 
-# Where `make bench` keeps its tables, and a checkout of the paper's released code, if you have one.
+# The folder for the tables of `make bench`, and optionally a checkout of the paper's released code.
 BENCH ?= build/bench
 RELEASED ?=
 
@@ -22,25 +23,26 @@ RELEASED ?=
 KIT ?= build/gpu-kit
 KIT_PYTHON ?= 3.12
 
-# Test files at a time: the long ones mostly wait for processes that they started. 0: one after the other.
+# Test files that run at the same time. The long ones mostly wait for processes that they started. 0: sequential.
 TESTERS ?= 3
 
-.PHONY: help install demo findings knobs test test-slow lint bench bench-gpu bench-gpu-kit docs dist pins resolve clean
+.PHONY: help install demo findings knobs strip test test-slow lint bench bench-gpu bench-gpu-kit docs dist pins resolve clean
 
 help:
 	@echo "make demo   install, run the demo experiment, print the path of its report"
-	@echo "make test   install, then linters, types, layers and the tests, TESTERS=3 files at a time"
-	@echo "make test-slow  the tests that start servers, clusters and many processes: as long again"
-	@echo "make lint   the linters alone"
-	@echo "make findings  the experiments of docs/findings-shapes.md (an hour or more on two cores), then its tables and figures"
-	@echo "make knobs  the head to head of docs/knobs.md (two hours or more on two cores), then its tables and figures"
-	@echo "make bench  how fast it is: prints the tables, keeps them in $(BENCH); RELEASED=folder of the paper's code"
-	@echo "make bench-gpu  everything that needs a GPU, in under eight minutes: writes $(BENCH)/gpu.json; needs torch, Triton and KIT"
-	@echo "make bench-gpu-kit  download into $(KIT) what a machine with torch and Triton lacks for it; KIT_PYTHON=3.12"
-	@echo "make docs   the documentation as a site in build/site"
-	@echo "make dist   the wheel and the source distribution in dist"
-	@echo "make pins   write infra/constraints.txt from what .venv holds; make resolve: ask pip whether it resolves"
-	@echo "make clean  remove what make made (not the lake)"
+	@echo "make test   install, then run linters, type checks, layer checks and the tests, TESTERS=3 files at a time"
+	@echo "make test-slow  run the tests that start servers, clusters and many processes; takes as long again"
+	@echo "make lint   run the linters only"
+	@echo "make findings  run the experiments of docs/findings-shapes.md (an hour or more on two cores), then write its tables and figures"
+	@echo "make knobs  run the comparison of docs/knobs.md (two hours or more on two cores), then write its tables and figures"
+	@echo "make strip  generate the images at the top of the README (a minute on one core)"
+	@echo "make bench  measure the speed: print the tables and write them to $(BENCH); RELEASED=folder of the paper's code"
+	@echo "make bench-gpu  run everything that needs a GPU in under eight minutes: writes $(BENCH)/gpu.json; needs torch, Triton and KIT"
+	@echo "make bench-gpu-kit  download the packages for it that a machine with torch and Triton lacks to $(KIT); KIT_PYTHON=3.12"
+	@echo "make docs   build the documentation as a site in build/site"
+	@echo "make dist   build the wheel and the source distribution in dist"
+	@echo "make pins   write infra/constraints.txt from the packages in .venv; make resolve: ask pip whether it resolves"
+	@echo "make clean  remove everything that make created, except the lake"
 
 install: .venv/installed
 
@@ -71,6 +73,10 @@ knobs: install
 	$(BIN)/skewbench run knobs --lake $(KNOBS)
 	$(BIN)/skewbench run knobs-guard --lake $(KNOBS)
 	$(BIN)/python docs/refresh.py docs/knobs.md --lake $(KNOBS)
+
+strip: install
+	$(BIN)/skewbench run docs/strip.yaml --local --lake $(STRIP)
+	$(BIN)/python docs/strip.py --lake $(STRIP)
 
 lint: .venv/installed-test
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""Write docs/api/*.md, the names that packages offer: `python docs/api_table.py`. `make docs` adds docstrings."""
+"""Write docs/api/*.md, the public names of packages: `python docs/api_table.py`. `make docs` adds docstrings."""
 
 from importlib import import_module
 from pathlib import Path
@@ -8,7 +8,7 @@ PACKAGES = ("stability", "sql")
 
 
 def page(name: str) -> str:
-    """The public names of a package, a place for the docstring of each."""
+    """List the public names of a package, with a placeholder for each docstring."""
     package = import_module(f"skewbench.{name}")
     summary = str(package.__doc__).splitlines()[0]
     entries = (f"::: skewbench.{name}.{public}" for public in package.__all__)

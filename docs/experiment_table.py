@@ -11,8 +11,8 @@ from skewbench.tasks.experiment import Experiment
 PAGE = Path(__file__).with_name("experiment.md")
 OPENING = """# Fields of an experiment
 
-An experiment is a YAML file; `skewbench plan FILE` checks it. This page is made from
-[tasks/experiment.py](../tasks/experiment.py) by `python docs/experiment_table.py`.
+An experiment is a YAML file. `skewbench plan FILE` checks it. `python docs/experiment_table.py` writes this page from
+[tasks/experiment.py](../tasks/experiment.py).
 """
 PLACES = {"attention": "cells.knob", "predictions": "cells.guidance_rule", "condition": "cells.condition"}
 
@@ -70,7 +70,7 @@ def _value(value: Any) -> str:
     if value is None or value == "":
         return "none"
     if isinstance(value, dict):
-        return "the fields' own" if value else "empty"
+        return "its fields' defaults" if value else "empty"
     if isinstance(value, list | tuple):
         return ", ".join(f"`{one}`" for one in value) or "empty"
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"

@@ -1,4 +1,4 @@
-"""Fill the table of docs/metrics.md from what scorers declare: `python docs/metrics_table.py`."""
+"""Fill the table of docs/metrics.md from the declarations of scorers: `python docs/metrics_table.py`."""
 
 import re
 from pathlib import Path
@@ -8,11 +8,11 @@ from skewbench.eval.weights import WEIGHTS
 
 PAGE = Path(__file__).with_name("metrics.md")
 BLOCK = re.compile(r"(<!-- metrics: [^\n]* -->\n).*?(\n<!-- end -->)", re.DOTALL)
-HEAD = ("metric", "label", "scorer", "of", "needs (licence)", "range", "better", "what it says")
+HEAD = ("metric", "label", "scorer", "of", "needs (licence)", "range", "better", "meaning")
 
 
 def table() -> str:
-    """Our own scorers' metrics, a row each, as Markdown."""
+    """The metrics of skewbench's scorers as Markdown, one per row."""
     rows = [_row(one, metric) for one in map(declaration, names()) if _ours(one) for metric in one.metrics]
     return "\n".join(f"| {' | '.join(row)} |" for row in (HEAD, ("---",) * len(HEAD), *rows))
 
@@ -23,6 +23,8 @@ def _ours(declared: Declaration) -> bool:
 
 def _row(declared: Declaration, metric: Metric) -> tuple[str, ...]:
     needs = [f"{need} ({WEIGHTS[need].licence})" if need in WEIGHTS else f"package {need}" for need in declared.needs]
+    if declared.environment:
+        needs.append(f"environment {declared.environment.name}")
     meaning = f"{metric.meaning}; grows with n" if metric.grows_with_n else metric.meaning
     return (
         f"`{metric.name}`",

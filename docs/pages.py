@@ -1,7 +1,7 @@
 """Gather the pages of the site in build/pages, which `make docs` builds: `python docs/pages.py`.
 
-The pages are those of the repository, in the same folders. A link to a file of the source becomes a link to a page that
-shows it, and a link to a folder one to a list of its files, so that the site needs nothing beside it.
+The pages are those of the repository, in the same folders. A link to a source file becomes a link to a page that shows
+the file, and a link to a folder becomes a link to a list of its files. So the site is self-contained.
 """
 
 import os
@@ -18,7 +18,7 @@ LANGUAGES = {".py": "python", ".sql": "sql", ".yaml": "yaml", ".toml": "toml", "
 
 
 def gather(target: Path) -> None:
-    """Write all pages, and what they link to.
+    """Write all pages and the files that they link to.
 
     Args:
         target: A folder, whose contents are replaced.
@@ -52,7 +52,7 @@ def gather(target: Path) -> None:
 
 
 def rewrite(page: Path) -> tuple[str, list[Path]]:
-    """The text of a page with links between pages of the site, and the files and folders it links to."""
+    """Return the text of a page with links between pages of the site, and the files and folders it links to."""
     linked: list[Path] = []
 
     def replaced(link: re.Match[str]) -> str:
@@ -71,7 +71,7 @@ def rewrite(page: Path) -> tuple[str, list[Path]]:
 
 
 def page_of(source: Path) -> Path:
-    """Where a file or folder of the repository is in the site, relative to its root."""
+    """Return the path of a file or folder of the repository in the site, relative to its root."""
     path = source.relative_to(ROOT)
     if source.is_dir() or path.name == "README.md":
         return (path if source.is_dir() else path.parent) / "index.md"
@@ -97,9 +97,9 @@ def _fenced(source: Path) -> str:
 
 
 def link_packages(target: Path) -> None:
-    """Make the folders of the source a package `skewbench` for what reads the docstrings.
+    """Link the source folders as a package `skewbench` for the reader of docstrings.
 
-    Each folder is a link of its own: through one to the whole repository, the reader would follow build/ back into it.
+    Each folder has its own link. With one link to the whole repository, the reader would follow build/ back into it.
     """
     target.mkdir(parents=True, exist_ok=True)
     for room in ("stability", "sql", "storage", "vocabulary"):

@@ -1,4 +1,4 @@
-"""Write docs/queries.md and the table of docs/answers.md from what queries declare: `python docs/queries_table.py`."""
+"""Write docs/queries.md and the table of docs/answers.md from the queries: `python docs/queries_table.py`."""
 
 import re
 from collections.abc import Iterable
@@ -11,18 +11,18 @@ FOLDER = Path(__file__).parent
 BLOCK = re.compile(r"(<!-- queries: [^\n]* -->\n).*?(<!-- end -->)", re.DOTALL)
 OPENING = """# Named queries
 
-`skewbench query NAME --set PARAMETER=VALUE`; [answers.md](answers.md) says what is common to their answers. This page
-is made from their declarations in [sql/queries](../sql/queries) by `python docs/queries_table.py`.
+Run a query with `skewbench query NAME --set PARAMETER=VALUE`. [answers.md](answers.md) explains what all answers have
+in common. `python docs/queries_table.py` writes this page from the declarations in [sql/queries](../sql/queries).
 """
 
 
 def table() -> str:
-    """Our own queries and their questions, as Markdown."""
+    """The queries of skewbench and their questions, as Markdown."""
     return _rows(("query", "question"), ((f"[`{one.name}`](queries.md#{one.name})", one.question) for one in _ours()))
 
 
 def page() -> str:
-    """All that our own queries declare, as Markdown."""
+    """The declarations of skewbench's queries, as Markdown."""
     return "\n".join([OPENING, *map(_section, _ours())])
 
 
@@ -30,7 +30,7 @@ def _section(query: Query) -> str:
     columns = ((f"`{one.name}`", one.type, one.meaning) for one in query.columns)
     parameters = [(f"`{one.name}`", one.kind, one.meaning) for one in query.parameters]
     parts = [f"## {query.name}", query.question, query.method, f"Source: {query.source}"]
-    parts += [_rows(("parameter", "kind", "what it chooses"), parameters)] if parameters else []
+    parts += [_rows(("parameter", "kind", "meaning"), parameters)] if parameters else []
     parts += [_rows(("column", "type", "meaning"), columns)]
     return "\n\n".join(filter(None, parts)) + "\n"
 

@@ -1,6 +1,6 @@
 """Fill the tables and figures of a page from a lake: `python docs/refresh.py docs/findings-shapes.md --lake findings`.
 
-A page holds blocks, whose content is made anew each time:
+A page has blocks, whose contents are rebuilt each time:
 
     <!-- table correlations shapes-baseline
     SELECT stage, within(rho, low, high) AS rho, n FROM answer
@@ -8,16 +8,17 @@ A page holds blocks, whose content is made anew each time:
     ...
     <!-- end -->
 
-The first line names a named query and an experiment, of which the newest committed run is asked; `name=value` after
-them are the query's parameters, or one of these:
+The first line names a query and an experiment. The query is run on the newest committed run of the experiment. Each
+`name=value` after them is a parameter of the query, or one of these options:
 
 - `adjust=METRIC,METRIC`: keep the rows of these metrics and add a column `q`: the p-value of each interval, adjusted
   for all of these rows (Benjamini, Hochberg).
 - `join=QUERY,QUERY`: further queries of the same run, as tables of their names.
-- `as=NAME`: the name of the figure's file, where a page has two figures of a query.
+- `as=NAME`: the name of the figure's file, if a page has two figures of a query.
 
-`figure` draws the figure that the query declares, or `curve`, which is made here. What follows is SQL over the `answer`
-(and `row`, its order); it chooses and rounds, and computes nothing. A chart becomes a file beside the page.
+`figure` draws the figure that the query declares, or `curve`, which this file defines. The SQL below the first line
+selects and rounds values of the `answer` (with `row`, its order) and computes no statistics. A chart becomes a file
+beside the page.
 """
 
 import re
@@ -44,9 +45,9 @@ WIDTH = 760
 
 def main(
     page: Annotated[Path, typer.Argument(help="Markdown file with blocks.", exists=True, dir_okay=False)],
-    lake: Annotated[Path, typer.Option(help="The lake to ask.")] = Path("findings"),
+    lake: Annotated[Path, typer.Option(help="The lake to query.")] = Path("findings"),
 ) -> None:
-    """Make the blocks of a page anew."""
+    """Rebuild the blocks of a page."""
     text = page.read_text(encoding="utf-8")
     filled = BLOCK.sub(lambda block: _block(block, lake, page), text)
     page.write_text(filled, encoding="utf-8")
@@ -107,18 +108,18 @@ def _word(value: Any) -> str:
 
 
 def _figure(name: str, chosen: pl.DataFrame, context: Context, file: Path) -> str:
-    """The figure that the query declares; `curve` is this page's own."""
+    """Draw the figure that the query declares, or `curve`, and return the Markdown that shows it."""
     chart = _curve(chosen) if name == "curve" else find(name).draw(chosen, context)[0].chart
     file.write_bytes(draw(chart.to_dict()))
     return f"![{name}]({file.name})"
 
 
 def _curve(chosen: pl.DataFrame) -> alt.LayerChart:
-    """A line a knob, a point a setting, named by its strength.
+    """Draw one line per knob and one point per setting, named by its strength.
 
     Args:
         chosen: Columns line, strength, name, diversity, fidelity, and the axes' titles diversity_metric and
-            fidelity_metric. Optional: group, which is coloured in place of the line; diversity_low, diversity_high,
+            fidelity_metric. Optional: group, which sets the colour instead of the line; diversity_low, diversity_high,
             fidelity_low, fidelity_high, which are drawn as bars.
     """
     across, up = chosen["diversity_metric"][0], chosen["fidelity_metric"][0]

@@ -1,4 +1,4 @@
-"""Fill the list of tables of docs/lake.md from what they declare: `python docs/tables_table.py`."""
+"""Fill the list of tables of docs/lake.md from their declarations: `python docs/tables_table.py`."""
 
 import re
 from pathlib import Path
@@ -14,7 +14,7 @@ WRITERS = {GENERATION: "a worker that generates", SCORES: "a worker that scores"
 
 
 def table() -> str:
-    """The tables of the lake, a row each, and the version of the schema, as Markdown."""
+    """The tables of the lake, one per row, and the version of the schema, as Markdown."""
     rows = [_row(one) for one in TABLES.values()]
     lines = [f"| {' | '.join(row)} |" for row in (HEAD, ("---",) * len(HEAD), *rows)]
     return "\n".join([*lines, "", f"Together they are schema {VERSION} of the lake."])

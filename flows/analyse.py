@@ -1,4 +1,4 @@
-"""The flow `analyse`: computes the bootstrap intervals of a run's named queries again."""
+"""The flow `analyse`: recomputes the bootstrap intervals of a run's named queries."""
 
 from prefect import flow
 
@@ -14,10 +14,10 @@ from skewbench.tasks.shortfalls import raise_if_still_incomplete
 
 @flow(name="analyse", on_crashed=[cancel_if_interrupted])
 def analyse(run: str = "", lake: str = "lake") -> str:
-    """Answer the named queries over a run with intervals, and replace its earlier answers. Returns the run's id.
+    """Compute the answers of a run's named queries with intervals, and replace the earlier ones. Returns the run's id.
 
     Args:
-        run: Id of a run, or the beginning of it; empty: the newest.
+        run: Id of a run, or the beginning of an id. Empty: the newest run.
         lake: Folder or URL of the Parquet lake, as seen from the machine that runs the flow.
 
     Raises `InputError` for an unknown run, `IncompleteRunError` if the run is incomplete.

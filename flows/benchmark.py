@@ -1,4 +1,4 @@
-"""The flow `benchmark`: from an experiment to a report. Started again, it resumes."""
+"""The flow `benchmark`: runs an experiment up to its report, and resumes if it is started again."""
 
 from prefect import flow
 from prefect.logging import get_run_logger
@@ -21,12 +21,12 @@ def benchmark(experiment: Choice = DEMO, lake: str = "lake", ray_address: str = 
     Start it again with the same experiment to resume; if the run is complete, it writes the report again.
 
     Args:
-        experiment: What to run: a bundled experiment, pasted YAML, or one field by field.
+        experiment: The experiment: a bundled one by name, pasted YAML, or its fields.
         lake: Folder or URL of the Parquet lake, as seen from the machine that runs the flow.
-        ray_address: HOST:PORT of a Ray cluster; empty: start Ray on the machine that runs the flow.
+        ray_address: HOST:PORT of a Ray cluster. Empty: start Ray on the machine that runs the flow.
 
     Raises `IncompleteRunError` if jobs failed, or if a cell has too few usable images or lacks a required metric.
-    Start it again to retry those shards.
+    Start the flow again to retry those shards.
     """
     chosen = choose(experiment)
     run = prepare(chosen, lake, download=True)
@@ -36,7 +36,7 @@ def benchmark(experiment: Choice = DEMO, lake: str = "lake", ray_address: str = 
             with workers(run.needs, chosen.workers, chosen.model.id, ray_address, lease) as execute:
                 score_left(run, state, execute, generate_left(run, state, execute))
         manifest = finish(run.store, state, lease)
-        if deployment.id:  # in a terminal, the command says so
+        if deployment.id:  # in a terminal, the command prints these notes
             for line in prompt_notes(run.experiment, run.prompts, run.source):
                 get_run_logger().warning(line)
     raise_if_incomplete(manifest)

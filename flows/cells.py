@@ -26,15 +26,15 @@ from skewbench.tasks.shortfalls import UNUSABLE
 from skewbench.vocabulary.errors import RunError
 
 RETRIES, DELAY = 2, 5.0
-"""Retries of a cell's task, and seconds before each. The pool itself retries jobs and replaces workers that die; these
-retries are for a server or file system that was unavailable for a moment."""
+"""Retries of a cell's task, and seconds before each. The pool itself retries jobs and replaces dead workers. These
+retries are for a server or file system that is unavailable for a short time."""
 
 
 _observers: list[Callable[[Outcome], None]] = []
 
 
 def observed(observe: Callable[[Outcome], None]) -> AbstractContextManager[None]:
-    """Within the block, pass on what the pool of this process reports.
+    """Within the block, pass on the outcomes of this process's pool.
 
     Args:
         observe: Called with each outcome, from the thread of its cell's task.
@@ -77,7 +77,7 @@ def do_cell(kind: str, cell: str, pool: WorkerPool, store: Store, run_id: str, j
         for observe in _observers:
             observe(outcome)
         if outcome.error:
-            logger.error("%s failed for good: %s", outcome.job.key, outcome.error)
+            logger.error("%s failed permanently: %s", outcome.job.key, outcome.error)
         if progress is not None:
             call_server(partial(update_progress_artifact, progress, 100.0 * len(outcomes) / len(jobs)))
     unusable = sum(outcome.receipt.counts.get(name, 0) for outcome in outcomes if outcome.receipt for name in UNUSABLE)

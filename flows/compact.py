@@ -1,4 +1,4 @@
-"""The flow `compact`: many small files of a run into a few large ones."""
+"""The flow `compact`: merges many small files of a run into a few large ones."""
 
 from prefect import flow
 from prefect.logging import get_run_logger
@@ -13,10 +13,10 @@ from skewbench.storage.store import open_store
 
 @flow(name="compact", on_crashed=[cancel_if_interrupted])
 def compact(run: str = "", lake: str = "lake") -> str:
-    """Merge a committed run's many small files into a few large, sorted ones, which are faster to query.
+    """Merge the many small files of a committed run into a few large, sorted files, which are faster to query.
 
     Args:
-        run: Id of a run, or the beginning of it; empty: the newest.
+        run: Id of a run, or the beginning of an id. Empty: the newest run.
         lake: Folder or URL of the Parquet lake, as seen from the machine that runs the flow.
 
     Raises `InputError` for a run that is unknown or not committed.
@@ -25,5 +25,5 @@ def compact(run: str = "", lake: str = "lake") -> str:
     found = find_run(store, run or None)
     with named(found), Lease(store, found.run_id) as lease:
         compacted = compact_run(store, claim(store, lease))
-    get_run_logger().info("%s: %d files, now %d", found.run_id, len(found.parts), len(compacted.parts))
+    get_run_logger().info("%s: merged %d files into %d", found.run_id, len(found.parts), len(compacted.parts))
     return found.run_id

@@ -1,4 +1,4 @@
-"""The flow `generate`: only images and measures; `score`, `analyse` and `report` do the rest later."""
+"""The flow `generate`: generates images and measures only. `score`, `analyse` and `report` can follow later."""
 
 from prefect import flow
 
@@ -13,15 +13,15 @@ from skewbench.tasks.shortfalls import raise_if_incomplete
 
 @flow(name="generate", on_crashed=[cancel_if_interrupted])
 def generate(experiment: Choice = DEMO, lake: str = "lake", ray_address: str = "") -> str:
-    """Generate and measure, without scores. Returns the run's id. Start it again to resume.
+    """Generate and measure, without scores. Returns the run's id. Start the flow again to resume.
 
     Args:
-        experiment: What to run: a bundled experiment, pasted YAML, or one field by field.
+        experiment: The experiment: a bundled one by name, pasted YAML, or its fields.
         lake: Folder or URL of the Parquet lake, as seen from the machine that runs the flow.
-        ray_address: HOST:PORT of a Ray cluster; empty: start Ray on the machine that runs the flow.
+        ray_address: HOST:PORT of a Ray cluster. Empty: start Ray on the machine that runs the flow.
 
-    Raises `IncompleteRunError` if jobs failed, or if a cell has too few usable images. Start it again to retry those
-    shards.
+    Raises `IncompleteRunError` if jobs failed, or if a cell has too few usable images. Start the flow again to retry
+    those shards.
     """
     chosen = choose(experiment)
     run = prepare(chosen, lake, download=True)

@@ -1,4 +1,4 @@
-"""The flow `import`: images that were made elsewhere become a run of the lake."""
+"""The flow `import`: imports images that were made elsewhere as a run of the lake."""
 
 from prefect import flow
 from prefect.logging import get_run_logger
@@ -17,7 +17,7 @@ def import_images(images: ImportSpec = NOTHING, lake: str = "lake") -> str:
     """Import images that were made elsewhere. Returns the run's id; `score` scores it.
 
     Args:
-        images: The cells with their sources, as seen from the machine that runs the flow, and where their labels are.
+        images: The cells with their sources, as seen from the machine that runs the flow, and the labels of the images.
         lake: Folder or URL of the Parquet lake, as seen from the machine that runs the flow.
 
     Raises `InputError` if nothing can be imported.
@@ -26,7 +26,7 @@ def import_images(images: ImportSpec = NOTHING, lake: str = "lake") -> str:
     plan = gather(images)
     store.check_writable()
     for cell, files in plan.left_out.items():
-        get_run_logger().warning("cell %s: left out: %s", cell, describe(files))
+        get_run_logger().warning("cell %s: not imported: %s", cell, describe(files))
     if not is_imported(store, plan):
         write_import(store, plan)
     return plan.run_id

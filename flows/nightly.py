@@ -33,18 +33,18 @@ NIGHTLY = Bundled(name="nightly")
 def nightly(
     experiment: Choice = NIGHTLY, lake: str = "lake", ray_address: str = "", night: datetime | None = None
 ) -> State:
-    """Run the experiment for tonight, compare it with its baseline, and remove old nights.
+    """Run the regression benchmark, compare the run with its baseline, and remove old nightly runs.
 
-    If another night of the experiment is still running, this does nothing. If tonight's run is complete, it is compared
-    again.
+    If another nightly run of the experiment is active, the flow does nothing. If this night's run is complete, it is
+    compared again.
 
     Args:
-        experiment: What to run; its field `nightly` sets the baseline and the margins.
+        experiment: The experiment. Its field `nightly` sets the baseline and the margins.
         lake: Folder or URL of the Parquet lake, as seen from the machine that runs the flow.
-        ray_address: HOST:PORT of a Ray cluster; empty: start Ray on the machine that runs the flow.
-        night: Time of the night. Default: the time for which the flow run was scheduled.
+        ray_address: HOST:PORT of a Ray cluster. Empty: start Ray on the machine that runs the flow.
+        night: Scheduled time of the run. Default: the scheduled time of the flow run.
 
-    Raises `RunError` if the run is incomplete, something required is worse, or nothing could be compared.
+    Raises `RunError` if the run is incomplete, a required row is worse, or nothing could be compared.
     """
     store = open_store(lake)
     scheduled = night or flow_run.scheduled_start_time or datetime.now(UTC)
@@ -73,16 +73,16 @@ def _judged(store: Store, run_id: str, experiment: Experiment) -> str:
 
 
 def _judge(store: Store, run_id: str, experiment: Experiment) -> str:
-    """Compare with the baseline, and store and show the result.
+    """Compare with the baseline, store the result and show it.
 
-    Raises `RunError` if something required is worse, or if nothing could be compared.
+    Raises `RunError` if a required row is worse, or if nothing could be compared.
     """
     baseline = find_baseline(store, experiment.nightly.baseline)
     hint = f"`skewbench baseline set {experiment.nightly.baseline} {run_id}`"
     if baseline is None:
-        return f"{run_id} is done, but there is no baseline {experiment.nightly.baseline!r} to compare it with: {hint}"
+        return f"{run_id} is complete, but no baseline {experiment.nightly.baseline!r} exists; set it: {hint}"
     if baseline.run_id == run_id:
-        return f"{run_id} is the baseline {baseline.name!r} itself: nothing to compare"
+        return f"{run_id} is the baseline {baseline.name!r}; nothing to compare"
     against = read_manifest(store, baseline.run_id)
     if against is None:
         raise RunError(f"baseline {baseline.name!r} names {baseline.run_id}, which no longer exists; set it: {hint}")
@@ -95,7 +95,7 @@ def _judge(store: Store, run_id: str, experiment: Experiment) -> str:
     try:
         comparison.check()
     except RunError as error:
-        raise RunError(f"{error}; to use this run as the baseline from now on: {hint}") from None
+        raise RunError(f"{error}; to make this run the baseline: {hint}") from None
     return summary(comparison)
 
 

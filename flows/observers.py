@@ -1,4 +1,4 @@
-"""What a command that runs a flow in its own process gets to see of it: functions to call while a block runs."""
+"""Observers of flows that a command runs in its own process: functions that are called while a block runs."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 @contextmanager
 def registered(observers: list[Callable[[T], None]], observe: Callable[[T], None]) -> Iterator[None]:
-    """Within the block, an observer is among those that a flow calls.
+    """Within the block, register an observer that a flow calls.
 
     Args:
         observers: The observers that the flow calls.

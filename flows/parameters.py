@@ -1,4 +1,4 @@
-"""The parameters of flows, as the Prefect UI shows them: typed, described, with defaults that run as they are."""
+"""The parameters of flows, as the Prefect UI shows them: typed, described, and with defaults that can run unchanged."""
 
 from typing import Annotated, Any
 
@@ -17,24 +17,25 @@ class Bundled(_Form):
 
     model_config = ConfigDict(title="By name")
     name: Annotated[str, Field(json_schema_extra={"enum": [*experiments.bundled()]})] = "demo"
-    """demo runs anywhere, in a few minutes on two cores; those of the paper need a GPU and SDXL's weights."""
+    """demo runs on any machine, in a few minutes on two cores. The paper's experiments need a GPU and SDXL's
+    weights."""
     prompts: int = Field(default=0, ge=0)
-    """Number of prompts, from the first; 0: as in the experiment."""
+    """Number of prompts, counted from the first. 0: the experiment's number."""
     seeds: int = Field(default=0, ge=0)
-    """Images per prompt and cell; 0: as in the experiment."""
+    """Images per prompt and cell. 0: the experiment's number."""
     steps: int = Field(default=0, ge=0, le=1000)
-    """Denoising steps; 0: as in the experiment."""
+    """Denoising steps. 0: the experiment's number."""
     prompts_file: str = ""
     """A file on the machine that runs the flow: text with one prompt per line, or a table with a column of prompts
-    (.csv, .tsv, .jsonl, .parquet); empty: the experiment's own prompts."""
+    (.csv, .tsv, .jsonl, .parquet). Empty: the experiment's own prompts."""
 
 
 class Pasted(_Form):
-    """An experiment as YAML, as in a file."""
+    """An experiment as YAML."""
 
     model_config = ConfigDict(title="As YAML")
     yaml: str = Field(json_schema_extra={"format": "yaml"})
-    """The whole experiment: name, model, prompts, cells and so on."""
+    """The complete experiment: name, model, prompts, cells and other fields."""
 
 
 Choice = Bundled | Pasted | Experiment

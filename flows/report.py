@@ -15,8 +15,8 @@ def report(run: str = "", against: str = "", lake: str = "lake") -> str:
     """Write the report of a run again, and show it in the UI. Returns its path.
 
     Args:
-        run: Id of a run, or the beginning of it; empty: the newest.
-        against: Another run, such as last night's, to report the changes since; empty: none.
+        run: Id of a run, or the beginning of an id. Empty: the newest run.
+        against: Another run, such as last night's, to report the changes since it. Empty: none.
         lake: Folder or URL of the Parquet lake, as seen from the machine that runs the flow.
 
     Raises `InputError` for an unknown run.

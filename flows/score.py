@@ -32,12 +32,12 @@ def score(
     """Score the committed images of a run, then analyse and report it again. Returns the run's id.
 
     Args:
-        run: Id of a run, or the beginning of it; empty: the newest.
-        metrics: Names of scorers, or all.
-        reference: Real images for metrics of whole cells: a folder of images, or the id of a run; empty: none.
+        run: Id of a run, or the beginning of an id. Empty: the newest run.
+        metrics: Names of scorers, or `all`.
+        reference: Real images for metrics of whole cells: a folder of images, or the id of a run. Empty: none.
         lake: Folder or URL of the Parquet lake, as seen from the machine that runs the flow.
-        ray_address: HOST:PORT of a Ray cluster; empty: start Ray on the machine that runs the flow.
-        gpus: GPUs per worker; may be a fraction; 0: run on the CPU; unset: as in the run.
+        ray_address: HOST:PORT of a Ray cluster. Empty: start Ray on the machine that runs the flow.
+        gpus: GPUs per worker; may be a fraction. 0: run on the CPU. Unset: as in the run.
 
     Raises `InputError` for unknown metrics or a run that is still being generated, `IncompleteRunError` if jobs failed,
     the run is incomplete, or no requested metric has a value.

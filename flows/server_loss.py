@@ -1,4 +1,4 @@
-"""A Prefect server that goes away in mid-run: the workers go on without it, since the lake has all that they need."""
+"""Handles the loss of the Prefect server during a run: workers continue without it, because they need only the lake."""
 
 import sys
 import threading

@@ -25,7 +25,7 @@ from skewbench.tasks.run import Run
 from skewbench.tasks.worker_log import WorkerLog
 
 LEASE = 60.0
-"""Seconds after which a killed flow's place in its model's queue is free again."""
+"""Seconds after which the concurrency slot of a killed flow is free again."""
 
 
 @contextmanager

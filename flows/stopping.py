@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from prefect.states import State
 
 INTERRUPTED = "interrupt signal"
-"""What Prefect's message of a flow run that ended by KeyboardInterrupt contains."""
+"""Text in Prefect's message of a flow run that ended by KeyboardInterrupt."""
 
 
 def cancel_if_interrupted(flow: "Flow[..., Any]", flow_run: "FlowRun", state: "State[Any]") -> None:

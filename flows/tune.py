@@ -1,4 +1,4 @@
-"""The flow `tune`: chooses a setting for a model. Started again, it resumes."""
+"""The flow `tune`: chooses a setting for a model, and resumes if it is started again."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -33,12 +33,13 @@ def lines_observed(observe: Callable[[str], None]) -> AbstractContextManager[Non
 def tune(search_for: Tuning = DEFAULT, lake: str = "lake", ray_address: str = "") -> str:
     """Search for a setting, and measure it on prompts that the search did not use. Returns the id of that run.
 
-    Start it again with the same form to resume. The log has the path, the verdict and the lines that use the setting.
+    Start the flow again with the same form to resume. The log has the path of the search, the verdict, and the code
+    lines that use the setting.
 
     Args:
         search_for: The objective, the budget, the model and the knobs.
         lake: Folder or URL of the Parquet lake, as seen from the machine that runs the flow.
-        ray_address: HOST:PORT of a Ray cluster; empty: start Ray on the machine that runs the flow.
+        ray_address: HOST:PORT of a Ray cluster. Empty: start Ray on the machine that runs the flow.
 
     Raises `InputError` for a search that is not possible, and `RunError` if a round cannot be measured.
     """

@@ -34,10 +34,10 @@ class BucketFiles(AbstractFileSystem):
 
     def open(self, path: str, mode: str = "rb", **_: Any) -> BinaryIO:
         if mode != "rb":
-            raise LakeError(f"{path!r}: the lake is only read")
+            raise LakeError(f"{path!r}: the lake is read-only")
         return self._place.open(path.removeprefix(f"{self._place.lake}/"), self._size(path))
 
     def _size(self, path: str) -> int:
         if path not in self._sizes:
-            raise LakeError(f"{path!r} is no part that a manifest names")
+            raise LakeError(f"{path!r} is not a part that a manifest names")
         return self._sizes[path]

@@ -1,4 +1,4 @@
-"""Columns and parameters that several queries share, so that each is described once."""
+"""Columns and parameters that several queries share."""
 
 from skewbench.sql.declaration import Column, Parameter
 

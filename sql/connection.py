@@ -93,7 +93,7 @@ def connect(
         connection.execute(_views(place, seen, branch, whole_lake))
     except duckdb.Error as error:
         connection.close()
-        check_footers(place, parts)  # DuckDB says less about a part that is missing
+        check_footers(place, parts)  # DuckDB's own error for a missing part has less information
         raise part_error(error) or error from error
     connection.execute(_locks(place))
     return connection
@@ -181,7 +181,8 @@ def _empty(table: str) -> str:
 def _view(place: Location, table: str, runs: list[Run], checked: bool) -> str:
     """A view over the table's parts: one scan, which opens only the files of the runs that a query filters for.
 
-    One declared schema: parts of an older one give NULL for what they lack. `checked`: the view checks its parts.
+    The view has one declared schema: parts of an older schema give NULL for missing columns. `checked`: the view checks
+    its parts.
     """
     declared = ", ".join(
         f"{literal(name)}: {{name: {literal(name)}, type: {literal(kind)}, default_value: NULL}}"

@@ -1,4 +1,4 @@
-"""What figures need besides an answer: the cells of the runs and the labels of their metrics."""
+"""Context for figures: the cells of the runs and the labels of their metrics."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ import duckdb
 
 @dataclass(frozen=True)
 class Context:
-    """Labels for people, and the order of cells and metrics.
+    """Labels, and the order of cells and metrics.
 
     Args:
         cells: All cells: the baseline first, then in the order of the experiment. Colours follow this order.

@@ -1,4 +1,4 @@
-"""What a named query declares: columns, parameters, interval, figure and section. Imports nothing heavy."""
+"""The declaration of a named query: columns, parameters, interval, figure and section. Imports nothing heavy."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from skewbench.sql.context import Context
 
 Kind = Literal["number", "text", "cell", "branch", "verdict", "run", "metric"]
-"""What a parameter's value is."""
+"""Kinds of parameter values."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Column:
 
     @property
     def heading(self) -> str:
-        """The heading of the column in a table for people."""
+        """The heading of the column in printed tables."""
         return self.label or self.name.replace("_", " ")
 
 
@@ -122,7 +122,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Query:
-    """A named query: a package that holds `query.sql` and declares one of these as `QUERY`.
+    """A named query: a package that contains `query.sql` and declares an instance as `QUERY`.
 
     The opening comment of `query.sql` has the question in its first line, then the method. Functions are named
     `module:function` within the package and imported when they are needed, so that a declaration imports nothing heavy.

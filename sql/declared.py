@@ -1,4 +1,4 @@
-"""Tables of what the manifests of runs declare: runs, cells, metrics and those that are missing."""
+"""Tables from the manifests of runs: runs, cells, metrics and missing metrics."""
 
 import json
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ _CELL_COLUMNS = (
     "knob",
     "settings",  # JSON: the knob's fields, defaults included
     "generation",  # JSON; NULL in runs of version 5 and before
-    "overrides",  # JSON: what a cell changes of the experiment's generation
+    "overrides",  # JSON: the cell's overrides of the experiment's generation
     "words",
     "family",
     "strengths",  # JSON: name, symbol, plain, value
@@ -24,7 +24,7 @@ _CELL_COLUMNS = (
 
 
 def declared_tables(runs: list[Run]) -> list[str]:
-    """Write what manifests declare as SQL: the tables `runs`, `cells`, `missing_metrics` and those of the metrics.
+    """Write the declarations of manifests as SQL: the tables `runs`, `cells`, `missing_metrics` and those of metrics.
 
     Args:
         runs: The runs that a session shows.
@@ -72,7 +72,7 @@ _DECLARED = {"name": "metric", "label": "label", "meaning": "meaning", "better":
     "may_be_absent": "may_be_absent BOOLEAN", "scorer": "scorer", "version": "version INTEGER", "unit": "unit",
     "medium": "medium",
 }  # fmt: skip
-"""Fields of a declaration in a manifest, and the columns that hold them."""
+"""Fields of a declaration in a manifest, and their columns."""
 
 
 def _declarations(runs: list[Run]) -> list[str]:

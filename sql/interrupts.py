@@ -1,4 +1,4 @@
-"""Lets a statement be interrupted, by control-C or after some time, so that its connection stays usable."""
+"""Lets Ctrl-C or a time limit interrupt a statement, and keeps its connection usable."""
 
 import signal
 import threading
@@ -10,7 +10,7 @@ import duckdb
 
 @contextmanager
 def interruptible(connection: duckdb.DuckDBPyConnection, seconds: float | None = None) -> Iterator[None]:
-    """Interrupt what a connection does in the block, at control-C or after a time.
+    """Interrupt the work of a connection in the block, at Ctrl-C or after a time.
 
     Python's own handler would raise `RuntimeError` and leave the statement running, which blocks the next one.
 

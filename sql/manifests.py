@@ -40,7 +40,7 @@ def part_error(error: duckdb.Error) -> LakeError | None:
     if ours and ours[1] == "LakeUnreachable":
         return LakeUnreachable(ours[2])
     broken = isinstance(error, duckdb.InvalidInputException) and _BROKEN_PART.search(str(error))
-    nameless = type(error) is duckdb.Error  # what the Parquet reader throws has no class of its own
+    nameless = type(error) is duckdb.Error  # the Parquet reader raises DuckDB's base class
     if ours or broken or nameless or isinstance(error, duckdb.IOException):
         return unreadable(Exception(ours[2]) if ours else error)
     return None
@@ -107,13 +107,13 @@ def _read_runs(place: Location, names: list[str] | None, include_running: bool) 
     if broken == len(paths):
         raise LakeError(f"lake {place.lake!r} has no readable run")
     if not seen:
-        raise LakeError(f"lake {place.lake!r} holds no committed run; there are: {_listed(place)}")
+        raise LakeError(f"lake {place.lake!r} has no committed run; its runs: {_listed(place)}")
     return sorted(seen, key=lambda run: (run.created, run.run_id))
 
 
 def _named_runs(place: Location, names: list[str], paths: Mapping[str, str], include_running: bool) -> list[Run]:
     if not names:
-        raise LakeError(f"no run named; lake {place.lake!r} holds: {_listed(place)}")
+        raise LakeError(f"name a run; lake {place.lake!r} holds: {_listed(place)}")
     for name in names:
         if name not in paths:
             near = get_close_matches(name, paths, n=1)
@@ -127,8 +127,8 @@ def _named_runs(place: Location, names: list[str], paths: Mapping[str, str], inc
             raise LakeError(f"run {run.run_id!r} is being removed")
         if run.status == "running" and not include_running:
             raise LakeError(
-                f"run {run.run_id!r} is not done: it is still running, or was stopped; `skewbench run` resumes it, "
-                "and until it is done `skewbench report` shows what there is"
+                f"run {run.run_id!r} is incomplete: it is still running, or was stopped; `skewbench run` resumes it, "
+                "and `skewbench report` reports the finished part"
             )
         seen.append(_run(place, run))
     return seen

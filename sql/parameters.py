@@ -42,7 +42,7 @@ def _number(_: duckdb.DuckDBPyConnection, parameter: Parameter, value: Value) ->
     except ValueError:
         number = math.nan
     if value == "" or not math.isfinite(number):
-        raise ValueError(f"{parameter.name} {value!r}: not a number; give one such as 0.1")
+        raise ValueError(f"{parameter.name} {value!r}: not a number; use a number such as 0.1")
     return number
 
 

@@ -64,7 +64,7 @@ def condition(table: str) -> str:
 
 @contextmanager
 def part_errors(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Within the block, an error of DuckDB that is due to a part is raised as a `LakeError`.
+    """Within the block, turn DuckDB's errors about parts into `LakeError`.
 
     DuckDB may meet a broken part before the view's condition fails, and its own error need not name the part.
 

@@ -54,7 +54,7 @@ def _register_ours() -> None:
 
 
 def _adopt(_: str, loaded: Any, module: str) -> None:
-    """Register the query that an entry point names, or that the package which it names holds as `QUERY`."""
+    """Register the query that an entry point names: a `Query`, or a package with one as `QUERY`."""
     query = getattr(loaded, "QUERY", loaded)
     if not isinstance(query, Query):
         raise TypeError(f"{module} declares no QUERY = Query(...)")
@@ -70,7 +70,7 @@ def _check(name: str, query: Query) -> None:
     except (OSError, ImportError) as error:
         raise ValueError(f"its package has no query.sql: {error}") from None
     if not query.question:
-        raise ValueError("query.sql must open with a comment that states the question")
+        raise ValueError("query.sql must begin with a comment that states the question")
     _check_columns(query)
     _check_functions(query)
     _check_parameters(query)
@@ -80,10 +80,10 @@ def _check(name: str, query: Query) -> None:
 def _check_columns(query: Query) -> None:
     names = [column.name for column in query.columns]
     if not names or len(frozenset(names)) < len(names):
-        raise ValueError("it declares no columns, or one of them twice")
+        raise ValueError("it declares no columns, or a duplicate column")
     for column in query.columns:
         if not column.meaning.strip() or "\n" in column.meaning:
-            raise ValueError(f"column {column.name!r}: meaning is one line of text")
+            raise ValueError(f"column {column.name!r}: meaning must be one line of text")
 
 
 def _check_functions(query: Query) -> None:
@@ -91,7 +91,7 @@ def _check_functions(query: Query) -> None:
     for field in ("interval", "figure"):
         module, _, function = getattr(query, field).partition(":")
         if (module or function) and not (function and find_spec(f"{query.package}.{module}")):
-            raise ValueError(f"{field} is {getattr(query, field)!r}; `module:function` of its package is needed")
+            raise ValueError(f"{field} is {getattr(query, field)!r}; `module:function` of its package is required")
 
 
 def _check_parameters(query: Query) -> None:
@@ -100,10 +100,10 @@ def _check_parameters(query: Query) -> None:
         if parameter.kind not in get_args(Kind):
             raise ValueError(f"parameter {name!r}: kind is {parameter.kind!r}; one of {', '.join(get_args(Kind))}")
         if (parameter.kind == "metric") != (parameter.metrics is not None):
-            raise ValueError(f"parameter {name!r}: metrics says which ones, for the kind metric alone")
+            raise ValueError(f"parameter {name!r}: metrics applies only to the kind metric")
     own, through_views = _variables(query.text), _variables_of_views(query.text)
     if undeclared := sorted(own.keys() - declared.keys()):
-        raise ValueError(f"query.sql reads the variable {undeclared[0]!r}, which is no parameter")
+        raise ValueError(f"query.sql reads the variable {undeclared[0]!r}, which is not a parameter")
     if unread := sorted(declared.keys() - own.keys() - through_views.keys()):
         raise ValueError(f"parameter {unread[0]!r}: neither query.sql nor a view that it names reads the variable")
     for name, parameter in declared.items():
@@ -116,14 +116,14 @@ def _check_statement(text: str) -> None:
     try:
         statements = _parser().extract_statements(text)
     except duckdb.Error as error:
-        raise ValueError(f"query.sql is no SQL: {error}") from None
+        raise ValueError(f"query.sql is not valid SQL: {error}") from None
     if [statement.type for statement in statements] != [duckdb.StatementType.SELECT]:
         raise ValueError("query.sql is not one SELECT statement")
 
 
 @cache
 def _parser() -> duckdb.DuckDBPyConnection:
-    """One connection for all, since to open one costs more than to parse. Registration holds a lock."""
+    """One connection for all, because opening one takes longer than parsing. Registration holds a lock."""
     return duckdb.connect(":memory:")
 
 
@@ -163,4 +163,4 @@ def _without_comments(text: str) -> str:
 
 
 REGISTRY: Registry[Query] = Registry("skewbench.queries", "query", own=_register_ours, check=_check, adopt=_adopt)
-"""All named queries."""
+"""Return all named queries."""

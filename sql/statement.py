@@ -149,7 +149,7 @@ def _as_duckdbs(message: str) -> duckdb.Error:
         "Invalid Input": duckdb.InvalidInputException,
         "INTERRUPT": duckdb.InterruptException,
     }
-    if " Error: " not in message:  # what the Parquet reader throws has no class of its own
+    if " Error: " not in message:  # the Parquet reader raises DuckDB's base class
         return duckdb.Error(message)
     return known.get(kind, duckdb.ProgrammingError)(message)
 

@@ -29,5 +29,7 @@ def duckdb_type(kind: pa.DataType) -> str:
     if pa.types.is_struct(kind):
         return f"STRUCT({', '.join(f'{field.name} {duckdb_type(field.type)}' for field in kind)})"
     if kind not in _PLAIN:
-        raise ValueError(f"type {kind}: one of {', '.join(map(str, _PLAIN))}, or a list or struct of these, is needed")
+        raise ValueError(
+            f"type {kind}: one of {', '.join(map(str, _PLAIN))}, or a list or struct of these, is required"
+        )
     return _PLAIN[kind]

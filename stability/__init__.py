@@ -7,7 +7,7 @@ Hopfield Perspective", ICML 2026. Needs torch and diffusers, and pyarrow for tab
     recorder = Recorder(detail="steps", columns=64)
     with perturb(pipe.unet, Skew(alpha=1.05, beta=5.0, blocks="up"), recorder, samples=4):
         images = pipe(["a red fox in the snow"] * 4, guidance_scale=5.0, num_inference_steps=30).images
-    stability = recorder.to_arrow()  # a row a sample, block and branch
+    stability = recorder.to_arrow()  # one row per sample, block and branch
     stability.group_by(["sample", "stage"]).aggregate([("alignment", "mean")]).to_pylist()
 
 Each name is imported when it is first used: a knob can be declared and checked without torch.

@@ -30,7 +30,7 @@ class _Done(NamedTuple):
     """A softmax call under a knob."""
 
     heads: Float[Tensor, "B H L d"]
-    """The heads' output. Where no knob acts, the layer's own softmax gives it, and this is not it."""
+    """The heads' output. If no knob acts, the layer's own softmax computes it instead."""
     means: Float[Tensor, "measures B H"] | None
     text_mass: Float[Tensor, "B H"] | None
     controls: Mapping[str, Float[Tensor, "B"]]
@@ -171,7 +171,7 @@ class SelfAttention:
         """Return rows and columns of the layer's image tokens."""
         if self.position.grid is None:
             raise ValueError(
-                f"{self.block.name}: the model's arguments do not say how many rows of tokens an image has"
+                f"{self.block.name}: the model's arguments do not determine the number of token rows of an image"
             )
         return at_level(self.position.grid, tokens)
 
@@ -180,10 +180,10 @@ class SelfAttention:
         step = self.position.step
         if step < 0:
             raise RuntimeError(
-                f"{self.block.name} was reached past the forward of the model that perturb() was given: "
-                "give perturb() the part that is called (an AutoencoderKL's decoder, say)"
+                f"{self.block.name} was called outside the forward of the model given to perturb(): "
+                "pass the called part to perturb(), for example an AutoencoderKL's decoder"
             )
-        # a knob that is a weak branch acts in that branch's evaluation alone, a direct one never does
+        # a knob as weak branch acts only in the evaluation of that branch, where a direct knob never acts
         due = self.knob is not None and (self.knob.weak is not None) == self.position.weak
         knob = self.knob.at(step, self.steps) if self.knob is not None and due else None
         return knob, self.recorder if self.recorder and self.recorder.wants(step) else None
@@ -223,7 +223,7 @@ def _of_text(own: Softmax, image: Image) -> Tensor | None:
 
 
 def without_autocast(device: torch.device) -> AbstractContextManager[None]:
-    """Turn autocast off: it would round what is float32 on purpose.
+    """Turn autocast off, because it would round values that must be float32.
 
     Args:
         device: Device whose autocast is turned off. A device without autocast needs nothing.

@@ -12,7 +12,7 @@ from skewbench.stability.knobs.condition import ConditionKnob
 from skewbench.stability.loop import Position
 
 EMBEDDINGS = ("encoder_hidden_states", "encoder_hidden_states_1", "encoder_hidden_states_t5")
-"""Arguments of models that hold embeddings of the text's tokens."""
+"""Arguments of models that contain embeddings of the text's tokens."""
 
 
 class Conditioning:
@@ -20,7 +20,7 @@ class Conditioning:
 
     Args:
         knob: The knob.
-        position: Where the loop is.
+        position: The current step and branch of the loop.
         noise_seeds: One for each sample.
         steps: The number of steps; None: not known.
     """
@@ -46,7 +46,7 @@ class Conditioning:
     def _changed(self, name: str, embeddings: Tensor) -> Tensor:
         samples, step = len(self._seeds), self._position.step
         if len(embeddings) % samples:
-            raise ValueError(f"{len(embeddings)} rows are no multiple of {samples} samples")
+            raise ValueError(f"{len(embeddings)} rows are not a multiple of {samples} samples")
         others, cond = embeddings[:-samples], embeddings[-samples:]
         generators = [_generator(seed, name, step) for seed in self._seeds]
         changed = self._knob.conditioned(cond.float(), step, self._steps, generators)
@@ -59,8 +59,8 @@ def noise_like(
     """Draw normal noise with the shape, dtype and device of embeddings.
 
     Args:
-        embeddings: Embeddings of the text's tokens, one row a sample.
-        generators: One for each sample, on the CPU. Each draws its own sample's noise.
+        embeddings: Embeddings of the text's tokens, one row per sample.
+        generators: One for each sample, on the CPU. Each generates the noise of its sample.
     """
     shape = embeddings.shape[1:]
     noise = torch.stack([torch.randn(shape, generator=each) for each in generators])

@@ -1,4 +1,4 @@
-"""The adaptive controllers: alpha and beta of each row from what the layer's own q, k and X say of it."""
+"""The adaptive controllers: alpha and beta of each row from the layer's own q, k and X."""
 
 import torch
 from jaxtyping import Float
@@ -19,15 +19,15 @@ def count_branches(rows: int, samples: int | None) -> int:
 
     Args:
         rows: Rows of the batch.
-        samples: Samples of the batch; None: each row is a sample of its own.
+        samples: Samples of the batch; None: each row is one sample.
 
     Raises:
-        ValueError: The rows are no multiple of the samples.
+        ValueError: The rows are not a multiple of the samples.
     """
     if samples is None:
         return 1
     if rows % samples:
-        raise ValueError(f"samples={samples}: the model was given {rows} rows, which is no multiple of it")
+        raise ValueError(f"samples={samples}: the model was given {rows} rows, which is not a multiple of samples")
     return rows // samples
 
 

@@ -33,7 +33,7 @@ def entmax(logits: Float[Tensor, "*rows K"]) -> Float[Tensor, "*rows K"]:
     ordered, count = _descending(z)
     mean = ordered.cumsum(-1) / count
     deviation = ordered.square().cumsum(-1) - count * mean.square()  # sum of squares around the mean
-    # sum of (z - tau)^2 over the support is 1; where no tau does that, the support is smaller
+    # sum of (z - tau)^2 over the support is 1; if no tau satisfies this, the support is smaller
     tau = mean - ((1 - deviation) / count).clamp(min=0).sqrt()
     return (z - _at_the_support(tau, ordered)).clamp(min=0).square()
 

@@ -11,7 +11,7 @@ from skewbench.stability.blocks import Block
 
 
 class Entry(NamedTuple):
-    """What one block measured in one call of the model."""
+    """The measurements of one block in one call of the model."""
 
     block: Block
     step: int

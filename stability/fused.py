@@ -1,4 +1,4 @@
-"""Decides whether the Triton kernel computes the softmaxes, and calls it. Triton is imported only where it is used."""
+"""Decides whether the Triton kernel computes the softmaxes, and calls it. Triton is imported only for the call."""
 
 import os
 from importlib.util import find_spec
@@ -54,9 +54,9 @@ def pair(
     These are softmax(scale M) values and softmax(scale (M_sym + alpha M_skew)) values, with M = q k'.
 
     Args:
-        q: What enters the softmax.
+        q: Queries of the softmax.
         k: As `q`.
-        values: What is averaged with the weights.
+        values: The values that the weights average.
         alpha: Factor of the skew-symmetric part, by row; None: only plain attention is computed.
         scale: Factor of the logits.
 

@@ -34,7 +34,7 @@ def at_level(largest: tuple[int, int], tokens: int) -> tuple[int, int]:
         tokens: The layer's image tokens; of a video, those of all frames.
 
     Raises:
-        ValueError: No halving has so many tokens.
+        ValueError: No halving has this number of tokens.
     """
     rows, columns = largest
     if tokens % (rows * columns) == 0:
@@ -43,4 +43,6 @@ def at_level(largest: tuple[int, int], tokens: int) -> tuple[int, int]:
         rows, columns = (rows + 1) // 2, (columns + 1) // 2  # as a convolution of stride 2 rounds
         if rows * columns == tokens:
             return rows, columns
-    raise ValueError(f"{tokens} tokens are no image of {largest[0]} x {largest[1]} tokens, nor one of its halvings")
+    raise ValueError(
+        f"{tokens} tokens do not form an image of {largest[0]} x {largest[1]} tokens, nor one of its halvings"
+    )

@@ -1,4 +1,4 @@
-"""Puts a rule of guidance into a pipeline, by what its model returns.
+"""Applies a guidance rule in a pipeline by changing the outputs of its model.
 
 A pipeline guides by itself: u + g (c - u). What the model returns is changed so that this comes out as the rule's D:
 
@@ -29,10 +29,10 @@ class Guidance:
 
     Args:
         rule: The rule; None: the pipeline's own guidance.
-        weak: The weak branch; None: there is none.
+        weak: The weak branch; None: no weak branch.
         scale: The pipeline's own guidance scale; None: not known.
-        position: Where the loop is.
-        samples: How many samples a batch has.
+        position: The current step and branch of the loop.
+        samples: Number of samples in a batch.
         steps: The number of steps; None: not known.
     """
 
@@ -56,7 +56,7 @@ class Guidance:
         """Whether it acted at least once."""
 
     def __call__(self, model: nn.Module, inputs: tuple[Any, ...], named: Mapping[str, Any], output: Any) -> Any:
-        """Change what the model returns so that the pipeline guides by the rule."""
+        """Change the model's output so that the pipeline's own guidance gives the rule's result."""
         if not self.acts:
             return output
         predicted, replaced = _prediction(output)
@@ -104,7 +104,7 @@ class Guidance:
         return _with_channels(predicted, guided.to(predicted.dtype), channels)
 
     def _of_one(self, predicted: Tensor, channels: slice) -> Tensor:
-        """Guide a pipeline that does not guide by itself, or whose model has guidance distilled into it."""
+        """Apply guidance in a pipeline that does not guide, or whose model has distilled guidance."""
         self.has_guided = True
         if self._offset is None:
             return predicted

@@ -40,7 +40,7 @@ class Softmax(NamedTuple):
     """A layer's call of `scaled_dot_product_attention`."""
 
     x: Float[Tensor, "B L C"]
-    """What enters `to_v`."""
+    """The input of `to_v`."""
     q: Float[Tensor, "B H S d"]
     k: Float[Tensor, "B H K d"]
     v: Float[Tensor, "B H K d"]
@@ -53,15 +53,15 @@ class Softmax(NamedTuple):
 
 
 class Interception:
-    """Gives a layer's softmax to `take` as long as it is open, in each call of the layer that is self-attention.
+    """While open, passes a layer's softmax to `take` in each call of the layer that is self-attention.
 
-    That is a call in which the same tensor enters `to_q` and `to_v`. Another call is left alone. An interception that
+    In such a call the same tensor enters `to_q` and `to_v`. Other calls are unchanged. An interception that
     is opened within another of the same layer takes its place until it is closed.
 
     Args:
         name: The layer's, for messages.
         layer: An attention layer of diffusers.
-        take: What computes the heads' output in place of torch; None: the layer stays as it is.
+        take: A function that computes the heads' output instead of torch; None: the layer is unchanged.
     """
 
     def __init__(self, name: str, layer: nn.Module, take: Callable[[Softmax], Tensor] | None) -> None:
@@ -75,7 +75,7 @@ class Interception:
         self._watching: list[RemovableHandle] = []
         self._projections: tuple[nn.Module | None, ...] = ()
         self.self_attention = True
-        """False: the last call was a cross-attention, and was left alone."""
+        """False: the last call was a cross-attention and was not changed."""
 
     @property
     def acts(self) -> bool:
@@ -145,13 +145,13 @@ class Interception:
         if own and not self._reached and output is not None:  # None: something else was raised
             raise RuntimeError(
                 f"{self.name} ({type(layer.processor).__name__}) did not call torch's scaled_dot_product_attention, "
-                "so that it can be neither perturbed nor measured: it has linear attention of an unknown kind, or "
-                "another attention backend than native (`model.set_attention_backend('native')`)"
+                "so it can be neither perturbed nor measured: it has an unknown kind of linear attention, or "
+                "an attention backend other than native (`model.set_attention_backend('native')`)"
             )
 
     def _fused(self, layer: Any) -> Any:
         if isinstance(layer.processor, AttnProcessor) and (layer.norm_q is not None or layer.norm_k is not None):
-            raise ValueError(f"{self.name} norms q and k, which its AttnProcessor leaves out: give it AttnProcessor2_0")
+            raise ValueError(f"{self.name} normalises q and k, which its AttnProcessor ignores; set AttnProcessor2_0")
         return _FUSED[type(layer.processor)]()
 
     def _see_q(self, module: Any, inputs: Any) -> None:

@@ -85,9 +85,9 @@ def pair(q: Tensor, k: Tensor, values: Tensor, alpha: Tensor | None, scale: floa
     The last axis of q, k and values must be contiguous.
 
     Args:
-        q: What enters the softmax (B, H, L, d).
+        q: Queries of the softmax (B, H, L, d).
         k: As `q`.
-        values: What is averaged with the weights (B, H, L, W). All heads may share theirs, by a stride of 0.
+        values: The values that the weights average (B, H, L, W). All heads may share them, by a stride of 0.
         alpha: Factor of the skew-symmetric part, by row (B,); None: only plain attention is computed.
         scale: Factor of the logits.
 

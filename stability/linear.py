@@ -32,7 +32,7 @@ class LinearInterception(Interception):
     Args:
         name: The layer's, for messages.
         layer: An attention layer whose block is linear.
-        see: What measures them; None: nothing is measured.
+        see: Measures them; None: nothing is measured.
     """
 
     def __init__(self, name: str, layer: nn.Module, see: Callable[[Softmax], None] | None) -> None:

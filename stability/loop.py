@@ -1,4 +1,4 @@
-"""Which step of a pipeline's loop, and which branches of guidance, a call of its denoiser belongs to."""
+"""Finds the step of a pipeline's loop, and the branches of guidance, of each call of its denoiser."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -6,16 +6,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 ROWS = {1: ("cond",), 2: ("uncond", "cond"), 3: ("uncond", "cond", "perturbed")}
-"""Branches by how many there are in a batch, in the order of its rows, as diffusers concatenates them."""
+"""Branches by their number in a batch, in the order of its rows, as diffusers concatenates them."""
 WEAK = "weak"
-"""The branch of a further evaluation of `cond` under a knob, which `perturb` makes by itself."""
+"""The branch of an additional evaluation of `cond` under a knob, which `perturb` makes."""
 BRANCHES = (*ROWS[3], WEAK)
-"""All of them, in the order of answers."""
+"""All branches, in the order of answers."""
 
 
 @dataclass(frozen=True)
 class Loop:
-    """How a pipeline calls its denoiser.
+    """Describes how a pipeline calls its denoiser.
 
     Args:
         scheduler: The pipeline's; a step of the loop ends when its `step` is called.
@@ -37,21 +37,21 @@ class Loop:
 
 @dataclass
 class Position:
-    """Where the loop is; one object for all the blocks of a `perturb`."""
+    """The current step and branch of the loop; one object for all blocks of a `perturb`."""
 
     loop: Loop | None = None
     step: int = -1
     """From 0; without a loop, the number of the model's call."""
     given: Mapping[str, Any] = field(default_factory=dict)
-    """The arguments of the model's call by name, where a block must know them."""
+    """The arguments of the model's call by name, if a block needs them."""
     grid: tuple[int, int] | None = None
-    """Rows and columns of the model's image tokens, where a knob must know them."""
+    """Rows and columns of the model's image tokens, if a knob needs them."""
     weak: bool = False
     """Whether this is the evaluation of the weak branch."""
     _call: int = -1
     """The number of the model's call within the step."""
     _ended: int = 0
-    """How many steps have ended."""
+    """Number of finished steps."""
 
     def called(self) -> None:
         """Count a call of the model.
@@ -74,7 +74,7 @@ class Position:
         """Name the branches in the current call's rows.
 
         Args:
-            count: How many there are.
+            count: Number of branches.
 
         Raises:
             ValueError: Another number of branches than the loop or a batch has.

@@ -38,8 +38,8 @@ def measure(
     of what it touches non-finite.
 
     Args:
-        xi: What leaves the layer, before the value projection.
-        q: What enters the softmax, after any norm or rotary embedding.
+        xi: The retrieval of the layer, before the value projection.
+        q: Queries of the softmax, after any norm or rotary embedding.
         k: As `q`.
         tokens: 1 for a token that counts, 0 for one that is padding and is left out of all means and products; None:
             all count.
@@ -53,7 +53,7 @@ def measure(
     norm_f = norm(f)
 
     energy = -(qs * ks).sum(dim=-2) / 2
-    # NaN < 0 is False and 1 / inf is 0: this is 0 where all is finite and NaN elsewhere, so that nothing gets lost
+    # NaN < 0 is False and 1 / inf is 0: this term is 0 if all is finite and NaN otherwise, so non-finite values show
     nonfinite = 0 * (norm_u + norm_f + energy)
     instability = (u * f).lt_(0).mean(dim=-2) + nonfinite  # padding is 0 here, so it flips no sign
     if tokens is not None:
@@ -72,7 +72,7 @@ def symmetry_index(
     float32, or float64 if an input is.
 
     Args:
-        q: What enters the softmax.
+        q: Queries of the softmax.
         k: As `q`.
         center: Remove the token mean of q and k first. For bias-free projections this is the mean of X.
     """
@@ -83,10 +83,10 @@ def symmetry_index(
 def symmetry_indices(
     q: Float[Tensor, "B H L d"], k: Float[Tensor, "B H L d"], tokens: Float[Tensor, "B L"] | None = None
 ) -> tuple[Float[Tensor, "B H"], Float[Tensor, "B H"]]:
-    """eta of q and k as they are and of both without their token mean m, from one product: A'A = (JA)'(JA) + L m'm.
+    """eta of q and k, and of both without their token mean m, from one product: A'A = (JA)'(JA) + L m'm.
 
     Args:
-        q: What enters the softmax.
+        q: Queries of the softmax.
         k: As `q`.
         tokens: As for `measure`.
     """
@@ -104,11 +104,11 @@ def coupling_measures(
     k: Float[Tensor, "B H L d"],
     tokens: Float[Tensor, "B L"] | None = None,
 ) -> dict[str, Float[Tensor, "B H"]]:
-    """Compute the measures of q and k alone, by their names in `skewbench.vocabulary.measures`.
+    """Compute the measures that depend only on q and k, by their names in `skewbench.vocabulary.measures`.
 
     Args:
         wanted: Names of measures. Nothing is computed for others; more than these may be returned.
-        q: What enters the softmax.
+        q: Queries of the softmax.
         k: As `q`.
         tokens: As for `measure`.
     """

@@ -40,22 +40,22 @@ def perturb(
 ) -> Iterator[None]:
     """Put a model under a knob, and measure its self-attentions, within a `with` block.
 
-    The model gets hooks for that time; its layers and their processors stay as they are. A `perturb` within another
-    takes its place until it ends. A layer that is called as cross-attention is left alone, with a warning.
+    The model gets hooks for that time; its layers and their processors are unchanged. A nested `perturb`
+    replaces the outer one until it ends. A layer that is called as cross-attention is unchanged, with a warning.
 
     Args:
         model: Any module with diffusers' attention layers in it, or such a layer itself. Its calls are counted.
-        knob: What is done; `Vanilla()`: nothing. Several: one on attention, one on predictions, one on the condition.
-        recorder: Measures all self-attentions, also those that the knob leaves alone.
-        samples: How many samples the rows of a batch stand for (rows = branches x samples, uncond first, as diffusers
+        knob: A knob, `Vanilla()` for none, or several: one on attention, one on predictions, one on the condition.
+        recorder: Measures all self-attentions, including those that the knob does not change.
+        samples: Number of samples in the rows of a batch (rows = branches x samples, uncond first, as diffusers
             concatenates them); None: each row its own.
-        steps: The number of the loop's steps, where the knob's window asks for it; one more is a RuntimeError, fewer
+        steps: Number of the loop's steps, if the knob's window needs it; one more is a RuntimeError, fewer
             are a warning. A scheduler of second order steps twice as often: give `len(scheduler.timesteps)`.
         kernel: `triton` computes plain and skewed softmax in one pass, on a GPU; its sums differ in the last bits.
-        loop: The pipeline's loop, which says what step and branch a call belongs to; None: each call of the model is a
+        loop: The pipeline's loop, which gives the step and branch of a call; None: each call of the model is a
             step with all branches in its rows.
         guidance: The pipeline's own guidance scale, which a knob on predictions and a weak branch need.
-        noise_seeds: One for each sample, from which a knob on the condition draws its noise.
+        noise_seeds: One seed for each sample, for the noise of a knob on the condition.
 
     Raises:
         TypeError: `model` is no module, such as a whole pipeline.
@@ -66,7 +66,7 @@ def perturb(
             causal or has dropout, a mask that the measures are not defined for, a knob that needs rows and columns of
             a model that does not say them, other branches than a knob on predictions needs.
         RuntimeError: Within the block: a layer that does not end in torch's softmax, calls beyond `steps`, and a
-            pipeline that calls its model for one branch alone under a knob on predictions.
+            pipeline that calls its model for only one branch under a knob on predictions.
     """
     for name, value in (("samples", samples), ("steps", steps)):
         if value is not None and (not isinstance(value, int) or value < 1):
@@ -88,7 +88,9 @@ def perturb(
     def count(_: Any, inputs: tuple[Any, ...], named: dict[str, Any]) -> None:
         position.called()
         if steps is not None and position.step >= steps:
-            raise RuntimeError(f"steps={steps}: the model is called once more; give perturb() the number of its calls")
+            raise RuntimeError(
+                f"steps={steps}: the model is called once more; pass the number of its calls to perturb()"
+            )
         if any(streams) or needs_grid:
             before, position.given = position.given, _arguments(model, inputs, named)
             same = position.grid is not None and position.given.get("img_ids") is before.get("img_ids", before)
@@ -111,12 +113,12 @@ def perturb(
         yield
         if guide is not None and position.step >= 0 and not guide.has_guided:
             raise RuntimeError(
-                f"{guide.kind}: the pipeline called its model for one branch alone, so nothing was guided"
+                f"{guide.kind}: the pipeline called its model for one branch only, so no guidance was applied"
             )
         if steps is not None and 0 <= position.step < steps - 1:
             warnings.warn(f"steps={steps}: the model was called {position.step + 1} times", stacklevel=3)
         if crossed := [each.name for each in opened if each.acts and not each.self_attention]:
-            warnings.warn(f"left alone, because called as cross-attention: {', '.join(crossed)}", stacklevel=3)
+            warnings.warn(f"unchanged, because called as cross-attention: {', '.join(crossed)}", stacklevel=3)
 
 
 def _check_module(model: Any) -> None:
@@ -129,7 +131,7 @@ def _check_module(model: Any) -> None:
 
 
 def _check_steps(knob: SteppedKnob, steps: int | None) -> None:
-    """Raise ValueError where the knob needs the number of steps, or acts in none of them."""
+    """Raise ValueError if the knob needs the number of steps, or acts in none of them."""
     knob.amount(0, steps)
     if steps is not None:
         knob.check_steps(steps)
@@ -154,7 +156,7 @@ def _guidance(
     if rule is not None:
         _check_steps(rule, steps)
         if scale is not None and scale <= 1:
-            raise ValueError(f"{kind} with guidance={scale:g}: the pipeline guides only by a scale above 1")
+            raise ValueError(f"{kind} with guidance={scale:g}: the pipeline applies guidance only with a scale above 1")
     return Guidance(rule, weak, scale, position, samples, steps)
 
 

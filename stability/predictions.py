@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 class Predictions(NamedTuple):
-    """What the model predicts with and without the prompt, for the samples of a batch.
+    """The model's predictions with and without the prompt, for the samples of a batch.
 
     Args:
         cond: With the prompt, in float32.

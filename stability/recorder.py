@@ -31,9 +31,9 @@ class Recorder:
         measures: Which of energy, instability, alignment, symmetry, symmetry_raw; the others are NULL.
         every: Record every n-th step.
         detail: `mean` keeps means over steps and heads, `steps` also each step's mean, `heads` also each head's.
-        columns: Number of feature columns that are measured. They are drawn by (seed, block) alone, so that two runs
+        columns: Number of feature columns that are measured. They depend only on (seed, block), so that two runs
             can be compared column by column.
-        seed: Seed of that draw.
+        seed: Seed of the random columns.
 
     Raises:
         ValueError: A value that is not allowed.
@@ -48,10 +48,10 @@ class Recorder:
     _columns: dict[int, slice | Tensor] = field(default_factory=dict, init=False, repr=False)
 
     def start(self, blocks: Iterable[tuple[Block, torch.device]]) -> None:
-        """Discard the last batch, and draw the feature columns of the next one.
+        """Discard the last batch, and choose the feature columns of the next one.
 
         Args:
-            blocks: The measured blocks, each with the device where its columns are kept.
+            blocks: The measured blocks, each with the device of its columns.
         """
         self._entries.clear()
         self._columns = {block.number: self._drawn(block, device) for block, device in blocks}
@@ -69,7 +69,7 @@ class Recorder:
 
         Args:
             block: The block.
-            device: Where the columns are used. A model may move while it is offloaded.
+            device: The device that uses the columns. A model may move while it is offloaded.
 
         Returns:
             Columns as a slice or their indices; None if no measure of the retrieval is recorded.
@@ -102,17 +102,17 @@ class Recorder:
             ValueError: The samples change in mid-batch, or there is no column for a control.
         """
         if unknown := sorted(set(controls) - set(CONTROLS)):
-            raise ValueError(f"control {unknown[0]!r}: a recorder knows {', '.join(CONTROLS)}")
+            raise ValueError(f"control {unknown[0]!r}: a recorder records {', '.join(CONTROLS)}")
         wanted = {name: value for name, value in values.items() if name in self.measures}
         kept = {name: value.detach().to(torch.float32) for name, value in {**wanted, **controls}.items()}
         entry = Entry(block, step, branches, kept)
         first = next(iter(self._entries.values()), entry)
         if entry.samples != first.samples:
-            raise ValueError(f"{entry.samples} samples after {first.samples}: a recorder holds one batch")
+            raise ValueError(f"{entry.samples} samples after {first.samples}: a recorder records one batch")
         self._entries[block.number, step, branches] = entry
 
     def to_arrow(self) -> "pa.Table":
-        """Return one row a sample, block and branch (see `stability.table.SCHEMA`). Copies from the device once.
+        """Return one row per sample, block and branch (see `stability.table.SCHEMA`). Copies from the device once.
 
         Raises:
             ValueError: Nothing was recorded.

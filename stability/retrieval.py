@@ -27,7 +27,7 @@ from skewbench.stability.measures import upcast
 from skewbench.stability.softmax import Mask, SoftmaxCall
 
 BUDGET = {"cpu": 2**19, "cuda": 2**25}
-"""Elements of the largest temporary, by device, whatever the batch; where that is more, the L x C of one row and head.
+"""Elements of the largest temporary, by device, for any batch; at least the L x C elements of one row and head.
 
 Up to six live at once. 2**19 in float32 stay in a CPU's cache, and measuring is a third cheaper for it; 2**25 fill a
 GPU and take under 1 GiB. (At 1024 px the P of all of SDXL's heads takes 0.6 GiB a row, and its scores as much.)
@@ -50,10 +50,10 @@ def skewed(
 ) -> tuple[Float[Tensor, "B H L 2*d"], Float[Tensor, "B H L 2*d"]]:
     """Build q* and k* of twice the width, with q* k*' = c1 q k' + c2 k q' = M_sym + alpha M_skew.
 
-    The coefficients are on the keys, so that further keys [k, 0] keep their logits q k'.
+    The coefficients are applied to the keys, so additional keys [k, 0] keep their logits q k'.
 
     Args:
-        q: What enters the softmax.
+        q: Queries of the softmax.
         k: As `q`.
         alpha: Factor of the skew-symmetric part: c1 = (1 + alpha) / 2 and c2 = (1 - alpha) / 2.
     """
@@ -91,10 +91,10 @@ def skew_heads(
     """The heads' output under the call's blend: Xi_out Wv' + bias, blended in float32.
 
     Args:
-        call: Its `v` includes the value projection's `bias`, which the ratio leaves alone. With a sketch, the ratio is
-            computed here.
+        call: Its `v` includes the value projection's `bias`, which the ratio does not scale. With a sketch, the
+            ratio is computed here.
         ratio: Factor of each token; None: 1, or that of the sketch.
-        bias: Of the value projection, by head; None: there is none.
+        bias: Bias of the value projection, by head; None: no bias.
     """
     blend = call.blend
     assert blend is not None  # noqa: S101 - what this is for
@@ -123,7 +123,7 @@ def retrieve(
     weights: Callable[[Tensor], Tensor] | None = None,
     mask: Mask | None = None,
 ) -> tuple[Float[Tensor, "B H T C"], Float[Tensor, "B H T"] | None]:
-    """softmax(scale q k') x for T of the tokens, and what the other keys get.
+    """softmax(scale q k') x for T of the tokens, and the weight of the other keys.
 
     Scores, softmax and result are float32, the product is in x's dtype.
 
@@ -136,7 +136,7 @@ def retrieve(
         mask: Of these queries' keys.
 
     Returns:
-        The retrieval, and the sum of the weights of the other keys (None where there are none).
+        The retrieval, and the sum of the weights of the other keys (None if there are none).
     """
     q, k = upcast(q, k)
     logits = masked(scale * q @ k.mT, mask)
@@ -174,7 +174,7 @@ def retrieval(call: SoftmaxCall) -> Retrieval:
 
 
 _Part = tuple[Tensor, Tensor | None]
-"""What `retrieve` returns."""
+"""The result of `retrieve`."""
 
 
 def _retrievals(call: SoftmaxCall) -> Iterator[tuple[_Part, _Part]]:

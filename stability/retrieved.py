@@ -35,11 +35,11 @@ def stability_and_heads(
     """Measures of what leaves the layer, on `columns` (None: not measured); its output where it has exact norms.
 
     That is Xi_out Wv' by the value projection's `weight`; without one, the ratio that `skew_heads` asks for instead. In
-    tiles of rows and heads, so that no temporary of it has more elements than BUDGET allows.
+    tiles of rows and heads, so that no temporary has more elements than BUDGET allows.
 
     Args:
         call: The call whose retrieval leaves the layer.
-        q: The layer's own, whose M_sym the measures are of, whatever the call's are.
+        q: The layer's own queries. The measures use their M_sym, even if the call has other queries.
         k: As `q`.
         columns: Feature columns that are measured.
         weight: The value projection by head.

@@ -11,7 +11,7 @@ from skewbench.vocabulary.stages import STAGES, TRANSFORMER, UNET
 
 _STAGE_OF = dict(zip(("down_blocks", "mid_block", "up_blocks"), UNET, strict=True))
 _TEXT_ALONE = ("context_refiner", "token_refiner")
-"""Parts of a denoiser that see text tokens alone: no blocks of the image."""
+"""Parts of a denoiser that see only text tokens; they are not blocks of the image."""
 
 
 class Site(NamedTuple):
@@ -27,8 +27,8 @@ def self_attention_blocks(model: nn.Module) -> list[Block]:
     In a UNet all attention layers count, cross-attentions too, in the order down, mid, up, none and within a stage as
     the model registers them: by block, attention, transformer block, attn1 before attn2. SDXL has 140: down 0-47, mid
     48-67, up 68-139, the self-attentions on even numbers. In an AutoencoderKL the encoder's middle is 0 and the
-    decoder's 1, both of stage "mid". In a transformer the self-attentions alone count, by depth; its stages are thirds
-    of them: early, middle, late. A lone layer is 0, "attention", of stage "none".
+    decoder's 1, both of stage "mid". In a transformer only self-attentions are numbered, by depth; its stages are
+    thirds of them: early, middle, late. A lone layer is 0, "attention", of stage "none".
 
     Args:
         model: Any module with attention layers of diffusers in it, or such a layer itself.
@@ -68,7 +68,7 @@ def _is_attention(module: nn.Module) -> bool:
 
 
 def _is_self(name: str, layer: Any, without_text: bool) -> bool:
-    """By the layer's declaration. What is called otherwise is found when it is called."""
+    """Whether the layer declares itself as self-attention. A layer that is called otherwise is detected at its call."""
     if any(part in name.split(".") for part in _TEXT_ALONE):
         return False
     if without_text:
@@ -79,7 +79,7 @@ def _is_self(name: str, layer: Any, without_text: bool) -> bool:
 
 
 def _is_called_without_text(model: nn.Module) -> bool:
-    """Whether text reaches the model by another way, so that its cross-attentions attend to the image: AudioLDM's."""
+    """Whether text reaches the model in another way, so its cross-attentions attend to the image, as in AudioLDM."""
     return getattr(getattr(model, "config", None), "class_embed_type", None) == "simple_projection"
 
 

@@ -8,12 +8,12 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 Kernel = Literal["torch", "triton"]
-"""What computes plain and skewed softmax. Their sums differ in the last bits."""
+"""Implementations of plain and skewed softmax. Their sums differ in the last bits."""
 Weights = Callable[[Tensor, slice], Tensor]
 """Logits (B, H, T, K) of some of the rows, heads and queries, and which T of the L queries these are -> the weights of
-their keys, each query by itself. The first L keys are the image tokens, in the order of the queries."""
+their keys, independently for each query. The first L keys are the image tokens, in the order of the queries."""
 Mask = Float[Tensor, "#B #H #L K"] | Bool[Tensor, "#B #H #L K"]
-"""What is added to the scaled logits of a query's keys; or, as bool, which keys it sees."""
+"""A mask that is added to the scaled logits of a query's keys, or a bool mask of the keys it sees."""
 
 
 class Blend(NamedTuple):
@@ -36,7 +36,7 @@ class Blend(NamedTuple):
 
 
 class Text(NamedTuple):
-    """The text tokens among the keys of joint attention, which a knob leaves alone."""
+    """The text tokens among the keys of joint attention, which a knob does not change."""
 
     k: Float[Tensor, "B H T d"]
     v: Float[Tensor, "B H T d"]
@@ -48,20 +48,20 @@ class SoftmaxCall(NamedTuple):
     In joint attention q, k, v and x are those of the image tokens; the text tokens are further keys, after them.
 
     Args:
-        q: What enters the softmax, after norms and rotary embedding. A knob may give another width to q and k.
+        q: Queries of the softmax, after norms and rotary embedding. A knob may change the width of q and k.
         k: As `q`.
         v: Values, with the bias of their projection.
         x: The layer's input, which the measures' retrieval weighs in place of `v`.
         scale: Factor of the logits.
         branches: Branches of guidance: rows are branches x samples, uncond first.
         blend: A second softmax, of the scaled skew-symmetric part, that is blended in.
-        weights: What takes the place of softmax over the keys; None: softmax.
-        kernel: What computes softmaxes.
-        text: Keys and values of the text tokens; None: image tokens alone.
+        weights: A function that replaces the softmax over the keys; None: softmax.
+        kernel: The implementation that computes softmaxes.
+        text: Keys and values of the text tokens; None: only image tokens.
         mask: Of the keys, those of the image tokens first; None: each query sees all.
         tokens: 1 for a token of x that counts in means and products, 0 for padding; None: all count.
         grid: Rows and columns of the image's tokens, for a knob that declares `needs_grid`. There may be several such
-            grids, one after the other, as the frames of a video.
+            consecutive grids, as the frames of a video.
         block: Number of the layer's block, the seed of random directions.
         constant: Whether every query gets the same weights. Then no measure of the retrieval is defined.
     """
@@ -130,7 +130,7 @@ class SoftmaxCall(NamedTuple):
 
 
 def picked(tensor: Tensor, heads: Sequence[int], dim: int = 1) -> Tensor:
-    """Select some of the heads, by views: a list of indices would be copied to the device.
+    """Select some of the heads as views, because a list of indices would be copied to the device.
 
     Args:
         tensor: Any tensor with a dimension for heads.

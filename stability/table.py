@@ -1,4 +1,4 @@
-"""Makes one Arrow table of what a recorder kept."""
+"""Makes one Arrow table from the records of a recorder."""
 
 from typing import Any, NamedTuple
 
@@ -44,7 +44,7 @@ def table(entries: list[Entry], detail: str) -> pa.Table:
 
 
 class _Step(NamedTuple):
-    """What one block measured of one branch in one step: measures (samples, H) and controls (samples,)."""
+    """The measurements of one block for one branch in one step: measures (samples, H) and controls (samples,)."""
 
     block: Block
     step: int
@@ -53,7 +53,7 @@ class _Step(NamedTuple):
 
 
 def _rows(measured: list[_Step], detail: str) -> list[dict[str, Any]]:
-    """Make the rows of one block and branch, one a sample."""
+    """Make the rows of one block and branch, one per sample."""
     measured = sorted(measured, key=lambda each: each.step)
     block, _, branch, first = measured[0]
     columns = _columns([each.values for each in measured], detail)

@@ -19,11 +19,11 @@ _TEXT_FIRST = (
     "FluxIPAdapterAttnProcessor",
     "QwenDoubleStreamAttnProcessor2_0",
 )
-"""Names of diffusers' processors whose layers have a projection of their own for text."""
+"""Names of diffusers' processors whose layers have a separate projection for text."""
 
 
 class Image(NamedTuple):
-    """Which of the tokens are image tokens: L that follow each other, or L indices for each row."""
+    """The positions of the image tokens: L consecutive tokens, or L indices for each row."""
 
     tokens: slice | Int[Tensor, "B L"]
 
@@ -68,7 +68,7 @@ class Image(NamedTuple):
 
         Args:
             mask: Of the whole softmax.
-            queries: How many there are: the image tokens, or S; those of the image tokens are kept.
+            queries: Number of queries: the image tokens, or S. Those of the image tokens are kept.
         """
         count = mask.shape[-1]
         if isinstance(self.tokens, Tensor):
@@ -95,12 +95,12 @@ def _gathered(x: Tensor, index: Int[Tensor, "B n"]) -> Tensor:
 
 
 def two_streams(processor: Any, keys: int, image: int) -> Image:
-    """Where the image tokens stand in a layer that projects text by itself.
+    """Find the image tokens in a layer that has a separate projection for text.
 
     Args:
         processor: The layer's.
-        keys: How many keys the softmax has.
-        image: How many tokens the image has.
+        keys: Number of keys of the softmax.
+        image: Number of tokens of the image.
 
     Raises:
         ValueError: The order is not known for this processor.
@@ -111,17 +111,17 @@ def two_streams(processor: Any, keys: int, image: int) -> Image:
     if name in _TEXT_FIRST:
         return Image(slice(keys - image, keys))
     raise ValueError(
-        f"{name}: not known whether text or image tokens come first in it; known are "
+        f"{name}: it is unknown whether text or image tokens come first; known are "
         f"{', '.join(_IMAGE_FIRST + _TEXT_FIRST)}"
     )
 
 
 Stream = Callable[[Mapping[str, Any], int], Image]
-"""The arguments of the model's call and the number of tokens in a layer -> where the image tokens are."""
+"""A function from the arguments of the model's call and the number of tokens in a layer to the image tokens."""
 
 
 def single_stream(model: nn.Module, name: str) -> Stream | None:
-    """How to tell image from text tokens in a layer whose input holds both; None: its input is the image alone.
+    """Find how to separate image and text tokens in a layer whose input has both; None: its input is only the image.
 
     Args:
         model: The denoiser.
@@ -149,7 +149,7 @@ def _text_of_each_row_in_front(given: Mapping[str, Any], tokens: int) -> Image:
 
 
 def counted(mask: Mask | None, rows: int, tokens: int) -> Float[Tensor, "B L"] | None:
-    """Which image tokens count: those that a mask over keys does not hide; None where all do.
+    """Find the image tokens that count: those that a mask over keys does not hide; None if all count.
 
     Args:
         mask: Of the image tokens' keys, these first.
@@ -157,11 +157,11 @@ def counted(mask: Mask | None, rows: int, tokens: int) -> Float[Tensor, "B L"] |
         tokens: L.
 
     Raises:
-        ValueError: The mask hides other keys from other queries, so that there is no one set of tokens.
+        ValueError: The mask hides different keys for different queries, so no single set of tokens exists.
     """
     if mask is None:
         return None
     if mask.shape[2] != 1:
-        raise ValueError("the mask differs between queries: the measures are not defined for that")
+        raise ValueError("the mask differs between queries: the measures are undefined for such masks")
     keys = mask[:, 0, 0, :tokens]  # diffusers repeats a mask over heads
     return (keys if keys.dtype == torch.bool else keys > PADDED).float().expand(rows, -1)

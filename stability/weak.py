@@ -18,7 +18,7 @@ class Weak:
 
     Args:
         knob: The knob, whose `weak` is the scale.
-        position: Where the loop is.
+        position: The current step and branch of the loop.
         steps: The number of steps; None: not known.
     """
 
@@ -32,14 +32,14 @@ class Weak:
         return 0.0 if knob is None or knob.weak is None else knob.weak
 
     def predict(self, model: nn.Module, inputs: tuple[Any, ...], named: Mapping[str, Any], rows: int, last: int) -> Any:
-        """What the model returns for the last rows of a call, under the knob.
+        """Evaluate the model under the knob for the last rows of a call.
 
         Args:
             model: The model.
             inputs: The arguments of its call.
             named: Those given by name.
             rows: Rows of the call.
-            last: How many of them are those of cond.
+            last: Number of the last rows, which are those of cond.
         """
         inputs = tuple(_last(value, rows, last) for value in inputs)
         named = {name: value if name in _OF_ALL_ROWS else _last(value, rows, last) for name, value in named.items()}
@@ -51,7 +51,7 @@ class Weak:
 
 
 def _last(value: Any, rows: int, last: int) -> Any:
-    """Select the last rows of an argument, at any depth. Values without rows stay as they are."""
+    """Select the last rows of an argument, at any depth. Values without rows are unchanged."""
     if isinstance(value, torch.Tensor):
         return value[-last:] if value.ndim > 0 and len(value) == rows else value
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Selects the receipts that count, where a job was done more than once.
+"""Selects the receipts that count if a job was done more than once.
 
 A shard that is generated again gets a receipt of its own, numbered by `retry`, beside the one that it may replace: the
 earlier attempt stays whole until the manifest names the later one. Pure functions of receipts, linear in their number.

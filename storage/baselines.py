@@ -79,11 +79,11 @@ def find_baseline(store: Store, name: str) -> Baseline | None:
 
 @dataclass(frozen=True)
 class BrokenBaseline:
-    """A baseline whose file cannot be parsed. As text: the file, what is wrong with it, and what to do.
+    """A baseline whose file cannot be parsed. Its text has the file, the fault and the repair.
 
     Args:
         name: The baseline's name, as the file's name has it.
-        reason: What is wrong with it.
+        reason: The fault.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""A lake in a bucket: `s3://` and `gs://`, with credentials and endpoint from the environment alone."""
+"""A lake in a bucket: `s3://` and `gs://`, with credentials and endpoint only from the environment."""
 
 import io
 import os
@@ -167,7 +167,7 @@ class Bucket:
     def _as_lake_error(self, error: BaseError | FileNotFoundError) -> LakeError | None:
         """The store's error in one line, without URLs, which could be signed, and without the store's own text.
 
-        None for what callers handle themselves: an object that is missing or exists already.
+        None for errors that callers handle: an object is missing or exists already.
         """
         text = str(error).partition("\n\nDebug source")[0]
         code = (re.findall(r"<Code>(\w+)</Code>|\(code: (\w+)\)", text) or [("", "")])[0]

@@ -60,7 +60,7 @@ class CheckedParts:
         return {}
 
     def _state(self, part: Part) -> str | None:
-        """What the check of a part depends on; None if it has no file."""
+        """The inputs of a part's check; None if the part has no file."""
         assert self._folder is not None  # noqa: S101  (of a folder alone)
         try:
             found = os.stat(self._folder.address(part.path))

@@ -51,6 +51,7 @@ SCORE_FIELDS = (
     pa.field("reason", pa.string()),  # why the value is NULL
     pa.field("scorer", pa.string(), nullable=False),
     pa.field("scorer_version", pa.int32(), nullable=False),
+    pa.field("package", pa.string()),  # of the scorer's environment, with its version; NULL: it has no environment
 )
 """Columns of one metric's value."""
 

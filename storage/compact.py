@@ -55,7 +55,7 @@ def compact_run(store: Store, manifest: Manifest, target: int = TARGET) -> Manif
 
 
 def _groups(parts: list[Part], target: int) -> Iterator[list[Part]]:
-    """Group parts to merge, in their order, up to the target each. A part that would be alone is left as it is."""
+    """Group parts to merge, in their order, up to the target size. A single part is not merged."""
     group, size = list[Part](), 0
     for part in [*parts, None]:
         if part is None or size + part.bytes > target:
@@ -69,7 +69,7 @@ def _groups(parts: list[Part], target: int) -> Iterator[list[Part]]:
 
 def _merge(store: Store, run_id: str, group: list[Part], sources: list[str]) -> Part:
     table = TABLES[group[0].table]
-    for part in group:  # the merged file gets a hash of its own, which would hide the damage
+    for part in group:  # the merged file gets a new hash, which would hide the damage
         if problem := fault_of(store, part):
             raise broken_part(part.path, problem)
     rows = pa.concat_tables([read_part(store, part) for part in group], promote_options="default")

@@ -1,4 +1,4 @@
-"""The fields of a manifest that hold dictionaries, and what must be in these for readers to work."""
+"""The fields of a manifest that contain dictionaries, and the entries that readers need in them."""
 
 from typing import Annotated, Any, NotRequired
 

@@ -1,4 +1,4 @@
-"""Checks parts by their Parquet footers, without reading rows. A lake may come from anybody."""
+"""Checks parts by their Parquet footers, without reading rows, because a lake may be untrusted."""
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -24,13 +24,13 @@ _KINDS = (
     kinds.is_floating,
     kinds.is_boolean,
 )
-"""Types that readers may take for each other. Writers choose widths of their own."""
+"""Types that readers accept for each other, because writers choose different widths."""
 
 
 def check_footers(place: Location, parts: Iterable[Part]) -> None:
-    """Check that parts hold what their manifest and their tables say. Reads the end of each file alone.
+    """Check that parts agree with their manifest and their tables. Reads only the end of each file.
 
-    Of a large lake in a folder, files that were checked before and have not changed since are not read again.
+    In a large lake in a folder, files that were checked before and have not changed since then are not read again.
 
     Args:
         place: The lake.
@@ -56,10 +56,10 @@ def broken_part(path: str, problem: str) -> LakeError:
 
     Args:
         path: The part, relative to the lake.
-        problem: What is wrong with it, as the end of a sentence that begins with the path.
+        problem: The fault, as the end of a sentence that begins with the path.
     """
     run_id = path.partition("run_id=")[2].partition("/")[0]
-    repair = f"`skewbench verify {shown(run_id)} --repair` drops it, and the next `skewbench run` makes it again"
+    repair = f"`skewbench verify {shown(run_id)} --repair` drops it, and the next `skewbench run` generates it again"
     return LakeError(f"{shown(path)} {problem}; {repair}")
 
 
@@ -71,7 +71,7 @@ def footer_problem(file: BinaryIO, part: Part) -> str | None:
         part: The part, as it should be.
 
     Returns:
-        What is wrong, as the end of a sentence that begins with the path; None if nothing is.
+        The fault, as the end of a sentence that begins with the path; None if there is none.
     """
     try:
         footer = pq.read_metadata(file)
@@ -88,11 +88,11 @@ def footer_problem(file: BinaryIO, part: Part) -> str | None:
 
 
 def largest_image(place: Location, parts: Iterable[Part]) -> int:
-    """Find how many pixels an image of a run may have.
+    """Compute the maximum number of pixels of a run's images.
 
     Args:
         place: The lake.
-        parts: The run's parts. Those of `samples` say the images' sizes; broken ones are left out.
+        parts: The run's parts. The parts of `samples` have the images' sizes; broken ones are ignored.
 
     Returns:
         The number of pixels.

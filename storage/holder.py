@@ -1,4 +1,4 @@
-"""The process that holds a lease, and what can be found out about it without waiting."""
+"""The process that holds a lease, and its state as far as it is visible without waiting."""
 
 import os
 import socket
@@ -27,7 +27,7 @@ class Holder:
     host: str
     pid: Annotated[int, Field(gt=0, lt=2**31)]
     processes: int = 0
-    """The namespace of the process id. Containers may share a host name but have process ids of their own."""
+    """The namespace of the process id. Containers may share a host name but have separate process ids."""
     boot: str = ""
     """The boot id of the kernel. Machines may share a host name too, and process ids are reused after a boot."""
     started: int = 0
@@ -36,7 +36,7 @@ class Holder:
     beats: int = 0
     """Number of heartbeats so far."""
     notes: tuple[str, ...] = ()
-    """What the driver is waiting for, one line each."""
+    """The things that the driver is waiting for, one line each."""
 
     @property
     def is_visible(self) -> bool:

@@ -1,4 +1,4 @@
-"""Keys of jobs: typed fields that say which work a receipt is for. File names hold only a key's digest."""
+"""Keys of jobs: typed fields that describe the work of a receipt. File names have only a digest of the key."""
 
 import json
 from dataclasses import dataclass, field, fields
@@ -21,14 +21,16 @@ class JobKey:
 
     Args:
         kind: `generation` or `scores`.
-        shard: The shard; empty where a cell is scored as a set.
+        shard: The shard; empty if a cell is scored as a set.
         cell: The cell that is scored as a set; empty for the job of a shard.
         scorer: The scorer; empty for generation.
         version: The scorer's version.
         reference: Digest of the reference that a cell is compared with as a set.
-        missing: The scorer lacks something that it needs, so that all values are NULL. Other scores replace these.
-        retry: How often the shard had been generated again by then, because too many of its cell's samples were
+        missing: The scorer lacks a requirement, so all values are NULL. Later scores replace them.
+        retry: Number of earlier attempts at the shard, which were repeated because too many of its cell's samples were
             unusable. For scores: the attempt that they were made from. For a whole cell: the sum over its shards.
+        package: The main package of the scorer's environment with its version, such as `image-reward 1.5`; empty for a
+            scorer without an environment of its own. Another version scores again.
     """
 
     __pydantic_config__ = ConfigDict(strict=True, extra="forbid")
@@ -41,6 +43,7 @@ class JobKey:
     reference: str = ""
     missing: bool = False
     retry: Annotated[int, Field(ge=0)] = 0
+    package: str = ""
 
     def __post_init__(self) -> None:
         if bool(self.shard) == bool(self.cell):
@@ -59,7 +62,8 @@ class JobKey:
         what = f"{self.scorer} v{self.version}" if self.kind == SCORES else self.kind
         of = f" of shard {self.shard}" if self.shard else " of all images"
         against = f" against {self.reference}" if self.reference else ""
-        return f"{what}{of}{against}{f', retry {self.retry}' if self.retry else ''}"
+        by = f" with {self.package}" if self.package else ""
+        return f"{what}{of}{against}{by}{f', retry {self.retry}' if self.retry else ''}"
 
 
 _DEFAULTS = {one.name: one.default for one in sorted(fields(JobKey), key=lambda one: one.name)}
@@ -68,7 +72,7 @@ _ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 @dataclass(frozen=True)
 class JobRecord:
-    """A job as a manifest keeps it: the content of its receipt, so that the manifest can replace a missing receipt.
+    """A job in a manifest: the content of its receipt, so the manifest can replace a missing receipt.
 
     Args:
         key: The job.

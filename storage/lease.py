@@ -57,7 +57,7 @@ class Lease:
     def __enter__(self) -> "Lease":
         self._held = self._content()
         if not self.store.put_new(self._path, self._held) and not self._take_over():
-            raise RunError(f"run {self.run_id} has just been taken over by another process; try again later")
+            raise RunError(f"run {self.run_id} was taken over by another process; try again later")
         self._thread = threading.Thread(target=self._beat, daemon=True, name="lease")
         self._thread.start()
         return self
@@ -89,7 +89,7 @@ class Lease:
         """Add lines to each heartbeat from now on, which `driver_notes` reads.
 
         Args:
-            notes: Returns what the driver is waiting for.
+            notes: Returns the things that the driver is waiting for.
         """
         self._notes = notes
 
@@ -124,7 +124,7 @@ class Lease:
     def _is_silent(self, found: bytes, holder: Holder) -> bool:
         """Whether a lease stays unchanged for `STALE` seconds; False if it is released. Raises `RunError` at a change.
 
-        The last read comes after the time is over, so that a watcher that was itself paused sees what it missed.
+        The last read is after the end of this time, so a watcher that was itself paused sees the changes.
         """
         self._notify(f"{_held_by(self.run_id, holder)}; watching its heartbeat for up to {STALE:.0f} s")
         began = time.monotonic()
@@ -154,7 +154,7 @@ class Lease:
             except (
                 LakeError,
                 OSError,
-            ):  # unreachable or full; the next beat finds out what others did
+            ):  # unreachable or full; the next heartbeat detects what other drivers did
                 continue
             except RunError:
                 self._is_taken_over.set()
@@ -204,7 +204,7 @@ def find_driver(store: Store, run_id: str) -> Holder | None:
 
 
 def driver_notes(store: Store, run_id: str) -> list[str]:
-    """Read what a run's driver is waiting for.
+    """Read the notes of a run's driver on what it is waiting for.
 
     Args:
         store: The lake.

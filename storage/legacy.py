@@ -24,7 +24,7 @@ def typed_key(name: str, shards: Collection[str], cells: Iterable[str]) -> JobKe
 
     Args:
         name: The receipt's name without `.json`.
-        shards: The run's shards, as far as they are known. Their ids contain neither dots nor hyphens.
+        shards: The known shards of the run. Their ids contain neither dots nor hyphens.
         cells: The run's cells. A name fits only one of them: a scorer's name contains neither dots nor hyphens.
 
     Returns:

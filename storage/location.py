@@ -29,7 +29,7 @@ class Location(Protocol):
         ...
 
     def address(self, path: str) -> str:
-        """Return the absolute path or URL of an object, for people and for DuckDB.
+        """Return the absolute path or URL of an object, for messages and for DuckDB.
 
         Args:
             path: Path relative to the lake, with `/`. The object need not exist.

@@ -63,13 +63,13 @@ def write_manifest(store: Store, manifest: Manifest) -> Manifest:
 
     Args:
         store: The lake.
-        manifest: The new manifest. `stored` holds the bytes to replace; None: it is the run's first.
+        manifest: The new manifest. `stored` has the bytes to replace; None: it is the run's first manifest.
 
     Returns:
         The manifest as it was stored.
 
     Raises:
-        RunError: The lake holds another manifest: another driver took the run over. Nothing was written.
+        RunError: The lake has another manifest, because another driver took the run over. Nothing was written.
         InputError: The manifest in the lake is broken. Nothing was written.
     """
     stamped = replace(manifest, updated=now(), version=uuid.uuid4().hex, schema_version=VERSION, stored=None)
@@ -120,7 +120,7 @@ def claim(store: Store, lease: Lease, first: Callable[[], Manifest] | None = Non
     for _ in range(_CLAIMS):
         found = read_manifest(store, lease.run_id)
         if found is None and first is None:
-            raise InputError(f"run {lease.run_id!r}: no such run; it has been removed")
+            raise InputError(f"run {lease.run_id!r}: no such run; it was removed")
         if found:
             check_not_removing(found)
         lease.confirm()
@@ -257,7 +257,7 @@ def match_run(given: str, run_ids: list[str]) -> str:
     if len(matching) == 1:
         return matching[0]
     if matching:
-        raise InputError(f"run {given!r}: {len(matching)} runs begin so: {_listed(matching)}")
+        raise InputError(f"run {given!r}: {len(matching)} runs match: {_listed(matching)}")
     raise InputError(f"run {given!r}: no such run; there are {_listed(run_ids)}")
 
 

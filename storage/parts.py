@@ -99,7 +99,7 @@ def read_part(
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a part comes from, by its own metadata.
+    """The origin of a part, from its metadata.
 
     Args:
         rows: Number of rows.
@@ -113,7 +113,7 @@ class Origin:
 
 
 def read_origin(store: Store, path: str) -> Origin | None:
-    """Read where a part comes from.
+    """Read the origin of a part.
 
     Args:
         store: The lake.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MOST_PIXELS = 2**26
-"""Maximum number of pixels, whatever size a run claims."""
+"""Maximum number of pixels, independent of the size in the run's manifest."""
 MOST_MOVING = 2**30
 """Maximum number of pixels of all frames of a video."""
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -112,7 +112,7 @@ def _opening(content: bytes, most: int) -> "Image.Image":
 
 
 def _guarded(step: Callable[[], T]) -> T:
-    """Pillow's result. Raises `BrokenImage` for whatever Pillow raises on bytes that it cannot read."""
+    """Return Pillow's result. Raises `BrokenImage` for every error that Pillow raises on unreadable bytes."""
     try:
         return step()
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, AssertionError, struct.error, zlib.error) as error:

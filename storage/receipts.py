@@ -56,7 +56,7 @@ class BrokenReceipt:
     Args:
         path: The file, relative to the lake.
         content: Its bytes.
-        reason: What is wrong with it.
+        reason: The fault.
     """
 
     path: str

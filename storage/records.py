@@ -178,7 +178,7 @@ def parse_versioned(kind: type[T], content: bytes) -> T:
         content: The file's bytes.
 
     Raises:
-        NewerSchemaError: Its schema is newer than this skewbench reads, whatever else the file contains.
+        NewerSchemaError: The schema is newer than this skewbench supports. This is checked before the other contents.
         ValueError: Any other content that cannot be parsed; the message is one line.
     """
     try:

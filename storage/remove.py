@@ -1,4 +1,4 @@
-"""Removes a run. Its manifest is marked first, so that readers no longer see it and no driver can write it."""
+"""Removes a run. First its manifest is marked, so readers no longer see it and no driver can write it."""
 
 from collections.abc import Callable
 from dataclasses import replace

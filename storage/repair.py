@@ -30,10 +30,10 @@ from skewbench.vocabulary.errors import InputError
 
 @dataclass(frozen=True)
 class Repaired:
-    """What a repair did.
+    """The result of a repair.
 
     Args:
-        parts: Parts that were dropped, so that the next start makes them again.
+        parts: Dropped parts, which the next start generates again.
         restored: Paths of receipts that were rewritten.
         deleted: Paths of receipts that were deleted.
     """
@@ -44,7 +44,7 @@ class Repaired:
 
 
 def repair(store: Store, run_id: str, faults: list[Fault], notify: Callable[[str], None] = logger.warning) -> Repaired:
-    """Repair what is still broken. Since the faults were found, a driver or a compaction may have replaced the files.
+    """Repair files that are still broken. A driver or a compaction may have replaced files since the check.
 
     Args:
         store: The lake.
@@ -53,7 +53,7 @@ def repair(store: Store, run_id: str, faults: list[Fault], notify: Callable[[str
         notify: Called with a line about each wait.
 
     Returns:
-        What was done.
+        The repairs.
 
     Raises:
         RunError: Another process drives the run.
@@ -70,7 +70,7 @@ def repair(store: Store, run_id: str, faults: list[Fault], notify: Callable[[str
 
 
 def send_back(store: Store, manifest: Manifest, faults: list[Fault]) -> Manifest:
-    """Drop broken parts and their receipts, so that the next start makes them again.
+    """Drop broken parts and their receipts. The next start generates them again.
 
     If parts of generation are among them, the run is `incomplete` until then. A shard is dropped as a whole, with its
     scores, which may have been computed from a broken part, and with the shards whose rows were merged into the same

@@ -1,4 +1,4 @@
-"""Checks the files of samples that are PNGs: images, animated ones as videos, and pictures of audio and video."""
+"""Checks the PNG files of samples: images, videos as animated PNGs, and previews of audio and video."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -8,16 +8,16 @@ from skewbench.storage.png import MOST_PIXELS, BrokenImage, check_png
 PNGS = ("image", "video", "spectrogram", "strip")
 """Columns of such files. Audio is checked by whoever decodes it."""
 _FOR_PEOPLE = ("spectrogram", "strip")
-"""Those that have another size than the samples."""
+"""Columns whose size differs from that of the samples."""
 
 
 def check_files(files: Mapping[str, Any], pixels: int, check: Callable[[bytes, int], Any] = check_png) -> None:
     """Check the files of a sample.
 
     Args:
-        files: Columns of a row, of files the contents. What is no PNG by its column is left out.
+        files: Columns of a row; for files, their contents. Columns that contain no PNG are ignored.
         pixels: Maximum number of pixels of an image or a frame.
-        check: Raises `BrokenImage` for contents that are not a PNG of at most so many pixels.
+        check: Raises `BrokenImage` for contents that are not a PNG or have too many pixels.
 
     Raises:
         BrokenImage: A file is not. The message names its column, as the end of a sentence about where it is.

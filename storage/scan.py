@@ -17,12 +17,12 @@ _ATTEMPTS = 5
 
 @dataclass(frozen=True)
 class BrokenRun:
-    """A run whose manifest cannot be read. As text: the file, what is wrong with it, and what to do.
+    """A run whose manifest cannot be read. Its text has the file, the fault and the repair.
 
     Args:
         run_id: The run, as the file's name has it.
         path: The file, relative to the lake.
-        reason: What is wrong with it.
+        reason: The fault.
         newer: Its schema is newer than this skewbench reads; nothing else is wrong with it.
     """
 
@@ -43,7 +43,7 @@ class BrokenRun:
 
 @dataclass(frozen=True)
 class Manifests:
-    """All runs of a lake.
+    """Return all runs of a lake.
 
     Args:
         whole: Runs that can be read, oldest first.
@@ -77,7 +77,7 @@ def iterate_manifests(location: Location, paths: Iterable[str]) -> Iterator[Mani
         paths: The manifests, relative to the lake.
 
     Yields:
-        Each manifest in the order of the paths, or what is wrong with it.
+        Each manifest in the order of the paths, or its fault.
 
     Raises:
         FileNotFoundError: A run was removed meanwhile.

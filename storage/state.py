@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from skewbench.storage.attempts import counting
 from skewbench.storage.keys import JobKey, JobRecord
 from skewbench.storage.parts import list_parts
 from skewbench.storage.receipts import (
@@ -103,6 +104,14 @@ class RunState:
             self._on_file.pop(receipt.path, None)
             if self.receipts.get(receipt.key) is receipt:
                 del self.receipts[receipt.key]
+
+    def uncommitted(self) -> list[JobKey]:
+        """List the jobs whose receipts count, but that the manifest does not name: a driver ended before its commit."""
+        manifest = self.manifest
+        recorded = {job.key for job in manifest.jobs}
+        named = {*manifest.replaced, *(part.path for part in manifest.parts)}  # manifests of older schemas lack jobs
+        left = {key: one for key, one in counting(self.receipts).items() if key not in recorded}
+        return [key for key, one in left.items() if not one.parts or not {part.path for part in one.parts} <= named]
 
     def _index(self) -> None:
         """Choose one receipt for each job. A manifest that names parts of another attempt outranks the file."""

@@ -19,7 +19,7 @@ LOCK_PATIENCE = 60.0
 """Seconds to wait for a lake's lock. It is held only while one small file is written."""
 _LOCK = ".lock"
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
-"""What file systems without hard links answer (exFAT, some FUSE and SMB mounts)."""
+"""Errors of file systems without hard links (exFAT, some FUSE and SMB mounts)."""
 
 
 class Store(Location, Protocol):
@@ -106,7 +106,7 @@ class LocalStore(Folder):
         except OSError as error:
             raise InputError(f"lake {str(self.root)!r} cannot be written: {error.strerror or error}") from None
         if not is_sound:
-            raise InputError(f"lake {str(self.root)!r}: a file that was just written is not there; use another disk")
+            raise InputError(f"lake {str(self.root)!r}: a file that was just written cannot be found; use another disk")
         self._sweep()
 
     def put(self, path: str, content: bytes) -> None:
@@ -159,7 +159,7 @@ class LocalStore(Folder):
     def delete(self, *paths: str) -> None:
         """Delete objects and the folders that become empty. Objects that do not exist are ignored.
 
-        Nothing is deleted through a link that leads out of the lake: a lake, and its links, may come from anybody.
+        Nothing is deleted through a link that points outside the lake, because a lake and its links may be untrusted.
         """
         for path in paths:
             target = self.root / path
@@ -191,7 +191,7 @@ class LocalStore(Folder):
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """Hold the lake's lock: files have no compare-and-swap of their own.
+        """Hold the lake's lock, because files have no compare-and-swap.
 
         Raises:
             LakeUnreachable: Another process was stopped while it held the lock.
@@ -237,7 +237,9 @@ class LocalStore(Folder):
     def _check_inside(self, folder: str) -> None:
         """Raise `InputError` for a folder that a link moves out of the lake: a lake may come from anybody."""
         if not self.is_inside(folder):
-            raise InputError(f"lake {self.lake!r}: {folder} is a link out of the lake, where nothing is written")
+            raise InputError(
+                f"lake {self.lake!r}: {folder} is a link that points outside the lake, where skewbench does not write"
+            )
 
 
 def open_store(lake: str | Path) -> Store:

@@ -1,4 +1,4 @@
-"""What a table of the lake declares. The tables themselves: one file each in `skewbench.storage.tables`."""
+"""The declaration of a table of the lake. The tables are in `skewbench.storage.tables`, one file each."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,9 +15,9 @@ from skewbench.storage.keys import Kind
 class Table:
     """A table of the lake.
 
-    `run_id` is a folder of the path (`run_id=<run_id>`), and stands in each file's metadata; it is no column.
+    `run_id` is a folder of the path (`run_id=<run_id>`) and an entry of each file's metadata, but not a column.
     A schema only grows: a new column is nullable and named in `added`, and a new table says `since`. Lakes of older
-    versions stay readable then, and `skewbench.storage.tables.VERSION` follows by itself.
+    versions then stay readable, and `skewbench.storage.tables.VERSION` is computed from the tables.
 
     Args:
         name: Its folder in the lake, its view in SQL and its file in `storage/tables`.
@@ -29,9 +29,9 @@ class Table:
         derived_from: Tables that it is computed from, and can be computed from again.
         since: Version of the lake's schema that added the table.
         added: Columns that were added to the table later, with the version of the schema that added them.
-        words: All values of a column of words. NULL is allowed where the column is nullable.
-        row_group: Rows a row group: how many a reader fetches at once.
-        dictionary: Whether values are dictionary-encoded, which pays where they repeat.
+        words: All allowed values of a text column. NULL is allowed if the column is nullable.
+        row_group: Rows per row group, the number that a reader fetches at once.
+        dictionary: Whether values are dictionary-encoded, which helps if they repeat.
         metadata: Of each file, besides what `skewbench.storage.parts` writes itself.
     """
 
@@ -79,7 +79,7 @@ class Table:
         return table_of_rows(rows, self.schema)
 
     def completed(self, rows: pa.Table) -> pa.Table:
-        """Fill in columns that the rows lack, since their file is of an older version, with NULL.
+        """Add missing columns with NULL to rows of an older version.
 
         Args:
             rows: Rows of this table, of any version.

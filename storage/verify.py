@@ -1,4 +1,4 @@
-"""Checks that a lake still holds what was written: parts against the manifest, the manifest against the receipts."""
+"""Checks that the files of a lake are unchanged: parts against the manifest, the manifest against the receipts."""
 
 import io
 from collections.abc import Callable, Iterable, Iterator
@@ -28,7 +28,7 @@ class Fault:
 
     Args:
         path: The file, relative to the lake.
-        problem: What is wrong with it, as the end of a sentence that begins with the path.
+        problem: The fault, as the end of a sentence that begins with the path.
         part: The part; None for a receipt.
     """
 
@@ -155,7 +155,7 @@ def fault_of(store: Store, part: Part, pixels: int = MOST_PIXELS) -> str | None:
         pixels: Maximum number of pixels of an image.
 
     Returns:
-        What is wrong with the file; None if nothing is.
+        The fault of the file; None if it has none.
     """
     try:
         content = store.read(part.path)
@@ -172,7 +172,7 @@ def fault_of(store: Store, part: Part, pixels: int = MOST_PIXELS) -> str | None:
 
 
 def _broken_file(content: bytes, names: list[str], pixels: int) -> str | None:
-    """Describe what is wrong with the first broken image, or picture of a sample, of a part."""
+    """Describe the fault of the first broken image, or PNG of a sample, of a part."""
     try:
         for rows in pq.ParquetFile(io.BytesIO(content)).iter_batches(columns=["sample_id", *names]):
             for row in rows.to_pylist():

@@ -76,7 +76,7 @@ def _rows(
 
 
 _OF_ANY_BRANCH = {"branch": "*"}
-"""In the column `branch` of values that do not depend on it."""
+"""Value of the column `branch` for values that do not depend on it."""
 
 
 def _row(draws: Draws) -> dict[str, Any]:

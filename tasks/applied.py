@@ -1,4 +1,4 @@
-"""What a cell changes of a loaded pipeline, for as long as its samples are generated."""
+"""Applies a cell's changes to a loaded pipeline while its samples are generated."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -12,7 +12,7 @@ from skewbench.tasks.refined import refined
 from skewbench.tasks.schedulers import SEEDED, arguments, build
 
 ADAPTER = "lora"
-"""The name under which a pipeline holds a cell's adapters."""
+"""The name of a cell's adapters in a pipeline."""
 
 
 @contextmanager
@@ -23,7 +23,7 @@ def applied(pipeline: Any, generation: GenerationSpec) -> Iterator[None]:
 
     Args:
         pipeline: The loaded pipeline.
-        generation: How the cell generates.
+        generation: Generation settings of the cell.
 
     Raises:
         RunError: This machine has another file of adapters, or another refiner, than the driver.
@@ -52,7 +52,7 @@ def replay_lines(generation: GenerationSpec, noise_seed: int) -> str:
     """Write the lines of a plain diffusers script that do the same to its `pipeline`.
 
     Args:
-        generation: How the cell generates.
+        generation: Generation settings of the cell.
         noise_seed: The sample's.
     """
     lines = []

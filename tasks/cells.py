@@ -1,4 +1,4 @@
-"""A cell as the lake keeps it: its whole setting, and what the knob says of it, so that no reader needs its code."""
+"""A cell in the lake: its complete setting and the knob's description of it, so readers do not need the knob's code."""
 
 import json
 from collections import Counter
@@ -18,11 +18,11 @@ _PYTHON: dict[pa.DataType, Any] = {pa.float64(): (int, float), pa.string(): str,
 
 
 def whole_setting(cell: Cell, generation: GenerationSpec, size: Size) -> dict[str, Any]:
-    """All that a cell's samples are generated with, defaults included.
+    """Return the complete setting of a cell's samples, including defaults.
 
     Args:
         cell: The cell.
-        generation: How the experiment generates; the cell's overrides are applied here.
+        generation: The experiment's generation settings; the cell's overrides are applied here.
         size: Of each sample, as the model and the experiment give it.
 
     Returns:
@@ -61,7 +61,7 @@ def cell_entry(cell: Cell, generation: GenerationSpec, size: Size) -> dict[str, 
 
 
 def cell_words(cell: Cell, generation: GenerationSpec) -> str:
-    """Describe a cell in a few words: its knobs, and what differs from the experiment's generation.
+    """Describe a cell in a few words: its knobs, and its overrides of the experiment's generation.
 
     Args:
         cell: The cell.
@@ -92,7 +92,7 @@ def _strengths(knobs: Sequence[Knob]) -> list[SetStrength]:
 def knob_columns(cell: Cell) -> dict[str, Any]:
     """Return a cell's knob as the flat columns of `samples`, for readers that open the files by a glob.
 
-    The column `setting` holds the whole knob. NULL: the knob has no such field, or one of another type under that name.
+    The column `setting` has the complete knob. NULL: the knob has no such field, or one of another type.
 
     Args:
         cell: The cell.

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 
 from skewbench.eval.scorers import declaration, problems
 from skewbench.eval.scorers import names as scorer_names
-from skewbench.eval.weights import missing
 from skewbench.stability.knobs import KNOBS
 from skewbench.tasks.experiment import DEFAULT_METRICS, Experiment
 from skewbench.tasks.families.registry import families
@@ -44,12 +43,12 @@ def check_metrics(metrics: Iterable[str], required: Iterable[str] = ()) -> None:
             left_out = "".join(f"; {problem}" for problem in problems())
             raise InputError(f"metrics {name!r}: no such scorer; there are {', '.join(scorer_names())}{left_out}")
     for name in required:
-        if reason := missing(declaration(name).needs):
+        if reason := declaration(name).missing(prepared=True):
             raise InputError(f"metric {name!r} is required: {reason}")
 
 
 def check_media(metrics: Iterable[str], medium: Medium, required: Iterable[str] = ()) -> None:
-    """Check that scorers score what a run generates. The default metrics, which are of images, pass as they are.
+    """Check that scorers support the medium of a run. The default metrics, which are of images, always pass.
 
     Args:
         metrics: Names of scorers.
@@ -72,7 +71,17 @@ def lacking(metrics: Iterable[str]) -> tuple[str, ...]:
     Args:
         metrics: Names of scorers.
     """
-    return tuple(name for name in metrics if missing(declaration(name).needs))
+    return tuple(name for name in metrics if declaration(name).missing())
+
+
+def to_prepare(metrics: Iterable[str]) -> tuple[str, ...]:
+    """Return the environments that the first worker would prepare on this machine.
+
+    Args:
+        metrics: Names of scorers.
+    """
+    used = [one for one in map(declaration, metrics) if one.environment and not one.missing()]
+    return tuple(dict.fromkeys(one.environment.name for one in used if one.environment and one.missing(prepared=True)))
 
 
 def plugin_problems() -> list[str]:

@@ -19,19 +19,19 @@ COLUMNS = {
     "group": pl.String,  # of claims
     "source": pl.String,  # paper, or secondary: an article about it
     "claim": pl.String,
-    "metric": pl.String,  # the published one; NULL where the claim is about two
-    "measured_by": pl.String,  # ours; another one than `metric` only where that has no value in the run
+    "metric": pl.String,  # the published metric; NULL if the claim is about two
+    "measured_by": pl.String,  # the metric that was used; differs from `metric` only if that has no value in the run
     "published": pl.Float64,
     "ours": pl.Float64,
     "low": pl.Float64,  # 95%
     "high": pl.Float64,
     "n": pl.Int64,
     "verdict": pl.String,  # confirmed, contradicted, not enough data, not applicable
-    "why": pl.String,  # the named query, or what is missing
+    "why": pl.String,  # the named query, or the missing item
 }
 
 _NO_HARM = 0.1
-"""A claim of no harm allows a change of so many standard deviations of the baseline's values."""
+"""A claim of no harm allows a change of this many standard deviations of the baseline's values."""
 
 
 class _Absent(Exception):
@@ -166,7 +166,7 @@ def _why(found: Row, prompts: int, margin: float | None) -> str:
 
 
 def _only(frame: pl.DataFrame, query: str, value: str, absent: str, /, **key: Any) -> Row:
-    """Return the frame's row of a key, with its value as `ours`. Raises `_Absent` if there is none."""
+    """Return the frame's row of a key, with its value as `ours`. Raises `_Absent` if no row exists."""
     rows = frame.filter(**key).to_dicts()
     if not rows or rows[0][value] is None:
         raise _Absent(absent)
@@ -247,7 +247,7 @@ def _area(run: _Run, claim: Claim, metric: str) -> Row:
 def _pearson(run: _Run, claim: Claim, metric: str) -> Row:
     baseline = [knob["cell"] for knob in run.knobs if knob["baseline"]]
     if not baseline or run.values.filter(metric=metric, kind="prompt").is_empty():
-        raise _Absent("it is no metric of a prompt's images: too few values for a correlation")
+        raise _Absent("the metric is not of a prompt's images, so there are too few values for a correlation")
     of_baseline = run.values.filter(cell=baseline[0])
     stability = of_baseline.filter(metric="alignment").group_by("prompt_id").agg(pl.col("value").mean())
     pairs = of_baseline.filter(metric=metric).join(stability, on="prompt_id")
@@ -266,10 +266,10 @@ def _cell_metric(run: _Run, claim: Claim, metric: str) -> Row:
     against = [run.cell(claim.key["against"])] if "against" in claim.key else _others(means, cell)
     own, other = (means.filter(pl.col("cell").is_in(cells)) for cells in ([cell], against))
     if own.is_empty() or other.is_empty():
-        raise _Absent(f"{metric} is not there for both cells")
+        raise _Absent(f"{metric} has no value in both cells")
     lowest = other.sort("mean").row(0, named=True)["mean"]
     found = own.row(0, named=True)
-    absent = "one value a cell has no interval"
+    absent = "one value per cell has no interval"
     return found | {"ours": found["mean"] / lowest - 1, "query": "operating_curve", "without": absent}
 
 

@@ -64,7 +64,7 @@ def score_left(run: Run, state: RunState, execute: Execute, before: Sequence[Out
 
 
 def needs_to_score(store: Store, manifest: Manifest, gpus: float | None) -> Needs:
-    """What a worker needs that only scores a run.
+    """Return the needs of a worker that only scores a run.
 
     Args:
         store: The lake.
@@ -76,7 +76,7 @@ def needs_to_score(store: Store, manifest: Manifest, gpus: float | None) -> Need
 
 
 def commit_scores(store: Store, state: RunState, metrics: Sequence[str], outcomes: Sequence[Outcome]) -> None:
-    """Add metrics to a run's experiment, and commit what was scored.
+    """Add metrics to a run's experiment, and commit the new scores.
 
     Args:
         store: The lake.
@@ -105,6 +105,8 @@ def analyse_run(store: Store, state: RunState, lease: Lease) -> Manifest:
     Raises:
         RunError: Another driver has taken the run over.
     """
+    if state.uncommitted():  # an earlier driver ended before it could commit them; readers see only what is committed
+        commit_receipts(store, state, [], state.manifest.status)
     manifest = state.manifest
     with reporting_broken_parts(store, manifest), connect(store.lake, manifest.run_id) as lake:
         answers = analyse(lake, manifest.run_id)

@@ -1,4 +1,4 @@
-"""Prompts are encoded once: a worker keeps what its text encoders made of each prompt, for all seeds and cells."""
+"""Encodes prompts once: a worker caches the embeddings of each prompt for all seeds and cells."""
 
 import inspect
 from collections import OrderedDict
@@ -16,11 +16,11 @@ from skewbench.tasks.generation import LoraSpec
 LARGEST = 1 << 30
 """Bytes of embeddings that a worker keeps for a pipeline; the ones that were not used for longest go first."""
 Outputs = tuple[Any, ...]
-"""What a pipeline returned for a prompt: tensors, or None for what it does not have."""
+"""The embeddings that a pipeline returned for a prompt: tensors, or None for kinds that it does not have."""
 
 
 class Embeddings:
-    """Caches what a pipeline's text encoders made of each prompt."""
+    """Caches the embeddings of a pipeline's text encoders for each prompt."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[Any, Outputs] = OrderedDict()
@@ -60,7 +60,7 @@ _GUIDED = "do_classifier_free_guidance"
 
 @contextmanager
 def encoded_once(pipeline: Any, lora: LoraSpec | None, encoding: PromptEncoding) -> Iterator[None]:
-    """Within the block, the pipeline encodes each prompt alone, and once.
+    """Within the block, the pipeline encodes each prompt once and outside any batch.
 
     An embedding then depends on no other prompt of its batch. In a batch, it is padded to the longest, under a mask.
 
@@ -111,7 +111,7 @@ def _joined(rows: Sequence[Outputs], branches: int, masked: bool) -> Outputs:
 
 
 def _stacked(values: Sequence[Any], branches: int) -> Any:
-    """One output of a batch; what is not of one prompt, as FLUX's positions of tokens, is the same for all."""
+    """One output of a batch. Outputs that do not belong to a prompt, such as FLUX's token positions, are shared."""
     first = values[0]
     if first is None or len(first) != branches:
         return first

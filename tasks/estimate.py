@@ -9,7 +9,7 @@ from skewbench import sql
 from skewbench.stability import Block
 from skewbench.stability.knobs import AttentionKnob
 from skewbench.storage.store import open_store
-from skewbench.tasks.checks import check_metrics, lacking
+from skewbench.tasks.checks import check_metrics, lacking, to_prepare
 from skewbench.tasks.devices import has_gpu
 from skewbench.tasks.experiment import Cell, Experiment, MeasureSpec
 from skewbench.tasks.generation import GenerationSpec, SchedulerSpec
@@ -34,7 +34,7 @@ from skewbench.tasks.refiner import refiners_of, with_refiners
 from skewbench.tasks.size import Size
 
 ROW_BYTES, VALUE_BYTES = 60, 3.5
-"""Of a compressed row of `stability` without lists, and of each value in its lists."""
+"""Bytes of a compressed row of `stability` without lists, and of each value in its lists."""
 _LARGE = 1e9
 """Bytes of weights of a model that nobody runs on a CPU by choice."""
 _SDXL_BLOCKS = [
@@ -45,9 +45,9 @@ _SDXL_BLOCKS = [
 
 @dataclass(frozen=True)
 class Estimate:
-    """Costs of a run. `disk` in bytes; `hours`: of one worker, None where nothing is known of the model's speed.
+    """Costs of a run. `disk` in bytes; `hours`: of one worker, None if the model's speed is unknown.
 
-    `lacking`: metrics that would be NULL, since this machine has not what they need.
+    `lacking`: metrics that would be NULL, because this machine lacks their requirements.
     """
 
     model: str
@@ -56,13 +56,15 @@ class Estimate:
     shards: int
     per_shard: int
     predictions: int
-    """Of the model: by each cell's own steps, scheduler and branches of guidance."""
+    """Predictions of the model, from each cell's steps, scheduler and branches of guidance."""
     disk: float
     hours: float | None
     time: str
     lacking: tuple[str, ...] = ()
+    to_prepare: tuple[str, ...] = ()
+    """Environments of scorers that are not prepared on this machine yet."""
     prompt_notes: tuple[str, ...] = ()
-    """Prompts that are not generated as they are written, a line for each kind."""
+    """Prompts that the model does not read completely, one line for each kind."""
     without_effect: tuple[str, ...] = ()
     """Settings that have no effect on this model or this machine, a line each."""
     more_calls: tuple[str, ...] = ()
@@ -119,6 +121,7 @@ def estimate(experiment: Experiment, lake: str, seconds: float | None = None) ->
         hours=predictions * pace.seconds / 3600 if pace else None,
         time=expected_time(experiment, pace, predictions, samples),
         lacking=lacking(experiment.metrics),
+        to_prepare=to_prepare(experiment.metrics),
         prompt_notes=prompt_notes(experiment, prompts, source),
         without_effect=(*_devices(experiment, source, medium), *(without_effect(experiment, source) if source else ())),
         more_calls=tuple(
@@ -134,7 +137,7 @@ def predictions_of(generation: GenerationSpec, source: ModelSource | None) -> in
     """Count the predictions for one image: calls of the model and of its refiner, times the branches of guidance.
 
     Args:
-        generation: How the image is generated.
+        generation: Generation settings of the image.
         source: The model; None: it is not on this machine.
     """
     whole = generation.model_copy(update={"refiner": None})
@@ -211,7 +214,7 @@ BUNDLED = {"shapes-xl": Pace(0.012, "one core of an AMD EPYC (docs/performance.m
 
 
 def measured_pace(experiment: Experiment, source: ModelSource | None, lake: str) -> Pace | None:
-    """Measure the pace from earlier runs of the same model and size, whatever their steps, guidance and scheduler.
+    """Measure the pace from earlier runs of the same model and size, with any steps, guidance and scheduler.
 
     Args:
         experiment: The experiment.
@@ -266,5 +269,5 @@ def expected_time(experiment: Experiment, pace: Pace | None, predictions: int, s
     whole = predictions * pace.seconds
     return (
         f"about {whole / workers / 60:,.0f} min on {workers} worker(s) like {pace.worker}, at {whole / samples:.2f} s "
-        "an image on average"
+        "per image on average"
     )

@@ -6,7 +6,7 @@ Every field is typed and has a description, so that the Prefect UI shows the sam
 import json
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Union
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from skewbench.stability.knobs import KNOBS, ConditionKnob, Knob, Rule
 from skewbench.tasks.generation import GenerationSpec, Overrides, Strict
@@ -25,25 +25,25 @@ else:
         return Annotated[Union[knobs], Field(discriminator="kind")] if len(knobs) > 1 else knobs[0]  # noqa: UP007
 
     KnobSetting, RuleSetting, ConditionSetting = map(_any_of, ("attention", "predictions", "condition"))
-"""Settings of any knob there is, by its place: the field `kind` says which."""
+"""Settings of every registered knob, by its place. The field `kind` selects the knob."""
 
 
 DEFAULT_METRICS = ("binding", "msssim_diversity", "sharpness", "contrast")
-"""Those that need no weights, for images."""
+"""Image metrics that need no weights."""
 
 
 class ModelSpec(Strict):
-    """Which model, and in which precision."""
+    """The model and its precision."""
 
     field: ClassVar[str] = "model"
-    """Where an experiment names it."""
+    """The field of an experiment that names the model."""
     id: str = "shapes-xl"
     """`shapes-xl` (bundled), a Hugging Face hub id, a local folder in the hub's layout, or a `.safetensors` file of all
     weights."""
     config: str | None = None
-    """For a file: a model of its architecture, whose configurations and tokenizers are used; its weights are not."""
+    """For a file: a model of the same architecture. Its configurations and tokenizers are used, but not its weights."""
     revision: str | None = None
-    """Branch, tag or commit of a hub model; what it resolved to is recorded."""
+    """Branch, tag or commit of a hub model. The run records the commit."""
     variant: str | None = None
     """File variant of a hub model, such as `fp16`."""
     dtype: Literal["float32", "float16", "bfloat16"] = "float32"
@@ -64,10 +64,11 @@ class RefinerModel(ModelSpec):
 class PromptSpec(Strict):
     """The source of the prompts."""
 
-    source: Literal["scenes", "natural", "file", "coco", "parti", "hub"] = "scenes"
+    source: Literal["scenes", "natural", "attributes", "file", "coco", "parti", "hub"] = "scenes"
     """`scenes`: captions of rendered scenes, with ground truth for scoring; `natural`: the package's 210 prompts in six
-    categories; `file`: a text file with one prompt per line, or a table (.csv, .tsv, .jsonl, .parquet); `coco`:
-    captions_val2014.json, one caption per image; `parti`: PartiPrompts.tsv; `hub`: a Hugging Face data set."""
+    categories; `attributes`: its 64 prompts that leave an attribute open, for `attribute_clip`; `file`: a text file
+    with one prompt per line, or a table (.csv, .tsv, .jsonl, .parquet); `coco`: captions_val2014.json, one caption per
+    image; `parti`: PartiPrompts.tsv; `hub`: a Hugging Face data set."""
     path: str | None = None
     """The file, for `file`, `coco` and `parti`; relative to the working folder. `~` is the home folder."""
     dataset: str | None = None
@@ -77,15 +78,16 @@ class PromptSpec(Strict):
     category_column: str | None = None
     """Column of the categories, by which queries can group."""
     count: int | None = Field(default=None, ge=1)
-    """Number of prompts: the first ones, or, for `coco`, random images by `seed`. Default: 32 scenes, else all."""
+    """Number of prompts: the first ones, or for `coco` random images by `seed`. Default: 32 scenes, or all prompts of
+    other sources."""
     objects: tuple[Annotated[int, Field(ge=1, le=3)], ...] = Field(default=(1, 2), min_length=1)
-    """Numbers of objects per scene, used in turn."""
+    """Numbers of objects per scene, used in rotation."""
     split: Literal["train", "test"] = "test"
     """`test` scenes have combinations of colour, shape and texture that the bundled model was not trained on."""
     seed: int = Field(default=0, ge=0)
     """Seed of the random scenes, or of the random captions of COCO."""
     only: tuple[str, ...] | None = Field(default=None, min_length=1)
-    """Ids of the prompts to take from these, in this order. Default: all."""
+    """Ids of the prompts to use, in this order. Default: all."""
 
     @model_validator(mode="after")
     def _source_has_what_it_needs(self) -> "PromptSpec":
@@ -104,58 +106,59 @@ class PromptSpec(Strict):
 
 
 class Cell(Strict):
-    """One setting of a run: a knob, and what differs from the experiment's generation."""
+    """One setting of a run: its knobs, and its changes to the experiment's generation settings."""
 
     name: str = Field(pattern=CELL_NAME)
     """Short name, used in tables and figures."""
     knob: KnobSetting
-    """What is done to attention."""
+    """The knob on attention; `vanilla` for plain attention."""
     guidance_rule: RuleSetting | None = None
-    """What takes the place of the pipeline's own guidance. Default: nothing."""
+    """A rule that replaces the pipeline's own guidance. Default: none."""
     condition: ConditionSetting | None = None
-    """What is done to the text's embeddings. Default: nothing."""
+    """A knob on the text embeddings. Default: none."""
     generation: Overrides = Overrides()
-    """Settings of this cell alone, in place of the experiment's."""
+    """Generation settings that override the experiment's in this cell."""
 
     @property
     def knobs(self) -> tuple[Knob, ...]:
-        """All that is turned: on attention, on predictions, on the condition."""
+        """All knobs of the cell: on attention, on predictions, on the condition."""
         others = (self.guidance_rule, self.condition)
         return (self.knob, *(knob for knob in others if knob is not None))
 
     @property
     def is_plain(self) -> bool:
-        """Whether no knob is turned."""
+        """Whether the cell changes nothing: plain attention and no other knob."""
         return self.knob.kind == "vanilla" and len(self.knobs) == 1
 
 
 class MeasureSpec(Strict):
-    """What is measured in each self-attention block."""
+    """The measures that are recorded in each self-attention block."""
 
     every: int = Field(default=1, ge=1)
     """Record every n-th model call."""
     detail: Literal["mean", "steps", "heads"] = "steps"
-    """`mean` over steps, heads and columns; `steps` keeps each step; `heads` each step and head."""
+    """`mean`: means over steps, heads and columns; `steps`: a value for each step; `heads`: a value for each step and
+    head."""
     columns: Literal["all"] | Annotated[int, Field(ge=1)] = "all"
-    """Measured feature columns: all, or this number of random ones."""
+    """Feature columns that are measured: all, or this number of random columns."""
 
 
 class WorkerSpec(Strict):
-    """How the work is divided and placed. Does not affect the numbers (except with `eta_scope: batch`)."""
+    """Division and placement of the work. Does not affect the numbers, except with `eta_scope: batch`."""
 
     count: int | None = Field(default=None, ge=1)
-    """Number of workers. Default: as many as there are GPUs (or CPU cores / threads)."""
+    """Number of workers. Default: the number of GPUs, or of CPU cores divided by `threads`."""
     gpus: float = Field(default=0.0, ge=0)
     """GPUs per worker; may be a fraction. 0: run on the CPU."""
     batch: int = Field(default=8, ge=1)
     """Samples per batch of the model."""
     shard: int = Field(default=32, ge=1)
-    """Approximate samples per shard. A shard holds whole prompts; it is the unit of work, retry and commit."""
+    """Approximate number of samples per shard. A shard holds whole prompts. It is the unit of work, retry and
+    commit."""
     hang_limit: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     """Seconds that a worker may spend on one shard before it is killed and its shard is retried. 0: no limit. Default:
-    20 times the usual time for a shard of this run, at least an hour, and 12 hours until the first shard is finished.
-    No fixed time fits all models and machines, so the default is a generous multiple. A worker may take an hour to
-    start."""
+    20 times the usual time for a shard of this run, but at least an hour; 12 hours until the first shard is finished.
+    A worker may take an hour to start."""
 
 
 class MarginSpec(Strict):
@@ -164,26 +167,27 @@ class MarginSpec(Strict):
     metric: str
     """A metric, a measure (`energy`, `instability`, `alignment`, `symmetry`), `seconds` or `peak_memory`."""
     margin: float = Field(gt=0, allow_inf_nan=False)
-    """The largest change that does not matter: runs that differ by less count as the same."""
+    """The largest change that counts as no change."""
     relative: bool = False
     """Whether the margin is a share of the earlier run's mean. Always true for `seconds` and `peak_memory`."""
     better: Literal["higher", "lower", "neither"] | None = None
-    """Which side is better. Default: as the metric declares it; neither for measures."""
+    """The better side. Default: the side that the metric declares; `neither` for measures."""
     required: bool = True
-    """Whether the nightly flow fails if it is worse."""
+    """Whether the nightly flow fails if this metric is worse."""
 
 
 class NightlySpec(Strict):
-    """How a run is compared with an earlier one, and how many nights are kept. Does not affect the numbers."""
+    """How a nightly run is compared with an earlier run, and how many nightly runs are kept. Does not affect the
+    numbers."""
 
     baseline: str = Field(default="nightly", pattern=CELL_NAME)
-    """Name of the baseline (`skewbench baseline set`) that each night is compared with."""
+    """Name of the baseline (`skewbench baseline set`) that each nightly run is compared with."""
     keep: int = Field(default=14, ge=1)
-    """How many nights are kept in the lake, in addition to those that a baseline names."""
+    """Number of nightly runs that are kept in the lake, in addition to baselines."""
     level: float = Field(default=0.01, gt=0, lt=0.5)
-    """Level of all tests, adjusted for multiple tests over the table; tests of speed form a family of their own."""
+    """Level of all tests, adjusted for multiple tests over the table. Tests of speed form a separate family."""
     margins: tuple[MarginSpec, ...] = ()
-    """Criteria by metric or measure. One without an entry has no margin and is not required."""
+    """Criteria by metric or measure. A metric without an entry has no margin and is not required."""
     measures_margin: float = Field(default=0.2, gt=0, allow_inf_nan=False)
     """Margin of measures without an entry, in standard deviations between the earlier run's images."""
 
@@ -196,12 +200,14 @@ class NightlySpec(Strict):
 
 
 class Experiment(Strict):
-    """What to run: a model, prompts and seeds, and the knob settings to compare."""
+    """A model, prompts and seeds, and the knob settings to compare."""
+
+    model_config = ConfigDict(title="Field by field")
 
     name: str = Field(pattern=RUN_NAME)
     """Lower-case letters, digits and hyphens; the first part of the run's id."""
     description: str = ""
-    """For people."""
+    """Free text; not used by skewbench."""
     model: ModelSpec = ModelSpec()
     prompts: PromptSpec = PromptSpec()
     seeds: int = Field(default=4, ge=1, le=100_000)
@@ -212,19 +218,20 @@ class Experiment(Strict):
     cells: tuple[Cell, ...] = Field(min_length=1)
     measure: MeasureSpec = MeasureSpec()
     metrics: tuple[str, ...] = DEFAULT_METRICS
-    """Scorers, by name, of what the model generates."""
+    """Names of the scorers that evaluate the samples."""
     required: tuple[str, ...] = ()
-    """Scorers among `metrics` that the run needs. If their weights are missing, nothing is generated; a cell without a
-    value of one of them makes the run incomplete. Other scorers without weights are left out, with the reason."""
+    """Scorers among `metrics` that the run needs. If their weights are missing, nothing is generated. If a cell has no
+    value of one of them, the run is incomplete. Other scorers without weights are skipped, with the reason."""
     reference: str | None = None
     """Real images for `distribution`, or WAV files for `fad_clap`: a folder, or the id of another run, whose baseline
     is used."""
     max_unusable: float = Field(default=0.2, ge=0, le=1)
-    """Share of a cell's samples that may be failed, blank or non-finite. With more of them, or without any usable
-    image, the run is incomplete and fails. Run it again to retry the shards of these samples."""
+    """Share of a cell's samples that may be failed, blank or non-finite. If the share is larger, or no image is usable,
+    the run is incomplete and fails. Run it again to retry the shards of these samples."""
     workers: WorkerSpec = WorkerSpec()
     repeat: str = ""
-    """Any text: makes this a separate run of an unchanged experiment and build. Nights have their scheduled time."""
+    """Any text. A new text makes a separate run of an unchanged experiment and build. Nightly runs use their scheduled
+    time."""
 
     nightly: NightlySpec = NightlySpec()
     """Comparison with an earlier run."""
@@ -244,12 +251,12 @@ class Experiment(Strict):
 
     @property
     def baseline(self) -> str | None:
-        """The first cell without a turned knob, with the experiment's own generation."""
+        """The first cell that has no knob and the experiment's own generation settings."""
         plain = (cell for cell in self.cells if cell.is_plain)
         return next((cell.name for cell in plain if not self.generation.changes(cell.generation)), None)
 
     def generation_of(self, cell: Cell) -> GenerationSpec:
-        """Return how the images of a cell are generated.
+        """Return the generation settings of a cell.
 
         Args:
             cell: A cell of the experiment.

@@ -36,7 +36,7 @@ from skewbench.tasks.size import Size
 from skewbench.vocabulary.texts import as_unicode
 
 ENCODERS = 4
-"""Threads that encode samples beside the next batch; of the last one of a shard, that many at once."""
+"""Threads that encode samples during the next batch, and those of the last batch at the end of a shard."""
 
 
 @dataclass
@@ -55,7 +55,7 @@ class ShardRows:
             wait(rows)
 
     def tables(self) -> dict[str, pa.Table]:
-        """One Arrow table a lake table; no table where there are no rows. Waits for the last samples."""
+        """One Arrow table per lake table, without empty ones. Waits for the last samples."""
         tables = {SAMPLES.name: SAMPLES.of_rows(self.samples)}
         for name, rows in self.files.items():
             tables[name] = TABLES[name].of_rows([row.result() for row in rows])
@@ -105,7 +105,7 @@ def generate_shard(
             except torch.OutOfMemoryError as error:
                 if fixed_batch or len(some) == 1:
                     why = (
-                        "cannot reduce it, since the knob depends on the batch"
+                        "cannot reduce it, because the knob depends on the batch"
                         if fixed_batch
                         else "cannot reduce it further"
                     )
@@ -142,13 +142,13 @@ def generate_batch(
     size: Size,
     recorder: Recorder | None = None,
 ) -> np.ndarray:
-    """Generate some samples. Each sample's noise comes from a CPU generator of its own.
+    """Generate some samples. Each sample has its own CPU generator for the noise.
 
     Args:
         pipeline: The loaded pipeline.
         samples: The samples of the batch.
         knob: The knob of their cell, or its knobs.
-        generation: How their cell generates. Scheduler and adapters are those of the pipeline (`applied` sets them).
+        generation: Generation settings of their cell. `applied` sets the pipeline's scheduler and adapters.
         size: Of each sample.
         recorder: Records the measures of the samples.
 

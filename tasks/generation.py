@@ -1,4 +1,4 @@
-"""How samples are generated: an experiment's settings, and what a cell changes of them."""
+"""How samples are generated: the settings of an experiment, and the overrides of a cell."""
 
 from typing import Annotated, Any, Literal
 
@@ -21,7 +21,8 @@ Guidance = Annotated[Finite, Field(ge=1.0, le=50.0)]
 
 
 class SchedulerSpec(Strict):
-    """A scheduler of diffusers in place of the model's own, whose configuration it takes over."""
+    """A diffusers scheduler that replaces the model's own. It starts from the configuration of the model's
+    scheduler."""
 
     name: str = Field(pattern=CLASS_NAME)
     """Its class in diffusers, such as `EulerAncestralDiscreteScheduler`."""
@@ -33,42 +34,43 @@ class LoraSpec(Strict):
     """Low-rank adapters that are loaded into the model."""
 
     path: str = Field(min_length=1)
-    """A .safetensors file, or a folder that holds one; relative to the working folder."""
+    """A .safetensors file, or a folder that contains one; relative to the working folder."""
     weight: Annotated[Finite, Field(ge=-10.0, le=10.0)] = 1.0
-    """Factor of the adapters; 0 leaves the model as it is."""
+    """Factor of the adapters; 0 gives the unchanged model."""
     digest: str | None = Field(default=None, pattern=r"^[0-9a-f]{16}$")
-    """First 16 hex digits of the file's SHA-256. A run fills it in; if it is given, another file is refused."""
+    """First 16 hex digits of the file's SHA-256. A run fills it in. If you set it, a file with another digest is
+    refused."""
 
 
 class RefinerSpec(Strict):
-    """A second model that does the last part of denoising."""
+    """A second model that performs the last part of denoising."""
 
     id: str = Field(min_length=1)
     """Hub id or folder of SDXL's refiner, such as `stabilityai/stable-diffusion-xl-refiner-1.0`."""
     at: Annotated[Finite, Field(gt=0, lt=1)] = 0.8
-    """Where it takes over: the share of the noise levels that the model itself denoises."""
+    """Share of the noise levels that the base model denoises before the refiner starts."""
     variant: str | None = None
     """File variant of a hub model, such as `fp16`."""
     revision: str | None = None
-    """Branch, tag or commit of a hub model. A run fills it in: the commit, or a digest of a folder's files. If it is
-    given for a folder, other files are refused."""
+    """Branch, tag or commit of a hub model. A run fills in the commit, or a digest of a folder's files. If you set it
+    for a folder, a folder with another digest is refused."""
 
 
 class _Optional(Strict):
-    """Settings that a model may not have; None: the pipeline's own default."""
+    """Settings that some models do not have. None means the pipeline's own default."""
 
     guidance_rescale: Annotated[Finite, Field(ge=0.0, le=1.0)] | None = None
     """Rescaling of the guided prediction against overexposure (0: none), in pipelines that have it."""
     negative_prompt: str | None = None
-    """Text of the unconditional branch of guidance. Default: the pipeline's own, usually an empty one."""
+    """Text of the unconditional branch of guidance. Default: the pipeline's own, usually an empty text."""
     clip_skip: Annotated[int, Field(ge=1, le=12)] | None = None
-    """Layers of the CLIP text encoders that are skipped, counted from the last."""
+    """Number of layers of the CLIP text encoders that are skipped, counted from the last."""
     scheduler: SchedulerSpec | None = None
-    """Default: the model's own scheduler."""
+    """The scheduler. Default: the model's own."""
     lora: LoraSpec | None = None
-    """Default: none."""
+    """LoRA adapters. Default: none."""
     refiner: RefinerSpec | None = None
-    """A second stage, for SDXL. Default: none."""
+    """A refiner as second stage, for SDXL. Default: none."""
 
 
 OPTIONAL = tuple(_Optional.model_fields)
@@ -76,33 +78,34 @@ OPTIONAL = tuple(_Optional.model_fields)
 
 
 class Overrides(_Optional):
-    """What a cell changes of the experiment's generation. A field that is left out is as in the experiment."""
+    """Generation settings of a cell. A field that is not set keeps the experiment's value."""
 
     steps: Steps | None = None
     """Denoising steps."""
     guidance: Guidance | None = None
-    """Classifier-free guidance scale; 1 runs the conditional branch alone."""
+    """Classifier-free guidance scale; 1 runs only the conditional branch."""
 
 
 class GenerationSpec(_Optional):
-    """How a sample is made."""
+    """How samples are generated."""
 
     steps: Steps = 30
     """Denoising steps."""
     guidance: Guidance = 5.0
-    """Classifier-free guidance scale; 1 runs the conditional branch alone."""
+    """Classifier-free guidance scale; 1 runs only the conditional branch."""
     width: int | None = Field(default=None, ge=8, multiple_of=8)
-    """Pixels of an image, or of a video's frames. Default: the model's native width."""
+    """Width of an image or of a video's frames, in pixels. Default: the model's native width."""
     height: int | None = Field(default=None, ge=8, multiple_of=8)
-    """Pixels. Default: the model's native height."""
+    """Height of an image or of a video's frames, in pixels. Default: the model's native height."""
     frames: int | None = Field(default=None, ge=1, le=10_000)
-    """Frames of a video. Default: the model's native number."""
+    """Number of frames of a video. Default: the model's native number."""
     duration: Annotated[Finite, Field(gt=0, le=3600)] | None = None
-    """Seconds of audio. Default: the model's native duration."""
+    """Duration of audio, in seconds. Default: the model's native duration."""
     threads: int = Field(default=1, ge=1)
-    """CPU threads a worker computes with. Part of what decides the numbers: sums differ in the last bits."""
+    """CPU threads of a worker. They affect the numbers: sums differ in the last bits."""
     attention_kernel: Literal["torch", "triton"] = "torch"
-    """What computes attention under a knob and for the measures. `triton` needs a GPU; sums differ in the last bits."""
+    """The implementation of attention under a knob and for the measures. `triton` needs a GPU. Sums differ in the last
+    bits."""
 
     def changes(self, overrides: Overrides) -> dict[str, Any]:
         """Return the overrides that differ from these settings, by field, in a fixed order.
@@ -126,11 +129,11 @@ _ORDER = ("steps", "guidance", *OPTIONAL)
 
 
 def strengths(generation: GenerationSpec, changes: dict[str, Any]) -> list[SetStrength]:
-    """The changed numbers, as a slider of the report shows them; `plain` is the experiment's own value.
+    """The changed numbers, as the sliders of the report show them; `plain` is the experiment's own value.
 
     Args:
         generation: The experiment's settings.
-        changes: What a cell changes of them.
+        changes: Overrides of a cell, by field.
     """
     found = [
         SetStrength(name, name.replace("_", " "), _number(getattr(generation, name)), float(value))
@@ -156,7 +159,7 @@ def families(changes: dict[str, Any]) -> list[str]:
 
 
 def words(changes: dict[str, Any]) -> list[str]:
-    """Describe what a cell changes, in a few words each.
+    """Describe the overrides of a cell, in a few words each.
 
     Args:
         changes: Overrides by field.

@@ -12,7 +12,7 @@ from skewbench.tasks.schedulers import SEEDED, build, calls_until, count_calls, 
 from skewbench.vocabulary.errors import InputError
 
 _GUIDED = ("negative_prompt", "guidance_rescale")
-"""Settings without an effect where guidance runs the conditional branch alone."""
+"""Settings without an effect if guidance runs only the conditional branch."""
 
 
 def check_generation(experiment: Experiment, source: ModelSource | None) -> None:
@@ -99,11 +99,11 @@ def _check_settings(cell: Cell, experiment: Experiment, source: ModelSource) -> 
         where = f"{_where(cell, name)} {getattr(value, shown) if shown else value!r}"
         if name not in family.settings:
             there = ", ".join(("steps", "guidance", "scheduler", *family.settings))
-            raise InputError(f"{where}: {pipeline_class(source)} has no use for {name}; it takes {there}")
+            raise InputError(f"{where}: {pipeline_class(source)} does not support {name}; it supports {there}")
         if name in _GUIDED and not _guides(generation, source):
-            raise InputError(f"{where}: has no effect, since {_why_not_guided(generation)}")
+            raise InputError(f"{where}: has no effect, because {_why_not_guided(generation)}")
         if name == "clip_skip" and value >= (most := min(_clip_layers(source), default=value + 1)):
-            raise InputError(f"{where}: the model's CLIP text encoder has {most} layers; skip {most - 1} at most")
+            raise InputError(f"{where}: the model's CLIP text encoder has {most} layers; skip at most {most - 1}")
         if name == "lora":
             try:
                 check_fit(value, family, pipeline_class(source), source.folder)
@@ -119,7 +119,7 @@ def _guides(generation: GenerationSpec, source: ModelSource) -> bool:
 
 def _why_not_guided(generation: GenerationSpec) -> str:
     if generation.guidance <= 1:
-        return f"a guidance of {generation.guidance:g} runs the conditional branch alone"
+        return f"a guidance of {generation.guidance:g} runs only the conditional branch"
     return "this model takes guidance as an input and has no unconditional branch"
 
 
@@ -152,11 +152,11 @@ def _check_refiner(cell: Cell, experiment: Experiment, source: ModelSource) -> N
     scheduler = _timed_scheduler(generation, source)
     name = type(scheduler).__name__
     if scheduler.order != 1 or name == "PNDMScheduler":
-        raise InputError(f"{where}: a step of {name} cannot be cut between two models; choose another scheduler")
+        raise InputError(f"{where}: a step of {name} cannot be split between two models; choose another scheduler")
     calls, whole = calls_until(scheduler, spec.at), len(scheduler.timesteps)
     if not 0 < calls < whole:
         raise InputError(
-            f"{where}.at {spec.at:g}: of {whole} steps the model does {calls} and the refiner {whole - calls}; each "
+            f"{where}.at {spec.at:g}: of {whole} steps the model runs {calls} and the refiner {whole - calls}; each "
             "needs at least one"
         )
 
@@ -181,8 +181,8 @@ def _check_own_scheduler(experiment: Experiment, source: ModelSource) -> None:
     where = f"model.id {source.spec.id!r}"
     if name == SEEDED:
         raise InputError(
-            f"{where}: its {name} draws noise from the global generator, so no seed gives an image again; "
-            f"with `generation: {{scheduler: {{name: {name}}}}}` each sample gets noise of its own"
+            f"{where}: its {name} draws noise from the global generator, so no seed reproduces an image; "
+            f"with `generation: {{scheduler: {{name: {name}}}}}` each sample gets its own noise"
         )
     import diffusers
 

@@ -74,7 +74,7 @@ def _is_offline(download: bool) -> bool:
 
 @contextmanager
 def _explained(where: str, command: str, offline: bool) -> Iterator[None]:
-    """Raise `ModelNotHereError` with what to do, where the block finds no files or no safetensors among them."""
+    """Raise `ModelNotHereError` with advice if the block finds no files, or no safetensors among them."""
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     try:
@@ -85,7 +85,7 @@ def _explained(where: str, command: str, offline: bool) -> Iterator[None]:
 
 
 def _fetch(spec: ModelSpec, left_out: Callable[[Path], Iterable[str]]) -> Path:
-    """Download what diffusers loads of a hub model, and no more, after a look at its pipeline class.
+    """Download only the files of a hub model that diffusers loads, after a check of its pipeline class.
 
     diffusers chooses the files: those of the variant, or without one for a part that does not have it, shards included.
     """

@@ -1,4 +1,4 @@
-"""Ids: digests of what a thing is, so that the same thing has the same id on every worker, machine and day."""
+"""Ids: digests of contents, so equal contents have the same id on every worker and machine, at any time."""
 
 import json
 from functools import cache
@@ -39,7 +39,7 @@ def noise_seed(prompt_id: str, seed: int, shared: bool) -> int:
 def pair_id(prompt_id: str, noise_seed: int, size: Size) -> str:
     """Derive the id that baseline and perturbed samples share, also across builds.
 
-    It depends on the prompt, the noise seed and the size alone.
+    It depends only on the prompt, the noise seed and the size.
 
     Args:
         prompt_id: The prompt.
@@ -76,8 +76,8 @@ _DECIDE_NOTHING = {"description", "metrics", "required", "reference", "max_unusa
 def settings_that_decide(experiment: Experiment) -> dict[str, Any]:
     """Return the settings of an experiment that decide its numbers.
 
-    Left out are the description, the scorers, and how the work is divided and placed. Adapters count by their contents,
-    wherever their file is.
+    The description, the scorers, and the division and placement of the work are excluded. Adapters count by their
+    contents, wherever their file is.
 
     Args:
         experiment: The experiment, with digests of its adapters.
@@ -87,7 +87,7 @@ def settings_that_decide(experiment: Experiment) -> dict[str, Any]:
         if (lora := generation["lora"]) and lora["digest"]:
             del lora["path"]
     if any(knob.depends_on_batch for cell in experiment.cells for knob in cell.knobs):
-        settings["batch"] = experiment.workers.batch  # there a sample's result depends on its neighbours
+        settings["batch"] = experiment.workers.batch  # the result of a sample then depends on its batch
         settings["shard"] = experiment.workers.shard
     return settings
 
@@ -110,7 +110,8 @@ def versions() -> dict[str, str]:
 
 
 def build() -> dict[str, str]:
-    """Describe what makes the numbers on this machine. A library's CPU and GPU builds ("2.13.0+cpu") count as one."""
+    """Describe the code that makes the numbers on this machine. CPU and GPU builds of a library ("2.13.0+cpu") count as
+    one."""
     libraries = {name: number.split("+")[0] for name, number in versions().items()}
     ours, others = list(ROOTS), {}
     for registry in (KNOBS, families):

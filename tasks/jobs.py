@@ -23,7 +23,7 @@ class GenerateJob:
     given_up: tuple[tuple[str, str], ...] = ()
     """Samples that broke their device, and the reason."""
     retry: int = 0
-    """How often the shard was generated before."""
+    """Number of earlier attempts at the shard."""
 
     @property
     def key(self) -> JobKey:
@@ -42,10 +42,10 @@ class ScoreJob:
 
     Args:
         run_id: The run.
-        key: Key of its receipt. One without what the scorer needs does not stand for one with it.
+        key: Key of its receipt. A receipt without the scorer's requirements does not replace one with them.
         cell: The cell that it belongs to.
-        samples: Parts that hold the rows of `samples`, among others' where the run was compacted.
-        files: Parts that hold the encoded samples.
+        samples: Parts that contain the rows of `samples`; after a compaction they also contain others.
+        files: Parts that contain the encoded samples.
         missing: Why it can only have NULLs.
         reference: What a cell as a set is compared with.
         one_by_one: Its last try; scorers have no other way to do it.
@@ -87,7 +87,7 @@ Execute = Callable[[str, Sequence[Job]], list[Outcome]]
 
 @dataclass(frozen=True)
 class Needs:
-    """What one worker needs. `setting` and `source`: None where it only scores. `build`: the driver's, and its own."""
+    """The needs of one worker. `setting` and `source`: None if it only scores. `build`: the build of the driver."""
 
     lake: str
     setting: Setting | None

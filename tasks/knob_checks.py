@@ -43,7 +43,7 @@ def _check_rule(cell: Cell, rule: Rule, generation: GenerationSpec, source: Mode
     where = f"cells.{cell.name}.guidance_rule {rule.kind}"
     if generation.guidance <= 1:
         raise InputError(
-            f"{where}: generation.guidance is {generation.guidance:g}, by which the model predicts nothing without "
+            f"{where}: generation.guidance is {generation.guidance:g}, so the model makes no prediction without "
             "the prompt; set it above 1"
         )
     if source is None:
@@ -51,8 +51,7 @@ def _check_rule(cell: Cell, rule: Rule, generation: GenerationSpec, source: Mode
     family = family_of_source(source)
     if "uncond" not in family.branches:
         raise InputError(
-            f"{where}: the guidance of {family.name} models is distilled into them, so there are no two predictions "
-            "to guide from"
+            f"{where}: the guidance of {family.name} models is distilled, so there are no two predictions to guide from"
         )
     if rule.needs_maps and not family.maps:
         raise InputError(f"{where}: {family.name} models predict no maps of rows and columns; the rule needs them")
@@ -65,7 +64,7 @@ def _check_rule(cell: Cell, rule: Rule, generation: GenerationSpec, source: Mode
         name, config = generation.scheduler.name, {**config, **generation.scheduler.arguments}
     flow = name.startswith("FlowMatch") or config.get("use_flow_sigmas")
     if rule.needs_flow_matching and not flow:
-        raise InputError(f"{where}: zero_steps is for models of flow matching; set it to 0")
+        raise InputError(f"{where}: zero_steps is for flow-matching models; set it to 0")
 
 
 def _check_condition(cell: Cell, condition: ConditionKnob, source: ModelSource | None) -> None:
@@ -74,7 +73,7 @@ def _check_condition(cell: Cell, condition: ConditionKnob, source: ModelSource |
     if family is not None and not family.token_embeddings:
         raise InputError(
             f"cells.{cell.name}.condition {condition.kind}: {family.name} models read the text as one vector, not "
-            "as embeddings of its tokens; leave the condition out"
+            "as embeddings of its tokens; remove the condition"
         )
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def run_locally(run: Run, observe: Callable[[Outcome], None]) -> Manifest:
-    """Do what the flow `benchmark` does, in this process.
+    """Run the flow `benchmark` in this process.
 
     Args:
         run: The run.
@@ -52,7 +52,7 @@ def score_locally(
     gpus: float | None,
     observe: Callable[[Outcome], None],
 ) -> Manifest:
-    """Do what the flow `score` does, in this process.
+    """Run the flow `score` in this process.
 
     Args:
         store: The lake.

@@ -1,4 +1,4 @@
-"""Files of low-rank adapters: where they are, which contents they have, and whether they fit a model."""
+"""Files of low-rank adapters: finds them, digests them, and checks that they fit a model."""
 
 import re
 import socket
@@ -55,9 +55,9 @@ def _file(lora: LoraSpec, where: str) -> Path:
     files = sorted(path.glob("*.safetensors")) if path.is_dir() else [path]
     if len(files) != 1:
         names = ", ".join(file.name for file in files) or "none"
-        raise InputError(f"{where}.path {lora.path!r}: a folder must hold one .safetensors file, there are {names}")
+        raise InputError(f"{where}.path {lora.path!r}: a folder must contain one .safetensors file, but has {names}")
     if files[0].suffix != ".safetensors":
-        raise InputError(f"{where}.path {lora.path!r}: not a .safetensors file, nor a folder that holds one")
+        raise InputError(f"{where}.path {lora.path!r}: not a .safetensors file, nor a folder that contains one")
     if not files[0].is_file():
         raise InputError(f"{where}.path {lora.path!r}: no such file")
     return files[0]
@@ -106,7 +106,7 @@ def check_fit(lora: LoraSpec, family: Family, pipeline: str, folder: Path) -> No
         folder: The model's folder; only configurations are read.
 
     Raises:
-        ValueError: They do not fit; says which layer.
+        ValueError: They do not fit. The message names the layer.
     """
     if find_spec("peft") is None:
         raise ValueError("LoRA needs the package peft: pip install 'skewbench[lora]'")
@@ -121,18 +121,20 @@ def check_fit(lora: LoraSpec, family: Family, pipeline: str, folder: Path) -> No
             continue
         down, up = _DOWN.search(rest), _UP.search(rest)
         if part not in known or not (down or up):
-            raise ValueError(f"{path.name}: {key} is for no part of this model; adapters are for {', '.join(known)}")
+            raise ValueError(
+                f"{path.name}: {key} matches no part of this model; adapters can be for {', '.join(known)}"
+            )
         if part not in parts:
             parts[part] = empty_part(folder, part)
         layer = (down or up).string[: (down or up).start()]  # type: ignore[union-attr]
         _check_layer(path.name, parts[part], part, layer, adapter.shape, bool(down))
         fitting += 1
     if not fitting:
-        raise ValueError(f"{path.name} has no adapters that diffusers knows")
+        raise ValueError(f"{path.name} has no adapters that diffusers supports")
 
 
 def _read(path: Path, pipeline: str, denoiser: Any) -> Mapping[str, Any]:
-    """Read the adapters by name, in diffusers' layout, whatever tool wrote them."""
+    """Read the adapters by name, in diffusers' layout, from the layout of any tool."""
     import diffusers
     from diffusers.utils import convert_unet_state_dict_to_peft
     from safetensors import SafetensorError

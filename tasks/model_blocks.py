@@ -25,7 +25,7 @@ _BLOCKS = TypeAdapter(list[Block])
 
 
 def blocks_of(source: ModelSource) -> list[Block]:
-    """List the model's self-attention blocks, from its configuration alone; no weights are read.
+    """List the model's self-attention blocks from its configuration; no weights are read.
 
     Args:
         source: The model.

@@ -15,8 +15,8 @@ def check_on_model(experiment: Experiment, source: ModelSource | None, blocks: S
 
     Args:
         experiment: The experiment, with the digests of its adapters.
-        source: The model; None: it is not on this machine, and what depends on it is not checked.
-        blocks: Its self-attention blocks, or what is assumed of them.
+        source: The model; None: it is not on this machine, and checks that need it are skipped.
+        blocks: Its self-attention blocks, or assumed ones.
 
     Raises:
         InputError: Metrics of another medium, a generation setting or a knob that the model does not have.

@@ -16,7 +16,7 @@ from skewbench.vocabulary.errors import InputError
 _TOKENIZER = ("Tokenizer", "TokenizerFast")
 _SCHEDULER = "Scheduler"
 _PREPROCESSOR = ("Processor", "Extractor")
-"""How the names of classes end whose parts have no weights."""
+"""Endings of class names whose parts have no weights."""
 _PICKLED = (".bin", ".ckpt", ".pt", ".pth")
 
 
@@ -69,7 +69,7 @@ def check_files(spec: ModelSpec, folder: Path, family: Family, weights: bool = T
             variants.add(_check_weights(spec, part.folder))
     if weights and spec.variant and spec.variant not in variants:
         raise InputError(
-            f"{spec.where}: no part has weights of the variant {spec.variant!r}; leave {spec.field}.variant out"
+            f"{spec.where}: no part has weights of the variant {spec.variant!r}; remove {spec.field}.variant"
         )
 
 
@@ -116,7 +116,7 @@ def empty_part(folder: Path, part: str) -> Any:
 
 
 def deciding_files(spec: ModelSpec, folder: Path, family: Family) -> list[Path]:
-    """List the files that decide what a model generates, sorted; other files of its folder are not read.
+    """List the files that affect a model's output, sorted; other files of its folder are not read.
 
     Linked parts and files count like others. Of weights in several variants, the loaded ones count.
 
@@ -148,7 +148,7 @@ def config_files(folder: Path, family: Family) -> list[Path]:
 
 
 def digest_of_files(folder: Path, files: Iterable[Path]) -> str:
-    """Digest the contents of files, and their names: within a folder, or of a file elsewhere by its ending alone.
+    """Digest the contents of files and their names: the path within a folder, or only the extension of other files.
 
     Args:
         folder: The folder.
@@ -186,7 +186,7 @@ def _config(spec: ModelSpec, part: _Part) -> Mapping[str, Any]:
     except (OSError, ValueError) as error:
         raise InputError(f"{spec.where}: {path} cannot be read: {error}") from None
     if not isinstance(content, dict):
-        raise InputError(f"{spec.where}: {path} holds no settings")
+        raise InputError(f"{spec.where}: {path} contains no settings")
     return content
 
 

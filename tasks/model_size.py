@@ -1,4 +1,4 @@
-"""How much memory a model's weights take, from the headers of their files; no weights are read."""
+"""Computes the memory of a model's weights from the headers of their files, without reading weights."""
 
 import math
 from pathlib import Path
@@ -9,7 +9,7 @@ from skewbench.tasks.model_files import weights_of
 from skewbench.tasks.models import ModelSource, family_of_source
 
 BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
-"""Of a weight, by `model.dtype`."""
+"""Bytes of a weight, by `model.dtype`."""
 
 
 def weight_bytes(source: ModelSource) -> int:

@@ -97,7 +97,7 @@ def check_model(spec: ModelSpec) -> Path | None:
         check_files(spec, folder, _family(spec, folder))
         return folder
     if spec.id in BUNDLED:
-        raise InputError(f"{spec.where}: its weights are missing from this installation ({folder})")
+        raise InputError(f"{spec.where}: its weights are missing in this installation ({folder})")
     if folder.is_dir():
         raise InputError(f"{spec.where}: not a diffusers model: this folder has no model_index.json")
     if not is_hub_id(spec.id):
@@ -106,7 +106,7 @@ def check_model(spec: ModelSpec) -> Path | None:
 
 
 def model_address(model: str) -> str:
-    """Return what diffusers loads a model by: its hub id, or the path of its folder.
+    """Return the hub id of a model, or the path of its folder, for diffusers.
 
     Args:
         model: A hub id, the name of a bundled model, or a folder.
@@ -171,11 +171,11 @@ def _folder_here(source: ModelSource) -> Path:
 
 
 def sample_size(source: ModelSource, generation: GenerationSpec) -> Size:
-    """Return the size of samples: what the experiment chooses, and the model's native size for the rest.
+    """Return the size of samples: the experiment's choices, and the model's native size for the rest.
 
     Args:
         source: The model.
-        generation: How the run generates.
+        generation: Generation settings of the run.
 
     Raises:
         InputError: A field that samples of the model's medium do not have, a size that the model cannot generate, or a
@@ -245,7 +245,7 @@ def _family(spec: ModelSpec, folder: Path) -> Family:
     if found not in families.names():
         examples = ", ".join(dict.fromkeys(family.example for family in families.items()))
         raise InputError(
-            f"{spec.where}: its pipeline class is {found!r}, which skewbench cannot run; classes that work: "
+            f"{spec.where}: its pipeline class is {found!r}, which skewbench does not support; supported classes: "
             f"{', '.join(families.names())}. Use a model such as {examples}"
         )
     return families.get(found)
@@ -288,7 +288,7 @@ def _config_folder(spec: ModelSpec, download: bool) -> Path:
 
 
 def _digest(spec: ModelSpec, folder: Path, file: Path | None) -> str:
-    """Digest the files that decide what a model generates. Weights beside the configurations of one file do not."""
+    """Digest the files that affect a model's output. Weights beside the configurations of a single file do not."""
     family = _family(spec, folder)
     files = [*config_files(folder, family), file] if file else deciding_files(spec, folder, family)
     return digest_of_files(folder, files)

@@ -21,7 +21,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Shard:
-    """Some samples of one cell: whole prompts, so that a prompt's set of seeds is scored in one place."""
+    """A group of samples of one cell. It has whole prompts, so one worker scores all seeds of a prompt."""
 
     id: str
     cell: Cell

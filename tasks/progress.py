@@ -1,4 +1,4 @@
-"""Reports how far a shard is, batch by batch. Log records carry it, since they also travel from workers on Ray."""
+"""Reports the progress of a shard, batch by batch. Log records carry it, because Ray forwards them from workers."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ def report_samples(shard: str, samples: int, seconds: float) -> None:
 
 @contextmanager
 def samples_observed(observe: Callable[[str, int, float], None]) -> Iterator[None]:
-    """Within the block, pass on what the workers of this process report.
+    """Within the block, pass on the reports of this process's workers.
 
     Args:
         observe: Called with the id of a shard, the number of its samples so far, and the seconds that each one of the

@@ -19,7 +19,7 @@ LARGEST = 1 << 20
 
 @dataclass(frozen=True)
 class _Read:
-    """What one encoder reads of some texts."""
+    """The part of some texts that one encoder reads."""
 
     name: str
     limit: int
@@ -28,7 +28,7 @@ class _Read:
 
 
 def prompt_notes(experiment: Experiment, prompts: Sequence[Prompt], source: ModelSource | None) -> tuple[str, ...]:
-    """Describe the prompts that are not generated as they are written, a line for each kind.
+    """Describe the prompts that a model does not read completely, in one line for each kind.
 
     Args:
         experiment: The experiment.
@@ -56,7 +56,7 @@ def _number(count: int, noun: str) -> str:
 def _too_long(source: ModelSource, texts: Sequence[str], noun: str, *, negative: bool) -> Iterator[str]:
     """Yield one line if texts are longer than an encoder reads.
 
-    Text is lost only if each encoder cuts it: one with a larger limit reads what a smaller one does not.
+    Text is lost only if each encoder truncates it, because an encoder with a larger limit reads more of it.
     """
     every = [_read(source, encoder, texts, negative) for encoder in family_of_source(source).encoders]
     read = [one for one in every if one]
@@ -69,7 +69,7 @@ def _too_long(source: ModelSource, texts: Sequence[str], noun: str, *, negative:
     longest = max(one.longest for one in cutting)
     widest = max(read, key=lambda one: one.limit).name
     if not lost:
-        end = f"no text is lost, since {widest} reads it all"
+        end = f"no text is lost, because {widest} reads it all"
     elif lost == cut:
         end = "the rest of the text is lost"
     else:
@@ -121,7 +121,7 @@ def _counter(source: ModelSource, folder: Path) -> Count:
 
 
 def _unknown_words(source: ModelSource, texts: Sequence[str]) -> Iterator[str]:
-    """Yield one line if texts have a word that is no token of its own: bundled models know few words."""
+    """Yield one line if texts have a word that is not a token, because bundled models know few words."""
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(str(source.folder / "tokenizer" / "tokenizer.json"))

@@ -1,4 +1,4 @@
-"""Checks what Ray needs, the address of a cluster or a folder for a local one, without importing Ray, which is slow."""
+"""Checks the address of a Ray cluster, or the folder of a local Ray, without the slow import of Ray."""
 
 import os
 import socket
@@ -28,7 +28,8 @@ def check_temporary_folder() -> None:
     if len(os.fsencode(folder)) > longest:
         named = "RAY_TMPDIR" if os.environ.get("RAY_TMPDIR") else "TMPDIR"
         raise InputError(
-            f"{named} {folder!r}: too long for Ray, whose sockets lie in it: {len(os.fsencode(folder))} bytes, and at "
+            f"{named} {folder!r}: too long for Ray, which puts its sockets there: {len(os.fsencode(folder))} "
+            "bytes, and at "
             f"most {longest} work; set RAY_TMPDIR to a short folder, such as /tmp"
         )
 

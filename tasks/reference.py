@@ -1,4 +1,4 @@
-"""What a cell's samples are compared with as a set: a folder of files, or the baseline of another run of the lake."""
+"""The reference set for a cell's samples: a folder of files, or the baseline of another run of the lake."""
 
 import socket
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ NONE = "no reference; set `reference:` or `skewbench score --reference` to a fol
 
 @dataclass(frozen=True)
 class Reference:
-    """A set of samples. `name`: for people; `key`: a digest of what is in it, of a folder of its files' contents."""
+    """A set of samples. `name`: for messages; `key`: a digest of its contents, or of the files in its folder."""
 
     name: str
     key: str
@@ -62,7 +62,7 @@ def find_reference(store: Store, given: str, medium: Medium = "image") -> Refere
     except InputError as error:
         raise InputError(f"reference {given!r}: not a folder, and not a run of the lake ({error})") from None
     if (found := medium_of(run)) != medium:
-        raise InputError(f"reference {given!r}: run {run.run_id} generated {found}; {SETS[medium].noun} are needed")
+        raise InputError(f"reference {given!r}: run {run.run_id} generated {found}; {SETS[medium].noun} are required")
     parts = tuple(part for part in run.parts if part.table in ("samples", MEDIA[medium].table.name))
     key = sha256(f"{run.run_id} {run.baseline}".encode()).hexdigest()[:8]
     return Reference(f"{run.run_id} {run.baseline or 'all cells'}", key, None, parts, run.baseline, medium)
@@ -75,7 +75,7 @@ def check_reference(store: Store, given: str | None, name: str, medium: Medium =
 
     Args:
         store: The lake.
-        given: The reference, as a person wrote it; None: there is none.
+        given: The reference as the user wrote it; None: no reference.
         name: Name of the experiment.
         medium: What the experiment generates.
 
@@ -114,7 +114,8 @@ def _samples_in(folder: Path, reference: Reference) -> Iterator[Any]:
         found = str(error)
     if found != reference.key:
         raise RunError(
-            f"{socket.gethostname()} has other {kind.noun} in {folder} than the driver: {found}, not {reference.key}"
+            f"{socket.gethostname()} has different {kind.noun} in {folder} than the driver: {found}, not "
+            f"{reference.key}"
         )
     for file in files_below(folder):
         if _digest(file, reference.medium):

@@ -1,4 +1,4 @@
-"""Loads the second stage of a cell beside its pipeline."""
+"""Loads the second stage of a cell in addition to its pipeline."""
 
 import socket
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from skewbench.tasks.refiner import find_refiner
 from skewbench.vocabulary.errors import InputError, RunError
 
 _loaded: WeakKeyDictionary[Any, dict[Any, Any]] = WeakKeyDictionary()
-"""The refiners that were loaded beside a pipeline."""
+"""The refiners that were loaded for a pipeline."""
 
 
 @contextmanager
@@ -23,7 +23,7 @@ def refined(pipeline: Any, spec: RefinerSpec) -> Iterator[None]:
     """Within the block, `pipeline.refiner` is the refiner, with a copy of the pipeline's scheduler.
 
     Args:
-        pipeline: The loaded pipeline. The refiner is loaded beside it, and kept for other cells.
+        pipeline: The loaded pipeline. The refiner is loaded in addition, and cached for other cells.
         spec: The refiner.
 
     Raises:
@@ -51,7 +51,7 @@ def _load(pipeline: Any, spec: RefinerSpec) -> Any:
 
 
 def replay_lines(spec: RefinerSpec, dtype: str, device: str) -> str:
-    """Write the lines of a plain diffusers script that load the refiner as `refiner`, beside its `pipeline`.
+    """Write the lines of a plain diffusers script that load the refiner as `refiner`, after its `pipeline`.
 
     Args:
         spec: The refiner, with its revision.

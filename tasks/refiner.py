@@ -9,7 +9,7 @@ from skewbench.tasks.models import ModelSource, check_model, part_config, resolv
 from skewbench.vocabulary.errors import InputError
 
 _ALIKE = (("unet", "in_channels"), ("vae", "block_out_channels"))
-"""What decides the shape of latents."""
+"""Settings that determine the shape of latents."""
 
 
 def with_refiners(experiment: Experiment, download: bool) -> Experiment:
@@ -112,5 +112,5 @@ def check_refiner(spec: RefinerSpec, source: ModelSource) -> None:
 
 
 def _size(value: Any) -> Any:
-    """Of a list its length: the number of levels."""
+    """Return the length of a list, the number of levels, or the value itself."""
     return len(value) if isinstance(value, list) else value

@@ -61,7 +61,7 @@ class Run:
 
     @property
     def needs(self) -> Needs:
-        """What a worker of this run needs."""
+        """The needs of a worker of this run."""
         experiment = self.experiment
         return Needs(self.store.lake, self.setting, self.source, experiment.generation.threads, experiment.workers.gpus)
 
@@ -89,7 +89,7 @@ def prepare(experiment: Experiment, lake: str, download: bool = False) -> Run:
     check_reference(store, experiment.reference, experiment.name, medium)  # before anything is generated
     identity = run_id(experiment, prompts, source.revision, source_digest(experiment, pipeline_class(source)))
     begun = read_manifest(store, identity)
-    # a resumed run keeps its shards, whatever the experiment now says of their size
+    # a resumed run keeps its shards, even if the experiment now has another shard size
     if begun:
         check_not_removing(begun)
     workers = workers_of(begun) if begun else experiment.workers
@@ -108,7 +108,7 @@ def prepare(experiment: Experiment, lake: str, download: bool = False) -> Run:
 
 
 def workers_of(manifest: Manifest) -> WorkerSpec:
-    """Read how a run's work was divided and placed.
+    """Read the division and placement of a run's work.
 
     Raises:
         InputError: The manifest has values that no experiment may have.
@@ -170,7 +170,7 @@ def _first_manifest(run: Run) -> Manifest:
 
 
 def caught_up(run: Run, lease: Lease) -> RunState:
-    """Run `start`, and commit if everything is generated but not committed.
+    """Run `start`, and commit if everything is generated but something is not committed.
 
     Args:
         run: The run.
@@ -227,7 +227,7 @@ def scoring_left(run: Run, state: RunState) -> list[ScoreJob]:
 
 
 def commit(run: Run, state: RunState, outcomes: Iterable[Outcome]) -> Manifest:
-    """Commit what the receipts name, and delete parts that the manifest does not name.
+    """Commit the parts of the receipts, and delete parts that the manifest does not name.
 
     Args:
         run: The run.
@@ -292,9 +292,10 @@ def commit_receipts(
 
 
 def _is_whole(run: Run, state: RunState) -> bool:
-    """Return whether the run is committed, and its cells have as many usable images as the experiment now asks for."""
-    receipts = current(state.receipts)
-    return state.manifest.status == "committed" and not shortfalls(run.shards, receipts, run.experiment.max_unusable)
+    """Return whether all is committed, and the cells have as many usable images as the experiment now asks for."""
+    if state.manifest.status != "committed" or state.uncommitted():
+        return False
+    return not shortfalls(run.shards, current(state.receipts), run.experiment.max_unusable)
 
 
 def missing_metrics(lake: duckdb.DuckDBPyConnection) -> list[dict[str, str]]:

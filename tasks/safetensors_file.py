@@ -28,14 +28,16 @@ def check_whole(where: str, path: Path) -> None:
         expected = _size(file)
     size = path.stat().st_size
     if expected is None:
-        raise InputError(f"{where}: {path.name} is no safetensors file, or its header is cut off; get it again")
+        raise InputError(
+            f"{where}: {path.name} is not a safetensors file, or its header is truncated; download it again"
+        )
     if size != expected:
         damage = "truncated" if size < expected else "damaged"
-        raise InputError(f"{where}: {path.name} is {damage}: {size:,} bytes in place of {expected:,}; get it again")
+        raise InputError(f"{where}: {path.name} is {damage}: {size:,} bytes instead of {expected:,}; download it again")
 
 
 def _size(file: BinaryIO) -> int | None:
-    """The size in bytes that a file's header requires; None where there is no such header."""
+    """The size in bytes that a file's header requires; None if it has no such header."""
     length = int.from_bytes(file.read(8), "little")
     if length > _LONGEST_HEADER:
         return None

@@ -19,15 +19,15 @@ NOISE = (
     "KDPM2AncestralDiscreteScheduler", "KDPM2DiscreteScheduler", "LCMScheduler", "LMSDiscreteScheduler",
     "PNDMScheduler", "SASolverScheduler", "TCDScheduler", "UniPCMultistepScheduler",
 )  # fmt: skip
-"""Those for models that predict noise (or v, or the sample): they take over the model's noise levels."""
+"""Schedulers for models that predict noise (or v, or the sample). They use the model's noise levels."""
 FLOW = (
     "DEISMultistepScheduler", "DPMSolverMultistepScheduler", "DPMSolverSinglestepScheduler",
     "FlowMatchEulerDiscreteScheduler", "FlowMatchHeunDiscreteScheduler", "FlowMatchLCMScheduler",
     "UniPCMultistepScheduler",
 )  # fmt: skip
-"""Those for models of flow matching, which predict a velocity."""
+"""Schedulers for flow-matching models, which predict a velocity."""
 SEEDED = "DPMSolverSDEScheduler"
-"""It takes no generator, but a seed for each sample."""
+"""A scheduler that takes a seed for each sample instead of a generator."""
 _TWICE = (
     "HeunDiscreteScheduler", "KDPM2DiscreteScheduler", "KDPM2AncestralDiscreteScheduler", SEEDED,
     "FlowMatchHeunDiscreteScheduler",
@@ -75,7 +75,7 @@ def calls_until(scheduler: Any, at: float) -> int:
 
 
 def needs_trial(own: str, config: Mapping[str, Any]) -> bool:
-    """Return whether a model's own scheduler may draw noise from the global generator, so that a trial must show it.
+    """Return whether a model's own scheduler may use the global generator, so a trial run must show it.
 
     Args:
         own: The scheduler's class.
@@ -95,7 +95,7 @@ def build(spec: SchedulerSpec, own: str, config: Mapping[str, Any]) -> Any:
         config: The configuration of that.
 
     Raises:
-        ValueError: No such scheduler for this model, or no such argument; says what there is.
+        ValueError: No such scheduler for this model, or no such argument. The message lists the alternatives.
     """
     return find(spec, own, config).from_config(config, **arguments(spec))
 
@@ -118,7 +118,7 @@ def find(spec: SchedulerSpec, own: str | None, config: Mapping[str, Any]) -> Any
         config: The configuration of that.
 
     Raises:
-        ValueError: No such scheduler for this model, or no such argument; says what there is.
+        ValueError: No such scheduler for this model, or no such argument. The message lists the alternatives.
     """
     import diffusers
 
@@ -145,10 +145,10 @@ def _check_flow(spec: SchedulerSpec, config: Mapping[str, Any], allowed: Iterabl
     """Raise `ValueError` for a scheduler that would take a velocity for noise, or drop the model's shift."""
     if not is_flow(spec.name, {**config, **spec.arguments}):
         given = ", ".join(f"{name}: {str(value).lower()}" for name, value in _FLOW_ARGUMENTS.items())
-        raise ValueError(f"{spec.name} takes this model's velocity for noise; set its arguments {given}")
+        raise ValueError(f"{spec.name} interprets this model's velocity as noise; set its arguments {given}")
     shift = 1.0 if config.get("use_dynamic_shifting") else config.get("shift", 1.0)
     if shift != 1.0 and "shift" not in allowed and "flow_shift" not in spec.arguments:
-        raise ValueError(f"{spec.name} drops the model's shift; set its argument flow_shift: {shift}")
+        raise ValueError(f"{spec.name} ignores the model's shift; set its argument flow_shift: {shift}")
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
@@ -162,7 +162,7 @@ def give_seeds(scheduler: Any, noise_seeds: Sequence[int]) -> None:
     """Give each sample of a batch its own seed, in a scheduler that makes a generator itself.
 
     Args:
-        scheduler: A scheduler of diffusers. One without such a generator stays as it is.
+        scheduler: A scheduler of diffusers. One without such a generator is not changed.
         noise_seeds: Seeds of the samples' noise, in the order of the batch.
     """
     if hasattr(scheduler, "noise_sampler_seed"):
@@ -194,14 +194,14 @@ def try_out(scheduler: Any, steps: int, gives_sigmas: bool = False) -> None:
             f"this model's pipeline cannot use {name} with {steps} steps: {type(error).__name__}: {reason[:200]}"
         ) from None
     if not bool(first.isfinite().all()):
-        raise ValueError(f"{name} gives values that are not finite with {steps} steps")
+        raise ValueError(f"{name} gives non-finite values with {steps} steps")
     if not first.equal(again):
         why = "this pipeline gives its scheduler no generator" if _is_flow(scheduler) else "it takes no generator"
         raise ValueError(
-            f"{name} draws noise from the global generator, so a seed gives another image each time: {why}"
+            f"{name} draws noise from the global generator, so the same seed gives a different image each time: {why}"
         )
     if not alone[0].allclose(first[1], rtol=1e-3, atol=1e-3):
-        raise ValueError(f"{name} makes a sample depend on the others of its batch")
+        raise ValueError(f"{name} makes a sample depend on the other samples of its batch")
 
 
 def _is_flow(scheduler: Any) -> bool:

@@ -31,15 +31,15 @@ def score_shard(
     files: tuple[Part, ...],
     missing: str | None = None,
 ) -> dict[str, pa.Table]:
-    """Score the samples of one shard. A shard holds whole prompts, so that sets of samples are whole too.
+    """Score the samples of one shard. A shard contains whole prompts, so sets of samples are complete too.
 
     Args:
         store: The lake.
         declared: Declaration of the scorer.
         made: The scorer.
         shard: Id of the shard.
-        samples: Parts that hold the shard's rows of `samples`; after compaction they also hold others.
-        files: Parts that hold the encoded samples.
+        samples: Parts that contain the shard's rows of `samples`; after a compaction they also contain others.
+        files: Parts that contain the encoded samples.
         missing: Why the scorer cannot compute values; all values are then NULL with this reason.
 
     Returns:
@@ -50,7 +50,8 @@ def score_shard(
     pixels = 0 if missing else largest_image(store, samples)
 
     def decoded(some: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Some of the rows with what they hold, or why they hold nothing; a shard of videos does not fit in memory."""
+        """Yield rows with their contents, or the reason for missing ones, in batches: a shard of videos exceeds
+        memory."""
         found = ((None, missing) if missing else _decoded(row, encoded, medium, pixels) for row in some)
         return [{**row, "decoded": one, "why": why} for row, (one, why) in zip(some, found, strict=True)]
 

@@ -1,11 +1,10 @@
-"""Which scores of a run are left to make. Reads the lake alone: no model, no prompts."""
+"""Finds the missing scores of a run. Reads only the lake: no model, no prompts."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from skewbench.eval.scorers import declaration, stored_metrics
-from skewbench.eval.weights import missing
 from skewbench.sql import connect
 from skewbench.storage.attempts import Scored, current, retries_of_cells
 from skewbench.storage.keys import GENERATION, SCORES, JobKey
@@ -66,7 +65,7 @@ def jobs_left(
         state: The run's state.
         metrics: Names of scorers.
         cells: The cell of each shard, by shard.
-        reference: What cells are compared with as sets.
+        reference: The set that cells are compared with.
 
     Returns:
         The jobs. Scorers of a cell as a set wait until all usable images are there.
@@ -97,11 +96,13 @@ def jobs_left(
     for name in metrics:
         chosen = declaration(name)
         of_cells = chosen.unit == "cell"
-        reason = chosen.unfit(medium) or (NONE if of_cells and not against else missing(chosen.needs))
+        reason = chosen.unfit(medium) or (NONE if of_cells and not against else chosen.missing())
+        package = chosen.package
         with_what = against if of_cells else None
         against_key = with_what.key if with_what else ""
         for unit, cell, parts in sets if of_cells else units:
-            key = JobKey(SCORES, unit.shard, unit.cell, name, chosen.version, against_key, bool(reason), unit.retry)
+            given = (unit.shard, unit.cell, name, chosen.version, against_key, bool(reason), unit.retry, package)
+            key = JobKey(SCORES, *given)
             if key in receipts or (key.missing and scored.has(key)):
                 continue
             samples = tuple(part for part in parts if part.table == "samples")

@@ -1,4 +1,4 @@
-"""How samples become sets that are compared with a reference, by medium."""
+"""Sets of samples that are compared with a reference, by medium."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ class SetMedium:
         noun: Its samples, for messages.
         file: A user's file of it, for messages.
         recognise: Whether a user's file is one of it. Raises `CorruptSample` for a file that cannot be used.
-        read: Decodes a user's file as what scorers of sets take. Raises `CorruptSample`.
+        read: Decodes a user's file for scorers of sets. Raises `CorruptSample`.
         decode: Decodes a stored file likewise. Raises `CorruptSample`.
         is_empty: Whether there is nothing in a sample; it is left out.
     """
@@ -40,4 +40,4 @@ SETS: dict[Medium, SetMedium] = {
         lambda clip: audio.is_silent(clip[0]),
     ),
 }
-"""Those that some scorer compares; no scorer compares videos as sets."""
+"""Media that some scorer compares as sets; no scorer compares sets of videos."""

@@ -1,4 +1,4 @@
-"""What all samples of a run share, and how a device fails. Imports neither torch nor diffusers."""
+"""The settings that all samples of a run share, and device errors. Imports neither torch nor diffusers."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ DEVICE_ERRORS = ("CUDA error", "AcceleratorError", "device-side assert")
 
 @dataclass(frozen=True)
 class Setting:
-    """What all samples of a run share."""
+    """The settings that all samples of a run share."""
 
     run_id: str
     model: ModelSpec

@@ -1,4 +1,4 @@
-"""Which cells of a run have too few usable images, or no value of a required metric, and what is tried again."""
+"""Finds the cells of a run with too few usable images or without a required metric, and the shards to retry."""
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
@@ -150,7 +150,7 @@ def raise_if_incomplete(manifest: Manifest, retry: str = RUN_AGAIN) -> None:
 
 
 def raise_if_still_incomplete(manifest: Manifest) -> None:
-    """Check a run after `score` or `analyse`, which cannot generate what is missing. Raises as `raise_if_incomplete`.
+    """Check a run after `score` or `analyse`, which cannot generate missing samples. Raises as `raise_if_incomplete`.
 
     Args:
         manifest: The run's manifest.
@@ -162,7 +162,7 @@ def raise_if_still_incomplete(manifest: Manifest) -> None:
 def raise_unless_scored(manifest: Manifest, scorers: Iterable[str]) -> None:
     """Check a run after `score`: it is whole, and at least one of the requested metrics has a value.
 
-    A metric without weights is listed as missing beside others that have values. If it is all that was requested,
+    A metric without weights is only listed as missing if other metrics have values. If no other metric was requested,
     nothing was done.
 
     Args:

@@ -1,4 +1,4 @@
-"""Checkpoints in one file, in the layout of their authors: whether a file holds all weights of a pipeline."""
+"""Checkpoints in one file, in the original layout: checks that a file contains all weights of a pipeline."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -38,16 +38,14 @@ def check_file(spec: ModelSpec) -> Path:
     if isinstance(spec, RefinerModel):
         raise InputError(f"{spec.where}: a refiner is a hub id or a folder, not one file")
     if spec.id.endswith(_PICKLED):
-        raise InputError(
-            f"{spec.where}: a pickle, which can run any code when it is loaded; get or make the .safetensors file"
-        )
+        raise InputError(f"{spec.where}: a pickle, which can run any code when it is loaded; use a .safetensors file")
     if not spec.config:
         raise InputError(
             f"{spec.where}: one file has no configuration; set model.config to a model of its architecture: a folder "
             "in the hub's layout, or a hub id such as stabilityai/stable-diffusion-xl-base-1.0"
         )
     if spec.variant:
-        raise InputError(f"{spec.where}: model.variant {spec.variant!r} does not apply to one file; leave it out")
+        raise InputError(f"{spec.where}: model.variant {spec.variant!r} does not apply to a single file; remove it")
     file = user_path(spec.id, "model.id")
     if not file.is_file():
         raise InputError(f"{spec.where}: no such file")
@@ -56,7 +54,7 @@ def check_file(spec: ModelSpec) -> Path:
 
 
 def check_weights(spec: ModelSpec, file: Path, folder: Path, family: Family) -> None:
-    """Check that a file holds the weights of each part, by its header alone. Slow: imports diffusers.
+    """Check by its header that a file contains the weights of each part. Slow: imports diffusers.
 
     Args:
         spec: The model.
@@ -105,7 +103,7 @@ def _converted(model: Any, checkpoint: Mapping[str, Any]) -> Mapping[str, Any]:
         return _text_encoder(model, checkpoint)
     try:
         found: Mapping[str, Any] = known["checkpoint_mapping_fn"](checkpoint=dict(checkpoint), config=model.config)
-    except (KeyError, AttributeError, IndexError):  # of a file that lacks what it looks up
+    except (KeyError, AttributeError, IndexError):  # a file lacks keys that diffusers looks up
         return {}
     return found
 

@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Size:
-    """What every sample of a run measures. What a medium does not have is None.
+    """The size of every sample of a run. Values that a medium does not have are None.
 
     Args:
         width: Of an image or a frame, in pixels.
@@ -32,7 +32,7 @@ class Size:
 
     @property
     def chosen(self) -> dict[str, int | float]:
-        """Those that an experiment can choose. They decide the noise, and with it which samples pair."""
+        """The values that an experiment can choose. They determine the noise, and so which samples are paired."""
         return {name: value for name, value in self.known.items() if name in CHOSEN}
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Which source makes the numbers: the modules that generation imports, followed without running them."""
+"""Finds the source that makes the numbers: the modules that generation imports, followed without running them."""
 
 import ast
 from functools import cache
@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 ROOTS = ("skewbench.tasks.generate", "skewbench.tasks.models")
-"""What a worker calls to load a model and to generate. All else that counts, these import."""
+"""Modules that a worker calls to load a model and to generate. They import all other relevant modules."""
 
 
 @cache
@@ -72,7 +72,7 @@ def _is_of_types(node: ast.AST) -> bool:
 
 @cache
 def _home(module: str, name: str) -> str:
-    """Return the module that `from module import name` reads: a submodule, or where a package has the name from."""
+    """Return the module that `from module import name` reads: a submodule, or the origin of a re-exported name."""
     if _file(f"{module}.{name}") is not None:
         return f"{module}.{name}"
     file = _file(module)
@@ -94,7 +94,7 @@ def _exports(module: str, file: Path) -> dict[str, tuple[str, str]]:
 
 
 def _package(module: str, file: Path) -> str:
-    """What relative imports of a module start from."""
+    """Return the package that a module's relative imports start from."""
     return module if file.name == "__init__.py" else module.rpartition(".")[0]
 
 

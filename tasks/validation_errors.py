@@ -1,4 +1,4 @@
-"""Describes errors in an experiment's fields: each error once, with its field, value and what is allowed."""
+"""Describes errors in an experiment's fields: each error once, with its field, value and the allowed values."""
 
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches

@@ -1,4 +1,4 @@
-"""What lives in a Ray actor: models that are loaded once. Knows nothing of Ray.
+"""The worker of a Ray actor, with models that are loaded once. Independent of Ray.
 
 A job has two halves, so that a device does not wait for the disk: while one is written the next is computed.
 """
@@ -8,7 +8,7 @@ import socket
 import sys
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -40,11 +40,13 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class _Computed:
-    """What came of a job, before it is written."""
+    """The result of a job before it is written."""
 
     run_id: str
     rows: "ShardRows | dict[str, pa.Table]"
     seconds: float
+    key: JobKey
+    """Of its receipt: the job's, unless this machine lacks what the job needs."""
 
 
 class Worker:
@@ -61,7 +63,7 @@ class Worker:
         logger.info("started, %s, %d threads", self._device, needs.threads)
 
     def ready(self) -> None:
-        """Answers once the worker has a place and stands. Raises `LakeError` where it has no credentials there,
+        """Return once the worker runs on its node. Raises `LakeError` if it has no credentials there,
         and `RunError` where its node would make other numbers than the run's id says: by its code, or by its model.
         """
         here = build()
@@ -106,10 +108,10 @@ class Worker:
         began, computed = time.perf_counter(), self._held.pop(job.key)
         try:
             tables, counts = _tables(computed.rows)
-            parts = self._write(computed.run_id, job.key.digest, tables)
+            parts = self._write(computed.run_id, computed.key.digest, tables)
             seconds = computed.seconds + time.perf_counter() - began
             reasons = _reasons(computed.rows)
-            made = Receipt(job.key, computed.run_id, parts, seconds, counts, job.cell, reasons)
+            made = Receipt(computed.key, computed.run_id, parts, seconds, counts, job.cell, reasons)
             receipt = write_receipt(self._store, made)
         except Exception:
             logger.warning("%s of %s is not written", job.key, job.cell, exc_info=True)
@@ -121,12 +123,12 @@ class Worker:
     def _do(self, job: Job) -> _Computed:
         began = time.perf_counter()
         if isinstance(job, ScoreJob):
-            scores = self._score(job)
-            return _Computed(job.run_id, scores, time.perf_counter() - began)
+            key, scores = self._score(job)
+            return _Computed(job.run_id, scores, time.perf_counter() - began, key)
         if self._setting is None:
-            raise ValueError("a worker without a setting only scores")
+            raise ValueError("a worker without a setting can only score")
         rows = self._generate(self._setting, job)
-        return _Computed(self._setting.run_id, rows, time.perf_counter() - began)
+        return _Computed(self._setting.run_id, rows, time.perf_counter() - began, job.key)
 
     def _generate(self, setting: Setting, job: GenerateJob) -> "ShardRows":
         """Generate a shard. If memory forced a smaller batch, the next shards use it too: a worker has one device."""
@@ -145,18 +147,28 @@ class Worker:
     @cached_property
     def _pipeline(self) -> Any:
         if self._source is None:
-            raise ValueError("a worker without a model only scores")
+            raise ValueError("a worker without a model can only score")
         began = time.perf_counter()
         pipeline = load_pipeline(self._source, self._device)
         logger.info("model %s loaded in %.1f s", self._source.folder, time.perf_counter() - began)
         return pipeline
 
-    def _score(self, job: ScoreJob) -> dict[str, pa.Table]:
+    def _score(self, job: ScoreJob) -> tuple[JobKey, dict[str, pa.Table]]:
+        """Score. If the scorer's environment cannot be prepared here, the values are NULL and the key says so."""
         declared, made = declaration(job.scorer), self._scorers.get(job.scorer)
+        missing = job.missing or self._scorers.unprepared(job.scorer)
+        key = replace(job.key, missing=bool(missing))
+        if not missing and declared.package != key.package:
+            raise RunError(
+                f"{socket.gethostname()} has {declared.package} in the environment of {job.scorer}, and the driver has "
+                f"{key.package}"
+            )
         if isinstance(made, SetScorer):
             cells = self._cells.setdefault(job.scorer, CellScores(self._store, declared, made))
-            return cells.table(job.cell, (*job.samples, *job.files), job.reference, job.missing)
-        return score_shard(self._store, declared, made, job.key.shard, job.samples, job.files, job.missing)
+            tables = cells.table(job.cell, (*job.samples, *job.files), job.reference, missing)
+        else:
+            tables = score_shard(self._store, declared, made, key.shard, job.samples, job.files, missing)
+        return key, {name: _with_package(rows, key.package) for name, rows in tables.items()}
 
     @cached_property
     def _scorers(self) -> Scorers:
@@ -165,6 +177,14 @@ class Worker:
     def _write(self, run_id: str, job: str, tables: dict[str, pa.Table]) -> tuple[Part, ...]:
         attempt = new_attempt()
         return tuple(write_part(self._store, name, run_id, job, attempt, rows) for name, rows in tables.items())
+
+
+def _with_package(rows: pa.Table, package: str) -> pa.Table:
+    """Fill the column `package` of scores, if the scorer has an environment."""
+    if not package:
+        return rows
+    place = rows.schema.get_field_index("package")
+    return rows.set_column(place, rows.schema.field(place), pa.array([package] * len(rows), pa.string()))
 
 
 def _reasons(rows: "ShardRows | dict[str, pa.Table]") -> dict[str, int]:

@@ -1,7 +1,7 @@
 """Forwards the log of workers to the driver at once, so that it outlives a worker that dies.
 
 `logging`'s own queue handler and listener, with a queue of Ray's between them. Bounded at both ends: a worker says so
-many lines a minute, and counts the rest; the queue drops what it cannot hold.
+many lines per minute, and counts the rest; the queue drops lines beyond its capacity.
 """
 
 import logging
@@ -23,7 +23,7 @@ from skewbench.tasks.pool.actor import Actor
 from skewbench.tasks.progress import LOGGER as PROGRESS
 
 LINES, MINUTE = 60, 60.0
-"""Lines that a worker may say in so many seconds."""
+"""Maximum number of lines of a worker per period, and the period in seconds."""
 CAPACITY = 1000
 """Lines that wait for the driver."""
 LONGEST = 8000
@@ -80,10 +80,10 @@ def log_to(queue: Queue) -> None:
 
 
 class Bound(logging.Filter):
-    """Lets so many lines a minute pass, and as many warnings and worse, which a flood of others must not hide.
+    """Limits lines per minute, with a separate limit for warnings and errors, which other lines must not hide.
 
-    The first line of the next minute says how many were left out. Reports of progress are counted apart, and the next
-    one replaces one that is left out.
+    The first line of the next minute has the number of dropped lines. Progress reports have a separate limit, and the
+    next report replaces a dropped one.
     """
 
     def __init__(self, lines: int = LINES, seconds: float = MINUTE) -> None:
@@ -94,10 +94,10 @@ class Bound(logging.Filter):
         self._lock = threading.Lock()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Return whether a record is logged: at most so many lines in so many seconds.
+        """Return whether a record is within the limit of lines per period.
 
         Args:
-            record: The record. The first one of the next period tells how many were left out.
+            record: The record. The first one of the next period gets the number of dropped lines.
         """
         with self._lock:
             now = time.monotonic()

@@ -54,6 +54,8 @@ LONGEST = (
     "flows/test_deployments",
     "plugins/test_queries",
     "plugins/test_scorers",
+    "plugins/test_environments",
+    "eval/environments/test_prepare",
     "tasks/test_broken_files",
     "tasks/test_report",
     "tasks/test_shortfalls",

@@ -1,14 +1,21 @@
-"""README and docs name all that there is, and what they show runs."""
+"""README and docs list everything that exists, and their examples run."""
 
+import json
 import re
 import runpy
 from pathlib import Path
 
 import pytest
 import typer
+from PIL import Image
 
 from skewbench.flows.cli import app
-from skewbench.flows.experiments import bundled, parse
+from skewbench.flows.experiments import bundled, load, parse
+from skewbench.tasks.cells import whole_setting
+from skewbench.tasks.identity import noise_seed, pair_id
+from skewbench.tasks.models import resolve_model
+from skewbench.tasks.prompts import load_prompts
+from skewbench.tasks.size import Size
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -111,6 +118,26 @@ def test_the_readmes_snippet_runs_as_it_stands() -> None:
     exec(snippet.replace("steps=30", "steps=2"), variables)
     assert len(variables["images"]) == 4  # type: ignore[arg-type]
     assert variables["recorder"].to_arrow().num_rows == 4 * 11 * 2  # type: ignore[attr-defined]
+
+
+def test_the_images_of_the_readme_are_those_of_their_experiment() -> None:
+    """After a change of docs/strip.yaml, the knobs' words, prompts or the bundled model: make strip."""
+    experiment = load(str(ROOT / "docs/strip.yaml"))
+    figure = ROOT / "docs/strip.png"
+    with Image.open(figure) as image:
+        described = json.loads(image.text["skewbench"])  # type: ignore[attr-defined]
+    size = Size(width=64, height=64)
+    planned = set()
+    for prompt in load_prompts(experiment.prompts):
+        noise = noise_seed(prompt.id, 0, shared=False)
+        planned.add((prompt.text, noise, pair_id(prompt.id, noise, size)))
+    assert {(one["prompt"], one["noise_seed"], one["pair_id"]) for one in described["pairs"]} == planned
+    assert described["cells"] == [cell.name for cell in experiment.cells]
+    settings = [whole_setting(cell, experiment.generation, size) for cell in experiment.cells]
+    assert described["settings"] == json.loads(json.dumps(settings))
+    assert described["revision"] == resolve_model(experiment.model).revision
+    assert figure.stat().st_size < 200_000
+    assert "docs/strip.png" in README
 
 
 def _anchors(text: str) -> set[str]:

@@ -43,7 +43,7 @@ def test_trials_of_speed_on_times_that_are_known() -> None:
     assert lines == {"power": 4, "false alarms": 4}
     unlike = [_run(at, 1.0 + 0.5 * (at % 4 in (1, 2))) for at in range(60)]  # old new new old: the new is slower
     found = {line.layer: line.alarms for kind, line in speed_lines(unlike, trials=5) if kind == "false alarms"}
-    assert found["seconds, 10 turns of two builds"] == 5
+    assert found["seconds, 10 interleaved pairs of two builds"] == 5
 
 
 def _run(at: int, seconds: float) -> Times:

@@ -1,4 +1,4 @@
-"""The stability measures: one declaration each. What computes them is in `skewbench.stability.measures`.
+"""The stability measures: one declaration each. `skewbench.stability.measures` computes them.
 
 To add one, declare it here and compute it there. The lake, the SQL views, figures and tests read it from here.
 """
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Source = Literal["retrieval", "coupling", "weights"]
-"""What a measure is computed from: the retrieval's feature columns, q and k of a head, or the weights of the keys."""
+"""Inputs of a measure: the retrieval's feature columns, q and k of a head, or the weights of the keys."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,13 +17,13 @@ class Measure:
     Args:
         name: Its column in the table `stability`.
         symbol: Its symbol in the paper, as answers show it.
-        meaning: What it says in answers, in one line.
+        meaning: The meaning of its answer, in one line.
         source: What it is computed from.
         answer: Its name in answers: another than `name` where answers show it with another sign. None: only the table
             has it.
         sign: Factor from the table's value to the answer's.
         stable: Which side of the answer's value means a more stable block. None: neither.
-        counts_signs: Whether it counts signs, which rounding can turn, so that builds may differ more in it.
+        counts_signs: Whether it counts signs. Rounding can flip signs, so builds may differ more in this measure.
         since: The schema version that added its columns.
     """
 
@@ -42,7 +42,7 @@ MEASURES = (
     Measure(
         name="energy",
         symbol="−E",
-        meaning="minus the retrieval's energy: how deep in a minimum the block settles",
+        meaning="minus the retrieval's energy: depth of the minimum in which the block settles",
         source="retrieval",
         answer="neg_energy",
         sign=-1,
@@ -60,7 +60,7 @@ MEASURES = (
     Measure(
         name="alignment",
         symbol="Align",
-        meaning="how far the retrieval points along its own field; 1 is a fixed point",
+        meaning="alignment of the retrieval with its own field; 1 is a fixed point",
         source="retrieval",
         answer="alignment",
         stable="high",
@@ -68,14 +68,14 @@ MEASURES = (
     Measure(
         name="symmetry",
         symbol="η",
-        meaning="how symmetric the attention is, from −1 to 1",
+        meaning="symmetry of the attention, from −1 to 1",
         source="coupling",
         answer="symmetry",
     ),
     Measure(
         name="symmetry_raw",
         symbol="η with the token mean",
-        meaning="how symmetric the attention is with the token mean, as the adaptive knob's controller sees it",
+        meaning="symmetry of the attention including the token mean, as used by the adaptive knob's controller",
         source="coupling",
         answer=None,
     ),
@@ -95,7 +95,7 @@ NAMES = tuple(measure.name for measure in MEASURES)
 RETRIEVAL_MEASURES = tuple(measure.name for measure in MEASURES if measure.source == "retrieval")
 """Names of the measures of the retrieval's feature columns."""
 CONTROLS = ("alpha_eff", "beta_eff")
-"""Columns for what a knob did to a sample in a step. NULL for knobs that do not declare them."""
+"""Columns for the effective strengths of a knob on a sample in a step. NULL for knobs that do not declare them."""
 ANSWERS = {measure.answer: measure for measure in MEASURES if measure.answer}
 """Measures by their names in answers."""
 REGIME_MEASURES = tuple(name for name, measure in ANSWERS.items() if measure.stable)

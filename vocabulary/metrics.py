@@ -1,15 +1,15 @@
-"""What a metric is, declared by the scorer that computes it and kept with each run that has values of it."""
+"""The declaration of a metric, made by the scorer that computes it and stored with each run that has values of it."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
 Better = Literal["higher", "lower", "neither"]
-"""Which side of a metric is better."""
+"""The better side of a metric."""
 Unit = Literal["sample", "prompt", "cell"]
-"""What a value is of: one sample, all samples of a prompt in a cell, or all samples of a cell."""
+"""The unit of a value: one sample, all samples of a prompt in a cell, or all samples of a cell."""
 Medium = Literal["image", "audio", "video"]
-"""What is scored."""
+"""The medium that is scored."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +18,7 @@ class Metric:
 
     Args:
         name: In the lake, such as `clip_score`.
-        label: For people, in figures and tables, such as `CLIPScore`.
+        label: The name in figures and tables, such as `CLIPScore`.
         meaning: What the number says, in one line.
         better: Which side is better. It has no default: a wrong side would turn every verdict round.
         low: The lowest value that is possible, or None for no bound.
@@ -41,10 +41,12 @@ class Metric:
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier() or not self.name.islower():
-            raise ValueError(f"metric {self.name!r}: a name of lower-case letters, digits and underscores is needed")
+            raise ValueError(
+                f"metric {self.name!r}: the name must consist of lower-case letters, digits and underscores"
+            )
         for field in ("label", "meaning"):
             if not getattr(self, field).strip() or "\n" in getattr(self, field):
-                raise ValueError(f"metric {self.name!r}: {field} is one line of text")
+                raise ValueError(f"metric {self.name!r}: {field} must be one line of text")
         if self.better not in get_args(Better):
             raise ValueError(f"metric {self.name!r}: better is {self.better!r}; one of {', '.join(get_args(Better))}")
         if self.low is not None and self.high is not None and not self.low < self.high:
@@ -52,7 +54,7 @@ class Metric:
 
 
 def stored(scorer: str, version: int, unit: Unit, medium: Medium, metrics: Iterable[Metric]) -> list[dict[str, Any]]:
-    """Return what a run's manifest keeps of a scorer.
+    """Return a scorer's entry in a run's manifest.
 
     Args:
         scorer: Name of the scorer.

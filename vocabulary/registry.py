@@ -162,14 +162,14 @@ class Registry(Generic[Item]):
                 loaded = point.load()
                 if self._adopt:
                     self._adopt(point.name, loaded, point.module)
-            except (Exception, SystemExit) as error:  # whatever another's module does when it is imported
+            except (Exception, SystemExit) as error:  # any error of another package's module at import
                 failed.add(point.module)
                 reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
                 problems.append(self._line(_package(point), point.name, reason))
         return packages, failed, problems
 
     def _resolve(self, packages: dict[str, str], failed: set[str], problems: list[str]) -> None:
-        """Take what was registered: our own first, then others' in the order in which they came."""
+        """Take the registered items: skewbench's own first, then others in the order of registration."""
         with self._lock:
             self._items = {}
             for entry in sorted(self._registered, key=lambda entry: _top(entry.source) != OURS):
@@ -186,7 +186,7 @@ class Registry(Generic[Item]):
             self._discovered = True
 
     def _refusal(self, entry: Entry[Item]) -> str | None:
-        """Why an item cannot be registered, or None."""
+        """Return the reason why an item cannot be registered, or None."""
         if taken := self._items.get(entry.name):
             return f"the name is taken by {taken.source}"
         if self._check:
@@ -197,7 +197,7 @@ class Registry(Generic[Item]):
         return None
 
     def _line(self, package: str, name: str, reason: str) -> str:
-        return f"{self.kind} {name!r} of package {package} is left out: {reason}"
+        return f"{self.kind} {name!r} of package {package} is skipped: {reason}"
 
 
 def _top(module: str) -> str:

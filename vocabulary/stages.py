@@ -5,8 +5,8 @@ UNET = ("down", "mid", "up")
 TRANSFORMER = ("early", "middle", "late")
 """The stages of a transformer: thirds of its self-attentions, by depth."""
 STAGES = (*UNET, "none", *TRANSFORMER)
-"""All stages. "none": an attention outside of a UNet's stages, or a lone layer."""
+"""All stages. "none": an attention outside a UNet's stages, or a single layer."""
 ALL = "all"
-"""In answers: the mean over a model's blocks."""
+"""The stage of answers that are means over all blocks of a model."""
 SHOWN = (*STAGES, ALL)
-"""What answers show, in this order."""
+"""The stages in answers, in this order."""

@@ -1,10 +1,10 @@
-"""Texts that people give, before they reach files, tokenizers, pages or terminals."""
+"""Checks user texts before they reach files, tokenizers, pages or terminals."""
 
 
 def lines_of(text: str) -> list[str]:
-    r"""Split a text into lines at \n, \r\n and \r alone.
+    r"""Split a text into lines only at \n, \r\n and \r.
 
-    `str.splitlines` also cuts at U+2028, U+0085, form feed and others, which stand within lines in what people write.
+    `str.splitlines` also splits at U+2028, U+0085, form feed and others, which occur within lines of real texts.
 
     Args:
         text: Any text.

@@ -29,10 +29,10 @@ def user_path(given: str | Path, named: str) -> Path:
     except UnicodeEncodeError:
         raise InputError(f"{named} {text!a}: is not UTF-8 text; rename the file or folder") from None
     if "\0" in text:
-        raise InputError(f"{named} {text!r}: contains a NUL character, which no path may have")
+        raise InputError(f"{named} {text!r}: contains a NUL character, which paths cannot contain")
     expanded = os.path.expanduser(text)  # Path.expanduser takes ./~ for a home folder too
     if expanded.startswith("~"):
-        raise InputError(f"{named} {text!r}: there is no home folder of this user; write the whole path, or ./{text}")
+        raise InputError(f"{named} {text!r}: there is no home folder of this user; use an absolute path, or ./{text}")
     return Path(expanded)
 
 
@@ -41,7 +41,7 @@ def folder_from_environment(variable: str, *default: str) -> Path:
 
     Args:
         variable: The variable's name.
-        default: Parts of the path below the home folder that counts where the variable is not set or empty.
+        default: Parts of the path below the home folder that is used if the variable is not set or empty.
 
     Raises:
         InputError: The variable holds no path.

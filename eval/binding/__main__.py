@@ -19,7 +19,7 @@ def main(
     console = Console()
     console.print(attribute_table(report), defect_table(report))
     console.print(
-        f"{report.images} scenes, {report.seconds / report.images * 1e3:.2f} ms an image; "
+        f"{report.images} scenes, {report.seconds / report.images * 1e3:.2f} ms per image; "
         f"all attributes right: {report.accuracy():.4f}; "
         f"defects named in faithful images: {dict(report.false_alarms) or 'none'}"
     )
@@ -44,7 +44,7 @@ def attribute_table(report: Report) -> Table:
 
 
 def defect_table(report: Report) -> Table:
-    """Tabulate how often each defect was detected, and what was detected instead.
+    """Tabulate the detection rate of each defect, and the defects detected instead.
 
     Args:
         report: Counts from `evaluate`.

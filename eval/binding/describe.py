@@ -49,7 +49,7 @@ class SeenObject:
 
 @dataclass(frozen=True)
 class Seen:
-    """What is in an image: objects, largest first; pairs (i, j) where i is inside j; pairs that are fused."""
+    """The description of an image: objects, largest first; pairs (i, j) with i inside j; fused pairs."""
 
     objects: tuple[SeenObject, ...]
     inside: frozenset[tuple[int, int]]
@@ -58,7 +58,7 @@ class Seen:
 
 
 def describe(image: UInt8[np.ndarray, "h w 3"]) -> Seen:
-    """Describe what the scorer sees in an image.
+    """Describe the objects of an image.
 
     Args:
         image: sRGB pixels in 0..255, of any size; shape (h, w, 3).

@@ -1,4 +1,4 @@
-"""Names what is wrong with an image."""
+"""Names the defects of an image."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

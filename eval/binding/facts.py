@@ -32,7 +32,7 @@ def facts(meaning: CaptionMeaning, seen: Seen, matching: Matching) -> list[Fact]
 
     Args:
         meaning: What the prompt says.
-        seen: What is in the image.
+        seen: The description of the image.
         matching: Index of a phrase -> index of its object (`match`).
 
     Returns:
@@ -93,7 +93,7 @@ def leak(meaning: CaptionMeaning, seen: Seen, matching: Matching) -> Score:
 
     Args:
         meaning: What the prompt says.
-        seen: What is in the image.
+        seen: The description of the image.
         matching: Index of a phrase -> index of its object (`match`).
 
     Returns:

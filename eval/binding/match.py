@@ -27,7 +27,7 @@ def match(meaning: CaptionMeaning, seen: Seen) -> Matching:
 
     Args:
         meaning: What the prompt says.
-        seen: What is in the image.
+        seen: The description of the image.
 
     Returns:
         Index of a phrase -> index of its object; absent objects have no entry.
@@ -47,7 +47,7 @@ def relation_holds(relation: str, a: int, b: int, seen: Seen) -> bool:
         relation: A word of `RELATIONS`, such as `left of`.
         a: Index of the first object in `seen.objects`.
         b: Index of the second object.
-        seen: What is in the image.
+        seen: The description of the image.
 
     Returns:
         False for a direction between objects of which one is inside the other.

@@ -1,4 +1,4 @@
-"""Parses prompts strictly: a prompt that says more than the grammar can express gets no score."""
+"""Parses prompts strictly: a prompt beyond the grammar gets no score."""
 
 import re
 
@@ -20,14 +20,14 @@ def read(prompt: str) -> CaptionMeaning | str:
     words = re.findall(r"[^\s,.]+", prompt.lower())
     strange = [word for word in words if word not in WORDS]
     if strange:
-        return f"prompt is outside of the scene grammar: {strange[0]!r}"
+        return f"prompt is outside the scene grammar: {strange[0]!r}"
     meaning = parse_caption(prompt)
     if meaning is None:
-        return "prompt is outside of the scene grammar: no object in it"
+        return "prompt is outside the scene grammar: no object in it"
     if (
         sum(word in SHAPES for word in words) != len(meaning.objects)
         or sum(word in RELATION_WORDS for word in words) != len(meaning.relations)
         or sum(word == "background" for word in words) != (meaning.background in BACKGROUNDS)
     ):
-        return "prompt is outside of the scene grammar: only a part of it can be read"
+        return "prompt is outside the scene grammar: only a part of it can be read"
     return meaning

@@ -14,7 +14,7 @@ from scipy import ndimage
 from skewbench.eval.scenes.vocabulary import COLOURS
 
 LEAST_CHROMA = 20.0
-"""Pixels with less chroma are ground, whatever their hue; in units of 0..255."""
+"""Pixels with less chroma are background for any hue; in units of 0..255."""
 RELATIVE_CHROMA = 0.22
 """Pixels below this share of their hue's strong chroma are ground too: above an edge's glow, below a stripe (0.35)."""
 LEAST_AREA = 40

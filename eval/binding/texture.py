@@ -1,4 +1,5 @@
-"""Pixels of one object -> texture: how much of it is dark, and along which waves of the texture's period."""
+"""Finds the texture of an object from its pixels: the dark share, and the direction of waves of the texture's
+period."""
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -9,7 +10,7 @@ from skewbench.eval.scenes.vocabulary import COLOURS, SHADE, TEXTURE_PERIOD
 LEAST_DARK = 0.1
 """An object with this share of dark pixels is not solid; dots darken 0.31 of the plane, stripes 0.5."""
 UNCLEAR_DARK = 0.25
-"""With this share but neither pattern, the texture is unclear; a smaller share is the edge, blurred into the ground."""
+"""Dark share at or above which a texture without a pattern is unclear; a smaller share is a blurred edge."""
 LEAST_WAVE = 0.25
 """Amplitude, as a share of a perfect pattern's, below which dark pixels are neither stripes nor dots."""
 SOFT_WAVE = 0.4

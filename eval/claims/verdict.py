@@ -5,7 +5,7 @@ from typing import Literal
 Verdict = Literal["confirmed", "contradicted", "not enough data", "not applicable"]
 
 LEAST = 10
-"""Fewest samples, pairs or prompts for a verdict: resampling fewer says little about their spread."""
+"""Smallest number of samples, pairs or prompts for a verdict: fewer do not determine their spread by resampling."""
 
 
 def judge(

@@ -144,7 +144,7 @@ def extent(values: pl.Series) -> list[float]:
 
 
 def symmetric(values: pl.Series, least: float = 0.0) -> list[float]:
-    """Return a domain around 0 that holds all values.
+    """Return a domain around 0 that contains all values.
 
     Args:
         values: Numbers; nulls are ignored.

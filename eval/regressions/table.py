@@ -22,7 +22,7 @@ from skewbench.eval.statistics import (
 KEY = ("cell", "kind", "metric", "stage", "set")
 Row = dict[str, Any]
 _FINER = 10
-"""The smallest p-value of random flips is at least this many times below what a lone effect in the table needs."""
+"""The smallest p-value of random flips is at least this many times below the one that a single effect needs."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,10 @@ def judged(
             the later run lacks a value that it should have (`value` is then NaN).
         margin_of: Returns the criterion of a kind and metric, given the values of the earlier run.
         level: Level of each test, after Benjamini and Hochberg over all rows with a test. Rows of speed form a family
-            of their own: they answer another question from other data, and would drown among rows of equal images.
+            of their own, because they answer another question from other data, and rows of equal images would hide
+            them.
         others: Further rows, which already have evidence (speed) or an `obstacle`.
-        failed: By cell, how many more images failed in the later run than in the earlier one.
+        failed: By cell, the number of failed images in the later run minus that in the earlier run.
 
     Returns:
         The table of verdicts, one row per key, in the order in which the keys first appear.

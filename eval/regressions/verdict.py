@@ -24,19 +24,19 @@ class Evidence:
     moved: int | None
     """Pairs that differ beyond rounding; None if device or versions differ, so that it is unknown."""
     better: Literal["higher", "lower"] | None
-    """Which side is better; None: neither."""
+    """The better side; None: neither side is better."""
     tests: int = 1
     """Number of tests in the table: a lone effect among them needs a p-value of the level divided by this number."""
     nonfinite: int = 0
     """Pairs whose value is finite in the earlier run but not in the later one."""
     disappeared: int = 0
-    """How many of these have no value in the later run although the image exists."""
+    """Number of pairs without a value in the later run although the image exists."""
     failed: int = 0
-    """How many more images failed in the later run than in the earlier one."""
+    """Number of failed images in the later run minus that in the earlier run."""
     newly_failed: int | None = None
     """Pairs whose image failed only in the later run. None: the row is not about failed images."""
     obstacle: str = ""
-    """Why the row cannot be compared; empty if it can."""
+    """The reason why the row cannot be compared; empty if it can."""
 
 
 def judge(evidence: Evidence, level: float) -> tuple[Verdict, str]:
@@ -46,7 +46,7 @@ def judge(evidence: Evidence, level: float) -> tuple[Verdict, str]:
     that are significant at `level` and not shown to be within the margin.
 
     Args:
-        evidence: What is known about the row.
+        evidence: The evidence for the row.
         level: Level of all tests.
 
     Returns:
@@ -59,7 +59,7 @@ def judge(evidence: Evidence, level: float) -> tuple[Verdict, str]:
     if evidence.nonfinite:
         return "worse" if evidence.better else "changed", _of_nonfinite(evidence)
     if evidence.moved == 0:
-        return "same", "equal to rounding, pair by pair"
+        return "same", "all pairs are equal up to rounding"
     equivalent = evidence.equivalence <= level
     if evidence.newly_failed is not None and evidence.moved:
         return _of_failed(evidence.newly_failed, evidence.moved, evidence.better is not None)
@@ -78,8 +78,8 @@ def judge(evidence: Evidence, level: float) -> tuple[Verdict, str]:
     if evidence.least_p > level:
         return "inconclusive", "too few prompts for any effect to be significant"
     if evidence.least_p * evidence.tests > level:
-        return "inconclusive", f"too few prompts for a lone effect to be significant among {evidence.tests} tests"
-    return "inconclusive", "no effect is significant, and none is ruled out"
+        return "inconclusive", f"too few prompts for a single effect to be significant among {evidence.tests} tests"
+    return "inconclusive", "no effect is significant, but an effect cannot be excluded"
 
 
 def _of_nonfinite(evidence: Evidence) -> str:

@@ -35,9 +35,12 @@ WORDS = sorted(
 
 @dataclass(frozen=True)
 class ObjectPhrase:
-    """What a caption states about one object; None for an attribute that it leaves out."""
+    """The statements of a caption about one object; None for omitted attributes.
 
-    colour: str
+    `parse_caption` reads no phrase without a colour.
+    """
+
+    colour: str | None
     shape: str
     texture: str | None
     size: str | None
@@ -45,7 +48,7 @@ class ObjectPhrase:
 
 @dataclass(frozen=True)
 class CaptionMeaning:
-    """What a caption states: objects in order, relations as (index, relation, index), the background."""
+    """The statements of a caption: objects in order, relations as (index, relation, index), the background."""
 
     objects: tuple[ObjectPhrase, ...]
     relations: tuple[tuple[int, str, int], ...]
@@ -57,7 +60,7 @@ def caption(scene: Scene, rng: np.random.Generator) -> str:
 
     Args:
         scene: The scene.
-        rng: Random generator: decides phrasing, order and what the caption leaves out.
+        rng: Random generator for phrasing, order and omissions of the caption.
 
     Returns:
         A caption that `parse_caption` can read. It names each object with its colour and shape.
@@ -106,7 +109,7 @@ _LINK = re.compile(rf"^(?:, which is)? ({_any(sorted(_RELATION, key=len, reverse
 
 
 def parse_caption(text: str) -> CaptionMeaning | None:
-    """Read what a caption of this grammar says.
+    """Parse a caption of this grammar.
 
     Args:
         text: A caption, in upper or lower case.

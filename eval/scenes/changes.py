@@ -31,7 +31,7 @@ _ARTICLE = re.compile(r"\ban? (?=(\w))")
 
 @dataclass(frozen=True)
 class Change:
-    """A changed caption, and what was changed in it."""
+    """A changed caption and the kind of change."""
 
     kind: str
     text: str
@@ -61,7 +61,9 @@ def _changes(text: str) -> Iterator[tuple[str, str]]:
             yield "relation", _put(text, [(match, phrase)])
     colours, shapes = ([match for match in found if _KIND_OF[match[0]] == kind] for kind in ("colour", "shape"))
     for (one, shape), (other, other_shape) in combinations(zip(colours, shapes, strict=False), 2):
-        if one[0] != other[0] and shape[0] != other_shape[0]:  # of one shape, they would be the same two objects again
+        if (
+            one[0] != other[0] and shape[0] != other_shape[0]
+        ):  # with equal shapes, the swap would give the same two objects
             yield "swap", _put(text, [(one, other[0]), (other, one[0])])
 
 

@@ -1,4 +1,4 @@
-"""The words of the scenes: the attributes of an object, and how each of them looks.
+"""The words of the scenes: the attributes of an object and their appearance.
 
 Object colours are saturated and backgrounds are achromatic, so that chroma alone separates figure from ground, in a
 rendered scene and in a generated one.

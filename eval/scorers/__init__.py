@@ -4,6 +4,7 @@
 that share models.
 """
 
+from skewbench.eval.environments import Environment
 from skewbench.eval.scoring.contract import GroupScore, GroupScorer, SampleScorer, Score, Scorer, SetScorer, check_batch
 from skewbench.eval.scoring.declaration import Declaration, declaration, names, problems, scorer, stored_metrics
 from skewbench.eval.scoring.instances import Scorers, make
@@ -12,6 +13,7 @@ from skewbench.vocabulary.metrics import Metric
 
 __all__ = [
     "Declaration",
+    "Environment",
     "GroupScore",
     "GroupScorer",
     "Metric",

@@ -1,4 +1,4 @@
-"""Aesthetic: the rating that people would give an image, about 1 to 10; SDXL is at 5.6.
+"""Aesthetic: predicted human rating of an image, about 1 to 10; SDXL is at 5.6.
 
 LAION's predictor v2 (Schuhmann, improved-aesthetic-predictor, `sac+logos+ava1-l14-linearMSE`): a small network on unit
 CLIP features of OpenAI's ViT-L/14. It has no activation functions, so it is linear in the features.
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Aesthetic:
-    """Predicted rating. Looks at the image alone.
+    """Predict the rating from the image only.
 
     Args:
         tower: The CLIP, which must be the one that the head was trained on.
@@ -65,7 +65,7 @@ class Aesthetic:
         Metric(
             name="aesthetic",
             label="Aesthetic",
-            meaning="predicted rating by people, about 1 to 10",
+            meaning="predicted human rating, about 1 to 10",
             better="higher",
             low=None,
             high=None,

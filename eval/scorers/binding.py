@@ -1,4 +1,4 @@
-"""Binding: does an image of a scene show what its prompt states, and on the right objects? From the pixels alone."""
+"""Binding: the share of a prompt's statements that an image of a scene shows on the right objects, from its pixels."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _share(name: str, label: str, meaning: str, better: Better, **others: Any) -
 
 
 METRICS = (
-    _share("binding", "Binding", "share of what the prompt states that the image shows, 0 to 1", "higher", rank=10),
+    _share("binding", "Binding", "share of the prompt's statements that the image shows, 0 to 1", "higher", rank=10),
     _share("binding_presence", "Binding: presence", "share of the prompt's objects that are in the image", "higher"),
     _share("binding_colour", "Binding: colour", "share of the prompt's colours on the right objects", "higher"),
     _share("binding_texture", "Binding: texture", "share of the prompt's textures on the right objects", "higher"),
@@ -32,7 +32,7 @@ METRICS = (
         "Leak",
         "share of attributes that belong to another object of the prompt; less is better",
         "lower",
-        may_be_absent=True,  # where no object is found nothing can leak
+        may_be_absent=True,  # without a detected object, nothing can leak
     ),
 )
 
@@ -41,7 +41,7 @@ METRICS = (
 class Binding:
     """Exact scores of scenes.
 
-    `binding`: share of what the prompt states (presence, colour, texture, size, relation, background) that is so, in
+    `binding`: share of the prompt's statements (presence, colour, texture, size, relation, background) that hold, in
     0..1; an unrequested object counts as one wrong statement more. `binding_<part>`: the share of one kind. `leak`:
     share of the found objects' attributes that belong to another object of the prompt. Prompts outside of the scene
     grammar, and parts that a prompt does not state, have no value.

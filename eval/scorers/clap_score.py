@@ -25,7 +25,7 @@ class ClapScore:
 
     Args:
         weights: Folder of the model with its processor, or a function that finds it when it is needed.
-        device: Where it computes.
+        device: The device for the computation.
     """
 
     def __init__(self, weights: Path | Callable[[], Path], device: str = "cpu") -> None:

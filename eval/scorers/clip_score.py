@@ -55,4 +55,4 @@ def _declare(name: str, weights: str, label: str, meaning: str, rank: int | None
 _declare("clip_score", "clip-vit-l-14", "CLIPScore", "similarity of image and prompt", rank=40)
 _declare("clip_score_b32", "clip-vit-b-32", "CLIPScore B/32", "similarity of image and prompt for CLIP ViT-B/32")
 _declare("clip_score_h14", "clip-vit-h-14", "CLIPScore H/14", "similarity of image and prompt for CLIP ViT-H/14")
-_declare("hps", "hps-v2.1", "HPS v2.1", "predicted preference of people", rank=50)
+_declare("hps", "hps-v2.1", "HPS v2.1", "predicted human preference", rank=50)

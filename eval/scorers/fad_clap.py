@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from skewbench.eval.scoring.clap import Clap
-from skewbench.eval.scoring.contract import GroupScore
 from skewbench.eval.scoring.declaration import scorer
 from skewbench.eval.weights import path_of
 from skewbench.vocabulary.metrics import Metric
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     from jaxtyping import Float
 
+    from skewbench.eval.scoring.contract import GroupScore
     from skewbench.eval.scoring.distribution import Features
     from skewbench.eval.scoring.instances import Scorers
 
@@ -55,19 +55,15 @@ class FadClap:
         return np.concatenate(found)
 
     def compare(self, made: Features, real: Features) -> dict[str, GroupScore]:
-        """Compute the distance; None with the reason where there are no more clips than features.
+        """Compute the distance; None with the reason if there are no more clips than features.
 
         Args:
             made: Features of the cell's sounds, one row per clip.
             real: Features of the reference's sounds.
         """
-        from skewbench.eval.scoring.distribution import fid
+        from skewbench.eval.scoring.set_scores import frechet
 
-        n, fewest, width = len(made), min(len(made), len(real)), made.shape[1]
-        if fewest <= width:
-            few = f"{fewest} waveforms, no more than the {width} features: the distance would be of noise"
-            return {"fad_clap": GroupScore(None, few, n=n)}
-        return {"fad_clap": GroupScore(fid(made, real), n=n)}
+        return {"fad_clap": frechet(made, real, "waveforms")}
 
 
 @scorer(

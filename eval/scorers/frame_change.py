@@ -1,4 +1,4 @@
-"""How much a video changes from frame to frame: the mean absolute difference of luma between consecutive frames.
+"""Change between frames of a video: the mean absolute difference of luma between consecutive frames.
 
 In levels of 0..255 a frame; 0 for a still video. Cuts and flicker raise it as motion does.
 """

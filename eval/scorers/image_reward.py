@@ -1,4 +1,4 @@
-"""ImageReward v1.0: how people would rank this image for this prompt, about −2 to 2; SDXL is at 0.5.
+"""ImageReward v1.0: predicted human ranking of the image for its prompt, about −2 to 2; SDXL is at 0.5.
 
 Xu et al., "ImageReward: learning and evaluating human preferences for text-to-image generation", NeurIPS 2023: a BLIP
 whose text encoder looks at the image, and a small network on its first token. The authors' package wants libraries of
@@ -33,7 +33,7 @@ class ImageReward:
 
     Args:
         weights: Folder with `ImageReward.pt` and BERT's tokenizer, or a function that finds it when it is needed.
-        device: Where it computes.
+        device: The device for the computation.
         text: Sizes of BLIP's text encoder; None for the authors'.
         vision: Sizes of BLIP's image encoder; None for the authors'.
     """
@@ -85,7 +85,7 @@ class ImageReward:
         try:
             tokens = BertTokenizer.from_pretrained(folder, local_files_only=True)
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise BadWeights(f"{folder} holds no tokenizer: {' '.join(str(error).split())[:200]}") from error
+            raise BadWeights(f"{folder} contains no tokenizer: {' '.join(str(error).split())[:200]}") from error
         size = vision["image_size"]
         square = {"height": size, "width": size}
         processor = CLIPImageProcessorPil(size={"shortest_edge": size}, crop_size=square)  # CLIP's mean and deviation
@@ -102,7 +102,7 @@ class ImageReward:
         Metric(
             name="image_reward",
             label="ImageReward",
-            meaning="predicted preference of people for this prompt",
+            meaning="predicted human preference for this prompt",
             better="higher",
             low=None,
             high=None,

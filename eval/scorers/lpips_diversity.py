@@ -37,7 +37,7 @@ class LpipsDiversity:
 
     Args:
         weights: torchvision's AlexNet checkpoint, or a function that finds it when it is needed.
-        device: Where it computes.
+        device: The device for the computation.
     """
 
     def __init__(self, weights: Path | Callable[[], Path], device: str = "cpu") -> None:
@@ -110,7 +110,7 @@ class LpipsDiversity:
         Metric(
             name="lpips_diversity",
             label="LPIPS diversity",
-            meaning="how unlike each other a prompt's images look to a network",
+            meaning="dissimilarity of a prompt's images for a network",
             better="higher",
             low=0.0,
             high=None,

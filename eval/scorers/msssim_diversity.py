@@ -41,7 +41,7 @@ _PAIRS_AT_ONCE = 64
         Metric(
             name="msssim_diversity",
             label="MS-SSIM diversity",
-            meaning="how unlike each other a prompt's images are, 0 to 1",
+            meaning="dissimilarity of a prompt's images, 0 to 1",
             better="higher",
             low=0.0,
             high=1.0,

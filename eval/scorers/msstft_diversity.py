@@ -33,7 +33,7 @@ _FLOOR = 1e-4
         Metric(
             name="msstft_diversity",
             label="MS-STFT diversity",
-            meaning="how unlike each other a prompt's sounds are, in dB of their spectra",
+            meaning="dissimilarity of a prompt's sounds, in dB of their spectra",
             better="higher",
             low=0.0,
             high=None,

@@ -1,4 +1,4 @@
-"""Onset rate: how many sounds begin in a second.
+"""Onset rate: the number of sounds that begin per second.
 
 Onsets are peaks of the spectral flux, the rise of the logarithmic magnitude from frame to frame (Bello et al., "A
 tutorial on onset detection in music signals", 2005). Frames of 64 ms every 16 ms; the flux is the mean over 24 bands of
@@ -39,7 +39,7 @@ _GAIN = 1000.0
         Metric(
             name="onset_rate",
             label="Onset rate",
-            meaning="sounds that begin in a second",
+            meaning="sounds that begin per second",
             better="neither",
             low=0.0,
             high=None,

@@ -1,4 +1,4 @@
-"""PickScore v1: which of two images of a prompt people pick; SDXL is at about 22.
+"""PickScore v1: predicted human choice between images of a prompt; SDXL is at about 22.
 
 Kirstain et al., "Pick-a-Pic: an open dataset of user preferences for text-to-image generation", NeurIPS 2023: the
 scaled cosine of a fine-tuned CLIP ViT-H/14, in transformers.
@@ -30,7 +30,7 @@ class PickScore:
 
     Args:
         weights: Folder of the model with its processor, or a function that finds it when it is needed.
-        device: Where it computes.
+        device: The device for the computation.
     """
 
     def __init__(self, weights: Path | Callable[[], Path], device: str = "cpu") -> None:
@@ -81,9 +81,9 @@ class PickScore:
             processor = CLIPImageProcessorPil.from_pretrained(folder, local_files_only=True)
             tokens = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
         except (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
-            raise BadWeights(f"{folder} holds no PickScore: {' '.join(str(error).split())[:300]}") from error
+            raise BadWeights(f"{folder} contains no PickScore: {' '.join(str(error).split())[:300]}") from error
         if lacking := sorted(loading["missing_keys"]):
-            raise BadWeights(f"{folder} holds no PickScore: {lacking[0]} is missing")
+            raise BadWeights(f"{folder} contains no PickScore: {lacking[0]} is missing")
         return model.to(self._device).eval(), processor, tokens
 
 
@@ -97,7 +97,7 @@ class PickScore:
         Metric(
             name="pickscore",
             label="PickScore",
-            meaning="predicted choice of people",
+            meaning="predicted human choice",
             better="higher",
             low=-100.0,
             high=100.0,

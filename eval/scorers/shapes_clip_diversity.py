@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from skewbench.eval.scorers.mean_similarity import mean_similarity
 from skewbench.eval.scoring.declaration import scorer
 from skewbench.eval.scoring.feature_diversity import SET, FeatureDiversity
 from skewbench.vocabulary.metrics import Metric
@@ -22,9 +23,7 @@ def mean_pairwise_distance(features: UnitFeatures) -> float:
     Returns:
         Mean cosine distance, from 0 (all equal) to n / (n - 1) (spread apart).
     """
-    cosines = features.double() @ features.double().T
-    n = len(cosines)
-    return float(1 - (cosines.sum() - cosines.trace()) / (n * (n - 1)))
+    return 1 - mean_similarity(features)
 
 
 @scorer(
@@ -37,7 +36,7 @@ def mean_pairwise_distance(features: UnitFeatures) -> float:
         Metric(
             name="shapes_clip_diversity",
             label="shapes-clip diversity",
-            meaning="how far apart a prompt's images are for the bundled CLIP, 0 to n / (n − 1)",
+            meaning="distance between a prompt's images for the bundled CLIP, 0 to n / (n − 1)",
             better="higher",
             low=0.0,
             high=2.0,
@@ -52,4 +51,4 @@ def shapes_clip_diversity(scorers: Scorers) -> FeatureDiversity:
     Args:
         scorers: The scorers of the process: the shared CLIP.
     """
-    return FeatureDiversity("shapes_clip_diversity", scorers.tower("shapes-clip"), mean_pairwise_distance)
+    return FeatureDiversity(scorers.features("shapes_clip"), {"shapes_clip_diversity": mean_pairwise_distance})

@@ -1,4 +1,4 @@
-"""`shapes_clip_score`: CLIPScore's computation with the bundled CLIP, which knows scenes and captions alone.
+"""`shapes_clip_score`: CLIPScore's computation with the bundled CLIP, which was trained only on scenes and captions.
 
 Its values do not compare with those of any other CLIP, hence the name. A prompt that says more than the grammar of the
 scenes can say has no score: the model never saw its words, and a number would be of the rest of the prompt only.
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 NAME = "shapes_clip_score"
 MOST_OBJECTS = 3
-"""As the scenes have; more would also not fit into the model's context."""
+"""Maximum number of objects, as in the scenes; more would not fit into the model's context."""
 
 
 @scorer(
@@ -62,17 +62,17 @@ def foreign(prompt: str) -> str | None:
         prompt: Any text.
 
     Returns:
-        The reason for people: an unknown word, no object, or too many objects. None for a prompt inside the grammar.
+        The reason: an unknown word, no object, or too many objects. None for a prompt inside the grammar.
     """
     from skewbench.eval.scenes.captions import WORDS, parse_caption
 
     words = re.findall(r"[^\s,.]+", prompt.lower())
     unknown = next((word for word in words if word not in WORDS), None)
     if unknown is not None:
-        return f"the word {unknown!r} is not in the scenes' grammar, all that shapes-clip knows"
+        return f"the word {unknown!r} is not in the grammar of the scenes, which shapes-clip was trained on"
     meaning = parse_caption(prompt)
     if meaning is None:
-        return "the prompt names no object of the scenes' grammar, all that shapes-clip knows"
+        return "the prompt names no object of the scenes' grammar, which shapes-clip was trained on"
     if len(meaning.objects) > MOST_OBJECTS:
-        return f"the prompt names {len(meaning.objects)} objects; shapes-clip knows scenes of at most {MOST_OBJECTS}"
+        return f"the prompt names {len(meaning.objects)} objects; shapes-clip supports at most {MOST_OBJECTS}"
     return None

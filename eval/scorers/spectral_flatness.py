@@ -31,7 +31,7 @@ _FLOOR = 1e-10
         Metric(
             name="spectral_flatness",
             label="Spectral flatness",
-            meaning="how much like noise the sound is: 0 for a tone",
+            meaning="similarity of the sound to noise: 0 for a tone",
             better="neither",
             low=0.0,
             high=1.0,

@@ -1,4 +1,4 @@
-"""The Vendi score: how many different things a set amounts to.
+"""The Vendi score: the effective number of distinct items of a set.
 
 Friedman and Dieng, "The Vendi Score: a diversity evaluation metric for machine learning", TMLR 2023: the exponential of
 the entropy of the eigenvalues of K / n, where K is a positive semidefinite kernel with ones on its diagonal. Here K is
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from skewbench.eval.scoring.declaration import scorer
 from skewbench.eval.scoring.feature_diversity import SET, FeatureDiversity
+from skewbench.eval.scoring.features import FeaturesDeclaration, of_prompts
 from skewbench.vocabulary.metrics import Metric
 
 if TYPE_CHECKING:
@@ -31,34 +32,50 @@ def vendi_score(features: Float[Tensor, "n d"]) -> float:
     """
     import torch
 
-    kernel = features.double() @ features.double().T
-    shares = torch.linalg.eigvalsh(kernel / len(kernel)).clamp_min(0.0)
-    return float(torch.special.entr(shares).sum().exp())
+    return float(torch.special.entr(kernel_shares(features)).sum().exp())
 
 
-@scorer(
-    name="vendi_score",
-    version=2,  # 1 was of earlier weights
-    unit="prompt",
-    medium="image",
-    set=f"{SET}; cosine kernel on shapes-clip features",
-    metrics=[
-        Metric(
-            name="vendi_score",
-            label="Vendi",
-            meaning="effective number of distinct images of a prompt, 1 to n",
-            better="higher",
-            low=1.0,
-            high=None,
-            grows_with_n=True,
-            rank=40,
-        )
-    ],
-)
-def shapes_clip_vendi(scorers: Scorers) -> FeatureDiversity:
-    """Make the scorer: Vendi score of shapes-clip features.
+def kernel_shares(features: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
+    """Compute the eigenvalues of the cosine kernel divided by n, in float64.
 
     Args:
-        scorers: The scorers of the process: the shared CLIP.
+        features: Unit features; shape (n, d).
+
+    Returns:
+        Eigenvalues, at least 0, which add up to 1; shape (n,).
     """
-    return FeatureDiversity("vendi_score", scorers.tower("shapes-clip"), vendi_score)
+    import torch
+
+    kernel = features.double() @ features.double().T
+    return torch.linalg.eigvalsh(kernel / len(kernel)).clamp_min(0.0)
+
+
+def _declare(features: FeaturesDeclaration) -> None:
+    bundled = features.name == "shapes_clip"
+    name = "vendi_score" if bundled else f"{features.name}_vendi_score"
+    metric = Metric(
+        name=name,
+        label="Vendi" if bundled else f"Vendi ({features.label})",
+        meaning="effective number of distinct images of a prompt, 1 to n",
+        better="higher",
+        low=1.0,
+        high=None,
+        grows_with_n=True,
+        rank=40 if bundled else None,
+    )
+
+    @scorer(
+        name=name,
+        version=2 if bundled else 1,  # 1 of the bundled one was of earlier weights
+        unit="prompt",
+        medium="image",
+        needs=features.needs,
+        set=f"{SET}; cosine kernel on {features.label} features",
+        metrics=[metric],
+    )
+    def made(scorers: Scorers) -> FeatureDiversity:
+        return FeatureDiversity(scorers.features(features.name), {name: vendi_score})
+
+
+for _features in of_prompts():
+    _declare(_features)

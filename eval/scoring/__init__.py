@@ -1,1 +1,1 @@
-"""What scorers are made of: their contract, declarations and registry, and the parts that several share."""
+"""The contract, declarations and registry of scorers, and their shared parts."""

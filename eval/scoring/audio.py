@@ -36,7 +36,7 @@ class Waveforms:
         return len(self.samples)
 
     def __getitem__(self, rows: slice) -> "Waveforms":
-        """Some of the waveforms."""
+        """Select some of the waveforms."""
         return Waveforms(self.samples[rows], self.rate)
 
 
@@ -72,7 +72,7 @@ def decode(content: bytes) -> tuple[Float[np.ndarray, " t"], int]:
     try:
         with wave.open(BytesIO(content)) as file:
             if file.getsampwidth() != 2:
-                raise wave.Error(f"{8 * file.getsampwidth()} bit; 16 are needed")
+                raise wave.Error(f"{8 * file.getsampwidth()} bit; must be 16 bit")
             levels = np.frombuffer(file.readframes(file.getnframes()), "<i2").reshape(file.getnframes(), -1)
             return levels.mean(axis=1) / _FULL, file.getframerate()
     except (wave.Error, EOFError, ValueError) as error:

@@ -26,7 +26,7 @@ class Clap:
 
     Args:
         weights: Folder of the model with its processor, or a function that finds it.
-        device: Where it computes.
+        device: The device for the computation.
     """
 
     def __init__(self, weights: Path | Callable[[], Path], device: str) -> None:
@@ -82,7 +82,7 @@ class Clap:
             extractor = ClapFeatureExtractor.from_pretrained(folder, local_files_only=True)
             tokens = RobertaTokenizer.from_pretrained(folder, local_files_only=True)
         except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
-            raise BadWeights(f"{folder} holds no CLAP: {' '.join(str(error).split())[:300]}") from error
+            raise BadWeights(f"{folder} contains no CLAP: {' '.join(str(error).split())[:300]}") from error
         if lacking := sorted(loading["missing_keys"]):
-            raise BadWeights(f"{folder} holds no CLAP: {lacking[0]} is missing")
+            raise BadWeights(f"{folder} contains no CLAP: {lacking[0]} is missing")
         return model.to(self._device).eval(), extractor, tokens

@@ -1,4 +1,4 @@
-"""The contract of scorers: samples and their prompts in; numbers, or the reason why there is none, out.
+"""The contract of scorers: they turn samples and their prompts into numbers, or reasons for missing numbers.
 
 Imports nothing heavy, since every scorer's file imports it at its top.
 """
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Score:
-    """A number, or None with the reason why there is none. Exactly one of value and reason is None."""
+    """A number, or None with the reason. Exactly one of value and reason is None."""
 
     value: float | None
     reason: str | None = None
 
     def __post_init__(self) -> None:
         if (self.value is None) == (self.reason is None):
-            raise ValueError(f"a score has a value or a reason, one of the two: {self!r}")
+            raise ValueError(f"a score needs either a value or a reason: {self!r}")
 
 
 @dataclass(frozen=True)
 class GroupScore(Score):
-    """A number of a set of samples. `n`: how many samples of the set it was computed from."""
+    """A number of a set of samples. `n`: the number of samples it was computed from."""
 
     n: int = 0
 
@@ -45,13 +45,13 @@ NO_PROMPT = Score(None, "the prompt is empty")
 
 @runtime_checkable
 class SampleScorer(Protocol):
-    """Scores each sample by itself: unit `sample`."""
+    """Scores single samples: unit `sample`."""
 
     def score(self, samples: Any, prompts: Sequence[str], /) -> dict[str, list[Score]]:
         """Score each sample for each declared metric.
 
         Args:
-            samples: What `Batch` says of its medium; n may be 0.
+            samples: The samples, in the form that `Batch` has for its medium; n may be 0.
             prompts: n prompts.
 
         Returns:
@@ -67,7 +67,7 @@ class GroupScorer(Protocol):
         """Score a set of samples for each declared metric.
 
         Args:
-            samples: What `Batch` says of its medium; n is at least 1.
+            samples: The samples, in the form that `Batch` has for its medium; n is at least 1.
             prompt: The prompt of all samples; None for a set of many prompts.
 
         Returns:
@@ -116,4 +116,4 @@ def check_batch(samples: Batch, prompts: Sequence[str]) -> None:
         ValueError: The numbers differ.
     """
     if len(samples) != len(prompts):
-        raise ValueError(f"one prompt a sample: {len(samples)} samples, {len(prompts)} prompts")
+        raise ValueError(f"number of prompts and samples differ: {len(samples)} samples, {len(prompts)} prompts")

@@ -6,8 +6,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar, get_args
 
+from skewbench.eval import environments
+from skewbench.eval.environments import Environment
 from skewbench.eval.scoring.contract import GroupScorer, SampleScorer, SetScorer
-from skewbench.eval.weights.catalogue import Weights, add
+from skewbench.eval.scoring.features import FEATURES
+from skewbench.eval.weights import missing
+from skewbench.eval.weights.catalogue import PACKAGES, WEIGHTS, Weights, add
 from skewbench.vocabulary.metrics import Medium, Metric, Unit, stored
 from skewbench.vocabulary.registry import Registry
 
@@ -20,7 +24,7 @@ RESERVED = frozenset({"alignment", "all", "lost", "peak_memory", "seconds"})
 
 @dataclass(frozen=True)
 class Declaration:
-    """What a scorer is, as `scorer` declares it."""
+    """The declaration of a scorer, made by `scorer`."""
 
     name: str
     version: int
@@ -30,7 +34,7 @@ class Declaration:
     needs: tuple[str, ...]
     weights: tuple[Weights, ...]
     set: str
-    environment: tuple[str, ...] | None
+    environment: Environment | None
     make: Callable[..., Any]
 
     @property
@@ -46,6 +50,25 @@ class Declaration:
         """
         return None if medium == self.medium else f"it scores {self.medium}, and the model generates {medium}"
 
+    def missing(self, prepared: bool = False) -> str | None:
+        """Return why the scorer cannot compute values on this machine; None if it can.
+
+        Args:
+            prepared: Its environment must be prepared already. Otherwise the first batch prepares it.
+
+        Returns:
+            The first reason, with the command that installs what is missing.
+        """
+        reason = missing(self.needs)
+        if reason or self.environment is None:
+            return reason
+        return environments.unprepared(self.environment) if prepared else environments.missing(self.environment)
+
+    @property
+    def package(self) -> str:
+        """The main package of its environment with the version on this machine; empty for one without environment."""
+        return environments.package_of(self.environment) if self.environment else ""
+
 
 def scorer(
     *,
@@ -56,11 +79,11 @@ def scorer(
     metrics: Iterable[Metric],
     needs: Iterable[str | Weights] = (),
     set: str = "",
-    environment: Iterable[str] | None = None,
+    environment: Environment | None = None,
 ) -> Callable[[Make], Make]:
     """Declare and register a scorer: decorates its class, or a function that makes one.
 
-    What is decorated is called once a process, at the first batch, with a `Scorers` (the device, CLIPs that several
+    The decorated class is called once per process, at the first batch, with a `Scorers` (the device, CLIPs that several
     scorers share) if it takes an argument. It does what `CONTRACTS` says of its unit. The file must import heavy
     libraries inside of functions: all scorers' files are imported to know their names.
 
@@ -70,9 +93,10 @@ def scorer(
         unit: What one value is of: `sample`, `prompt` or `cell`.
         medium: What it scores: `image`, `audio` or `video`. In runs of another medium its metrics are absent.
         metrics: What it computes.
-        needs: Names of weights in the catalogue or of optional packages, or rows of weights of its own.
+        needs: Names of weights in the catalogue or of optional packages, or its own `Weights`.
         set: For the units `prompt` and `cell`, the set's definition, in words.
-        environment: Requirements of a Python environment of its own. Not possible yet: None.
+        environment: Packages that cannot be installed beside skewbench. The scorer then computes in a process of that
+            environment.
 
     Returns:
         The decorator, which returns what it decorates.
@@ -89,7 +113,7 @@ def scorer(
             needs=tuple(need.name if isinstance(need, Weights) else need for need in wanted),
             weights=tuple(need for need in wanted if isinstance(need, Weights)),
             set=set,
-            environment=None if environment is None else tuple(environment),
+            environment=environment,
             make=make,
         )
         REGISTRY.register(name, declared, make.__module__)
@@ -103,39 +127,52 @@ def _check(name: str, declared: Declaration) -> None:
     _check_fields(name, declared)
     names = declared.metric_names
     if not names or len(frozenset(names)) < len(names):
-        raise ValueError("it declares no metric, or one twice")
+        raise ValueError("it declares no metric, or a duplicate metric")
     for metric in declared.metrics:
         if metric.name in RESERVED:
-            raise ValueError(f"metric {metric.name!r}: this name is reserved")
+            raise ValueError(f"metric {metric.name!r}: the name is reserved")
         if (owner := _OWNERS.get(metric.name, name)) != name:
             raise ValueError(f"metric {metric.name!r} is that of scorer {owner!r}")
         if metric.grows_with_n and declared.unit == "sample":
-            raise ValueError(f"metric {metric.name!r} grows with n, but is of single samples")
+            raise ValueError(f"metric {metric.name!r} grows with n, but its unit is sample")
     for weights in declared.weights:
         add(weights)
+    if declared.environment:
+        ENVIRONMENTS[declared.environment.name] = declared.environment
     _OWNERS.update(dict.fromkeys(names, name))
 
 
 def _check_fields(name: str, declared: Declaration) -> None:
     if not name.isidentifier() or not name.islower() or name in RESERVED:
-        raise ValueError("a name of lower-case letters, digits and underscores is needed")
+        raise ValueError("the name must consist of lower-case letters, digits and underscores")
     if not isinstance(declared.version, int) or declared.version < 1:
-        raise ValueError(f"version is {declared.version!r}; a whole number from 1 on is needed")
+        raise ValueError(f"version is {declared.version!r}; it must be an integer >= 1")
     if declared.unit not in get_args(Unit):
         raise ValueError(f"unit is {declared.unit!r}; one of {', '.join(get_args(Unit))}")
     if declared.medium not in get_args(Medium):
         raise ValueError(f"medium is {declared.medium!r}; one of {', '.join(get_args(Medium))}")
     if declared.environment is not None:
-        raise ValueError("an environment of its own is not possible in this version of skewbench")
+        _check_environment(declared.environment)
     if (declared.unit != "sample") != bool(declared.set):
-        raise ValueError("set is the definition of the set, for the units prompt and cell alone")
+        raise ValueError("set is only for the units prompt and cell, and defines the set")
     if not all(isinstance(metric, Metric) for metric in declared.metrics):
         raise ValueError("metrics are Metric(...)")
     contract = CONTRACTS[declared.unit]
     if isinstance(declared.make, type) and not issubclass(declared.make, contract):
-        raise ValueError(f"it is no {contract.__name__}, as its unit {declared.unit} needs")
+        raise ValueError(f"it is not a {contract.__name__}, which its unit {declared.unit} requires")
 
 
+def _check_environment(environment: Environment) -> None:
+    if not isinstance(environment, Environment):
+        raise ValueError(f"environment is {environment!r}; an Environment(name, pip=(...)) is needed")
+    if ENVIRONMENTS.get(environment.name, environment) != environment:
+        raise ValueError(f"environment {environment.name!r}: there is another of this name")
+    if environment.name in {*WEIGHTS, *PACKAGES}:
+        raise ValueError(f"environment {environment.name!r}: there are weights or a package of this name")
+
+
+ENVIRONMENTS: dict[str, Environment] = {}
+"""All environments that scorers declare, by name."""
 _OWNERS: dict[str, str] = {}
 """The scorer of each metric."""
 REGISTRY: Registry[Declaration] = Registry("skewbench.scorers", "scorer", own="skewbench.eval.scorers", check=_check)
@@ -160,7 +197,7 @@ def declaration(name: str) -> Declaration:
 
 
 def stored_metrics(scorers: Iterable[str]) -> list[dict[str, Any]]:
-    """Return what a run's manifest keeps of the metrics of scorers.
+    """Return the entries of scorers' metrics in a run's manifest.
 
     Args:
         scorers: Names of scorers.
@@ -174,5 +211,5 @@ def stored_metrics(scorers: Iterable[str]) -> list[dict[str, Any]]:
 
 
 def problems() -> list[str]:
-    """Return one line for each scorer of another package that cannot be used."""
-    return REGISTRY.problems()
+    """Return one line for each scorer, or features, of another package that cannot be used."""
+    return REGISTRY.problems() + FEATURES.problems()

@@ -1,5 +1,6 @@
 """Encodes and decodes images, and detects blank ones."""
 
+from collections.abc import Sequence
 from io import BytesIO
 
 import numpy as np
@@ -8,6 +9,8 @@ from PIL import Image
 
 Images = UInt8[np.ndarray, "n h w 3"]
 """Decoded sRGB images of one size."""
+AnyImages = Images | Sequence[UInt8[np.ndarray, "h w 3"]]
+"""Decoded sRGB images, which may differ in size."""
 
 BLANK_DEVIATION = 2.0
 """Standard deviation over the pixels, in units of 0..255, under which a channel is constant."""
@@ -36,7 +39,7 @@ def decode(data: bytes) -> UInt8[np.ndarray, "h w 3"]:
         with Image.open(BytesIO(data)) as image:
             return np.array(image.convert("RGB"))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise CorruptSample(f"{len(data)} bytes are no readable image: {error}") from error
+        raise CorruptSample(f"{len(data)} bytes are not a readable image: {error}") from error
 
 
 def levels(pixels: Float[np.ndarray, "*n h w 3"]) -> UInt8[np.ndarray, "*n h w 3"]:

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from skewbench.eval.scoring.images import CorruptSample
 
 _OTHERS = {b"fLaC": "FLAC", b"OggS": "Ogg", b"ID3": "MP3", b"\xff\xfb": "MP3", b"\xff\xf3": "MP3"}
-"""How files of other formats begin."""
+"""First bytes of files of other formats."""
 
 
 def is_audio(data: bytes) -> bool:
@@ -23,7 +23,7 @@ def is_audio(data: bytes) -> bool:
     """
     for sign, name in _OTHERS.items():
         if data.startswith(sign):
-            raise CorruptSample(f"it is {name}, and WAV is needed; convert it, such as with `ffmpeg -i FILE FILE.wav`")
+            raise CorruptSample(f"it is {name} but must be WAV; convert it, for example with `ffmpeg -i FILE FILE.wav`")
     return data[:4] == b"RIFF" and data[8:12] == b"WAVE"
 
 
@@ -40,9 +40,9 @@ def read_real(data: bytes) -> tuple[Float[np.ndarray, " t"], int]:
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", wavfile.WavFileWarning)  # chunks beside the samples
+            warnings.simplefilter("ignore", wavfile.WavFileWarning)  # chunks other than samples
             rate, levels = wavfile.read(BytesIO(data))
-    except Exception as error:  # scipy raises what it meets
+    except Exception as error:  # scipy raises errors of many kinds
         raise CorruptSample(f"it is not a readable WAV ({error})") from error
     if levels.dtype == np.uint8:
         waveform = (levels.astype(np.float64) - 128) / 127
@@ -52,5 +52,5 @@ def read_real(data: bytes) -> tuple[Float[np.ndarray, " t"], int]:
         waveform = levels.astype(np.float64)
     mono = waveform.reshape(len(waveform), -1).mean(axis=1)
     if not np.isfinite(mono).all():
-        raise CorruptSample("it has values that are not finite")
+        raise CorruptSample("it has non-finite values")
     return mono, int(rate)

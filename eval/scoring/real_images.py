@@ -12,7 +12,7 @@ from skewbench.eval.scoring.images import CorruptSample
 _FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "AVIF")
 _DEEP = ("I;16", "I;16L", "I;16B", "I;16N")
 _UNSCALED = ("I", "F")
-"""Modes of Pillow whose range of values no file states, so that they have no colours."""
+"""Modes of Pillow whose range of values is not in the file, so their colours are unknown."""
 
 
 @cache
@@ -64,4 +64,4 @@ def read_real(data: bytes) -> UInt8[np.ndarray, "h w 3"]:
 def _check_mode(image: Image.Image) -> None:
     if image.mode in _UNSCALED:
         kind = "floating-point numbers" if image.mode == "F" else "32-bit integers"
-        raise CorruptSample(f"its pixels are {kind}, whose white and black are unknown; save it with 8 or 16 bits")
+        raise CorruptSample(f"its pixels are {kind}, which do not define white and black; save it with 8 or 16 bits")

@@ -34,7 +34,7 @@ class Videos:
         return len(self.frames)
 
     def __getitem__(self, rows: slice) -> "Videos":
-        """Some of the videos."""
+        """Select some of the videos."""
         return Videos(self.frames[rows], self.fps)
 
 
@@ -83,7 +83,7 @@ def is_blank_video(frames: Frames) -> bool:
 
 
 def strip(frames: Frames) -> bytes:
-    """Picture a video as PNG: up to `STRIP` of its frames beside each other, including the first and the last.
+    """Draw a video as PNG: up to `STRIP` of its frames side by side, including the first and the last.
 
     Args:
         frames: The frames, in 0..255.

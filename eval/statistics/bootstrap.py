@@ -34,7 +34,7 @@ def resample(clusters: int, resamples: int, seed: int = 0) -> Int[np.ndarray, "r
         How often each cluster is drawn in each resample; shape (resamples, clusters).
     """
     if clusters < 1 or resamples < 1:
-        raise ValueError(f"a bootstrap needs clusters and resamples, got {clusters} and {resamples}")
+        raise ValueError(f"a bootstrap needs at least one cluster and one resample, got {clusters} and {resamples}")
     rng = np.random.default_rng(seed)
     counts = np.empty((resamples, clusters), np.int32)
     for row in counts:

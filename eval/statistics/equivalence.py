@@ -8,7 +8,7 @@ from skewbench.eval.statistics.paired import PairedChange
 
 
 def equivalence(found: PairedChange, margin: float) -> float:
-    """Test whether a change lies within a margin, with two one-sided t tests (Schuirmann 1987).
+    """Test whether a change is within a margin, with two one-sided t tests (Schuirmann 1987).
 
     Args:
         found: The change, with its error and degrees of freedom.
@@ -22,7 +22,7 @@ def equivalence(found: PairedChange, margin: float) -> float:
         ValueError: The margin is not positive.
     """
     if not margin > 0:
-        raise ValueError(f"margin {margin!r}: more than 0")
+        raise ValueError(f"margin {margin!r}: must be more than 0")
     if found.freedom < 1:
         return math.nan
     away = margin - abs(found.change)

@@ -1,4 +1,4 @@
-"""Two objectives: which points are on the front, and how much of the plane a set of points dominates."""
+"""Two objectives: the points on the Pareto front, and the area that a set of points dominates."""
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -18,7 +18,7 @@ def on_front(points: Float[np.ndarray, "n 2"], size: Float[np.ndarray, "2"]) -> 
     Returns:
         Whether no other point is at least as good in both columns and better in one; shape (n).
     """
-    ahead = points[None, :, :] - points[:, None, :]  # [i, j]: by how much j is better than i
+    ahead = points[None, :, :] - points[:, None, :]  # [i, j]: advantage of j over i
     as_good = (ahead >= -ROUNDING * size).all(axis=-1)
     better = (ahead > ROUNDING * size).any(axis=-1)
     return ~np.any(as_good & better, axis=1)

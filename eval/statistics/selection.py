@@ -55,7 +55,7 @@ def worst_draws(
         ValueError: The fraction is outside (0, 0.5].
     """
     if not 0 < fraction <= 0.5:
-        raise ValueError(f"fraction {fraction!r}: more than 0 and at most 0.5")
+        raise ValueError(f"fraction {fraction!r}: must be more than 0 and at most 0.5")
     draws = np.full((len(counts), chosen.shape[1], values.shape[1]), np.nan)
     for rows, columns, measured in complete_pairs(chosen, values):
         n = int(rows.sum())
@@ -80,6 +80,8 @@ def _taken(
     weights: Float[np.ndarray, "r n"],
     room: Float[np.ndarray, "r 1 1"],
 ) -> Float[np.ndarray, "r p n"]:
-    """How much of each row is among the `room` lowest: all of it, none, or at the edge its share."""
-    equals = np.maximum(last - first, 1.0)  # weights are counts: below 1 only where a row and its equals have none
+    """The share of each row among the `room` lowest: 1, 0, or a fraction at the edge."""
+    equals = np.maximum(
+        last - first, 1.0
+    )  # weights are counts, so the sum is below 1 only if a row and its equals have none
     return np.clip((room - first) / equals, 0.0, 1.0) * weights[:, None]

@@ -38,7 +38,7 @@ def smooth(
 
 
 def _intercept(sums: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """The local line's height at its own place; the weighted mean where all points stand at one x."""
+    """The local line's value at its centre; the weighted mean if all points have the same x."""
     s0, s1, s2, t0, t1 = sums
     spread = s0 * s2 - s1**2
     with np.errstate(divide="ignore", invalid="ignore"):

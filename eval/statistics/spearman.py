@@ -72,7 +72,7 @@ def spearman_draws(
 def _centred(
     first: Float[np.ndarray, "r p n"], last: Float[np.ndarray, "r p n"], weights: Float[np.ndarray, "r n"]
 ) -> Float[np.ndarray, "r p n"]:
-    """Twice the average ranks less their mean: the mean of ranks 1..W is (W + 1) / 2 whatever the ties."""
+    """Twice the average ranks minus their mean: the mean of ranks 1..W is (W + 1) / 2 with any ties."""
     first += last
     first -= weights.sum(axis=1)[:, None, None]
     return first

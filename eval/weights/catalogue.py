@@ -37,7 +37,7 @@ class Weights:
 
     @property
     def origin(self) -> str:
-        """Where the files come from, for people."""
+        """The origin of the files, for messages."""
         return ", ".join(source.url or f"hf.co/{source.repository}" for source in self.sources)
 
 
@@ -51,6 +51,7 @@ WEIGHTS = {
     weights.name: weights
     for weights in (
         Weights("clip-vit-l-14", (Source(_OPEN_CLIP, "timm/vit_large_patch14_clip_224.openai"),), "MIT", 1711),
+        Weights("clip-vit-l-14-336", (Source(_OPEN_CLIP, "timm/vit_large_patch14_clip_336.openai"),), "MIT", 1712),
         Weights("clip-vit-b-32", (Source(_OPEN_CLIP, "timm/vit_base_patch32_clip_224.openai"),), "MIT", 605),
         Weights("clip-vit-h-14", (Source(_OPEN_CLIP, "laion/CLIP-ViT-H-14-laion2B-s32B-b79K"),), "MIT", 3945),
         Weights(
@@ -104,6 +105,12 @@ WEIGHTS = {
             "7be5be79",
         ),
         Weights(
+            "dinov2-vit-l-14",
+            (Source(("config.json", "model.safetensors"), "facebook/dinov2-large"),),
+            "Apache-2.0",
+            1218,
+        ),
+        Weights(
             "inception-2015-12-05",
             (
                 Source(
@@ -132,4 +139,4 @@ def add(weights: Weights) -> None:
         ValueError: Other weights, or an optional package, have this name.
     """
     if WEIGHTS.setdefault(weights.name, weights) != weights or weights.name in PACKAGES:
-        raise ValueError(f"weights {weights.name!r}: there are others of this name")
+        raise ValueError(f"weights {weights.name!r}: the name is already used")

@@ -10,7 +10,7 @@ from skewbench.eval.weights.catalogue import PACKAGES, WEIGHTS, Weights
 from skewbench.vocabulary.user_paths import folder_from_environment, user_path
 
 FOLDER = "SKEWBENCH_WEIGHTS"
-"""Environment variable: the folder that holds a folder for each set of weights."""
+"""Environment variable: the folder with one folder for each set of weights."""
 
 
 class MissingWeights(RuntimeError):
@@ -22,7 +22,7 @@ class BadWeights(ValueError):
 
 
 def folder() -> Path:
-    """Return the folder into which `get` downloads weights, each set into a folder of its own name."""
+    """Return the folder into which `get` downloads weights, in one folder per name."""
     return folder_from_environment(FOLDER, ".cache", "skewbench", "weights")
 
 
@@ -80,7 +80,7 @@ def missing(needs: tuple[str, ...]) -> str | None:
 
 def _advice(weights: Weights) -> str:
     if named := os.environ.get(weights.variable):
-        return f"{weights.variable} is {named!r}, and nothing is there"
+        return f"{weights.variable} is {named!r}, which does not exist"
     return f"weights {weights.name} are not on this machine; `skewbench weights get {weights.name}`"
 
 

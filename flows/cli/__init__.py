@@ -43,8 +43,8 @@ _QUIET = {
     "TRANSFORMERS_VERBOSITY": "error",
     "DIFFUSERS_VERBOSITY": "error",
 }
-"""Defaults for variables that are not set: no telemetry, patience on busy machines, and no log lines between progress
-bars, since the server has them."""
+"""Defaults for variables that are not set: no telemetry, long timeouts for busy machines, and no log lines between
+progress bars, because the server has them."""
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -72,7 +72,7 @@ doctor.add_to(app)
 
 
 def _print_version(wanted: bool) -> None:
-    """Print the versions that decide numbers, without importing what they are of."""
+    """Print the versions that affect the numbers, without importing the packages."""
     if wanted:
         from importlib.metadata import version
 
@@ -87,7 +87,7 @@ def options(
         bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)
     ] = False,
 ) -> None:
-    """Fidelity against diversity in image generation: perturb self-attention, measure it, see what it costs."""
+    """Benchmark fidelity against diversity in image generation under perturbed self-attention."""
 
 
 def main() -> None:
@@ -122,13 +122,13 @@ def _run() -> None:
     except RunError as error:
         _end(str(error), 1)
     except MemoryError:
-        _end("out of memory; free some, then run the same command again to resume", 1)
-    except OSError as error:  # a full disk, a folder that went away
+        _end("out of memory; free memory, then run the same command again to resume", 1)
+    except OSError as error:  # a full disk, or a deleted folder
         _end(f"{error}; fix this, then run the same command again to resume", 1)
 
 
 def _escape_for_terminals() -> None:
-    """Spell out characters that a terminal's encoding lacks: a table with one of them would end in a traceback."""
+    """Escape characters that the terminal's encoding does not have. Without this, they end in a traceback."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -138,11 +138,11 @@ def _check_arguments() -> None:
     """Raise `InputError` for an argument that is not UTF-8, such as a file's name of another encoding."""
     for argument in sys.argv[1:]:
         if not is_unicode(argument):
-            raise InputError(f"argument {argument!a}: is not UTF-8 text; rename the file, or give another text")
+            raise InputError(f"argument {argument!a}: is not UTF-8 text; rename the file, or use another text")
 
 
 def _bypass_proxies() -> None:
-    """Keep proxies off loopback: a proxy would not find this machine's server, and would see its password."""
+    """Bypass proxies for loopback: a proxy would not find this machine's server, and would see its password."""
     given = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
     listed = [name.strip() for name in given.split(",") if name.strip()]
     os.environ["no_proxy"] = os.environ["NO_PROXY"] = ",".join(dict.fromkeys([*listed, *_LOOPBACK]))

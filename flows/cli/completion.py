@@ -1,4 +1,4 @@
-"""What a shell completes: names of experiments, runs and queries."""
+"""Shell completion of the names of experiments, runs and queries."""
 
 import typer
 
@@ -7,7 +7,7 @@ def experiments(incomplete: str) -> list[str]:
     """Complete the name of a bundled experiment.
 
     Args:
-        incomplete: What is typed so far.
+        incomplete: The text typed so far.
     """
     from skewbench.flows.experiments import bundled
 
@@ -19,7 +19,7 @@ def runs(context: typer.Context, incomplete: str) -> list[str]:
 
     Args:
         context: Of the command that is typed.
-        incomplete: What is typed so far.
+        incomplete: The text typed so far.
     """
     from skewbench.storage.scan import manifest_paths
     from skewbench.storage.store import open_store
@@ -36,7 +36,7 @@ def queries(incomplete: str) -> list[str]:
     """Complete the name of a query.
 
     Args:
-        incomplete: What is typed so far.
+        incomplete: The text typed so far.
     """
     from skewbench import sql
 

@@ -81,16 +81,16 @@ def _device() -> Finding:
         names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
         return Finding("devices", True, ", ".join(names))
     result = f"{cpu_name()}, {os.cpu_count()} cores, no GPU"
-    return Finding("devices", True, result, "enough for shapes-xl; SDXL needs a GPU with 12 GB or more")
+    return Finding("devices", True, result, "sufficient for shapes-xl; SDXL needs a GPU with 12 GB or more")
 
 
 def _proxies() -> Finding:
-    """Name the proxies by their hosts: their addresses may hold a password."""
+    """Name the proxies by their hosts, because their URLs may contain a password."""
     proxies = {name: url for name, url in getproxies_environment().items() if name != "no"}
     if not proxies:
-        return Finding("proxies", True, "none are set")
+        return Finding("proxies", True, "none set")
     hosts = ", ".join(f"{name}_proxy {re.sub('//[^/]*@', '//', url)}" for name, url in sorted(proxies.items()))
-    return Finding("proxies", True, f"{hosts}; connections within this machine go past them (NO_PROXY)")
+    return Finding("proxies", True, f"{hosts}; connections within this machine bypass them (NO_PROXY)")
 
 
 def _ray() -> Finding:
@@ -106,14 +106,14 @@ def _ray() -> Finding:
 
 
 def _ray_token() -> Finding:
-    """Ray writes its token for everybody to read, by the usual umask."""
+    """Check the token's permissions: with the usual umask, Ray writes it readable for everybody."""
     path = folder_from_environment("RAY_AUTH_TOKEN_PATH", ".ray", "auth_token")
     if not path.is_file():
-        return Finding("Ray's token", True, f"no {path}: Ray makes one when it starts")
+        return Finding("Ray's token", True, f"no {path}: Ray creates it when it starts")
     if path.stat().st_mode & 0o077:
         result = f"{path} can be read by others, who can run programs through your Ray"
         return Finding("Ray's token", False, result, f"chmod 600 {shlex.quote(str(path))}")
-    return Finding("Ray's token", True, f"{path} is yours alone")
+    return Finding("Ray's token", True, f"only you can read {path}")
 
 
 def _prefect() -> Finding:
@@ -148,7 +148,7 @@ def _weights() -> Finding:
     try:
         source = resolve_model(ModelSpec(id="shapes-xl"))
     except InputError as error:
-        return Finding("shapes-xl", False, str(error), "python -m skewbench.training.shapes_xl.train trains it")
+        return Finding("shapes-xl", False, str(error), "train it with python -m skewbench.training.shapes_xl.train")
     return Finding("shapes-xl", True, f"revision {source.revision}, {len(blocks_of(source))} self-attention blocks")
 
 
@@ -160,7 +160,7 @@ def _hub() -> Finding:
     try:
         source = resolve_model(ModelSpec(id=name, variant="fp16"))
     except InputError:
-        return Finding("SDXL", False, "not on this machine", f"for the paper's experiments: hf download {name}")
+        return Finding("SDXL", False, "not installed", f"needed for the paper's experiments: hf download {name}")
     return Finding("SDXL", True, f"revision {source.revision}")
 
 
@@ -168,9 +168,10 @@ def _httpfs() -> Finding:
     from skewbench.sql.attach import httpfs
 
     if httpfs():
-        return Finding("httpfs", True, "DuckDB reads s3:// with its extension httpfs", "it reads gs:// through obstore")
-    advice = "nothing to do; alternatively INSTALL httpfs in DuckDB, or pip install 'skewbench[httpfs]'"
-    return Finding("httpfs", True, "not on this machine: DuckDB reads s3:// and gs:// through obstore", advice)
+        result = "DuckDB reads s3:// with its extension httpfs, and gs:// through obstore"
+        return Finding("httpfs", True, result)
+    advice = "optional: INSTALL httpfs in DuckDB, or pip install 'skewbench[httpfs]'"
+    return Finding("httpfs", True, "not installed: DuckDB reads s3:// and gs:// through obstore", advice)
 
 
 def _bucket(lake: str) -> Finding:
@@ -180,8 +181,8 @@ def _bucket(lake: str) -> Finding:
     try:
         open_store(lake).check_writable()
     except (InputError, LakeError) as error:
-        return Finding("lake", False, str(error), "see docs/lake.md for the variables that name keys and endpoint")
-    return Finding("lake", True, f"{lake} can be written, and DuckDB reads it through {reader(locate(lake))}")
+        return Finding("lake", False, str(error), "see docs/lake.md for the variables of keys and endpoint")
+    return Finding("lake", True, f"{lake} is writable, and DuckDB reads it through {reader(locate(lake))}")
 
 
 def _lake(lake: str) -> Finding:
@@ -194,21 +195,21 @@ def _lake(lake: str) -> Finding:
         parent = _nearest(folder)
         if parent.is_dir() and os.access(parent, os.W_OK):
             return Finding("lake", True, f"{folder} does not exist yet; the first run creates it")
-        why = "cannot be written" if parent.is_dir() else "is a file"
+        why = "is not writable" if parent.is_dir() else "is a file"
         return Finding("lake", False, f"{folder} cannot be created: {parent} {why}", _ELSEWHERE)
     try:
         open_store(lake).check_writable()
     except InputError as error:
         return Finding("lake", False, str(error), _ELSEWHERE)
-    return Finding("lake", True, f"{folder} can be written")
+    return Finding("lake", True, f"{folder} is writable")
 
 
 def _disk(lake: str) -> Finding:
-    # beside a lake in a bucket: models, weights, and objects that Ray spills
+    # with a lake in a bucket, the disk holds models, weights, and objects that Ray spills
     folder = Path.cwd() if "://" in lake else lake_folder(lake)
     free = shutil.disk_usage(_nearest(folder)).free
     return Finding(
-        "disk", free > _SPACE_WANTED, f"{free / 1e9:.0f} GB free", "" if free > _SPACE_WANTED else "make room"
+        "disk", free > _SPACE_WANTED, f"{free / 1e9:.0f} GB free", "" if free > _SPACE_WANTED else "free disk space"
     )
 
 

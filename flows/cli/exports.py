@@ -1,4 +1,4 @@
-"""`skewbench export`: runs in the forms that other programs read."""
+"""`skewbench export`: writes runs in the formats of other programs."""
 
 from typing import Annotated
 
@@ -7,7 +7,7 @@ from rich.console import Console
 
 from skewbench.flows.cli.options import Lake, RunId
 
-exports = typer.Typer(no_args_is_help=True, help="Write runs in the forms that other programs read.")
+exports = typer.Typer(no_args_is_help=True, help="Write runs in the formats of other programs.")
 
 
 def add_to(app: typer.Typer) -> None:

@@ -1,4 +1,4 @@
-"""`skewbench import`: images that were made elsewhere as a run of the lake."""
+"""`skewbench import`: imports images that were made elsewhere as a run of the lake."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -32,42 +32,42 @@ def import_images(
         str | None,
         typer.Argument(
             metavar="SOURCE",
-            help="A folder of images, a .parquet file or folder of them, or a Hugging Face data set "
-            "(owner/name\\[:subset\\[/split]]), if there is one cell.",
+            help="For one cell: a folder of images, a .parquet file or a folder of .parquet files, or a Hugging Face "
+            "data set (owner/name\\[:subset\\[/split]]).",
         ),
     ] = None,
     cell: Annotated[
         list[str] | None,
-        typer.Option("--cell", help="Name of the cell; for several cells, NAME=SOURCE, once for each."),
+        typer.Option("--cell", help="Name of the cell. For several cells, repeat --cell NAME=SOURCE."),
     ] = None,
     pattern: Annotated[
         str | None,
         typer.Option(
-            help="Pattern of file names without the ending, such as '{prompt}_{seed}' or '{index}/{seed}'; "
-            "* is any text, {index} a line of --prompts, from 0."
+            help="Pattern of file names without extension, such as '{prompt}_{seed}' or '{index}/{seed}'. * matches "
+            "any text; {index} is a line of --prompts, from 0."
         ),
     ] = None,
-    prompts: Annotated[str | None, typer.Option(help="File of prompts for {index}, one per line or a table.")] = None,
+    prompts: Annotated[str | None, typer.Option(help="File of prompts for {index}: one per line, or a table.")] = None,
     table: Annotated[
         str | None,
         typer.Option(
             help="Table of files, prompts and seeds (.csv, .tsv, .jsonl, .parquet). Default: metadata.csv, .jsonl or "
-            ".parquet in the folder. Without one, PNG metadata are read."
+            ".parquet in the folder. Without a table, PNG metadata are read."
         ),
     ] = None,
-    image_column: Annotated[str | None, _column("images, in Parquet", "the first that holds bytes")] = None,
+    image_column: Annotated[str | None, _column("images, in Parquet", "the first column of bytes")] = None,
     file_column: Annotated[str, _column("file names, in the table", "file_name")] = "file_name",
     prompt_column: Annotated[str | None, _column("prompts", "prompt, Prompt, caption or text")] = None,
     seed_column: Annotated[str | None, _column("noise seeds", "noise_seed or seed")] = None,
     category_column: Annotated[str | None, _column("categories", "none")] = None,
     size: Annotated[
-        str | None, typer.Option(metavar="WIDTHxHEIGHT", help="Import images of this size; leave out others.")
+        str | None, typer.Option(metavar="WIDTHxHEIGHT", help="Import images of this size and skip others.")
     ] = None,
     baseline: Annotated[
         str | None, typer.Option(help="The cell that the others are compared with. Default: the first.")
     ] = None,
     name: Annotated[str, typer.Option(help="First part of the run's id.")] = "imported",
-    model: Annotated[str, typer.Option(help="What made the images, for tables and reports.")] = "imported",
+    model: Annotated[str, typer.Option(help="Model that made the images, for tables and reports.")] = "imported",
     lake: Lake = "lake",
 ) -> None:
     """Import images that were made elsewhere as a run, to score, compare, report and export.
@@ -91,7 +91,7 @@ def import_images(
     _tell_left_out(plan)
     store.check_writable()
     if is_imported(store, plan):
-        typer.echo(f"{plan.run_id} holds these images already; nothing to do")
+        typer.echo(f"{plan.run_id} already has these images; nothing to do")
         return
     with Progress(console=console) as progress:
         bar = progress.add_task(f"importing {plan.run_id}", total=sum(len(shard.samples) for shard in plan.shards))
@@ -124,7 +124,7 @@ def _tell_left_out(plan: "ImportPlan") -> None:
         if bad := [LeftOut(one.found.name, one.reason or "") for one in samples if one.status != "ok"]:
             note(f"cell {cell.name}: {len(bad)} imported as samples without a usable image: {describe(bad)}")
         if unknown := sum(one.noise_seed is None for one in samples):
-            note(f"cell {cell.name}: {unknown} images have no noise seed, so they pair with no other image")
+            note(f"cell {cell.name}: {unknown} images have no noise seed and are not paired")
 
 
 def _tell(plan: "ImportPlan") -> None:
@@ -138,4 +138,4 @@ def _tell(plan: "ImportPlan") -> None:
         if cell.name != plan.baseline:
             pairs = sum(sample.pair_id in paired for sample in samples)
             typer.echo(f"{cell.name}: {len(samples)} images, {pairs} paired with {plan.baseline}")
-    typer.echo(f"no stability measures: the images were made elsewhere. Next: skewbench score {plan.run_id}")
+    typer.echo(f"no stability measures, because the images were made elsewhere. Next: skewbench score {plan.run_id}")

@@ -1,4 +1,4 @@
-"""`skewbench verify` and `compact`: keeping the files of a run."""
+"""`skewbench verify` and `compact`: maintain the files of a run."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -33,18 +33,19 @@ def verify(
         bool,
         typer.Option(
             "--repair",
-            help="Repair broken manifests and receipts; the next `run` generates broken shards again.",
+            help="Repair broken manifests and receipts. The next `run` generates broken shards again.",
         ),
     ] = False,
     format: Document = "text",
 ) -> None:
-    """Check every file of a run against the hash and row count stored when it was written.
+    """Check every file of a run against the hash and row count that were stored when it was written.
 
-    Also checks receipts and manifest against each other.
+    Also compare receipts with the manifest.
     """
     from skewbench.storage.manifest import find_any
     from skewbench.storage.records import shown
     from skewbench.storage.repair import repair as repair_run
+    from skewbench.storage.state import read_state
     from skewbench.storage.store import open_store
     from skewbench.storage.verify import all_parts, check_run
 
@@ -62,6 +63,8 @@ def verify(
     else:
         for fault in faults:
             typer.echo(f"{shown(fault.path)} {fault.problem}")
+    if waiting := len(read_state(store, found).uncommitted()):
+        note(f"{waiting} jobs of {run_id} are done but not committed yet; if its driver has ended, run it again")
     if not faults:
         if format == "text":
             typer.echo(f"{run_id}: {total} files, all intact")
@@ -73,7 +76,7 @@ def verify(
 
 def _note_newest(given: str | None, run_id: str) -> None:
     if given is None:
-        note(f"no RUN was named; this is the newest, {run_id}")
+        note(f"no RUN given; using the newest, {run_id}")
 
 
 def _readable(store: "Store", run_id: str) -> "Manifest":
@@ -117,7 +120,7 @@ def _tell_repaired(done: "Repaired") -> None:
 
 
 def compact(run: AnyRun = None, lake: Lake = "lake") -> None:
-    """Merge a committed run's many small files into a few large, sorted ones, which are faster to query."""
+    """Merge the many small files of a committed run into a few large, sorted files, which are faster to query."""
     from skewbench.storage.compact import compact_run
     from skewbench.storage.lease import Lease
     from skewbench.storage.manifest import claim, find_run
@@ -128,4 +131,4 @@ def compact(run: AnyRun = None, lake: Lake = "lake") -> None:
     _note_newest(run, found.run_id)
     with Console(stderr=True).status(f"compacting {found.run_id}"), Lease(store, found.run_id, note) as lease:
         compacted = compact_run(store, claim(store, lease))
-    typer.echo(f"{found.run_id}: {len(found.parts)} files, now {len(compacted.parts)}")
+    typer.echo(f"{found.run_id}: merged {len(found.parts)} files into {len(compacted.parts)}")

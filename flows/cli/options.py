@@ -28,7 +28,7 @@ def _check_lake(lake: str) -> str:
 _LAKE: dict[str, Any] = {"envvar": "SKEWBENCH_LAKE", "help": "Folder or s3:// or gs:// URL of the Parquet lake."}
 Lake = Annotated[str, typer.Option("--lake", callback=_check_lake, **_LAKE)]
 AnyLake = Annotated[str, typer.Option("--lake", **_LAKE)]
-_RUN = "Id of a run, the beginning of it, or the name of an experiment for its newest run."
+_RUN = "Id of a run, the beginning of an id, or the name of an experiment for its newest run."
 RunId = Annotated[
     str, typer.Argument(metavar="RUN", help=f"{_RUN} See `skewbench runs list`.", autocompletion=completion.runs)
 ]
@@ -48,8 +48,8 @@ Prompts = Annotated[
     str | None,
     typer.Option(
         "--prompts",
-        help="A file in place of the experiment's prompts: text, one prompt a line, or a table with a column of them "
-        "(.csv, .tsv, .jsonl, .parquet).",
+        help="A file of prompts that replaces the experiment's: text with one prompt per line, or a table with a "
+        "column of prompts (.csv, .tsv, .jsonl, .parquet).",
     ),
 ]
 
@@ -75,14 +75,14 @@ Local = Annotated[
     bool,
     typer.Option(
         "--local",
-        help="Run in this process, without Ray and Prefect: for small runs, and for debugging, since errors are shown "
-        "with their traceback. The rows are the same.",
+        help="Run in this process, without Ray and Prefect, for small runs and for debugging: errors show their "
+        "traceback. The rows are the same.",
     ),
 ]
 
 
 def note_local(ray_address: str) -> None:
-    """Tell the user of --local that a cluster is not used, since RAY_ADDRESS may be set for other commands.
+    """Print a note that --local ignores the cluster, because RAY_ADDRESS may be set for other commands.
 
     Args:
         ray_address: The cluster's address; empty: no note.
@@ -92,7 +92,7 @@ def note_local(ray_address: str) -> None:
 
 
 def _use_weights(folder: str | None) -> str | None:
-    """Workers of a Ray that is started here inherit it; those of a cluster need the variable in their environment."""
+    """Set the variable for a local Ray, whose workers inherit it. Workers of a cluster need it in their environment."""
     if folder:
         os.environ["SKEWBENCH_WEIGHTS"] = str(user_path(folder, "--weights").absolute())
     return folder

@@ -1,4 +1,4 @@
-"""What a command says of a run at its end: metrics that are missing, and where the report is."""
+"""The last lines of commands on a run: missing metrics, and the path of the report."""
 
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,7 @@ def tell_missing(store: "Store", run_id: str) -> None:
 
 
 def tell_report(store: "Store", run_id: str) -> None:
-    """Print where the report is and, for a lake in a bucket, how to open it.
+    """Print the path of the report and, for a lake in a bucket, the command that opens it.
 
     Args:
         store: The lake.

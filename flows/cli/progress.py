@@ -1,4 +1,4 @@
-"""Shows how far a run is: bars in a terminal, and plain lines elsewhere. Counts images as their batches end."""
+"""Shows the progress of a run: bars in a terminal, and plain lines elsewhere. Counts images as their batches end."""
 
 import threading
 import time
@@ -30,7 +30,7 @@ class Totals:
     Args:
         scorings: Number of jobs that score.
         samples: Number of samples of each shard, by its id.
-        noun: What a sample is.
+        noun: The word for a sample, such as `image`.
     """
 
     scorings: int
@@ -55,7 +55,7 @@ _NOUNS = {"image": "image", "audio": "sound", "video": "video"}
 
 
 class _Stage:
-    """One kind of work: how much is done, and how long one item takes in this start."""
+    """One kind of work: the number of finished items, and the time per item in this start."""
 
     def __init__(self, name: str, noun: str, total: int, done: int) -> None:
         self.name, self.noun, self.total, self.done = name, noun, total, done
@@ -64,14 +64,14 @@ class _Stage:
         self._seconds: float | None = None
 
     def update(self, done: int, seconds: float | None = None) -> None:
-        """Note how many items are done.
+        """Record the number of finished items.
 
-        The time per item is measured from the first ones on, before which models load. Until the second ones it is what
-        their worker took.
+        The time per item is measured from the first report on, because models load before it. Until the second report
+        it is the time that the worker measured.
 
         Args:
             done: Number of items.
-            seconds: What the worker of the last items took for each.
+            seconds: Seconds per item that the worker of the last items measured.
         """
         if done == self.done:
             return
@@ -96,7 +96,7 @@ class _Stage:
 
     @property
     def line(self) -> str:
-        """All of it in one line."""
+        """Name, count, share and pace in one line."""
         share = f"{self.name}: {self.count} ({100 * self.done / self.total:.0f}%)"
         return f"{share}, {self.pace}" if self.pace else share
 
@@ -109,12 +109,12 @@ def _duration(seconds: float) -> str:
 
 @contextmanager
 def progress_shown(console: Console, done: Iterable["JobKey"], totals: Totals) -> Iterator[Callable[["Outcome"], None]]:
-    """Show how far generating and scoring are while the block runs.
+    """Show the progress of generating and scoring while the block runs.
 
     Args:
-        console: Where it is shown.
-        done: Keys of the jobs that were done before.
-        totals: The whole work. Attempts at a shard, and versions and references of a scorer, count once.
+        console: The console that shows it.
+        done: Keys of the jobs that were finished before.
+        totals: The total work. Attempts at a shard, and versions and references of a scorer, count once.
 
     Yields:
         A function to call with each outcome of a job.
@@ -131,7 +131,7 @@ def progress_shown(console: Console, done: Iterable["JobKey"], totals: Totals) -
 
 
 class _Tally:
-    """Counts samples and scorings once, whatever is reported again."""
+    """Counts each sample and each scoring once, even if it is reported several times."""
 
     def __init__(self, done: Iterable["JobKey"], totals: Totals) -> None:
         self._totals, self._lock = totals, threading.Lock()

@@ -75,7 +75,7 @@ def query(
             table.add_row(known.name, known.question)
         show(table)
         return
-    about = sql.find(name)  # before the lake is opened: an unknown name is an error whatever the lake holds
+    about = sql.find(name)  # before the lake is opened: an unknown name is an error for every lake
     if columns:
         _describe(about)
         return
@@ -131,7 +131,7 @@ def _interval(rows: "pl.DataFrame") -> "pl.Series":
 
 
 def _describe(about: "Query") -> None:
-    """Print what a query declares."""
+    """Print the declaration of a query."""
     out = console()
     out.print(f"{about.name}: {about.question}", highlight=False)
     if about.method:
@@ -159,7 +159,7 @@ def _check_figure(about: "Query", figure: Path) -> None:
 
 
 def _draw(about: "Query", rows: "pl.DataFrame", context: "Context", figure: Path) -> None:
-    """Draw the charts of the figure into a file each, the first under the name that was given."""
+    """Draw each chart of the figure into a file. The first file has the given name."""
     from skewbench.eval.figures import draw
 
     drawings = [drawing for drawing in about.draw(rows, context) if drawing.layout != "narrow"]
@@ -185,7 +185,7 @@ _MISSING = """
 def _note_missing(
     connection: "duckdb.DuckDBPyConnection", rows: "pl.DataFrame", about: "Query | None", given: Mapping[str, str]
 ) -> None:
-    """Beside rows: why some metrics, or all of them, are not among them."""
+    """Print notes on why some or all metrics are missing from the rows."""
     scored = connection.execute("SELECT count(*) FROM metrics").fetchall()[0][0]
     choosing = [one.name for one in about.parameters if one.kind == "metric"] if about else []
     notes = []
@@ -207,15 +207,15 @@ def _note_missing(
 
 
 def _missing_notes(missing: list[tuple[str, str]]) -> list[str]:
-    """One line, however many there are."""
+    """Describe missing metrics in one line."""
     if len(missing) > 1:
         named = ", ".join(metric for metric, _ in missing[:3]) + (", …" if len(missing) > 3 else "")
-        return [f"{len(missing)} metrics have no values ({named}): `skewbench runs show RUN` says why"]
+        return [f"{len(missing)} metrics have no values ({named}): see `skewbench runs show RUN` for the reasons"]
     return [f"{metric} is missing: {reason}" for metric, reason in missing]
 
 
 def _setting(given: str) -> tuple[str, str]:
-    """Parse `name=value`. Values stay text, since the query knows which are numbers: a cell may be named 1.2."""
+    """Parse `name=value`. Values stay text, because the query knows which are numbers: a cell may be named 1.2."""
     name, equals, value = given.partition("=")
     if not (name and equals):
         raise InputError(f"--set {given!r}: use NAME=VALUE, such as fraction=0.1")

@@ -14,7 +14,7 @@ from skewbench.flows.cli.session import prefect_and_ray
 from skewbench.flows.cli.tables import Format, Limit, note, print_rows
 from skewbench.vocabulary.errors import InputError, RunError
 
-baseline = typer.Typer(no_args_is_help=True, help="Names for runs that later ones are compared with.")
+baseline = typer.Typer(no_args_is_help=True, help="Name runs as baselines that later runs are compared with.")
 _NAME = typer.Argument(metavar="NAME", help="Name of the baseline. Experiments compare with `nightly` by default.")
 
 
@@ -33,26 +33,26 @@ def compare(
     run_a: Annotated[
         str,
         typer.Argument(
-            metavar="RUN_A", help="The earlier run: an id, the beginning of one, or the name of a baseline."
+            metavar="RUN_A", help="The earlier run: an id, the beginning of an id, or the name of a baseline."
         ),
     ],
     run_b: Annotated[str, typer.Argument(metavar="RUN_B", help="The later run.")],
     lake: Lake = "lake",
     margins: Annotated[
         str | None,
-        typer.Option(metavar="EXPERIMENT", help="Experiment that sets the margins. Default: that of RUN_B."),
+        typer.Option(metavar="EXPERIMENT", help="Experiment that sets the margins. Default: the experiment of RUN_B."),
     ] = None,
     format: Annotated[
         Literal["table", "csv", "json", "markdown", "parquet"],
-        typer.Option("--format", help="markdown: a page with the images that changed most; otherwise rows."),
+        typer.Option("--format", help="markdown: a page with the images that changed most; other formats: rows."),
     ] = "table",
     everything: Annotated[bool, typer.Option("--all", help="Include rows that are the same.")] = False,
     limit: Limit = 0,
     fail_on: Annotated[
         Literal["worse", "changed"] | None,
         typer.Option(
-            help="Exit with 1 where something required is worse, or where anything changed; with either, also where "
-            "nothing could be compared."
+            help="Exit with 1 if a required row is worse (worse), or if any row changed (changed). With either value, "
+            "also exit with 1 if nothing could be compared."
         ),
     ] = None,
 ) -> None:
@@ -109,7 +109,7 @@ def compare(
 
 @baseline.command("set")
 def set_name(name: Annotated[str, _NAME], run: RunId, lake: Lake = "lake") -> None:
-    """Name a committed run as a baseline. An existing name is moved to this run."""
+    """Name a committed run as a baseline. An existing name then refers to this run."""
     from skewbench.storage.baselines import set_baseline
     from skewbench.storage.store import open_store
 
@@ -149,14 +149,15 @@ def nightly(
     experiment: ExperimentName = "nightly",
     lake: Lake = "lake",
     night: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Time of the night, such as 2026-05-01T02:00Z. Default: now.")
+        str | None,
+        typer.Option(metavar="TIME", help="Scheduled time of the run, such as 2026-05-01T02:00Z. Default: now."),
     ] = None,
     ray_address: RayAddress = "",
     weights: WeightsFolder = None,
 ) -> None:
-    """Run an experiment for tonight and compare it with its baseline.
+    """Run the regression benchmark and compare the run with its baseline.
 
-    Exits with 1 if something required is worse, or if nothing could be compared.
+    Exits with 1 if a required row is worse, or if nothing could be compared.
     """
     from skewbench.flows import experiments
 

@@ -1,4 +1,4 @@
-"""`skewbench run` and `plan`. Slow imports are inside of functions."""
+"""`skewbench run` and `plan`. Slow imports are inside functions."""
 
 import time
 from dataclasses import asdict
@@ -39,7 +39,7 @@ def run(
     weights: WeightsFolder = None,
     repeat: Annotated[
         str | None,
-        typer.Option(help="Any text: run an unchanged experiment and build again, as a separate run."),
+        typer.Option(help="Any text. A new text runs an unchanged experiment and build again, as a separate run."),
     ] = None,
 ) -> None:
     """Run an experiment: generate, measure, score, analyse, and write the report.
@@ -68,7 +68,7 @@ def run(
         finished = known is not None and is_finished(prepared, known)
         left = known is None or generation_left(prepared, known) or scoring_left(prepared, known)
     if finished:
-        typer.echo(f"{prepared.id} is done already; nothing to do")
+        typer.echo(f"{prepared.id} is complete; nothing to do")
         tell_report(prepared.store, prepared.id)
         return
     if held := check_free(prepared.store, prepared.id):
@@ -96,7 +96,7 @@ def run(
             again = prepare(chosen, lake)
             if not again.begun or not is_finished(again, read_state(again.store, again.begun)):
                 raise
-    typer.echo(f"{prepared.id} is done, in {time.monotonic() - began:.0f} s")
+    typer.echo(f"{prepared.id} is complete, after {time.monotonic() - began:.0f} s")
     for line in prompt_notes(prepared.experiment, prepared.prompts, prepared.source):
         note(line)
     tell_missing(prepared.store, prepared.id)
@@ -117,14 +117,14 @@ def plan(
     prompts: Prompts = None,
     seconds: Annotated[
         float | None,
-        typer.Option(min=0.001, help="Assumed seconds per image. Default: as measured by earlier runs of the lake."),
+        typer.Option(min=0.001, help="Assumed seconds per image. Default: measured by earlier runs of the lake."),
     ] = None,
     price: Annotated[
         float | None, typer.Option(min=0.0, help="Price per worker hour in any currency, to estimate the cost.")
     ] = None,
     format: Document = "text",
 ) -> None:
-    """Check an experiment and estimate its shards, samples, disk, time and cost. Loads and writes nothing."""
+    """Check an experiment and estimate its shards, samples, disk, time and cost. Loads no model and writes nothing."""
     chosen = _load(experiment, prompts)
     from skewbench.tasks.cells import cell_words
     from skewbench.tasks.estimate import estimate
@@ -144,12 +144,12 @@ def plan(
     factors = f"{expected.prompts} prompts x {chosen.seeds} seeds x {len(chosen.cells)} cells"
     if expected.lacking:
         named = ", ".join(expected.lacking)
-        out.print(
-            f"metrics  {named} would have no values: their weights or packages are missing; see `skewbench weights`"
-        )
+        out.print(f"metrics  {named} would have no values: weights or packages are missing; see `skewbench weights`")
+    for name in expected.to_prepare:
+        out.print(f"metrics  workers prepare environment {name}, or `skewbench weights get {name}` does now")
     out.print(f"samples  {factors} = {expected.samples}")
-    out.print(f"shards   {expected.shards}, of {expected.per_shard} samples at most")
-    out.print(f"calls    {expected.predictions:,} predictions of the model: samples x steps x branches of guidance")
+    out.print(f"shards   {expected.shards}, with at most {expected.per_shard} samples each")
+    out.print(f"calls    {expected.predictions:,} model predictions: samples x steps x CFG branches")
     for line in (*expected.prompt_notes, *expected.without_effect, *expected.more_calls):
         out.print(f"note     {line}")
     if chosen.baseline is None:
@@ -157,13 +157,13 @@ def plan(
     out.print(f"disk     about {expected.disk / 1e6:,.0f} MB")
     out.print(f"time     {expected.time}")
     if price is not None and cost is None:
-        out.print("cost     unknown, since the time is; set --seconds")
+        out.print("cost     unknown, because the time is unknown; set --seconds")
     elif cost is not None:
         out.print(f"cost     about {cost:,.2f}: {expected.hours:,.2f} worker hours at {price:,.2f}")
 
 
 def _load(experiment: str, prompts: str | None) -> "Experiment":
-    """Read an experiment and check it, before anything heavy is imported. Raises `InputError`."""
+    """Read and check an experiment before heavy imports. Raises `InputError`."""
     from skewbench.flows import experiments
     from skewbench.tasks.checks import check_experiment, plugin_problems
     from skewbench.tasks.experiment import PromptSpec

@@ -29,11 +29,11 @@ def add_to(app: typer.Typer) -> None:
 
 
 def status(lake: Lake = "lake", format: Format = "table", limit: Limit = 0) -> None:
-    """Show the runs of a lake: their progress, jobs that are late, and why runs are incomplete.
+    """Show the runs of a lake: their progress, late jobs, and why runs are incomplete.
 
     Run a `stopped` run again to resume it.
 
-    For a driver on another machine, the table shows that it holds the run, not whether it is alive.
+    If a driver on another machine holds a run, the table names it, but cannot show whether it is alive.
     """
     from skewbench.storage.manifest import scan_runs
     from skewbench.storage.store import open_store
@@ -89,7 +89,7 @@ def _status(store: "Store", manifest: "Manifest") -> str:
 
 @runs.command("list")
 def list_all(lake: Lake = "lake", format: Format = "table", limit: Limit = 0) -> None:
-    """List the runs of a lake, oldest first, including broken ones with how to repair them.
+    """List the runs of a lake, oldest first. For broken runs, print how to repair them.
 
     --limit keeps the newest runs.
     """
@@ -114,11 +114,11 @@ def list_all(lake: Lake = "lake", format: Format = "table", limit: Limit = 0) ->
 
 
 def _print_runs(rows: list[dict[str, Any]], schema: dict[str, Any], lake: str, format: str, limit: int) -> None:
-    """Print the newest runs. Notes have lines of their own below a table."""
+    """Print the newest runs. Notes are printed below a table."""
     import polars as pl
 
     if not rows and format == "table":
-        typer.echo(f"no runs in {lake!r}; `skewbench run demo` makes one")
+        typer.echo(f"no runs in {lake!r}; `skewbench run demo` creates one")
         return
     if limit and len(rows) > limit:
         note(f"the newest {limit} of {len(rows)} runs")
@@ -141,7 +141,7 @@ def tell_broken(found: "Manifests") -> None:
 
 @runs.command("show")
 def show(run: RunId, lake: Lake = "lake") -> None:
-    """Show a run as YAML: row counts, missing metrics, what decides its numbers, and its experiment."""
+    """Show a run as YAML: row counts, missing metrics, everything that affects its numbers, and its experiment."""
     from skewbench.storage.manifest import find_run
     from skewbench.storage.store import open_store
 
@@ -168,7 +168,7 @@ def show(run: RunId, lake: Lake = "lake") -> None:
 
 
 def _yaml(content: dict[str, Any]) -> str:
-    """Return YAML as experiments are written. Control characters are escaped, since anybody may write a lake."""
+    """Return YAML in the style of experiments. Control characters are escaped, because a lake may be untrusted."""
     import yaml
 
     style: dict[str, Any] = {"sort_keys": False, "default_flow_style": None, "width": 120}
@@ -180,7 +180,7 @@ def _yaml(content: dict[str, Any]) -> str:
 def remove(
     run: Annotated[
         str,
-        typer.Argument(metavar="RUN", help="Id of a run, or the beginning of it.", autocompletion=completion.runs),
+        typer.Argument(metavar="RUN", help="Id of a run, or the beginning of an id.", autocompletion=completion.runs),
     ],
     lake: Lake = "lake",
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,

@@ -31,7 +31,7 @@ def score(
     reference: Annotated[
         str | None,
         typer.Option(
-            help="Real images for FID and the like: a folder, or another run, whose baseline images are used."
+            help="Real images for FID and similar metrics: a folder, or another run, whose baseline images are used."
         ),
     ] = None,
     lake: Lake = "lake",
@@ -48,9 +48,9 @@ def score(
 ) -> None:
     """Score a run's images. Existing scores are kept; metrics with missing weights are NULL, with the reason.
 
-    If none of METRICS has a value in the end, the exit code is 1.
+    If none of METRICS has a value, the exit code is 1.
 
-    Run it again to resume after a crash or a stop, or to fill in scores after you installed missing weights.
+    Run the same command again to resume after a crash or a stop, or to add scores after you installed missing weights.
     """
     from skewbench.storage.manifest import find_run
     from skewbench.storage.state import read_state
@@ -76,8 +76,9 @@ def score(
             check_media(chosen, medium_of(manifest))
         from skewbench.tasks.shortfalls import raise_unless_scored
 
-        left = len(left_of_run(store, read_state(store, manifest), chosen, reference))
-    if left:
+        known = read_state(store, manifest)
+        left = len(left_of_run(store, known, chosen, reference))
+    if left or known.uncommitted():
         began = time.monotonic()
         bars = progress_shown(console, (), Totals(left))
         if local:
@@ -94,9 +95,9 @@ def score(
                 with bars as observe, observed(observe):
                     state = flow(manifest.run_id, chosen, reference or "", lake, ray_address, gpus, return_state=True)
             raise_unless_completed(state)
-        typer.echo(f"{manifest.run_id} is scored, in {time.monotonic() - began:.0f} s")
+        typer.echo(f"{manifest.run_id} is scored, after {time.monotonic() - began:.0f} s")
     else:
         raise_unless_scored(manifest, chosen)
-        typer.echo(f"{manifest.run_id} has these scores already; nothing to do")
+        typer.echo(f"{manifest.run_id} already has these scores; nothing to do")
     tell_missing(store, manifest.run_id)
     tell_report(store, manifest.run_id)

@@ -1,4 +1,4 @@
-"""`skewbench up` and `down`: the Prefect UI, from which flows are launched. `serve`: the flows, for another server."""
+"""`skewbench up` and `down` start and stop the Prefect UI. `serve` offers the flows to another server."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +13,7 @@ from skewbench.vocabulary.errors import InputError, RunError
 if TYPE_CHECKING:
     from skewbench.flows.serving.state import Up
 
-_OF_THE_USER = "password that of PREFECT_SERVER_API_AUTH_STRING"
+_OF_THE_USER = "password from PREFECT_SERVER_API_AUTH_STRING"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -30,7 +30,7 @@ def add_to(app: typer.Typer) -> None:
 def up(
     context: typer.Context,
     lake: Lake = "lake",
-    host: Annotated[str, typer.Option(help="Address to listen on; this machine alone by default.")] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="Address to listen on. Default: only this machine.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port of the UI and the API.", min=1, max=65535)] = 4200,
     database: Annotated[
         str | None,
@@ -44,8 +44,8 @@ def up(
         str | None,
         typer.Option(
             metavar="CRON",
-            help="When the nightly benchmark runs by itself, such as '0 2 * * *'; 'off': not any more. The schedule "
-            "stays, over `down` and `up`, until it is changed here or in the UI.",
+            help="Schedule of the nightly benchmark, such as '0 2 * * *'; 'off' removes the schedule. The server keeps "
+            "it across `down` and `up` until you change it here or in the UI.",
         ),
     ] = None,
     nightly_timezone: Annotated[str, typer.Option(metavar="ZONE", help="Time zone of --nightly.")] = "UTC",
@@ -53,9 +53,9 @@ def up(
         str | None, typer.Option(metavar="EXPERIMENT", help="Experiment of --nightly. Default: `nightly`.")
     ] = None,
 ) -> None:
-    """Start a Prefect server and offer the flows in its UI, in the background. `skewbench down` stops both.
+    """Start a Prefect server in the background and offer the flows in its UI. `skewbench down` stops both.
 
-    Runs in the terminal also appear there: `skewbench run` uses this server while it is up.
+    Runs in the terminal also appear there, because `skewbench run` uses this server if it is running.
     """
     from skewbench.flows.serving import guard, launch, password, spawn, state
 
@@ -70,40 +70,38 @@ def up(
         return
     _clean_up()
     if host not in guard.LOOPBACK:
-        typer.echo(f"note: {launch.address(host, port)} has no TLS: on a network that you do not trust, put a proxy "
-                   f"with TLS in front. {guard.TRUSTED} lists other names of the server", err=True)  # fmt: skip
+        typer.echo(f"note: {launch.address(host, port)} has no TLS; on an untrusted network, put a TLS proxy in front. "
+                   f"List other names of the server in {guard.TRUSTED}", err=True)  # fmt: skip
     with Console(stderr=True).status("starting the Prefect server"):
         started = launch.start(host, port, lake, database)
     typer.echo(f"the UI is at {started.url}")
     _tell_password(started.url)
     typer.echo(f"lake     {started.lake}")
-    typer.echo("launch   Deployments > benchmark > Run; the form's defaults are the demo")
+    typer.echo("launch   Deployments > run-experiment > Run; the defaults of the form are the demo")
     _tell_nights(started.api, nights)
     typer.echo(f"logs     {spawn.log_path('server')} and {spawn.log_path('deployments')}")
     typer.echo("stop     skewbench down")
 
 
 def down(
-    yes: Annotated[
-        bool, typer.Option("--yes", help="Stop it even while commands in terminals use the server.")
-    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Stop the server even if commands in terminals use it.")] = False,
 ) -> None:
-    """Stop the server and the deployments that `skewbench up` started. Runs that they drive are cancelled.
+    """Stop the server and the deployments that `skewbench up` started. Their runs are cancelled.
 
     Launch a cancelled run again to resume it.
 
-    While commands in terminals use the server, --yes is needed, because they would fail.
+    Commands in terminals that use the server would fail, so stopping needs --yes while such commands run.
     """
     from skewbench.flows.serving import launch, state
 
     there = state.read()
     if there is None:
-        typer.echo("nothing to stop: `skewbench up` was not run, or is stopped already")
+        typer.echo("nothing to stop: no server of `skewbench up` is running")
         return
     if not yes and there.server.find() and (commands := state.commands()):
         raise InputError(f"in use by `{'`, `'.join(commands)}`, which would fail; let it finish, stop it with "
                          "Ctrl-C, or stop the server anyway with --yes")  # fmt: skip
-    with Console(stderr=True).status("ending"):
+    with Console(stderr=True).status("stopping"):
         was_running = launch.end(there)
     typer.echo(f"stopped {there.url}" if was_running else f"{there.url} was not running; removed its state files")
 
@@ -115,9 +113,9 @@ def serve(
         typer.Option(help="Address of the Ray cluster for runs. Default: each run starts Ray on this machine."),
     ] = "",
 ) -> None:
-    """Offer the flows to the Prefect server at PREFECT_API_URL until stopped. Runs are driven from this machine.
+    """Offer the flows to the Prefect server at PREFECT_API_URL until stopped. This machine drives the runs.
 
-    `skewbench up` starts a server of its own and does this in the background.
+    `skewbench up` starts its own server and offers the flows in the background.
     """
     from prefect.settings import get_current_settings
 
@@ -166,7 +164,7 @@ def _nights(cron: str | None, timezone: str, experiment: str | None) -> Callable
 
 
 def _tell_password(url: str) -> None:
-    """Print how to sign in, once: a password that was made is in its file from then on."""
+    """Print how to sign in. A generated password is printed only once; afterwards it is in its file."""
     from skewbench.flows.serving import password, sign_in
 
     if password.of_server():
@@ -185,7 +183,7 @@ def _tell_nights(api: str, change: Callable[[str], None] | None) -> None:
 
 
 def _clean_up() -> None:
-    """End what is left of the last start after a crash or a restart of the machine."""
+    """End processes and files that the last start left after a crash or a restart of the machine."""
     from skewbench.flows.serving import launch, state
 
     left = state.read()

@@ -1,4 +1,4 @@
-"""What surrounds a command that runs workers: Prefect, Ray, and Ctrl-C."""
+"""The surroundings of a command that runs workers: Prefect, Ray, and Ctrl-C."""
 
 import logging
 import os
@@ -16,9 +16,9 @@ from skewbench.vocabulary.errors import RunError
 
 @contextmanager
 def _quiet_logging() -> Iterator[None]:
-    """Within the block, Prefect prints no lines for batches of the log that it cannot send to its server.
+    """Within the block, Prefect prints no errors for log batches that it cannot send to its server.
 
-    If the server is lost, nor does it afterwards: batches wait until the process ends.
+    If the server is lost, this also holds after the block: batches wait until the process ends.
     """
     before, logging.raiseExceptions = logging.raiseExceptions, False
     try:
@@ -31,17 +31,17 @@ def _quiet_logging() -> Iterator[None]:
 
 
 class ServerLostError(RunError):
-    """The Prefect server went away before it knew the end of the run. The lake may have all of it."""
+    """The Prefect server was lost before the end of the run reached it. The lake may have the complete run."""
 
 
 @contextmanager
 def prefect_and_ray(console: Console, ray_address: str | None) -> Iterator[None]:
-    """Within the block: a Prefect server that runs already, or one for as long as the block, and Ray.
+    """Provide Prefect and Ray within the block: the running Prefect server, or a temporary one.
 
-    Ray starts while the server does, and may still be starting in the block (`tasks.pool.ray_starting`).
+    Ray starts while the server starts, and may still be starting in the block (`tasks.pool.ray_starting`).
 
     Args:
-        console: Where the wait is shown.
+        console: The console that shows the progress of the start.
         ray_address: Address of a Ray cluster; empty: a local Ray; None: no workers are needed.
 
     Raises:
@@ -82,8 +82,8 @@ class Stopped(RunError):
 def stoppable() -> Iterator[None]:
     """Within the block, Ctrl-C raises `Stopped`, and a second one ends the process at once.
 
-    Typer would turn the first into a silent exit. Polars' handler restarts blocking calls (SA_RESTART), and a run would
-    finish its work first; this is undone.
+    Typer would turn the first Ctrl-C into a silent exit. The handler of Polars restarts blocking calls (SA_RESTART), so
+    a run would finish its work first; this function undoes that.
     """
     import polars  # noqa: F401  (which sets it, so first)
 
@@ -101,7 +101,7 @@ def stoppable() -> Iterator[None]:
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
-    """The first Ctrl-C: say so at once, since workers take seconds to end."""
+    """Handle the first Ctrl-C: print a note at once, because workers take seconds to end."""
     signal.signal(signal.SIGINT, _kill)
     note("stopping; press Ctrl-C again to kill")
     raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""`skewbench sql`: one statement, a prompt for many, or the script that opens the lake in DuckDB's own shell."""
+"""`skewbench sql`: runs one statement, opens a prompt, or prints a script for DuckDB's own shell."""
 
 import sys
 from collections.abc import Iterator
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     import polars as pl
 
 _PROMPT, _GOES_ON = "skewbench> ", "      ...> "
-_HELP = """SQL over the lake, read-only. A statement ends with ;
-.tables         lists the tables and views
-.schema NAME    lists the columns of one, and their types
-help            shows this text
-exit            ends the prompt, as does Ctrl-D"""
+_HELP = """SQL over the lake, read-only. End each statement with ;
+.tables         list the tables and views
+.schema NAME    list the columns of a table or view, with their types
+help            show this text
+exit            close the prompt, as does Ctrl-D"""
 _END, _HELPS = ("exit", "quit", ".exit", ".quit"), ("help", ".help")
 
 
@@ -40,19 +40,19 @@ def run_sql(
     lake: Lake = "lake",
     script: Annotated[
         bool,
-        typer.Option("--script", help="Print the session as SQL for `.read` in DuckDB's shell."),
+        typer.Option("--script", help="Print a script that defines the views; load it in DuckDB's shell with `.read`."),
     ] = False,
     format: Format = "table",
     limit: Limit = 0,
     time_limit: Annotated[
-        float, typer.Option("--time-limit", min=0.0, help="Seconds after which a statement is ended; 0: no limit.")
+        float, typer.Option("--time-limit", min=0.0, help="Maximum seconds per statement; 0: no limit.")
     ] = 600.0,
 ) -> None:
     """Query the lake in SQL (DuckDB, read-only).
 
     Tables: samples, images, audio, video, stability, scores, group_scores, analysis, regressions, trials, runs.
 
-    Without a statement, it reads statements from a prompt or a pipe. Control-C ends a statement that is running.
+    Without a statement, the command reads statements from a prompt or a pipe. Ctrl-C ends a running statement.
     """
     from skewbench import sql
 
@@ -78,7 +78,7 @@ def run_sql(
 
 
 def _tell_reader(lake: str) -> None:
-    """For a lake in a bucket: which of the two ways DuckDB takes to it."""
+    """For a lake in a bucket, print how DuckDB reads it."""
     from skewbench import sql
 
     if "://" in lake:
@@ -97,7 +97,7 @@ def _rows(connection: "duckdb.DuckDBPyConnection", statement: str, time_limit: f
 
 
 def _statements() -> Iterator[str]:
-    """Yield statements as they are typed or piped in, each up to its semicolon; the rest at the end is one too."""
+    """Yield typed or piped statements, each up to its semicolon. The rest at the end is a statement too."""
     typing = sys.stdin.isatty()
     if typing:
         import readline  # noqa: F401  (line editing and history at the prompt)
@@ -112,7 +112,7 @@ def _statements() -> Iterator[str]:
         except KeyboardInterrupt:
             if not typing:
                 raise
-            typer.echo(err=True)  # what was typed so far is dropped, as shells do
+            typer.echo(err=True)  # drops the typed text, as shells do
             lines.clear()
             continue
         command = line.strip().rstrip(";").rstrip().lower()
@@ -130,7 +130,7 @@ def _statements() -> Iterator[str]:
 
 
 def _as_statement(typed: str) -> str:
-    """SQL as it was typed, or that of a command which begins with a dot. Raises `InputError` for an unknown one."""
+    """Return typed SQL, or the SQL of a command that begins with a dot. Raises `InputError` for unknown commands."""
     name, *given = typed.strip().rstrip(";").split() or [""]
     if not name.startswith("."):
         return typed
@@ -139,4 +139,4 @@ def _as_statement(typed: str) -> str:
     if name == ".schema" and len(given) == 1:
         view = given[0].replace('"', '""')
         return f'SELECT column_name, column_type FROM (DESCRIBE "{view}")'  # noqa: S608  (the user's own prompt)
-    raise InputError(f"{typed.strip()!r}: no such command; there are .tables, .schema NAME, help and exit")
+    raise InputError(f"{typed.strip()!r}: unknown command; use .tables, .schema NAME, help or exit")

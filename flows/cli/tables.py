@@ -1,4 +1,4 @@
-"""Prints rows and tables on standard output without truncation: for people, pipes and files."""
+"""Prints rows and tables on standard output without truncation, for terminals, pipes and files."""
 
 import io
 import json
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 Format = Annotated[
     Literal["table", "csv", "json", "markdown", "parquet"],
-    typer.Option("--format", help="How rows are printed; parquet is for a file: > rows.parquet"),
+    typer.Option("--format", help="Output format. Redirect parquet to a file: > rows.parquet"),
 ]
 Limit = Annotated[int, typer.Option("--limit", metavar="N", min=0, help="Print at most N rows. Default: all.")]
-Document = Annotated[Literal["text", "json"], typer.Option("--format", help="json: all values, for programs.")]
+Document = Annotated[Literal["text", "json"], typer.Option("--format", help="json prints all values for programs.")]
 _WIDE = 10_000
 """Width of output that is not a terminal: lines do not wrap, so that grep finds a whole row."""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""Beginnings of texts that spreadsheets take for formulas."""
+"""First characters of texts that spreadsheets interpret as formulas."""
 _UNPRINTABLE = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-"""What steers a terminal or the direction of its text, and JSON does not escape by itself."""
+"""Characters that control a terminal or its text direction, and that JSON does not escape."""
 _CONTROL = re.compile(f"[\x00-\x08\x0b-\x1f]|{_UNPRINTABLE.pattern}")
 
 
@@ -41,7 +41,7 @@ def console() -> Console:
 
 
 def show(*parts: RenderableType) -> None:
-    """Print on standard output. In a terminal, what is longer than the screen opens in a pager (PAGER, or less).
+    """Print on standard output. In a terminal, output longer than the screen opens in a pager (PAGER, or less).
 
     Args:
         parts: Tables and lines.
@@ -68,7 +68,7 @@ def print_json(content: object) -> None:
 
 
 def note(line: str) -> None:
-    """Print a line on standard error, beside the output.
+    """Print a note on standard error.
 
     Args:
         line: One line of text.
@@ -91,7 +91,7 @@ def folding(*columns: str, title: str | None = None, whole: Collection[str] = ()
 
 
 def warn(problems: Iterable[str]) -> None:
-    """Print one line per problem on standard error, for what is left out while everything else works.
+    """Print one line per problem on standard error, for plug-ins that are skipped.
 
     Args:
         problems: Lines of text.
@@ -114,10 +114,10 @@ def print_rows(rows: "pl.DataFrame", format: str, shared_once: bool = False, lim
         InputError: Bytes for a terminal, or in a format of text.
     """
     if limit and rows.height > limit:
-        note(f"the first {limit} of {rows.height} rows; --limit sets how many")
+        note(f"showing the first {limit} of {rows.height} rows; change this with --limit")
         rows = rows.head(limit)
     if format != "table" and isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(encoding="utf-8")  # programs read it, whatever the terminal shows
+        sys.stdout.reconfigure(encoding="utf-8")  # programs read it, independent of the terminal
     if format == "csv":
         typer.echo(_harmless(_flat(rows)).write_csv(), nl=False)
     elif format == "json":
@@ -150,7 +150,7 @@ def _flat(rows: "pl.DataFrame") -> "pl.DataFrame":
 
 
 def _harmless(rows: "pl.DataFrame") -> "pl.DataFrame":
-    """Texts that neither a spreadsheet runs as a formula nor a terminal obeys, with a note on what was changed.
+    """Escape texts that a spreadsheet would run as a formula or a terminal would obey, and print a note.
 
     Source: OWASP, CSV injection.
     """
@@ -172,8 +172,8 @@ def _harmless(rows: "pl.DataFrame") -> "pl.DataFrame":
     rows = rows.with_columns(columns).rename({name: text(name) or "" for name in rows.columns})
     if changed:
         note(
-            f"{changed} texts are changed in CSV: ' precedes =, +, - and @ at the start, which spreadsheets run, and "
-            "control characters are escaped; --format parquet or json keeps them"
+            f"{changed} texts are changed in CSV: texts that begin with =, +, - or @ get a leading ', because "
+            "spreadsheets would run them, and control characters are escaped; --format parquet or json keeps them"
         )
     return rows
 
@@ -198,7 +198,7 @@ def _print_table(rows: "pl.DataFrame", shared_once: bool) -> None:
 
 
 def plain(value: object) -> Text:
-    """Return a value as text of a table, without markup or control characters: anybody may write texts into a lake.
+    """Return a value as text of a table, without markup or control characters, because a lake may be untrusted.
 
     Args:
         value: A value of a row.
@@ -207,7 +207,7 @@ def plain(value: object) -> Text:
 
 
 def _shown(value: object) -> str:
-    """Return a value as text for people. Control characters are escaped, since anybody may write prompts."""
+    """Return a value as readable text. Control characters are escaped, because prompts may be untrusted."""
     if value is None:
         return ""
     text = f"{value:.4g}" if isinstance(value, float) else str(value)

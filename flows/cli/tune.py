@@ -1,4 +1,4 @@
-"""`skewbench tune`. What is slow to import is imported where it is needed."""
+"""`skewbench tune`. Slow imports are inside functions."""
 
 import time
 from typing import Annotated, Any
@@ -26,18 +26,19 @@ def tune(
     objective: Annotated[
         str,
         typer.Option(
-            help="What to improve, within which limits: METRIC, subject to METRIC >= NUMBER \\[of baseline] \\[and ...]"
+            help="The metric to improve, and its bounds: "
+            "METRIC, subject to METRIC >= NUMBER \\[of baseline] \\[and ...]."
         ),
     ],
-    budget: Annotated[int, typer.Option(help="Images to generate in all.")],
+    budget: Annotated[int, typer.Option(help="Total number of images to generate.")],
     model: Annotated[str, typer.Option(help="A bundled model, a hub id or a local folder.")] = "shapes-xl",
     knobs: Annotated[
         str,
-        typer.Option(help="Knobs to try, such as skew,guidance,weak-pag. Default: all on attention with a range."),
+        typer.Option(help="Knobs to try, such as skew,guidance,weak-pag. Default: all attention knobs with a range."),
     ] = "",
     prompts: Annotated[
         str | None,
-        typer.Option(help="A file of prompts. Default: scenes for a bundled model, else natural prompts."),
+        typer.Option(help="A file of prompts. Default: scenes for a bundled model, natural prompts for other models."),
     ] = None,
     seeds: Annotated[int, typer.Option(help="Images per prompt and setting.")] = 4,
     steps: Annotated[int, typer.Option(help="Denoising steps.")] = 30,
@@ -50,9 +51,9 @@ def tune(
     local: Local = False,
     weights: WeightsFolder = None,
 ) -> None:
-    """Choose a setting for a model: search, then measure the choice on prompts that the search did not use.
+    """Choose a setting for a model: search, then measure the chosen setting on prompts that the search did not use.
 
-    Run the same command again to resume. A search that is complete is only read.
+    Run the same command again to resume. If the search is complete, its result is only read.
     """
     from skewbench.tasks.checks import plugin_problems
     from skewbench.tasks.tune.form import parse_tuning

@@ -1,6 +1,7 @@
-"""`skewbench weights`: what each metric needs, whether it is here, and getting it."""
+"""`skewbench weights`: lists the weights that each metric needs, and downloads them."""
 
-from typing import Annotated, Any
+import math
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -9,8 +10,13 @@ from rich.table import Table
 from skewbench.flows.cli.tables import Document, console, folding, print_json, warn
 from skewbench.vocabulary.errors import InputError, RunError
 
+if TYPE_CHECKING:
+    from skewbench.eval.environments import Environment
+    from skewbench.eval.scorers import Declaration
+
 weights = typer.Typer(
-    invoke_without_command=True, help="What each metric needs, whether it is here, and how to get it."
+    invoke_without_command=True,
+    help="List the weights and environments that each metric needs, download weights, and prepare environments.",
 )
 
 
@@ -25,13 +31,13 @@ def add_to(app: typer.Typer) -> None:
 
 @weights.callback()
 def list_all(context: typer.Context, format: Document = "text") -> None:
-    """List the weights and packages that each metric needs: origin, licence, size, whether they are installed."""
+    """List what each metric needs: weights, packages, environments; origin, licence, size, whether it is here."""
     if context.invoked_subcommand:
         return
     with Console(stderr=True).status("looking"):
         from skewbench.eval.scorers import declaration, names, problems
 
-        needs = {name: declaration(name).needs for name in names()}
+        needs = {name: _needs(declaration(name)) for name in names()}
     if format == "json":
         print_json([_row(name, need) for name, needed in needs.items() for need in needed or (None,)])
         return
@@ -43,10 +49,14 @@ def list_all(context: typer.Context, format: Document = "text") -> None:
             _add(table, columns, _row(name, need), first=i == 0)
     out.print(table)
     if columns == _NARROW:
-        typer.echo("skewbench weights get NAME gets what a metric needs, or weights by their name;")
-        typer.echo("a wider terminal or a pipe also shows the origin and the place of the weights")
+        typer.echo("`skewbench weights get NAME` downloads the weights of a metric, or weights by their name;")
+        typer.echo("a wider terminal or a pipe also shows the origin and the path of the weights")
     warn(problems())
     _tell_where()
+
+
+def _needs(declared: "Declaration") -> "tuple[str | Environment, ...]":
+    return (*declared.needs, *([declared.environment] if declared.environment else []))
 
 
 _COLUMNS = ("metric", "needs", "here", "from", "licence", "MB", "to get it")
@@ -55,19 +65,21 @@ _WIDE_ENOUGH = 140
 
 
 def _add(table: Table, columns: tuple[str, ...], row: dict[str, Any], first: bool) -> None:
-    """A row of `_COLUMNS`, of which a narrow terminal has room for some; only a metric's first row names it."""
+    """Add a row of `_COLUMNS`. A narrow terminal shows some of them. Only the first row of a metric names it."""
     here = "[green]yes[/green]" if row["here"] else "[yellow]no[/yellow]"
     shown = row | {"metric": row["metric"] if first else "", "needs": row["needs"] or "nothing", "here": here}
     table.add_row(*(str("" if shown[column] is None else shown[column]) for column in columns))
 
 
-def _row(metric: str, need: str | None) -> dict[str, Any]:
-    """What a metric needs: whether it is here, from where, its licence and size, and how to get it or where it is."""
+def _row(metric: str, need: "str | Environment | None") -> dict[str, Any]:
+    """Describe a need of a metric: whether it is installed, origin, licence, size, and path or command to get it."""
     from skewbench.eval.weights import WEIGHTS, find, missing
 
     row: dict[str, Any] = dict.fromkeys(_COLUMNS) | {"metric": metric, "needs": need, "here": True}
     if need is None:
         return row
+    if not isinstance(need, str):
+        return row | _environment_row(need)
     reason = missing((need,))
     row["here"] = reason is None
     if need not in WEIGHTS:
@@ -77,35 +89,89 @@ def _row(metric: str, need: str | None) -> dict[str, Any]:
     return row | {"from": about.origin, "licence": about.licence, "MB": about.megabytes, "to get it": how}
 
 
+def _environment_row(environment: "Environment") -> dict[str, Any]:
+    """Of an environment: the package with its version, and the size of a prepared one."""
+    from skewbench.eval.environments import find, package_of, unprepared
+    from skewbench.eval.environments.prepare import size_of
+
+    path = find(environment)
+    row = {"needs": f"environment {environment.name}", "here": bool(path), "from": f"pip: {package_of(environment)}"}
+    if path:
+        return row | {"MB": math.ceil(size_of(path) / 1e6), "to get it": str(path)}
+    reason = unprepared(environment) or ""
+    how = f"skewbench weights get {environment.name}"
+    return row | {"to get it": how if how in reason else reason}
+
+
 def _tell_where() -> None:
+    from skewbench.eval import environments
     from skewbench.eval.weights import FOLDER, folder
 
-    typer.echo(f"weights are kept in {folder()}, a folder a set; ${FOLDER} names another folder,")
-    typer.echo(f"${FOLDER}_<NAME>, such as {FOLDER}_ALEXNET, one file or folder that was copied here by hand")
+    typer.echo(f"weights are stored in {folder()}, one folder per name; ${FOLDER} sets another folder;")
+    typer.echo(f"${FOLDER}_<NAME>, such as {FOLDER}_ALEXNET, sets a file or folder that you copied by hand")
+    own = environments.FOLDER
+    typer.echo(f"environments are stored in {environments.folder()}; ${own} sets another folder;")
+    typer.echo("$SKEWBENCH_ENV_<NAME>, such as SKEWBENCH_ENV_IMAGE_REWARD, sets one that you prepared by hand")
 
 
 @weights.command("get")
-def get(name: Annotated[str, typer.Argument(metavar="NAME", help="Weights, or a metric that needs some.")]) -> None:
-    """Download weights, check their sha256 where one is published, and keep them."""
+def get(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Name of weights, of an environment, or of a metric that needs some.")
+    ],
+) -> None:
+    """Download weights and store them, or prepare an environment. If a sha256 is published, it is checked."""
     from skewbench.eval.scorers import declaration, names
+    from skewbench.eval.scoring.declaration import ENVIRONMENTS
+    from skewbench.eval.weights import WEIGHTS
+
+    scorers = names()  # scorers of other packages bring rows of WEIGHTS, and environments
+    if name in WEIGHTS:
+        _download(name)
+    elif name in ENVIRONMENTS:
+        _prepare(ENVIRONMENTS[name])
+    elif name in scorers:
+        for need in _needs(declaration(name)):
+            if not isinstance(need, str):
+                _prepare(need)
+            elif need in WEIGHTS:
+                _download(need)
+    else:
+        environments = f"; environments: {', '.join(ENVIRONMENTS)}" if ENVIRONMENTS else ""
+        raise InputError(f"weights {name!r}: unknown weights; available: {', '.join(WEIGHTS)}{environments}")
+
+
+def _download(name: str) -> None:
     from skewbench.eval.weights import WEIGHTS, BadWeights
     from skewbench.eval.weights import get as fetch
 
-    scorers = names()  # scorers of other packages bring rows of WEIGHTS
-    requested = (name,) if name in WEIGHTS else declaration(name).needs if name in scorers else ()
-    if name not in WEIGHTS and name not in scorers:
-        raise InputError(f"weights {name!r}: no such weights; available: {', '.join(WEIGHTS)}")
-    for one in requested:
-        if one not in WEIGHTS:
-            continue
-        files = ", ".join(WEIGHTS[one].files)
-        try:
-            typer.echo(f"{one}: {fetch(one)}")
-        except BadWeights as error:
+    files = ", ".join(WEIGHTS[name].files)
+    try:
+        typer.echo(f"{name}: {fetch(name)}")
+    except BadWeights as error:
+        raise RunError(str(error)) from None
+    except Exception as error:  # whatever the hub's and torch's loaders raise without a network
+        reason = " ".join(str(error).split())[:200]
+        raise RunError(
+            f"{name} could not be downloaded ({type(error).__name__}: {reason}); copy {files} from "
+            f"{WEIGHTS[name].origin} and set {WEIGHTS[name].variable} to their path"
+        ) from None
+
+
+def _prepare(environment: "Environment") -> None:
+    from skewbench.eval.environments import missing
+    from skewbench.eval.environments.find import failure, named
+    from skewbench.eval.environments.prepare import NotPrepared, prepare
+
+    if named(environment) and (reason := missing(environment)):
+        raise InputError(reason)
+    try:
+        path = prepare(environment, say=lambda line: typer.echo(line, err=True), again=True)
+    except NotPrepared as error:
+        if not (reason := failure(environment)):
             raise RunError(str(error)) from None
-        except Exception as error:  # whatever the hub's and torch's loaders raise without a network
-            reason = " ".join(str(error).split())[:200]
-            raise RunError(
-                f"{one} could not be downloaded ({type(error).__name__}: {reason}); copy {files} from "
-                f"{WEIGHTS[one].origin} and name the place in {WEIGHTS[one].variable}"
-            ) from None
+        raise RunError(
+            f"environment {environment.name} could not be prepared: {reason}; check pip's index or wheels "
+            f"(PIP_INDEX_URL, PIP_FIND_LINKS), or set {environment.variable} to a folder that you prepared by hand"
+        ) from None
+    typer.echo(f"{environment.name}: {path}")

@@ -13,7 +13,7 @@ from skewbench.vocabulary.errors import InputError
 from skewbench.vocabulary.texts import is_unicode
 
 LARGEST = 1_000_000
-"""Bytes of a text, and values that it holds once aliases are expanded."""
+"""Maximum bytes of a text, and number of its values after aliases are expanded."""
 _LONGEST_NUMBER = 40
 
 
@@ -21,7 +21,7 @@ def read_yaml(text: str | bytes, where: str) -> Any:
     """Read a YAML 1.2 text: `off`, `no` and `1:30` are strings, `010` is 10.
 
     Args:
-        text: the text, in UTF-8 where it is bytes.
+        text: the text; bytes must be UTF-8.
         where: what an error message names as the place of the text.
 
     Returns:
@@ -65,7 +65,7 @@ class _Constructor(SafeConstructor):
         text: str = self.construct_yaml_str(node)
         if not is_unicode(text):
             line = node.start_mark.line + 1
-            raise _Mistake(f"line {line}: a text has half of a surrogate pair, which is no text: {text[:80]!a}")
+            raise _Mistake(f"line {line}: a text has half of a surrogate pair, which is not valid text: {text[:80]!a}")
         return text
 
     def construct_number(self, node: ScalarNode) -> int | float:

@@ -129,7 +129,7 @@ def _temporary() -> Iterator[tuple[str, str]]:
 
 
 def _shown_errors() -> TextIO | None:
-    """Where errors are shown. While Ray starts, descriptor 2 leads into a file of its errors."""
+    """The descriptor that shows errors. While Ray starts, descriptor 2 points to a file of Ray's errors."""
     try:
         sys.stderr.fileno()
     except (OSError, ValueError, AttributeError):

@@ -21,13 +21,14 @@ from skewbench.flows.import_images import import_images
 from skewbench.flows.nightly import nightly
 from skewbench.flows.report import report
 from skewbench.flows.score import score
+from skewbench.flows.serving.names import NAMES
 from skewbench.flows.serving.parent import end_with
 from skewbench.flows.steps import limit_name
 from skewbench.flows.tune import tune
 
 FLOWS: tuple[Flow[..., Any], ...] = (benchmark, generate, score, analyse, report, compact, nightly, tune, import_images)
-NAME = "skewbench"
-"""Name of each flow's deployment, as in `benchmark/skewbench`."""
+TAG = "skewbench"
+"""Tag of every deployment, and name of the process that serves them."""
 LOOK = 2.0
 """Seconds between two queries for runs to start."""
 CANCEL = 30.0
@@ -47,13 +48,13 @@ def deployments(lake: str, ray_address: str = "") -> list[RunnerDeployment]:
     for flow in FLOWS:
         deployment = RunnerDeployment.from_flow(
             flow,
-            NAME,
+            NAMES[flow.name],
             parameters={name: place for name, place in places.items() if name in flow.parameters.properties},
-            tags=[NAME],
+            tags=[TAG],
             paused=False,
             entrypoint_type=EntrypointType.MODULE_PATH,
         )
-        deployment.model_fields_set.discard("schedules")  # that are set, if only to none, replace the server's
+        deployment.model_fields_set.discard("schedules")  # a set field, even an empty one, replaces the server's
         found.append(deployment)
     return found
 
@@ -71,16 +72,16 @@ def create_limits() -> None:
 
 
 class _Runner(Runner):
-    """Cancels its runs at SIGTERM. (Prefect's own handler does not await its coroutine, and just ends.)"""
+    """Cancels its runs at SIGTERM. (Prefect's own handler does not await its coroutine, so it cancels nothing.)"""
 
     def handle_sigterm(self, *_args: Any, **_kwargs: Any) -> None:
-        """Stop, from within the loop."""
+        """Stop within the event loop."""
         loop = asyncio.get_running_loop()
         loop.call_soon_threadsafe(lambda: setattr(self, "_ending", loop.create_task(self.astop())))
 
 
 def serve(lake: str, ray_address: str, ready: Callable[[], None]) -> None:
-    """Serve the deployments at the API that is set, until SIGTERM.
+    """Serve the deployments at the configured API until SIGTERM.
 
     Args:
         lake: Folder or URL of the lake, the default of the flows.
@@ -88,7 +89,7 @@ def serve(lake: str, ray_address: str, ready: Callable[[], None]) -> None:
         ready: Called once, when runs can be launched.
     """
     create_limits()
-    runner = _Runner(name=NAME, query_seconds=LOOK)
+    runner = _Runner(name=TAG, query_seconds=LOOK)
     for deployment in deployments(lake, ray_address):
         runner.add_deployment(deployment)
     ready()

@@ -44,7 +44,7 @@ def start(host: str, port: int, lake: str, database: str | None) -> Up:
 
     Raises:
         InputError: The port is not free, or `SKEWBENCH_TRUSTED_HOSTS` is invalid.
-        RunError: The server or the deployments did not start. What was started is ended.
+        RunError: The server or the deployments did not start. Started processes are ended.
     """
     guard.trusted_hosts(host)
     url, mark = f"http://{address(_seen_from_here(host), port)}", uuid.uuid4().hex
@@ -75,7 +75,7 @@ def end(up: Up) -> bool:
     """End all processes that were started, directly or not, and no others.
 
     Args:
-        up: What was started.
+        up: The started processes.
 
     Returns:
         Whether any of the processes was running.
@@ -115,7 +115,7 @@ def check_database(url: str | None) -> None:
 
 
 def place_of(lake: str) -> str:
-    """Return a lake's URL, or the absolute path of its folder: the server runs in a folder of its own.
+    """Return a lake's URL, or the absolute path of its folder, because the server runs in another folder.
 
     Args:
         lake: Folder or URL of the lake.
@@ -147,7 +147,7 @@ def _server_settings(host: str, port: int, database: str | None) -> dict[str, st
     settings = {
         "PREFECT_SERVER_API_HOST": host,
         "PREFECT_SERVER_API_PORT": str(port),
-        "PREFECT_SERVER_UI_API_URL": "/api",  # of the server that the page came from, by whatever name it was asked
+        "PREFECT_SERVER_UI_API_URL": "/api",  # the server of the page, under any of its names
         # places in a model's queue outlive the server, and are given back when their holders do not answer
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
     }
@@ -157,7 +157,7 @@ def _server_settings(host: str, port: int, database: str | None) -> dict[str, st
 
 
 def _serve(up: Up, environment: dict[str, str], alive: int) -> Process:
-    """Start what serves the deployments. `alive`: the end of a pipe that closes when the server ends."""
+    """Start the process that serves the deployments. `alive`: the end of a pipe that closes when the server ends."""
     of_server = ("PREFECT_SERVER_DATABASE_CONNECTION_URL", password.SERVER)
     without = {name: value for name, value in environment.items() if name not in of_server}
     with pipe() as (ready, tell):

@@ -10,7 +10,7 @@ GRACE = 5.0
 
 
 def end_with(descriptor: int, grace: float = GRACE) -> None:
-    """End this process once a pipe closes, whose other end the other process holds open as long as it lives.
+    """End this process when a pipe closes. The other process keeps the pipe open as long as it lives.
 
     Args:
         descriptor: the end to read.

@@ -46,7 +46,7 @@ def forget() -> None:
 
 
 def of_server() -> str | None:
-    """Return the `NAME:PASSWORD` that the user has set for servers that start here; None if there is none."""
+    """Return the `NAME:PASSWORD` that the user has set for servers on this machine; None without one."""
     from prefect.settings import get_current_settings
 
     secret = get_current_settings().server.api.auth_string

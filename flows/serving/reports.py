@@ -26,7 +26,7 @@ _POLICY = {"content-security-policy": "sandbox allow-scripts allow-popups allow-
 def route(lake: str) -> "Route":
     """Return the route `/reports/RUN_ID.html`.
 
-    A report is a page of an origin of its own, so its scripts cannot call the API. If the server has a password, a
+    A report is a page with a separate origin, so its scripts cannot call the API. If the server has a password, a
     report asks for it too: Prefect's own check covers only its API.
 
     Args:

@@ -1,4 +1,4 @@
-"""The schedule of the flow `nightly`: Prefect's server keeps it over `down` and `up` until it is changed."""
+"""The schedule of the flow `nightly`. Prefect's server keeps it across `down` and `up` until it is changed."""
 
 import asyncio
 from collections.abc import Iterator
@@ -15,10 +15,11 @@ from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary
 from pydantic import ValidationError
 
 from skewbench.flows.serving import password
+from skewbench.flows.serving.names import full_name
 from skewbench.tasks.experiment import Experiment
 from skewbench.vocabulary.errors import InputError
 
-DEPLOYMENT = "nightly/skewbench"
+DEPLOYMENT = full_name("nightly")
 
 
 def cron_schedule(cron: str, timezone: str) -> CronSchedule:
@@ -29,25 +30,25 @@ def cron_schedule(cron: str, timezone: str) -> CronSchedule:
         timezone: Name of a time zone, such as `Europe/Paris`.
 
     Raises:
-        InputError: Another number of fields, with the times of what was probably meant; no such field, date or zone.
+        InputError: The number of fields is wrong (the message suggests a fix), or a field, date or zone is invalid.
     """
     fields = cron.split()
     if len(fields) in (6, 7):  # of schedulers that begin with seconds, and may end with years
         meant = " ".join(fields[1:6])
         times = next_times(cron_schedule(meant, timezone))
-        raise InputError(f"--nightly {cron!r}: has {len(fields)} fields, and cron has five, without seconds; "
+        raise InputError(f"--nightly {cron!r}: has {len(fields)} fields, but cron has five, without seconds; "
                          f"{meant!r} runs at {times}")  # fmt: skip
     try:
         schedule = CronSchedule(cron=cron, timezone=timezone)
     except ValidationError as error:
         field = str(error.errors()[0]["loc"][0])
         given, allowed = {
-            "cron": (f"--nightly {cron!r}", "cron's five fields, such as '0 2 * * *' for two at night, or 'off'"),
-            "timezone": (f"--nightly-timezone {timezone!r}", "a name such as Europe/Paris"),
+            "cron": (f"--nightly {cron!r}", "use cron's five fields, such as '0 2 * * *' for 02:00, or 'off'"),
+            "timezone": (f"--nightly-timezone {timezone!r}", "use a name such as Europe/Paris"),
         }[field]
         raise InputError(f"{given}: {allowed}") from None
     if not next_times(schedule):
-        raise InputError(f"--nightly {cron!r}: there is no such date; the fields are minute, hour, day, month, weekday")
+        raise InputError(f"--nightly {cron!r}: no such date; the fields are minute, hour, day, month, weekday")
     return schedule
 
 
@@ -62,7 +63,7 @@ def next_times(schedule: CronSchedule, count: int = 5) -> str:
 
     try:
         times = asyncio.run(ServerSchedule(cron=schedule.cron, timezone=schedule.timezone).get_dates(count))
-    except ValueError:  # croniter's, after it looked at the years to come
+    except ValueError:  # raised by croniter if the coming years have no such date
         return ""
     return ", ".join(f"{time:%Y-%m-%d %H:%M}" for time in times) + f" ({schedule.timezone})"
 
@@ -73,7 +74,7 @@ def schedule_nights(api: str, schedule: CronSchedule | None, experiment: Experim
     Args:
         api: Address of Prefect's API.
         schedule: The new schedule; None: none.
-        experiment: What the nights run, as it is now; None: the deployment's own, which is the bundled `nightly`.
+        experiment: The experiment of the nights, with its present contents; None: the bundled `nightly`.
     """
     parameters: dict[str, Any] = {"experiment": experiment.model_dump(mode="json")} if experiment else {}
     with _deployment(api) as (client, deployment):

@@ -38,7 +38,7 @@ def listening_at(host: str, port: int) -> Iterator[socket.socket]:
     with socket.socket(family) as listening:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
-            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)  # :: alone, without IPv4
+            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)  # only ::, without IPv4
         try:
             listening.bind((host, port))
             listening.listen()
@@ -144,7 +144,7 @@ def log_path(name: str) -> Path:
 
 
 def last_lines(name: str) -> str:
-    """Return the last lines of a log, or where the log is if it is empty.
+    """Return the last lines of a log, or its path if it is empty.
 
     Args:
         name: `server` or `deployments`.

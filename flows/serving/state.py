@@ -47,7 +47,7 @@ class Process:
 
 @dataclass(frozen=True)
 class Up:
-    """What `up` started: the server at `url`, the process that serves the deployments, and the lake of both."""
+    """The processes of `up`: the server at `url` and the process that serves the deployments, with their lake."""
 
     url: str
     lake: str
@@ -79,10 +79,10 @@ def state_path() -> Path:
 
 
 def write(up: Up) -> None:
-    """Record what was started. The file contains no credentials.
+    """Record the started processes. The file contains no credentials.
 
     Args:
-        up: What was started.
+        up: The started processes.
     """
     write_private(state_path(), json.dumps(asdict(up), indent=1))
 
@@ -105,7 +105,7 @@ def write_private(path: Path, text: str) -> None:
 
 
 def read() -> Up | None:
-    """Return what was started last and not ended, whether it runs or not; None without a readable record."""
+    """Return the last start that was not ended, even if it does not run; None without a readable record."""
     try:
         fields = json.loads(state_path().read_text(encoding="utf-8"))
         server, deployments = fields.pop("server"), fields.pop("deployments")
@@ -115,7 +115,7 @@ def read() -> Up | None:
 
 
 def running() -> Up | None:
-    """Return what was started last if its server runs and answers, else None."""
+    """Return the last start if its server runs and answers, else None."""
     up = read()
     return up if up and up.server.find() and answers(up.api) else None
 

@@ -2,7 +2,7 @@
 -- kind sample: a metric of an image, unit its pair_id; prompt: a metric of a prompt's images, unit the prompt_id;
 -- cell: a metric of all of a cell's images; measure: an image's stability by stage (down, mid, up, all), mean over
 -- the branches and the stage's blocks; lost: 1 if the image failed, else 0; memory: peak bytes on the device.
--- scorer: the scorer and its version. set: the definition of a metric of a set, with the reference of FID and the like; a
+-- scorer: the scorer, its version and package. set: the definition of a metric of a set, with the reference of FID and similar metrics; a
 -- cell may have a value for each of several references. n: images in the set. Only samples with status ok; values may be
 -- non-finite, and those of a set NULL.
 CREATE OR REPLACE VIEW comparable_values AS
@@ -11,13 +11,13 @@ WITH ok AS (
 )
 SELECT
     s.run_id, s.cell, 'sample' AS kind, NULL::VARCHAR AS stage, s.metric, s.pair_id AS unit, s.prompt_id, s.value,
-    s.scorer || ' ' || s.scorer_version AS scorer, NULL::VARCHAR AS "set", NULL::INTEGER AS n
+    scorer_key(s.scorer, s.scorer_version, s.package) AS scorer, NULL::VARCHAR AS "set", NULL::INTEGER AS n
 FROM scores AS s SEMI JOIN ok ON ok.run_id = s.run_id AND ok.sample_id = s.sample_id
 WHERE s.value IS NOT NULL
 UNION ALL
 SELECT
     run_id, cell, CASE WHEN prompt_id IS NULL THEN 'cell' ELSE 'prompt' END, NULL, metric, coalesce(prompt_id, cell),
-    coalesce(prompt_id, cell), value, scorer || ' ' || scorer_version, "set", n
+    coalesce(prompt_id, cell), value, scorer_key(scorer, scorer_version, package), "set", n
 FROM group_scores
 UNION ALL
 SELECT run_id, cell, 'measure', stage, measure, pair_id, prompt_id, value::DOUBLE, NULL, NULL, NULL

@@ -1,4 +1,4 @@
--- What each cell does to each metric, and to Align, against the baseline: a row a cell, category and metric.
+-- The change of each metric and of Align in each cell against the baseline: one row per cell, category and metric.
 -- Session variable category: a category of prompts, '*' for each; default: all prompts together, category NULL.
 -- baseline, mean, change over the pairs; error: of the change, clustered by prompt (Liang-Zeger, with the factor
 -- G / (G - 1)); baseline_sd: the spread of the baseline's values; wins: share of pairs that got better, ties half;

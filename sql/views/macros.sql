@@ -5,6 +5,10 @@ CREATE OR REPLACE MACRO normal_method() AS 'normal, clustered by prompt, 95%';
 -- clustered_error: the standard error of a mean from each cluster's pull on it: the sum of the cluster's residuals by n
 -- (Liang-Zeger, with the factor G / (G - 1)). An aggregate over the clusters; `clusters` counts them.
 CREATE OR REPLACE MACRO clustered_error(pull, clusters) AS sqrt(sum(pull ** 2) * clusters / nullif(clusters - 1, 0));
+-- scorer_key: what computed a value: the scorer, its version, and the package of its environment with its version.
+CREATE OR REPLACE MACRO scorer_key(scorer, version, package) AS concat_ws(' ', scorer, version, package);
+-- package_order: the numbers of a package's version, by which versions are ordered: 1.10 follows 1.9.
+CREATE OR REPLACE MACRO package_order(package) AS try_cast(regexp_extract_all(package, '\d+') AS HUGEINT[]);
 -- The order in which rows are shown.
 CREATE OR REPLACE MACRO kind_place(kind) AS list_position(['sample', 'prompt', 'measure'], kind);
 -- centred_rank: the average rank of a value less the mean of all n ranks, (n + 1) / 2. The average rank is the mean of the

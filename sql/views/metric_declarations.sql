@@ -1,7 +1,7 @@
--- What each run's manifest declares about its metrics, written when the run was scored; for older runs, what was known
--- then (metrics_before_declarations). Undeclared metrics are left out.
--- label, meaning: for people. better: the better side, higher, lower or neither. low, high: bounds of the values, NULL for
--- none. grows_with_n: the value grows with the samples in the set. rank: place in the order in which metrics stand for
+-- The declarations of each run's metrics in its manifest, written when the run was scored; for older runs, those of
+-- metrics_before_declarations. Undeclared metrics are left out.
+-- label, meaning: text for reports. better: the better side, higher, lower or neither. low, high: bounds of the values,
+-- NULL for none. grows_with_n: the value grows with the samples in the set. rank: place in the order in which metrics stand for
 -- fidelity or diversity, lowest first. may_be_absent: an image can leave nothing to measure.
 CREATE OR REPLACE VIEW metric_declarations AS
 WITH declared AS (

@@ -1,8 +1,8 @@
--- The metrics of a run that have a value anywhere in it, with what the run knows of each (see metric_declarations).
+-- The metrics of a run that have a value in it, with their declarations in the run (see metric_declarations).
 -- kind: sample (an image), prompt (the images of a prompt), cell (all images of a cell).
--- label: for people; of a metric that nobody declared, its name. better: the better side, higher, lower or neither, which
--- is also that of a metric that nobody declared; higher_is_better: the same, NULL for neither.
--- worst, best: the worst and best value seen in the run, NULL where there is no better side.
+-- label: the name in reports; an undeclared metric has its own name. better: the better side, higher, lower or neither
+-- (also for an undeclared metric); higher_is_better: the same, NULL for neither.
+-- worst, best: the worst and best value in the run, NULL without a better side.
 CREATE OR REPLACE VIEW metrics AS
 WITH seen AS (
     SELECT run_id, metric, 'sample' AS kind, value FROM scores

@@ -1,5 +1,5 @@
--- Declarations for runs made before manifests held them. Frozen: no metric is ever added here, since a scorer declares its
--- metrics in its own file.
+-- Declarations for runs from before manifests contained them. Frozen: metrics are not added here, because a scorer declares
+-- its metrics in its own file.
 CREATE OR REPLACE VIEW metrics_before_declarations AS
 FROM (VALUES
     ('aesthetic', 'Aesthetic', 'predicted rating by people, about 1 to 10', 'higher', NULL, NULL, false, 30, false),

@@ -1,5 +1,5 @@
 -- The rows of a recorder with detail = "steps" in long form: one per sample, block, branch and step.
--- step: index of the model call, from 0. Measures are means over heads and columns. Runs with means only have no rows.
+-- step: index of the model call, from 0. Measures are means over heads and columns. Runs that recorded only means have no rows.
 -- steps_of: the same for some rows of `stability`, given the name of a table expression that holds them.
 CREATE OR REPLACE MACRO steps_of(rows) AS TABLE
 SELECT

@@ -1,8 +1,8 @@
-"""What can be turned: a file a knob. Imports neither torch nor diffusers.
+"""The knobs, one file each. Imports neither torch nor diffusers.
 
 To add one, write a file like `temperature.py` here, or in a package of your own, which names the module in its entry
-points, group `skewbench.knobs`. What the file declares is all there is to do: experiments, the form, the lake, queries,
-reports and the tests of all knobs read it from there.
+points, group `skewbench.knobs`. No other change is needed: experiments, the form, the lake, queries,
+reports and the tests of all knobs read the declaration from the file.
 """
 
 from skewbench.stability.knobs.apg import Apg

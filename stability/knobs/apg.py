@@ -18,17 +18,18 @@ if TYPE_CHECKING:
 class Apg(Rule):
     """Guide less along the prediction itself: D = cond + (g - 1) (d_orthogonal + eta d_parallel).
 
-    d = cond - uncond, its norm cut at `norm`; d_parallel is its part along cond. eta = 1 without `norm` is plain
-    guidance. The paper projects predictions of the clean image; here, as in diffusers, what the model predicts is
-    projected. The paper's momentum is left out: it carries state from step to step, and knobs have none.
+    d = cond - uncond, with its norm clipped at `norm`; d_parallel is its part along cond. eta = 1 without `norm` is
+    plain guidance. The paper projects predictions of the clean image. Here, as in diffusers, the model's own prediction
+    is projected. The paper's momentum is not available, because it carries state from step to step and knobs have no
+    state.
 
     Raises ValueError for a value that is not allowed. Source: Sadat et al., "Eliminating Oversaturation and Artifacts
     of High Guidance Scales in Diffusion Models", arXiv 2410.02416, by diffusers' guider in its original formulation.
-    (Its other formulation adds g times the projected difference to uncond, which is the paper's for eta = 1 alone.)
+    (Its other formulation adds g times the projected difference to uncond, which equals the paper's only for eta = 1.)
     """
 
     eta: Annotated[Number, Field(ge=0), Strength("∥", high=1)] = 0.0
-    """How much of the part along the prediction is kept; 1: all of it."""
+    """Weight of the part along the prediction; 1 keeps all of it."""
     norm: Annotated[Annotated[Number, Field(gt=0)] | None, Strength("r")] = None
     """Largest norm of the difference. Default: no limit."""
 

@@ -1,4 +1,4 @@
-"""What a knob is. One file a knob: its fields, its words, and what it does to a call."""
+"""Base classes of knobs. Each knob is one file with its fields, its words, and its effect on a call."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 Place = Literal["attention", "predictions", "condition"]
 PARTS = ("blocks", "heads", "window", "schedule")
-"""Fields that say in which blocks, heads and steps a knob acts."""
+"""Fields that select the blocks, heads and steps in which a knob acts."""
 WEAK = "as weak branch (one more evaluation of cond a step)"
 
 
 def _require_kind(schema: dict[str, Any]) -> None:
-    """In a form, `kind` is what chooses between knobs: it is given, as in a file, and has no default."""
+    """Make `kind` a required field of the form, because it selects the knob, as in a file."""
     if "kind" in schema.get("properties", {}):
         schema["properties"]["kind"].pop("default", None)
         schema["required"] = ["kind", *schema.get("required", [])]
@@ -45,35 +45,35 @@ class SetStrength(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
 class Knob:
-    """Something to turn that trades fidelity against diversity.
+    """A setting that trades fidelity against diversity.
 
-    A knob is a frozen pydantic dataclass, made by the decorator `knob(kind)` in a file of its own. The class is used in
+    A knob is a frozen pydantic dataclass, made by the decorator `knob(kind)` in its own file. The class is used in
     notebooks, in experiments (its fields are the YAML's, and the form's) and in the lake. Each field has a docstring.
-    The methods are computed from the fields; a knob overrides those whose words it can say better.
+    The methods are computed from the fields; a knob overrides them to give better words.
 
-    `place` says where it turns, and thereby which method acts:
+    `place` is the place where the knob acts, and determines its method:
 
     - `attention`: `act(call)`, a function from one softmax call of a self-attention to another (`AttentionKnob`). It
-      does not know the layer or the model, so that it can act directly or as the weak branch of guidance, in any
+      does not depend on the layer or the model, so it can act directly or as the weak branch of guidance, in any
       model.
     - `predictions`: `act(predictions, step, steps)`, a function from the predictions of guidance's branches to the
       guided one (`rule.Rule`).
     - `condition`: `act(embeddings, step, steps, generators)`, a function from the text's embeddings to others before
       the model is called, with each sample's own generator (`condition.ConditionKnob`).
 
-    Whatever the place, a knob is a pure function: no state between calls, and no dependence of a sample on its
-    neighbours in the batch, unless `depends_on_batch` says so.
+    In every place, a knob is a pure function: no state between calls, and no dependence of a sample on its
+    neighbours in the batch, unless `depends_on_batch` is true.
     """
 
     kind: ClassVar[str]
     """Its name in experiments and in the lake; the decorator makes it a field."""
     place: ClassVar[Place] = "attention"
     controls: ClassVar[tuple[str, ...]] = ()
-    """Those of `skewbench.vocabulary.measures.CONTROLS` that the knob reports."""
+    """The entries of `skewbench.vocabulary.measures.CONTROLS` that the knob reports."""
 
     @classmethod
     def neutral(cls) -> Self:
-        """A setting that gives the model's own output, to rounding."""
+        """A setting that gives the model's own output up to rounding."""
         raise NotImplementedError
 
     @classmethod
@@ -83,12 +83,12 @@ class Knob:
 
     @property
     def depends_on_batch(self) -> bool:
-        """Whether a sample's result depends on the others in its batch, so that batches must not be cut anew."""
+        """Whether a sample's result depends on the others in its batch, so batches must stay the same."""
         return False
 
     @property
     def setting(self) -> dict[str, Any]:
-        """All fields with their values, defaults included, as JSON has them; `kind` is one of them."""
+        """All fields with their values as JSON, including defaults and `kind`."""
         found: dict[str, Any] = to_jsonable_python(self)
         return found
 
@@ -114,13 +114,13 @@ class Knob:
 
     @property
     def details(self) -> list[str]:
-        """What differs from the defaults, beside strengths: a few words each, of blocks and steps last."""
+        """Fields other than strengths that differ from the defaults, in a few words each; blocks and steps last."""
         apart = {"kind", "weak", *PARTS, *(strength.name for strength in self.strengths)}
         return self.words_of([field.name for field in fields(self) if field.name not in apart]) + self.parts
 
     @property
     def parts(self) -> list[str]:
-        """In which blocks, heads and steps the knob acts and how, as far as that differs from the defaults."""
+        """Words for the knob's blocks, heads, steps and schedule that differ from the defaults."""
         weak = getattr(self, "weak", None) is not None
         return self.words_of([name for name in PARTS if hasattr(self, name)]) + [WEAK] * weak
 
@@ -136,7 +136,7 @@ class Knob:
 
     @property
     def family(self) -> str:
-        """The name of all settings that differ from this one in strength alone."""
+        """The name of all settings that differ from this one only in strength."""
         return ", ".join([self.kind, *self.details])
 
 
@@ -163,7 +163,7 @@ class SteppedKnob(Knob):
             steps: The number of steps.
 
         Raises:
-            ValueError: The window covers no step, so that the knob would be a baseline under another name.
+            ValueError: The window covers no step, so the knob would be a second baseline.
         """
         if not covered(self.window, steps):
             number = f"{steps} step" + "s" * (steps > 1)
@@ -182,10 +182,10 @@ class AttentionKnob(SteppedKnob):
     """Whether `act` reads `call.grid`: rows and columns of the image's tokens."""
 
     def at(self, step: int, steps: int | None) -> Self | None:
-        """The knob as it is in a step: None outside its window.
+        """Return the knob with its strength in a step; None outside its window.
 
         A schedule moves every strength that has a plain value: plain + amount (value - plain). Other strengths stay. Of
-        a weak branch it moves the scale alone.
+        a weak branch it moves only the scale.
 
         Args:
             step: The step's number, from 0.
@@ -195,15 +195,15 @@ class AttentionKnob(SteppedKnob):
         return None if share == 0 else self if share == 1 else _weakened(self, share)
 
     def check_steps(self, steps: int) -> None:
-        """As for any knob; also raises ValueError where a schedule has no strength to move."""
+        """Also raises ValueError if a schedule has no strength to move."""
         super().check_steps(steps)
         if self.schedule != "constant" and all(strength.plain is None for strength in self.strengths):
             raise ValueError(f"schedule={self.schedule!r}: {self.kind} has no strength with a neutral value")
         for step in covered(self.window, steps):
-            self.at(step, steps)  # raises where a strength takes no value between
+            self.at(step, steps)  # raises if a strength does not allow the values in between
 
     def act(self, call: "SoftmaxCall") -> "SoftmaxCall":
-        """What the model computes in place of a softmax call.
+        """Change a softmax call of the model.
 
         Must not wait for the device: no value of a tensor is read. Torch is imported in here, not by the knob's file:
         an experiment is checked without it.
@@ -217,7 +217,7 @@ class AttentionKnob(SteppedKnob):
         raise NotImplementedError
 
     def controlled(self, call: "SoftmaxCall") -> "Mapping[str, Tensor]":
-        """What the knob did to each row of the batch, for the lake.
+        """Return the knob's effect on each row of the batch, for the lake.
 
         Args:
             call: What `act` returned.
@@ -243,7 +243,7 @@ def by_place(knobs: Knob | Iterable[Knob]) -> dict[Place, Knob]:
             continue
         if knob.place in found:
             raise ValueError(
-                f"{found[knob.place].kind} and {knob.kind} both turn {knob.place}: take one knob for each place"
+                f"{found[knob.place].kind} and {knob.kind} both act on {knob.place}; use one knob for each place"
             )
         found[knob.place] = knob
     return found

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 @knob("cads")
 class Cads(ConditionKnob):
-    """Add noise to the text's embeddings y, less and less of it: y' = sqrt(gamma) y + noise sqrt(1 - gamma) n.
+    """Add decreasing noise to the text embeddings y: y' = sqrt(gamma) y + noise sqrt(1 - gamma) n.
 
     gamma rises from 0 to 1 over the steps: with the time t = 1 - step / steps it is 0 for t >= tau2, 1 for t <= tau1,
-    and linear between. y' is then brought back to the mean and the standard deviation of y, as far as `rescale` says:
-    rescale y'' + (1 - rescale) y'. Mean and standard deviation are those of a sample. n is drawn for each sample by a
-    generator of its own. Vectors that are pooled from the text stay as they are.
+    and linear between. y'' is y' with the mean and the standard deviation of y, and the result is
+    rescale y'' + (1 - rescale) y'. Mean and standard deviation are computed for each sample. n comes from a separate
+    generator for each sample. Pooled text vectors are unchanged.
 
     Raises ValueError for a value that is not allowed. Source: Sadat et al., "CADS: Unleashing the Diversity of
     Diffusion Models through Condition-Annealed Sampling", arXiv 2310.17347, its algorithm and equation of gamma.
@@ -29,11 +29,11 @@ class Cads(ConditionKnob):
     noise: Annotated[Number, Field(ge=0), Strength("s", high=1)] = 0.25
     """Scale s of the noise."""
     tau1: Annotated[Number, Field(ge=0, le=1), Strength("τ₁", plain=1)] = 0.6
-    """Time up to which the condition is as it is, 1 being the start; 1: always."""
+    """The condition is unchanged at times up to tau1, where time runs from 1 (the start) to 0. 1: no noise at all."""
     tau2: Annotated[Number, Field(ge=0, le=1), Strength("τ₂")] = 0.9
-    """Time from which on, towards the start, the condition is noise alone."""
+    """The condition is only noise at times from tau2 to 1."""
     rescale: Annotated[Number, Field(ge=0, le=1)] = 1.0
-    """How far the mean and the standard deviation of the embeddings are restored."""
+    """Share to which the mean and the standard deviation of the embeddings are restored."""
 
     @classmethod
     def neutral(cls) -> Self:
@@ -59,7 +59,7 @@ class Cads(ConditionKnob):
         from skewbench.stability.condition import noise_like
 
         if steps is None:
-            raise ValueError("cads needs `steps`, the number of calls of the model")
+            raise ValueError("cads needs `steps`, the number of model calls")
         gamma = self.gamma(step, steps)
         if gamma == 1:
             return embeddings

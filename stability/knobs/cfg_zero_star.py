@@ -19,16 +19,16 @@ class CfgZeroStar(Rule):
     """Guide from the best multiple of uncond: D = s uncond + g (cond - s uncond), s = <cond, uncond> / |uncond|^2.
 
     `share` mixes this with plain guidance: D_own + share (D - D_own). In the first `zero_steps` steps D is 0, which is
-    sensible for flow matching alone.
+    useful only for flow matching.
 
     Raises ValueError for a value that is not allowed. Source: Fan et al., "CFG-Zero*: Improved Classifier-Free Guidance
-    for Flow Matching Models", arXiv 2503.18886, by diffusers' guider; the mixture is ours.
+    for Flow Matching Models", arXiv 2503.18886, by diffusers' guider; the mixture is this project's.
     """
 
     share: Annotated[Number, Field(ge=0, le=1), Strength("w", plain=0)] = 1.0
-    """0: plain guidance; 1: the paper's."""
+    """0: plain guidance; 1: the paper's guidance."""
     zero_steps: Annotated[int, Strict(), Field(ge=0)] = 0
-    """Steps at the start in which the model's prediction is taken for 0. Flow matching alone."""
+    """Number of first steps in which the prediction is 0. Only for flow matching."""
 
     @classmethod
     def neutral(cls) -> Self:

@@ -23,13 +23,13 @@ class ConditionKnob(SteppedKnob):
     def act(self, embeddings: "Tensor", step: int, steps: int | None, generators: "Sequence[Generator]") -> "Tensor":
         """Change the embeddings.
 
-        Must not wait for the device, and must treat each sample by itself.
+        Must not wait for the device, and must treat samples independently.
 
         Args:
             embeddings: Of the text's tokens, in float32 (n, tokens, width).
             step: The step's number, from 0.
             steps: The number of steps; None: not known.
-            generators: One for each sample, on the CPU, of this step and kind of embeddings alone.
+            generators: One for each sample, on the CPU, for this step and kind of embeddings only.
 
         Returns:
             Other embeddings of the same shape.

@@ -12,7 +12,7 @@ from skewbench.stability.knobs.rule import Rule
 from skewbench.vocabulary.measures import CONTROLS
 
 _BASES: dict[str, type[Knob]] = {"attention": AttentionKnob, "predictions": Rule, "condition": ConditionKnob}
-"""What a knob of each place is derived from."""
+"""The base class of knobs at each place."""
 _KIND = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 
 
@@ -24,7 +24,7 @@ def check(kind: str, cls: type[Knob]) -> None:
         cls: The knob.
 
     Raises:
-        ValueError: The declaration breaks the contract. The message says how.
+        ValueError: The declaration breaks the contract. The message names the reason.
     """
     if not _KIND.fullmatch(kind):
         raise ValueError("a kind is 1 to 40 lower-case letters, digits, hyphens and underscores, the first a letter")

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 @knob("fdg")
 class Fdg(Rule):
-    """Guide low and high frequencies by scales of their own: D = uncond + high d + (low - high) L d.
+    """Guide low and high frequencies by separate scales: D = uncond + high d + (low - high) L d.
 
-    d = cond - uncond, and L d is the lower level of its Laplacian pyramid of two levels: blurred by the binomial kernel
-    [1 4 6 4 1] / 16 along both sides, halved, and enlarged and blurred again.
+    d = cond - uncond, and L d is the lower level of its Laplacian pyramid of two levels: d is blurred by the binomial
+    kernel [1 4 6 4 1] / 16 along both sides, halved, and then enlarged and blurred again.
 
-    diffusers' guider needs the package kornia; with two levels the pyramid takes these few lines.
+    diffusers' guider needs the package kornia. With two levels the pyramid needs only a few lines.
 
     Raises ValueError for a value that is not allowed. Source: Sadat et al., "Guidance in the Frequency Domain Enables
     High-Fidelity Sampling at Low CFG Scales", arXiv 2506.19713.

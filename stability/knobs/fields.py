@@ -12,7 +12,7 @@ from pydantic.dataclasses import dataclass as pydantic_dataclass
 from pydantic.fields import FieldInfo
 
 Number = Annotated[float, Strict(), AllowInfNan(False)]
-"""A finite number. A string that holds one, and True or False, are refused."""
+"""A finite number. Strings, True and False are refused."""
 Flag = Annotated[bool, Strict()]
 """True or False, not 1 or 0."""
 
@@ -22,14 +22,14 @@ WHOLE = (0.0, 1.0)
 
 @dataclass(frozen=True)
 class Strength:
-    """Marks a number that says how strongly a knob acts: a slider in reports.
+    """Marks a number as a strength of a knob: reports show it as a slider.
 
     Args:
-        symbol: Its symbol for people, such as `α`.
-        plain: The value at which the knob does nothing whatever its other fields are; None if there is no such value.
+        symbol: The symbol that reports show, such as `α`.
+        plain: The value at which the knob has no effect for any value of its other fields; None if there is none.
         low: Lowest value that a search tries; None: the field's own bound.
         high: Highest value that a search tries; None: the field's own bound.
-        log: Whether a search takes equal ratios for equally likely.
+        log: Whether a search samples the value on a logarithmic scale.
     """
 
     symbol: str
@@ -41,13 +41,13 @@ class Strength:
 
 @dataclass(frozen=True)
 class Allowed:
-    """What values a field takes, for error messages, where its type does not say it well."""
+    """Describes the allowed values of a field in error messages, in place of the words for its type."""
 
     text: str
 
 
 def _compiled(blocks: Any) -> Any:
-    """What a regex matches is the model's to say; that it compiles is checked here."""
+    """Check that a regex compiles. What it matches depends on the model."""
     for item in (blocks,) if isinstance(blocks, str | int) else blocks:
         if item == "":  # a regex that every name matches
             raise ValueError("must not be an empty text")
@@ -72,24 +72,24 @@ Blocks = Annotated[
     _Block | Annotated[tuple[_Block, ...], Field(min_length=1)],
     AfterValidator(_compiled),
     Allowed('"all", a stage, a number, a regex on names, or a sequence of those'),
-    Field(description="Self-attention blocks: `all`, a stage (`down`, `mid`, `up`; of a transformer `early`, `middle`, "
-    "`late`), a block's number, a regex of names, or several."),
+    Field(description="Self-attention blocks: `all`, a stage (`down`, `mid`, `up`; in a transformer `early`, `middle`, "
+    "`late`), a block's number, a regex of names, or several of these."),
 ]  # fmt: skip
 Window = Annotated[
     tuple[_Fraction, _Fraction],
     AfterValidator(_ordered),
     Allowed("(a, b) with 0 <= a < b <= 1"),
-    Field(description="Part of the steps in which the knob acts, as fractions [a, b)."),
+    Field(description="Steps in which the knob acts, as fractions [a, b) of all steps."),
 ]
 Schedule = Annotated[
     Literal["constant", "linear-up", "linear-down", "cosine-up", "cosine-down"],
-    Field(description="How the strength runs over the window's steps: `constant`; `-up` from the neutral setting to "
-    "the strength, `-down` back to the neutral setting."),
+    Field(description="How the strength changes over the window's steps: `constant`; `-up` from the neutral value to "
+    "the strength; `-down` from the strength to the neutral value."),
 ]  # fmt: skip
 Heads = Annotated[
     Literal["all"] | Annotated[tuple[Annotated[int, Strict(), Field(ge=0)], ...], Field(min_length=1)],
     Allowed('"all", or numbers of heads, from 0'),
-    Field(description="Heads of each block, by number from 0; the others stay as they are."),
+    Field(description="Heads of each block, by number from 0. The other heads are unchanged."),
 ]
 
 
@@ -116,8 +116,8 @@ WeakScale = Annotated[
     Strength("s", plain=0),
     Allowed("a finite number >= 0, or None"),
     Field(description="Scale s of the knob as the weak branch of guidance: D + s (cond - weak), where weak is the "
-    "prediction of cond under the knob, and D the guided one. It takes one more evaluation of cond a step. Default: "
-    "the knob acts directly."),
+    "prediction of cond under the knob, and D is the guided prediction. It needs one more evaluation of cond per "
+    "step. Default: the knob acts directly."),
 ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Guidance by another scale."""
+"""Guidance with another scale."""
 
 from typing import TYPE_CHECKING, Annotated, Self
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 @knob("guidance")
 class Guidance(Rule):
-    """Guide by a scale of its own: D = uncond + scale (cond - uncond).
+    """Guide with the knob's scale: D = uncond + scale (cond - uncond).
 
-    The pipeline's own scale then counts outside the window alone, and where a schedule starts. With a schedule this is
-    guidance whose scale runs over the steps (Wang et al., "Analysis of Classifier-Free Guidance Weight Schedulers",
+    The pipeline's own scale then applies only outside the window and at the start of a schedule. With a schedule, the
+    guidance scale changes over the steps (Wang et al., "Analysis of Classifier-Free Guidance Weight Schedulers",
     arXiv 2404.13040).
 
     Raises ValueError for a value that is not allowed. Source: Ho and Salimans, "Classifier-Free Diffusion Guidance",
@@ -27,7 +27,7 @@ class Guidance(Rule):
     """
 
     scale: Annotated[Annotated[Number, Field(ge=0)] | None, Strength("g", low=1, high=12, log=True)] = None
-    """1: no guidance; 0: without the prompt. Default: the pipeline's own."""
+    """The guidance scale. 1: no guidance; 0: no prompt. Default: the pipeline's own scale."""
 
     @classmethod
     def neutral(cls) -> Self:

@@ -1,4 +1,4 @@
-"""Guidance in some of the steps alone."""
+"""Guidance only in an interval of the steps."""
 
 from typing import TYPE_CHECKING, Annotated, Self
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 @knob("guidance_interval")
 class GuidanceInterval(Rule):
-    """Guide in an interval of the steps alone; elsewhere the prediction with the prompt is taken as it is (scale 1).
+    """Guide only in an interval of the steps. In other steps the prediction is the one with the prompt (scale 1).
 
-    The paper's interval is one of noise levels. Here it is one of steps, which the scheduler maps to noise levels.
+    The paper's interval is over noise levels. Here it is over steps, which the scheduler maps to noise levels.
 
     Raises ValueError for a value that is not allowed. Source: Kynkäänniemi et al., "Applying Guidance in a Limited
     Interval Improves Sample and Distribution Quality in Diffusion Models", arXiv 2404.07724.
@@ -39,11 +39,11 @@ class GuidanceInterval(Rule):
         return cls(start=0.2, stop=0.8)
 
     def check_steps(self, steps: int) -> None:
-        """As for any knob; also raises ValueError where no step is guided at all."""
+        """Also raises ValueError if no step is guided."""
         super().check_steps(steps)
         if not any(self._guides(step, steps) for step in range(steps)):
             interval = f"start={self.start}, stop={self.stop}"
-            raise ValueError(f"{interval}: guides none of the {steps} steps; for no guidance take a scale of 1")
+            raise ValueError(f"{interval}: guides none of the {steps} steps; for no guidance use a scale of 1")
 
     def _guides(self, step: int, steps: int | None) -> bool:
         return covers((self.start, self.stop), step, steps)

@@ -1,4 +1,4 @@
-"""Guidance with the contrast of the prediction that it starts from."""
+"""Guidance that keeps the contrast of the conditional prediction."""
 
 from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @knob("guidance_rescale")
 class GuidanceRescale(Rule):
-    """Bring the guided prediction back to the spread of the one with the prompt: D' = (1 - phi) D + phi D s_cond / s_D.
+    """Rescale the guided prediction to the spread of the conditional one: D' = (1 - phi) D + phi D s_cond / s_D.
 
     D is the pipeline's own guided prediction; s is the standard deviation over all values of a sample.
 
@@ -26,7 +26,7 @@ class GuidanceRescale(Rule):
 
     only_scales: ClassVar[bool] = True
     share: Annotated[Number, Field(ge=0, le=1), Strength("φ", plain=0)]
-    """phi. 0: plain guidance; the paper takes 0.7."""
+    """phi. 0: plain guidance; the paper uses 0.7."""
 
     @classmethod
     def neutral(cls) -> Self:

@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
 @knob("mag")
 class Mag(Rule):
-    """Guide less where the branches differ much: D = uncond + w d, w = 1 + (g - 1) exp(-damping |d| / |uncond|).
+    """Guide less if the branches differ strongly: D = uncond + w d, w = 1 + (g - 1) exp(-damping |d| / |uncond|).
 
     d = cond - uncond, with norms over all values of a sample.
 
-    diffusers' guider asks torch for a norm over three dimensions, which torch refuses, so that it fails for images.
+    diffusers' guider requests a norm over three dimensions, which torch refuses, so it fails for images.
 
     Raises ValueError for a value that is not allowed. Source: "MAMBO-G: Magnitude-Aware Mitigation for Boosted
     Guidance", arXiv 2508.03442, as diffusers' guider writes it.
     """
 
     damping: Annotated[Number, Field(ge=0), Strength("a", plain=0, high=10)]
-    """0: plain guidance; diffusers' default is 8."""
+    """Strength of the damping. 0: plain guidance; the default in diffusers is 8."""
 
     @classmethod
     def neutral(cls) -> Self:

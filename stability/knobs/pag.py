@@ -19,15 +19,15 @@ class Pag(AttentionKnob):
     """Mix the identity into attention: P becomes (1 - share) P + share I.
 
     share = 1 is the identity attention of the paper, which uses it as the weak branch of guidance, mostly in the middle
-    of a UNet. In joint attention the image's block of the logits is left with its diagonal alone, and the text's logits
-    stay: each image token attends to itself and to the text, as in diffusers' pipeline for Stable Diffusion 3.
+    of a UNet. In joint attention only the diagonal of the image's block of the logits remains, and the text's logits
+    are unchanged: each image token attends to itself and to the text, as in diffusers' pipeline for Stable Diffusion 3.
 
     Raises ValueError for a value that is not allowed. Source: Ahn et al., "Self-Rectifying Diffusion Sampling with
-    Perturbed-Attention Guidance", arXiv 2403.17377, equation of the identity attention; the mixture is ours.
+    Perturbed-Attention Guidance", arXiv 2403.17377, equation of the identity attention; the mixture is this project's.
     """
 
     share: Annotated[Number, Field(ge=0, le=1), Strength("p", plain=0)]
-    """0: plain attention; 1: the identity."""
+    """Share of the identity. 0: plain attention; 1: the identity."""
 
     @classmethod
     def neutral(cls) -> Self:

@@ -1,4 +1,4 @@
-"""Sparse attention, mixed with the dense one."""
+"""Sparse attention, mixed with dense attention."""
 
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
@@ -19,15 +19,15 @@ class Pladis(AttentionKnob):
     """Extrapolate from dense to sparse attention: P becomes P + share (P_sparse - P).
 
     P = softmax(q k' / sqrt d), and P_sparse is the alpha-entmax of the same logits, which gives most keys a weight of
-    exactly 0. In joint attention both are over text and image together. The paper does this in cross-attention, with
-    share = 2; here it is done in self-attention, where all knobs are, so that its results need not be the paper's.
+    exactly 0. In joint attention both are over text and image together. The paper applies this to cross-attention, with
+    share = 2. Here it applies to self-attention, like all knobs, so results can differ from the paper's.
 
     Raises ValueError for a value that is not allowed. Source: Kim and Sim, "PLADIS: Pushing the Limits of Attention in
     Diffusion Models at Inference Time by Leveraging Sparsity", arXiv 2503.07677.
     """
 
     share: Annotated[Number, Field(ge=0), Strength("λ", plain=0)]
-    """0: plain attention; 1: sparse attention; above 1 extrapolates."""
+    """Share of sparse attention. 0: plain attention; 1: sparse attention; above 1 extrapolates."""
     sparse: Literal["entmax", "sparsemax"] = "entmax"
     """`entmax`: alpha = 1.5; `sparsemax`: alpha = 2, which is sparser."""
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
 class Rule(SteppedKnob):
-    """A rule of guidance: what takes the place of uncond + g (cond - uncond).
+    """A guidance rule, which replaces uncond + g (cond - uncond).
 
     g is the pipeline's own guidance scale. Outside the rule's window the pipeline's own guidance stays, and a schedule
     runs from it to the rule.
@@ -28,13 +28,13 @@ class Rule(SteppedKnob):
 
     @property
     def needs_flow_matching(self) -> bool:
-        """Whether the setting makes sense for models of flow matching alone."""
+        """Whether the setting applies only to flow-matching models."""
         return False
 
     def act(self, predictions: "Predictions", step: int, steps: int | None) -> "Tensor":
         """Guide.
 
-        Must not wait for the device, and must treat each sample by itself.
+        Must not wait for the device, and must treat samples independently.
 
         Args:
             predictions: The branches' predictions, in float32.

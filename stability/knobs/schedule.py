@@ -1,4 +1,4 @@
-"""How strongly a knob acts in each step: its window, and the shape of its strength within the window."""
+"""The strength of a knob in each step: its window, and the shape of the strength within the window."""
 
 import math
 from functools import lru_cache
@@ -7,7 +7,7 @@ from skewbench.stability.knobs.fields import WHOLE
 
 
 def covers(window: tuple[float, float], step: int, steps: int | None) -> bool:
-    """Return whether a step lies in a window.
+    """Return whether a step is in a window.
 
     Args:
         window: Part of the steps, as fractions; the end is excluded.
@@ -20,13 +20,13 @@ def covers(window: tuple[float, float], step: int, steps: int | None) -> bool:
     if window == WHOLE:
         return True
     if steps is None:
-        raise ValueError(f"window={window}: a part of the steps needs `steps`, the number of calls of the model")
+        raise ValueError(f"window={window}: a window needs `steps`, the number of model calls")
     return window[0] <= step / steps < window[1]
 
 
 @lru_cache(maxsize=256)
 def covered(window: tuple[float, float], steps: int) -> tuple[int, ...]:
-    """List the steps that lie in a window.
+    """List the steps in a window.
 
     Args:
         window: Part of the steps, as fractions; the end is excluded.
@@ -36,7 +36,7 @@ def covered(window: tuple[float, float], steps: int) -> tuple[int, ...]:
 
 
 def amount(window: tuple[float, float], schedule: str, step: int, steps: int | None) -> float:
-    """How much of its strength a knob has in a step: 0 outside the window, and a share from 0 to 1 within it.
+    """Return the share of its strength that a knob has in a step: 0 outside the window, 0 to 1 within it.
 
     With n steps in the window, of which this is number i from 1, the share is
 
@@ -60,7 +60,7 @@ def amount(window: tuple[float, float], schedule: str, step: int, steps: int | N
     if schedule == "constant":
         return 1.0
     if steps is None:
-        raise ValueError(f"schedule={schedule!r} needs `steps`, the number of calls of the model")
+        raise ValueError(f"schedule={schedule!r} needs `steps`, the number of model calls")
     inside = covered(window, steps)
     shape, _, direction = schedule.partition("-")
     place = inside.index(step) if step in inside else len(inside) - 1

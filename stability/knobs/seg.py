@@ -1,4 +1,4 @@
-"""Smoothed energy: attention of blurred queries."""
+"""Smoothed energy: attention with blurred queries."""
 
 from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 class Seg(AttentionKnob):
     """Blur the queries over the image: P becomes softmax((G q) k' / sqrt d), G a Gaussian blur of width sigma.
 
-    The blur keeps the mean of the queries and damps every other component the more, the larger sigma is, which smooths
-    the energy of attention. The limit is the mean of the queries: sigma = 1000 gives it on every usual grid. Every
-    token then retrieves the same, so that energy, instability and alignment are not defined, and are NULL. Text tokens
-    are not blurred, and the image's logits of text keys are those of the queries as they are. The paper uses it as the
-    weak branch of guidance, in the middle of a UNet.
+    The blur keeps the mean of the queries and damps every other component, more strongly for larger sigma. This smooths
+    the energy of attention. The limit is the mean of the queries: sigma = 1000 gives it on every usual grid. All tokens
+    then retrieve the same value, so energy, instability and alignment are undefined and NULL. Text tokens are not
+    blurred, and the image's logits for text keys use the unblurred queries. The paper uses the knob as the weak branch
+    of guidance, in the middle of a UNet.
 
     Raises ValueError for a value that is not allowed. Source: Hong, "Smoothed Energy Guidance: Guiding Diffusion Models
-    with Reduced Energy Curvature of Attention", arXiv 2408.00760. (diffusers' own guider blurs for an infinite sigma
-    and takes the mean for a finite one, and knows square images alone.)
+    with Reduced Energy Curvature of Attention", arXiv 2408.00760. (diffusers' own guider blurs for an infinite sigma,
+    uses the mean for a finite one, and supports only square images.)
     """
 
     sigma: Annotated[Number, Field(ge=0), Strength("σ", plain=0)]

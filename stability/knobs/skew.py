@@ -23,8 +23,8 @@ class Skew(AttentionKnob):
     Xi_beta = Xi + beta (Xi_alpha - Xi), with Xi_alpha = softmax((M_sym + alpha M_skew) / sqrt d) X. alpha = 1 is plain
     attention, alpha = 0 symmetric attention. `window` (a, b) covers the steps with a <= step / steps < b.
 
-    Two settings have names of their own elsewhere: with beta = 1 and rescale = off, alpha = 0 is symmetric attention,
-    softmax(M_sym / sqrt d), and alpha is the gamma of softmax((M_sym + gamma M_skew) / sqrt d).
+    With beta = 1 and rescale = off, alpha = 0 is symmetric attention, softmax(M_sym / sqrt d), and alpha is the gamma
+    of softmax((M_sym + gamma M_skew) / sqrt d).
 
     Raises ValueError for a value that is not allowed. Source: the paper, equations of Xi_alpha and Xi_beta, and its
     released code for the rescaling.
@@ -33,17 +33,17 @@ class Skew(AttentionKnob):
     alpha: Annotated[Number, Field(ge=0), Strength("α", plain=1, low=0, high=2)]
     """1: plain; 0: symmetric attention; above 1: amplified."""
     beta: Annotated[Number, Strength("β", low=1, high=8)] = 1.0
-    """How much of the perturbed retrieval is blended in; above 1 extrapolates."""
+    """Weight of the perturbed retrieval in the blend; above 1 extrapolates."""
     adapt_alpha: Literal["off", "dev", "scale"] = "off"
     """Adapt alpha to the symmetry index eta: `dev` 1 + (alpha - 1) eta, `scale` alpha eta."""
     adapt_beta: Flag = False
     """Adapt beta: beta (1 - eta)."""
     eta_scope: Literal["sample", "batch"] = "sample"
-    """Over what eta is averaged: a sample's heads and branches, or the whole batch, as in the released code."""
+    """Average eta over the heads and branches of each sample, or over the whole batch, as in the released code."""
     rescale: Rescale = "norm"
-    """Rescale each token of each head to the norm of Xi_alpha, within a factor of 4, as the released code does; `off`
-    is the paper's equation; `{sketch: m}` estimates the norms from m random directions, which is cheaper. Joint
-    attention with text is never rescaled: text has no features to take a norm of."""
+    """`norm` rescales each token of each head to the norm of Xi_alpha, within a factor of 4, as the released code does.
+    `off` is the paper's equation. `{sketch: m}` estimates the norms from m random directions, which is cheaper. Joint
+    attention with text is never rescaled, because text has no features of its own."""
 
     controls: ClassVar[tuple[str, ...]] = CONTROLS
 

@@ -1,4 +1,4 @@
-"""An online guard: more circulation for the samples that are unstable while they are generated."""
+"""An online guard: amplifies circulation for samples that are unstable during generation."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
@@ -18,26 +18,27 @@ if TYPE_CHECKING:
 
 @knob("skew_guided")
 class SkewGuided(AttentionKnob):
-    """Amplify the skew-symmetric part where a sample's alignment is low, and leave stable samples alone.
+    """Amplify the skew-symmetric part for samples with low alignment, and leave stable samples unchanged.
 
-    As `Skew`, with alpha = 1 + (alpha - 1) w and w = 1 - Align / stable, cut to [0, 1]. Align is that of the layer's
-    own retrieval in the same call: the mean over a sample's heads, its CFG branches and at most 32 columns of X, evenly
-    spaced. So the guard follows a sample from step to step without a state of its own. A sample with Align >= `stable`
-    gets the layer's own output.
+    The knob is `Skew` with alpha = 1 + (alpha - 1) w and w = 1 - Align / stable, clipped to [0, 1]. Align is measured
+    on the layer's own retrieval in the same call: the mean over a sample's heads, its CFG branches and at most 32
+    evenly spaced columns of X. So the guard follows a sample from step to step without a state. A sample with Align >=
+    `stable` gets the layer's own output.
 
-    Alignment differs more between blocks than between samples, so that one `stable` for all blocks mostly chooses
-    blocks. To choose samples, name a block or a stage, with `stable` within its range (`stability_profile` shows it).
+    Alignment differs more between blocks than between samples, so one value of `stable` for all blocks mostly selects
+    blocks. To select samples, name a block or a stage, and set `stable` within its range (`stability_profile` shows
+    it).
 
     Raises ValueError for a value that is not allowed. Source: the confidence-guided adjustment that is named as future
-    work for skew-symmetric attention; it has no published formula, so that w is the project's.
+    work for skew-symmetric attention. It has no published formula; w is defined by this project.
     """
 
     alpha: Annotated[Number, Field(ge=1), Strength("α", plain=1, low=1, high=2)]
-    """Of a sample with an alignment of 0 or less. 1: plain."""
+    """Alpha for a sample with an alignment of 0 or less. 1: plain attention."""
     beta: Annotated[Number, Strength("β", low=1, high=8)] = 1.0
-    """How much of the perturbed retrieval is blended in; above 1 extrapolates."""
+    """Weight of the perturbed retrieval in the blend; above 1 extrapolates."""
     stable: Annotated[Number, Field(gt=0, le=1), Strength("Align", low=0.1)] = 0.4
-    """The alignment from which a sample is left alone."""
+    """The alignment at and above which a sample is unchanged."""
     rescale: Literal["norm", "off"] = "norm"
     """`norm` or `off`, as for `skew`."""
 

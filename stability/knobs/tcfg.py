@@ -21,15 +21,15 @@ class Tcfg(Rule):
     v is the leading right singular vector of the two predictions of a sample, stacked as two rows. `share` mixes this
     with plain guidance: u = uncond + share (<uncond, v> v - uncond).
 
-    diffusers' guider computes a singular value decomposition, for which the host waits for the device. Here v comes
-    from the 2 x 2 matrix of the predictions' products, in closed form.
+    diffusers' guider computes a singular value decomposition, which makes the host wait for the device. Here v is
+    computed in closed form from the 2 x 2 matrix of the predictions' products.
 
     Raises ValueError for a value that is not allowed. Source: Kwon et al., "TCFG: Tangential Damping Classifier-free
-    Guidance", arXiv 2503.18137; the mixture is ours.
+    Guidance", arXiv 2503.18137; the mixture is this project's.
     """
 
     share: Annotated[Number, Field(ge=0, le=1), Strength("w", plain=0)] = 1.0
-    """0: plain guidance; 1: the paper's."""
+    """0: plain guidance; 1: the paper's guidance."""
 
     @classmethod
     def neutral(cls) -> Self:

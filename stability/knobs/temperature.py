@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 @knob("temperature")
 class Temperature(AttentionKnob):
-    """Attention temperature: softmax(q k' / (tau sqrt d)) takes the place of P; no blend and no rescale.
+    """Attention temperature: softmax(q k' / (tau sqrt d)) replaces P, without blend or rescaling.
 
     Raises ValueError for a value that is not allowed. Source: the paper's comparison.
     """
 
     tau: Annotated[Number, Field(gt=0), Strength("τ", plain=1, low=0.5, high=2, log=True)]
-    """1: plain; above 1: flatter attention."""
+    """1: plain attention; above 1: flatter attention."""
 
     @classmethod
     def neutral(cls) -> Self:
@@ -31,4 +31,4 @@ class Temperature(AttentionKnob):
         return cls(tau=1.3)
 
     def act(self, call: "SoftmaxCall") -> "SoftmaxCall":
-        return call._replace(k=call.k / self.tau)  # the logits of text keys stay as they are
+        return call._replace(k=call.k / self.tau)  # the logits of text keys are unchanged

@@ -1,4 +1,4 @@
-"""The model as it is."""
+"""The unchanged model."""
 
 from typing import Self
 
@@ -8,7 +8,7 @@ from skewbench.stability.knobs.registry import knob
 
 @knob("vanilla")
 class Vanilla(Knob):
-    """Plain attention: the model as it is."""
+    """Plain attention: the unchanged model."""
 
     @classmethod
     def neutral(cls) -> Self:

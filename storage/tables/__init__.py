@@ -31,4 +31,4 @@ TABLES: dict[str, Table] = _in_order({one.name: _declared(one.name) for one in p
 """All tables by name, the ones that others are derived from first."""
 
 VERSION = max(TYPED, *(table.version for table in TABLES.values()))
-"""Of the lake's schema. Stored in each receipt and manifest part, and in each file's metadata."""
+"""The version of the lake's schema. Stored in each receipt and manifest part, and in each file's metadata."""

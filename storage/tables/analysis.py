@@ -13,7 +13,7 @@ ANALYSIS = Table(
     schema=pa.schema(
         [
             pa.field("query", pa.string(), nullable=False),
-            # the key of a row, by the columns of the query; what does not apply is NULL
+            # the key of a row, by the columns of the query; columns that do not apply are NULL
             pa.field("cell", pa.string()),
             pa.field("metric", pa.string()),
             pa.field("stage", pa.string()),

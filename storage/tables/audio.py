@@ -11,7 +11,7 @@ _SCHEMA = pa.schema(
         *IDS,
         pa.field("audio", FILE),
         pa.field("sampling_rate", pa.int32(), nullable=False),  # Hz
-        pa.field("spectrogram", FILE),  # for people; nothing is scored on it
+        pa.field("spectrogram", FILE),  # a preview; no metric is computed from it
     ]
 )
 

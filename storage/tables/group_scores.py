@@ -8,10 +8,11 @@ from skewbench.storage.table import Table
 
 GROUP_SCORES = Table(
     name="group_scores",
-    row="a prompt's images, or a cell's, and metric: the value, or why there is none",
+    row="a metric of a prompt's images or of a cell: the value, or the reason for a missing value",
     written_by=SCORING,
     derived_from=("samples", "images", "audio", "video"),
     order=("cell", "prompt_id", "metric"),
+    added={"package": 10},
     schema=pa.schema(
         [
             pa.field("cell", pa.string(), nullable=False),

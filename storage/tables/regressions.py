@@ -41,7 +41,7 @@ REGRESSIONS = Table(
             pa.field("margin", pa.float64()),
             pa.field("equivalence", pa.float64()),  # p-value of two one-sided tests
             pa.field("moved", pa.int64()),  # pairs that differ beyond rounding; NULL where device or versions differ
-            pa.field("step", pa.int32()),  # where they begin to
+            pa.field("step", pa.int32()),  # the first step that differs
             pa.field("block", pa.int32()),
             pa.field("block_name", pa.string()),
             # the judgement

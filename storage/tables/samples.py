@@ -1,4 +1,4 @@
-"""The table `samples`: what was generated, under which setting, and how that went."""
+"""The table `samples`: the samples with their settings and status."""
 
 from typing import get_args
 
@@ -51,7 +51,7 @@ SAMPLES = Table(
             pa.field("medium", pa.string()),  # NULL: image, in runs of version 7 and before
             pa.field("model", pa.string(), nullable=False),
             pa.field("revision", pa.string()),
-            pa.field("source", pa.string()),  # of an imported image: its name where it came from
+            pa.field("source", pa.string()),  # of an imported image: its original name
             pa.field("dtype", pa.string()),  # NULL, as are steps and guidance: unknown, of an imported image
             pa.field("steps", pa.int32()),
             pa.field("guidance", pa.float64()),

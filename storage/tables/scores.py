@@ -8,9 +8,10 @@ from skewbench.storage.table import Table
 
 SCORES = Table(
     name="scores",
-    row="a sample and metric: the value, or why there is none",
+    row="a metric of a sample: the value, or the reason for a missing value",
     written_by=SCORING,
     derived_from=("samples", "images", "audio", "video"),
     order=("cell", "prompt_id", "seed", "metric"),
+    added={"package": 10},
     schema=pa.schema([*IDS, *SCORE_FIELDS]),
 )

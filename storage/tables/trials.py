@@ -1,4 +1,4 @@
-"""The table `trials`: how a search chose a setting."""
+"""The table `trials`: the path of a search to its chosen setting."""
 
 import pyarrow as pa
 
@@ -6,7 +6,7 @@ from skewbench.storage.table import Table
 
 TRIALS = Table(
     name="trials",
-    row="a setting that a search tried, as it was known after a round ([tune.md](tune.md))",
+    row="a trial of a search, as estimated after a round ([tune.md](tune.md))",
     written_by=None,
     since=8,
     words={
@@ -33,7 +33,7 @@ TRIALS = Table(
             pa.field("failed", pa.int64(), nullable=False),  # pairs whose image failed; each counts as the worst value
             pa.field("feasible", pa.string(), nullable=False),
             pa.field("bound", pa.string()),  # the one that is closest to being broken
-            pa.field("slack", pa.float64()),  # how far the mean lies on its allowed side
+            pa.field("slack", pa.float64()),  # distance of the mean from the bound, positive on the allowed side
             pa.field("slack_low", pa.float64()),
             pa.field("slack_high", pa.float64()),
             pa.field("chosen", pa.bool_(), nullable=False),

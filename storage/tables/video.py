@@ -12,7 +12,7 @@ _SCHEMA = pa.schema(
         pa.field("video", FILE),
         pa.field("frames", pa.int32(), nullable=False),
         pa.field("fps", pa.float64(), nullable=False),
-        pa.field("strip", FILE),  # for people; nothing is scored on it
+        pa.field("strip", FILE),  # a preview; no metric is computed from it
     ]
 )
 

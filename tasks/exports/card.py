@@ -1,4 +1,4 @@
-"""The card of a dataset folder: a YAML header that the hub reads, and what a person must know, from the manifest."""
+"""The card of a dataset folder, from the manifest: a YAML header for the hub, and a description for readers."""
 
 from collections.abc import Sequence
 from typing import Any

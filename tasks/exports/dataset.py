@@ -114,7 +114,7 @@ def _groups(parts: Sequence[Part], target: int) -> Iterator[list[Part]]:
 
 
 def _labels(lake: duckdb.DuckDBPyConnection) -> pa.Table:
-    """All columns of `samples` that have a value, and a column for each metric of a sample."""
+    """Return all columns of `samples` that have a value, and a column for each metric of a sample."""
     samples = lake.execute("SELECT * EXCLUDE (run_id) FROM samples ORDER BY cell, prompt_id, seed").to_arrow_table()
     empty = [name for name in samples.column_names if samples.column(name).null_count == samples.num_rows]
     samples = samples.drop_columns(empty)

@@ -1,4 +1,4 @@
-"""Keeps a Delta log beside the parts of a lake, so that engines read its tables by their folders. Rewrites no part."""
+"""Writes a Delta log beside the parts of a lake, so engines can read its tables by folder. Rewrites no part."""
 
 import json
 import time
@@ -34,7 +34,7 @@ def check_delta(store: Store) -> None:
         raise InputError(f"lake {store.lake!r}: a Delta log is written only for a lake in a folder")
     for table in TABLES:
         if not store.is_inside(f"{table}/{LOG}"):
-            raise InputError(f"lake {store.lake!r}: {table}/{LOG} is a link that leads out of it")
+            raise InputError(f"lake {store.lake!r}: {table}/{LOG} is a link that points outside the lake")
 
 
 def export_delta(store: Store, manifests: list[Manifest]) -> dict[str, tuple[int, int]]:
@@ -45,7 +45,7 @@ def export_delta(store: Store, manifests: list[Manifest]) -> dict[str, tuple[int
         manifests: The runs that the log names: all others leave it.
 
     Returns:
-        By table with parts or a log: how many parts it names now, and how many additions and removals were written.
+        For each table with parts or a log: the number of parts in it now, and of additions and removals written.
     """
     updated = {part: run.updated for run in manifests for part in run.parts}
     found = {}

@@ -1,4 +1,4 @@
-"""What skewbench must know about a class of diffusers pipelines to run, measure and replay it."""
+"""The declaration of a class of diffusers pipelines, with which skewbench runs, measures and replays it."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -22,11 +22,11 @@ Config = Callable[[str], Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Request:
-    """What one call of a pipeline generates.
+    """The arguments of one call of a pipeline.
 
     Args:
-        prompts: one a sample.
-        noise_seeds: one a sample; `torch.Generator().manual_seed(noise_seed)` makes its noise.
+        prompts: one per sample.
+        noise_seeds: one per sample; `torch.Generator().manual_seed(noise_seed)` generates its noise.
         steps: denoising steps.
         guidance: scale of classifier-free guidance.
         size: of each sample.
@@ -51,9 +51,9 @@ def request_of(generation: "GenerationSpec", prompts: Sequence[str], noise_seeds
     """Make the request for some samples of a cell.
 
     Args:
-        generation: how the cell generates.
-        prompts: one a sample.
-        noise_seeds: one a sample.
+        generation: generation settings of the cell.
+        prompts: one per sample.
+        noise_seeds: one per sample.
         size: of each sample.
     """
     return Request(
@@ -71,7 +71,7 @@ def request_of(generation: "GenerationSpec", prompts: Sequence[str], noise_seeds
 
 @dataclass(frozen=True)
 class Encoder:
-    """What a text encoder reads of a prompt.
+    """The tokens that a text encoder reads of a prompt.
 
     Args:
         tokenizer: folder of its tokenizer.
@@ -88,7 +88,7 @@ class Encoder:
 
 @dataclass(frozen=True)
 class PromptEncoding:
-    """The method of a pipeline that encodes prompts, which is asked for one prompt at a time.
+    """The method of a pipeline that encodes prompts. It is called for one prompt at a time.
 
     Args:
         method: its name.
@@ -103,7 +103,7 @@ class PromptEncoding:
 
 
 class Family(ABC):
-    """One class of pipelines. An instance is registered under its name; it holds no state and imports lazily.
+    """One class of pipelines. An instance is registered under its name; it has no state and imports lazily.
 
     A family is found by the class that `model_index.json` names, so that a folder of another class is an error before
     anything is loaded.
@@ -129,7 +129,7 @@ class Family(ABC):
     token_embeddings: ClassVar[bool] = True
     """Whether the denoiser reads embeddings of the text's tokens, which knobs on the condition change."""
     medium: ClassVar[Medium] = "image"
-    """What it generates: decides where samples are kept, how they are judged and shown, and which scorers apply."""
+    """The medium of its samples, which determines their table, their checks, their display and the scorers."""
     parts: ClassVar[tuple[str, ...]]
     """Folders of the model that must be there."""
     settings: ClassVar[tuple[str, ...]] = ()
@@ -138,7 +138,7 @@ class Family(ABC):
     encoders: ClassVar[tuple[Encoder, ...]] = ()
     """Its text encoders, by which prompts that are too long are counted."""
     encoding: ClassVar[PromptEncoding | None] = None
-    """How its pipeline encodes prompts, so that a worker encodes each one once; None: at each call."""
+    """The method that encodes prompts, with which a worker encodes each prompt once; None: at each call."""
     gives_sigmas: ClassVar[bool] = False
     """Whether the pipeline gives its scheduler noise levels, as FLUX's does."""
 

@@ -1,4 +1,4 @@
-"""What our families share: a diffusers pipeline that takes prompts and generators, and returns samples."""
+"""The base of skewbench's families: a diffusers pipeline that takes prompts and generators, and returns samples."""
 
 from collections.abc import Collection, Mapping
 from pathlib import Path

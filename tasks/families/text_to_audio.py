@@ -1,4 +1,4 @@
-"""What families of audio share: a pipeline that denoises a spectrogram and turns it into a waveform by a vocoder."""
+"""The base of audio families: a pipeline that denoises a spectrogram and converts it to a waveform with a vocoder."""
 
 from math import prod
 from typing import Any

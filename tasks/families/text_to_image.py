@@ -1,4 +1,4 @@
-"""What most families share: a diffusers pipeline that returns images."""
+"""The base of most families: a diffusers pipeline that returns images."""
 
 from skewbench.tasks.families.contract import Config
 from skewbench.tasks.families.pipeline import PipelineFamily

@@ -20,7 +20,7 @@ from skewbench.tasks.size import Size
 from skewbench.vocabulary.errors import InputError
 
 SHARD = 32
-"""Approximate images per shard. A shard holds whole prompts."""
+"""Approximate number of images per shard. A shard contains whole prompts."""
 _AT_ONCE = 4
 _NAMED = 5
 """Files that a message names."""
@@ -43,7 +43,7 @@ class ImportedSample:
 
 @dataclass(frozen=True)
 class ImportedShard:
-    """Some images of one cell."""
+    """A group of images of one cell."""
 
     id: str
     cell: str
@@ -52,15 +52,15 @@ class ImportedShard:
 
 @dataclass(frozen=True)
 class ImportPlan:
-    """All that an import will write.
+    """The plan of an import, with everything that it will write.
 
     Args:
         run_id: Ends in a digest of the content, so that equal images have an equal id.
-        spec: What was asked for.
+        spec: The specification of the import.
         baseline: The cell that the others are compared with.
         size: Of all images.
         shards: The images.
-        left_out: What is not imported, by cell.
+        left_out: Skipped items, by cell.
     """
 
     run_id: str
@@ -115,7 +115,7 @@ def gather(spec: ImportSpec) -> ImportPlan:
     if spec.table:  # one of all sources: only rows that none of them has
         unused = [set.intersection(*unused)]
     for cell, rows in zip(cells.values(), unused, strict=False):
-        cell.left_out += [LeftOut(row, "is in the table, but is no image of the source") for row in sorted(rows)]
+        cell.left_out += [LeftOut(row, "is in the table but is not an image of the source") for row in sorted(rows)]
     size = _size(cells, spec)
     for cell in cells.values():
         others = [one for one in cell.seen if one.size not in (None, size)]
@@ -142,7 +142,7 @@ def gather(spec: ImportSpec) -> ImportPlan:
 
 
 def describe(left_out: Iterable[LeftOut]) -> str:
-    """Describe what is not imported: each reason once, with the number of files and the first names.
+    """Describe skipped items: each reason once, with the number of files and the first names.
 
     Args:
         left_out: The files.
@@ -217,7 +217,9 @@ def _size(cells: Mapping[str, _Cell], spec: ImportSpec) -> tuple[int, int]:
     if (chosen := spec.size_pixels) is not None or len(sizes) < 2:
         return chosen or next(iter(sizes), (0, 0))
     counted = ", ".join(f"{width}x{height} ({count})" for (width, height), count in sizes.most_common())
-    raise InputError(f"import: the images have {len(sizes)} sizes: {counted}; a run has one: choose it with --size")
+    raise InputError(
+        f"import: the images have {len(sizes)} sizes: {counted}; a run has one size: choose it with --size"
+    )
 
 
 def _content(one: _Seen) -> tuple[str, str, str, str]:

@@ -16,7 +16,7 @@ from skewbench.vocabulary.texts import is_unicode
 from skewbench.vocabulary.user_paths import user_path
 
 SEEDS = ("noise_seed", "seed")
-"""Names of the column of noise seeds that are looked for where none is given, in this order."""
+"""Default names of the column of noise seeds, in the order of search."""
 _FIELD = re.compile(r"\{(\w*)\}|(\*)|([^{*]+|\{)")
 _PLACEHOLDERS = {"prompt": "(?P<prompt>.+?)", "index": r"(?P<index>\d+)", "seed": r"(?P<seed>\d+)"}
 _INTEGER = re.compile(r"([+-]?\d+)(\.0*)?")
@@ -33,7 +33,7 @@ class Label:
 
 
 class Unlabelled(Exception):
-    """There is no usable label. The message is the end of a sentence about the file."""
+    """Raised if there is no usable label. The message is the end of a sentence about the file."""
 
 
 class Labels:
@@ -84,7 +84,7 @@ class Labels:
         if words is None:
             raise Unlabelled("has no row in the table" if self._rows and of_table is None else "has no prompt")
         if not is_unicode(words):
-            raise Unlabelled("has a prompt that is no Unicode text")
+            raise Unlabelled("has a prompt that is not valid Unicode")
         category = row.get(self._spec.category_column or "")
         return Label(prompt(words, category), _noise_seed(next((one for one in seeds if one), None)))
 
@@ -103,7 +103,7 @@ class Labels:
         for name in dict.fromkeys([*names, bare]):
             if rows := self._rows.get(name, []):
                 if name == bare and name not in names and self._names[bare] > 1:
-                    raise Unlabelled(f"is one of {self._names[bare]} files named {bare}, and the table names no folder")
+                    raise Unlabelled(f"is one of {self._names[bare]} files named {bare}, but the table names no folder")
                 self._used.add(name)
                 if len(rows) > 1:
                     raise Unlabelled(f"has {len(rows)} rows in the table")
@@ -111,7 +111,8 @@ class Labels:
         return None
 
     def _named(self, found: Found) -> dict[str, str]:
-        """What the file's name says by the pattern. Underscores of a prompt without spaces stand for spaces."""
+        """Read labels from the file's name by the pattern. Underscores in a prompt without spaces are read as
+        spaces."""
         if not self._pattern:
             return {}
         stem = found.path.removesuffix(PurePosixPath(found.path).suffix)
@@ -121,7 +122,7 @@ class Labels:
         if "index" in named:
             number = int(named["index"])
             if number >= len(self._prompts):
-                raise Unlabelled(f"has prompt {number} by its name, and the file of prompts has {len(self._prompts)}")
+                raise Unlabelled(f"has prompt {number} in its name, but the file of prompts has {len(self._prompts)}")
             named["prompt"] = self._prompts[number]
         elif "prompt" in named and " " not in named["prompt"]:
             named["prompt"] = named["prompt"].replace("_", " ")
@@ -134,7 +135,7 @@ def _noise_seed(text: str | None) -> int | None:
         return None
     match = _INTEGER.fullmatch(text.strip())
     if not match or not -(2**63) <= int(match[1]) < 2**64:
-        raise Unlabelled(f"has the seed {text[:40]!r}, which is no whole number of 64 bits")
+        raise Unlabelled(f"has the seed {text[:40]!r}, which is not a 64-bit integer")
     number = int(match[1])
     return number - 2**64 if number >= 2**63 else number
 

@@ -36,7 +36,7 @@ def _of_parameters(parameters: str) -> tuple[str | None, str | None]:
 
 
 def _of_graph(graph: dict[str, dict[str, Any]]) -> tuple[str | None, str | None]:
-    """ComfyUI: nodes by id. Samplers link to their prompt and hold their seed, or link to it."""
+    """Read ComfyUI's graph of nodes by id. Samplers link to their prompt, and contain their seed or link to it."""
     prompts, seeds = set[str](), set[str]()
     for node in graph.values():
         inputs = _inputs(node)
@@ -49,7 +49,7 @@ def _of_graph(graph: dict[str, dict[str, Any]]) -> tuple[str | None, str | None]
 
 
 def _texts(graph: dict[str, dict[str, Any]], link: Any, seen: set[str]) -> Iterator[str]:
-    """Prompts at the end of a link. Negative prompts have links of their own, which are not followed."""
+    """Find the prompts at the end of a link. Negative prompts have separate links, which are not followed."""
     target = _target(link)
     if target in seen or target not in graph:
         return

@@ -57,7 +57,7 @@ def decode_foreign(content: bytes) -> Decoded:
     except CorruptSample:
         raise
     except Image.UnidentifiedImageError:
-        raise CorruptSample("is no image (PNG, JPEG, WebP, TIFF or BMP)") from None
+        raise CorruptSample("is not an image (PNG, JPEG, WebP, TIFF or BMP)") from None
     except Exception as error:  # decoders raise many kinds on broken bytes
         raise CorruptSample(f"is a damaged image ({shown(' '.join(str(error).split()))})") from error
 

@@ -55,7 +55,7 @@ class LeftOut:
 
 @dataclass
 class Source:
-    """What a source holds. `folder`: of files; None for Parquet."""
+    """The contents of a source. `folder`: folder of the files; None for Parquet."""
 
     given: str
     found: list[Found]
@@ -64,7 +64,7 @@ class Source:
 
 
 def open_source(given: str, spec: ImportSpec) -> Source:
-    """Find what a source holds. Reads no image.
+    """List the contents of a source without reading images.
 
     Args:
         given: As the user named it.
@@ -109,12 +109,12 @@ def _files(folder: Path) -> tuple[list[Found], list[Path]]:
 
 
 def _name(file: Path, folder: Path) -> str:
-    """Relative to the folder. Bytes that are no UTF-8 are spelled out, since the lake holds the name."""
+    """The name relative to the folder. Bytes that are not UTF-8 are escaped, because the lake stores the name."""
     return as_unicode(file.relative_to(folder).as_posix())
 
 
 def _why_not(file: Path) -> str:
-    return "is not an image by its ending" if file.exists() else "is a broken link"
+    return "does not have the extension of an image" if file.exists() else "is a broken link"
 
 
 def _rows(given: str, files: list[Path], spec: ImportSpec) -> Source:

@@ -1,4 +1,4 @@
-"""What is imported: the source of each cell, and where its prompts and seeds are read from."""
+"""The specification of an import: the source of each cell, and of its prompts and seeds."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from skewbench.vocabulary.errors import InputError
 
 
 class CellSource(Strict):
-    """A cell, and where its images are."""
+    """A cell and the source of its images."""
 
     name: str = Field(pattern=CELL_NAME)
     """Short name, used in tables and figures."""
@@ -43,13 +43,13 @@ class ImportSpec(Strict):
     category_column: str | None = None
     """Column of categories, by which queries can group. Default: none."""
     size: str | None = Field(default=None, pattern=r"^[1-9]\d{0,4}x[1-9]\d{0,4}$")
-    """WIDTHxHEIGHT of the images to import, if sources hold several sizes; the others are left out."""
+    """WIDTHxHEIGHT of the images to import, if sources have several sizes. Other images are skipped."""
     baseline: str | None = None
     """The cell that the others are compared with. Default: the first."""
     name: str = Field(default="imported", pattern=RUN_NAME)
     """The first part of the run's id."""
     model: str = Field(default="imported", min_length=1, max_length=200)
-    """What made the images, for tables and reports."""
+    """Name of the model that made the images, for tables and reports."""
 
     @model_validator(mode="after")
     def _cells_are_distinct(self) -> "ImportSpec":
@@ -70,7 +70,7 @@ class ImportSpec(Strict):
 
 
 def parse_import(fields: dict[str, Any]) -> ImportSpec:
-    """Validate what a user asks to import.
+    """Validate the specification of an import.
 
     Args:
         fields: By name.

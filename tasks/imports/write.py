@@ -32,11 +32,11 @@ NO_STABILITY = "The images were made elsewhere, so no attention was measured."
 
 
 class _ChangedSource(Exception):
-    """An image is not what it was when it was checked."""
+    """An image changed after it was checked."""
 
 
 def is_imported(store: Store, plan: ImportPlan) -> bool:
-    """Whether the lake holds the run already, committed.
+    """Return whether the lake has the committed run already.
 
     Args:
         store: The lake.
@@ -81,7 +81,7 @@ def write_import(store: Store, plan: ImportPlan, advance: Callable[[int], None] 
             return commit_receipts(store, state, [], "committed")
     except _ChangedSource as error:
         remove_run(store, plan.run_id)
-        raise RunError(f"{error} changed while it was imported, so nothing was kept; import again") from None
+        raise RunError(f"{error} changed during the import, so nothing was stored; import again") from None
 
 
 def _left_out(plan: ImportPlan) -> dict[str, str]:

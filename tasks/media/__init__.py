@@ -1,4 +1,4 @@
-"""The media that models generate, one file each: how a sample is judged, kept, read and shown."""
+"""The media that models generate, one file each: how samples are checked, stored, read and shown."""
 
 from typing import cast
 

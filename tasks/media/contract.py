@@ -1,4 +1,4 @@
-"""What skewbench must know about a medium."""
+"""The declaration of a medium."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -12,20 +12,20 @@ from skewbench.tasks.size import Size
 
 
 class MediaType(ABC):
-    """A medium, such as audio. An instance holds no state."""
+    """A medium, such as audio. An instance has no state."""
 
     noun: ClassVar[str]
     """One sample of it, for messages."""
     table: ClassVar[Table]
-    """Where its samples are kept."""
+    """The table of its samples."""
     file: ClassVar[str]
     """The column of encoded samples."""
     beside: ClassVar[tuple[str, ...]] = ()
     """Further columns that are needed to decode a sample."""
     picture: ClassVar[str]
-    """The column of what people see of a sample, as PNG."""
+    """The column with a visible form of a sample, as PNG."""
     extension: ClassVar[str]
-    """How the name of a sample's file ends."""
+    """The extension of a sample's file."""
     at_once: ClassVar[int] = 64
     """Samples that are decoded and scored together."""
     replay: ClassVar[str]

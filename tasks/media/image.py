@@ -12,7 +12,7 @@ from skewbench.tasks.media.contract import MediaType
 from skewbench.tasks.size import Size
 
 PNG_BYTES_A_PIXEL = 1.4
-"""For photograph-like images; rendered scenes take a fifth of it."""
+"""Bytes per pixel of photograph-like images; rendered scenes take a fifth of it."""
 
 
 class Images(MediaType):

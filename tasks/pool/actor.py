@@ -1,4 +1,4 @@
-"""A worker as Ray holds it."""
+"""A worker as a Ray actor."""
 
 from skewbench.storage.receipts import Receipt
 from skewbench.tasks.jobs import Job, Needs
@@ -7,7 +7,7 @@ from skewbench.tasks.jobs import Job, Needs
 class Actor:
     """Runs a `Worker` in the process of a Ray actor.
 
-    The worker's code, and with it torch and diffusers, is imported in that process alone: a driver starts in a third
+    Only that process imports the worker's code, and with it torch and diffusers: a driver starts in a third
     of the time without them.
     """
 

@@ -1,4 +1,4 @@
-"""The Ray cluster: joining it or starting a local one, what it has room for, and whether it is still there."""
+"""The Ray cluster: joins it or starts a local one, counts its capacity, and checks that it is alive."""
 
 import os
 import signal
@@ -26,7 +26,7 @@ _connecting = threading.Lock()
 
 @contextmanager
 def ray_starting(address: str | None) -> Iterator[None]:
-    """Within the block: Ray is being connected in the background. At the end it is disconnected, or stopped.
+    """Connect Ray in the background within the block. At its end Ray is disconnected, or stopped.
 
     `connect_ray` waits for it. If the start fails, `connect_ray` tries again and raises.
 
@@ -125,7 +125,7 @@ def _nothing() -> None:
 
 
 def room(cpus: float, gpus: float) -> int:
-    """Count the workers that the living nodes can hold when free.
+    """Count the workers for which the living nodes have capacity when idle.
 
     Args:
         cpus: CPUs of a worker.
@@ -177,7 +177,7 @@ def place_of(actor: Any) -> tuple[str, int] | None:
 
 
 def resources_text() -> str:
-    """Describe the resources of the cluster and how many are free."""
+    """Describe the total and the free resources of the cluster."""
     has, free = ray.cluster_resources(), ray.available_resources()
     kinds = [f"{has[kind]:g} {kind}s, {free.get(kind, 0.0):g} of them free" for kind in ("CPU", "GPU") if kind in has]
     return f"the cluster has {len(_alive())} nodes with {'; '.join(kinds) or 'no CPUs'}"
@@ -190,7 +190,7 @@ def _alive() -> list[dict[str, Any]]:
 def _fitting(resources: Mapping[str, float], cpus: float, gpus: float) -> int:
     by_cpu = int(resources.get("CPU", 0.0) / cpus) if cpus else None
     have = resources.get("GPU", 0.0)
-    # a fraction lies on one GPU: two GPUs hold two workers of 0.6, not three
+    # a fraction uses one GPU: two GPUs fit two workers of 0.6, not three
     by_gpu = (int(have) * int(1 / gpus) if gpus < 1 else int(have / gpus)) if gpus else None
     return min(fit for fit in (by_cpu, by_gpu) if fit is not None)
 

@@ -1,4 +1,4 @@
-"""What an error that came back from a worker says."""
+"""Describes the errors that workers return."""
 
 from ray.exceptions import (
     LocalRayletDiedError,

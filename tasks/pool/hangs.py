@@ -39,7 +39,7 @@ class Late:
 
 
 class HangWatch:
-    """Knows how long work usually takes, and finds what takes too long.
+    """Learns the usual duration of work, and finds late work.
 
     Args:
         limit: Seconds after which work is overdue; 0: never; None: by the usual time.
@@ -52,7 +52,7 @@ class HangWatch:
         """Late work, one line each."""
 
     def finished(self, doing: str, job: Job, seconds: float) -> None:
-        """Record how long a job took.
+        """Record the duration of a job.
 
         Args:
             doing: `computing` or `writing`.
@@ -66,7 +66,7 @@ class HangWatch:
 
         Args:
             members: The pool's workers.
-            seconds: How long the driver has watched them since it looked last.
+            seconds: Seconds since the last check.
         """
         found, lines = [], []
         for member in members:
@@ -110,7 +110,7 @@ class HangWatch:
         usual = self._usual(doing, task)
         usually = f" (usually {usual:.1f} s)" if usual is not None else ""
         if limit is None:
-            return f"{what}{usually}; there is no limit, since workers.hang_limit is 0"
+            return f"{what}{usually}; there is no limit, because workers.hang_limit is 0"
         if stint.waited >= limit:
             return f"{what}{usually}, over the limit of {limit:.0f} s: replacing the worker"
         return f"{what}{usually}; the worker will be replaced after {limit:.0f} s"

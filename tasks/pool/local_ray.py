@@ -60,15 +60,15 @@ def start_ray() -> None:
     os.close(descriptor)
     reason = " ".join(str(last).split())[:200] or type(last).__name__
     raise RunError(
-        f"cannot start Ray on this machine ({number} times, {passed:.0f} s): {reason}. It may be short of processors "
-        "or memory: end other programs, use --local for a small run, or --ray-address for a cluster; then run the same "
-        f"command again. What Ray printed is in {log}, its logs in {temporary_folder()}/ray/session_latest/logs"
+        f"cannot start Ray on this machine ({number} times, {passed:.0f} s): {reason}. It may lack processors or "
+        "memory: stop other programs, use --local for a small run, or --ray-address for a cluster. Then run the same "
+        f"command again. Ray's output is in {log}, its logs in {temporary_folder()}/ray/session_latest/logs"
     )
 
 
 @contextmanager
 def _errors_into(descriptor: int) -> Iterator[None]:
-    """Within the block, what Ray and its processes print as errors goes into a file, also what is not Python's.
+    """Within the block, redirect the error output of Ray and its processes to a file, including output of native code.
 
     Other threads may print meanwhile: `sys.stderr` still leads to where errors are shown.
     """

@@ -1,4 +1,4 @@
-"""A pool of long-lived Ray actors with a bounded window: a worker computes one job and writes another beside it.
+"""A pool of long-lived Ray actors with a bounded window: a worker computes one job while it writes another.
 
 Actors are used because Ray's tasks would load the model again for each job. One thread drives them all: it starts
 workers while there is work and room in the cluster, assigns jobs to workers that are ready, and receives results.
@@ -39,9 +39,9 @@ LOOK = 5.0
 IDLE = 60.0
 """Seconds after which an idle worker is stopped."""
 BEHIND = 2
-"""Computed jobs that a worker may hold unwritten. With as many it computes no further."""
+"""Maximum number of computed but unwritten jobs of a worker. At this number it waits."""
 SAY = 30.0
-"""Seconds without any worker after which the log says what the pool waits for."""
+"""Seconds without any worker after which the pool logs the reason for waiting."""
 _WRITING = "writing"
 _STOPPED = "the run was stopped; run the same command again to resume"
 
@@ -65,7 +65,7 @@ class WorkerPool:
         self._stopped = threading.Event()
         self._why = RunError(_STOPPED)
         self._driver = threading.Thread(target=self._drive, daemon=True, name="pool")
-        # what follows is the driving thread's alone
+        # only the driving thread uses the following attributes
         self._members: list[Member] = []
         self._streams: list[Stream] = []
         self._limit = count or 1
@@ -174,7 +174,7 @@ class WorkerPool:
                 self._failed(late.member, late.task, error)
 
     def _say_what_is_waited_for(self, waited: float) -> None:
-        """Log for a caller what the pool waits for: after `SAY` seconds, and each time that the wait has doubled."""
+        """Log the reason for waiting: after `SAY` seconds, and each time the wait has doubled."""
         if waited < max(SAY, 2 * self._reported):
             return
         self._reported = waited

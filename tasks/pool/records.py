@@ -33,7 +33,7 @@ class Stint:
 
 @dataclass(eq=False)
 class Task:
-    """A job in progress, and how often it failed. `stint`: its current computing or writing."""
+    """A job in progress, with its number of failures. `stint`: its current computing or writing."""
 
     job: Job
     stream: Stream
@@ -45,7 +45,7 @@ class Task:
 class Member:
     """A worker. `since`: when it became idle; before it is `ready`, when it was requested.
 
-    `place`: host and process, where they are known; `stint`: its start.
+    `place`: host and process, if known; `stint`: its start.
     """
 
     actor: Any

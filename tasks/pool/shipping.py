@@ -14,7 +14,7 @@ from typing import Any
 from skewbench.vocabulary.errors import RunError
 
 SHIP_CODE = "SKEWBENCH_SHIP_CODE"
-"""Environment variable: 1 makes workers of a cluster use the driver's own code, whatever their nodes have installed.
+"""Environment variable: 1 makes workers of a cluster use the driver's code instead of their node's installation.
 The libraries must be installed there."""
 _PACKAGE = "skewbench"
 _NOT_FOR_WORKERS = ("flows",)
@@ -24,7 +24,7 @@ _NOT_FOR_WORKERS = ("flows",)
 def shipped_code() -> Iterator[dict[str, Any]]:
     """Yield the driver's Ray `runtime_env`; empty unless `SHIP_CODE` is set.
 
-    It holds a copy of the package in one folder of its name, which an editable install does not have, and the metadata
+    It contains a copy of the package in one folder of its name, which an editable install lacks, and the metadata
     that names its version. Ray uploads both while it connects, so the copy is deleted afterwards.
     """
     if os.environ.get(SHIP_CODE, "0") in ("", "0"):

@@ -1,10 +1,11 @@
-"""Prompts of an experiment, from where it says, each once."""
+"""Loads the prompts of an experiment from their source, without duplicates."""
 
 from collections.abc import Callable
 from itertools import chain, zip_longest
 from pathlib import Path
 
 from skewbench.tasks.experiment import PromptSpec
+from skewbench.tasks.prompts.attributes import attribute_prompts
 from skewbench.tasks.prompts.coco import coco_captions
 from skewbench.tasks.prompts.hub import hub_prompts
 from skewbench.tasks.prompts.prompt import Prompt
@@ -31,7 +32,7 @@ def load_prompts(spec: PromptSpec) -> list[Prompt]:
     once: dict[str, Prompt] = {}
     for prompt in _SOURCES[spec.source](spec):
         if not is_unicode(f"{prompt.id}{prompt.text}{prompt.category}{prompt.challenge}"):
-            raise InputError(f"prompts: {prompt.text[:80]!a} has half of a surrogate pair, which is no text")
+            raise InputError(f"prompts: {prompt.text[:80]!a} has half of a surrogate pair, which is not valid text")
         once.setdefault(prompt.id, prompt)
     found = list(once.values())
     where = spec.path or spec.dataset or spec.source
@@ -95,6 +96,7 @@ def _hub(spec: PromptSpec) -> list[Prompt]:
 _SOURCES: dict[str, Callable[[PromptSpec], list[Prompt]]] = {
     "scenes": scene_captions,
     "natural": _natural,
+    "attributes": attribute_prompts,
     "file": _file,
     "coco": _coco,
     "parti": _parti,

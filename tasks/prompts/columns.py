@@ -15,7 +15,7 @@ class Column:
     """The values of one column as texts.
 
     Args:
-        texts: One a row; None where the row has none.
+        texts: One per row; None if the row has none.
         places: Where each stands, for error messages, such as `line 3`.
         other: What the values are if they are not text, such as `Int64`.
         is_plain: Whether values that are not text have a text, as numbers do and lists do not.
@@ -40,7 +40,7 @@ class Column:
             raise InputError(f"{named}contains {self.other}, not text")
         for text, place in zip(self.texts, self.places, strict=True):
             if text and not is_unicode(text):
-                raise InputError(f"{named}{place} has half of a surrogate pair, which is no text: {text[:80]!a}")
+                raise InputError(f"{named}{place} has half of a surrogate pair, which is not valid text: {text[:80]!a}")
 
 
 def of_csv(text: str) -> dict[str, Column]:
@@ -100,7 +100,7 @@ def _of_records(records: Iterable[tuple[int, list[str]]]) -> dict[str, Column]:
     places, rows = [], []
     for line, record in found:
         if len(record) > len(header):
-            raise ValueError(f"line {line} has {len(record)} fields, and line 1 names {len(header)} columns; put a "
+            raise ValueError(f"line {line} has {len(record)} fields, but line 1 names {len(header)} columns; put a "
                              "field that contains the separator in quotes")  # fmt: skip
         places.append(f"line {line}")
         rows.append([field or None for field in record] + [None] * (len(header) - len(record)))

@@ -1,4 +1,4 @@
-"""What a prompt is."""
+"""The prompt."""
 
 from dataclasses import dataclass
 from hashlib import sha256
@@ -15,7 +15,7 @@ class Prompt:
 
 
 def prompt(text: str, category: str | None = None, challenge: str | None = None) -> Prompt:
-    """Make a prompt whose id depends on its text alone, not on order or file name.
+    """Make a prompt whose id depends only on its text, not on order or file name.
 
     Args:
         text: The prompt.

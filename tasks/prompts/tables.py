@@ -1,4 +1,4 @@
-"""Prompts in files: a text file, one a line, or a table with a column of prompts."""
+"""Prompts in files: a text file with one per line, or a table with a column of prompts."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 _NO_TEXT = (".json", ".yaml", ".yml", ".xlsx", ".xls", ".ods", ".zip", ".gz")
-"""Endings of files that are no list of prompts, and no table of ours either."""
+"""Extensions of files that are neither a list of prompts nor a supported table."""
 USUAL = ("prompt", "Prompt", "caption", "text")
-"""Names of the column that are looked for where none is given, in this order."""
+"""Default names of the column, in the order of search."""
 
 
 def read_file(path: Path, column: str | None, category: str | None) -> list[Prompt]:

@@ -28,7 +28,7 @@ from skewbench.vocabulary.verdicts import VERDICTS
 _NOT = "not comparable"
 _SINGLE = 4
 """Rounding error of one step of one block, relative to that of a mean over steps and blocks."""
-_SAME_SIZE = pl.col("n_before").eq_missing(pl.col("n"))  # how diverse a set is depends on how large it is
+_SAME_SIZE = pl.col("n_before").eq_missing(pl.col("n"))  # the diversity of a set depends on its size
 _OF_PAIRING = ("scorer_before", "scorer", "n_before", "n")
 
 

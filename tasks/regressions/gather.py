@@ -1,4 +1,4 @@
-"""Pairs of two runs, from the lake: which cells can be compared, and what differs beyond rounding."""
+"""Pairs of two runs from the lake: the comparable cells, and the differences beyond rounding."""
 
 import json
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from skewbench.eval.regressions.table import KEY
 _SETTINGS = ("steps", "guidance", "width", "height", "frames", "duration")
 _GENERATION = ("scheduler", "negative_prompt", "guidance_rescale", "clip_skip", "lora", "refiner")
 _PLACES = {"lora": "path", "refiner": "id"}
-"""Where the files of a setting are, which decides nothing: it also has a digest of them."""
+"""Paths of files in a setting, which do not affect the numbers: the setting also has their digests."""
 _PLATFORM = ("device", "torch_version", "diffusers_version", "dtype")
 _SCORES = ("sample", "prompt", "cell")
 _SCORE_SHARE = 1e-6

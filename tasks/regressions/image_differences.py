@@ -1,4 +1,4 @@
-"""The samples of two runs: by how much each pair differs."""
+"""Measures the difference of each pair of samples of two runs."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -14,7 +14,7 @@ from skewbench.tasks.media import MEDIA, MediaType
 from skewbench.vocabulary.metrics import Medium
 
 _BATCHES = 8
-"""As many pairs are held at a time as this many batches of a scorer have samples."""
+"""Number of scorer batches whose samples give the number of pairs in memory."""
 SCHEMA = {
     "cell": pl.String,
     "unit": pl.String,

@@ -1,4 +1,4 @@
-"""Nights: the runs of an experiment whose `repeat` is a scheduled time. How they are named, kept and removed."""
+"""Names, keeps and removes nights: the runs of an experiment whose `repeat` is a scheduled time."""
 
 import logging
 import re
@@ -19,7 +19,7 @@ _NIGHT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 
 def night_of(scheduled: datetime) -> str:
-    """Format a scheduled time as `repeat` holds it: to the second, in UTC.
+    """Format a scheduled time for `repeat`: to the second, in UTC.
 
     Args:
         scheduled: The time, with its zone.
@@ -28,7 +28,7 @@ def night_of(scheduled: datetime) -> str:
 
 
 def as_night(experiment: Experiment, scheduled: datetime) -> Experiment:
-    """Return the experiment of one night: a run of its own, even if nothing else has changed.
+    """Return the experiment of one night, which is a separate run even if nothing else has changed.
 
     Args:
         experiment: The nightly experiment.
@@ -59,14 +59,14 @@ def remove_old(store: Store, name: str, keep: int, tonight: str = "") -> list[st
         store: The lake.
         name: Name of the experiment.
         keep: Number of nights to keep, at least 1.
-        tonight: Id of the run of this night; empty: there is none.
+        tonight: Id of the run of this night; empty: none.
 
     Returns:
         Ids of the deleted runs.
     """
     baselines, broken = scan_baselines(store)
     if broken:
-        logger.warning("no old night is removed: %s", broken[0])
+        logger.warning("no old nightly run is removed: %s", broken[0])
         return []
     pinned = {baseline.run_id for baseline in baselines}
     lake = scan_runs(store)

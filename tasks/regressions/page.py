@@ -85,13 +85,13 @@ def rows_for_people(table: pl.DataFrame) -> pl.DataFrame:
 
 
 def _with_sets_told_apart(table: pl.DataFrame) -> pl.DataFrame:
-    """A metric's set stays where the table has it of several; its words are long, and most metrics have one."""
+    """Clear the set of metrics that have only one set in the table, because its text is long."""
     several = pl.col("set").n_unique().over("kind", "metric") > 1
     return table.with_columns(set=pl.when(several).then("set"))
 
 
 def starts_at(row: dict[str, object]) -> str:
-    """Describe where a difference begins, in words; empty if no block is known.
+    """Describe the beginning of a difference; empty if no block is known.
 
     Args:
         row: Row of the table `regressions`.

@@ -19,22 +19,22 @@ from skewbench.storage.records import Manifest
 LEAST = 5
 """Earlier nights, or interleaved pairs of runs, that a comparison of speed needs."""
 _NUMBERS = {"source", "versions", "revision", "repeat"}
-"""What may differ between two runs of one experiment."""
+"""Settings that may differ between two runs of one experiment."""
 _BUILD = ("source", "versions", "revision")
 
 
 @dataclass(frozen=True)
 class Times:
-    """One run's median seconds an image, by cell and device."""
+    """One run's median seconds per image, by cell and device."""
 
     run: Manifest
     seconds: dict[tuple[str, str], float]
 
 
 def runs_of_experiment(runs: list[Manifest], run: Manifest) -> list[Manifest]:
-    """Select the committed runs of the same experiment, whatever their builds, oldest first.
+    """Select the committed runs of the same experiment, of any build, oldest first.
 
-    The run itself is selected even if it is incomplete: it has the times of what it generated.
+    The run itself is selected even if it is incomplete, because it has the times of its samples.
 
     Args:
         runs: Runs of the lake, oldest first.

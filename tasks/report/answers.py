@@ -1,4 +1,4 @@
-"""What the named queries say of a run: all that the page's figures show."""
+"""The answers of the named queries about a run, for the page's figures."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager

@@ -89,7 +89,7 @@ def _page(store: Store, answers: Answers, comparison: Comparison | None) -> Page
 
 def _compare(store: Store, run: Manifest, other: Manifest) -> Comparison:
     if other.run_id == run.run_id:
-        raise InputError(f"run {run.run_id!r} is the same: a run against itself says nothing")
+        raise InputError(f"run {run.run_id!r} cannot be compared with itself; name another run")
     with (
         reporting_broken_parts(store, run, other),
         closing(sql.connect(store.lake, [run.run_id, other.run_id], include_running=True)) as lake,

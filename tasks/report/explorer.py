@@ -56,7 +56,7 @@ class Explorer:
 
     @property
     def content(self) -> dict[str, Any]:
-        """What the page's script reads."""
+        """Data for the page's script."""
         families = [
             {"settings": [{"at": list(at), "cell": cell} for at, cell in family.settings]} for family in self.families
         ]

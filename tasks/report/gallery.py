@@ -17,7 +17,7 @@ from skewbench.tasks.report.players import BUDGET, Shown, columns, shown
 from skewbench.vocabulary.metrics import Medium
 
 CARDS = 6
-"""Prompts and seeds a group."""
+"""Number of prompts and seeds per group."""
 
 _PAIRED = """
     SELECT p.pair_id, p.cell, p.baseline, p.value, p.change,

@@ -53,7 +53,7 @@ _UNSCORED = """
 
 @dataclass(frozen=True)
 class Head:
-    """What the head shows. `notices`: what a reader must know before the figures."""
+    """The head of the page. `notices`: warnings that readers must see before the figures."""
 
     name: str
     run_id: str
@@ -76,7 +76,7 @@ _FAILURES = (
 _SPEED = (
     CELL,
     words("device", "device"),
-    numbers("seconds a sample", "seconds", show),
+    numbers("seconds per sample", "seconds", show),
     numbers("against baseline", "slowdown", lambda times: f"{times:.2f} ×"),
     numbers("peak memory, GB", "peak_memory", lambda size: f"{size / 1e9:.2f}"),
     numbers("n", "n", count),
@@ -138,7 +138,7 @@ def _facts(answers: Answers, found: dict[str, Any]) -> list[tuple[str, str]]:
         (medium_of(run), _all(found["size"])),
         ("precision", _all(found["dtype"])),
         ("device", _all(found["device"])),
-        ("seconds a sample", "" if found["seconds"] is None else show(found["seconds"])),
+        ("seconds per sample", "" if found["seconds"] is None else show(found["seconds"])),
         ("versions", ", ".join(versions)),
         ("started", answers.run.created.replace("T", " ").replace("+00:00", " UTC")),
     ]

@@ -1,4 +1,4 @@
-"""What is missing, and the command that computes it."""
+"""Hints about missing data, with the command that computes it."""
 
 from skewbench.tasks.report.answers import Answers
 
@@ -28,7 +28,7 @@ def no_stability(answers: Answers) -> str | None:
         return None
     if reason := answers.run.identity.get("stability"):  # of imported images
         return str(reason)
-    return "This run has no stability measures, since no sample is finished. `skewbench run EXPERIMENT` resumes it."
+    return "This run has no stability measures, because no sample is finished. `skewbench run EXPERIMENT` resumes it."
 
 
 def no_baseline(answers: Answers) -> str | None:

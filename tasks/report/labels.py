@@ -1,4 +1,4 @@
-"""What metrics are called on the page: as the run itself knows them."""
+"""Labels of metrics on the page, from the run itself."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""The page itself: one HTML file that needs no network, and whose own scripts alone may run."""
+"""The page: one HTML file that needs no network and runs only its own scripts."""
 
 import base64
 import json
@@ -48,7 +48,7 @@ DARK = Colours(
 
 @dataclass(frozen=True)
 class Page:
-    """All that the template shows."""
+    """The contents of the template."""
 
     head: Head
     findings: Findings
@@ -57,7 +57,7 @@ class Page:
     groups: tuple[Group, ...]
     tables: tuple[tuple[str, Table], ...]  # with what was run: heading, table
     cells: tuple[str, ...]
-    scored_by: str  # the metric beside the samples; empty where there is none
+    scored_by: str  # the metric shown with the samples; empty if there is none
     medium: Medium = "image"
 
     @property
@@ -135,7 +135,7 @@ def _json(value: Any) -> Markup:
 
 
 def _variables() -> Colours:
-    """Return the charts' colours as CSS variables of the page, so that they follow the reader's colour scheme."""
+    """Return the charts' colours as CSS variables of the page, which follow the reader's colour scheme."""
     return Colours(
         ink="var(--ink)",
         faint="var(--faint)",
@@ -173,7 +173,7 @@ def _environment() -> Environment:
 
 
 def _coded(text: str) -> Markup:
-    """Text with what stands between backticks as code. Everything is escaped first."""
+    """Return text with the parts between backticks as code. Everything is escaped first."""
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704
 
 

@@ -1,4 +1,4 @@
-"""Samples of the lake as a page can hold them: pictures, and what plays."""
+"""Samples of the lake in a form for the page: images and players."""
 
 import base64
 import io
@@ -14,7 +14,7 @@ from skewbench.tasks.report.thumbnails import LARGEST, Thumbnail, thumbnail
 from skewbench.vocabulary.metrics import Medium
 
 BUDGET: dict[Medium, int] = {"image": 240, "audio": 48, "video": 48}
-"""Samples on the page at most: it is to stay small however many cells a run has."""
+"""Maximum number of samples on the page, which keeps it small for any number of cells."""
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,9 @@ class Shown:
     """A sample on a page.
 
     Args:
-        picture: Of an image, itself; of audio, the spectrogram; of a video, its frames in motion.
+        picture: An image itself; for audio, the spectrogram; for a video, its animated frames.
         sound: Audio as a data URI; empty for other media.
-        strip: Frames of a video beside each other; None for other media.
+        strip: Frames of a video side by side; None for other media.
     """
 
     picture: Thumbnail
@@ -50,12 +50,12 @@ def shown(medium: Medium, row: Mapping[str, Any]) -> Shown:
         row: What `columns` names, of files the contents.
 
     Raises:
-        BrokenImage: A picture cannot be read.
+        BrokenImage: An image cannot be read.
         CorruptSample: The sample cannot be read.
     """
     picture = thumbnail(row[MEDIA[medium].picture])
     if medium == "audio":
-        audio.decode(row["audio"])  # what is no sound is not embedded
+        audio.decode(row["audio"])  # bytes that are not audio are not embedded
         return Shown(picture, sound=f"data:audio/wav;base64,{base64.b64encode(row['audio']).decode()}")
     if medium == "video":
         return Shown(_moving(row["video"], row["frames"], row["fps"]), strip=picture)

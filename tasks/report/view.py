@@ -1,4 +1,4 @@
-"""What the page shows, before it is HTML: sections of figures, each with its charts, its query, n and table."""
+"""The contents of the page before HTML: sections of figures, each with its charts, its query, n and table."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass

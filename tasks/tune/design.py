@@ -1,4 +1,4 @@
-"""The design of a search: how a budget of images is divided into rounds, trials and prompts.
+"""The design of a search: the division of a budget of images into rounds, trials and prompts.
 
 Each round is a run on prompts of its own: the baseline, new trials, and the best trials so far. A trial that stays
 gains prompts (successive halving over prompts), and no image is generated twice. The last round of the search has only

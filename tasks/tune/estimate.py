@@ -1,4 +1,4 @@
-"""What the pairs of a trial and the baseline say: the gain, and whether the bounds are kept."""
+"""Estimates from the pairs of a trial and the baseline: the gain, and whether the bounds are kept."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class Pairs:
     Args:
         prompts: Prompt of each pair.
         baseline: The baseline's values; shape (n).
-        value: The trial's values, NaN if there is none; shape (n).
+        value: The trial's values, NaN if missing; shape (n).
         failed: Whether the value is missing because the image failed under the trial; shape (n).
     """
 
@@ -53,7 +53,7 @@ class Estimate:
 
     Args:
         gain: The mean paired change of the objective's metric; positive is better.
-        slack: For each bound, how far the mean lies on its allowed side; negative if the bound is broken.
+        slack: For each bound, the distance of the mean from the bound; negative if the bound is broken.
         failed: Pairs of the objective's metric whose image failed under the trial.
     """
 
@@ -124,7 +124,7 @@ def _filled(pairs: Pairs, side: int) -> Float[np.ndarray, "n"]:
 
 
 def best_first(estimates: Sequence[Estimate]) -> list[int]:
-    """Order trials: by how surely they keep the bounds, and among equals by their gain.
+    """Order trials by the certainty that they keep the bounds, then by their gain.
 
     Args:
         estimates: The trials.

@@ -12,27 +12,27 @@ from skewbench.vocabulary.errors import InputError
 
 
 class Tuning(BaseModel):
-    """Which setting to choose, for which model, with how many images."""
+    """A search for the best setting of a model."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     objective: str = "binding, subject to msssim_diversity >= 0.95 of baseline"
     """The metric to improve, and bounds on others: METRIC, subject to METRIC >= NUMBER [of baseline] [and ...]."""
     budget: int = Field(default=1200, ge=1)
-    """Images to generate in all, with those of the baseline and of the held-out measurement."""
+    """Total number of images to generate, including the baseline and the held-out measurement."""
     knobs: tuple[str, ...] = ()
     """Knobs to try, such as skew, guidance, cads, or weak-pag for a knob on attention as the weak branch of guidance.
-    Default: all that act directly on attention and declare a range."""
+    Default: all knobs that act directly on attention and declare a range."""
     model: ModelSpec = ModelSpec()
     prompts: PromptSpec | None = None
-    """The source of the prompts. The search takes as many as it needs, at random. Default: scenes for a bundled model,
-    else the package's natural prompts."""
+    """The source of the prompts. The search takes a random selection of the size it needs. Default: scenes for a
+    bundled model, the package's natural prompts for other models."""
     seeds: int = Field(default=4, ge=1, le=1000)
     """Images per prompt and setting. A diversity metric needs at least 2."""
     generation: GenerationSpec = GenerationSpec()
     workers: WorkerSpec = WorkerSpec()
     seed: int = Field(default=0, ge=0, le=1_000_000)
-    """Seed of the search: which prompts are held out, and which settings are tried."""
+    """Seed of the search. It selects the held-out prompts and the settings that are tried."""
 
     @property
     def source(self) -> PromptSpec:

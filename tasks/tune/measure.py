@@ -22,7 +22,7 @@ from skewbench.tasks.tune.request import Request
 from skewbench.tasks.tune.search import Round
 
 Working = Callable[[Run, Lease], AbstractContextManager[Execute]]
-"""Within it, jobs of a run can be executed: by this process, or by a pool."""
+"""A context in which jobs of a run can be executed, by this process or by a pool."""
 Finish = Callable[[Store, RunState, Lease], Manifest]
 """Analyses a run and writes its report."""
 

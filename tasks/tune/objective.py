@@ -9,7 +9,6 @@ from difflib import get_close_matches
 from functools import cached_property
 
 from skewbench.eval.scorers import Declaration, Metric, declaration, names
-from skewbench.eval.weights import missing
 from skewbench.vocabulary.errors import InputError
 
 FORM = "METRIC, subject to METRIC >= NUMBER [of baseline] [and ...]"
@@ -48,7 +47,7 @@ class Bound:
 
 @dataclass(frozen=True)
 class Objective:
-    """What a search improves, and what it must not break.
+    """The metric that a search improves, and the bounds that it must keep.
 
     Args:
         metric: The metric to improve.
@@ -91,7 +90,7 @@ def parse_objective(text: str) -> Objective:
         raise InputError(f"objective {text!r}: not of the form {FORM!r}")
     metric = _metric(name)
     if metric.better == "neither":
-        raise InputError(f"objective {name!r}: neither side of this metric is better; use it in a bound")
+        raise InputError(f"objective {name!r}: this metric has no better side; use it in a bound")
     parts = re.split(r"\s*,\s*(?:and\s+)?|\s+and\s+", rest[0].strip()) if rest else []
     return Objective(name, 1 if metric.better == "higher" else -1, tuple(map(_bound, parts)))
 
@@ -126,8 +125,8 @@ def _metric(name: str) -> Metric:
         )  # fmt: skip
     scorer, metric = known[name]
     if scorer.unit == "cell":
-        raise InputError(f"objective {name!r}: it has one value for a whole cell, and so no pairs to compare")
-    if reason := missing(scorer.needs):
+        raise InputError(f"objective {name!r}: it has one value per cell, so there are no pairs to compare")
+    if reason := scorer.missing(prepared=True):
         raise InputError(f"objective {name!r}: {reason}")
     return metric
 

@@ -24,7 +24,7 @@ _CANDIDATES = 100
 
 @dataclass(frozen=True)
 class Model:
-    """What the trials so far say of all settings.
+    """A model of all settings from the trials so far.
 
     Args:
         space: The search space.
@@ -35,7 +35,7 @@ class Model:
     known: Mapping[Knob, Estimate]
 
     def propose(self, count: int, seed: int, greedy: bool = False) -> list[Knob]:
-        """Propose new settings by Thompson sampling: each is the best one if a draw from the posterior were true.
+        """Propose new settings by Thompson sampling: each is the best setting under one draw from the posterior.
 
         Args:
             count: Number of settings.
@@ -82,7 +82,7 @@ class Model:
         return _Surfaces(gain, slack)
 
     def _surface(self, knobs: Sequence[Knob], measured: Sequence[PairedChange], prior: float) -> list[Posterior]:
-        """The posterior knob by knob: knobs say nothing of each other."""
+        """The posterior of each knob. Knobs are modelled independently."""
         values = np.array([one.change for one in measured])
         errors = np.nan_to_num(np.array([one.error for one in measured]), nan=float(np.ptp(values)))
         variance = variance_of(values, errors, prior)
@@ -116,7 +116,7 @@ class _Surfaces:
 
 
 def _order(gain: Float[np.ndarray, "n"], slack: Sequence[Float[np.ndarray, "n"]]) -> list[int]:
-    """Positions, the best first; those that break a bound last, by how far in units of the slack's spread."""
+    """Positions, the best first. Those that break a bound are last, by the violation in units of the slack's spread."""
     breaks = np.zeros(len(gain))
     for one in slack:
         breaks = np.maximum(breaks, -one / (np.std(one) + np.finfo(float).tiny))

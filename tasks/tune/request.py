@@ -31,8 +31,8 @@ class Request:
         form: The fields of the search.
         objective: Its objective.
         space: The search space.
-        design: How the budget is divided.
-        source: Where the prompts come from.
+        design: The division of the budget.
+        source: The source of the prompts.
         prompts: Those of the search, in random order; the first are held out.
     """
 

@@ -16,7 +16,7 @@ Phase = Literal["explore", "final", "held-out"]
 Verdict = Literal["better", "not shown", "worse"]
 
 LEVEL = 0.01
-"""Of the held-out intervals, which decide the verdict: a setting without effect is called better in 1 of 200
+"""Level of the held-out intervals, which determine the verdict: a setting without effect is called better in 1 of 200
 searches, and worse in 1 of 200."""
 
 
@@ -35,7 +35,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Round:
-    """Trials on prompts that no other round has. The baseline is measured beside them."""
+    """Trials on prompts that no other round has, with the baseline on the same prompts."""
 
     number: int
     phase: Phase
@@ -49,7 +49,7 @@ Evaluate = Callable[[Round], Mapping[str, Mapping[str, Pairs]]]
 
 @dataclass(frozen=True)
 class Step:
-    """What was known of a trial after a round: of all its rounds so far; of the held-out round alone."""
+    """The estimate of a trial after a round, from all its rounds so far, or from the held-out round only."""
 
     round: Round
     trial: Trial
@@ -73,9 +73,9 @@ class Search:
     """A search. `run` does all of it.
 
     Args:
-        objective: What is improved.
+        objective: The objective of the search.
         space: Where.
-        design: With how many rounds, trials and prompts.
+        design: Numbers of rounds, trials and prompts.
         prompts: At least as many as the design needs; the first are held out.
         seed: Of the sampler.
         evaluate: Measures a round.
@@ -116,7 +116,7 @@ class Search:
         return [Trial(len(self._known) + at, knob) for at, knob in enumerate(knobs, 1)]
 
     def _prompts(self, number: int) -> tuple[Prompt, ...]:
-        """Those of a round; the last round has twice as many."""
+        """Return the prompts of a round; the last round has twice as many."""
         design = self.design
         start = design.held_out + number * design.prompts
         return tuple(self.prompts[start : start + design.prompts * (2 if number == design.rounds else 1)])

@@ -1,4 +1,4 @@
-"""How a value depends on a knob's strengths: a Gaussian process over noisy measurements with known errors.
+"""A model of a value over a knob's strengths: a Gaussian process on noisy measurements with known errors.
 
 Source: Rasmussen, Williams, Gaussian Processes for Machine Learning (2006), section 2.2.
 """
@@ -9,13 +9,13 @@ import numpy as np
 from jaxtyping import Float
 
 WIDTH = 0.4
-"""Of the squared exponential kernel, as a share of a strength's range: settings nearer than that act alike."""
+"""Length of the squared exponential kernel, as a share of a strength's range: nearer settings act alike."""
 _JITTER = 1e-9
 
 
 @dataclass(frozen=True)
 class Posterior:
-    """What is known of the value at some places.
+    """The posterior of the value at some positions.
 
     Args:
         mean: Expected values; shape (m).
@@ -53,11 +53,11 @@ def posterior(
     """Compute the posterior of a function at some places.
 
     Args:
-        at: Where it was measured, in shares of the ranges; shape (n, d). There may be no measurement.
-        values: What was measured; shape (n).
+        at: Positions of the measurements, in shares of the ranges; shape (n, d). n may be 0.
+        values: The measurements; shape (n).
         errors: Standard errors of these; shape (n).
         places: Settings to predict, in shares of the ranges; shape (m, d).
-        prior: Its mean where nothing is known.
+        prior: The mean without measurements.
         variance: Its variance there.
     """
     own = _kernel(places, places, variance)

@@ -73,7 +73,7 @@ def usage(knob: Knob, family: Family, guidance: float, calls: int) -> tuple[str,
 
 
 def _needs(knob: Knob, family: Family, guidance: float, calls: int) -> str:
-    """The arguments of `perturb` that a setting needs beside itself, for one image a call of the pipeline."""
+    """The additional arguments of `perturb` that a setting needs, for one image per call of the pipeline."""
     if knob.place == "attention" and getattr(knob, "weak", None) is None:
         return ""
     own = f", steps={calls}, noise_seeds=[0]" if knob.place == "condition" else f", guidance={guidance:g}"

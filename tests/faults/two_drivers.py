@@ -47,7 +47,7 @@ def skew_clock(lake: Path, start: Start, moment: Moment, misbehaving: Path) -> s
         return "came too late"
     other = start("right", {})
     code, printed = other.wait(), " ".join(other.output().split())
-    driven = code == 1 and (_DRIVEN in printed or "just been taken over" in printed)
+    driven = code == 1 and (_DRIVEN in printed or "was taken over by another process" in printed)
     assert code == 0 or driven, f"exit code {code} of the driver with the right clock: {printed[-1500:]}"
     if skewed.running:
         skewed.kill()

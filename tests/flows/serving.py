@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import psutil
 
+from skewbench.flows.serving.names import full_name
 from skewbench.flows.serving.state import MARK
 from tests.flows.command import SKEWBENCH
 from tests.ports import free_port
@@ -83,7 +84,7 @@ class Server:
 
     def launch(self, flow: str, **parameters: Any) -> str:
         """Launch a flow as the UI does. Returns the flow run's id."""
-        deployment = self.ask(f"deployments/name/{flow}/skewbench")["id"]
+        deployment = self.ask(f"deployments/name/{full_name(flow)}")["id"]
         return str(self.ask(f"deployments/{deployment}/create_flow_run", parameters=parameters)["id"])
 
     def state(self, flow_run: str) -> str:

@@ -69,7 +69,7 @@ def test_a_model_of_another_pipeline_class(
     assert message.startswith(
         f"error: model.id {str(folder)!r}: its pipeline class is 'StableDiffusionXLImg2ImgPipeline'"
     )
-    working, _, examples = message.partition("classes that work: ")[2].partition(". Use a model such as ")
+    working, _, examples = message.partition("supported classes: ")[2].partition(". Use a model such as ")
     assert {"StableDiffusionXLPipeline", "StableDiffusion3Pipeline"} <= set(working.split(", "))
     assert "stabilityai/stable-diffusion-xl-base-1.0" in examples.split(", ")
     assert not lake.exists()

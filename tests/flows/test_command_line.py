@@ -72,7 +72,7 @@ def test_verify_for_programs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
 def test_a_command_without_a_run_says_which_it_took(monkeypatch: pytest.MonkeyPatch, lake: str) -> None:
     taken = run_in_process(monkeypatch, "verify", "--lake", lake)
     run_id = taken.stdout.partition(":")[0]
-    assert f"note: no RUN was named; this is the newest, {run_id}\n" in taken.stderr
+    assert f"note: no RUN given; using the newest, {run_id}\n" in taken.stderr
     named = run_in_process(monkeypatch, "verify", run_id, "--lake", lake)
     assert (named.returncode, "note" in named.stderr) == (0, False)
 
@@ -82,7 +82,7 @@ def test_a_limit_says_what_it_leaves_out(monkeypatch: pytest.MonkeyPatch, lake: 
         monkeypatch, "sql", "SELECT * FROM range(10)", "--lake", lake, "--limit", "2", "--format", "csv"
     )
     assert cut.stdout == "range\n0\n1\n"
-    assert cut.stderr == "note: the first 2 of 10 rows; --limit sets how many\n"
+    assert cut.stderr == "note: showing the first 2 of 10 rows; change this with --limit\n"
     whole = run_in_process(monkeypatch, "sql", "SELECT * FROM range(2)", "--lake", lake, "--limit", "2")
     assert whole.stderr == ""
 
@@ -139,7 +139,7 @@ def test_commands_of_the_sql_prompt(monkeypatch: pytest.MonkeyPatch, lake: str) 
     assert typed("SELECT 1 AS a;\nexit\nSELECT 2 AS b;\n") == "a\n1\n"
     assert typed("SELECT 'exit\n' AS a;\nquit;\n") == 'a\n"exit\n"\n'  # within a statement it is text
     unknown = run_in_process(monkeypatch, "sql", "--lake", lake, typed=".dump\n")
-    assert (unknown.returncode, "there are .tables, .schema NAME, help and exit" in unknown.stderr) == (2, True)
+    assert (unknown.returncode, "use .tables, .schema NAME, help or exit" in unknown.stderr) == (2, True)
 
 
 def test_duckdbs_caret_stays_in_place(monkeypatch: pytest.MonkeyPatch, lake: str) -> None:

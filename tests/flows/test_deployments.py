@@ -11,6 +11,7 @@ from prefect.flows import load_flow_from_entrypoint
 from skewbench.flows import experiments
 from skewbench.flows.parameters import DEMO, Bundled, Pasted, choose
 from skewbench.flows.serving.deployments import FLOWS, deployments
+from skewbench.flows.serving.names import NAMES
 from skewbench.flows.steps import limit_name
 from skewbench.storage.store import LocalStore
 from skewbench.tasks.report import answered
@@ -61,7 +62,8 @@ def test_work_pools_have_the_same_flows() -> None:
     content = yaml.safe_load(WORK_POOL.read_text(encoding="utf-8"))
     listed = PrefectYamlModel.model_validate(content).deployments
     found = [load_flow_from_entrypoint(str(deployment.entrypoint)) for deployment in listed]
-    assert {flow.name for flow in found} == {flow.name for flow in FLOWS}
+    assert {flow.name: deployment.name for flow, deployment in zip(found, listed, strict=True)} == NAMES
+    assert len(set(NAMES.values())) == len(FLOWS)
     for flow, deployment in zip(found, listed, strict=True):
         assert set(deployment.parameters) <= set(flow.parameters.properties), flow.name
 

@@ -18,7 +18,7 @@ def test_a_lake_that_cannot_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert (found.good, "is a file" in found.result) == (False, True)
     monkeypatch.setattr(os, "access", lambda path, mode, **_others: not (Path(path) == tmp_path and mode & os.W_OK))
     found = doctor._lake(str(tmp_path / "a" / "b"))
-    assert (found.good, f"{tmp_path} cannot be written" in found.result) == (False, True)
+    assert (found.good, f"{tmp_path} is not writable" in found.result) == (False, True)
     assert not list(tmp_path.glob("a"))
 
 
@@ -46,7 +46,7 @@ def test_a_long_folder_for_temporary_files(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     long = "/tmp/slurm-job-of-somebody-0123456789-0123456789"
     monkeypatch.setenv("TMPDIR", long)
-    said = f"error: TMPDIR '{long}': too long for Ray, whose sockets lie in it: {len(long)} bytes, and at most "
+    said = f"error: TMPDIR '{long}': too long for Ray, which puts its sockets there: {len(long)} bytes, and at most "
     done = run_in_process(monkeypatch, "run", write_experiment(tmp_path), "--lake", str(tmp_path / "lake"))
     assert (done.returncode, said in done.stderr) == (2, True)
     assert "set RAY_TMPDIR to a short folder" in doctor._ray().advice
@@ -65,7 +65,7 @@ def test_proxies_are_shown_without_their_passwords(monkeypatch: pytest.MonkeyPat
     for name in ("http", "https", "all"):
         for variable in (f"{name}_proxy", f"{name}_proxy".upper()):
             monkeypatch.delenv(variable, raising=False)
-    assert doctor._proxies().result == "none are set"
+    assert doctor._proxies().result == "none set"
     monkeypatch.setenv("HTTP_PROXY", "http://me:secret@proxy.example:3128")
     monkeypatch.setenv("all_proxy", "socks5://other.example:1080")
     shown = "all_proxy socks5://other.example:1080, http_proxy http://proxy.example:3128; "

@@ -35,10 +35,10 @@ def test_what_cannot_be_used_is_named_and_counted(command: Command) -> None:
     left_out, unusable = done.stderr.split("note: cell a: ")[1:3]
     assert left_out.startswith("6 not imported: ")
     for reason in (
-        "2 × is not an image by its ending: a_red_cup-25.gif, notes.txt",
+        "2 × does not have the extension of an image: a_red_cup-25.gif, notes.txt",
         "1 × is a broken link: gone.png",
         "1 × does not match the pattern: cup.png",
-        "1 × has the seed '99999999999999999999', which is no whole number of 64 bits",
+        "1 × has the seed '99999999999999999999', which is not a 64-bit integer",
         "1 × has the prompt and seed of an earlier image: a_red_cup-7.png",
     ):
         assert reason in left_out
@@ -46,7 +46,7 @@ def test_what_cannot_be_used_is_named_and_counted(command: Command) -> None:
     status = dict(rows("SELECT source, status || ': ' || reason FROM samples WHERE status <> 'ok'"))
     assert status.pop("a_red_cup-21.png").startswith("failed: is a damaged image (")
     assert status == {
-        "a_red_cup-20.png": "failed: is no image (PNG, JPEG, WebP, TIFF or BMP)",
+        "a_red_cup-20.png": "failed: is not an image (PNG, JPEG, WebP, TIFF or BMP)",
         "a_red_cup-22.png": "failed: has 16-bit grey pixels; convert it to 8 bits",
         "a_red_cup-23.png": "blank: the image has only one colour",
         "a_red_cup-24.png": "failed: has transparent pixels; save it without an alpha channel",
@@ -72,9 +72,9 @@ def test_rows_and_files_that_do_not_fit_each_other(command: Command) -> None:
     assert "1 × has 2 rows in the table: two_owls-7.png" in done.stderr
     assert "1 × has no prompt: a_red_cup-7.png" in done.stderr
     assert "1 × has no row in the table: a_red_cup-11.png" in done.stderr
-    assert "1 × is one of 2 files named same.png, and the table names no folder: x/same.png" in done.stderr
-    assert "1 × is in the table, but is no image of the source: b/../a/same.png" in done.stderr
-    assert "1 images have no noise seed, so they pair with no other image" in done.stderr
+    assert "1 × is one of 2 files named same.png, but the table names no folder: x/same.png" in done.stderr
+    assert "1 × is in the table but is not an image of the source: b/../a/same.png" in done.stderr
+    assert "1 images have no noise seed and are not paired" in done.stderr
     assert rows("SELECT source, noise_seed FROM samples ORDER BY ALL") == [("same.png", 1), ("two_owls-11.png", None)]
 
 
@@ -86,8 +86,8 @@ def test_rows_of_a_shared_table_that_no_source_has_are_named(command: Command) -
         labels.append(f"{name}/x.png,owls")
     Path("t.csv").write_text("\n".join(labels))
     done = command("import", "--cell", "a=a", "--cell", "b=b", "--table", "t.csv")
-    assert (done.returncode, done.stderr.count("is in the table, but")) == (0, 1), done.stderr
-    assert "1 not imported: 1 × is in the table, but is no image of the source: a/gone.png" in done.stderr
+    assert (done.returncode, done.stderr.count("is in the table but")) == (0, 1), done.stderr
+    assert "1 not imported: 1 × is in the table but is not an image of the source: a/gone.png" in done.stderr
 
 
 def test_linked_folders_are_followed_once(command: Command) -> None:
@@ -105,7 +105,7 @@ def test_images_of_several_sizes_need_a_choice(command: Command) -> None:
     given = ("import", "a", "--cell", "a", "--pattern", "{prompt}-{seed}")
     refused = command(*given)
     assert refused.returncode == 2
-    assert "the images have 2 sizes: 8x8 (4), 16x16 (1); a run has one: choose it with --size" in refused.stderr
+    assert "the images have 2 sizes: 8x8 (4), 16x16 (1); a run has one size: choose it with --size" in refused.stderr
     assert not list(Path("lake").glob("*/*"))
     done = command(*given, "--size", "8x8")
     assert (done.returncode, "1 × has 16 x 16 pixels: a_red_cup-12.png" in done.stderr) == (0, True)
@@ -184,5 +184,5 @@ def test_an_image_that_changes_meanwhile_leaves_no_run(command: Command, monkeyp
 
     monkeypatch.setattr("skewbench.tasks.imports.write.is_imported", changed)
     done = command("import", "a", "--cell", "a", "--pattern", "{prompt}-{seed}")
-    assert (done.returncode, "two_owls-11.png changed while it was imported" in done.stderr) == (1, True)
+    assert (done.returncode, "two_owls-11.png changed during the import" in done.stderr) == (1, True)
     assert not [path for path in Path("lake").rglob("*") if path.is_file() and path.parent.name != "_temporary"]

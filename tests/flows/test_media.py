@@ -74,7 +74,7 @@ def test_a_run_of_another_medium(
     page = next(Path(lake, "_reports").glob("*.html")).read_text(encoding="utf-8")
     assert page.count(players) >= 8
     assert reason in page
-    assert "is done already" in command("run", experiment, "--local")
+    assert "is complete; nothing to do" in command("run", experiment, "--local")
 
 
 @pytest.mark.parametrize(

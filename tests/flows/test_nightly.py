@@ -56,7 +56,7 @@ def test_nights(experiment: Path, prefect: dict[str, str]) -> None:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    assert "there is no baseline 'main'" in night_of(1)
+    assert "no baseline 'main' exists" in night_of(1)
     (night,) = list_runs(store)
     assert night.experiment["repeat"] == "2026-05-01T02:00:00Z"
     assert _said("baseline", "set", "main", night.run_id, "--lake", str(lake)) == f"baseline main: {night.run_id}\n"

@@ -29,7 +29,7 @@ def test_a_price_without_a_time_says_what_is_needed(planned: list[str], monkeypa
     monkeypatch.setattr("skewbench.tasks.estimate.BUNDLED", {})
     shown = CliRunner().invoke(app, [*planned, "--price", "2"]).stdout
     assert "set --seconds to the time per image" in shown
-    assert "cost     unknown, since the time is; set --seconds" in shown
+    assert "cost     unknown, because the time is unknown; set --seconds" in shown
     assert "cost     about 0.04" in CliRunner().invoke(app, [*planned, "--price", "2", "--seconds", "4.5"]).stdout
 
 

@@ -53,13 +53,13 @@ def test_the_form_is_filled_in_a_browser_and_the_artifacts_are_there(server: Ser
         page.get_by_role("button", name="Login").click()
         page.wait_for_url(re.compile("/dashboard"))
         page.get_by_role("link", name="Deployments").click()
-        page.get_by_role("row").filter(has_text="benchmark").get_by_role("link", name="skewbench").first.click()
+        page.get_by_role("row").filter(has_text="benchmark").get_by_role("link", name="run-experiment").first.click()
         page.get_by_role("button", name="Run", exact=True).click()
         page.get_by_role("menuitem", name="Custom run").click()
 
         expect(page.get_by_role("tab", name="As YAML")).to_be_visible()
-        expect(page.get_by_text("What to run: a bundled experiment")).to_be_visible()
-        expect(page.get_by_text("Denoising steps; 0: as in the experiment.")).to_be_visible()
+        expect(page.get_by_text("The experiment: a bundled one by name")).to_be_visible()
+        expect(page.get_by_text("Denoising steps. 0: the experiment's number.")).to_be_visible()
         expect(page.get_by_label("lake (Optional)")).to_have_value(str(server.lake))
         for name, value in {"Prompts": 1, "Seeds": 2, "Steps": 2}.items():
             page.get_by_label(f"{name} (Optional)").fill(str(value))

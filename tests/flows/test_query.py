@@ -63,7 +63,7 @@ def test_the_figure_of_a_query_becomes_files(
     assert not (tmp_path / "heatmap-2.png").exists()  # the narrow one is for phones
     capsys.readouterr()
     assert run(monkeypatch, "query", "speed", "--lake", lake, "--figure", str(drawn)) == 2
-    assert "query 'speed' has no figure; queries with one: change_by_alignment, " in capsys.readouterr().err
+    assert "has no figure; queries with one: attribute_diversity, change_by_alignment, " in capsys.readouterr().err
     assert run(monkeypatch, "query", "regimes", "--lake", lake, "--figure", "x.jpg") == 2
     assert "must end in .png or .svg" in capsys.readouterr().err
 
@@ -99,11 +99,11 @@ def test_a_missing_metric_is_told_beside_the_rows(
     [
         (
             ["static_effect"],
-            "note: 4 metrics have no values (fid, hps, image_reward, …): `skewbench runs show RUN` says",
+            "note: 4 metrics have no values (fid, hps, image_reward, …): see `skewbench runs show RUN`",
         ),
         (
             ["worst_fraction"],
-            "note: 3 metrics have no values (hps, image_reward, pickscore): `skewbench runs show RUN`",
+            "note: 3 metrics have no values (hps, image_reward, pickscore): see `skewbench runs show RUN`",
         ),
         (["change_by_alignment", "--set", "metric=hps"], "note: hps is missing: weights missing"),
         (["change_by_alignment"], ""),

@@ -22,17 +22,20 @@ def home(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--nightly", "at two"], r"--nightly 'at two': cron's five fields"),
+        (["--nightly", "at two"], r"--nightly 'at two': use cron's five fields"),
         (["--nightly", "0 25 * * *"], r"--nightly '0 25 \* \* \*'"),
         (
             ["--nightly", "0 0 2 * * *"],
-            r"has 6 fields, and cron has five, without seconds; '0 2 \* \* \*' runs at (\d{4}-\d\d-\d\d 02:00(, )?){5} "
+            r"has 6 fields, but cron has five, without seconds; '0 2 \* \* \*' runs at (\d{4}-\d\d-\d\d 02:00(, )?){5} "
             r"\(UTC\)$",
         ),
         (["--nightly", "0 0 2 * * * 2030"], r"has 7 fields, .*'0 2 \* \* \*' runs at"),
-        (["--nightly", "0 2 31 2 *"], r"--nightly '0 2 31 2 \*': there is no such date; the fields are minute, hour"),
-        (["--nightly", "0 0 2 31 4,6 *"], r"--nightly '0 2 31 4,6 \*': there is no such date"),
-        (["--nightly", "0 2 * * *", "--nightly-timezone", "Atlantis"], r"--nightly-timezone 'Atlantis': a name such"),
+        (["--nightly", "0 2 31 2 *"], r"--nightly '0 2 31 2 \*': no such date; the fields are minute, hour"),
+        (["--nightly", "0 0 2 31 4,6 *"], r"--nightly '0 2 31 4,6 \*': no such date"),
+        (
+            ["--nightly", "0 2 * * *", "--nightly-timezone", "Atlantis"],
+            r"--nightly-timezone 'Atlantis': use a name such",
+        ),
         (["--nightly", "0 2 * * *", "--nightly-experiment", "absent.yaml"], r"experiment 'absent.yaml': no such file"),
         (["--nightly-experiment", "nightly"], r"also set --nightly CRON"),
     ],

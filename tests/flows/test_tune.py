@@ -100,7 +100,7 @@ def _path(lake: Path) -> list[dict[str, Any]]:
     ("changes", "message"),
     [
         ({"--objective": "beauty"}, "objective 'beauty': no such metric; there are"),
-        ({"--objective": "sharpness"}, "neither side of this metric is better"),
+        ({"--objective": "sharpness"}, "this metric has no better side"),
         (
             {"--objective": "binding, subject to msssim_diversity >= 0.9 of baseline"},
             "seeds 1: msssim_diversity compares",

@@ -44,7 +44,7 @@ def test_lakes(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (home / "lake/a/b").read_bytes() == b"c"
     assert locate("~/lake").lake == open_store("~/lake").lake == place_of("~/lake") == str(home / "lake")
     found = run_in_process(monkeypatch, "doctor", "--lake=~/lake").stdout
-    assert f"{home}/lake can be written" in found
+    assert f"{home}/lake is writable" in found
     monkeypatch.setenv("SKEWBENCH_LAKE", "~/lake")
     assert "it has no runs" in run_in_process(monkeypatch, "report").stderr
     assert list(Path.cwd().iterdir()) == []

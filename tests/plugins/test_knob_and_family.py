@@ -32,7 +32,7 @@ def test_the_form_shows_the_knob(example: Path, python: Python) -> None:
     done = python("-c", code, packages=(example,))
     assert done.returncode == 0, done.stderr
     fields = json.loads(done.stdout)["definitions"]["Uniform"]["properties"]
-    assert fields["share"]["description"] == "How much of the weights is uniform."
+    assert fields["share"]["description"] == "Share of uniform weights."
     assert fields["ramp"]["enum"] == ["flat", "squared"]
 
 
@@ -103,10 +103,10 @@ def test_what_is_broken_is_a_line_and_the_rest_works(broken: Path, example: Path
     (done,) = skewbench_commands(python, ["plan", "demo"], packages=(broken, example))
     assert done.returncode == 0, done.stderr
     assert [line for line in done.stderr.splitlines() if line.startswith("warning: ")] == [
-        "warning: knob 'it' of package fails is left out: RuntimeError: no licence",
-        "warning: knob 'skew' of package takes is left out: the name is taken by skewbench.stability.knobs.skew",
-        "warning: knob 'mute' of package wrong is left out: it does not define neutral()",
-        "warning: family 'HalfPipeline' of package half is left out: it declares no name, example, denoiser, branches, "
+        "warning: knob 'it' of package fails is skipped: RuntimeError: no licence",
+        "warning: knob 'skew' of package takes is skipped: the name is taken by skewbench.stability.knobs.skew",
+        "warning: knob 'mute' of package wrong is skipped: it does not define neutral()",
+        "warning: family 'HalfPipeline' of package half is skipped: it declares no name, example, denoiser, branches, "
         "parts",
     ]
 

@@ -113,10 +113,10 @@ def test_what_is_broken_is_a_line_and_the_rest_works(
     broken: Path, example: Path, python: Python, lake: tuple[Path, str]
 ) -> None:
     lines = [
-        "warning: query 'query_of_fails' of package fails is left out: ModuleNotFoundError: No module named "
+        "warning: query 'query_of_fails' of package fails is skipped: ModuleNotFoundError: No module named "
         "'no_such_module'",
-        "warning: query 'speed' of package takes is left out: the name is taken by skewbench.sql.queries.speed",
-        "warning: query 'writes' of package writes is left out: query.sql is not one SELECT statement",
+        "warning: query 'speed' of package takes is skipped: the name is taken by skewbench.sql.queries.speed",
+        "warning: query 'writes' of package writes is skipped: query.sql is not one SELECT statement",
     ]
     of_lake = ("--lake", str(lake[0]))
     commands = (["query"], ["query", "speed", *of_lake], ["report", *of_lake])

@@ -70,10 +70,10 @@ def test_its_values_reach_queries_and_report_with_label_and_side(
 
 def test_commands_know_it_and_what_is_broken_is_a_line(broken: Path, example: Path, python: Python) -> None:
     lines = [
-        "warning: scorer 'scorer_of_fails' of package fails is left out: ModuleNotFoundError: No module named "
+        "warning: scorer 'scorer_of_fails' of package fails is skipped: ModuleNotFoundError: No module named "
         "'no_such_module'",
-        "warning: scorer 'contrast' of package takes is left out: the name is taken by skewbench.eval.scorers.contrast",
-        "warning: scorer 'toy' of package wrong is left out: it is no GroupScorer, as its unit prompt needs",
+        "warning: scorer 'contrast' of package takes is skipped: the name is taken by skewbench.eval.scorers.contrast",
+        "warning: scorer 'toy' of package wrong is skipped: it is not a GroupScorer, which its unit prompt requires",
     ]
     (alone,) = skewbench_commands(python, ["weights"], packages=(example,))
     assert "warning" not in alone.stderr
@@ -89,4 +89,4 @@ def test_a_metric_that_is_left_out_is_an_error_that_says_why(broken: Path, pytho
     code = "from skewbench.tasks.checks import check_metrics; check_metrics(['toy'])"
     done = python("-c", code, packages=(broken,))
     assert "metrics 'toy': no such scorer; there are aesthetic, binding" in done.stderr
-    assert "scorer 'toy' of package wrong is left out: it is no GroupScorer" in done.stderr
+    assert "scorer 'toy' of package wrong is skipped: it is not a GroupScorer" in done.stderr

@@ -56,7 +56,7 @@ def speed_lines(known: Sequence[Times], trials: int) -> Iterator[tuple[str, Line
         for count in TURNS:
             if len(known) >= ENOUGH * 2 * count:
                 found = [_verdict(*_turns(known, count, factor, trial)) in alarms for trial in range(trials)]
-                yield kind, Line(what, f"seconds, {count} turns of two builds", sum(found), trials)
+                yield kind, Line(what, f"seconds, {count} interleaved pairs of two builds", sum(found), trials)
 
 
 def spread(known: Sequence[Times]) -> tuple[float, float]:

@@ -80,6 +80,14 @@ def test_two_runs_pair_scores_of_one_version(tmp_path: Path) -> None:
     assert found["n"].to_list() == [40] * 4
 
 
+def test_two_runs_pair_scores_of_one_package(tmp_path: Path) -> None:
+    def package(row: dict[str, Any]) -> str | None:
+        return "toy 1.5" if newer(row) == 2 else None
+
+    two_runs(tmp_path, LAKE, {table: with_column("package", package) for table in ("scores", "group_scores")})
+    assert set(sql.query(sql.connect(tmp_path), "run_changes")["metric"]) == {"scene", "alignment"}
+
+
 def test_a_run_pairs_scores_of_one_version(tmp_path: Path) -> None:
     run_id = make(tmp_path, LAKE)
 

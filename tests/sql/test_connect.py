@@ -93,7 +93,7 @@ def test_a_running_run_is_hidden_unless_asked_for(tmp_path: Path) -> None:
 
 def test_an_incomplete_run_is_read_when_it_is_named(tmp_path: Path) -> None:
     run_id = make(tmp_path, Lake(images=False, status="incomplete"))
-    with pytest.raises(sql.LakeError, match=rf"no committed run; there are: {run_id} \(incomplete\)"):
+    with pytest.raises(sql.LakeError, match=rf"no committed run; its runs: {run_id} \(incomplete\)"):
         sql.connect(tmp_path)
     assert count(sql.connect(tmp_path, run_id), "samples") == 72
 

@@ -58,20 +58,20 @@ def test_a_name_is_an_identifier(make: Make, name: str) -> None:
 
 def test_the_sql_is_one_select(make: Make) -> None:
     assert "has no query.sql" in refusal(make(text=None))
-    assert "must open with a comment" in refusal(make(text=SELECT.partition("\n")[2]))
-    assert "is no SQL" in refusal(make(text=SELECT.replace("SELECT run_id", "SELECT FROM FROM")))
+    assert "must begin with a comment" in refusal(make(text=SELECT.partition("\n")[2]))
+    assert "is not valid SQL" in refusal(make(text=SELECT.replace("SELECT run_id", "SELECT FROM FROM")))
     created = SELECT.replace("SELECT", "CREATE TABLE t AS SELECT")
     for text in (f"{SELECT}SELECT 1;", f"{SELECT}DROP VIEW runs;", created):
         assert refusal(make(text=text)) == "query.sql is not one SELECT statement"
 
 
 def test_parameters_are_the_variables_that_the_sql_reads(make: Make) -> None:
-    assert refusal(make(parameters={})) == "query.sql reads the variable 'note', which is no parameter"
+    assert refusal(make(parameters={})) == "query.sql reads the variable 'note', which is not a parameter"
     unread = refusal(make(parameters={"note": "text", "cell": "cell"}))
     assert unread == "parameter 'cell': neither query.sql nor a view that it names reads the variable"
     assert "of kind number" in refusal(make(parameters={"note": "number"}))
     assert "kind is 'words'" in refusal(make(parameters={"note": "words"}))
-    assert "metrics says which ones" in refusal(make(parameters={"note": "metric"}))
+    assert "metrics applies only" in refusal(make(parameters={"note": "metric"}))
     through_a_view = make(text="-- What?\nSELECT run_id FROM baseline_regimes;", parameters={"quantile": "number"})
     REGISTRY._check("toy", through_a_view)  # type: ignore[misc]
     commented = make(text="-- What?\n-- getvariable('note')::VARCHAR\nSELECT run_id FROM runs;", parameters={})
@@ -79,6 +79,6 @@ def test_parameters_are_the_variables_that_the_sql_reads(make: Make) -> None:
 
 
 def test_columns_are_there_once_with_a_meaning(make: Make) -> None:
-    assert "no columns, or one of them twice" in refusal(make(columns=()))
-    assert "no columns, or one of them twice" in refusal(make(columns=(RUN, RUN)))
-    assert "meaning is one line" in refusal(make(columns=(Column("run_id", "VARCHAR", " "),)))
+    assert "no columns, or a duplicate column" in refusal(make(columns=()))
+    assert "no columns, or a duplicate column" in refusal(make(columns=(RUN, RUN)))
+    assert "meaning must be one line" in refusal(make(columns=(Column("run_id", "VARCHAR", " "),)))

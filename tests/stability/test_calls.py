@@ -33,7 +33,7 @@ def test_calls_are_the_models_not_the_blocks() -> None:
 
 def test_a_call_past_the_models_forward_is_told() -> None:
     vae = AutoencoderKL(block_out_channels=(8,), norm_num_groups=4)
-    with perturb(vae, Skew(0.0, 3.0)), pytest.raises(RuntimeError, match=r"give perturb\(\) the part that is called"):
+    with perturb(vae, Skew(0.0, 3.0)), pytest.raises(RuntimeError, match=r"pass the called part to perturb"):
         vae.decode(torch.randn(1, 4, 4, 4))
     plain = vae.decode(torch.randn(1, 4, 4, 4, generator=torch.Generator().manual_seed(0))).sample
     recorder = Recorder()

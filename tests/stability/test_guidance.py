@@ -165,7 +165,7 @@ def test_knobs_of_two_places_act_together() -> None:
     torch.testing.assert_close(output, torch.cat([wanted, wanted]), rtol=1e-4, atol=1e-5)
     assert recorder.to_arrow() == rows
     with (
-        pytest.raises(ValueError, match="skew and temperature both turn attention: take one knob for each place"),
+        pytest.raises(ValueError, match="skew and temperature both act on attention; use one knob for each place"),
         perturb(unet, [skew, rule, Temperature(1.2)], samples=1, guidance=G),
     ):
         pass
@@ -190,7 +190,10 @@ def test_what_a_rule_needs_is_said() -> None:
     for given, line in (
         ({"samples": 1}, "apg needs `guidance`, the pipeline's own guidance scale, and `samples`"),
         ({"guidance": 5.0}, "apg needs `guidance`"),
-        ({"samples": 1, "guidance": 1.0}, "apg with guidance=1: the pipeline guides only by a scale above 1"),
+        (
+            {"samples": 1, "guidance": 1.0},
+            "apg with guidance=1: the pipeline applies guidance only with a scale above 1",
+        ),
     ):
         arguments: Any = given
         with pytest.raises(ValueError, match=line), perturb(unet, rule, **arguments):
@@ -199,7 +202,7 @@ def test_what_a_rule_needs_is_said() -> None:
         call(unet, rows=2)
     denoiser, loop = make("qwen-image"), Loop(Scheduler(), ("cond", "uncond"))
     with (
-        pytest.raises(RuntimeError, match="one branch alone, so nothing was guided"),
+        pytest.raises(RuntimeError, match="one branch only, so no guidance was applied"),
         perturb(denoiser.model, rule, samples=1, guidance=5.0, loop=loop),
     ):
         denoiser(0)

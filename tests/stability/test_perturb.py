@@ -178,7 +178,7 @@ def test_what_cannot_be_perturbed_says_so() -> None:
     with pytest.warns(UserWarning, match="called as cross-attention: attention"), perturb(attention, STRONG):
         assert torch.equal(attention(x, encoder_hidden_states=x + 1), own)
     normed = layer(qk_norm="layer_norm", processor=AttnProcessor())
-    with perturb(normed, STRONG), pytest.raises(ValueError, match="give it AttnProcessor2_0"):
+    with perturb(normed, STRONG), pytest.raises(ValueError, match="set AttnProcessor2_0"):
         normed(x)
     for name in ("samples", "steps"):
         with (

@@ -207,5 +207,5 @@ def test_a_module_declares_one_table_under_its_own_name(monkeypatch: pytest.Monk
 
 def test_a_new_column_raises_the_schemas_version() -> None:
     assert replace(TABLES["scores"], added={"value": 9}).version == 9
-    assert replace(TABLES["scores"], since=8).version == 8
+    assert replace(TABLES["scores"], since=8, added={}).version == 8
     assert max(table.version for table in TABLES.values()) <= VERSION

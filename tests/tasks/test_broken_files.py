@@ -199,7 +199,7 @@ def test_no_night_is_removed_while_a_baseline_is_broken(store: Store, caplog: py
     commit_manifest(store, newer)
     with caplog.at_level(logging.WARNING):
         assert remove_old(store, "small", keep=1) == []
-    assert "no old night is removed" in caplog.text
+    assert "no old nightly run is removed" in caplog.text
     store.delete("_baselines/main.json")
     assert remove_old(store, "small", keep=1) == [RUN]
 

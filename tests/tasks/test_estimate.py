@@ -45,12 +45,24 @@ def test_the_demo_is_planned() -> None:
 
 def test_metrics_that_would_have_no_values_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "skewbench.tasks.scoring.missing", lambda needs: "not here" if "clip-vit-l-14" in needs else None
+        "skewbench.eval.scoring.declaration.missing", lambda needs: "not here" if "clip-vit-l-14" in needs else None
     )
     assert estimate(small(metrics=["binding", "aesthetic", "clip_score"]), str(tmp_path)).lacking == (
         "aesthetic",
         "clip_score",
     )
+
+
+def test_environments_that_are_not_prepared_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unless the metric has no values anyway."""
+    monkeypatch.setenv("SKEWBENCH_ENVIRONMENTS", str(tmp_path))
+    experiment = small(metrics=["binding", "image_reward_package"])
+    monkeypatch.setenv("SKEWBENCH_WEIGHTS", str(tmp_path / "none"))
+    expected = estimate(experiment, str(tmp_path))
+    assert (expected.lacking, expected.to_prepare) == (("image_reward_package",), ())
+    monkeypatch.setenv("SKEWBENCH_WEIGHTS_IMAGE_REWARD_V1", str(tmp_path))
+    expected = estimate(experiment, str(tmp_path))
+    assert (expected.lacking, expected.to_prepare) == ((), ("image-reward",))
 
 
 def test_a_weak_branch_costs_evaluations_and_says_so(tmp_path: Path) -> None:
@@ -81,7 +93,7 @@ def test_time_is_that_of_earlier_runs_of_the_model(tmp_path: Path) -> None:
     )
     with sql.connect(tmp_path) as lake:
         a_step = lake.execute("SELECT median(seconds / steps) FROM samples").fetchall()[0][0]
-    assert f"at {4 * a_step:.2f} s an image" in told
+    assert f"at {4 * a_step:.2f} s per image" in told
     assert measured_pace(small(model={"id": "other"}), None, str(tmp_path)) is None
 
 
@@ -101,7 +113,7 @@ def test_each_cell_costs_its_own_steps_branches_and_calls_of_the_scheduler() -> 
 def test_hours_are_those_of_the_seconds_that_are_assumed() -> None:
     expected = estimate(experiments.load("demo"), "no-such-lake", seconds=9.0)
     assert expected.hours == pytest.approx(512 * 9.0 / 3600)
-    assert "assumed, at 9.00 s an image on average" in expected.time
+    assert "assumed, at 9.00 s per image on average" in expected.time
 
 
 def test_the_bundled_model_has_a_pace_in_a_new_lake() -> None:

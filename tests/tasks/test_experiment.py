@@ -164,7 +164,10 @@ def test_words_and_numbers_are_those_of_yaml_1_2() -> None:
         (b"a: &a [*a]", "an alias refers to a value that contains it"),
         (_aliases(depth=30), "its aliases expand to"),
         (b"a: " + b"b" * 2_000_000, "an experiment has 1,000,000 at most"),
-        (b'name: a\ndescription: "x \\ud83d y"', "line 2: a text has half of a surrogate pair, which is no text: 'x"),
+        (
+            b'name: a\ndescription: "x \\ud83d y"',
+            "line 2: a text has half of a surrogate pair, which is not valid text: 'x",
+        ),
         (b'name: a\n"\\udcff": 1', "line 2: a text has half of a surrogate pair"),
         (b"- 1", "mapping of fields, not list"),
         (b"", "is empty"),

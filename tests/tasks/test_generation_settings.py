@@ -155,8 +155,8 @@ def test_changed_cells_of_a_batch_are_alike_alone(finished: Run) -> None:
         ({"scheduler": {"name": "DDIMScheduler", "arguments": {"spacing": 1}}}, "has no argument 'spacing'"),
         ({"scheduler": {"name": "DDIMScheduler", "arguments": {"beta_schedule": "x"}}}, "DDIMScheduler: x is not"),
         ({"scheduler": {"name": "PNDMScheduler"}, "steps": 1}, "pipeline cannot use PNDMScheduler with 1 steps"),
-        ({"clip_skip": 3}, "cells.a.generation.clip_skip 3: the model's CLIP text encoder has 3 layers; skip 2 at"),
-        ({"guidance": 1.0, "negative_prompt": "x"}, "negative_prompt 'x': has no effect, since a guidance of 1"),
+        ({"clip_skip": 3}, "clip_skip 3: the model's CLIP text encoder has 3 layers; skip at most 2"),
+        ({"guidance": 1.0, "negative_prompt": "x"}, "negative_prompt 'x': has no effect, because a guidance of 1"),
         ({"guidance": 1.0, "guidance_rescale": 0.5}, "generation.guidance_rescale 0.5: has no effect"),
         ({"steps": 2}, "cells: 'baseline' and 'a' have the same knobs and the same generation"),
         ({"lora": {"path": "nothing.safetensors"}}, "cells.a.generation.lora.path 'nothing.safetensors': no such"),
@@ -196,7 +196,7 @@ def test_what_a_pipeline_would_drop_is_refused_by_name(tmp_path: Path, save: Any
     (tmp_path / "x.safetensors").write_bytes(b"")
     given = {"path": str(tmp_path / "x.safetensors")} if name == "lora" else value
     experiment = _experiment(model, cells=[BASELINE], generation={"steps": 1, **SIZE, name: given})
-    with pytest.raises(InputError, match=rf"generation.{name} .*: \w+Pipeline has no use for {name}; it takes"):
+    with pytest.raises(InputError, match=rf"generation.{name} .*: \w+Pipeline does not support {name}; it"):
         prepare(experiment, str(tmp_path / "lake"))
 
 

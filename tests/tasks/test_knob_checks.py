@@ -31,12 +31,12 @@ def test_what_does_nothing_is_refused_by_name(knob: dict[str, object], line: str
 @pytest.mark.parametrize(
     ("rule", "generation", "pipeline", "line"),
     [
-        ({"kind": "apg"}, {"guidance": 1.0}, "StableDiffusionXLPipeline", "generation.guidance is 1, by which"),
-        ({"kind": "apg"}, {}, "FluxPipeline", "the guidance of flux models is distilled into them"),
+        ({"kind": "apg"}, {"guidance": 1.0}, "StableDiffusionXLPipeline", "generation.guidance is 1, so the model"),
+        ({"kind": "apg"}, {}, "FluxPipeline", "the guidance of flux models is distilled"),
         ({"kind": "fdg", "low": 2.0}, {}, "QwenImagePipeline", "qwen-image models predict no maps of rows and columns"),
         ({"kind": "guidance_rescale", "share": 0.7}, {}, "QwenImagePipeline", "restores the norms of its predictions"),
         ({"kind": "guidance_rescale", "share": 0.7}, {}, "Lumina2Pipeline", "restores the norms of its predictions"),
-        ({"kind": "cfg_zero_star", "zero_steps": 1}, {}, "StableDiffusionXLPipeline", "is for models of flow matching"),
+        ({"kind": "cfg_zero_star", "zero_steps": 1}, {}, "StableDiffusionXLPipeline", "is for flow-matching models"),
         ({"kind": "mag", "damping": 8.0, "window": [0.9, 0.95]}, {}, "StableDiffusionXLPipeline", "covers none of the"),
         ({"kind": "guidance_interval", "start": 0.9, "stop": 0.95}, {}, "StableDiffusionXLPipeline", "guides none of"),
     ],

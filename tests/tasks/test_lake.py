@@ -177,7 +177,7 @@ def test_runs_are_found_by_their_beginning(store: Store) -> None:
     write_manifest(store, _manifest())
     write_manifest(store, replace(_manifest(), run_id="small-9999"))
     assert find_run(store, "small-01").run_id == RUN
-    with pytest.raises(InputError, match=f"2 runs begin so: {RUN}, small-9999"):
+    with pytest.raises(InputError, match=f"2 runs match: {RUN}, small-9999"):
         find_run(store, "sma")
     assert find_run(store, "small").run_id == "small-9999"  # the newest of the experiment
     with pytest.raises(InputError, match="no such run"):

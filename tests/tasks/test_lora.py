@@ -60,9 +60,9 @@ def test_a_file_that_is_not_what_it_should_be_is_refused(tmp_path: Path) -> None
     assert lora.path == path.as_posix()
     assert check_digest(lora) == path
     _save(tmp_path / "y.safetensors", inputs=3)
-    with pytest.raises(InputError, match=r"a folder must hold one \.safetensors file, there are x\.safetensors, y"):
+    with pytest.raises(InputError, match=r"a folder must contain one \.safetensors file, but has x\.safetensors, y"):
         with_digests(_experiment(tmp_path))
-    with pytest.raises(InputError, match=r"not a \.safetensors file, nor a folder that holds one"):
+    with pytest.raises(InputError, match=r"not a \.safetensors file, nor a folder that contains one"):
         with_digests(_experiment(tmp_path / "x.bin"))
     path.write_bytes((tmp_path / "y.safetensors").read_bytes())
     with pytest.raises(RunError, match=f"has different adapters than the driver: .* the driver's {lora.digest}"):
@@ -86,7 +86,10 @@ def test_a_file_that_is_not_what_it_should_be_is_refused(tmp_path: Path) -> None
         ),
         ({"inputs": 32}, "attn1.to_q has 64 inputs, the adapters are for 32"),
         ({"outputs": 128}, "attn1.to_q has 64 outputs, the adapters are for 128"),
-        ({"layer": "transformer.blocks.0.to_q"}, "is for no part of this model; adapters are for unet, text_encoder"),
+        (
+            {"layer": "transformer.blocks.0.to_q"},
+            "matches no part of this model; adapters can be for unet, text_encoder",
+        ),
     ],
 )
 def test_adapters_fit_a_model_or_are_refused(

@@ -103,7 +103,10 @@ def folder(tiny_sdxl: Path, tmp_path: Path) -> Path:
         (_without_vae, "vae missing; "),
         (_without_shard, "unet: diffusion_pytorch_model-00002-of-00002.safetensors is missing, which "),
         (_truncated, "unet: diffusion_pytorch_model.safetensors is truncated: "),
-        (_cut_in_its_header, "unet: diffusion_pytorch_model.safetensors is no safetensors file, or its header is cut"),
+        (
+            _cut_in_its_header,
+            "unet: diffusion_pytorch_model.safetensors is not a safetensors file, or its header is truncated",
+        ),
         (_without_scheduler, "scheduler missing; "),
         (_without_a_named_scheduler, "scheduler missing; "),
         (_with_a_broken_scheduler, "scheduler/scheduler_config.json cannot be read: "),
@@ -139,7 +142,7 @@ def test_sizes_of_samples(folder: Path) -> None:
 
 
 def test_a_variant_that_no_part_has(folder: Path) -> None:
-    with pytest.raises(InputError, match=r"no part has weights of the variant 'fp16'; leave model\.variant out"):
+    with pytest.raises(InputError, match=r"no part has weights of the variant 'fp16'; remove model\.variant"):
         check_model(ModelSpec(id=str(folder), variant="fp16"))
 
 

@@ -85,7 +85,7 @@ def test_the_largest_limit_decides_whether_text_is_lost(
     texts = [_words(5), _words(12)]
     (note,) = _notes(source, texts, tmp_path)
     assert note == (
-        "1 of 2 prompts too long: tokenizer reads 10 tokens, the longest has 14; no text is lost, since tokenizer_2 "
+        "1 of 2 prompts too long: tokenizer reads 10 tokens, the longest has 14; no text is lost, because tokenizer_2 "
         "reads it all"
     )
     (note,) = _notes(source, [*texts, _words(30)], tmp_path)

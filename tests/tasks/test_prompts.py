@@ -7,6 +7,7 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
+from skewbench.eval.attributes.prompts import attributes_of, open_attributes
 from skewbench.eval.scenes.captions import parse_caption
 from skewbench.storage.tables.samples import SAMPLES
 from skewbench.tasks import prompts
@@ -165,7 +166,7 @@ HALF = "a \ud83d cat"  # what is left of an emoji that was cut in two
     [
         ("csv", 'prompt,kind\na cat,x\n"a dog,y\nan owl,z\n', "line 3: unexpected end of data"),
         ("csv", 'prompt,kind\n"a\nb",x\n"a" dog,y\n', "line 4: ',' expected after"),
-        ("csv", "prompt,kind\na cat, a dog,x\n", "line 2 has 3 fields, and line 1 names 2 columns; put a field"),
+        ("csv", "prompt,kind\na cat, a dog,x\n", "line 2 has 3 fields, but line 1 names 2 columns; put a field"),
         ("csv", "prompt,prompt\na,b\n", "line 1: two columns are named 'prompt'"),
         ("csv", "", "it is empty"),
         ("jsonl", '{"prompt": "a cat"}\n\n{"prompt"\n', "line 3: Expecting"),
@@ -298,3 +299,10 @@ def test_ids_categories_and_challenges_reach_the_run() -> None:
     assert {(sample.prompt.id, sample.prompt.challenge) for sample in shard.samples} == {("coco-3-30", "Basic")}
     assert run_id(experiment, [mine], "r", "s") != run_id(experiment, [Prompt("other", "a cat")], "r", "s")
     assert {"prompt_id", "prompt_category", "prompt_challenge"} <= set(SAMPLES.schema.names)
+
+
+def test_the_prompts_of_attributes_are_those_that_the_scorer_knows() -> None:
+    found = load_prompts(PromptSpec(source="attributes"))
+    assert len(found) >= 60
+    assert {prompt.text for prompt in found} == {row.prompt for row in open_attributes()}
+    assert all((prompt.category or "").replace(" ", "_") in attributes_of(prompt.text) for prompt in found)

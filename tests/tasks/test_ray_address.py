@@ -59,7 +59,7 @@ def test_a_local_ray_that_does_not_start(monkeypatch: pytest.MonkeyPatch, capfd:
         in message
     )
     assert "use --local for a small run" in message
-    log = Path(re.search(r"printed is in (\S+),", message)[1])  # type: ignore[index]
+    log = Path(re.search(r"output is in (\S+),", message)[1])  # type: ignore[index]
     assert log.read_text().count("twenty lines") == 3
     log.unlink()
 

@@ -102,7 +102,7 @@ def test_a_folder_of_audio_holds_wav_files_of_any_depth(store: LocalStore, tmp_p
     with pytest.raises(InputError, match="no waveforms in this folder"):
         find_reference(store, str(folder), "audio")
     (folder / "a.flac").write_bytes(b"fLaC....")
-    with pytest.raises(InputError, match=r"a\.flac: it is FLAC, and WAV is needed; convert it"):
+    with pytest.raises(InputError, match=r"a\.flac: it is FLAC but must be WAV; convert it"):
         find_reference(store, str(folder), "audio")
     (folder / "a.flac").write_bytes(b"RIFF....WAVE")
     with pytest.raises(RunError, match=r"a\.flac is a broken audio file: it is not a readable WAV"):
@@ -116,7 +116,7 @@ def test_a_worker_reads_the_images_that_the_driver_saw(store: LocalStore, tmp_pa
     (folder / "a.png").write_bytes(_png())
     reference = find_reference(store, str(folder))
     (folder / "a.png").write_bytes(_png(seed=9))
-    with pytest.raises(RunError, match=rf"has other images in {folder} than the driver: [0-9a-f]{{8}}, not"):
+    with pytest.raises(RunError, match=rf"has different images in {folder} than the driver: [0-9a-f]{{8}}, not"):
         list(samples_of(store, reference))
     (folder / "a.png").write_bytes(_png()[:300])
     with pytest.raises(RunError, match=r"a\.png is a broken image"):

@@ -105,10 +105,13 @@ def test_plan_counts_its_weights_and_calls(tiny_sdxl: Path, refiner: Path, tmp_p
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
-        ({"scheduler": {"name": "HeunDiscreteScheduler"}}, "a step of HeunDiscreteScheduler cannot be cut between two"),
+        (
+            {"scheduler": {"name": "HeunDiscreteScheduler"}},
+            "a step of HeunDiscreteScheduler cannot be split between two",
+        ),
         (
             {"at": 1e-4},
-            "cells.x.generation.refiner.at 0.0001: of 4 steps the model does 0 and the refiner 4;",
+            "cells.x.generation.refiner.at 0.0001: of 4 steps the model runs 0 and the refiner 4;",
         ),
         (
             {"id": "{model}"},
@@ -116,7 +119,7 @@ def test_plan_counts_its_weights_and_calls(tiny_sdxl: Path, refiner: Path, tmp_p
         ),
         ({"id": "{other}"}, "its vae has block_out_channels .* it cannot take over the model's latents"),
         ({"id": "{nowhere}"}, "generation.refiner.id '.*nowhere': not a model"),
-        ({"model": "{flux}"}, "FluxPipeline has no use for refiner; it takes steps, guidance, scheduler, lora"),
+        ({"model": "{flux}"}, "FluxPipeline does not support refiner; it supports steps, guidance, scheduler, lora"),
     ],
 )
 def test_what_does_not_fit_is_refused(

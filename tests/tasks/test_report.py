@@ -37,7 +37,14 @@ def test_the_report_lies_in_the_lake_and_nothing_else_is_left(normal: Path) -> N
 
 def test_it_says_what_was_run(normal: Path) -> None:
     text = words(normal.read_text(encoding="utf-8"))
-    for said in ("A toy.", "192 of 192 planned", "16 × 4", "skew, α 1.05, β 3", "plain attention", "seconds a sample"):
+    for said in (
+        "A toy.",
+        "192 of 192 planned",
+        "16 × 4",
+        "skew, α 1.05, β 3",
+        "plain attention",
+        "seconds per sample",
+    ):
         assert said in text, said
 
 
@@ -250,7 +257,7 @@ def test_against_another_run(tmp_path: Path) -> None:
     html = Path(report_run(LocalStore(tmp_path), second, against=first)).read_text(encoding="utf-8")
     text = words(html)
     assert f"What changed against {first}?" in text
-    assert "The runs differ in what decides the numbers: torch." in text
+    assert "The runs differ in settings that affect the numbers: torch." in text
     assert "stand out at a false discovery rate of 5%" in text
     assert "Query <code>run_changes</code>; n = 12 to 36 pairs" in html
     with pytest.raises(InputError, match="is the same"):

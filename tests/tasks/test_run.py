@@ -7,12 +7,16 @@ import pytest
 
 from skewbench.storage.lease import Lease
 from skewbench.storage.manifest import find_run, now, write_manifest
+from skewbench.storage.parts import new_attempt, write_part
 from skewbench.storage.receipts import Receipt, write_receipt
 from skewbench.storage.records import Manifest, Part
-from skewbench.tasks.run import Run, caught_up, prepare
+from skewbench.storage.tables.scores import SCORES
+from skewbench.tasks.drive import analyse_run
+from skewbench.tasks.run import Run, caught_up, prepare, start
 from skewbench.vocabulary.errors import InputError, RunError
+from tests.flows.command import run_in_process
 from tests.tasks.experiments import small
-from tests.tasks.starts import committed, finished, started, to_generate
+from tests.tasks.starts import committed, finished, started, state_of, to_generate, to_score
 
 
 @pytest.fixture
@@ -54,7 +58,44 @@ def test_a_committed_run_that_lacks_a_shard_is_not_finished(run: Run) -> None:
     write_manifest(run.store, replace(begun, status="committed", parts=(answers,)))
     assert not finished(run)
     _generated(run, 1)
+    assert not finished(run)  # the manifest does not name the shard yet
+    _caught_up(run)
     assert finished(run)
+
+
+def _scored(run: Run) -> Run:
+    """All is computed, so that no job is left; but the driver died before it could commit the scores."""
+    asking = replace(run, experiment=run.experiment.model_copy(update={"metrics": ("contrast",)}))
+    started(asking)
+    _generated(asking, len(run.shards))
+    committed(asking)
+    for job in to_score(asking):
+        part = write_part(run.store, SCORES.name, run.id, job.key.shard, new_attempt(), SCORES.of_rows([]))
+        write_receipt(run.store, Receipt(job.key, run.id, (part,), 1.0, {}))
+    assert not to_score(asking)
+    return asking
+
+
+def test_scores_whose_driver_died_before_it_could_commit(run: Run) -> None:
+    asking = _scored(run)
+    assert len(state_of(asking).uncommitted()) == len(run.shards)
+    assert not finished(asking)
+    manifest = _caught_up(asking)
+    assert sum(part.table == "scores" for part in manifest.parts) == len(run.shards)
+    assert not state_of(asking).uncommitted()
+
+
+def test_an_analysis_commits_what_an_earlier_driver_left(run: Run) -> None:
+    asking = _scored(run)
+    with Lease(run.store, run.id) as lease:
+        manifest = analyse_run(run.store, start(asking, lease), lease)
+    assert sum(part.table == "scores" for part in manifest.parts) == len(run.shards)
+
+
+def test_verify_counts_what_is_not_committed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    _scored(run)
+    verified = run_in_process(monkeypatch, "verify", run.id, "--lake", run.store.lake)
+    assert f"note: {len(run.shards)} jobs of {run.id} are done but not committed yet" in verified.stderr
 
 
 def test_a_run_that_was_begun_with_workers_that_no_experiment_has(run: Run) -> None:

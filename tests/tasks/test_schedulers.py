@@ -109,7 +109,9 @@ def test_unknown_names_are_refused_with_the_nearest(name: str, arguments: dict[s
 
 
 def test_a_models_velocity_is_not_taken_for_noise() -> None:
-    said = "takes this model's velocity for noise; set its arguments prediction_type: flow_prediction, use_flow_sigmas"
+    said = (
+        "interprets this model's velocity as noise; set its arguments prediction_type: flow_prediction, use_flow_sigmas"
+    )
     with pytest.raises(ValueError, match=said):
         find(_spec("UniPCMultistepScheduler"), OWN_FLOW, CONFIG_FLOW)
 
@@ -134,7 +136,7 @@ def test_a_sample_that_depends_on_its_neighbours_is_found() -> None:
         def step(self, model_output: Any, timestep: Any, sample: Any, **given: Any) -> Any:
             return super().step(model_output - model_output.mean(), timestep, sample, **given)
 
-    with pytest.raises(ValueError, match="Mixing makes a sample depend on the others of its batch"):
+    with pytest.raises(ValueError, match="Mixing makes a sample depend on the other samples of its batch"):
         try_out(Mixing.from_config(CONFIG), 4)
 
 
@@ -143,13 +145,13 @@ def test_values_that_are_not_finite_are_found() -> None:
         def step(self, model_output: Any, timestep: Any, sample: Any, **given: Any) -> Any:
             return super().step(model_output / 0, timestep, sample, **given)
 
-    with pytest.raises(ValueError, match="Diverging gives values that are not finite with 4 steps"):
+    with pytest.raises(ValueError, match="Diverging gives non-finite values with 4 steps"):
         try_out(Diverging.from_config(CONFIG), 4)
 
 
 def test_a_models_shift_is_not_dropped() -> None:
     velocity = {name: value for name, value in VELOCITY.items() if name != "flow_shift"}
-    with pytest.raises(ValueError, match="drops the model's shift; set its argument flow_shift: 3"):
+    with pytest.raises(ValueError, match="ignores the model's shift; set its argument flow_shift: 3"):
         find(_spec("UniPCMultistepScheduler", **velocity), OWN_FLOW, CONFIG_FLOW)
     find(_spec("UniPCMultistepScheduler", **velocity), OWN_FLOW, {**CONFIG_FLOW, "use_dynamic_shifting": True})
 

@@ -196,14 +196,14 @@ BAD = {
     "a pickle, which can run any code when it is loaded": {"id": "x.ckpt"},
     "one file has no configuration; set model.config": {"id": "x.safetensors"},
     "no such file": {"id": "nowhere.safetensors", "config": "shapes-xl"},
-    "is no safetensors file": {"id": "broken.safetensors", "config": "shapes-xl"},
+    "is not a safetensors file": {"id": "broken.safetensors", "config": "shapes-xl"},
     "model.variant 'fp16' does not apply": {"id": "x.safetensors", "config": "shapes-xl", "variant": "fp16"},
     "model.revision 'main' does not apply": {"id": "x.safetensors", "config": "empty", "revision": "main"},
     "model.config 'folder': no such folder": {"id": "x.safetensors", "config": "folder"},
     "empty/model_index.json has no pipeline class": {"id": "x.safetensors", "config": "empty"},
     "needs model.id to be a .safetensors file": {"id": "shapes-xl", "config": "shapes-xl"},
     "PixArtAlphaPipeline is not loaded from one file": {"id": "x.safetensors", "config": "pixart"},
-    "which skewbench cannot run": {"id": "x.safetensors", "config": "unknown"},
+    "which skewbench does not support": {"id": "x.safetensors", "config": "unknown"},
 }
 
 

@@ -74,6 +74,19 @@ def add_trials(folder: Path, run_id: str) -> None:
     _add_part(folder, run_id, TRIALS, row | {"feasible": "yes", "chosen": True, "verdict": "not shown"}, "trials")
 
 
+def add_attributes(folder: Path, run_id: str) -> None:
+    """Values of an attribute's diversity for a run: those of `diversity`, under a name of each way of seeing."""
+
+    def change(table: pa.Table) -> pa.Table:
+        rows = table.to_pylist()
+        names = ("attribute_scene_texture", "attribute_scene_layout", "attribute_clip_colour")
+        diverse = [row for row in rows if row["metric"] == "diversity"]
+        rows += [{**row, "metric": name, "scorer": name[:-8]} for name in names for row in diverse]
+        return pa.Table.from_pylist(rows, table.schema)
+
+    alter(folder, run_id, "group_scores", change)
+
+
 def _add_part(folder: Path, run_id: str, table: Table, row: dict[str, Any], name: str) -> None:
     path = folder / table.name / f"run_id={run_id}" / f"{table.name}-{name}.parquet"
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -37,7 +37,7 @@ def _bump(x: float, centre: float, width: float) -> float:
 
 
 def _inside(knob: Knob) -> Mapping[str, float]:
-    """The best setting lies inside of the bound: skew with alpha 1.3 and beta 4; temperature is worth a third of it."""
+    """The best setting lies inside the bound: skew with alpha 1.3 and beta 4; temperature is worth a third of it."""
     if isinstance(knob, Skew):
         gain = 0.12 * _bump(knob.alpha, 1.3, 0.3) * _bump(knob.beta, 4, 3)
         return {"binding": gain, "msssim_diversity": -0.005 * abs(knob.alpha - 1)}
@@ -57,7 +57,7 @@ def _nothing(_knob: Knob) -> Mapping[str, float]:
     return {"binding": 0.0, "msssim_diversity": 0.0}
 
 
-INSIDE = Planted("an optimum inside of the bound", _inside, 0.12)
+INSIDE = Planted("an optimum inside the bound", _inside, 0.12)
 AT_THE_BOUND = Planted("an optimum at the bound", _at_the_bound, 0.1)
 NOTHING = Planted("no effect", _nothing, 0.0)
 

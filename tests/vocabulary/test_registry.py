@@ -74,19 +74,19 @@ def test_a_module_that_cannot_be_imported_is_a_line_and_leaves_nothing_behind(pa
     registry = _registry(monkeypatch, broken, package("other", _register("ball")))
     assert registry.names() == ["ball"]
     (line,) = registry.problems()
-    assert line.startswith("toy 'toy' of package a-broken is left out: ModuleNotFoundError: No module named 'no_such_")
+    assert line.startswith("toy 'toy' of package a-broken is skipped: ModuleNotFoundError: No module named 'no_such_")
 
 
 def test_a_module_that_ends_the_program_does_not(package, monkeypatch):
     registry = _registry(monkeypatch, package("leaves", "raise SystemExit(3)"))
     assert registry.names() == []
-    assert registry.problems() == ["toy 'toy' of package leaves is left out: SystemExit: 3"]
+    assert registry.problems() == ["toy 'toy' of package leaves is skipped: SystemExit: 3"]
 
 
 def test_an_entry_point_without_its_package_is_a_line(monkeypatch):
     registry = _registry(monkeypatch, Point("toy", "no_such_package.toys:ball", "skewbench.toys"))
     assert registry.names() == []
-    assert "of package no-such-package is left out: ModuleNotFoundError" in registry.problems()[0]
+    assert "of package no-such-package is skipped: ModuleNotFoundError" in registry.problems()[0]
 
 
 def test_the_first_of_a_name_stays_and_ours_comes_first(package, monkeypatch):
@@ -96,9 +96,9 @@ def test_the_first_of_a_name_stays_and_ours_comes_first(package, monkeypatch):
         "ball": "a_first", "hoop": "a_first", "kite": "skewbench.toys",
     }  # fmt: skip
     assert registry.problems() == [
-        "toy 'kite' of package a-first is left out: the name is taken by skewbench.toys",
-        "toy 'hoop' of package a-first is left out: the name is taken by a_first",
-        "toy 'ball' of package b-later is left out: the name is taken by a_first",
+        "toy 'kite' of package a-first is skipped: the name is taken by skewbench.toys",
+        "toy 'hoop' of package a-first is skipped: the name is taken by a_first",
+        "toy 'ball' of package b-later is skipped: the name is taken by a_first",
     ]
 
 
@@ -106,7 +106,7 @@ def test_ours_comes_first_also_where_the_other_was_imported_before(package, monk
     registry = _registry(monkeypatch, package("eager", _register("kite")), own=lambda: _own(["kite"]))
     __import__("eager")
     assert registry.source("kite") == "skewbench.toys"
-    assert registry.problems() == ["toy 'kite' of package eager is left out: the name is taken by skewbench.toys"]
+    assert registry.problems() == ["toy 'kite' of package eager is skipped: the name is taken by skewbench.toys"]
 
 
 def _long(name, item):
@@ -117,7 +117,7 @@ def _long(name, item):
 def test_an_item_that_breaks_the_contract_is_a_line(package, monkeypatch):
     registry = _registry(monkeypatch, package("other", _register("ball", "fly")), check=_long)
     assert registry.names() == ["ball"]
-    assert registry.problems() == ["toy 'fly' of package other is left out: FLY is too short"]
+    assert registry.problems() == ["toy 'fly' of package other is skipped: FLY is too short"]
 
 
 def test_after_discovery_a_mistake_is_an_error_at_once(monkeypatch):

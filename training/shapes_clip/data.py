@@ -127,7 +127,8 @@ def true_and_false_captions(scenes: list[Scene], wrong: int, seed: int) -> tuple
 def _held_out(text: str) -> bool:
     meaning = parse_caption(text)
     return meaning is not None and any(
-        thing.texture and is_held_out(thing.colour, thing.shape, thing.texture) for thing in meaning.objects
+        thing.colour and thing.texture and is_held_out(thing.colour, thing.shape, thing.texture)
+        for thing in meaning.objects
     )
 
 

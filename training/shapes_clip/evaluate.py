@@ -91,7 +91,7 @@ def candidates(text: str, captions: list[str], rng: np.random.Generator) -> list
 
 def _objects(text: str) -> list[tuple[str, str]]:
     meaning = parse_caption(text)
-    return sorted((thing.colour, thing.shape) for thing in meaning.objects) if meaning else []
+    return sorted((thing.colour or "", thing.shape) for thing in meaning.objects) if meaning else []
 
 
 def _find(tower: ClipTower, scene: Scene, text: str, others: list[tuple[str, str]]) -> Found:

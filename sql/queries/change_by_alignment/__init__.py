@@ -1,4 +1,4 @@
-"""How does the change depend on how stable the baseline was?"""
+"""How does the change depend on the stability of the baseline?"""
 
 from skewbench.sql.columns import BRANCH_OF_ALIGN, CELL, METRIC, RUN_ID
 from skewbench.sql.declaration import OF_AN_IMAGE, Column, Parameter, Query

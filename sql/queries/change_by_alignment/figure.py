@@ -15,7 +15,7 @@ _DOTS = 4000
 """Dots on the page over all cells: more would overlap and make the page large."""
 _PLACES, _RESAMPLES = 25, 400
 _MANY = 150
-"""With more pairs than this, dots overlap, so they are small and faint."""
+"""Number of pairs above which dots are small and faint, because they overlap."""
 
 
 def figure(answer: pl.DataFrame, context: Context) -> list[Drawing]:
@@ -23,7 +23,7 @@ def figure(answer: pl.DataFrame, context: Context) -> list[Drawing]:
 
     Args:
         answer: The query's answer. It has rows.
-        context: Labels for people, and the order of cells and metrics.
+        context: Labels, and the order of cells and metrics.
     """
     return scatters(answer, smooth_lines(answer, context), context)
 

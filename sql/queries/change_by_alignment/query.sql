@@ -1,4 +1,4 @@
--- How does the change depend on how stable the baseline was? Each pair's change and the baseline's Align.
+-- How does the change depend on the stability of the baseline? Each pair's change and the baseline's Align.
 --
 -- Pairs whose images were scored by different versions of a scorer are left out.
 WITH

@@ -1,4 +1,4 @@
-"""Does stability go with quality?"""
+"""Does stability correlate with quality?"""
 
 from skewbench.sql.columns import BRANCH, CELL, HIGH, METHOD, METRIC, RUN_ID
 from skewbench.sql.declaration import Column, Parameter, Query, Section

@@ -63,7 +63,7 @@ def intervals(connection: duckdb.DuckDBPyConnection, run_id: str, drawn: Resampl
 
 
 def _difference(one: Row, other: Row, draws: Values) -> Draws:
-    """How much stronger the later stage's correlation is, with its sign."""
+    """The later stage's correlation minus the earlier one's, with its sign."""
     known = one["rho"] is not None and other["rho"] is not None
     row = one | {"stage": f"{other['stage']} - {one['stage']}", "n": min(one["n"], other["n"])}
     return Draws("difference", row, other["rho"] - one["rho"] if known else None, draws)

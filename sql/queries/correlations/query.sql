@@ -1,7 +1,7 @@
--- Does stability go with quality? Spearman correlation of each measure with each metric, by stage.
+-- Does stability correlate with quality? Spearman correlation of each measure with each metric, by stage.
 --
 -- Image metrics are correlated over samples, metrics of a prompt's images (diversity) over prompts, each against the
--- prompt's mean measure. Failed samples, NULL and non-finite values are left out pair by pair; n counts what is left.
+-- prompt's mean measure. Failed samples, NULL and non-finite values are left out pair by pair; n counts the rest.
 -- Ties get average ranks, as in scipy.stats.spearmanr.
 WITH
 chosen AS (

@@ -6,15 +6,15 @@ from skewbench.sql.declaration import Column, Query
 QUERY = Query(
     package=__name__,
     name="failures",
-    source="The project's; the paper does not count them.",
+    source="This project; the paper does not count failures.",
     columns=(
         RUN_ID,
         CELL,
         Column("status", "VARCHAR", "ok, nonfinite, blank or failed; NULL for a cell without samples"),
         Column("reason", "VARCHAR", "why a sample is not ok"),
-        Column("samples", "BIGINT", "how many samples"),
+        Column("samples", "BIGINT", "number of samples"),
         Column("share", "DOUBLE", "share of the cell's samples"),
-        Column("prompts", "BIGINT", "how many prompts they are of"),
-        Column("example", "VARCHAR", "sample_id of one of them"),
+        Column("prompts", "BIGINT", "number of their prompts"),
+        Column("example", "VARCHAR", "sample_id of one of these samples"),
     ),
 )

@@ -6,15 +6,15 @@ from skewbench.sql.declaration import Column, Parameter, Query
 QUERY = Query(
     package=__name__,
     name="first_difference",
-    source="The project's.",
+    source="This project.",
     columns=(
         RUN_ID,
         AGAINST,
         CELL,
         STAGE,
         Column("measure", "VARCHAR", "the stability measure"),
-        Column("step", "SMALLINT", "the first step that differs, from 0; NULL where a run kept none"),
-        Column("block", "SMALLINT", "the first block that differs in it"),
+        Column("step", "SMALLINT", "the first step that differs, from 0; NULL if a run recorded no steps"),
+        Column("block", "SMALLINT", "the first block that differs in this step"),
         Column("block_name", "VARCHAR", "the block's name in the model"),
         Column("n", "BIGINT", "number of samples and branches that differ there"),
         Column("largest", "DOUBLE", "the largest absolute difference there; not finite if a value is not"),

@@ -1,9 +1,10 @@
 -- Where do two runs diverge? For each cell, measure and stage, the first step and block that differ beyond rounding.
 --
 -- Compares the same images of both runs (prompt, noise and size) in the order in which the model computes: by step, then
--- by block. If one of the runs kept no steps, means over steps are compared, and only the first block is found. There is
--- no row if nothing differs. Instability counts signs, which rounding can flip, so its tolerance is ten times as large. A
--- value that is finite in only one run is a difference; so are NaN and an infinity, or infinities of different sign.
+-- by block. If one of the runs recorded no steps, means over steps are compared, and only the first block is found. If
+-- nothing differs, there is no row. Instability counts signs, which rounding can flip, so its tolerance is ten times as
+-- large. A value that is finite in only one run is a difference. So are NaN and an infinity, or infinities of different
+-- sign.
 WITH
 -- none without a second run: then nothing else is read
 compared AS (

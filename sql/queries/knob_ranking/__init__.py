@@ -1,4 +1,4 @@
-"""Which setting should I ship?"""
+"""Which setting is best?"""
 
 from skewbench.sql.columns import CATEGORY, CELL, FAILED, FAMILY, HIGH, KIND, LOW, METRIC, PAIRS, RUN_ID, SETTINGS
 from skewbench.sql.declaration import Column, Query
@@ -6,7 +6,7 @@ from skewbench.sql.declaration import Column, Query
 QUERY = Query(
     package=__name__,
     name="knob_ranking",
-    source="The project's; the paper compares settings metric by metric.",
+    source="This project; the paper compares settings metric by metric.",
     columns=(
         RUN_ID,
         Column("category", "VARCHAR", "the category of prompts; NULL: all prompts"),
@@ -15,7 +15,7 @@ QUERY = Query(
         SETTINGS,
         METRIC,
         KIND,
-        Column("rank", "DOUBLE", "place among the run's cells: 1 is best, ties share the average"),
+        Column("rank", "DOUBLE", "rank among the run's cells: 1 is best, ties get the average rank"),
         Column("mean_rank", "DOUBLE", "mean of rank over the metrics"),
         Column("better", "BIGINT", "number of metrics whose interval lies above 0"),
         Column("worse", "BIGINT", "number of metrics whose interval lies below 0"),

@@ -1,4 +1,4 @@
--- Which setting should I ship? Cells ranked by their paired change in each metric, and by their mean rank over all.
+-- Which setting is best? Cells ranked by their paired change in each metric, and by their mean rank over all.
 --
 -- The baseline takes part with a gain of 0: a setting that ranks below it is worse than no knob. Ranks are by worst_case,
 -- so a setting does not gain by failing on hard images. All metrics have the same weight in the mean rank. Metrics

@@ -16,9 +16,9 @@ _PLACES: tuple[dict[str, Any], ...] = (
     {"align": "left", "dx": 9, "dy": 11},
     {"align": "right", "dx": -9, "dy": 11},
 )
-"""Where a point's name may stand, the best first."""
+"""Positions for the name of a point, the best first."""
 _WIDTH, _HEIGHT, _LETTER, _LINE = 260, 280, 7.0, 15
-"""Pixels of the plot on a phone, where it is most crowded, of a letter, and of a line."""
+"""Pixels of the plot on a phone, where space is smallest, of a letter, and of a line."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Axis:
 
     @property
     def title(self) -> str:
-        """The axis title, which says where better is."""
+        """The axis title, with an arrow towards the better side."""
         if self.higher_is_better is None:
             return self.label
         return f"{self.label} (better {'→' if self.higher_is_better else '←'})"
@@ -41,13 +41,13 @@ def figure(answer: pl.DataFrame, context: Context) -> list[Drawing]:
 
     Args:
         answer: The query's answer. It has rows.
-        context: Labels for people, and the order of cells and metrics.
+        context: Labels, and the order of cells and metrics.
     """
     if context.fidelity is None or context.diversity is None:
         return []
     points = curve_points(answer, context)
     axes = [Axis(context.label(metric), context.better.get(metric)) for metric in (context.diversity, context.fidelity)]
-    label = f"Scatter of {axes[1].label} against {axes[0].label}, one point a cell, with 95% intervals"
+    label = f"Scatter of {axes[1].label} against {axes[0].label}, one point per cell, with 95% intervals"
     return [Drawing(operating_curve(points, axes[0], axes[1], list(context.cells)), label)]
 
 
@@ -125,7 +125,7 @@ def _tooltip(diversity: Axis, fidelity: Axis) -> list[alt.Tooltip]:
 
 
 def _named(frame: pl.DataFrame) -> list[tuple[dict[str, Any], pl.DataFrame]]:
-    """The points by where their names stand.
+    """Group the points by the position of their names.
 
     A name that would cover another one, or a point, is left out: the legend has it.
     """
@@ -146,7 +146,7 @@ def _named(frame: pl.DataFrame) -> list[tuple[dict[str, Any], pl.DataFrame]]:
 
 
 def _pixels(frame: pl.DataFrame, name: str, size: float) -> list[float]:
-    """Where the points stand, about: the axis spans the intervals."""
+    """Approximate positions of the points; the axis spans the intervals."""
     ends = [frame[column].drop_nulls().cast(pl.Float64) for column in (name, f"{name}_low", f"{name}_high")]
     low, high = extent(pl.concat(ends))
     return [(value - low) / ((high - low) or 1.0) * size for value in frame[name]]

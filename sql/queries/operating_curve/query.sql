@@ -1,9 +1,9 @@
 -- What does each knob setting cost and gain? The mean of each metric by cell, a point of the operating curve.
 --
--- Means are over scored samples with status ok. Next to each mean stand the counts of unusable samples, and worst_case:
--- the mean if each of them counts as the worst value of the metric in the run. So a knob that destroys images does not
--- look better for it. Metrics of whole cells are against one reference, which the view cell_values names. Metrics without
--- a value in the run are left out: see the table missing_metrics.
+-- Means are over scored samples with status ok. Each row also counts unusable samples and has worst_case, the mean if each
+-- unusable sample counts as the worst value of the metric in the run. So a knob that destroys images does not look better.
+-- Metrics of whole cells use one reference, which the view cell_values names. Metrics without a value in the run are not
+-- listed; see the table missing_metrics.
 WITH
 counts AS (
     SELECT

@@ -1,4 +1,4 @@
-"""Which settings are worth a look?"""
+"""Which settings are on the Pareto front?"""
 
 from skewbench.sql.columns import CELL, FAMILY, HIGH, METHOD, RUN_ID, SETTINGS
 from skewbench.sql.declaration import OF_A_SET, OF_AN_IMAGE_WITH_A_SIDE, Column, Parameter, Query
@@ -6,7 +6,7 @@ from skewbench.sql.declaration import OF_A_SET, OF_AN_IMAGE_WITH_A_SIDE, Column,
 QUERY = Query(
     package=__name__,
     name="pareto_front",
-    source="The project's; the paper shows the settings one by one.",
+    source="This project; the paper shows the settings one by one.",
     columns=(
         RUN_ID,
         FAMILY,

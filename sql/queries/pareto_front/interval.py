@@ -1,4 +1,4 @@
-"""Draws of the share that each family adds to the baseline's, by resamples of whole prompts with boxes of their own."""
+"""Bootstrap draws of the area that each family adds to the baseline's. Each resample of prompts has its own box."""
 
 from collections.abc import Iterator
 
@@ -53,7 +53,7 @@ def intervals(connection: duckdb.DuckDBPyConnection, run_id: str, drawn: Resampl
 
 
 def _share(row: Row, family: str, area: float | None, draws: Values) -> Draws:
-    """Older builds' statistics are `area` and `share`: they included what the baseline alone dominates."""
+    """Older builds have the statistics `area` and `share`, which include the area that the baseline dominates."""
     key = {"metric": row["fidelity"], "measure": row["diversity"], "regime": family}
     return Draws("added", key | {"n": row["diversity_n"]}, area, draws)
 

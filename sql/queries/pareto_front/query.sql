@@ -1,13 +1,13 @@
--- Which settings are worth a look? The front of fidelity and diversity, and what each family of knobs adds to it.
+-- Which settings are on the Pareto front? Fidelity against diversity, and the area that each family of knobs adds.
 --
 -- A setting is on the front if no other setting of the run is at least as good in both metrics and better in one. The box
--- from the worst to the best of the cells' means in both metrics has area 1. A family dominates what lies below and left
--- of its settings; the baseline, the neutral setting of each knob, belongs to every family. family_added is the area that
--- a family dominates beyond what the baseline alone does: 0 if no setting of it is better than the baseline in a metric.
--- The box depends on the run, so areas are comparable only within a run, and one cell that is very bad in one metric
--- stretches the box for all families.
--- Means are equal if they differ by less than 1e-9 of the largest absolute mean: the order of summation changes them by
--- less than that. If all cells are equal in a metric, there is no box and no area.
+-- from the worst to the best of the cells' means in both metrics has area 1. A family dominates the area below and left of
+-- its settings. The baseline is the neutral setting of each knob and belongs to every family. family_added is the area that
+-- a family dominates and the baseline alone does not. It is 0 if no setting of the family is better than the baseline in a
+-- metric. The box depends on the run, so areas are comparable only within a run, and one cell that is very bad in one
+-- metric stretches the box for all families.
+-- Means are equal if they differ by less than 1e-9 of the largest absolute mean, because the order of summation changes
+-- them by less than that. If all cells are equal in a metric, there is no box and no area.
 WITH
 means AS (
     SELECT v.run_id, v.cell, m.role, m.metric, m.higher_is_better, avg(v.value) AS mean, avg(abs(v.value)) AS size,

@@ -1,4 +1,4 @@
-"""Does the knob help where the baseline is unstable, and leave alone what is stable?"""
+"""Does the knob improve unstable samples and leave stable ones unchanged?"""
 
 from skewbench.sql.columns import (
     BOOTSTRAP_LOW,

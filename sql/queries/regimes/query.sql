@@ -1,4 +1,4 @@
--- Does the knob help where the baseline is unstable, and leave alone what is stable? Paired change by regime.
+-- Does the knob improve unstable samples and leave stable ones unchanged? Paired change by regime.
 --
 -- unstable: the samples (for diversity: prompts) whose baseline is least stable over all blocks; stable: the most stable
 -- ones. difference: unstable minus stable. Changes are paired by prompt, seed and size. A pair is left out of a row if one

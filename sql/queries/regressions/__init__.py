@@ -6,7 +6,7 @@ from skewbench.sql.declaration import Column, Parameter, Query
 QUERY = Query(
     package=__name__,
     name="regressions",
-    source="The project's.",
+    source="This project.",
     columns=(
         RUN_ID,
         AGAINST,
@@ -30,7 +30,7 @@ QUERY = Query(
         Column("margin", "DOUBLE", "allowed change"),
         Column("equivalence", "DOUBLE", "p-value of the equivalence test: small if the change lies within the margin"),
         Column("n", "BIGINT", "pairs; for speed, nights or interleaved runs"),
-        Column("prompts", "BIGINT", "prompts that the pairs are of"),
+        Column("prompts", "BIGINT", "prompts of the pairs"),
         Column("moved", "BIGINT", "pairs that differ beyond rounding"),
         Column("step", "INTEGER", "the first step that differs"),
         Column("block", "INTEGER", "the first block that differs"),

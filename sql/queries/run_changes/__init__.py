@@ -18,7 +18,7 @@ from skewbench.sql.declaration import Column, Query
 QUERY = Query(
     package=__name__,
     name="run_changes",
-    source="The project's.",
+    source="This project.",
     columns=(
         RUN_ID,
         AGAINST,

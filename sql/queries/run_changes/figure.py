@@ -12,7 +12,7 @@ def figure(answer: pl.DataFrame, context: Context) -> list[Drawing]:
 
     Args:
         answer: The query's answer. It has rows.
-        context: Labels for people, and the order of cells and metrics.
+        context: Labels, and the order of cells and metrics.
     """
     drawings = []
     there = set(answer["metric"])

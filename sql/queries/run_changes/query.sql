@@ -2,8 +2,8 @@
 --
 -- Cells are matched by name, images by prompt, noise and size, so builds, models and knobs may differ. same_knob says
 -- whether the settings are equal, with defaults filled in. A cell or metric that only one of the runs has is left out.
--- So is a pair scored by different scorers or versions (score the older run again), and, for a metric that grows with the
--- size of the set (Vendi), a pair of sets of different sizes.
+-- A pair is left out if it was scored by different scorers or versions (then score the older run again). For a metric that
+-- grows with the size of the set (Vendi), a pair of sets of different sizes is left out too.
 WITH
 pairs AS MATERIALIZED (
     SELECT

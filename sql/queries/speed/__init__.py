@@ -6,7 +6,7 @@ from skewbench.sql.declaration import Column, Query
 QUERY = Query(
     package=__name__,
     name="speed",
-    source="The project's.",
+    source="This project.",
     columns=(
         RUN_ID,
         CELL,

@@ -16,7 +16,7 @@ def figure(answer: pl.DataFrame, context: Context) -> list[Drawing]:
 
     Args:
         answer: The query's answer. It has rows.
-        context: Labels for people, and the order of cells and metrics.
+        context: Labels, and the order of cells and metrics.
     """
     frame = answer.with_columns((-pl.col("energy")).alias("neg_energy"))
     return [drawing for measure in _SHOWN for drawing in lines(frame, measure, list(context.cells))]
@@ -37,13 +37,13 @@ def lines(frame: pl.DataFrame, measure: str, cells: list[str]) -> list[Drawing]:
     )
     blocks = by_block.select("cell", "block", pl.col(measure).alias("value"), "n")
     drawn = profile(blocks, "block", "block", name, cells, stages)
-    found = [Drawing(drawn, f"{name} by block, a line a cell", f"{name} by block")]
+    found = [Drawing(drawn, f"{name} by block, one line per cell", f"{name} by block")]
     if by_step.height:
         steps = by_step.group_by("cell", "step", maintain_order=True).agg(
             pl.col(measure).mean().alias("value"), pl.col("n").min()
         )
         drawn = profile(steps.sort("cell", "step"), "step", "step", name, cells)
-        found.append(Drawing(drawn, f"{name} by step, a line a cell", f"{name} by step, mean over blocks"))
+        found.append(Drawing(drawn, f"{name} by step, one line per cell", f"{name} by step, mean over blocks"))
     return found
 
 

@@ -20,7 +20,7 @@ def blocks_by_steps(frame: pl.DataFrame, measure: str, domain: list[float], chan
     blocks = frame["block"].unique().sort().to_list()
     steps = frame["step"].unique().sort().to_list()
     scale = alt.Scale(type="quantize", domain=domain, nice=False, range="diverging" if change else "heatmap")
-    digits = max(0, 1 - floor(log10((domain[1] - domain[0]) or 1.0)))  # as many as tell the colours apart
+    digits = max(0, 1 - floor(log10((domain[1] - domain[0]) or 1.0)))  # enough digits to distinguish the colours
     number = f"+.{digits}f" if change else f".{digits}f"
     legend = alt.Legend(
         orient="bottom",

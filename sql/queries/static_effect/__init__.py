@@ -40,7 +40,7 @@ QUERY = Query(
         Column("baseline_sd", "DOUBLE", "standard deviation at baseline"),
         Column("wins", "DOUBLE", "share of pairs that got better, ties half; NULL without a better side"),
         PAIRS,
-        Column("prompts", "BIGINT", "prompts that the pairs are of"),
+        Column("prompts", "BIGINT", "prompts of the pairs"),
         FAILED,
         WORST_CASE,
     ),

@@ -1,4 +1,4 @@
--- How did a search choose its setting? Each trial as it was known after each round, and the held-out measurement last.
+-- How did a search choose its setting? Each trial after each round, and the held-out measurement.
 --
 -- `skewbench tune` writes these rows into the run of the held-out measurement. Gains are paired by prompt and seed with
 -- the baseline of the same round; intervals are clustered by prompt. docs/tune.md explains the rounds and the verdict.

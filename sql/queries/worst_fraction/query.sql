@@ -1,7 +1,7 @@
 -- Does the knob repair the worst images? Paired change on the baseline's worst and best share, with a control.
 --
 -- Samples are selected by one metric of the baseline; changes are shown in every metric. Samples selected as the worst
--- regress to the mean when measured again. swap is the control for that: half of (the change from baseline to knob on the
+-- regress to the mean when resampled. swap controls for this: it is half of (the change from baseline to knob on the
 -- baseline's worst minus the change from knob to baseline on the knob's worst). It is zero if the two cells are
 -- exchangeable; otherwise it estimates the repair. Samples with equal values at the edge of the share count in part.
 -- Pairs need both metrics in both cells; failed counts pairs whose image failed under the knob.

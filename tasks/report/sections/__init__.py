@@ -1,1 +1,1 @@
-"""The page's sections: each turns answers into figures, or says what is missing."""
+"""The page's sections: each turns answers into figures, or names the missing data."""

@@ -19,7 +19,7 @@ from skewbench.tasks.report.view import Column, Figure, Panel, Section, charts, 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Another run, and the query `run_changes` of ours against it."""
+    """Another run, and the answer of `run_changes` against it."""
 
     other: Manifest
     changes: pl.DataFrame
@@ -66,7 +66,7 @@ def against_section(answers: Answers, comparison: Comparison) -> Section:
 
 
 def _q_values(frame: pl.DataFrame) -> list[float | None]:
-    """Each change's p-value, adjusted over the table; None where there is none."""
+    """Each change's p-value, adjusted over the table; None without a p-value."""
     if frame.is_empty():
         return []
     error = frame["error"].cast(pl.Float64).fill_null(float("nan")).to_numpy()
@@ -98,9 +98,9 @@ def _differs(run: Manifest, other: Manifest) -> str:
     known = sorted(run.identity | other.identity)
     names = [name for name in known if name != "repeat" and _of(run, name) != _of(other, name)]
     return (
-        f"The runs differ in what decides the numbers: {', '.join(names)}."
+        f"The runs differ in settings that affect the numbers: {', '.join(names)}."
         if names
-        else "The runs agree in all that decides the numbers."
+        else "The runs agree in everything that affects the numbers."
     )
 
 

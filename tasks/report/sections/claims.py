@@ -14,7 +14,7 @@ from skewbench.tasks.report.view import Column, Figure, Section, listing, table
 
 
 def _metric(labels: Labels, row: dict[str, str | None]) -> str:
-    """The published metric; in brackets what stands in for it here."""
+    """The published metric, with the metric that was used instead in brackets."""
     metric, ours = row["metric"], row["measured_by"]
     if metric is None:
         return " and ".join(map(labels.of, (ours or "").split(" and ")))
@@ -33,7 +33,7 @@ def _columns(labels: Labels) -> tuple[Column, ...]:
     )
 
 
-_MORE = (words("of", "group"), words("source", "source"), words("from, or why not", "why"))
+_MORE = (words("of", "group"), words("source", "source"), words("source, or the reason", "why"))
 
 
 def claims_section(answers: Answers) -> Section:
@@ -54,8 +54,8 @@ def claims_section(answers: Answers) -> Section:
         "claims",
         "Do the results agree with the published claims?",
         "Published for SDXL on MS-COCO captions; here for this run's model and prompts. A claim is confirmed or "
-        "contradicted where our 95% interval lies on one side of 0, and needs an n of 10. There is no correction for "
-        "looking at several.",
+        "contradicted if the measured 95% interval lies on one side of 0 and n is at least 10. There is no correction "
+        "for multiple claims.",
         (
             Figure(
                 title=f"{applicable.height} of {len(published_claims())} published claims apply to this run",

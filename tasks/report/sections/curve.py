@@ -53,7 +53,7 @@ def curve_section(answers: Answers) -> Section:
         ]
         missing += [no_metric(answers, what) for what in lacks]
         if behind:
-            meaning = "The curve needs both; these are the means of the metrics that the run has:"
+            meaning = "The curve needs both. These are the means of the run's metrics:"
             figures.append(
                 Figure("Means by cell", meaning, (), "operating_curve", f"{len(answers.cells)} cells", (), behind)
             )
@@ -71,14 +71,15 @@ def _curve(answers: Answers, fidelity: str, diversity: str, behind: tuple[Table,
     counted = "prompts" if "prompt" in kind else "images"
     points = curve_points(answers.curve, answers.context, answers.front)
     names = f"{answers.labels.of(fidelity)} against {answers.labels.of(diversity)}"
-    label = f"Scatter of {names}, one point a cell, with 95% intervals"
+    label = f"Scatter of {names}, one point per cell, with 95% intervals"
     axes = (_described(answers, diversity), _described(answers, fidelity))
     meanings = filter(None, map(answers.labels.sentence, (fidelity, diversity)))
     return Figure(
         title=names,
         meaning=" ".join(
             [
-                "One point per cell; bars are 95% intervals. The dashed line joins the settings that no other beats.",
+                "One point per cell; bars are 95% intervals. The dashed line joins the settings "
+                "that no other setting dominates.",
                 *meanings,
             ]
         ),
@@ -92,7 +93,7 @@ def _curve(answers: Answers, fidelity: str, diversity: str, behind: tuple[Table,
 
 
 def _areas(answers: Answers) -> Table:
-    """A row a family of knobs."""
+    """One row per family of knobs."""
     families = (
         answers.front.filter(_OF_A_FAMILY)
         .group_by("family", maintain_order=True)
@@ -116,6 +117,6 @@ def _described(answers: Answers, metric: str) -> Axis:
 def _means(answers: Answers) -> Table:
     caption = (
         "Mean of each metric over finished and scored samples. Worst case: each failed sample counts as the worst "
-        "value in the run, so that a knob that destroys images does not look better for it."
+        "value in the run, so a knob that destroys images does not look better."
     )
     return table(caption, answers.curve.sort("metric", "kind", "position"), _columns(answers.labels))

@@ -75,7 +75,7 @@ def _section(answers: Answers, query: sql.Query, about: sql.Section) -> Section:
 
 
 def _parts(answers: Answers, frame: pl.DataFrame, by: str) -> Iterator[tuple[str, str, pl.DataFrame]]:
-    """What each figure shows: an addition to its heading, one to its n, and the rows."""
+    """The variants of a figure: an addition to its heading, one to its n, and the rows."""
     if frame.is_empty():
         return
     if not by:

@@ -1,4 +1,4 @@
-"""Does the knob help where the baseline is unstable, and leave alone what is stable?"""
+"""Does the knob improve unstable samples and leave stable ones unchanged?"""
 
 import polars as pl
 
@@ -27,7 +27,7 @@ def _columns(labels: Labels) -> tuple[Column, ...]:
 
 
 def regime_section(answers: Answers) -> Section:
-    """Show the paired change by regime, one chart a metric.
+    """Show the paired change by regime, one chart per metric.
 
     Args:
         answers: Answers of the run's queries.
@@ -39,7 +39,7 @@ def regime_section(answers: Answers) -> Section:
         "regimes",
         "Does the knob help unstable images most?",
         "Unstable samples are the half whose baseline image has the lower Align over all blocks; stable ones are the "
-        "other half. A good knob repairs the unstable and leaves the stable alone.",
+        "other half. A good knob repairs unstable samples and leaves stable ones unchanged.",
         tuple(figure for figure in figures if figure),
         missing,
     )
@@ -52,10 +52,10 @@ def _figure(answers: Answers, frame: pl.DataFrame) -> Figure:
     return Figure(
         title="Paired change by regime",
         meaning="The change against the baseline's image of the same prompt and noise. Filled: unstable samples; "
-        "hollow: stable ones. Bars are 95% intervals; one that crosses the dashed line shows no change.",
+        "hollow: stable samples. Bars are 95% intervals. A bar that crosses the dashed line shows no change.",
         panels=(Panel(drawn, "pair"),),
         query="regimes",
-        n=f"n = {listing(pairs)} a cell and regime",
+        n=f"n = {listing(pairs)} per cell and regime",
         tables=(
             table(
                 "Difference: unstable minus stable. Worst case: each failed image counts as the worst in the run.",

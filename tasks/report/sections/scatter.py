@@ -1,4 +1,4 @@
-"""How does the change depend on how stable the baseline was? Every pair, and a smooth line."""
+"""How does the change depend on the stability of the baseline? Every pair, and a smooth line."""
 
 import polars as pl
 
@@ -17,7 +17,7 @@ _COLUMNS = (
 
 
 def scatter_figure(answers: Answers) -> Figure | None:
-    """Draw one scatter chart a cell; None if no cell has enough pairs.
+    """Draw one scatter chart per cell; None if no cell has enough pairs.
 
     Args:
         answers: Answers of the run's queries.
@@ -31,10 +31,10 @@ def scatter_figure(answers: Answers) -> Figure | None:
     numbers_of = pl.concat([line.with_columns(cell=pl.lit(cell)) for cell, line in lines.items()])
     return Figure(
         title=f"Change of {name} by the baseline's Align",
-        meaning="Each dot is one prompt and noise; the line is a local mean with its 95% band. Where the line is above "
-        "the dashed one, images of that stability improve. Regression to the mean alone makes it fall to some extent.",
+        meaning="Each dot is one prompt and noise; the line is a local mean with its 95% band. If the line is above "
+        "the dashed line, images of that stability improve. Regression to the mean alone makes the line fall somewhat.",
         panels=(Panel(drawn, "pair" if len(drawn) in (2, 4) else "many" if len(drawn) > 1 else ""),),
         query="change_by_alignment",
-        n=f"n = {span(pl.Series([frame.filter(cell=cell).height for cell in lines]))} pairs a cell",
+        n=f"n = {span(pl.Series([frame.filter(cell=cell).height for cell in lines]))} pairs per cell",
         tables=(table("The smooth line.", numbers_of, _COLUMNS),),
     )

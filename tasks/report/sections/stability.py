@@ -25,7 +25,7 @@ _COLUMNS = (
 
 
 def stability_section(answers: Answers) -> Section:
-    """Show the measures by block and by step, and one heatmap a cell if steps were kept.
+    """Show the measures by block and by step, and one heatmap per cell if steps were recorded.
 
     Args:
         answers: Answers of the run's queries.
@@ -34,7 +34,7 @@ def stability_section(answers: Answers) -> Section:
     by_block, by_step = frame.filter(pl.col("step").is_null()), frame.filter(pl.col("step").is_not_null())
     missing = [text for text in (no_stability(answers),) if text]
     if by_block.height and by_step.is_empty():
-        missing.append("Steps were not kept: `measure: {detail: steps}` in an experiment keeps them.")
+        missing.append("Steps were not recorded. Set `measure: {detail: steps}` in the experiment to record them.")
     figures = (_figure(answers, by_block, by_step),) if by_block.height else ()
     return Section(
         "stability",
@@ -63,8 +63,8 @@ def _figure(answers: Answers, by_block: pl.DataFrame, by_step: pl.DataFrame) -> 
         meaning=meaning,
         panels=tuple(panels),
         query="stability_profile",
-        n=f"n = {span(by_block['n'])} samples a cell; means without intervals",
-        tables=(table("Means over steps, by cell and block. By step: the query.", by_block, _COLUMNS),),
+        n=f"n = {span(by_block['n'])} samples per cell; means without intervals",
+        tables=(table("Means over steps, by cell and block. The query has the values by step.", by_block, _COLUMNS),),
         legend=True,
         choice=tuple((measure, f"{measure_label(measure)}: {name}") for measure, name in _SHOWN.items()),
         choice_label="Measure",

@@ -38,7 +38,7 @@ def _all(labels: Labels) -> tuple[Column, ...]:
 
 
 def worst_section(answers: Answers) -> Section:
-    """Show the change on the worst share by each metric, with the swap control beside it.
+    """Show the change on the worst share by each metric, with the swap control.
 
     Args:
         answers: Answers of the run's queries.
@@ -85,12 +85,16 @@ def _figure(answers: Answers, frame: pl.DataFrame) -> Figure:
         n=f"n = {span(frame['n'])} samples chosen",
         shown=(
             table(
-                "Chosen by a metric of the baseline; change of the same metric.",
+                "Samples are selected by a metric of the baseline; the change is of the same metric.",
                 beside_control(first),
                 _beside(answers.labels),
             ),
         ),
         tables=(
-            table("Each metric's change on the worst, on the best, and the control.", frame, _all(answers.labels)),
+            table(
+                "Change of each metric on the worst and on the best samples, and the control.",
+                frame,
+                _all(answers.labels),
+            ),
         ),
     )

@@ -78,7 +78,7 @@ def test_an_effect_stands_out_alone_in_a_table_of_any_size() -> None:
     assert table.filter(pl.col("q") <= 0.01).select("metric", "verdict").rows() == [("score", "worse")]
     alone = judged(_pairs(-100.0, prompts=12, metrics=60), _asked, 0.01).row(0, named=True)
     assert (alone["verdict"], alone["p"]) == ("inconclusive", 2**-11)  # of 60 tests one needs 1 in 6,000
-    assert alone["reason"] == "too few prompts for a lone effect to be significant among 60 tests"
+    assert alone["reason"] == "too few prompts for a single effect to be significant among 60 tests"
 
 
 def test_rounding_is_of_the_value_or_of_what_is_usual() -> None:

@@ -21,7 +21,7 @@ def _evidence(**known: object) -> Evidence:
         ({"obstacle": "the knob differs"}, "not comparable", "the knob differs"),
         ({"n": 0}, "not comparable", "no pair"),
         # on the same device and versions
-        ({"moved": 0, "q": NAN}, "same", "pair by pair"),
+        ({"moved": 0, "q": NAN}, "same", "all pairs are equal up to rounding"),
         ({"moved": 3}, "changed", "3 of 40 pairs differ beyond rounding, no effect is significant"),
         ({"moved": 40, "q": 0.001, "equivalence": 0.001}, "changed", "within the margin"),
         ({"moved": 40, "q": 0.001}, "worse", "is significant"),
@@ -33,10 +33,10 @@ def _evidence(**known: object) -> Evidence:
         ({"q": 0.001, "better": "lower"}, "better", "is significant"),
         ({"q": 0.001, "equivalence": 0.001}, "same", "within the margin"),
         ({"q": 0.5, "equivalence": 0.001}, "same", "within the margin"),
-        ({"q": 0.5, "equivalence": 0.3}, "inconclusive", "none is ruled out"),
-        ({"q": 0.5}, "inconclusive", "none is ruled out"),
+        ({"q": 0.5, "equivalence": 0.3}, "inconclusive", "an effect cannot be excluded"),
+        ({"q": 0.5}, "inconclusive", "an effect cannot be excluded"),
         ({"least_p": 1.0, "q": 1.0}, "inconclusive", "too few prompts"),
-        ({"least_p": 5e-4, "tests": 60, "q": 0.03}, "inconclusive", "a lone effect to be significant among 60 tests"),
+        ({"least_p": 5e-4, "tests": 60, "q": 0.03}, "inconclusive", "a single effect to be significant among 60 tests"),
         ({"nonfinite": 2, "q": NAN}, "worse", "2 values are no longer finite"),
         ({"nonfinite": 2, "q": NAN, "better": None}, "changed", "2 values are no longer finite"),
         ({"nonfinite": 8, "disappeared": 8, "moved": 8}, "worse", "8 of 40 pairs no longer have a value"),
@@ -57,7 +57,7 @@ def _evidence(**known: object) -> Evidence:
         ),
         (LOST | {"moved": 1, "newly_failed": 0, "change": -0.01}, "better", "1 failed only in the earlier run"),
         (LOST | {"moved": 2, "newly_failed": 1, "better": None}, "changed", "failed only in the later run"),
-        (LOST | {"newly_failed": 1, "change": 0.01}, "inconclusive", "none is ruled out"),
+        (LOST | {"newly_failed": 1, "change": 0.01}, "inconclusive", "an effect cannot be excluded"),
     ],
 )
 def test_verdicts(known: dict[str, object], verdict: str, reason: str) -> None:

@@ -12,7 +12,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from skewbench.eval.scorers.clip_score import ClipScore
-from skewbench.eval.scoring import clip_tower
+from skewbench.eval.scoring import remembered
 from skewbench.eval.scoring.clip_tower import ClipTower
 from skewbench.eval.weights import BadWeights, MissingWeights, path_of
 from tests.eval.scorers.tiny_clip import CONFIG, save_tiny_clip, tiny_state
@@ -54,7 +54,7 @@ def test_batch_and_order_do_not_matter(folder: Path, images: np.ndarray) -> None
 
 def test_features_are_computed_once(folder: Path, images: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     tower = ClipTower(folder)
-    monkeypatch.setattr(clip_tower, "KEPT", 2)
+    monkeypatch.setattr(remembered, "KEPT_BYTES", 2 * 4 * CONFIG["embed_dim"])
     first = tower.images(images[[0, 1, 1, 0]])
     assert len(tower._images) == 2
     assert torch.equal(first[0], first[3])

@@ -29,22 +29,25 @@ def declare(**changes: Any) -> None:
     ("changes", "reason"),
     [
         ({"name": "binding", "metrics": [metric("mine")]}, "the name is taken by skewbench.eval.scorers.binding"),
-        ({"name": "all"}, "a name of lower-case letters"),
-        ({"name": "To y"}, "a name of lower-case letters"),
+        ({"name": "all"}, "the name must consist of lower-case letters"),
+        ({"name": "To y"}, "the name must consist of lower-case letters"),
         ({"version": 0}, "version is 0"),
         ({"unit": "image"}, "unit is 'image'; one of sample, prompt, cell"),
         ({"medium": "smell"}, "medium is 'smell'; one of image, audio, video"),
-        ({"environment": ["numpy<2"]}, "an environment of its own is not possible"),
-        ({"set": "all"}, "set is the definition of the set"),
-        ({"unit": "prompt"}, "set is the definition of the set"),
-        ({"unit": "prompt", "set": "the seeds"}, "it is no GroupScorer, as its unit prompt needs"),
-        ({"metrics": []}, "it declares no metric, or one twice"),
-        ({"metrics": [metric("one"), metric("one")]}, "it declares no metric, or one twice"),
+        ({"environment": ["numpy<2"]}, r"environment is \['numpy<2'\]; an Environment\(name"),
+        ({"set": "all"}, "set is only for the units"),
+        ({"unit": "prompt"}, "set is only for the units"),
+        ({"unit": "prompt", "set": "the seeds"}, "it is not a GroupScorer, which its unit prompt requires"),
+        ({"metrics": []}, "it declares no metric, or a duplicate metric"),
+        ({"metrics": [metric("one"), metric("one")]}, "it declares no metric, or a duplicate metric"),
         ({"metrics": ["one"]}, "metrics are Metric"),
-        ({"metrics": [metric("alignment")]}, "metric 'alignment': this name is reserved"),
+        ({"metrics": [metric("alignment")]}, "metric 'alignment': the name is reserved"),
         ({"metrics": [metric("contrast")]}, "metric 'contrast' is that of scorer 'contrast'"),
-        ({"metrics": [metric("one", grows_with_n=True)]}, "metric 'one' grows with n, but is of single samples"),
-        ({"needs": [Weights("alexnet", (Source(("mine.pt",)),), "MIT", 1)]}, "weights 'alexnet': there are others"),
+        ({"metrics": [metric("one", grows_with_n=True)]}, "metric 'one' grows with n, but its unit is sample"),
+        (
+            {"needs": [Weights("alexnet", (Source(("mine.pt",)),), "MIT", 1)]},
+            "weights 'alexnet': the name is already used",
+        ),
     ],
 )
 def test_what_breaks_the_contract_is_refused(changes: dict[str, Any], reason: str) -> None:
@@ -58,8 +61,8 @@ def test_what_breaks_the_contract_is_refused(changes: dict[str, Any], reason: st
     [
         ({"name": "Two words"}, "lower-case letters"),
         ({"better": "up"}, "better is 'up'; one of higher, lower, neither"),
-        ({"label": " "}, "label is one line of text"),
-        ({"meaning": "one\ntwo"}, "meaning is one line of text"),
+        ({"label": " "}, "label must be one line of text"),
+        ({"meaning": "one\ntwo"}, "meaning must be one line of text"),
         ({"low": 1.0, "high": 0.0}, "low 1.0 is not below high 0.0"),
     ],
 )
@@ -75,7 +78,7 @@ def test_a_side_has_no_default() -> None:
 
 def test_a_function_that_makes_something_else_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     register(monkeypatch, "toy", lambda: object())
-    with pytest.raises(ValueError, match=r"scorer 'toy' of tests\.eval\.scorers\.registered is no SampleScorer"):
+    with pytest.raises(ValueError, match=r"scorer 'toy' of tests\.eval\.scorers\.registered is not a SampleScorer"):
         make("toy")
 
 

@@ -9,7 +9,9 @@ from scipy import linalg
 from scipy.spatial.distance import cdist
 from torch_fidelity.metric_kid import mmd2
 
-from skewbench.eval.scorers.distribution import Distribution
+from skewbench.eval.features.inception import Inception
+from skewbench.eval.scorers import dinov2_distribution
+from skewbench.eval.scorers.distribution import compare
 from skewbench.eval.scoring.distribution import fid, kid, prdc
 from skewbench.eval.weights import BadWeights
 from tests.eval.scorers.tiny_inception import save_inception
@@ -95,28 +97,35 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_features_do_not_depend_on_the_batch(weights: Path) -> None:
     rng = np.random.default_rng(5)
     images = [rng.integers(0, 256, (*size, 3), dtype=np.uint8) for size in ((40, 40), (40, 40), (32, 48))]
-    scorer = Distribution(weights)
-    together = scorer.features(images)
+    network = Inception(weights)
+    together = network.images(images)
     assert together.shape == (3, 2048)
-    alone = np.concatenate([scorer.features([image]) for image in images])
-    np.testing.assert_allclose(alone, together, rtol=1e-4, atol=1e-4 * np.abs(together).max())
-    assert scorer.features([]).shape == (0, 2048)
+    alone = torch.cat([Inception(weights).images([image]) for image in images])
+    np.testing.assert_allclose(alone, together, rtol=1e-4, atol=1e-4 * float(together.abs().max()))
+    assert network.images([]).shape == (0, 2048)
 
 
 def test_a_broken_network_is_told(tmp_path: Path) -> None:
     torch.save({"fc.weight": torch.zeros(2)}, tmp_path / "inception.pth")
     with pytest.raises(BadWeights, match=r"inception\.pth is not of Inception"):
-        Distribution(tmp_path / "inception.pth").features([np.zeros((8, 8, 3), np.uint8)])
+        Inception(tmp_path / "inception.pth").images([np.zeros((8, 8, 3), np.uint8)])
 
 
 def test_too_few_images_are_told() -> None:
-    scorer = Distribution(Path("none"))
     rng = np.random.default_rng(6)
-    few = scorer.compare(rng.standard_normal((4, 16)), rng.standard_normal((40, 16)))
+    few = compare(rng.standard_normal((4, 16)), rng.standard_normal((40, 16)))
     assert "kid has no such bias" in str(few["fid"].reason)
     assert (few["kid"].value is not None, few["kid"].n) == (True, 4)
     assert "more than 5" in str(few["precision"].reason)
-    enough = scorer.compare(rng.standard_normal((40, 16)), rng.standard_normal((40, 16)))
+    enough = compare(rng.standard_normal((40, 16)), rng.standard_normal((40, 16)))
     assert all(score.value is not None and score.n == 40 for score in enough.values())
-    none = scorer.compare(np.zeros((0, 16)), rng.standard_normal((40, 16)))
+    none = compare(np.zeros((0, 16)), rng.standard_normal((40, 16)))
     assert all(score.value is None for score in none.values())
+
+
+def test_the_same_on_dinov2_has_names_of_its_own() -> None:
+    made, real = np.random.default_rng(7).standard_normal((2, 40, 16))
+    ours, theirs = compare(made, real + 0.5), dinov2_distribution.compare(made, real + 0.5)
+    assert list(theirs) == [metric.name for metric in dinov2_distribution.METRICS]
+    assert [score.value for score in theirs.values()] == [score.value for score in ours.values()]
+    assert "kdd has no such bias" in str(dinov2_distribution.compare(made[:4], real)["fdd"].reason)

@@ -58,4 +58,4 @@ def test_no_more_clips_than_features_have_no_distance(tmp_path: Path) -> None:
     scorer = FadClap(save_clap(tmp_path / "clap"))
     rows = np.random.default_rng(0).normal(size=(CLAP_WIDTH, CLAP_WIDTH))
     (score,) = scorer.compare(rows, rows).values()
-    assert score.reason == "16 waveforms, no more than the 16 features: the distance would be of noise"
+    assert score.reason == "16 waveforms, no more than the 16 features: the distance would be mostly noise"

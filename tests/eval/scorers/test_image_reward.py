@@ -124,11 +124,13 @@ def test_the_published_size_is_blips() -> None:
     assert numbers == pytest.approx(446e6, rel=0.01)
 
 
-@pytest.mark.parametrize("fault", ["cut", "other"])
+@pytest.mark.parametrize("fault", ["cut", "other", "text"])
 def test_a_broken_checkpoint_is_told(folder: Path, tmp_path: Path, images: np.ndarray, fault: str) -> None:
     path = tmp_path / "ImageReward.pt"
     if fault == "cut":
         path.write_bytes((folder / "ImageReward.pt").read_bytes()[:-3000])
+    elif fault == "text":
+        path.write_text("something else")
     else:
         torch.save({"blip.visual_encoder.norm.weight": torch.zeros(12)}, path)
     with pytest.raises(BadWeights, match=r"ImageReward\.pt"):

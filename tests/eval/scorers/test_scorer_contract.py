@@ -29,7 +29,6 @@ from skewbench.eval.scorers import (
 from skewbench.eval.scorers.aesthetic import Aesthetic
 from skewbench.eval.scorers.clap_score import ClapScore
 from skewbench.eval.scorers.clip_score import ClipScore
-from skewbench.eval.scorers.distribution import Distribution
 from skewbench.eval.scorers.fad_clap import FadClap
 from skewbench.eval.scorers.image_reward import ImageReward
 from skewbench.eval.scorers.lpips_diversity import LpipsDiversity
@@ -37,10 +36,9 @@ from skewbench.eval.scorers.pickscore import PickScore
 from skewbench.eval.scoring.audio import Waveforms
 from skewbench.eval.scoring.clip_tower import ClipTower
 from skewbench.eval.scoring.video import Videos
-from skewbench.eval.weights import missing
 from skewbench.vocabulary.metrics import Better, Medium, Unit
 from tests.eval.scorers.tiny_clip import CONFIG, save_tiny_clip
-from tests.eval.scorers.tiny_inception import save_inception
+from tests.eval.scorers.tiny_features import TinyScorers, on_features
 from tests.eval.scorers.tiny_weights import TINY_TEXT, TINY_VISION, save_alexnet, save_head, save_image_reward
 from tests.eval.scorers.tiny_weights import save_pickscore as pickscore
 from tests.tiny_clap import save_clap
@@ -55,7 +53,6 @@ TINY: dict[str, Callable[[Path], Any]] = {
     "aesthetic": lambda folder: Aesthetic(
         ClipTower(save_tiny_clip(folder / "clip")), save_head(folder / "head.pth"), CONFIG["embed_dim"]
     ),
-    "distribution": lambda folder: Distribution(save_inception(folder / "inception.pth")),
     "image_reward": lambda folder: ImageReward(save_image_reward(folder), text=TINY_TEXT, vision=TINY_VISION),
     "lpips_diversity": lambda folder: LpipsDiversity(save_alexnet(folder / "alexnet.pth")),
     "pickscore": lambda folder: PickScore(pickscore(folder)),
@@ -72,12 +69,15 @@ def of_unit(unit: Unit) -> list[str]:
 def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Any]:
     """Makes scorers, each once: with tiny weights of our own, or with its real ones where they are here."""
     kept: dict[str, Any] = {}
+    tiny = TinyScorers(tmp_path_factory.mktemp("features"))
 
     def get(name: str) -> Any:
         if name not in kept:
-            reason = missing(declaration(name).needs)
+            reason = declaration(name).missing(prepared=True)
             if name in TINY:
                 kept[name] = TINY[name](tmp_path_factory.mktemp(name))
+            elif on_features(name):
+                kept[name] = tiny.get(name)
             elif reason:
                 pytest.skip(reason)
             else:
@@ -230,7 +230,8 @@ def _planted(name: str, scorer: Any) -> tuple[dict[str, Score], dict[str, Score]
         one, other = Waveforms(noise, 8000), Waveforms(noise[[0, 0]], 8000)
         return scorer.score_group(one, None), scorer.score_group(other, None)
     if declaration(name).unit == "prompt":
-        return scorer.score_group(np.stack([one, other]), None), scorer.score_group(np.stack([one, one]), None)
+        prompt = "a cup" if name == "attribute_clip" else "a picture"  # what leaves an attribute open
+        return scorer.score_group(np.stack([one, other]), prompt), scorer.score_group(np.stack([one, one]), prompt)
     real = rng.standard_normal((60, 8))
     return scorer.compare(rng.standard_normal((60, 8)), real), scorer.compare(rng.standard_normal((60, 8)) + 3, real)
 
@@ -239,15 +240,28 @@ KNOWING = ("binding", "shapes_clip_score")
 """Scorers of samples that know what is on an image without weights that are had elsewhere."""
 PLANTED = [
     *KNOWING,
+    "attribute_clip",
+    "attribute_scene",
+    "attribute_scene_named",
+    "clip_mss",
+    "cmmd",
+    "dinov2_distribution",
+    "dinov2_mss",
+    "dinov2_rke",
+    "dinov2_vendi_orders",
+    "dinov2_vendi_score",
     "distribution",
     "fad_clap",
     "lpips_diversity",
     "msssim_diversity",
     "msstft_diversity",
     "shapes_clip_diversity",
+    "shapes_clip_mss",
+    "shapes_clip_rke",
+    "shapes_clip_vendi_orders",
     "vendi_score",
 ]
-NOT_ORDERED = ("kid_error", "leak")
+NOT_ORDERED = ("cmmd_error", "kdd_error", "kid_error", "leak")
 """Metrics on which the planted pair is not ordered: an error, and what a wrong image need not have."""
 
 

@@ -104,7 +104,9 @@ def test_images_of_other_sizes_are_scored(described):
     assert scores(large, prompts[:1])[0].value == pytest.approx(scores(images[:1], prompts[:1])[0].value, abs=0.1)
 
 
-@pytest.mark.parametrize(("name", "least"), [("shapes_clip_diversity", 0.0), ("vendi_score", 1.0)])
+@pytest.mark.parametrize(
+    ("name", "least"), [("shapes_clip_diversity", 0.0), ("vendi_score", 1.0), ("shapes_clip_rke", 1.0)]
+)
 def test_diversity_is_least_for_copies_and_leaves_blank_images_out(described, name, least):
     images, _ = described
     copies = images[:1].repeat(4, axis=0)

@@ -11,7 +11,7 @@ def test_resamples_are_seeded_and_draw_as_many_clusters_as_there_are() -> None:
     assert (counts != resample(40, 100, seed=8)).any()
     assert counts.mean() == 1
     assert counts.var() == pytest.approx(1 - 1 / 40, rel=0.1)
-    with pytest.raises(ValueError, match="needs clusters"):
+    with pytest.raises(ValueError, match="needs at least one cluster"):
         resample(0, 10)
 
 

@@ -36,7 +36,7 @@ def test_by_variable_by_folder_and_in_torchs_cache(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("SKEWBENCH_WEIGHTS_MINE_V1_0", str(_put(tmp_path / "elsewhere.pth")))
     assert path_of("mine-v1.0") == tmp_path / "elsewhere.pth"
     monkeypatch.setenv("SKEWBENCH_WEIGHTS_MINE_V1_0", "/nowhere")
-    with pytest.raises(MissingWeights, match=r"SKEWBENCH_WEIGHTS_MINE_V1_0 is '/nowhere', and nothing is there"):
+    with pytest.raises(MissingWeights, match=r"SKEWBENCH_WEIGHTS_MINE_V1_0 is '/nowhere', which does not exist"):
         path_of("mine-v1.0")
 
 

@@ -220,10 +220,10 @@ def test_grids() -> None:
     assert sides({"hidden_states": torch.empty(1, 4, 3, 12, 20), "patch_size": (1, 2, 2)}) == (6, 10)
     assert at_level((6, 10), 180) == (6, 10)
     assert sides({"hidden_states": torch.empty(1, 60, 4)}) is None
-    with pytest.raises(ValueError, match="77 tokens are no image of 16 x 16 tokens"):
+    with pytest.raises(ValueError, match="77 tokens do not form an image of 16 x 16 tokens"):
         at_level((16, 16), 77)
     attention = layer()
-    with perturb(attention, Seg(1.0)), pytest.raises(ValueError, match="do not say how many rows"):
+    with perturb(attention, Seg(1.0)), pytest.raises(ValueError, match="do not determine the number of token rows"):
         attention(torch.randn(1, 16, 24))
 
 

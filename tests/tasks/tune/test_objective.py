@@ -39,9 +39,9 @@ def test_the_scorers_of_its_metrics_are_known() -> None:
     ("text", "message"),
     [
         ("bindng", "'bindng': no such metric; did you mean 'binding'"),
-        ("sharpness", "neither side of this metric is better"),
-        ("fid", "one value for a whole cell"),
-        ("binding, subject to fid <= 3", "one value for a whole cell"),
+        ("sharpness", "this metric has no better side"),
+        ("fid", "one value per cell"),
+        ("binding, subject to fid <= 3", "one value per cell"),
         ("binding and leak", "not of the form 'METRIC, subject to"),
         ("binding, subject to leak < 0.2", "the bound 'leak < 0.2' is not of the form"),
         ("binding, subject to leak <= 0 of baseline", "needs a share of the baseline above 0"),
@@ -56,6 +56,6 @@ def test_another_text_is_refused_in_one_line(text: str, message: str) -> None:
 
 
 def test_a_metric_without_weights_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("skewbench.tasks.tune.objective.missing", lambda needs: "get them" if needs else None)
+    monkeypatch.setattr("skewbench.eval.scoring.declaration.missing", lambda needs: "get them" if needs else None)
     with pytest.raises(InputError, match="objective 'clip_score': get them"):
         parse_objective("clip_score")

@@ -12,9 +12,9 @@ class Uniform(AttentionKnob):
     """Mix uniform weights into attention: P becomes (1 - share) P + share / L."""
 
     share: Annotated[Number, Field(ge=0, le=1), Strength("σ", plain=0)]
-    """How much of the weights is uniform."""
+    """Share of uniform weights."""
     ramp: Literal["flat", "squared"] = "flat"
-    """Whether the share is taken as it is or squared."""
+    """`squared` squares the share."""
 
     @classmethod
     def neutral(cls):

@@ -1,4 +1,4 @@
-"""Warmth: how much redder than blue an image is, of which less is better here."""
+"""Warmth: mean of red minus mean of blue. Here, lower is better."""
 
 from skewbench.eval.scorers import Metric, Score, check_batch, scorer
 
@@ -12,7 +12,7 @@ from skewbench.eval.scorers import Metric, Score, check_batch, scorer
         Metric(
             name="warmth",
             label="Warmth of colour",
-            meaning="mean red less mean blue, −255 to 255",
+            meaning="mean red minus mean blue, −255 to 255",
             better="lower",
             low=-255.0,
             high=255.0,
@@ -21,7 +21,7 @@ from skewbench.eval.scorers import Metric, Score, check_batch, scorer
     ],
 )
 class Warmth:
-    """Mean of red less mean of blue."""
+    """Mean of red minus mean of blue."""
 
     def score(self, images, prompts):
         check_batch(images, prompts)
