@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from tests.bench.gpu_rows import JOINT, KERNEL
+from tests.bench.gpu_rows import JOINT, KERNEL, WAYS
 from tests.bench.states import PLAIN, STATES
 
 FOLDER = Path(__file__).parent
@@ -34,7 +34,7 @@ def tables(results: dict[str, Any] | None) -> str:
         where = (
             f"{results['device']}; {versions}; SDXL in {results['dtype']}, SD3 and FLUX in bfloat16; {results['made']}"
         )
-    states = [*STATES, *KERNEL]
+    states = [*STATES, *WAYS, *KERNEL]
     parts = [
         f"Device: {where}.",
         "Milliseconds, and in brackets the ratio to plain, medians of rounds in which all states take turns:",
@@ -51,7 +51,9 @@ def _of(rows: dict[str, Any], row: str, state: str) -> dict[str, Any] | str:
     """Return what is known of a state, or why nothing is."""
     if row.startswith("layer") and state in KERNEL:
         row = f"{row}, kernel"
-    elif state in KERNEL or (row in CALLS[1:] and state not in JOINT):
+    elif row.startswith("layer") and state in WAYS:
+        row = f"{row}, ways"
+    elif state in (*KERNEL, *WAYS) or (row in CALLS[1:] and state not in JOINT):
         return ""
     found = rows.get(row)
     if found is None:

@@ -18,7 +18,9 @@ from skewbench.stability.linear import linear_weights
 from skewbench.stability.loop import Position
 from skewbench.stability.measures import coupling_measures
 from skewbench.stability.recorder import Recorder
-from skewbench.stability.retrieval import Columns, attend, skew_heads, stability_and_heads
+from skewbench.stability.rescaled import Columns
+from skewbench.stability.retrieval import attend, skew_heads
+from skewbench.stability.retrieved import stability_and_heads
 from skewbench.stability.softmax import Kernel, SoftmaxCall, Text, picked
 from skewbench.stability.tokens import Image, Stream, counted, two_streams
 from skewbench.vocabulary.measures import RETRIEVAL_MEASURES

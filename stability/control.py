@@ -6,7 +6,7 @@ from torch import Tensor
 
 from skewbench.stability.knobs import Sketch, Skew, SkewGuided
 from skewbench.stability.measures import Measures, symmetry_indices, upcast
-from skewbench.stability.retrieval import stability_and_heads
+from skewbench.stability.retrieved import stability_and_heads
 from skewbench.stability.sketch import directions
 from skewbench.stability.softmax import Blend, SoftmaxCall
 

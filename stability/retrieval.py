@@ -23,7 +23,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from skewbench.stability import fused
-from skewbench.stability.measures import Measures, measure, upcast
+from skewbench.stability.measures import upcast
 from skewbench.stability.softmax import Mask, SoftmaxCall
 
 BUDGET = {"cpu": 2**19, "cuda": 2**25}
@@ -35,21 +35,6 @@ GPU and take under 1 GiB. (At 1024 px the P of all of SDXL's heads takes 0.6 GiB
 
 FLOOR = 1e-6
 """Norms of retrievals are clamped from below at this."""
-
-Columns = slice | Tensor
-"""The feature columns that are measured: a slice or their indices."""
-
-
-class Retrieved(NamedTuple):
-    """The requested results of the C-wide retrieval that leaves the layer."""
-
-    means: Float[Tensor, "measures B H"] | None = None
-    """The fields of `Measures`, means over the columns."""
-    ratio: Float[Tensor, "B H L 1"] | None = None
-    heads: Float[Tensor, "B H L d"] | None = None
-    """Xi_out Wv', without a bias; in place of the ratio."""
-    text_mass: Float[Tensor, "B H"] | None = None
-    """The share of attention on text, mean over the image tokens; None without text."""
 
 
 class Retrieval(NamedTuple):
@@ -90,13 +75,13 @@ def attend(call: SoftmaxCall) -> Float[Tensor, "B H L d"]:
     if call.weights is not None:
         q, k = upcast(q, k)
         parts = []
-        for tokens in _slices(q.shape[2], _budget(q) // (q.shape[0] * q.shape[1] * k.shape[2])):
+        for tokens in slices(q.shape[2], budget_of(q) // (q.shape[0] * q.shape[1] * k.shape[2])):
             logits = masked(call.scale * q[:, :, tokens] @ k.mT, call.mask_of(tokens))
-            weights = call.weights_of(tokens) or _softmax
+            weights = call.weights_of(tokens) or plain_softmax
             parts.append(weights(logits).to(v.dtype) @ v)
         return _joined(parts)
     width = v.shape[-1]
-    q, k, v = (_padded(each, max(width, q.shape[-1])) for each in (q, k, v))
+    q, k, v = (padded(each, max(width, q.shape[-1])) for each in (q, k, v))
     return F.scaled_dot_product_attention(q, k, v, attn_mask=call.mask, scale=call.scale)[..., :width]
 
 
@@ -155,7 +140,7 @@ def retrieve(
     """
     q, k = upcast(q, k)
     logits = masked(scale * q @ k.mT, mask)
-    p = (weights or _softmax)(logits)
+    p = (weights or plain_softmax)(logits)
     tokens, others = x.shape[1], None
     if p.shape[-1] > tokens:
         p, others = p[..., :tokens], p[..., tokens:].sum(dim=-1)
@@ -207,7 +192,7 @@ def _retrievals(call: SoftmaxCall) -> Iterator[tuple[_Part, _Part]]:
     q_skew, k_skew = (q, k) if alpha is None else skewed(q, k, alpha)
     if call.text is not None:
         k, k_skew = (torch.cat([keys, _widened(call.text.k, keys)], dim=2) for keys in (k, k_skew))
-    for tokens in _slices(q.shape[2], _budget(q) // (q.shape[0] * q.shape[1] * k.shape[2])):
+    for tokens in slices(q.shape[2], budget_of(q) // (q.shape[0] * q.shape[1] * k.shape[2])):
         mask, weights = call.mask_of(tokens), call.weights_of(tokens)
         plain = retrieve(q[:, :, tokens], k, x, call.scale, weights, mask)
         yield (
@@ -216,7 +201,12 @@ def _retrievals(call: SoftmaxCall) -> Iterator[tuple[_Part, _Part]]:
         )
 
 
-def _softmax(logits: Float[Tensor, "B H T K"]) -> Float[Tensor, "B H T K"]:
+def plain_softmax(logits: Float[Tensor, "B H T K"]) -> Float[Tensor, "B H T K"]:
+    """Compute the softmax over the keys.
+
+    Args:
+        logits: Scaled logits.
+    """
     return logits.softmax(dim=-1)
 
 
@@ -246,89 +236,44 @@ def norm_ratio(xi_alpha: Float[Tensor, "B H T C"], xi_beta: Float[Tensor, "B H T
     return (norm_alpha / norm_beta).clamp(1 / 4, 4)
 
 
-def stability_and_heads(
-    call: SoftmaxCall,
-    q: Float[Tensor, "B H L d"],
-    k: Float[Tensor, "B H L d"],
-    columns: Columns | None,
-    weight: Float[Tensor, "H C d"] | None = None,
-) -> Retrieved:
-    """Measures of what leaves the layer, on `columns` (None: not measured); its output where it has exact norms.
-
-    That is Xi_out Wv' by the value projection's `weight`; without one, the ratio that `skew_heads` asks for instead. In
-    tiles of rows and heads, so that no temporary has more elements than BUDGET allows.
-
-    Args:
-        call: The call whose retrieval leaves the layer.
-        q: The layer's own queries. The measures use their M_sym, even if the call has other queries.
-        k: As `q`.
-        columns: Feature columns that are measured.
-        weight: The value projection by head.
-    """
-    blend = call.blend
-    rescale = blend is not None and blend.rescale and blend.sketch is None
-    if columns is None and not rescale:
-        return Retrieved()
-    if columns is not None and not rescale:
-        call, columns = call._replace(x=call.x[..., columns]), slice(None)  # only a ratio needs all the features
-    rows, heads, length = q.shape[:3]
-    empty = upcast(q.new_empty(0))[0].new_empty
-    means = None if columns is None else empty(len(Measures._fields), rows, heads)
-    mass = None if columns is None or call.text is None else empty(rows, heads).zero_()  # no text has no mass
-    ratio = empty(rows, heads, length, 1) if rescale and weight is None else None
-    output = call.x.new_empty(rows, heads, length, weight.shape[-1]) if rescale and weight is not None else None
-    for b, h in _tiles(rows, heads, length * call.x.shape[-1], _budget(q)):
-        tile = call.tile(b, h)
-        found = retrieval(tile)
-        if ratio is not None and found.ratio is not None:
-            ratio[b, h] = found.ratio
-        if output is not None and weight is not None:
-            output[b, h] = found.xi.to(call.x.dtype) @ weight[h]
-        if means is not None:
-            measured = measure(found.xi[..., columns], q[b, h], k[b, h], tile.tokens)
-            means[:, b, h] = torch.stack(measured).mean(dim=-1)
-        if mass is not None and found.text_mass is not None:
-            mass[b, h] = _mean(found.text_mass, tile.tokens)
-    return Retrieved(means, ratio, output, mass)
-
-
-def _mean(values: Float[Tensor, "B H L"], tokens: Float[Tensor, "B L"] | None) -> Float[Tensor, "B H"]:
-    """Average over the tokens that count."""
-    if tokens is None:
-        return values.mean(dim=-1)
-    return (values * tokens[:, None]).sum(dim=-1) / tokens.sum(dim=-1)[:, None]
-
-
 def _fused(call: SoftmaxCall) -> bool:
     """Return whether the Triton kernel can compute a call: only softmax over image tokens."""
     plain = call.weights is None and call.text is None and call.mask is None
     return plain and fused.usable(call.q, call.kernel)
 
 
-def _padded(tensor: Float[Tensor, "B H T d"], width: int) -> Float[Tensor, "B H T e"]:
-    """Pad the last axis with zeros up to a width, which changes neither scores nor results."""
+def padded(tensor: Float[Tensor, "B H T d"], width: int) -> Float[Tensor, "B H T e"]:
+    """Pad the last axis with zeros up to a width, which changes neither scores nor results.
+
+    Args:
+        tensor: Queries, keys or values.
+        width: The width to reach; a wider tensor stays as it is.
+    """
     missing = width - tensor.shape[-1]
-    return F.pad(tensor, (0, missing)) if missing else tensor
+    return F.pad(tensor, (0, missing)) if missing > 0 else tensor
 
 
 def _widened(k: Float[Tensor, "B H T d"], like: Float[Tensor, "B H L e"]) -> Float[Tensor, "B H T e"]:
     """Pad keys with zeros to another width, which leaves their logits unchanged."""
-    return _padded(k, like.shape[-1]).to(like.dtype)
+    return padded(k, like.shape[-1]).to(like.dtype)
 
 
-def _budget(tensor: Tensor) -> int:
+def budget_of(tensor: Tensor) -> int:
+    """Return the elements that a temporary on a tensor's device may have.
+
+    Args:
+        tensor: Any tensor on the device.
+    """
     return BUDGET.get(tensor.device.type, BUDGET["cuda"])
 
 
-def _tiles(rows: int, heads: int, each: int, budget: int) -> Iterator[tuple[slice, slice]]:
-    """Yield tiles of rows and heads, `each` elements a pair: whole rows if one fits the budget, else heads of one."""
-    for row in _slices(rows, budget // (heads * each)):
-        for head in _slices(heads, budget // each):
-            yield row, head
+def slices(n: int, size: int) -> Iterator[slice]:
+    """Yield slices from 0 to n in steps of `size`, at least 1.
 
-
-def _slices(n: int, size: int) -> Iterator[slice]:
-    """Yield slices from 0 to n in steps of `size`, at least 1."""
+    Args:
+        n: Where the last one ends.
+        size: Length of a slice.
+    """
     size = max(1, size)
     return (slice(start, min(start + size, n)) for start in range(0, n, size))
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from tests.object_store import S3Server
 
 # Shapes are checked in the modules that compute, so before anything imports them. (Settings answer for themselves.)
-CHECKED = [f"skewbench.stability.{name}" for name in ("measures", "retrieval", "control", "attention")]
+COMPUTING = ("measures", "retrieval", "retrieved", "rescaled", "control", "attention")
+CHECKED = [f"skewbench.stability.{name}" for name in COMPUTING]
 install_import_hook([*CHECKED, "skewbench.eval.statistics", "skewbench.tasks.generate"], "beartype.beartype")
 
 os.environ.update(

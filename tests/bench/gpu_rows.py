@@ -26,6 +26,10 @@ KERNEL: dict[str, State] = {
     f"{name}, kernel": replace(STATES[name], kernel="triton")
     for name in ("measured, all columns", "knob, no rescale", "knob", "knob, measured, 64 columns")
 }
+WAYS: dict[str, State] = {
+    f"knob, by {way}": replace(STATES["knob"], way=way) for way in ("retrieval", "blocks", "gram")
+}
+"""The ways of `skewbench.stability.rescaled`, of which `knob` takes one by itself."""
 JOINT = (PLAIN, "measured, 64 columns", "measured, all columns", "knob, no rescale")
 """The states where image and text share a softmax. Nothing is rescaled there, and no kernel is for it."""
 CHECKS = {
@@ -112,10 +116,19 @@ def layer(shape_name: str, states: Mapping[str, State]) -> Callable[[Setting, Pu
             for name, state in ({PLAIN: STATES[PLAIN]} | dict(states)).items():
                 copy, recorder = deepcopy(own), state.recorder()
                 stack.enter_context(state.on(copy, recorder=recorder))
-                sides[name] = lambda copy=copy: copy(x)
+                sides[name] = _in_its_way(state, copy, x)
             _measure(sides, setting, put)
 
     return run
+
+
+def _in_its_way(state: State, layer: Attention, x: torch.Tensor) -> Callable[[], torch.Tensor]:
+    def once() -> torch.Tensor:
+        with state.chosen():
+            found: torch.Tensor = layer(x)
+        return found
+
+    return once
 
 
 def denoiser(model: str, states: Mapping[str, State]) -> Callable[[Setting, Put], None]:
@@ -206,15 +219,17 @@ _WITHOUT_PLAIN = {name: state for name, state in STATES.items() if name != PLAIN
 _OF_JOINT = {name: STATES[name] for name in JOINT[1:]}
 
 ROWS = (
-    Row("golden tests", 45, check("golden tests")),
-    Row("layer, outer", 45, layer("SDXL, 1024 px, outer level", _WITHOUT_PLAIN)),
+    Row("golden tests", 35, check("golden tests")),
+    Row("layer, outer", 35, layer("SDXL, 1024 px, outer level", _WITHOUT_PLAIN)),
     Row("layer, inner", 30, layer("SDXL, 1024 px, inner level", _WITHOUT_PLAIN)),
+    Row("layer, outer, ways", 20, layer("SDXL, 1024 px, outer level", WAYS)),
+    Row("layer, inner, ways", 20, layer("SDXL, 1024 px, inner level", WAYS)),
     Row("SDXL", 75, denoiser("SDXL", _WITHOUT_PLAIN)),
-    Row("kernel tests", 75, check("kernel tests")),
+    Row("kernel tests", 65, check("kernel tests")),
     Row("layer, outer, kernel", 35, layer("SDXL, 1024 px, outer level", KERNEL)),
     Row("layer, inner, kernel", 30, layer("SDXL, 1024 px, inner level", KERNEL)),
     Row("released code", 40, released),
-    Row("SD3 medium", 40, denoiser("SD3 medium", _OF_JOINT)),
-    Row("FLUX.1-dev", 55, denoiser("FLUX.1-dev", _OF_JOINT)),
+    Row("SD3 medium", 35, denoiser("SD3 medium", _OF_JOINT)),
+    Row("FLUX.1-dev", 50, denoiser("FLUX.1-dev", _OF_JOINT)),
 )
 """In the order in which they run. Their seconds add up to less than eight minutes (tested)."""

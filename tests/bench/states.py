@@ -9,8 +9,9 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from skewbench.stability import Knob, Recorder, Skew, Vanilla, perturb
+from skewbench.stability import Knob, Recorder, Skew, Vanilla, perturb, rescaled
 from skewbench.stability.knobs import Sketch
+from skewbench.stability.rescaled import Choice, Way
 from skewbench.stability.softmax import Kernel
 from skewbench.vocabulary.measures import NAMES
 
@@ -25,6 +26,8 @@ class State:
     columns: Any = None
     measures: tuple[str, ...] = NAMES
     kernel: Kernel = "torch"
+    way: Way | None = None
+    """How it is rescaled; None: as `rescaled.CHOICES` says."""
 
     def recorder(self) -> Recorder | None:
         return None if self.columns is None else Recorder(self.measures, columns=self.columns)
@@ -37,6 +40,18 @@ class State:
         else:
             with perturb(model, self.knob, recorder, samples=samples, kernel=self.kernel):
                 yield
+
+    @contextmanager
+    def chosen(self) -> Iterator[None]:
+        """Within it the way to rescale is this state's. It holds for all models, so it surrounds single calls."""
+        before = list(rescaled.CHOICES)
+        if self.way is not None:
+            types = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+            rescaled.CHOICES[:] = [Choice(self.way, device, types, lambda *_: True) for device in ("cpu", "cuda")]
+        try:
+            yield
+        finally:
+            rescaled.CHOICES[:] = before
 
 
 STATIC = Skew(1.05, 5.0)

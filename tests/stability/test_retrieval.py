@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from skewbench.stability import Recorder, Skew, Vanilla, perturb
-from skewbench.stability.retrieval import BUDGET, attend, retrieval, skew_heads, skewed, stability_and_heads
+from skewbench.stability.retrieval import BUDGET, attend, retrieval, skew_heads, skewed
+from skewbench.stability.retrieved import stability_and_heads
 from skewbench.stability.softmax import Blend, SoftmaxCall
 from tests.stability.dispatch import Operations
 from tests.stability.models import heads_of, layer
