@@ -93,7 +93,7 @@ def measure(lake: Path) -> dict[str, float]:
     run: Any = _run(store, manifest.shards)
     assert run_module.generation_left(run, state) == []
     began.append(time.process_time())
-    scoring.declaration, scoring.missing = _declaration, lambda needs: "no weights" if needs else None
+    scoring.declaration = _declaration
     assert run_module.scoring_left(run, state) == []
     began.append(time.process_time())
     assert run_module.commit(run, state, []).status == "committed"
@@ -122,8 +122,9 @@ def _version(name: str) -> int:
 
 def _declaration(name: str) -> Any:
     """A scorer of images, each by itself."""
-    needs = (name,) if name == SCORERS[-1] else ()
-    return SimpleNamespace(unit="sample", medium="image", unfit=lambda _: None, version=_version(name), needs=needs)
+    reason = "no weights" if name == SCORERS[-1] else None
+    declared = {"unit": "sample", "medium": "image", "version": _version(name), "package": ""}
+    return SimpleNamespace(**declared, unfit=lambda _: None, missing=lambda: reason)
 
 
 def _measured(receipts: int, rounds: int) -> dict[str, float]:

@@ -83,7 +83,7 @@ def half_energies() -> Iterator[None]:
         with patch.object(stability.measures, "upcast", halves):
             return stability.measures.measure(*given)
 
-    with patch.object(stability.retrieval, "measure", in_half):
+    with patch.object(stability.retrieved, "measure", in_half):
         yield
 
 

@@ -21,6 +21,7 @@ from websockets.sync.client import connect
 from websockets.typing import Origin, Subprotocol
 
 from skewbench.flows.serving import sign_in
+from skewbench.flows.serving.names import full_name
 from tests.browser import chromium, needs_chromium
 from tests.flows.serving import PATIENCE, Server, served, wait_for
 
@@ -47,9 +48,9 @@ def server() -> Iterator[Server]:
 @pytest.fixture
 def deployment(server: Server) -> Iterator[str]:
     """A deployment, which has to be the same after the attack, and has no flow runs then."""
-    before = server.ask("deployments/name/benchmark/skewbench")
+    before = server.ask(f"deployments/name/{full_name('benchmark')}")
     yield before["id"]
-    after = server.ask("deployments/name/benchmark/skewbench")
+    after = server.ask(f"deployments/name/{full_name('benchmark')}")
     assert {name: after[name] for name in _KEPT} == {name: before[name] for name in _KEPT}
     assert server.ask("flow_runs/filter", limit=1) == []
 
