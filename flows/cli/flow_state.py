@@ -22,6 +22,19 @@ def raise_unless_completed(state: "State[Any]") -> None:
         return
     if state.is_failed() or state.is_crashed():
         error = state.result(raise_on_failure=False)
+        if _is_stopped(error):
+            raise RunError("the run was stopped by a signal; run the same command again to resume")
         raise error if isinstance(error, Exception) else RunError(str(state.message))
     outcome = f"{state.name}: {state.message}" if state.message else state.name
     raise RunError(f"the flow did not finish ({outcome}); run the same command again to resume")
+
+
+def _is_stopped(error: object) -> bool:
+    """Whether a signal caused an error. DuckDB raises an error of its own if a signal arrives during a query."""
+    from prefect.exceptions import TerminationSignal
+
+    while isinstance(error, BaseException):
+        if isinstance(error, TerminationSignal | KeyboardInterrupt):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from prefect.exceptions import TerminationSignal
 from prefect.states import Cancelled, Completed, Crashed, Failed, State, Suspended
 
 from skewbench.flows.cli.flow_state import raise_unless_completed
@@ -26,3 +27,10 @@ def test_what_did_not_complete_is_an_error(state: State[Any], kind: type[Excepti
 
 def test_what_completed_is_none() -> None:
     raise_unless_completed(Completed(message="done"))
+
+
+def test_a_signal_that_a_query_turned_into_its_own_error_is_a_stop() -> None:
+    error = RuntimeError("Query interrupted")
+    error.__cause__ = TerminationSignal(signal=15)
+    with pytest.raises(RunError, match="^the run was stopped by a signal; run the same command again to resume$"):
+        raise_unless_completed(Failed(data=error))
