@@ -121,7 +121,7 @@ def by_gram(call: SoftmaxCall, columns: Columns | None, weight: Float[Tensor, "H
 
 
 def by_blocks(call: SoftmaxCall, columns: Columns | None) -> Rescaled:
-    """Rescale by fused attention over blocks of X's columns. Neither P nor Xi is stored, but for measured columns.
+    """Rescale by fused attention over blocks of X's columns. Neither P nor Xi is stored, except for measured columns.
 
     Fused kernels accumulate scores in float32 also from inputs in half precision.
 
