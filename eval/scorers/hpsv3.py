@@ -1,4 +1,4 @@
-"""HPSv3: predicted preference of people, by its authors' package `hpsv3`, in an environment of its own.
+"""HPSv3: predicted human preference, by its authors' package `hpsv3`, in an environment of its own.
 
 Ma et al., "HPSv3: towards wide-spectrum human preference score", ICCV 2025: Qwen2-VL-7B reads the image and the prompt,
 and a small network on the token `<|Reward|>` gives the mean and the deviation of the score. The mean is the score.
@@ -172,7 +172,7 @@ def _built_from_configuration() -> Iterator[None]:
         Metric(
             name="hpsv3",
             label="HPSv3",
-            meaning="predicted preference of people",
+            meaning="predicted human preference",
             better="higher",
             low=None,
             high=None,

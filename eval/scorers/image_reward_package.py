@@ -130,7 +130,7 @@ def _vocabulary_from(folder: Path) -> Iterator[None]:
         Metric(
             name="image_reward_package",
             label="ImageReward (package)",
-            meaning="predicted preference of people for this prompt, by the authors' package",
+            meaning="predicted human preference for this prompt, by the authors' package",
             better="higher",
             low=None,
             high=None,

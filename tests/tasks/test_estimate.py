@@ -88,12 +88,12 @@ def test_detail_costs_disk() -> None:
 def test_time_is_that_of_earlier_runs_of_the_model(tmp_path: Path) -> None:
     make(tmp_path, Lake(name="toy"))
     experiment = small(model={"id": "toy"}, generation={"steps": 4})
-    told = expected_time(
+    printed = expected_time(
         experiment, measured_pace(experiment, None, str(tmp_path)), predictions=120 * 4 * 2, samples=120
     )
     with sql.connect(tmp_path) as lake:
         a_step = lake.execute("SELECT median(seconds / steps) FROM samples").fetchall()[0][0]
-    assert f"at {4 * a_step:.2f} s per image" in told
+    assert f"at {4 * a_step:.2f} s per image" in printed
     assert measured_pace(small(model={"id": "other"}), None, str(tmp_path)) is None
 
 
