@@ -2,14 +2,23 @@
 
 from dataclasses import dataclass
 
+SHARDS = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
+"""Files that name the shards of a checkpoint. The first one that a repository has is taken."""
+
 
 @dataclass(frozen=True)
 class Source:
-    """Files of one place: a Hugging Face `repository`, or a `url` for the one file there is."""
+    """Files of one place: a Hugging Face `repository`, or a `url` for the one file there is.
+
+    `folder`: where they are kept within the folder of the weights, such as `clip/`, if names would collide.
+    `sharded`: the source also has a checkpoint of several files, which its index names (`SHARDS`).
+    """
 
     files: tuple[str, ...]
     repository: str = ""
     url: str = ""
+    folder: str = ""
+    sharded: bool = False
 
 
 @dataclass(frozen=True)
@@ -28,7 +37,7 @@ class Weights:
     @property
     def files(self) -> tuple[str, ...]:
         """Names of all files on this machine."""
-        return tuple(file for source in self.sources for file in source.files)
+        return tuple(f"{source.folder}{file}" for source in self.sources for file in source.files)
 
     @property
     def variable(self) -> str:

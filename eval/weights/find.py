@@ -1,12 +1,13 @@
 """Finds weights on this machine, checks them against published checksums, and downloads them."""
 
+import json
 import os
 from functools import cache
 from hashlib import file_digest
 from importlib.util import find_spec
 from pathlib import Path
 
-from skewbench.eval.weights.catalogue import PACKAGES, WEIGHTS, Weights
+from skewbench.eval.weights.catalogue import PACKAGES, SHARDS, WEIGHTS, Weights
 from skewbench.vocabulary.user_paths import folder_from_environment, user_path
 
 FOLDER = "SKEWBENCH_WEIGHTS"
@@ -43,9 +44,30 @@ def find(name: str) -> Path | None:
         path = user_path(named, weights.variable)
         return path if path.exists() else None
     own = folder() / name
-    if all((own / file).is_file() for file in weights.files):
+    if all((own / file).is_file() for file in weights.files) and _has_shards(weights, own):
         return own if len(weights.files) > 1 else own / weights.files[0]
     return _cached(weights) if len(weights.files) == 1 else None
+
+
+def _has_shards(weights: Weights, own: Path) -> bool:
+    """Whether each sharded source has an index and all shards that it names."""
+    return all(
+        any(_is_whole(own / source.folder / index) for index in SHARDS) for source in weights.sources if source.sharded
+    )
+
+
+def _is_whole(index: Path) -> bool:
+    shards = _shards(index) if index.is_file() else []
+    return bool(shards) and all((index.parent / shard).is_file() for shard in shards)
+
+
+def _shards(index: Path) -> list[str]:
+    """The shards that the index of a checkpoint names; none if the index is damaged."""
+    try:
+        shards = set(json.loads(index.read_bytes())["weight_map"].values())
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return []
+    return sorted(shards) if all(isinstance(shard, str) for shard in shards) else []
 
 
 def _cached(weights: Weights) -> Path | None:
@@ -145,10 +167,23 @@ def get(name: str) -> Path:
     for source in weights.sources:
         for file in source.files:
             if source.repository:
-                hf_hub_download(source.repository, file, local_dir=own)
+                hf_hub_download(source.repository, file, local_dir=own / source.folder)
             else:
                 download_url_to_file(source.url, str(own / file), hash_prefix=weights.sha256 or None)
+        if source.sharded:
+            _get_shards(source.repository, own / source.folder)
     path = own if len(weights.files) > 1 else own / weights.files[0]
     if path.is_file():
         check(weights, path)
     return path
+
+
+def _get_shards(repository: str, into: Path) -> None:
+    from huggingface_hub import file_exists, hf_hub_download
+
+    name = next((name for name in SHARDS if file_exists(repository, name)), SHARDS[0])
+    index = Path(hf_hub_download(repository, name, local_dir=into))
+    if not (shards := _shards(index)):
+        raise BadWeights(f"{index} names no shards; delete it and download it again")
+    for shard in shards:
+        hf_hub_download(repository, shard, local_dir=into)

@@ -1,4 +1,4 @@
-"""Print the table of conformance: `python -m tests.conformance [hpsv3] [image_reward]`.
+"""Print the table of conformance: `python -m tests.conformance [NAME ...]`.
 
 It prepares the environments that it needs. Exit code 1 if ours and a package differ by more than rounding.
 """
@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.conformance import hpsv3, image_reward
+from tests.conformance import hpsv3, image_reward, vqascore
 
-COMPARED = {"image_reward": image_reward.compare, "hpsv3": hpsv3.compare}
+COMPARED = {"image_reward": image_reward.compare, "hpsv3": hpsv3.compare, "vqascore": vqascore.compare}
 
 
 def main(names: list[str]) -> int:

@@ -8,11 +8,11 @@ import pytest
 
 from skewbench.eval.environments import Environment, find
 from skewbench.eval.environments.prepare import NotPrepared, prepare
-from skewbench.eval.scorers import declaration, hpsv3, image_reward_package, make
+from skewbench.eval.scorers import declaration, make
 from skewbench.eval.weights import WEIGHTS
 from tests.conformance.__main__ import COMPARED
 
-PACKAGES = {"hpsv3": "hpsv3", "image_reward_package": "image_reward"}
+PACKAGES = {"hpsv3": "hpsv3", "image_reward_package": "image_reward", "vqascore": "vqascore"}
 
 
 @pytest.mark.parametrize("name", PACKAGES)
@@ -69,18 +69,15 @@ def test_the_values_agree(name: str, tmp_path: Path, prepared: Callable[[str], N
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize(
-    ("name", "file"),
-    [
-        (hpsv3.WEIGHTS.name, "HPSv3.safetensors"),
-        (image_reward_package.WEIGHTS, "ImageReward.pt"),
-    ],
+    ("scorer", "file"),
+    [("hpsv3", "HPSv3.safetensors"), ("image_reward_package", "ImageReward.pt"), ("vqascore", "config.json")],
 )
 def test_a_checkpoint_of_something_else_is_named(
-    name: str, file: str, tmp_path: Path, prepared: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+    scorer: str, file: str, tmp_path: Path, prepared: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scorer = "hpsv3" if name == hpsv3.WEIGHTS.name else "image_reward_package"
     prepared(scorer)
     (tmp_path / file).write_bytes(b"something else")
-    monkeypatch.setenv(WEIGHTS[name].variable, str(tmp_path))
+    (weights,) = declaration(scorer).needs
+    monkeypatch.setenv(WEIGHTS[weights].variable, str(tmp_path))
     with pytest.raises(RuntimeError, match=rf"{scorer} in environment .*: BadWeights: .*"):
         make(scorer).score(np.zeros((1, 32, 32, 3), np.uint8), ["a red circle"])

@@ -1,12 +1,13 @@
 """Weights are found where a person put them, and refused where they are not what was published."""
 
+import json
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from skewbench.eval.weights import WEIGHTS, BadWeights, MissingWeights, Source, Weights, find, get, missing, path_of
-from skewbench.eval.weights.catalogue import PACKAGES
+from skewbench.eval.weights.catalogue import PACKAGES, SHARDS
 
 CONTENT = b"numbers"
 
@@ -46,6 +47,37 @@ def test_several_files_are_found_when_all_are_there(tmp_path: Path) -> None:
     assert find("pickscore-v1") is None
     _put(tmp_path / "weights/pickscore-v1" / WEIGHTS["pickscore-v1"].files[-1])
     assert find("pickscore-v1") == tmp_path / "weights/pickscore-v1"
+
+
+@pytest.mark.parametrize("index", SHARDS)
+def test_the_shards_of_a_checkpoint_are_those_that_its_index_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, index: str
+) -> None:
+    hub, asked = tmp_path / "hub", list[str]()
+    sources = (Source(("config.json",), "big", sharded=True), Source(("config.json",), "small", folder="part/"))
+    monkeypatch.setitem(WEIGHTS, "large", Weights("large", sources, "MIT", 1))
+    for file in ("big/config.json", "big/a.bin", "big/b.bin", "big/unrelated.bin", "small/config.json"):
+        _put(hub / file, file.encode())
+    _put(hub / "big" / index, json.dumps({"weight_map": {"x": "a.bin", "y": "b.bin", "z": "a.bin"}}).encode())
+
+    def download(repository: str, file: str, local_dir: Path) -> str:
+        asked.append(file)
+        return str(_put(local_dir / file, (hub / repository / file).read_bytes()))
+
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
+    monkeypatch.setattr("huggingface_hub.file_exists", lambda repository, file: (hub / repository / file).exists())
+    own = tmp_path / "weights/large"
+    assert get("large") == own == find("large")
+    assert sorted(asked) == sorted(["config.json", "config.json", index, "a.bin", "b.bin"])
+    assert (own / "part/config.json").read_text() == "small/config.json"
+    (own / "b.bin").unlink()  # as a download leaves it that was stopped
+    assert find("large") is None
+    for damaged in ("[", "{}", '{"weight_map": {}}', '{"weight_map": {"x": 1}}'):
+        (own / index).write_text(damaged)
+        assert find("large") is None
+        _put(hub / "big" / index, damaged.encode())
+        with pytest.raises(BadWeights, match="names no shards"):
+            get("large")
 
 
 def test_another_file_than_was_published_is_refused(tmp_path: Path) -> None:
