@@ -27,6 +27,10 @@ Limit = Annotated[int, typer.Option("--limit", metavar="N", min=0, help="Print a
 Document = Annotated[Literal["text", "json"], typer.Option("--format", help="json prints all values for programs.")]
 _WIDE = 10_000
 """Width of output that is not a terminal: lines do not wrap, so that grep finds a whole row."""
+_LONG = 30
+"""Characters of a text, such as a cell's settings, that would crowd out the other columns."""
+_NARROW = 12
+"""Characters to which a column of texts can be folded and still be read."""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """First characters of texts that spreadsheets interpret as formulas."""
 _UNPRINTABLE = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
@@ -106,8 +110,8 @@ def print_rows(rows: "pl.DataFrame", format: str, shared_once: bool = False, lim
     Args:
         rows: The rows.
         format: A value of `Format`.
-        shared_once: In a table, print values that all rows share once above it, and omit empty columns: named queries
-            have more columns than terminals.
+        shared_once: In a table, print values that all rows share once above it, print long texts that describe a cell
+            once below it, and omit empty columns: named queries have more columns than terminals.
         limit: Maximum number of rows; 0: all.
 
     Raises:
@@ -191,10 +195,57 @@ def _refuse_bytes(rows: "pl.DataFrame") -> None:
 def _print_table(rows: "pl.DataFrame", shared_once: bool) -> None:
     same = [name for name in rows.columns if shared_once and rows.height > 1 and rows[name].n_unique() == 1]
     shared = [name for name in same if rows[name][0] not in (None, "")]
-    table = folding(*(escape(_shown(name)) for name in rows.columns if name not in same))
-    for row in rows.drop(same).iter_rows():
-        table.add_row(*(Text(_shown(value)) for value in row))
-    show(*(Text(f"{_shown(name)}: {_shown(rows[name][0])}") for name in shared), table)
+    rest = rows.drop(same)
+    keys, of_cells = _of_cells(rest) if shared_once else ([], [])
+    main = rest.drop(of_cells)
+    if shared_once and (left_out := _too_many(main)):
+        note(f"not shown, because the terminal is too narrow: {', '.join(left_out)}; --format csv prints all columns")
+        main = main.drop(left_out)
+    parts: list[RenderableType] = [Text(f"{_shown(name)}: {_shown(rows[name][0])}") for name in shared]
+    parts.append(_table(main))
+    if of_cells:
+        parts.append(_table(rest.select(*keys, *of_cells).unique(keys, maintain_order=True)))
+    show(*parts)
+
+
+def _of_cells(rows: "pl.DataFrame") -> tuple[list[str], list[str]]:
+    """The columns that identify a cell, and the long texts that describe one. These get a table of their own."""
+    keys = [name for name in ("run_id", "cell") if name in rows.columns]
+    if "cell" not in keys or not rows.height:
+        return keys, []
+    texts = [name for name in rows.columns if name not in keys and max(map(len, map(_shown, rows[name]))) > _LONG]
+    each = rows.group_by(keys).n_unique()
+    return keys, [name for name in texts if each[name].max() == 1]
+
+
+def _too_many(rows: "pl.DataFrame") -> list[str]:
+    """The columns to leave out so that no number wraps: from the right, but never keys, intervals and counts.
+
+    None if the rest would not fit either.
+    """
+    numbers = [name for name, kind in rows.schema.items() if kind.is_numeric()]
+    optional = [name for name in numbers[1:] if name not in ("low", "high", "n", "change")]
+    for count in range(len(optional) + 1):
+        left_out = optional[len(optional) - count :]
+        if _fits(rows.drop(left_out)):
+            return left_out
+    return []
+
+
+def _fits(rows: "pl.DataFrame") -> bool:
+    widths = {name: max(len(_shown(value)) for value in (name, *rows[name])) for name in rows.columns}
+    least = sum(widths[name] if rows[name].dtype.is_numeric() else min(widths[name], _NARROW) for name in widths)
+    return least + 3 * len(widths) + 1 <= console().width
+
+
+def _table(rows: "pl.DataFrame") -> Table:
+    """A table in which numbers do not wrap, if the terminal is wide enough for that."""
+    heads = {name: escape(_shown(name)) for name in rows.columns}
+    numbers = [head for name, head in heads.items() if rows[name].dtype.is_numeric()]
+    table = folding(*heads.values(), whole=numbers if _fits(rows) else ())
+    for row in rows.iter_rows():
+        table.add_row(*map(plain, row))
+    return table
 
 
 def plain(value: object) -> Text:

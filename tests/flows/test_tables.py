@@ -75,6 +75,34 @@ def test_a_named_query_says_once_what_all_rows_share(capsys: pytest.CaptureFixtu
     assert "why" not in printed
 
 
+def test_long_texts_of_cells_have_a_table_of_their_own(capsys: pytest.CaptureFixture[str]) -> None:
+    settings = [f"alpha {cell}, and all other settings of this cell" for cell in "ab"]
+    rows = pl.DataFrame({"cell": list("aabb"), "settings": [settings[i] for i in (0, 0, 1, 1)], "value": range(4)})
+    print_rows(rows.with_columns(reason=pl.Series([settings[0], *"xyz"])), "table", shared_once=True)
+    values, cells = capsys.readouterr().out.split("└", 1)
+    assert not any(text in values for text in ("┃ settings", settings[1]))
+    assert "reason" in values
+    assert [cells.count(text) for text in settings] == [1, 1]
+
+
+def test_a_narrow_terminal_leaves_out_columns_rather_than_wrap_numbers(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    monkeypatch.setenv("COLUMNS", "60")
+    names = ("mean", "change", "low", "high", "median_change", "baseline_sd", "n")
+    rows = pl.DataFrame({"metric": ["a", "b"]} | {name: [0.123456, -0.123456] for name in names})
+    print_rows(rows, "table", shared_once=True)
+    printed = capsys.readouterr()
+    assert printed.out.count("-0.1235") == 5
+    assert "too narrow: median_change, baseline_sd; --format csv prints all columns" in printed.err
+    print_rows(rows, "table")  # a person's own SQL names its columns
+    assert capsys.readouterr().out.splitlines()[0].count("┳") == len(names)
+    monkeypatch.setenv("COLUMNS", "30")  # the others would not fit either
+    print_rows(rows, "table", shared_once=True)
+    assert capsys.readouterr().out.splitlines()[0].count("┳") == len(names)
+
+
 def _printed(monkeypatch: pytest.MonkeyPatch, encoding: str, *arguments: str) -> tuple[int, bytes, bytes]:
     """What a command prints to a terminal of an encoding."""
     out, err = (io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="strict") for _ in range(2))
