@@ -210,7 +210,7 @@ def _print_table(rows: "pl.DataFrame", shared_once: bool) -> None:
 
 def _of_cells(rows: "pl.DataFrame") -> tuple[list[str], list[str]]:
     """The columns that identify a cell, and the long texts that describe one. These get a table of their own."""
-    keys = [name for name in ("run_id", "cell") if name in rows.columns]
+    keys = [name for name in rows.columns if name in ("run_id", "cell")]
     if "cell" not in keys or not rows.height:
         return keys, []
     texts = [name for name in rows.columns if name not in keys and max(map(len, map(_shown, rows[name]))) > _LONG]
