@@ -53,6 +53,12 @@ def query(
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the query, such as fraction=0.1."),
     ] = None,
+    where: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CONDITION", help="Print the rows that meet a SQL condition, such as \"metric = 'binding'\"."
+        ),
+    ] = None,
     columns: Annotated[
         bool, typer.Option("--columns", help="Describe the query's parameters and columns; needs no lake.")
     ] = False,
@@ -79,6 +85,8 @@ def query(
     if columns:
         _describe(about)
         return
+    if figure is not None and where is not None:
+        raise InputError("--where selects printed rows and has no effect on --figure; leave one of them out")
     if figure is not None:
         figure = user_path(figure, "--figure")
         _check_figure(about, figure)
@@ -95,11 +103,25 @@ def query(
             rows = sql.query(connection, name, **given)
         except ValueError as error:
             raise InputError(str(error)) from None
+        selected = rows if where is None else _selected(rows, where)
         _note_missing(connection, rows, about, given)
         if figure is None:
-            print_rows(rows, format, shared_once=True, limit=limit)
+            print_rows(selected, format, shared_once=True, limit=limit)
         else:
             _draw(about, rows, sql.read_context(connection), figure)
+
+
+def _selected(rows: "pl.DataFrame", where: str) -> "pl.DataFrame":
+    import polars as pl
+
+    try:
+        found = rows.filter(pl.sql_expr(where))
+    except pl.exceptions.PolarsError as error:
+        reason = str(error).split("\n", 1)[0].split("; ", 1)[0]
+        raise InputError(f"--where {where!r}: {reason}; columns: {', '.join(rows.columns)}") from None
+    if found.is_empty() and not rows.is_empty():
+        typer.echo(f"note: none of the {rows.height} rows meets --where", err=True)
+    return found
 
 
 def claims(run: AnyRun = None, lake: Lake = "lake", branch: Branch = None, format: Format = "table") -> None:

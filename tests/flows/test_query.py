@@ -35,6 +35,45 @@ def test_rows_as_parquet(
     assert set(rows["metric"]) == {"aesthetic", "scene", "diversity", "alignment"}
 
 
+def test_a_condition_selects_rows(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], lake: str
+) -> None:
+    def answer(*options: str) -> list[tuple[str, str, int]]:
+        assert run(monkeypatch, "query", "static_effect", "--lake", lake, "--format", "json", *options) == 0
+        return [(row["cell"], row["metric"], row["n"]) for row in json.loads(capsys.readouterr().out)]
+
+    rows = answer()
+    selected = answer("--where", "metric = 'aesthetic' AND n > 1")
+    assert selected == [(cell, metric, n) for cell, metric, n in rows if metric == "aesthetic" and n > 1]
+    assert 0 < len(selected) < len(rows)
+    assert run(monkeypatch, "query", "static_effect", "--lake", lake, "--where", "n < 0") == 0
+    assert f"none of the {len(rows)} rows meets --where" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [
+        ("metrc = 'scene'", r"""--where "metrc = 'scene'": unable to find column "metrc"; columns: run_id, cell"""),
+        ("n +", "--where 'n +': unable to parse"),
+        ("n", "--where 'n': filter predicate must be of type `Boolean`"),
+    ],
+)
+def test_a_condition_that_is_none_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], lake: str, where: str, message: str
+) -> None:
+    assert run(monkeypatch, "query", "static_effect", "--lake", lake, "--where", where) == 2
+    printed = capsys.readouterr().err
+    assert message in printed
+    assert printed.count("\n") == 1
+
+
+def test_a_figure_takes_no_condition(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], lake: str
+) -> None:
+    assert run(monkeypatch, "query", "regimes", "--lake", lake, "--figure", "a.svg", "--where", "n > 1") == 2
+    assert "has no effect on --figure" in capsys.readouterr().err
+
+
 def test_a_query_is_described_without_a_lake(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
