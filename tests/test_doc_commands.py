@@ -1,0 +1,53 @@
+"""The commands that the documentation shows exist, with the options that it gives them."""
+
+import re
+import runpy
+import shlex
+from pathlib import Path
+
+import pytest
+import typer
+
+from skewbench.flows.cli import app
+from skewbench.flows.experiments import parse
+from skewbench.sql import LakeError
+from skewbench.vocabulary.errors import InputError
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "infra/README.md"]
+COMMAND = re.compile(r"^(?: {4}|\$ )(?:\w+=\S+ )*(?:\.venv/bin/)?skewbench (\S.*)$", re.MULTILINE)
+TUTORIAL = ROOT / "docs/tutorial.md"
+
+
+def _shown() -> list[tuple[str, str]]:
+    texts = {page.name: page.read_text(encoding="utf-8").replace("\\\n", "") for page in PAGES}
+    return [(page, line) for page, text in texts.items() for line in COMMAND.findall(text)]
+
+
+@pytest.mark.parametrize(("page", "line"), _shown())
+def test_a_command_has_the_options_that_a_page_gives_it(page: str, line: str) -> None:
+    words = shlex.split(line, comments=True)
+    optional = re.compile(r"\[(.*?)\]")  # as help writes options that may be left out, with one of `a|b`
+    arguments = [word.split("|")[0] for word in shlex.split(optional.sub(r"\1", " ".join(map(shlex.quote, words))))]
+    command = typer.main.get_group(app)
+    while arguments and arguments[0] in getattr(command, "commands", {}):
+        command = command.commands[arguments.pop(0)]  # type: ignore[assignment]
+    assert command.name not in (None, "skewbench"), f"{page}: skewbench {line}: no such command"
+    context = command.context_class(command)
+    try:
+        command.parse_args(context, arguments)
+    except (InputError, LakeError):
+        pass  # the option exists; its value is a placeholder, such as HOST:6379
+    except Exception as error:  # a usage error of the click that typer brings
+        pytest.fail(f"{page}: skewbench {line}: {getattr(error, 'message', error)!r}")
+
+
+def test_the_tutorials_experiment_is_valid_and_its_commands_are_found() -> None:
+    page = TUTORIAL.read_text(encoding="utf-8")
+    script = runpy.run_path(str(ROOT / "docs/tutorial.py"))
+    ((name, content),) = script["FILE"].findall(page)
+    assert parse(content, name).name == name.removesuffix(".yaml")
+    found = script["commands"](page)
+    assert found[0] == "make install"
+    assert sum(name in command for command in found) == 1
+    assert page.count("\n$ ") == len(found)
