@@ -64,11 +64,11 @@ class RefinerModel(ModelSpec):
 class PromptSpec(Strict):
     """The source of the prompts."""
 
-    source: Literal["scenes", "natural", "attributes", "file", "coco", "parti", "hub"] = "scenes"
-    """`scenes`: captions of rendered scenes, with ground truth for scoring; `natural`: the package's 210 prompts in six
-    categories; `attributes`: its 64 prompts that leave an attribute open, for `attribute_clip`; `file`: a text file
-    with one prompt per line, or a table (.csv, .tsv, .jsonl, .parquet); `coco`: captions_val2014.json, one caption per
-    image; `parti`: PartiPrompts.tsv; `hub`: a Hugging Face data set."""
+    source: Literal["scenes", "sounds", "natural", "attributes", "file", "coco", "parti", "hub"] = "scenes"
+    """`scenes` and `sounds`: captions of rendered scenes and of synthetic sounds, with ground truth for scoring;
+    `natural`: the package's 210 prompts in six categories; `attributes`: its 64 prompts that leave an attribute open,
+    for `attribute_clip`; `file`: a text file with one prompt per line, or a table (.csv, .tsv, .jsonl, .parquet);
+    `coco`: captions_val2014.json, one caption per image; `parti`: PartiPrompts.tsv; `hub`: a Hugging Face data set."""
     path: str | None = None
     """The file, for `file`, `coco` and `parti`; relative to the working folder. `~` is the home folder."""
     dataset: str | None = None
@@ -78,14 +78,14 @@ class PromptSpec(Strict):
     category_column: str | None = None
     """Column of the categories, by which queries can group."""
     count: int | None = Field(default=None, ge=1)
-    """Number of prompts: the first ones, or for `coco` random images by `seed`. Default: 32 scenes, or all prompts of
-    other sources."""
+    """Number of prompts: the first ones, or for `coco` random images by `seed`. Default: 32 scenes or sounds, or all
+    prompts of other sources."""
     objects: tuple[Annotated[int, Field(ge=1, le=3)], ...] = Field(default=(1, 2), min_length=1)
-    """Numbers of objects per scene, used in rotation."""
+    """Numbers of objects per scene, or of events per sound, used in rotation."""
     split: Literal["train", "test"] = "test"
-    """`test` scenes have combinations of colour, shape and texture that the bundled model was not trained on."""
+    """`test` scenes and sounds have combinations of attributes that the bundled models were not trained on."""
     seed: int = Field(default=0, ge=0)
-    """Seed of the random scenes, or of the random captions of COCO."""
+    """Seed of the random scenes or sounds, or of the random captions of COCO."""
     only: tuple[str, ...] | None = Field(default=None, min_length=1)
     """Ids of the prompts to use, in this order. Default: all."""
 

@@ -1,7 +1,6 @@
 """Measures the errors of the binding scorer on damaged renderings, with and without a known defect."""
 
 from collections import Counter
-from dataclasses import dataclass, field
 from itertools import permutations, product
 from time import perf_counter
 
@@ -16,44 +15,10 @@ from skewbench.eval.binding.match import relation_holds
 from skewbench.eval.scenes.captions import CaptionMeaning, ObjectPhrase
 from skewbench.eval.scenes.render import render
 from skewbench.eval.scenes.scene import Scene, relation, sample_scene
+from skewbench.eval.scorer_errors import Report
 
 _FAR = 5.0
 """Pixels added to the distance of objects that differ in colour: nested objects share their place."""
-
-
-@dataclass
-class Report:
-    """Counts. `seen`: (attribute, true value, seen value); `named`: (defect, whether its word was reported)."""
-
-    seen: Counter[tuple[str, str, str]] = field(default_factory=Counter)
-    named: Counter[tuple[str, bool]] = field(default_factory=Counter)
-    instead: Counter[tuple[str, str]] = field(default_factory=Counter)
-    false_alarms: Counter[str] = field(default_factory=Counter)
-    images: int = 0
-    seconds: float = 0.0
-
-    def accuracy(self, attribute: str | None = None) -> float:
-        """Compute the share of correct values.
-
-        Args:
-            attribute: One attribute, or None for all.
-
-        Returns:
-            Share in 0..1; 0 without any value.
-        """
-        counts = {key: n for key, n in self.seen.items() if attribute in (None, key[0])}
-        return sum(n for (_, true, seen), n in counts.items() if true == seen) / max(1, sum(counts.values()))
-
-    def share_named(self, defect: str) -> float:
-        """Compute the share of the images with a defect in which it was reported.
-
-        Args:
-            defect: A key of `DEFECTS`.
-
-        Returns:
-            Share in 0..1; 0 if no image has the defect.
-        """
-        return self.named[defect, True] / max(1, self.named[defect, True] + self.named[defect, False])
 
 
 def evaluate(scenes: int, seed: int) -> Report:
@@ -75,7 +40,7 @@ def evaluate(scenes: int, seed: int) -> Report:
         start = perf_counter()
         seen = describe(image)
         report.seconds += perf_counter() - start
-        report.images += 1
+        report.samples += 1
         report.seen.update(_compare(scene, seen))
         report.false_alarms.update({defect.kind for defect in diagnose(image, meaning)})
         for name, (put, word) in DEFECTS.items():
@@ -83,9 +48,7 @@ def evaluate(scenes: int, seed: int) -> Report:
             if defective is None:
                 continue
             words = {defect.kind for defect in diagnose(degrade(np.asarray(render(defective)), rng), meaning)}
-            report.named[name, word in words] += 1
-            if word not in words:
-                report.instead[name, ", ".join(sorted(words)) or "nothing"] += 1
+            report.add_defect(name, word, words)
     return report
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from skewbench.tasks.experiment import PromptSpec
 from skewbench.tasks.prompts.attributes import attribute_prompts
 from skewbench.tasks.prompts.coco import coco_captions
+from skewbench.tasks.prompts.grammars import scene_captions, sound_captions
 from skewbench.tasks.prompts.hub import hub_prompts
 from skewbench.tasks.prompts.prompt import Prompt
-from skewbench.tasks.prompts.scenes import scene_captions
 from skewbench.tasks.prompts.tables import from_table, read_file, read_table
 from skewbench.vocabulary.errors import InputError
 from skewbench.vocabulary.texts import is_unicode
@@ -95,6 +95,7 @@ def _hub(spec: PromptSpec) -> list[Prompt]:
 
 _SOURCES: dict[str, Callable[[PromptSpec], list[Prompt]]] = {
     "scenes": scene_captions,
+    "sounds": sound_captions,
     "natural": _natural,
     "attributes": attribute_prompts,
     "file": _file,

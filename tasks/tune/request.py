@@ -86,7 +86,7 @@ def check_request(form: Tuning) -> Request:
     if form.seeds < 2 and of_sets:
         raise InputError(f"seeds {form.seeds}: {of_sets[0]} compares the images of a prompt, so it needs 2 or more")
     source = form.source
-    if source.source == "scenes" and source.count is None:
+    if source.source in ("scenes", "sounds") and source.count is None:
         source = source.model_copy(update={"count": divide(form.budget, form.seeds).all_prompts})
     available = load_prompts(source)
     design = divide(form.budget, form.seeds, len(available))

@@ -1,0 +1,1 @@
+"""Whether a sound has the events that its prompt states, read off the waveform."""
