@@ -1,11 +1,11 @@
 """The bundled model's parts: diffusers' and transformers' own classes in SDXL's arrangement, small.
 
 What differs from SDXL besides size: the autoencoder halves twice (64 px -> 16 x 16 latents), and the scheduler predicts
-velocity on a zero-terminal-SNR schedule, which a small model
-needs to generate a wholly black or white background.
+velocity on a zero-terminal-SNR schedule, which a small model needs to generate a wholly black or white background.
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -105,10 +105,7 @@ def write_tokenizer(folder: Path) -> CLIPTokenizer:
         The tokenizer, loaded from the folder.
     """
     letters = [chr(i) for i in range(33, 127)]
-    merges: list[tuple[str, str]] = []
-    for word in WORDS:
-        while len(pieces := _apply(merges, word)) > 1:
-            merges.append((pieces[0], pieces[1]))
+    merges = bpe_merges(WORDS, end="</w>")
     words = [a + b for a, b in merges]
     vocabulary = [*letters, *(f"{letter}</w>" for letter in letters), *words, "<|startoftext|>", "<|endoftext|>"]
     folder.mkdir(parents=True, exist_ok=True)
@@ -117,9 +114,26 @@ def write_tokenizer(folder: Path) -> CLIPTokenizer:
     return CLIPTokenizer.from_pretrained(folder, model_max_length=TOKENS, pad_token="<|endoftext|>")  # noqa: S106
 
 
-def _apply(merges: list[tuple[str, str]], word: str) -> list[str]:
+def bpe_merges(words: Sequence[str], end: str) -> list[tuple[str, str]]:
+    """Return merges of byte-pair encoding that make each word one token.
+
+    Args:
+        words: The words.
+        end: What the tokenizer writes after the last letter of a word; empty: nothing.
+
+    Returns:
+        Pairs of pieces, in order of rank.
+    """
+    merges: list[tuple[str, str]] = []
+    for word in words:
+        while len(pieces := _apply(merges, word, end)) > 1:
+            merges.append((pieces[0], pieces[1]))
+    return merges
+
+
+def _apply(merges: list[tuple[str, str]], word: str, end: str) -> list[str]:
     """Byte-pair encoding of one word: merges in order of rank."""
-    pieces = [*word[:-1], f"{word[-1]}</w>"]
+    pieces = [*word[:-1], f"{word[-1]}{end}"]
     for a, b in merges:
         i = 0
         while i + 1 < len(pieces):

@@ -1,0 +1,210 @@
+"""Train the bundled model `sounds` from scratch: `python -m skewbench.training.sounds.train`.
+
+Four stages, each a command: `autoencoder` (of spectrograms), `vocoder`, `denoiser` (UNet and text encoder together),
+then `export` (float16 safetensors into the package). A stage that is started again resumes from its last checkpoint and
+passes through the same batches.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+import typer
+from diffusers import AutoencoderKL
+from jaxtyping import Float
+from rich.progress import track
+from torch import Tensor, nn
+
+from skewbench.eval.sounds.captions import caption
+from skewbench.eval.sounds.render import render
+from skewbench.eval.sounds.sound import Sound, sample_sound
+from skewbench.training.loop import fit, load_average
+from skewbench.training.sounds import WEIGHTS
+from skewbench.training.sounds.architecture import (
+    TOKENS,
+    autoencoder,
+    denoiser,
+    pipeline,
+    scheduler,
+    text_encoder,
+    tokenizer,
+    vocoder,
+)
+from skewbench.training.sounds.mel import log_mel, magnitudes
+
+EMPTY_CAPTIONS = 0.1
+"""Share of captions replaced by the empty one, for classifier-free guidance."""
+SHARES = (0.35, 0.45, 0.20)
+"""Share of sounds with one, two and three events."""
+SNR_CLAMP = 5.0
+"""Min-SNR weighting, as for `shapes-xl`."""
+_RESOLUTIONS = (64, 256, 1024)
+"""Windows of the vocoder's loss: clicks are short, tones need fine frequencies."""
+_ENCODED_AT_ONCE = 250
+
+app = typer.Typer(add_completion=False, help=__doc__, pretty_exceptions_show_locals=False)
+Folder = Annotated[Path, typer.Option("--folder", help="Where checkpoints and curves are kept.")]
+Device = Annotated[str, typer.Option(help="cpu or cuda.")]
+Seed = Annotated[int, typer.Option(help="Decides sounds, captions, noise and initial weights.")]
+Sounds = Annotated[int, typer.Option(help="Number of sounds to render.")]
+Batch = Annotated[int, typer.Option(help="Sounds a step.")]
+Steps = Annotated[int, typer.Option(help="Steps in all.")]
+Rate = Annotated[float, typer.Option(help="Peak learning rate.")]
+_FOLDER = Path("checkpoints/sounds")
+
+
+def draw_sounds(size: int, seed: int) -> tuple[list[Sound], Float[Tensor, "n t"]]:
+    """Sample sounds of the training split and render them.
+
+    Args:
+        size: Number of sounds.
+        seed: Seed of the sounds.
+    """
+    rng = np.random.default_rng(seed)
+    counts = rng.choice([1, 2, 3], size=size, p=SHARES)
+    sounds = [sample_sound(rng, int(count)) for count in counts]
+    waves = np.stack([render(sound) for sound in track(sounds, description="rendering sounds")])
+    return sounds, torch.from_numpy(waves)
+
+
+@app.command("autoencoder")
+def train_autoencoder(
+    folder: Folder = _FOLDER,
+    steps: Steps = 3000,
+    batch: Batch = 16,
+    sounds: Sounds = 20_000,
+    rate: Rate = 2e-3,
+    seed: Seed = 0,
+    device: Device = "cpu",
+) -> None:
+    """Train the autoencoder of spectrograms: mean absolute and squared error, and a little KL divergence."""
+    torch.manual_seed(seed)
+    _, waves = draw_sounds(sounds, seed)
+    model = autoencoder().to(device)
+
+    def loss_of(step: int, generator: torch.Generator) -> Tensor:
+        chosen = torch.randint(len(waves), (batch,), generator=generator)
+        mel = log_mel(waves[chosen].to(device))[:, None]
+        posterior = model.encode(mel).latent_dist
+        decoded = model.decode(posterior.sample(generator)).sample
+        return F.mse_loss(decoded, mel) + F.l1_loss(decoded, mel) + 1e-6 * posterior.kl().mean()
+
+    fit(nn.ModuleDict({"vae": model}), loss_of, folder / "autoencoder", steps, rate, seed)
+
+
+@app.command("vocoder")
+def train_vocoder(
+    folder: Folder = _FOLDER,
+    steps: Steps = 6000,
+    batch: Batch = 8,
+    sounds: Sounds = 20_000,
+    rate: Rate = 1e-3,
+    seed: Seed = 0,
+    device: Device = "cpu",
+) -> None:
+    """Train the vocoder by spectra at three resolutions. The autoencoder decoded half of the spectrograms it reads."""
+    torch.manual_seed(seed)
+    _, waves = draw_sounds(sounds, seed)
+    vae = _trained_autoencoder(folder).to(device)
+    model = vocoder().to(device)
+
+    def loss_of(step: int, generator: torch.Generator) -> Tensor:
+        chosen = torch.randint(len(waves), (batch,), generator=generator)
+        true = waves[chosen].to(device)
+        mel = log_mel(true)
+        with torch.no_grad():
+            half = vae.decode(vae.encode(mel[::2, None]).latent_dist.mean).sample[:, 0]
+        given = mel.clone()
+        given[::2] = half
+        made = model(given)
+        spectral = [_spectral_loss(magnitudes(made, n), magnitudes(true, n)) for n in _RESOLUTIONS]
+        return F.l1_loss(log_mel(made), mel) + torch.stack(spectral).mean()
+
+    fit(nn.ModuleDict({"vocoder": model}), loss_of, folder / "vocoder", steps, rate, seed)
+
+
+def _spectral_loss(made: Float[Tensor, "n t f"], true: Float[Tensor, "n t f"]) -> Tensor:
+    """Spectral convergence, and the mean absolute error of log magnitudes (Yamamoto et al. 2020, arXiv 1910.11480)."""
+    logarithmic = F.l1_loss((made + 1e-3).log(), (true + 1e-3).log())
+    return (made - true).norm() / true.norm() + 0.3 * logarithmic
+
+
+@app.command("denoiser")
+def train_denoiser(
+    folder: Folder = _FOLDER,
+    steps: Steps = 9000,
+    batch: Batch = 32,
+    sounds: Sounds = 20_000,
+    rate: Rate = 1.5e-3,
+    seed: Seed = 0,
+    device: Device = "cpu",
+) -> None:
+    """Train the UNet and the text encoder on the autoencoder's latents: velocity prediction, min-SNR weights."""
+    torch.manual_seed(seed)
+    pool, waves = draw_sounds(sounds, seed)
+    encoded = _encode(_trained_autoencoder(folder).to(device), waves, device)
+    scaling = 1.0 / encoded.std().item()
+    (folder / "scaling_factor.txt").write_text(f"{scaling:.6f}\n")
+    words = tokenizer()
+    encoder, unet = text_encoder(words).to(device), denoiser().to(device)
+    alphas = scheduler().alphas_cumprod.to(device)
+
+    def loss_of(step: int, generator: torch.Generator) -> Tensor:
+        chosen = torch.randint(len(pool), (batch,), generator=generator)
+        noise = torch.randn((batch, *encoded.shape[1:]), generator=generator).to(device)
+        times = torch.randint(len(alphas), (batch,), generator=generator).to(device)
+        dropped = torch.rand(batch, generator=generator) < EMPTY_CAPTIONS
+        rng = np.random.default_rng(seed * 1_000_003 + step)
+        texts = ["" if drop else caption(pool[int(i)], rng) for drop, i in zip(dropped, chosen, strict=True)]
+        ids = words(texts, padding="max_length", max_length=TOKENS, truncation=True, return_tensors="pt").to(device)
+        embedded = encoder(ids.input_ids, attention_mask=ids.attention_mask).text_embeds
+        latents, signal = encoded[chosen].to(device) * scaling, alphas[times].view(-1, 1, 1, 1)
+        noisy = signal.sqrt() * latents + (1 - signal).sqrt() * noise
+        velocity = signal.sqrt() * noise - (1 - signal).sqrt() * latents
+        labels = F.normalize(embedded, dim=-1)  # as the pipeline does
+        predicted = unet(noisy, times, encoder_hidden_states=None, class_labels=labels).sample
+        snr = signal.flatten() / (1 - signal.flatten()).clamp_min(1e-8)
+        weight = snr.clamp_max(SNR_CLAMP) / (snr + 1) + 0.1  # the floor keeps the pure-noise steps
+        return (weight * F.mse_loss(predicted, velocity, reduction="none").mean(dim=(1, 2, 3))).mean()
+
+    fit(nn.ModuleDict({"unet": unet, "text_encoder": encoder}), loss_of, folder / "denoiser", steps, rate, seed)
+
+
+@app.command("export")
+def export(
+    folder: Folder = _FOLDER,
+    to: Annotated[Path, typer.Option(help="Where the model goes, in the layout of a hub repository.")] = WEIGHTS,
+) -> None:
+    """Write the averaged weights as float16 safetensors, in the layout that diffusers loads."""
+    words = tokenizer()
+    encoder, unet, voice = text_encoder(words), denoiser(), vocoder()
+    load_average(nn.ModuleDict({"unet": unet, "text_encoder": encoder}), folder / "denoiser")
+    load_average(nn.ModuleDict({"vocoder": voice}), folder / "vocoder")
+    vae = _trained_autoencoder(folder)
+    vae.register_to_config(scaling_factor=float((folder / "scaling_factor.txt").read_text()))
+    whole = pipeline({"vae": vae, "unet": unet, "text_encoder": encoder, "tokenizer": words, "vocoder": voice})
+    whole.to(torch.float16).save_pretrained(to, safe_serialization=True)
+    total = sum(file.stat().st_size for file in to.rglob("*.safetensors"))
+    typer.echo(f"{to}: {total / 1e6:.1f} MB of weights")
+
+
+def _trained_autoencoder(folder: Path) -> AutoencoderKL:
+    vae = autoencoder()
+    load_average(nn.ModuleDict({"vae": vae}), folder / "autoencoder")
+    return vae.requires_grad_(False)
+
+
+def _encode(vae: AutoencoderKL, waves: Float[Tensor, "n t"], device: str) -> Float[Tensor, "n c h w"]:
+    """Return mean latents of all sounds: sharper targets than samples, and the decoder accepts either."""
+    with torch.inference_mode():
+        means = [
+            vae.encode(log_mel(some.to(device))[:, None]).latent_dist.mean.cpu()
+            for some in track(waves.split(_ENCODED_AT_ONCE), description="encoding")
+        ]
+    return torch.cat(means).clone()  # an inference tensor could not take part in training
+
+
+if __name__ == "__main__":
+    app()
