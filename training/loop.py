@@ -99,6 +99,8 @@ def _resume(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, av
 def load_average(model: nn.Module, folder: Path) -> None:
     """Load the averaged weights of a checkpoint into a model, and set it to evaluation mode.
 
+    What only training has, such as heads, is left out.
+
     Args:
         model: The model that was trained.
         folder: Folder of the checkpoint.
@@ -109,7 +111,8 @@ def load_average(model: nn.Module, folder: Path) -> None:
     checkpoint = folder / "checkpoint.pt"
     if not checkpoint.exists():
         raise typer.BadParameter(f"no {checkpoint}: train that stage first")
-    model.load_state_dict(torch.load(checkpoint, weights_only=True, map_location="cpu")["average"])
+    average = torch.load(checkpoint, weights_only=True, map_location="cpu")["average"]
+    model.load_state_dict({name: average[name] for name in model.state_dict() if name in average})
     model.eval()
 
 

@@ -74,7 +74,7 @@ def test_training_embeds_captions_as_the_pipeline_does(exported: StableDiffusion
 
 
 def test_latents_decode_to_the_scenes(trained: Path) -> None:
-    latents, words = read_training_set(trained / "scenes.safetensors")
+    latents, words, _ = read_training_set(trained / "scenes.safetensors")
     pool = draw_pool(8, 0, shares=(0.3, 0.5, 0.2))
     parts = frozen_parts()
     with torch.inference_mode():

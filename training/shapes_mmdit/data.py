@@ -1,11 +1,11 @@
-"""Training set of `shapes-mmdit`: latents and caption tokens of scenes, computed once by the frozen autoencoder."""
+"""Training set of `shapes-mmdit`: images, latents and caption tokens of scenes, computed once."""
 
 from pathlib import Path
 from typing import Any
 
 import torch
 from diffusers import AutoencoderKL
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
 from rich.progress import track
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -23,7 +23,8 @@ def write_training_set(path: Path, parts: dict[str, Any], scenes: int, seed: int
     """Render scenes of the training split, encode them, and write latents and caption tokens.
 
     Args:
-        path: Safetensors file to write: `latents` (n, 4, 16, 16) in float16, scaled; `words` (n, 8, 40), token numbers.
+        path: Safetensors file to write: `latents` (n, 4, 16, 16) in float16, scaled; `words` (n, 8, 40), token numbers;
+            `pixels` (n, 64, 64, 3).
         parts: The frozen components of the pipeline.
         scenes: Number of scenes, n.
         seed: Decides scenes and captions.
@@ -36,20 +37,22 @@ def write_training_set(path: Path, parts: dict[str, Any], scenes: int, seed: int
     )
     words = torch.stack([tokens(parts, captions_of(pool.scenes, seed * CAPTIONS + i)) for i in range(CAPTIONS)], dim=1)
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_file({"latents": latents.half().contiguous(), "words": words.short()}, path)
+    save_file({"latents": latents.half().contiguous(), "words": words.short(), "pixels": pool.pixels}, path)
 
 
-def read_training_set(path: Path) -> tuple[Float[Tensor, "n 4 16 16"], Int[Tensor, "n 8 40"]]:
-    """Read latents and caption tokens that `write_training_set` wrote.
+def read_training_set(
+    path: Path,
+) -> tuple[Float[Tensor, "n 4 16 16"], Int[Tensor, "n 8 40"], UInt8[Tensor, "n 64 64 3"]]:
+    """Read what `write_training_set` wrote.
 
     Args:
         path: The safetensors file.
 
     Returns:
-        Scaled latents, shape (n, 4, 16, 16), and token ids, shape (n, 8, 40).
+        Scaled latents, shape (n, 4, 16, 16), token ids, shape (n, 8, 40), and images, shape (n, 64, 64, 3).
     """
     tensors = load_file(path)
-    return tensors["latents"].float(), tensors["words"].long()
+    return tensors["latents"].float(), tensors["words"].long(), tensors["pixels"]
 
 
 def tokens(parts: dict[str, Any], captions: list[str]) -> Int[Tensor, "n 40"]:

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from skewbench.tasks.models import BUNDLED
 from skewbench.training.loop import begin_with, fit, load_average
 from skewbench.training.shapes_mmdit import WEIGHTS
+from skewbench.training.shapes_mmdit.alignment import SHARE, Alignment
 from skewbench.training.shapes_mmdit.architecture import denoiser, frozen_parts, pipeline
 from skewbench.training.shapes_mmdit.data import embed, read_training_set, tokens, write_training_set
 
@@ -55,16 +56,20 @@ def train_denoiser(
     seed: Seed = 0,
     device: Device = "cpu",
 ) -> None:
-    """Train the MMDiT by rectified flow: predict noise minus latents on the straight line between them."""
+    """Train the MMDiT by rectified flow: predict noise minus latents on the straight line between them.
+
+    In training alone, an early block is aligned with `shapes-clip`.
+    """
     if not _data(folder).exists():
         raise typer.BadParameter(f"no {_data(folder)}: run the command `data` first")
     torch.manual_seed(seed)
     parts = frozen_parts()
     for name in ("text_encoder", "text_encoder_2"):
         parts[name].to(device)
-    latents, words = read_training_set(_data(folder))
+    latents, words, pixels = read_training_set(_data(folder))
     empty = tokens(parts, [""])
     model = denoiser().to(device)
+    alignment = Alignment(model).to(device)
 
     def loss_of(step: int, generator: torch.Generator) -> Tensor:
         chosen = torch.randint(len(latents), (batch,), generator=generator)
@@ -81,9 +86,11 @@ def train_denoiser(
             pooled_projections=pooled,
             return_dict=False,
         )[0]
-        return F.mse_loss(velocity, noise - clean)
+        aligned = SHARE * alignment(pixels[chosen].to(device))
+        # the curve shows the loss of the flow alone, so that it compares with trainings without alignment
+        return F.mse_loss(velocity, noise - clean) + aligned - aligned.detach()
 
-    fit(_trained(model), loss_of, folder / "denoiser", steps, rate, seed)
+    fit(_trained(model, alignment), loss_of, folder / "denoiser", steps, rate, seed)
 
 
 @app.command("unpack")
@@ -93,7 +100,7 @@ def unpack(
 ) -> None:
     """Make a checkpoint of exported weights, from which `denoiser` resumes, with steps counted from 0."""
     model = SD3Transformer2DModel.from_pretrained(source, subfolder="transformer", dtype=torch.float32)
-    begin_with(_trained(model), folder / "denoiser")
+    begin_with(_trained(model, Alignment(model)), folder / "denoiser")
     typer.echo(f"{folder}: checkpoint of {source}")
 
 
@@ -104,7 +111,7 @@ def export(
 ) -> None:
     """Write the averaged weights as float16 safetensors; in the package, link the files that `shapes-xl` also has."""
     model = denoiser()
-    load_average(_trained(model), folder / "denoiser")
+    load_average(nn.ModuleDict({"transformer": model}), folder / "denoiser")
     pipeline({**frozen_parts(), "transformer": model}).to(torch.float16).save_pretrained(to, safe_serialization=True)
     if to.resolve() == WEIGHTS.resolve():
         link_equal_files(to, BUNDLED["shapes-xl"])
@@ -128,8 +135,8 @@ def link_equal_files(folder: Path, source: Path) -> None:
             file.symlink_to(os.path.relpath(twin.resolve(), file.parent.resolve()))
 
 
-def _trained(model: SD3Transformer2DModel) -> nn.ModuleDict:
-    return nn.ModuleDict({"transformer": model})
+def _trained(model: SD3Transformer2DModel, alignment: Alignment) -> nn.ModuleDict:
+    return nn.ModuleDict({"transformer": model, "alignment": alignment})
 
 
 def _data(folder: Path) -> Path:
