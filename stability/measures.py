@@ -68,8 +68,7 @@ def symmetry_index(
     """Compute the functional symmetry index of M = q k', in [-1, 1].
 
     eta = (|M_sym|^2 - |M_skew|^2) / (|M_sym|^2 + |M_skew|^2), through d x d Gram matrices: <k'q, (k'q)'> / <q'q, k'k>.
-    In
-    float32, or float64 if an input is.
+    In float32, or float64 if an input is.
 
     Args:
         q: Queries of the softmax.

@@ -12,8 +12,7 @@ def low_frequencies(x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
     """Keep the low frequencies of a map: blur it, halve it, enlarge it to its size and blur it again.
 
     Halving and enlarging are bilinear. Source: Burt and Adelson, "The Laplacian Pyramid as a Compact Image Code";
-    kornia
-    builds its pyramid in the same way.
+    kornia builds its pyramid in the same way.
 
     Args:
         x: Maps of any height and width.

@@ -40,8 +40,7 @@ def cell_entry(cell: Cell, generation: GenerationSpec, size: Size) -> dict[str, 
     """Describe a cell for the manifest: its setting, and the words, family and strengths of its knobs at present.
 
     A cell that changes the experiment's generation belongs to another family than one that does not: plain attention
-    with
-    another guidance is no baseline.
+    with another guidance is no baseline.
 
     Args:
         cell: The cell.

@@ -186,10 +186,8 @@ def generation_left(run: Run, state: RunState) -> list[GenerateJob]:
     """Select the shards to generate: those without a receipt, and those to retry.
 
     A shard is retried if it has unusable samples, its cell has too many of them, and an earlier start ended the run.
-    While
-    a run has never ended there is no earlier attempt to replace: its readers see the parts of its receipts. A shard
-    whose
-    rows were merged with others by compaction is not retried.
+    While a run has never ended there is no earlier attempt to replace: its readers see the parts of its receipts. A
+    shard whose rows were merged with others by compaction is not retried.
 
     Args:
         run: The run.

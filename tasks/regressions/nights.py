@@ -50,10 +50,8 @@ def remove_old(store: Store, name: str, keep: int, tonight: str = "") -> list[st
     """Delete old nights of an experiment, and complete removals that were killed.
 
     Kept are the last `keep` committed nights, and up to `keep` uncommitted nights that are newer than the oldest of
-    these.
-    Runs that a baseline names, runs that another process works on, and `tonight` are always kept and do not count.
-    Nothing
-    is deleted while a baseline's file is broken, since it may name any of the nights.
+    these. Runs that a baseline names, runs that another process works on, and `tonight` are always kept and do not
+    count. Nothing is deleted while a baseline's file is broken, since it may name any of the nights.
 
     Args:
         store: The lake.
