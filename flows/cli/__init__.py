@@ -1,6 +1,7 @@
 """The command `skewbench`."""
 
 import io
+import logging
 import os
 import sys
 import warnings
@@ -35,7 +36,7 @@ _QUIET = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
     "PREFECT_LOGGING_INTERNAL_LEVEL": "CRITICAL",
-    "PREFECT_LOGGING_EXTRA_LOGGERS": "skewbench.tasks",
+    "PREFECT_LOGGING_EXTRA_LOGGERS": "skewbench.tasks,skewbench.storage.kept_delta",
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -46,6 +47,16 @@ _QUIET = {
 """Defaults for variables that are not set: no telemetry, long timeouts for busy machines, and no log lines between
 progress bars, because the server has them."""
 
+_NOTED = "skewbench.storage.kept_delta"
+"""A logger whose warnings are notes in a terminal. The Prefect UI shows them in the log of the flow run."""
+
+
+class _Notes(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        note(record.getMessage())
+
+
+_NOTES = _Notes()
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 app = typer.Typer(
@@ -109,6 +120,7 @@ def _run() -> None:
     _bypass_proxies()
     _escape_for_terminals()
     warnings.showwarning = _shown_as_notes
+    logging.getLogger(_NOTED).addHandler(_NOTES)
     try:
         _check_arguments()
         app()
