@@ -22,6 +22,7 @@ from skewbench.flows.cli import (
     score,
     serving,
     shell,
+    track,
     tune,
     weights,
 )
@@ -74,6 +75,7 @@ serving.add_to(app)
 weights.add_to(app)
 query.add_to(app)
 report.add_to(app)
+track.add_to(app)
 regressions.add_to(app)
 shell.add_to(app)
 lake.add_to(app)
