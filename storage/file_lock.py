@@ -1,12 +1,15 @@
 """Locks a file between processes. The lock ends with the process that holds it."""
 
+import errno
 import fcntl
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from skewbench.storage.location import LakeUnreachable
+from skewbench.vocabulary.errors import InputError
 
 
 @contextmanager
@@ -19,13 +22,20 @@ def locked(path: Path, lake: str, patience: float) -> Iterator[None]:
         patience: Seconds to wait for another process.
 
     Raises:
+        InputError: The file is a link: a lake may come from anybody.
         LakeUnreachable: Another process holds the lock for longer than that.
     """
     until = time.monotonic() + patience
-    with path.open("wb") as file:
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise InputError(f"lake {lake!r}: {path} is a link, which skewbench does not follow; delete it") from None
+        raise
+    try:
         while True:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
                 if time.monotonic() > until:
@@ -35,3 +45,5 @@ def locked(path: Path, lake: str, patience: float) -> Iterator[None]:
                     ) from None
                 time.sleep(0.005)
         yield
+    finally:
+        os.close(descriptor)

@@ -222,3 +222,16 @@ def test_a_link_out_of_the_lake_is_not_followed(tmp_path: Path, monkeypatch: pyt
     said = _command(monkeypatch, "compact", run_id, "--lake", str(lake))
     assert "samples/_delta_log is a link that points outside the lake" in said
     assert {path: path.read_bytes() for path in outside.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("lock", ["_delta/lock", "_temporary/.lock"])
+def test_a_lock_that_is_a_link_is_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lock: str) -> None:
+    lake, outside = tmp_path / "lake", tmp_path / "mine"
+    made(lake, Lake(prompts=2, images=False))
+    outside.write_text("mine")
+    (lake / lock).parent.mkdir(exist_ok=True)
+    (lake / lock).unlink(missing_ok=True)
+    (lake / lock).symlink_to(outside)
+    arguments = ("export", "delta", str(lake)) if "delta" in lock else ("compact", "--lake", str(lake))
+    assert f"{lock} is a link" in _command(monkeypatch, *arguments, code=2)
+    assert outside.read_text() == "mine"
