@@ -221,7 +221,7 @@ def test_a_tracker_is_checked_before_anything_starts(tmp_path: Path, monkeypatch
 
 def test_a_tracker_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recording: Recording) -> None:
     lake = tmp_path / "the lake"
-    run_id = made(lake, Lake(prompts=2, seeds=1, blocks=1, images=False))
+    run_id = made(lake, Lake(prompts=4, blocks=1, images=False))
     recording.error = ConnectionError("https://me:secret@tracker.example/api?token=hidden\nis down")
     failed = run_in_process(monkeypatch, "track", run_id, "--to", "recording", "--lake", str(lake))
     again = f"`skewbench track {run_id} --to recording --lake '{lake}'`"
