@@ -28,7 +28,7 @@ PATIENCE = 60.0
 """Seconds to wait while another process updates the logs."""
 _ATTEMPTS = 5
 """Times that a table's log is updated, if a program that is not skewbench writes to it at the same moment."""
-_LONGEST = 300
+_LONGEST = 200
 """Characters of another library's error message."""
 _Change = Callable[[Path, Table, dict[str, Part], dict[Part, str]], int]
 """Gets the folder of a table, the table, its parts by path, and when each part's manifest was written."""
@@ -98,13 +98,13 @@ def pending_changes(store: Store) -> int:
         return sum(state.changes for state in _each_table(store, _pending)[1].values())
 
 
-def reason_of(error: BaseException) -> str:
-    """Return another library's error message as one line.
+def _reason(error: BaseException) -> str:
+    """Return the first line of another library's error message. Below it, deltalake has the trace of its own calls.
 
     Args:
         error: The error.
     """
-    return " ".join(str(error).split())[:_LONGEST] or type(error).__name__
+    return next((line.strip()[:_LONGEST] for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 def _lock(store: Store) -> AbstractContextManager[None]:
@@ -130,7 +130,7 @@ def _each_table(store: Store, change: _Change) -> tuple[Manifests, dict[str, Log
             if not (isinstance(error, Exception) or _is_panic(error)):
                 raise
             raise RunError(
-                f"lake {store.lake!r}: {table.name}/{LOG} cannot be updated: {reason_of(error)}; if its files are "
+                f"lake {store.lake!r}: {table.name}/{LOG} cannot be updated: {_reason(error)}; if its files are "
                 "broken, delete this folder and run `skewbench export delta` again, which writes a new log"
             ) from None
     return found, states

@@ -4,7 +4,7 @@ import logging
 
 from pydantic_core import from_json
 
-from skewbench.storage.delta import FOLDER, check_delta, reason_of, update_logs
+from skewbench.storage.delta import FOLDER, check_delta, update_logs
 from skewbench.storage.records import Manifest
 from skewbench.storage.store import Store
 
@@ -55,9 +55,10 @@ def follow(store: Store, before: bytes | None, manifest: Manifest) -> None:
         update_logs(store)
         _warned.pop(store.lake, None)
     except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
         line = (
-            f"the Delta logs of {store.lake} are out of date: {reason_of(error)}; `skewbench export delta "
-            f"{store.lake}` updates them, with --no-keep they are no longer kept up to date"
+            f"the Delta logs of {store.lake} are out of date: {reason}; `skewbench export delta {store.lake}` updates "
+            "them, with --no-keep they are no longer kept up to date"
         )
         if _warned.get(store.lake) != line:
             logger.warning("%s", line)

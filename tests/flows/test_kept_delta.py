@@ -156,6 +156,8 @@ def test_an_error_of_the_log_fails_nothing(tmp_path: Path, monkeypatch: pytest.M
     log.write_bytes(b"no JSON")
     said = _command(monkeypatch, "runs", "rm", second, "--yes", "--lake", str(tmp_path))
     assert "samples/_delta_log cannot be updated" in said
+    assert "delete this folder" in said
+    assert "<unknown>" not in said
     assert "Traceback" not in said
     assert "delete this folder" in _command(monkeypatch, "export", "delta", str(tmp_path), code=1)
 
