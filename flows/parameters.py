@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from skewbench.flows import experiments
 from skewbench.tasks.experiment import Experiment, parse_experiment
+from skewbench.tasks.trackers.registry import trackers
 
 
 class _Form(BaseModel):
@@ -38,6 +39,8 @@ class Pasted(_Form):
     """The complete experiment: name, model, prompts, cells and other fields."""
 
 
+Tracker = Annotated[str, Field(json_schema_extra={"enum": ["", *trackers.names()]})]
+"""A tracker by its name; empty: none."""
 Choice = Bundled | Pasted | Experiment
 DEMO = Bundled()
 

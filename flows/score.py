@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from prefect import flow
 from pydantic import NonNegativeFloat
 
-from skewbench.flows.steps import finish, model_of, named, workers
+from skewbench.flows.parameters import Tracker
+from skewbench.flows.steps import check_tracking, finish, model_of, named, send_run, workers
 from skewbench.flows.stopping import cancel_if_interrupted
 from skewbench.storage.lease import Lease
 from skewbench.storage.manifest import claim, find_run
@@ -28,6 +29,7 @@ def score(
     lake: str = "lake",
     ray_address: str = "",
     gpus: NonNegativeFloat | None = None,
+    track: Tracker = "",
 ) -> str:
     """Score the committed images of a run, then analyse and report it again. Returns the run's id.
 
@@ -38,10 +40,12 @@ def score(
         lake: Folder or URL of the Parquet lake, as seen from the machine that runs the flow.
         ray_address: HOST:PORT of a Ray cluster. Empty: start Ray on the machine that runs the flow.
         gpus: GPUs per worker; may be a fraction. 0: run on the CPU. Unset: as in the run.
+        track: Tracker to send the finished run to; its package must be installed where the flow runs. Empty: none.
 
     Raises `InputError` for unknown metrics or a run that is still being generated, `IncompleteRunError` if jobs failed,
     the run is incomplete, or no requested metric has a value.
     """
+    check_tracking(track)
     store = open_store(lake)
     found, chosen = find_run(store, run or None), expand(metrics)
     check_metrics(chosen)
@@ -59,4 +63,5 @@ def score(
         commit_scores(store, state, chosen, outcomes)
         manifest = finish(store, state, lease)
     raise_unless_scored(manifest, chosen)
+    send_run(store, run_id, track)
     return run_id

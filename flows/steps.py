@@ -22,6 +22,9 @@ from skewbench.tasks.jobs import Execute, Needs
 from skewbench.tasks.pool import WorkerPool, ray_connected
 from skewbench.tasks.report import answered, write_report
 from skewbench.tasks.run import Run
+from skewbench.tasks.trackers.contract import NotSent
+from skewbench.tasks.trackers.registry import check_tracker
+from skewbench.tasks.tracking import track_run
 from skewbench.tasks.worker_log import WorkerLog
 
 LEASE = 60.0
@@ -139,3 +142,32 @@ def finish(store: Store, state: RunState, lease: Lease) -> Manifest:
     with answered(store, manifest.run_id) as answers:
         show(answers, write_report(store, answers))
     return manifest
+
+
+def check_tracking(tracker: str) -> None:
+    """Check a flow's parameter `track` before the flow starts its work.
+
+    Args:
+        tracker: Name of a tracker; empty: none.
+
+    Raises:
+        InputError: No such tracker, or its package is missing.
+    """
+    if tracker:
+        check_tracker(tracker)
+
+
+def send_run(store: Store, run_id: str, tracker: str) -> None:
+    """Send a finished run to a tracker. If the tracker does not take it, the log says how to send it again.
+
+    Args:
+        store: The lake.
+        run_id: The run.
+        tracker: Name of the tracker; empty: do nothing.
+    """
+    if not tracker:
+        return
+    try:
+        get_run_logger().info("%s: %s", tracker, track_run(store, run_id, tracker))
+    except NotSent as error:
+        get_run_logger().warning(str(error))

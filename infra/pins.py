@@ -14,8 +14,8 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 FILE = Path(__file__).with_name("constraints.txt")
-LEFT_OUT = "triton"
-"""Each build of torch requires a version of its own."""
+LEFT_OUT = ("triton", "trackio")
+"""Each build of torch requires a version of triton of its own. trackio requires an older Pillow than the tests use."""
 HEADER = """# Exact versions that the tests passed with; `make install` and the images use them (pip install -c).
 # The ranges are in pyproject.toml. `make pins` writes this file; `make resolve` asks pip whether it resolves.
 """
@@ -75,7 +75,7 @@ def pins() -> dict[str, str]:
             found[name] = Version(distribution(name).version).public
         except PackageNotFoundError:
             continue
-    return {name: version for name, version in sorted(found.items()) if name != LEFT_OUT}
+    return {name: version for name, version in sorted(found.items()) if name not in LEFT_OUT}
 
 
 if __name__ == "__main__":

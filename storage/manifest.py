@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from skewbench.storage.kept_delta import follow
 from skewbench.storage.lease import Lease, taken_over_error
 from skewbench.storage.records import Manifest, NewerSchemaError, manifest_content, parse_manifest, shown
 from skewbench.storage.scan import Manifests, read_manifests
@@ -59,7 +60,8 @@ def now() -> str:
 def write_manifest(store: Store, manifest: Manifest) -> Manifest:
     """Replace the manifest that this one was made from, or write the first one.
 
-    `skewbench.storage.commit` also deletes what the new manifest no longer names.
+    `skewbench.storage.commit` also deletes what the new manifest no longer names. Delta logs that are kept up to date
+    are updated here, so before that.
 
     Args:
         store: The lake.
@@ -78,6 +80,7 @@ def write_manifest(store: Store, manifest: Manifest) -> Manifest:
     if not (store.put_new(path, content) if first else store.swap(path, manifest.stored or b"", content)):
         read_manifest(store, manifest.run_id)
         raise taken_over_error(manifest.run_id)
+    follow(store, manifest.stored, stamped)
     return replace(stamped, stored=content)
 
 

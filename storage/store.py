@@ -1,7 +1,6 @@
 """Stores objects of a lake, each whole or not at all: in a local folder here, in a bucket in `storage.bucket_store`."""
 
 import errno
-import fcntl
 import os
 import time
 import uuid
@@ -10,7 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from skewbench.storage.location import Folder, LakeUnreachable, Location, lake_folder
+from skewbench.storage.file_lock import locked
+from skewbench.storage.location import Folder, Location, lake_folder
 from skewbench.vocabulary.errors import InputError
 
 ABANDONED = 3600.0
@@ -196,19 +196,7 @@ class LocalStore(Folder):
         Raises:
             LakeUnreachable: Another process was stopped while it held the lock.
         """
-        until = time.monotonic() + LOCK_PATIENCE
-        with (self._temporary_folder() / _LOCK).open("wb") as file:
-            while True:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() > until:
-                        raise LakeUnreachable(
-                            f"lake {self.lake!r}: another process has held {file.name} for {LOCK_PATIENCE:.0f} s; "
-                            "resume that process or end it"
-                        ) from None
-                    time.sleep(0.005)
+        with locked(self._temporary_folder() / _LOCK, self.lake, LOCK_PATIENCE):
             yield
 
     def _temporary_folder(self) -> Path:

@@ -9,6 +9,7 @@ from skewbench.tasks.experiment import DEFAULT_METRICS, Experiment
 from skewbench.tasks.families.registry import families
 from skewbench.tasks.models import check_model
 from skewbench.tasks.prompts import load_prompts
+from skewbench.tasks.trackers.registry import trackers
 from skewbench.vocabulary.errors import InputError
 from skewbench.vocabulary.metrics import Medium
 
@@ -85,8 +86,11 @@ def to_prepare(metrics: Iterable[str]) -> tuple[str, ...]:
 
 
 def plugin_problems() -> list[str]:
-    """Return one line for each scorer, knob and family of another package that cannot be used, with the reason."""
-    return [*problems(), *KNOBS.problems(), *families.problems()]
+    """Return one line for each addition of another package that cannot be used, with the reason.
+
+    These are scorers, knobs, families and trackers.
+    """
+    return [*problems(), *KNOBS.problems(), *families.problems(), *trackers.problems()]
 
 
 def expand(metrics: Iterable[str]) -> tuple[str, ...]:

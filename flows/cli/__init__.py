@@ -1,6 +1,7 @@
 """The command `skewbench`."""
 
 import io
+import logging
 import os
 import sys
 import warnings
@@ -21,6 +22,7 @@ from skewbench.flows.cli import (
     score,
     serving,
     shell,
+    track,
     tune,
     weights,
 )
@@ -35,7 +37,7 @@ _QUIET = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
     "PREFECT_LOGGING_INTERNAL_LEVEL": "CRITICAL",
-    "PREFECT_LOGGING_EXTRA_LOGGERS": "skewbench.tasks",
+    "PREFECT_LOGGING_EXTRA_LOGGERS": "skewbench.tasks,skewbench.storage.kept_delta",
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -46,6 +48,16 @@ _QUIET = {
 """Defaults for variables that are not set: no telemetry, long timeouts for busy machines, and no log lines between
 progress bars, because the server has them."""
 
+_NOTED = "skewbench.storage.kept_delta"
+"""A logger whose warnings are notes in a terminal. The Prefect UI shows them in the log of the flow run."""
+
+
+class _Notes(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        note(record.getMessage())
+
+
+_NOTES = _Notes()
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 app = typer.Typer(
@@ -63,6 +75,7 @@ serving.add_to(app)
 weights.add_to(app)
 query.add_to(app)
 report.add_to(app)
+track.add_to(app)
 regressions.add_to(app)
 shell.add_to(app)
 lake.add_to(app)
@@ -109,6 +122,7 @@ def _run() -> None:
     _bypass_proxies()
     _escape_for_terminals()
     warnings.showwarning = _shown_as_notes
+    logging.getLogger(_NOTED).addHandler(_NOTES)
     try:
         _check_arguments()
         app()

@@ -17,7 +17,7 @@ from skewbench.flows.cli.options import AnyLake
 from skewbench.flows.cli.tables import Document, console, folding, print_json
 from skewbench.storage.location import LakeError, lake_folder
 from skewbench.tasks.ray_address import check_temporary_folder
-from skewbench.vocabulary.errors import InputError
+from skewbench.vocabulary.errors import InputError, RunError
 from skewbench.vocabulary.user_paths import folder_from_environment
 
 _PACKAGES = ("skewbench", "torch", "diffusers", "transformers", "ray", "prefect", "duckdb", "polars", "pyarrow")
@@ -49,7 +49,7 @@ def doctor(lake: AnyLake = "lake", format: Document = "text") -> None:
     table = folding("", "what", "found", "to do")
     checks: tuple[Callable[[], Finding], ...] = (
         _versions, _device, _proxies, _ray, _ray_token, _prefect, _weights, _hub, _httpfs,
-        lambda: _lake(lake), lambda: _disk(lake),
+        lambda: _lake(lake), lambda: _delta(lake), lambda: _disk(lake),
     )  # fmt: skip
     with Console(stderr=True).status("looking"):
         findings = [check() for check in checks]
@@ -202,6 +202,32 @@ def _lake(lake: str) -> Finding:
     except InputError as error:
         return Finding("lake", False, str(error), _ELSEWHERE)
     return Finding("lake", True, f"{folder} is writable")
+
+
+def _delta(lake: str) -> Finding:
+    """Check the Delta logs of a lake, if they are kept up to date."""
+    from skewbench.storage.delta import check_delta, pending_changes
+    from skewbench.storage.kept_delta import is_kept
+    from skewbench.storage.store import open_store
+
+    try:
+        store = open_store(lake)
+        kept = is_kept(store)
+    except (InputError, LakeError):  # `_lake` says what is wrong
+        kept = False
+    if not kept:
+        return Finding("Delta log", True, "not kept up to date", "optional: skewbench export delta LAKE --keep")
+    try:
+        check_delta(store)
+        behind = pending_changes(store)
+    except (InputError, LakeError, RunError) as error:
+        result, _, advice = str(error).partition("; ")
+        return Finding("Delta log", False, f"kept up to date, but {result}", advice)
+    if behind:
+        return Finding(
+            "Delta log", False, f"kept up to date, but {behind} changes behind", f"skewbench export delta {lake}"
+        )
+    return Finding("Delta log", True, "kept up to date")
 
 
 def _disk(lake: str) -> Finding:

@@ -40,23 +40,39 @@ def dataset(
 @exports.command("delta")
 def delta(
     lake: Annotated[str, typer.Argument(metavar="LAKE", envvar="SKEWBENCH_LAKE", help="The lake.")] = "lake",
+    keep: Annotated[
+        bool | None,
+        typer.Option(
+            "--keep/--no-keep",
+            help="Keep the log up to date from now on: runs, scores, compactions and removals update it. "
+            "--no-keep: stop this. Default: as before.",
+        ),
+    ] = None,
 ) -> None:
     """Write a Delta log beside the parts of all committed runs; no part is rewritten.
 
-    The log is that of this moment: run the command again after runs were committed, compacted or removed.
+    Without --keep the log is that of this moment: run the command again after the lake has changed.
     """
     from skewbench.flows.cli.runs import tell_broken
+    from skewbench.storage.delta import check_delta, update_logs
+    from skewbench.storage.kept_delta import is_kept, keep_logs
     from skewbench.storage.location import locate
-    from skewbench.storage.manifest import scan_runs
     from skewbench.storage.store import open_store
-    from skewbench.tasks.exports.delta import check_delta, export_delta
 
     locate(lake)  # no new folder
     store = open_store(lake)
+    if keep is False:  # also without the package
+        keep_logs(store, False)
+        typer.echo(f"the Delta log of {store.lake} is no longer kept up to date; its files stay")
+        return
     check_delta(store)
-    found = scan_runs(store)
+    if keep:
+        keep_logs(store, True)  # first, so that a run that commits now updates the log itself
+    found, states = update_logs(store)
     tell_broken(found)
-    for table, (parts, changed) in export_delta(
-        store, [run for run in found.whole if run.status == "committed"]
-    ).items():
-        typer.echo(f"{table}: {parts} parts, {changed} changes")
+    for table, state in states.items():
+        typer.echo(f"{table}: {state.parts} parts, {state.changes} changes")
+    if is_kept(store):
+        typer.echo("kept up to date: runs, scores, compactions and removals update the log; --no-keep stops this")
+    else:
+        typer.echo("not kept up to date: run the command again after the lake has changed, or add --keep")

@@ -107,3 +107,33 @@ WeightsFolder = Annotated[
         help="Folder of the weights of metrics; see `skewbench weights`.",
     ),
 ]
+
+
+def check_tracker_name(name: str | None) -> str | None:
+    """Check a tracker before anything starts: it must exist, with its package.
+
+    Args:
+        name: Name of the tracker, or None.
+
+    Returns:
+        The name.
+
+    Raises:
+        InputError: No such tracker, or its package is missing.
+    """
+    if name is not None:
+        from skewbench.tasks.trackers.registry import check_tracker
+
+        check_tracker(name)
+    return name
+
+
+Track = Annotated[
+    str | None,
+    typer.Option(
+        "--track",
+        metavar="TRACKER",
+        callback=check_tracker_name,
+        help="Send the finished run to a tracker: mlflow, wandb or trackio. See `skewbench track`.",
+    ),
+]

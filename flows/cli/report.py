@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from skewbench.flows.cli.options import AnyRun, Lake
+from skewbench.flows.cli.options import AnyRun, Lake, Track
+from skewbench.flows.cli.outcome import tell_tracked
 from skewbench.flows.cli.tables import warn
 from skewbench.vocabulary.errors import InputError
 
@@ -28,6 +29,7 @@ def report(
         str | None,
         typer.Option("--against", metavar="RUN", help="Another run, such as last night's: report the changes since."),
     ] = None,
+    track: Track = None,
 ) -> None:
     """Write the report of a run and print its path.
 
@@ -48,6 +50,7 @@ def report(
         copy = Path(f"{found.run_id}.html").absolute()
         copy.write_bytes(store.read(report_path(found.run_id)))
         typer.echo(f"a copy to open: {copy}")
+    tell_tracked(store, found.run_id, track)
 
 
 def replay(

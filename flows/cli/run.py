@@ -8,8 +8,17 @@ import typer
 from rich.console import Console
 
 from skewbench.flows.cli.flow_state import raise_unless_completed
-from skewbench.flows.cli.options import ExperimentName, Lake, Local, Prompts, RayAddress, WeightsFolder, note_local
-from skewbench.flows.cli.outcome import tell_missing, tell_report
+from skewbench.flows.cli.options import (
+    ExperimentName,
+    Lake,
+    Local,
+    Prompts,
+    RayAddress,
+    Track,
+    WeightsFolder,
+    note_local,
+)
+from skewbench.flows.cli.outcome import tell_missing, tell_report, tell_tracked
 from skewbench.flows.cli.progress import progress_shown, totals_of
 from skewbench.flows.cli.session import ServerLostError, prefect_and_ray, stoppable
 from skewbench.flows.cli.tables import Document, console, folding, note, print_json, warn
@@ -41,6 +50,7 @@ def run(
         str | None,
         typer.Option(help="Any text. A new text runs an unchanged experiment and build again, as a separate run."),
     ] = None,
+    track: Track = None,
 ) -> None:
     """Run an experiment: generate, measure, score, analyse, and write the report.
 
@@ -70,6 +80,7 @@ def run(
     if finished:
         typer.echo(f"{prepared.id} is complete; nothing to do")
         tell_report(prepared.store, prepared.id)
+        tell_tracked(prepared.store, prepared.id, track)
         return
     if held := check_free(prepared.store, prepared.id):
         note(held)
@@ -101,6 +112,7 @@ def run(
         note(line)
     tell_missing(prepared.store, prepared.id)
     tell_report(prepared.store, prepared.id)
+    tell_tracked(prepared.store, prepared.id, track)
 
 
 def _note_unused(experiment: "Experiment") -> None:

@@ -7,8 +7,8 @@ import typer
 from rich.console import Console
 
 from skewbench.flows.cli.flow_state import raise_unless_completed
-from skewbench.flows.cli.options import AnyRun, Lake, Local, RayAddress, WeightsFolder, note_local
-from skewbench.flows.cli.outcome import tell_missing, tell_report
+from skewbench.flows.cli.options import AnyRun, Lake, Local, RayAddress, Track, WeightsFolder, note_local
+from skewbench.flows.cli.outcome import tell_missing, tell_report, tell_tracked
 from skewbench.flows.cli.progress import Totals, progress_shown
 from skewbench.flows.cli.session import prefect_and_ray, stoppable
 from skewbench.tasks.ray_address import check_temporary_folder
@@ -45,6 +45,7 @@ def score(
         ),
     ] = None,
     weights: WeightsFolder = None,
+    track: Track = None,
 ) -> None:
     """Score a run's images. Existing scores are kept; metrics with missing weights are NULL, with the reason.
 
@@ -101,3 +102,4 @@ def score(
         typer.echo(f"{manifest.run_id} already has these scores; nothing to do")
     tell_missing(store, manifest.run_id)
     tell_report(store, manifest.run_id)
+    tell_tracked(store, manifest.run_id, track)

@@ -21,6 +21,7 @@ from skewbench.tasks.report.sections.of_query import with_queries
 from skewbench.tasks.report.sections.regimes import regime_section
 from skewbench.tasks.report.sections.stability import stability_section
 from skewbench.tasks.report.sections.worst import worst_section
+from skewbench.tasks.report.view import Section
 from skewbench.vocabulary.errors import InputError
 
 
@@ -62,22 +63,32 @@ def write_report(store: Store, answers: Answers, against: str | None = None) -> 
     return store.address(report_path(run.run_id))
 
 
+def run_sections(answers: Answers, comparison: Comparison | None = None) -> tuple[Section, ...]:
+    """Make the sections of a run's report, with their figures.
+
+    Args:
+        answers: Answers of the run's queries.
+        comparison: Changes since another run; None: no comparison.
+    """
+    return with_queries(
+        (
+            *((against_section(answers, comparison),) if comparison else ()),
+            curve_section(answers),
+            regime_section(answers),
+            worst_section(answers),
+            stability_section(answers),
+            claims_section(answers),
+        ),
+        answers,
+    )
+
+
 def _page(store: Store, answers: Answers, comparison: Comparison | None) -> Page:
     groups = choose_images(answers, store.lake)
     return Page(
         head=read_head(answers),
         findings=find(answers),
-        sections=with_queries(
-            (
-                *((against_section(answers, comparison),) if comparison else ()),
-                curve_section(answers),
-                regime_section(answers),
-                worst_section(answers),
-                stability_section(answers),
-                claims_section(answers),
-            ),
-            answers,
-        ),
+        sections=run_sections(answers, comparison),
         explorer=explore(answers, groups),
         groups=tuple(groups),
         tables=tuple(run_tables(answers)),

@@ -157,7 +157,7 @@ def test_a_delta_log_follows_the_lake_when_it_is_written_again(tmp_path: Path, m
 
 def test_no_delta_log_without_its_package_or_in_a_bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made(tmp_path / "lake", Lake(prompts=2))
-    monkeypatch.setattr("skewbench.tasks.exports.delta.find_spec", lambda _: None)
+    monkeypatch.setattr("skewbench.storage.delta.find_spec", lambda _: None)
     refused = run_in_process(monkeypatch, "export", "delta", str(tmp_path / "lake"))
     assert (refused.returncode, "pip install 'skewbench[delta]'" in refused.stderr) == (2, True)
     monkeypatch.undo()
