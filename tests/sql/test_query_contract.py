@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
+import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
@@ -134,6 +135,21 @@ def test_a_figure_draws_the_answer(lake: Path, name: str) -> None:
         assert "undefined" not in svg
     assert len(drawings) == 1 or all(drawing.title or drawing.label for drawing in drawings)
     assert query.draw(answer.clear(), context) == []
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if sql.find(name).figure])
+def test_a_figure_draws_an_answer_with_missing_values(lake: Path, name: str) -> None:
+    """A run of one seed has no diversity, and one of few prompts no interval: such numbers are NULL."""
+    query = sql.find(name)
+    runs = None if query.parameter("run") else "toy-later"
+    with sql.connect(lake, runs) as opened:
+        answer, context = sql.query(opened, name), sql.read_context(opened)
+    given = {parameter.name for parameter in query.parameters}  # such as the fraction of worst images
+    numbers = [column for column, kind in answer.schema.items() if kind.is_float() and column not in given]
+    for missing in [[column] for column in numbers] + [numbers]:
+        holes = answer.with_columns(pl.lit(None, pl.Float64).alias(column) for column in missing)
+        for drawing in query.draw(holes, context):
+            assert "NaN" not in draw(drawing.chart.to_dict(), "svg").decode(), missing
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if sql.find(name).section])

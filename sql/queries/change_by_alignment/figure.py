@@ -25,7 +25,8 @@ def figure(answer: pl.DataFrame, context: Context) -> list[Drawing]:
         answer: The query's answer. It has rows.
         context: Labels, and the order of cells and metrics.
     """
-    return scatters(answer, smooth_lines(answer, context), context)
+    pairs = answer.drop_nulls(["alignment", "change"])
+    return scatters(pairs, smooth_lines(pairs, context), context)
 
 
 def smooth_lines(answer: pl.DataFrame, context: Context) -> dict[str, pl.DataFrame]:

@@ -46,6 +46,8 @@ def figure(answer: pl.DataFrame, context: Context) -> list[Drawing]:
     if context.fidelity is None or context.diversity is None:
         return []
     points = curve_points(answer, context)
+    if points.is_empty():  # of a run with one seed no cell has a diversity
+        return []
     axes = [Axis(context.label(metric), context.better.get(metric)) for metric in (context.diversity, context.fidelity)]
     label = f"Scatter of {axes[1].label} against {axes[0].label}, one point per cell, with 95% intervals"
     return [Drawing(operating_curve(points, axes[0], axes[1], list(context.cells)), label)]
@@ -65,6 +67,7 @@ def curve_points(answer: pl.DataFrame, context: Context, front: pl.DataFrame | N
     known = front if front is not None else pl.DataFrame(schema={"cell": pl.String, "on_front": pl.Boolean})
     return (
         across.join(up, on="cell")
+        .drop_nulls(["diversity", "fidelity"])
         .join(known.select("cell", "on_front"), on="cell", how="left", maintain_order="left")
         .with_columns(
             pl.col("cell").replace_strict(context.words, default="", return_dtype=pl.String).alias("settings"),
