@@ -92,10 +92,9 @@ async function sound(url, label) {
 }
 
 async function players(side, urls) {
-  const name = side === "left" ? "left" : "right";
   const noun = NOUNS[state.medium];
   const make = state.medium === "audio" ? sound : picture;
-  const label = (index) => (urls.length > 1 ? `${noun} ${index + 1} of ${urls.length} on the ${name}` : `${noun} on the ${name}`);
+  const label = (index) => (urls.length > 1 ? `${noun} ${index + 1} of ${urls.length} on the ${side}` : `${noun} on the ${side}`);
   return Promise.all(urls.map((url, index) => make(url, label(index))));
 }
 
@@ -122,7 +121,10 @@ async function show() {
     element("prompt").textContent = current.prompt;
     element("left").replaceChildren(...left);
     element("right").replaceChildren(...right);
-    for (const side of ["left", "right"]) element(side).classList.toggle("set", current.samples > 1 && state.medium !== "audio");
+    for (const side of ["left", "right"]) {
+      element(side).classList.toggle("set", current.samples > 1 && state.medium !== "audio");
+      element(side).classList.toggle("few", current.samples <= 4);
+    }
     if (next) loaded(next).catch(() => {});
   } else {
     const waits = state.committed === false ? " They appear there when the process that works on this run has ended." : "";
