@@ -1,54 +1,55 @@
--- Intervals of means over votes, by the pigeonhole bootstrap: prompts and raters are resampled independently, and a vote
--- counts as often as its prompt was drawn times its rater. It allows for prompts on which all raters agree, and for raters
--- of one taste, and is conservative for other noise (Owen, The pigeonhole bootstrap, Annals of Applied Statistics 1, 2007).
--- With one rater only prompts are resampled, and the interval says nothing of other raters.
-CREATE OR REPLACE MACRO vote_resamples() AS 1000;
-CREATE OR REPLACE MACRO vote_method() AS 'bootstrap of prompts and raters, 1000 resamples, 95%';
--- vote_draws: how often each prompt and each rater of a run's votes is drawn in each resample; none: no row. The draws
--- follow from hashes, so that an answer is the same each time.
-CREATE OR REPLACE VIEW vote_draws AS
-WITH
-units AS (
-    SELECT DISTINCT run_id, question, 'prompt' AS kind, prompt_id AS unit FROM votes
-    UNION ALL
-    SELECT DISTINCT run_id, question, 'rater', rater FROM votes
-),
-placed AS MATERIALIZED (
-    SELECT
-        *,
-        row_number() OVER (PARTITION BY run_id, question, kind ORDER BY unit) - 1 AS place,
-        count(*) OVER (PARTITION BY run_id, question, kind) AS units
-    FROM units
-),
-drawn AS (
-    SELECT
-        run_id, question, kind, resample, (hash(concat_ws(' ', kind, resample, place)) % units)::BIGINT AS place,
-        count(*) AS drawn
-    FROM placed CROSS JOIN range(vote_resamples()) AS all_resamples (resample)
-    GROUP BY ALL
-)
-SELECT run_id, question, kind, unit, resample, drawn FROM drawn JOIN placed USING (run_id, question, kind, place);
--- vote_intervals: the ends of the intervals, given the name of a table expression with the votes summed by run_id, question,
--- item (that of which a mean is taken), prompt_id and rater: total, n. NULL where all votes are of one prompt.
+-- Intervals of means over votes, clustered by prompt and by rater. The variance is that of the pigeonhole bootstrap, which
+-- draws prompts and raters independently and counts a vote as often as its prompt was drawn times its rater (Owen, The
+-- pigeonhole bootstrap, Annals of Applied Statistics 1(2), 2007). It has a closed form, so nothing is drawn. It allows for
+-- prompts on which raters agree and for raters of one taste, and is conservative for noise of single votes. With one rater
+-- it is clustered by prompt alone, and says nothing of other raters.
+-- The ends are Wilson's, with as many votes as have this variance if they are independent: they stay within 0 and 1, and
+-- votes that are all alike count as one a prompt (Dean, Pagano, Journal of Survey Statistics and Methodology 3(4), 2015).
+CREATE OR REPLACE MACRO vote_method() AS 'Wilson, clustered by prompt and rater, 95%';
+-- wilson: one end of the interval, for a mean over n independent votes; sign: -1 or 1.
+CREATE OR REPLACE MACRO wilson(mean, n, sign) AS
+    (mean + z95() ** 2 / (2 * n) + sign * z95() * sqrt(mean * (1 - mean) / n + (z95() / (2 * n)) ** 2))
+    / (1 + z95() ** 2 / n);
+-- vote_intervals: the intervals, given the name of a table expression with the votes summed by run_id, question, item (that
+-- of which a mean is taken), prompt_id and rater: total, n. NULL where all votes are of one prompt.
 CREATE OR REPLACE MACRO vote_intervals(tallies) AS TABLE
 WITH
-known AS (
-    SELECT *, count(DISTINCT prompt_id) OVER (PARTITION BY run_id, question, item) AS prompts FROM query_table(tallies)
-),
 means AS (
     SELECT
-        t.run_id, t.question, t.item, p.resample,
-        sum(p.drawn * r.drawn * t.total) / sum(p.drawn * r.drawn * t.n) AS mean
-    FROM known AS t
-    JOIN vote_draws AS p
-        ON p.run_id = t.run_id AND p.question = t.question AND p.kind = 'prompt' AND p.unit = t.prompt_id
-    JOIN vote_draws AS r
-        ON r.run_id = t.run_id AND r.question = t.question AND r.kind = 'rater' AND r.unit = t.rater
-        AND r.resample = p.resample
-    WHERE t.prompts > 1
-    GROUP BY t.run_id, t.question, t.item, p.resample
+        run_id, question, item, sum(total) / sum(n) AS mean, sum(n) AS n,
+        count(DISTINCT prompt_id) AS prompts, count(DISTINCT rater) AS raters
+    FROM query_table(tallies)
+    GROUP BY run_id, question, item
+),
+-- the pull of each prompt and rater on the mean
+pulls AS MATERIALIZED (
+    SELECT run_id, question, item, prompt_id, rater, (t.total - m.mean * t.n) / m.n AS pull
+    FROM query_table(tallies) AS t
+    JOIN means AS m USING (run_id, question, item)
+),
+by_prompt AS (SELECT run_id, question, item, sum(pull) AS pull FROM pulls GROUP BY run_id, question, item, prompt_id),
+by_rater AS (SELECT run_id, question, item, sum(pull) AS pull FROM pulls GROUP BY run_id, question, item, rater),
+squares AS (
+    SELECT run_id, question, item, sum(pull ** 2) AS each, 0 AS prompts, 0 AS raters FROM pulls GROUP BY ALL
+    UNION ALL
+    SELECT run_id, question, item, 0, sum(pull ** 2), 0 FROM by_prompt GROUP BY ALL
+    UNION ALL
+    SELECT run_id, question, item, 0, 0, sum(pull ** 2) FROM by_rater GROUP BY ALL
+),
+variances AS (
+    SELECT
+        run_id, question, item, any_value(m.mean) AS mean, any_value(m.prompts) AS prompts,
+        sum(s.each + s.prompts * (1 - 1 / m.raters) + s.raters * (1 - 1 / m.prompts)) AS variance
+    FROM squares AS s
+    JOIN means AS m USING (run_id, question, item)
+    GROUP BY run_id, question, item
+),
+-- rounding leaves a variance of about 1e-33 where it is 0
+sizes AS (
+    SELECT
+        run_id, question, item, mean, variance,
+        CASE WHEN variance < 1e-20 THEN prompts ELSE mean * (1 - mean) / variance END AS n
+    FROM variances
+    WHERE prompts > 1
 )
-SELECT run_id, question, item, quantile_cont(mean, 0.025) AS low, quantile_cont(mean, 0.975) AS high
-FROM means
-GROUP BY run_id, question, item
-HAVING count(*) * 2 >= vote_resamples();
+SELECT run_id, question, item, sqrt(variance) AS error, wilson(mean, n, -1) AS low, wilson(mean, n, 1) AS high FROM sizes;

@@ -4,8 +4,8 @@
 -- diversity with metrics of a prompt's set, which has all usable seeds of the prompt, also more than were shown. Votes that
 -- are ties are left out; a tie of the metric counts half, and ties counts them. So 0.5 is what a coin would reach. Metrics
 -- without a better side are left out, and so are comparisons in which a side has no value or one of another version. All
--- pairs of cells count together. The interval resamples prompts and raters as that of the query ratings does; verdict needs
--- ten prompts: agrees or disagrees if the interval excludes 0.5, else not shown.
+-- pairs of cells count together. The interval is made as that of the query ratings; verdict needs ten prompts: agrees or
+-- disagrees if the interval excludes 0.5, else not shown.
 WITH
 decided AS MATERIALIZED (FROM votes WHERE score <> 0.5),
 preferences AS MATERIALIZED (

@@ -6,7 +6,8 @@ from skewbench.sql.declaration import Column, Query, Section
 QUERY = Query(
     package=__name__,
     name="ratings",
-    source="Owen, The pigeonhole bootstrap, Annals of Applied Statistics 1(2), 2007, for the interval.",
+    source="This project; the interval's variance is that of Owen, The pigeonhole bootstrap, Annals of Applied "
+    "Statistics 1(2), 2007.",
     columns=(
         RUN_ID,
         QUESTION,

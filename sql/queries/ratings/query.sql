@@ -1,8 +1,8 @@
 -- Which cells do people prefer? The win rate of each pair of cells in the votes of `skewbench rate`.
 --
 -- A vote is of one rater on one comparison: for the question quality a pair of samples of one prompt and seed, for diversity
--- the two sets of a prompt's samples. win_rate is the share of votes for cell, ties half. The interval is by the pigeonhole
--- bootstrap: prompts and raters are resampled independently (Owen 2007). With one rater it says nothing of other raters.
+-- the two sets of a prompt's samples. win_rate is the share of votes for cell, ties half. The interval is clustered by prompt
+-- and by rater: Wilson's, with the variance of the pigeonhole bootstrap. With one rater it says nothing of other raters.
 -- verdict needs ten prompts: better or worse if the interval excludes 0.5, else not shown. left is a check of the votes:
 -- sides are shuffled, so it should be near 0.5.
 WITH
