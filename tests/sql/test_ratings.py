@@ -15,6 +15,7 @@ from skewbench.storage.manifest import find_run
 from skewbench.storage.store import LocalStore
 from skewbench.tasks.rating import Question, Votes, commit_votes, find_comparisons, shuffled
 from tests.lakes import Lake, made
+from tests.tasks.two_runs import alter, with_column
 
 RATERS = ("ann", "bob", "eve")
 
@@ -137,7 +138,6 @@ def test_values_of_two_versions_are_not_compared(tmp_path: Path) -> None:
     run_id = rated(tmp_path)
     with sql.connect(tmp_path, run_id) as lake:
         before = sql.query(lake, "metric_agreement").filter(metric="scene")["n"][0]
-    from tests.tasks.two_runs import alter, with_column
 
     def version(row: dict[str, Any]) -> int:
         return 2 if row["cell"] == "a1.05-b3" else 1
@@ -158,7 +158,7 @@ def test_no_verdict_from_fewer_than_ten_prompts(tmp_path: Path, prompts: int, ve
     assert (row["prompts"], row["verdict"], row["win_rate"]) == (prompts, verdict, 1)
     # Wilson's interval of as many votes as there are prompts
     assert row["low"] == pytest.approx(prompts / (prompts + 1.959964**2))
-    assert row["high"] == 1
+    assert row["high"] == pytest.approx(1)
 
 
 def _simulated(
