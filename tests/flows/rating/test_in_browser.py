@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 LAKE = Lake(prompts=2, seeds=2, size=64, knobs=("baseline", "a1.05-b3"), lost=False)
 _OPEN = re.compile(r"open +(http://\S+)")
 
-pytestmark = needs_chromium
+pytestmark = [pytest.mark.slow, needs_chromium]
 
 
 @dataclass
@@ -129,7 +129,7 @@ def test_a_session_by_keyboard(browser: "Browser", tmp_path: Path) -> None:
         at(page, 2)
         page.keyboard.press("t")
         at(page, 3)
-        page.get_by_role("button", name="Right").click()
+        page.get_by_role("button", name="Right", exact=True).click()
         at(page, 4)
         page.keyboard.press("ArrowLeft")
         at(page, "end")
@@ -197,15 +197,23 @@ def test_without_the_link_the_page_says_what_is_missing(browser: "Browser", tmp_
         page.close()
 
 
+@pytest.fixture(scope="module", params=["quality", "diversity"])
+def one_comparison(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, int]]:
+    """The link to a page of one prompt with ten seeds, and the number of samples that it shows on a side."""
+    folder = tmp_path_factory.mktemp(request.param)
+    made(folder / "lake", Lake(prompts=1, seeds=10, size=64, knobs=("baseline", "a1.05-b3"), lost=False))
+    with rating(folder, "--question", request.param) as rater:
+        yield rater.url, 1 if request.param == "quality" else 9
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("question", ["quality", "diversity"])
-def test_what_is_seen(browser: "Browser", tmp_path: Path, question: str, width: int, scheme: str) -> None:
-    made(tmp_path / "lake", Lake(prompts=1, seeds=10, size=64, knobs=("baseline", "a1.05-b3"), lost=False))
-    shape: dict[str, Any] = {"viewport": {"width": width, "height": 800}, "color_scheme": scheme}
-    with rating(tmp_path, "--question", question) as rater, opened(browser, rater.url, **shape) as page:
+def test_what_is_seen(browser: "Browser", one_comparison: tuple[str, int], width: int, scheme: str) -> None:
+    url, count = one_comparison
+    with opened(browser, url, viewport={"width": width, "height": 800}, color_scheme=scheme) as page:
         at(page, 1)
-        count = 1 if question == "quality" else 9
         for side in ("left", "right"):
             images = page.locator(f"#{side} img")
             assert images.count() == count
@@ -234,6 +242,7 @@ def test_what_is_seen(browser: "Browser", tmp_path: Path, question: str, width: 
         assert page.inner_text("#progress").startswith("1 of")
 
 
+_NAMES = "[...document.querySelectorAll('main button, footer button')].map(one => one.ariaLabel || one.innerText)"
 _COLOURS = """() => ["backgroundColor", "color"].map(
     name => getComputedStyle(document.body)[name].match(/\\d+/g).slice(0, 3).map(Number))"""
 
