@@ -117,6 +117,8 @@ def _tell_repaired(done: "Repaired") -> None:
             f"dropped {len(done.parts)} broken files; run the experiment again to redo them, and `skewbench score` for "
             "metrics that the experiment does not list"
         )
+    if votes := sum(part.rows for part in done.parts if part.table == "ratings"):
+        typer.echo(f"{votes} of their rows were votes of people, which only `skewbench rate` can collect again")
 
 
 def compact(run: AnyRun = None, lake: Lake = "lake") -> None:
