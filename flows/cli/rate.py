@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from skewbench.flows.rating.media import Media
     from skewbench.storage.store import Store
     from skewbench.tasks.rating import Question, Session
+    from skewbench.tasks.rating.comparisons import Found
 
 _LONGEST_NAME = 80
 
@@ -61,18 +62,16 @@ def rate(
     from skewbench.storage.store import open_store
     from skewbench.tasks.rating import Session, Votes, default_seed, find_comparisons, shuffled
 
-    rater = _checked(rater or getpass.getuser())
+    rater = _checked(rater or _user())
     store = open_store(lake)
     manifest = find_run(store, run)
     if run is None:
         note(f"no RUN given; using the newest, {manifest.run_id}")
     with Console(stderr=True).status("looking for pairs"):
         found = find_comparisons(store, manifest, question, [name.strip() for name in cells.split(",") if name.strip()])
-        for pair, count in found.left_out.items():
-            if count:
-                note(f"{count} pairs of {pair[0]} and {pair[1]} are left out: a sample failed or its file is missing")
+        _note_left_out(found, question)
         _commit(store, manifest.run_id)  # votes of a session that was killed
-        votes = Votes(store, manifest, rater)
+        votes = Votes(store, find_run(store, manifest.run_id), rater)
         chosen = default_seed(manifest.run_id, rater, question) if seed is None else seed
         session = Session(shuffled(found.comparisons, chosen, pairs), votes)
         from skewbench.flows.rating.media import Media
@@ -84,6 +83,24 @@ def rate(
     typer.echo(f"pairs    {session.total}, of which {session.done} are rated")
     _serve(store, manifest.run_id, session, media, question, port)
     _tell_saved(store, manifest.run_id, session)
+
+
+def _note_left_out(found: "Found", question: str) -> None:
+    reason = {
+        "quality": "a sample failed or its file is missing",
+        "diversity": "fewer than two seeds of a prompt are usable in both cells",
+    }
+    for pair, count in found.left_out.items():
+        if count:
+            note(f"{count} pairs of {pair[0]} and {pair[1]} are left out: {reason[question]}")
+
+
+def _user() -> str:
+    """The name of the user. Raises `InputError` if the system has none, as in some containers."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        raise InputError("this user has no name; set one with --rater NAME") from None
 
 
 def _checked(rater: str) -> str:

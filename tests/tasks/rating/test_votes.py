@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,21 @@ def test_a_row_says_who_saw_what_where(tmp_path: Path) -> None:
         assert row["position"] == placed.position
         assert row["time"].endswith("+00:00")
     check(store, manifest.run_id)
+
+
+def test_sides_can_be_checked_from_the_lake(tmp_path: Path) -> None:
+    """As docs/rating.md states: a digest of the seed and what was compared decides who stands on the left."""
+    store, manifest = toy(tmp_path)
+    vote(session(store, manifest), *["left"] * 10)
+    commit_votes(store, manifest.run_id, print)
+    order = [cell["name"] for cell in manifest.cells]
+    digests = []
+    for row in rows(store, manifest.run_id):
+        cells = sorted([row["left_cell"], row["right_cell"]])
+        compared = [row["shuffle_seed"], row["question"], row["prompt_id"], row["pair_id"], *cells]
+        digests.append(sha256(json.dumps(compared).encode()).hexdigest())
+        assert (order.index(row["left_cell"]) > order.index(row["right_cell"])) == int(digests[-1], 16) % 2
+    assert digests == sorted(digests)
 
 
 def test_a_session_resumes_and_undo_takes_back_votes_of_an_earlier_one(tmp_path: Path) -> None:
