@@ -78,6 +78,7 @@ def _values(folder: Path, run_id: str, table: str) -> dict[tuple[str, ...], floa
 def _agreement(folder: Path, run_id: str, question: str) -> dict[str, tuple[float, int, int]]:
     """By metric: the share of votes that agree with higher is better, votes, and ties of the metric."""
     found: dict[str, list[float]] = {}
+    keys: list[tuple[str, ...]]
     values = _values(folder, run_id, "scores" if question == "quality" else "group_scores")
     for vote in counted(folder).filter(pl.col("score") != 0.5).to_dicts():
         ours, other = ("left", "right") if vote["left_cell"] == vote["cell"] else ("right", "left")

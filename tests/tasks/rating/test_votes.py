@@ -15,14 +15,14 @@ import pytest
 from skewbench import sql
 from skewbench.storage.compact import compact_run
 from skewbench.storage.lease import Lease
-from skewbench.storage.manifest import claim, find_run, read_manifest
+from skewbench.storage.manifest import claim, create_manifest, find_run, now, read_manifest
 from skewbench.storage.records import Manifest
 from skewbench.storage.remove import remove_run
 from skewbench.storage.repair import rebuild, repair
 from skewbench.storage.state import read_state
-from skewbench.storage.store import Store
+from skewbench.storage.store import Store, open_store
 from skewbench.storage.verify import check_run
-from skewbench.tasks.rating import Session, StaleVoteError, Votes, commit, commit_votes
+from skewbench.tasks.rating import Comparison, Session, StaleVoteError, Votes, commit, commit_votes, shuffled
 from skewbench.vocabulary.errors import RunError
 from tests.tasks.rating.toy import session, toy
 
@@ -294,6 +294,20 @@ def test_a_broken_vote_is_dropped_alone(tmp_path: Path) -> None:
     assert [part.path for part in repaired.parts] == [path]
     assert len(rows(store, manifest.run_id)) == 1
     assert check(store, manifest.run_id).status == "committed"
+
+
+def test_votes_in_a_bucket(bucket_lake: str) -> None:
+    store = open_store(bucket_lake)
+    cells = [{"name": name, "knob": {"kind": "vanilla"}} for name in ("a", "b")]
+    manifest = create_manifest(store, Manifest("rated-0123abcd", "rated", "committed", now(), cells=cells))
+    compared = [Comparison("quality", f"p{at}", f"x{at}", ("a", "b"), "", (("s",), ("t",))) for at in range(3)]
+    going = Session(shuffled(compared, 1), Votes(store, manifest, "ann"))
+    vote(going, "left", "right")
+    assert Session(shuffled(compared, 1), Votes(store, manifest, "ann")).done == 2
+    assert commit_votes(store, manifest.run_id, print) is None
+    committed = check(store, manifest.run_id)
+    assert [part.table for part in committed.parts] == ["ratings", "ratings"]
+    assert Session(shuffled(compared, 1), Votes(store, committed, "ann")).done == 2
 
 
 def test_receipts_are_json_of_a_vote(tmp_path: Path) -> None:
