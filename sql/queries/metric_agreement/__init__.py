@@ -1,6 +1,6 @@
 """Which metrics agree with people?"""
 
-from skewbench.sql.columns import HIGH, KIND, METHOD, METRIC, QUESTION, RUN_ID, VOTE_LOW
+from skewbench.sql.columns import HIGH, METHOD, METRIC, QUESTION, RUN_ID, VOTE_LOW
 from skewbench.sql.declaration import Column, Query, Section
 
 QUERY = Query(
@@ -12,7 +12,7 @@ QUERY = Query(
         RUN_ID,
         QUESTION,
         METRIC,
-        KIND,
+        Column("unit", "VARCHAR", "what the metric is of: sample or prompt"),
         Column("agreement", "DOUBLE", "share of votes for the side that the metric prefers, ties of the metric half"),
         VOTE_LOW,
         HIGH,

@@ -51,7 +51,7 @@ shares AS (
     GROUP BY ALL
 )
 SELECT
-    s.run_id, s.question, s.item AS metric, s.kind, s.agreement, i.low, i.high,
+    s.run_id, s.question, s.item AS metric, s.kind AS unit, s.agreement, i.low, i.high,
     CASE WHEN i.low IS NOT NULL THEN vote_method() END AS method,
     CASE WHEN s.prompts >= 10 AND i.low > 0.5 THEN 'agrees' WHEN s.prompts >= 10 AND i.high < 0.5 THEN 'disagrees'
         ELSE 'not shown' END AS verdict,
