@@ -7,7 +7,7 @@ import pytest
 
 from skewbench.storage.lease import Lease
 from skewbench.storage.store import LocalStore
-from skewbench.tasks.rating import commit
+from skewbench.tasks.rating import commit, commit_votes
 from tests.flows.command import run_in_process
 from tests.lakes import Lake, made
 from tests.tasks.rating.toy import session, toy
@@ -50,6 +50,23 @@ def test_a_port_in_use_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert done.returncode == 2
     assert f"cannot listen at 127.0.0.1, port {port}" in done.stderr
     assert "3 pairs of baseline and a1.20-b5 are left out: a sample failed" in done.stderr
+
+
+def test_verify_knows_votes_that_are_not_committed_or_broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, manifest = toy(tmp_path, Lake(prompts=2))
+    session(store, manifest).vote(1, "left")
+    done = run_in_process(monkeypatch, "verify", "toy", "--lake", str(tmp_path))
+    assert done.returncode == 0
+    assert f"1 votes on {manifest.run_id} are saved but not committed yet; `skewbench rate" in done.stderr
+    assert "jobs" not in done.stderr
+    assert commit_votes(store, manifest.run_id, print) is None
+    done = run_in_process(monkeypatch, "verify", "toy", "--lake", str(tmp_path))
+    assert (done.returncode, done.stderr.count("note")) == (0, 0)
+    (path,) = store.list(f"ratings/run_id={manifest.run_id}")
+    store.put(path, b"broken")
+    assert run_in_process(monkeypatch, "verify", "toy", "--lake", str(tmp_path)).returncode == 1
+    done = run_in_process(monkeypatch, "verify", "toy", "--repair", "--lake", str(tmp_path))
+    assert "1 of their rows were votes of people, which only `skewbench rate` can collect again" in done.stdout
 
 
 def test_the_end_says_what_is_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
