@@ -3,14 +3,19 @@
 import re
 from pathlib import Path
 
-from skewbench.storage.keys import GENERATION, SCORES
+from skewbench.storage.keys import GENERATION, RATINGS, SCORES
 from skewbench.storage.table import Table
 from skewbench.storage.tables import TABLES, VERSION
 
 PAGE = Path(__file__).with_name("lake.md")
 BLOCK = re.compile(r"(<!-- tables: [^\n]* -->\n).*?(<!-- end -->)", re.DOTALL)
 HEAD = ("table", "a row is", "written by", "derived from", "sorted by")
-WRITERS = {GENERATION: "a worker that generates", SCORES: "a worker that scores", None: "the run's driver"}
+WRITERS = {
+    GENERATION: "a worker that generates",
+    SCORES: "a worker that scores",
+    RATINGS: "`skewbench rate`",
+    None: "the run's driver",
+}
 
 
 def table() -> str:

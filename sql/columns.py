@@ -19,6 +19,8 @@ BOOTSTRAP_LOW = Column(
     "DOUBLE",
     "lower end of the 95% interval: bootstrap if the run was analysed, else normal; clustered by prompt",
 )
+VOTE_LOW = Column("low", "DOUBLE", "lower end of the 95% interval: clustered by prompt and rater")
+QUESTION = Column("question", "VARCHAR", "what people were asked: quality or diversity")
 METHOD = Column("method", "VARCHAR", "how the interval was made")
 PAIRS = Column("n", "BIGINT", "pairs")
 FAILED = Column(

@@ -47,6 +47,8 @@ VIEWS = (  # in the order in which they build on each other
     "unit_changes",
     "adaptive_pairs",
     "effects",
+    "votes",
+    "vote_intervals",
     "newest_run",
     "earlier_run",
 )

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from skewbench.storage.keys import GENERATION, SCORES, JobKey
+from skewbench.storage.keys import GENERATION, RATINGS, SCORES, JobKey
 from skewbench.storage.receipts import Receipt
 
 
@@ -16,7 +16,8 @@ def current(receipts: Mapping[JobKey, Receipt]) -> dict[JobKey, Receipt]:
     """Select the receipts of the attempts that count.
 
     Of several attempts at a shard the one with the most usable samples counts, and among equals the latest: trying
-    again never makes a run worse. Scores count only if they were made from the attempts that count.
+    again never makes a run worse. Scores count only if they were made from the attempts that count. Votes always
+    count, because a seed gives the same image again.
 
     Args:
         receipts: All receipts of a run, by key.
@@ -34,6 +35,8 @@ def current(receipts: Mapping[JobKey, Receipt]) -> dict[JobKey, Receipt]:
     def counts(key: JobKey, receipt: Receipt) -> bool:
         if key.kind == GENERATION:
             return made[key.shard] is receipt
+        if key.kind == RATINGS:
+            return True
         # a shard that was never generated has no attempt to compare with
         attempt = made[key.shard].key.retry if key.shard in made else retries.get(key.cell, key.retry)
         return key.retry == attempt

@@ -8,21 +8,22 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-Kind = Literal["generation", "scores"]
+Kind = Literal["generation", "scores", "ratings"]
 GENERATION: Kind = "generation"
 SCORES: Kind = "scores"
+RATINGS: Kind = "ratings"
 TYPED = 6
 """The version of the lake's schema from which on keys are typed."""
 
 
 @dataclass(frozen=True)
 class JobKey:
-    """One job of a run: a shard is generated, or a scorer scores a shard or a whole cell.
+    """One job of a run: a shard is generated, a scorer scores a shard or a whole cell, or a person votes.
 
     Args:
-        kind: `generation` or `scores`.
-        shard: The shard; empty if a cell is scored as a set.
-        cell: The cell that is scored as a set; empty for the job of a shard.
+        kind: `generation`, `scores` or `ratings`.
+        shard: The shard; empty if a cell is scored as a set, and for a vote.
+        cell: The cell that is scored as a set; empty for the job of a shard, and for a vote.
         scorer: The scorer; empty for generation.
         version: The scorer's version.
         reference: Digest of the reference that a cell is compared with as a set.
@@ -31,6 +32,7 @@ class JobKey:
             unusable. For scores: the attempt that they were made from. For a whole cell: the sum over its shards.
         package: The main package of the scorer's environment with its version, such as `image-reward 1.5`; empty for a
             scorer without an environment of its own. Another version scores again.
+        vote: Digest of rater, comparison and revision (`skewbench.tasks.rating`); empty for other kinds.
     """
 
     __pydantic_config__ = ConfigDict(strict=True, extra="forbid")
@@ -44,10 +46,13 @@ class JobKey:
     missing: bool = False
     retry: Annotated[int, Field(ge=0)] = 0
     package: str = ""
+    vote: str = ""
 
     def __post_init__(self) -> None:
-        if bool(self.shard) == bool(self.cell):
-            raise ValueError("a job is for either a shard or a whole cell")
+        if bool(self.shard) + bool(self.cell) + bool(self.vote) != 1:
+            raise ValueError("a job is for either a shard or a whole cell, or it is a vote")
+        if bool(self.vote) != (self.kind == RATINGS):
+            raise ValueError("votes, and no other jobs, are of the kind ratings")
 
     @cached_property
     def digest(self) -> str:
@@ -56,9 +61,11 @@ class JobKey:
         return sha256(_ENCODER.encode(given).encode()).hexdigest()[:32]
 
     def __hash__(self) -> int:  # hashing all fields takes five times as long, and a run has many keys
-        return hash((self.shard, self.cell, self.scorer))
+        return hash((self.shard, self.cell, self.scorer, self.vote))
 
     def __str__(self) -> str:
+        if self.kind == RATINGS:
+            return f"vote {self.vote}"
         what = f"{self.scorer} v{self.version}" if self.kind == SCORES else self.kind
         of = f" of shard {self.shard}" if self.shard else " of all images"
         against = f" against {self.reference}" if self.reference else ""

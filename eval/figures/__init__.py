@@ -5,6 +5,7 @@ The chart of a single query is in its folder, `figure.py`. Colours and fonts com
 
 from skewbench.eval.figures.change import change_by_regime
 from skewbench.eval.figures.file import draw
+from skewbench.eval.figures.shares import shares
 from skewbench.eval.figures.theme import Colours, cell_colour, cell_shape, config, extent, rows, symmetric
 
 __all__ = [
@@ -16,5 +17,6 @@ __all__ = [
     "draw",
     "extent",
     "rows",
+    "shares",
     "symmetric",
 ]

@@ -15,6 +15,7 @@ from skewbench.flows.cli import (
     imports,
     lake,
     query,
+    rate,
     regressions,
     report,
     run,
@@ -74,6 +75,7 @@ tune.add_to(app)
 serving.add_to(app)
 weights.add_to(app)
 query.add_to(app)
+rate.add_to(app)
 report.add_to(app)
 track.add_to(app)
 regressions.add_to(app)

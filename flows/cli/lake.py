@@ -42,6 +42,7 @@ def verify(
 
     Also compare receipts with the manifest.
     """
+    from skewbench.storage.keys import RATINGS
     from skewbench.storage.manifest import find_any
     from skewbench.storage.records import shown
     from skewbench.storage.repair import repair as repair_run
@@ -63,8 +64,12 @@ def verify(
     else:
         for fault in faults:
             typer.echo(f"{shown(fault.path)} {fault.problem}")
-    if waiting := len(read_state(store, found).uncommitted()):
-        note(f"{waiting} jobs of {run_id} are done but not committed yet; if its driver has ended, run it again")
+    waiting = read_state(store, found).uncommitted()
+    votes = sum(key.kind == RATINGS for key in waiting)
+    if jobs := len(waiting) - votes:
+        note(f"{jobs} jobs of {run_id} are done but not committed yet; if its driver has ended, run it again")
+    if votes:
+        note(f"{votes} votes on {run_id} are saved but not committed yet; `skewbench rate {run_id}` commits them")
     if not faults:
         if format == "text":
             typer.echo(f"{run_id}: {total} files, all intact")
@@ -117,6 +122,8 @@ def _tell_repaired(done: "Repaired") -> None:
             f"dropped {len(done.parts)} broken files; run the experiment again to redo them, and `skewbench score` for "
             "metrics that the experiment does not list"
         )
+    if votes := sum(part.rows for part in done.parts if part.table == "ratings"):
+        typer.echo(f"{votes} of their rows were votes of people, which only `skewbench rate` can collect again")
 
 
 def compact(run: AnyRun = None, lake: Lake = "lake") -> None:

@@ -50,7 +50,8 @@ def run_sql(
 ) -> None:
     """Query the lake in SQL (DuckDB, read-only).
 
-    Tables: samples, images, audio, video, stability, scores, group_scores, analysis, regressions, trials, runs.
+    Tables: samples, images, audio, video, stability, scores, group_scores, analysis, regressions, trials, ratings,
+    runs.
 
     Without a statement, the command reads statements from a prompt or a pipe. Ctrl-C ends a running statement.
     """

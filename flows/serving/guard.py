@@ -1,4 +1,4 @@
-"""Decides which requests the server of `up` answers: those to its own names, from its own pages, with its password.
+"""Decides which requests the servers of `up` and `rate` answer: to their own names, from own pages, with the password.
 
 Prefect's own checks stay in place behind this one. They compare neither the Host header, nor the Origin of a websocket.
 """
@@ -29,21 +29,23 @@ _HEADERS = {"x-frame-options": "SAMEORIGIN", "cross-origin-resource-policy": "sa
 """No page of another site shows this server in a frame or as an image or script."""
 
 
-def protect(app: "ASGIApp", host: str, origins: str = "") -> "ASGIApp":
+def protect(app: "ASGIApp", host: str, origins: str = "", secret: str | None = None) -> "ASGIApp":
     """Wrap an application in the checks of this module.
 
     Args:
-        app: Prefect's server.
+        app: Prefect's server, or another whose API is under `/api`.
         host: The address on which the server listens.
         origins: Other origins whose pages may call the API, separated by commas, in the format of Prefect's setting
             `server.api.cors_allowed_origins`.
+        secret: `NAME:PASSWORD` of the server; None: the one that the user has set for servers on this machine.
 
     Raises:
         InputError: A name in `SKEWBENCH_TRUSTED_HOSTS` is not allowed.
     """
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-    guarded = _Guard(app, frozenset(filter(None, map(str.strip, origins.split(",")))), password.of_server())
+    allowed = frozenset(filter(None, map(str.strip, origins.split(","))))
+    guarded = _Guard(app, allowed, secret or password.of_server())
     return TrustedHostMiddleware(guarded, allowed_hosts=trusted_hosts(host), www_redirect=False)
 
 

@@ -43,7 +43,7 @@ def listening_at(host: str, port: int) -> Iterator[socket.socket]:
             listening.bind((host, port))
             listening.listen()
         except OSError as error:
-            raise InputError(f"--host {host} --port {port}: {error.strerror}; choose another with --port") from None
+            raise InputError(f"cannot listen at {host}, port {port}: {error.strerror}; use another --port") from None
         yield listening
 
 

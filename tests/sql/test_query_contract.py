@@ -17,7 +17,7 @@ from skewbench.eval.statistics import resample
 from skewbench.sql.declaration import Query
 from skewbench.sql.resampling import Resamples
 from tests.lakes import KNOBS, Lake, make
-from tests.tasks.two_runs import add_attributes, add_regressions, add_trials, alter, with_column
+from tests.tasks.two_runs import add_attributes, add_ratings, add_regressions, add_trials, alter, with_column
 
 NAMES = [query.name for query in sql.named_queries()]
 
@@ -32,6 +32,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
         make(folder, Lake(knobs=tuple(KNOBS)))
     alter(folder, "toy-later", "stability", with_column("energy_steps", lambda row: [9.0] * 4))
     add_attributes(folder, "toy-later")
+    add_ratings(folder, "toy-later")
     add_regressions(folder, "toy-later")
     add_trials(folder, "toy-later")
     return folder

@@ -19,7 +19,7 @@ from skewbench.eval.scoring.images import encode
 from skewbench.sql.connection import VIEWS
 from skewbench.storage import tables
 from skewbench.storage.compact import compact_run
-from skewbench.storage.keys import GENERATION, SCORES, JobKey, Kind
+from skewbench.storage.keys import GENERATION, RATINGS, SCORES, JobKey, Kind
 from skewbench.storage.manifest import now, write_manifest
 from skewbench.storage.parts import list_parts, read_part, write_part
 from skewbench.storage.receipts import Receipt, parse_receipt, receipt_content, receipt_path
@@ -153,9 +153,9 @@ def test_a_word_that_a_column_does_not_declare_is_refused(table: Table, store: L
 
 @every_table
 def test_only_a_receipt_of_the_kind_that_writes_it_names_its_parts(table: Table) -> None:
-    kinds: tuple[Kind, ...] = (GENERATION, SCORES)
+    kinds: tuple[Kind, ...] = (GENERATION, SCORES, RATINGS)
     for kind in kinds:
-        key = JobKey(kind, shard="s")
+        key = JobKey(kind, vote="v") if kind == RATINGS else JobKey(kind, shard="s")
         part = Part(table.name, f"{table.folder(RUN)}/job-0.parquet", 1, 1, "", VERSION)
         receipt = Receipt(key, RUN, (part,), 1.0, {})
         path = receipt_path(RUN, key)

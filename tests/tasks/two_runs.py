@@ -10,9 +10,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from skewbench.storage.manifest import find_run
+from skewbench.storage.store import LocalStore
 from skewbench.storage.table import Table
 from skewbench.storage.tables.regressions import REGRESSIONS
 from skewbench.storage.tables.trials import TRIALS
+from skewbench.tasks.rating import QUESTIONS, Votes, commit_votes, find_comparisons, shuffled
 from tests.lakes import Lake, made
 
 Change = Callable[[pa.Table], pa.Table]
@@ -72,6 +75,19 @@ def add_trials(folder: Path, run_id: str) -> None:
     }
     row |= {"trial": "trial-1", "words": "skew, α 1.2, β 5", "setting": "{}", "n": 40, "prompts": 10, "failed": 0}
     _add_part(folder, run_id, TRIALS, row | {"feasible": "yes", "chosen": True, "verdict": "not shown"}, "trials")
+
+
+def add_ratings(folder: Path, run_id: str) -> None:
+    """Votes of two raters on both questions for a run: ann prefers the cells to the baseline, bob does not."""
+    store = LocalStore(folder)
+    manifest = find_run(store, run_id)
+    for question in QUESTIONS:
+        placed = shuffled(find_comparisons(store, manifest, question).comparisons, 1)
+        for rater, index in (("ann", 1), ("bob", 0)):
+            votes = Votes(store, manifest, rater)
+            for one in placed[::4]:
+                votes.write(one, one.comparison.cells[index])
+    commit_votes(store, run_id, print)
 
 
 def add_attributes(folder: Path, run_id: str) -> None:
