@@ -50,8 +50,7 @@ def run_sql(
 ) -> None:
     """Query the lake in SQL (DuckDB, read-only).
 
-    Tables: samples, images, audio, video, stability, scores, group_scores, analysis, regressions, trials, ratings,
-    runs.
+    Tables: runs, samples, images, audio, video, stability, scores, group_scores, ratings, and others (`.tables`).
 
     Without a statement, the command reads statements from a prompt or a pipe. Ctrl-C ends a running statement.
     """

@@ -159,7 +159,7 @@ def test_a_port_that_is_taken_is_told(home: Path) -> None:
         taken.listen()
         port = taken.getsockname()[1]
         done = CliRunner().invoke(app, ["up", "--port", str(port)])
-    assert f"--port {port}" in str(done.exception)
+    assert f"port {port}: Address already in use; use another --port" in str(done.exception)
     assert not state.state_path().exists()
 
 
