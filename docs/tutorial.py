@@ -19,7 +19,7 @@ PAGE = ROOT / "docs" / "tutorial.md"
 CONSOLE = re.compile(r"^```console\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 FILE = re.compile(r"^```yaml\n# (\S+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 TIMES = re.compile(r"(\| command \| seconds \|\n\|---\|---\|\n)(?:\|.*\n)*")
-COLUMNS = 110
+COLUMNS = 120
 """Width of the terminal that the page shows."""
 
 

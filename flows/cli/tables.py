@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Collection, Iterable
+from itertools import product
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -29,8 +30,8 @@ _WIDE = 10_000
 """Width of output that is not a terminal: lines do not wrap, so that grep finds a whole row."""
 _LONG = 30
 """Characters of a text, such as a cell's settings, that would crowd out the other columns."""
-_NARROW = 12
-"""Characters to which a column of texts can be folded and still be read."""
+_TEXTS = (20, 12)
+"""Characters to which a column of texts can be folded: most names are whole, or can still be read."""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """First characters of texts that spreadsheets interpret as formulas."""
 _UNPRINTABLE = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
@@ -225,16 +226,16 @@ def _too_many(rows: "pl.DataFrame") -> list[str]:
     """
     numbers = [name for name, kind in rows.schema.items() if kind.is_numeric()]
     optional = [name for name in numbers[1:] if name not in ("low", "high", "n", "change")]
-    for count in range(len(optional) + 1):
+    for texts, count in product(_TEXTS, range(len(optional) + 1)):
         left_out = optional[len(optional) - count :]
-        if _fits(rows.drop(left_out)):
+        if _fits(rows.drop(left_out), texts):
             return left_out
     return []
 
 
-def _fits(rows: "pl.DataFrame") -> bool:
+def _fits(rows: "pl.DataFrame", texts: int) -> bool:
     widths = {name: max(len(_shown(value)) for value in (name, *rows[name])) for name in rows.columns}
-    least = sum(widths[name] if rows[name].dtype.is_numeric() else min(widths[name], _NARROW) for name in widths)
+    least = sum(widths[name] if rows[name].dtype.is_numeric() else min(widths[name], texts) for name in widths)
     return least + 3 * len(widths) + 1 <= console().width
 
 
@@ -242,7 +243,7 @@ def _table(rows: "pl.DataFrame") -> Table:
     """A table in which numbers do not wrap, if the terminal is wide enough for that."""
     heads = {name: escape(_shown(name)) for name in rows.columns}
     numbers = [head for name, head in heads.items() if rows[name].dtype.is_numeric()]
-    table = folding(*heads.values(), whole=numbers if _fits(rows) else ())
+    table = folding(*heads.values(), whole=numbers if _fits(rows, min(_TEXTS)) else ())
     for row in rows.iter_rows():
         table.add_row(*map(plain, row))
     return table
