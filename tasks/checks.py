@@ -93,10 +93,19 @@ def plugin_problems() -> list[str]:
     return [*problems(), *KNOBS.problems(), *families.problems(), *trackers.problems()]
 
 
-def expand(metrics: Iterable[str]) -> tuple[str, ...]:
-    """Return the names of scorers, each once; `all` stands for all scorers.
+def expand(metrics: Iterable[str], medium: Medium) -> tuple[str, ...]:
+    """Check the names of scorers for a run, and return each once; `all` stands for all scorers of its medium.
 
     Args:
         metrics: Names of scorers, or `all`.
+        medium: What the run generates.
+
+    Raises:
+        InputError: A name is unknown, or a scorer is of another medium.
     """
-    return tuple(dict.fromkeys(name for given in metrics for name in (scorer_names() if given == "all" else (given,))))
+    named = tuple(dict.fromkeys(metrics))
+    check_metrics(name for name in named if name != "all")
+    fitting = [name for name in scorer_names() if not declaration(name).unfit(medium)]
+    chosen = tuple(dict.fromkeys(name for given in named for name in (fitting if given == "all" else (given,))))
+    check_media(chosen, medium)
+    return chosen

@@ -64,17 +64,15 @@ def score(
         check_temporary_folder()
     store = open_store(lake)
     with console.status("looking for missing scores"):
-        from skewbench.tasks.checks import check_media, check_metrics, expand
+        from skewbench.tasks.checks import check_metrics, expand
 
         named = [name.strip() for name in metrics.split(",") if name.strip()]
-        chosen = expand(named)
-        check_metrics(chosen)
+        check_metrics(name for name in named if name != "all")  # before the lake is read
         manifest = find_run(store, run)
         from skewbench.tasks.media import medium_of
         from skewbench.tasks.scoring import left_of_run
 
-        if "all" not in named:
-            check_media(chosen, medium_of(manifest))
+        chosen = expand(named, medium_of(manifest))
         from skewbench.tasks.shortfalls import raise_unless_scored
 
         known = read_state(store, manifest)

@@ -8,10 +8,11 @@ import pytest
 from prefect.states import Completed
 from typer.testing import CliRunner
 
+from skewbench.eval.scorers import declaration, names
 from skewbench.flows.cli import app
 from skewbench.flows.score import score
 from skewbench.tasks.jobs import Needs
-from skewbench.vocabulary.errors import IncompleteRunError
+from skewbench.vocabulary.errors import IncompleteRunError, InputError
 from tests.lakes import Lake, made
 
 EXPERIMENT = {
@@ -48,6 +49,29 @@ def test_the_command_hands_them_on(
     done = CliRunner().invoke(app, ["score", run_id, "--metrics", "contrast", "--lake", str(tmp_path), *options])
     assert done.exit_code == 0, done.exception
     assert dict(zip(known, given[0], strict=True))["gpus"] == gpus
+
+
+@pytest.mark.parametrize("medium", ["image", "audio"])
+def test_all_are_the_scorers_of_the_runs_medium(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, medium: str) -> None:
+    """The command hands the flow names, which the flow checks again."""
+    run_id, given = made(tmp_path, Lake(), experiment=EXPERIMENT), []
+    for module in ("skewbench.tasks.media", "skewbench.flows.score"):
+        monkeypatch.setattr(f"{module}.medium_of", lambda _: medium)
+    monkeypatch.setattr("skewbench.flows.cli.score.prefect_and_ray", lambda *_: nullcontext())
+    monkeypatch.setattr("skewbench.tasks.scoring.left_of_run", lambda *_: ["a job"])
+    monkeypatch.setattr(
+        "skewbench.flows.score.score", lambda _, metrics, *__, **___: given.append(metrics) or Completed()
+    )
+    done = CliRunner().invoke(app, ["score", run_id, "--metrics", "all", "--lake", str(tmp_path)])
+    assert done.exit_code == 0, done.exception
+    assert given == [tuple(name for name in names() if declaration(name).medium == medium)]
+    monkeypatch.setattr("skewbench.flows.score.left_of_run", lambda *_: [])
+    monkeypatch.setattr("skewbench.flows.score.finish", lambda store, state, lease: state.manifest)
+    monkeypatch.setattr("skewbench.flows.score.raise_unless_scored", lambda *_: None)
+    assert score.fn(run_id, given[0], lake=str(tmp_path)) == score.fn(run_id, lake=str(tmp_path)) == run_id
+    other = "contrast" if medium == "audio" else "onset_rate"
+    with pytest.raises(InputError, match=f"metrics '{other}': it scores .*, and the model generates {medium}"):
+        score.fn(run_id, [other], lake=str(tmp_path))
 
 
 def test_an_incomplete_run_that_is_scored_is_still_incomplete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

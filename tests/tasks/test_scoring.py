@@ -34,7 +34,7 @@ from skewbench.storage.tables.samples import SAMPLES
 from skewbench.storage.tables.scores import SCORES
 from skewbench.tasks.checks import check_metrics, expand
 from skewbench.tasks.jobs import Needs, ScoreJob
-from skewbench.tasks.media import MEDIA
+from skewbench.tasks.media import MEDIA, medium_of
 from skewbench.tasks.reference import find_reference
 from skewbench.tasks.run import commit_receipts
 from skewbench.tasks.score import score_fields, score_shard
@@ -104,7 +104,7 @@ def lake(store: LocalStore) -> Callable[..., Manifest]:
 def _score(store: LocalStore, metrics: list[str], reference: str | None = None) -> list[ScoreJob]:
     """What a flow does, without Ray."""
     state = read_state(store, find_run(store, None))
-    jobs = left_of_run(store, state, expand(metrics), reference)
+    jobs = left_of_run(store, state, expand(metrics, medium_of(state.manifest)), reference)
     worker = Worker(Needs(str(store.root), None, None, threads=1, gpus=0))
     for job in jobs:
         worker.run(job)
