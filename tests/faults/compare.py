@@ -24,9 +24,16 @@ ROUNDING = 1e-4
 """Relative: what another size of batch may change in float32. Images: two levels of 255."""
 FLOOR = 1e-6
 """Absolute, for values near 0."""
-FLOOR_OF = {"instability": 1e-3, "instability_steps": 1e-3, "analysis": 1e-5}
-"""Absolute, for a column or a table. Instability counts signs, and one of thousands may turn. An answer's differences
-of means are far smaller than the scores that they are made of, whose rows are compared themselves."""
+FLOOR_OF = {
+    "instability": 1e-3,
+    "instability_steps": 1e-3,
+    "energy": 1e-3,
+    "energy_steps": 1e-3,
+    "analysis": 1e-5,
+}
+"""Absolute, for a column or a table. Instability counts signs, and one of thousands may turn. Energies are of the size
+of 10 with both signs, so that a step's, or the mean of all, may be near 0. An answer's differences of means are far
+smaller than the scores that they are made of, whose rows are compared themselves."""
 
 
 def rows(lake: Path) -> dict[str, list[dict[str, Any]]]:

@@ -63,7 +63,9 @@ def test_each_kind_of_difference_is_seen(
     [
         ("stability", "instability", 0.515625, 0.515869, {"rounding": 1}),  # one sign of thousands turned
         ("stability", "instability", 0.5156, 0.52, {"different": 1}),
-        ("stability", "energy", 0.5156, 0.5159, {"different": 1}),
+        ("stability", "alignment", 0.5156, 0.5159, {"different": 1}),
+        ("stability", "energy", 0.5404, 0.54076, {"rounding": 1}),  # the difference of two numbers of the size of 10
+        ("stability", "energy", 0.5404, 0.5424, {"different": 1}),
         ("analysis", "value", -4.005e-05, -4.151e-05, {"rounding": 1}),  # a difference of means of scores
         ("scores", "value", -4.005e-05, -4.251e-05, {"different": 1}),
     ],
