@@ -1,6 +1,7 @@
 """The schedule of the flow `nightly`. Prefect's server keeps it across `down` and `up` until it is changed."""
 
 import asyncio
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -9,7 +10,13 @@ from uuid import UUID
 from prefect import get_client
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import DeploymentScheduleCreate
-from prefect.client.schemas.objects import DeploymentSchedule
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterDeploymentId,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import DeploymentSchedule, StateType
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 from pydantic import ValidationError
@@ -20,6 +27,8 @@ from skewbench.tasks.experiment import Experiment
 from skewbench.vocabulary.errors import InputError
 
 DEPLOYMENT = full_name("nightly")
+_LOOKS = 3
+"""Looks, a second apart, for runs of a schedule that was just deleted."""
 
 
 def cron_schedule(cron: str, timezone: str) -> CronSchedule:
@@ -78,11 +87,27 @@ def schedule_nights(api: str, schedule: CronSchedule | None, experiment: Experim
     """
     parameters: dict[str, Any] = {"experiment": experiment.model_dump(mode="json")} if experiment else {}
     with _deployment(api) as (client, deployment):
-        for old in client.read_deployment_schedules(deployment):  # and with it the runs that it has scheduled
-            client.delete_deployment_schedule(deployment, old.id)
+        old = client.read_deployment_schedules(deployment)
+        for one in old:  # and with it the runs that it has scheduled
+            client.delete_deployment_schedule(deployment, one.id)
+        if old:
+            _delete_late_runs(client, deployment)
         if schedule:
             new = DeploymentScheduleCreate(schedule=schedule, active=True, parameters=parameters)
             client.create_deployment_schedules(deployment, [new])
+
+
+def _delete_late_runs(client: SyncPrefectClient, deployment: UUID) -> None:
+    """Delete runs of a deleted schedule. The server's scheduler may have read the schedule just before."""
+    waiting = FlowRunFilter(
+        deployment_id=FlowRunFilterDeploymentId(any_=[deployment]),
+        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])),
+    )
+    for _ in range(_LOOKS):
+        time.sleep(1)
+        for run in client.read_flow_runs(flow_run_filter=waiting):
+            if run.auto_scheduled:
+                client.delete_flow_run(run.id)
 
 
 def describe_schedules(api: str) -> str:

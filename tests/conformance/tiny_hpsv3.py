@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def main(folder: Path) -> None:
-    """Write the checkpoint with configuration, tokenizer and processor, and `rewards.json`."""
+    """Write the checkpoint with configuration, tokenizer and processor, and `values.json`."""
     import numpy as np
     import torch
     from PIL import Image
@@ -44,7 +44,7 @@ def main(folder: Path) -> None:
     for pixels, prompt in zip(np.load(folder / "images.npy"), prompts, strict=True):
         with torch.inference_mode():
             rewards.append(inferencer.reward([Image.fromarray(pixels)], [prompt])[0, 0].item())
-    (folder / "rewards.json").write_text(json.dumps(rewards))
+    (folder / "values.json").write_text(json.dumps(rewards))
     (folder / "model.safetensors").unlink()  # the base model, which the scorer does without
 
 

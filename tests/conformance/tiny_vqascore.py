@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def main(folder: Path) -> None:
-    """Write the checkpoint with tokenizer and image encoder, and `scores.json`."""
+    """Write the checkpoint with tokenizer and image encoder, and `values.json`."""
     import torch
 
     from skewbench.eval.scorers.vqascore import import_one_model
@@ -41,7 +41,7 @@ def main(folder: Path) -> None:
     package.model.float()  # the package computes in bfloat16, on a GPU
     with torch.inference_mode():
         values = [package.forward([str(folder / f"{i}.png")], [text]).item() for i, text in enumerate(prompts)]
-    (folder / "scores.json").write_text(json.dumps(values))
+    (folder / "values.json").write_text(json.dumps(values))
 
 
 def _save_tower(folder: Path) -> Path:

@@ -21,14 +21,17 @@ TOKENS = 40
 LATENT_CHANNELS = 4
 
 
-def autoencoder() -> AutoencoderKL:
-    """Build the autoencoder: 64 x 64 x 3 -> 16 x 16 x 4.
+def autoencoder(channels: int = 3) -> AutoencoderKL:
+    """Build the autoencoder: 64 x 64 -> 16 x 16 x 4.
 
     GroupNorm has few, wide groups: with groups of two channels, colour was lost.
+
+    Args:
+        channels: Channels of the input: 3 for images, 1 for spectrograms.
     """
     return AutoencoderKL(
-        in_channels=3,
-        out_channels=3,
+        in_channels=channels,
+        out_channels=channels,
         latent_channels=LATENT_CHANNELS,
         down_block_types=("DownEncoderBlock2D",) * 3,
         up_block_types=("UpDecoderBlock2D",) * 3,

@@ -14,6 +14,7 @@ from transformers import SpeechT5HifiGanConfig as HifiGanConfig
 from skewbench.eval.sounds.captions import WORDS
 from skewbench.eval.sounds.vocabulary import RATE
 from skewbench.training.shapes_xl.architecture import LATENT_CHANNELS, bpe_merges
+from skewbench.training.shapes_xl.architecture import autoencoder as shapes_xl_autoencoder
 from skewbench.training.shapes_xl.architecture import scheduler as shapes_xl_scheduler
 from skewbench.training.sounds.mel import BANDS, FRAMES
 
@@ -26,20 +27,8 @@ _LEVELS = (64, 96)
 
 
 def autoencoder() -> AutoencoderKL:
-    """Build the autoencoder of spectrograms: 64 frames x 64 bands -> 16 x 16 x 4."""
-    return AutoencoderKL(
-        in_channels=1,
-        out_channels=1,
-        latent_channels=LATENT_CHANNELS,
-        down_block_types=("DownEncoderBlock2D",) * 3,
-        up_block_types=("UpDecoderBlock2D",) * 3,
-        block_out_channels=(24, 48, 96),
-        layers_per_block=1,
-        norm_num_groups=4,
-        sample_size=FRAMES,
-        mid_block_add_attention=False,
-        force_upcast=False,
-    )
+    """Build the autoencoder of spectrograms: that of `shapes-xl` with one channel, for 64 frames x 64 bands."""
+    return shapes_xl_autoencoder(channels=1)
 
 
 def vocoder() -> SpeechT5HifiGan:
