@@ -1,6 +1,8 @@
 """What `skewbench up --nightly` and `serve` refuse, before anything is started. (That nights run: test_prefect.py.)"""
 
 import re
+from types import SimpleNamespace
+from uuid import uuid4
 
 import pytest
 from prefect.client.schemas.schedules import CronSchedule
@@ -8,7 +10,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from typer.testing import CliRunner
 
 from skewbench.flows.cli import app
-from skewbench.flows.serving import state
+from skewbench.flows.serving import schedule, state
 from skewbench.flows.serving.deployments import deployments
 from skewbench.flows.serving.schedule import cron_schedule, next_times
 from skewbench.vocabulary.errors import InputError
@@ -72,3 +74,25 @@ def test_flows_are_served_to_a_server_that_is_named_and_answers(monkeypatch: pyt
 def test_up_leaves_the_schedules_that_the_server_has() -> None:
     for deployment in deployments("lake"):
         assert "schedules" not in deployment.model_dump(exclude_unset=True), deployment.flow_name
+
+
+class _Late:
+    """A client whose server schedules a night while its schedule is deleted."""
+
+    def __init__(self) -> None:
+        self.looks, self.deleted = 0, list[str]()
+
+    def read_flow_runs(self, flow_run_filter: object) -> list[SimpleNamespace]:
+        self.looks += 1
+        late = [SimpleNamespace(id="late", auto_scheduled=True), SimpleNamespace(id="by-hand", auto_scheduled=False)]
+        return [run for run in late if self.looks == 2 and run.id not in self.deleted]
+
+    def delete_flow_run(self, identity: str) -> None:
+        self.deleted.append(identity)
+
+
+def test_a_night_that_was_scheduled_in_the_same_moment_is_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    client = _Late()
+    schedule._delete_late_runs(client, uuid4())  # type: ignore[arg-type]
+    assert client.deleted == ["late"]
