@@ -18,6 +18,8 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "tutorial.md"
 CONSOLE = re.compile(r"^```console\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 FILE = re.compile(r"^```yaml\n# (\S+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+STYLE = re.compile(r"\x1b\[[0-9;]*m")
+"""Bold and colours."""
 TIMES = re.compile(r"(\| command \| seconds \|\n\|---\|---\|\n)(?:\|.*\n)*")
 COLUMNS = 120
 """Width of the terminal that the page shows."""
@@ -76,7 +78,7 @@ def filled(page: str, done: dict[str, tuple[float, str]], clone: Path) -> str:
     def block(found: re.Match[str]) -> str:
         lines = []
         for command in commands(found[0]):
-            printed = done[command][1].replace(str(clone), ".").rstrip()
+            printed = STYLE.sub("", done[command][1]).replace(str(clone), ".").rstrip()
             lines += [f"$ {command}", *(line.rstrip() for line in printed.splitlines())]
         return "\n".join(("```console", *lines, "```"))
 

@@ -51,3 +51,23 @@ def test_the_tutorials_experiment_is_valid_and_its_commands_are_found() -> None:
     assert found[0] == "make install"
     assert sum(name in command for command in found) == 1
     assert page.count("\n$ ") == len(found)
+
+
+def _shown_rows(page: str, command: str) -> list[dict[str, str]]:
+    """The first table that the tutorial shows below a command."""
+    table = page.split(command, 1)[1].split("```", 1)[0]
+    head, *rows = [re.split(" *[┃│] *", line.strip(" ┃│")) for line in table.splitlines() if line[:1] in ("┃", "│")]
+    return [dict(zip(head, row, strict=True)) for row in rows if len(row) == len(head)]
+
+
+def test_the_tutorials_answers_follow_from_what_it_shows() -> None:
+    page = TUTORIAL.read_text(encoding="utf-8")
+    excludes_0 = {
+        (row["cell"], row["metric"]): float(row["low"]) > 0 or float(row["high"]) < 0
+        for row in _shown_rows(page, '--where "metric IN')
+    }
+    assert {cell for (cell, _), shown in excludes_0.items() if shown} == {"static-a1.2-b5", "static-a1.5-b5"}
+    assert not any(shown for (cell, _), shown in excludes_0.items() if cell == "adaptive-a1.5-b5")
+    own = {row["metric"]: row for row in _shown_rows(page, "--run gentle")}
+    assert float(own["binding"]["high"]) < 0
+    assert float(own["msssim_diversity"]["low"]) < 0 < float(own["msssim_diversity"]["change"])
