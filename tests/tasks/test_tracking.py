@@ -231,11 +231,11 @@ def test_a_tracker_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.Monk
     assert (failed.returncode, failed.stderr) == (1, f"error: {line}\n")
     shortcut = run_in_process(monkeypatch, "report", run_id, "--track", "recording", "--lake", str(lake))
     assert (shortcut.returncode, f"note: {line}\n" in shortcut.stderr) == (0, True)
-    told: list[str] = []
-    logger = types.SimpleNamespace(warning=told.append, info=lambda *_: None)
+    warnings: list[str] = []
+    logger = types.SimpleNamespace(warning=warnings.append, info=lambda *_: None)
     monkeypatch.setattr(steps, "get_run_logger", lambda: logger)
     steps.send_run(LocalStore(lake), run_id, "recording")
-    assert told == [line]
+    assert warnings == [line]
     recording.error = None
     sent = run_in_process(monkeypatch, "track", run_id, "--to", "recording", "--lake", str(lake))
     assert (sent.returncode, sent.stdout) == (0, f"{run_id} is in recording: memory\n")

@@ -172,7 +172,7 @@ def test_a_killed_rater_loses_no_vote(tmp_path: Path) -> None:
 
 
 def test_killed_between_a_part_and_its_receipt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The page was not told that this vote is saved. It does not count, and the next vote removes its rest."""
+    """The page got no answer that this vote is saved. The vote does not count, and the next vote removes its rest."""
     store, manifest = toy(tmp_path)
     going = session(store, manifest)
 
