@@ -66,14 +66,12 @@ def test_a_run_of_another_medium(
         scores = " UNION ALL ".join(f"SELECT metric, value, reason FROM {name}" for name in ("scores", "group_scores"))
         query = f"SELECT metric, count(value), any_value(reason) FROM ({scores}) GROUP BY 1"
         found = {metric: (values, reason) for metric, values, reason in opened.execute(query).fetchall()}
-    reason = f"it scores image, and the model generates {medium}"
-    assert found["sharpness"] == found["msssim_diversity"] == found["aesthetic"] == (0, reason)
     assert all(found[metric][0] for metric in (*metrics, later))
-    assert "onset_rate" in found if medium == "video" else found["frame_change"][0] == 0
+    of_other_media = {"image": {"sharpness", "msssim_diversity", "aesthetic"}, "audio": {"onset_rate"}, "video": {"frame_change"}}
+    assert not [metric for other, names in of_other_media.items() if other != medium for metric in names & set(found)]
     assert "skew" in command("query", "static_effect")
     page = next(Path(lake, "_reports").glob("*.html")).read_text(encoding="utf-8")
     assert page.count(players) >= 8
-    assert reason in page
     assert "is complete; nothing to do" in command("run", experiment, "--local")
 
 
