@@ -14,6 +14,8 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
+from skewbench.training.precision import Precision, computed_in
+
 SAVE_EVERY = 200
 EMA_DECAY = 0.999
 
@@ -25,8 +27,11 @@ def fit(
     steps: int,
     rate: float,
     seed: int,
+    *,
+    precision: Precision = "float32",
+    muon: bool = False,
 ) -> None:
-    """Train with AdamW on a one-cycle rate, with an exponential average of the weights; saved and resumed.
+    """Train on a one-cycle rate, with an exponential average of the weights; saved and resumed.
 
     Args:
         model: The modules to train.
@@ -35,21 +40,26 @@ def fit(
         steps: Number of steps in all, including those before a resume.
         rate: Peak learning rate.
         seed: Seed of the generators.
+        precision: Precision of products and convolutions.
+        muon: Matrices of hidden layers are trained with Muon (Jordan et al. 2024), all else with AdamW.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.01, betas=(0.9, 0.99))
+    optimizers = _optimizers(model, rate, muon)
+    device = next(model.parameters()).device
     average = {name: value.detach().clone() for name, value in model.state_dict().items()}
-    start = _resume(folder, model, optimizer, average)
+    start = _resume(folder, model, optimizers, average)
     model.train()
     began, recent = time.monotonic(), []
     for step in _progress(start, steps, folder.name):
-        for group in optimizer.param_groups:
+        for group in (group for optimizer in optimizers for group in optimizer.param_groups):
             group["lr"] = rate * _one_cycle(step / steps)
-        loss = loss_of(step, torch.Generator().manual_seed(seed * 1_000_003 + step))
-        optimizer.zero_grad()
+        with computed_in(precision, device):
+            loss = loss_of(step, torch.Generator().manual_seed(seed * 1_000_003 + step))
+        model.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
+        for optimizer in optimizers:
+            optimizer.step()
         decay = min(EMA_DECAY, (1 + step) / (10 + step))
         with torch.no_grad():
             for name, value in model.state_dict().items():
@@ -58,8 +68,20 @@ def fit(
         if (step + 1) % SAVE_EVERY == 0 or step + 1 == steps:
             _log(folder / "curve.csv", step + 1, sum(recent) / len(recent), time.monotonic() - began)
             recent.clear()
-            state = {"step": step + 1, "model": model.state_dict(), "optimizer": optimizer.state_dict()}
-            _save(folder, {**state, "average": average})
+            states = [optimizer.state_dict() for optimizer in optimizers]
+            _save(folder, {"step": step + 1, "model": model.state_dict(), "optimizers": states, "average": average})
+
+
+def _optimizers(model: nn.Module, rate: float, muon: bool) -> list[torch.optim.Optimizer]:
+    embeddings = {id(layer.weight) for layer in model.modules() if isinstance(layer, nn.Embedding)}
+    hidden = [value for value in model.parameters() if muon and value.ndim == 2 and id(value) not in embeddings]
+    chosen = {id(value) for value in hidden}
+    others = [value for value in model.parameters() if id(value) not in chosen]
+    found: list[torch.optim.Optimizer] = [torch.optim.AdamW(others, lr=rate, weight_decay=0.01, betas=(0.9, 0.99))]
+    if hidden:
+        # the adjustment gives Muon's steps the size of AdamW's, so that both share the rate
+        found.append(torch.optim.Muon(hidden, lr=rate, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"))
+    return found
 
 
 def begin_with(model: nn.Module, folder: Path) -> None:
@@ -83,14 +105,14 @@ def _save(folder: Path, state: dict[str, Any]) -> None:
     (folder / "checkpoint.tmp").replace(folder / "checkpoint.pt")
 
 
-def _resume(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, average: dict[str, Tensor]) -> int:
+def _resume(folder: Path, model: nn.Module, optimizers: list[torch.optim.Optimizer], average: dict[str, Tensor]) -> int:
     checkpoint = folder / "checkpoint.pt"
     if not checkpoint.exists():
         return 0
     state = torch.load(checkpoint, weights_only=True, map_location="cpu")
     model.load_state_dict(state["model"])
-    if "optimizer" in state:
-        optimizer.load_state_dict(state["optimizer"])
+    for optimizer, saved in zip(optimizers, state.get("optimizers", ()), strict=False):
+        optimizer.load_state_dict(saved)
     for name, value in state["average"].items():
         average[name].copy_(value)
     return int(state["step"])

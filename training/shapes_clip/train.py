@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from skewbench.eval.shapes_clip import WEIGHTS
 from skewbench.training.loop import fit, load_average
+from skewbench.training.options import Batch, Folder, Rate, Samples, Seed, Steps
 from skewbench.training.shapes_clip.architecture import (
     CONTEXT,
     PREPROCESSING,
@@ -42,12 +43,6 @@ MAX_SCALE = 100.0
 """Greatest scale of the logits, as in CLIP."""
 
 app = typer.Typer(add_completion=False, help=__doc__, pretty_exceptions_show_locals=False)
-Folder = Annotated[Path, typer.Option("--folder", help="Where checkpoints and curves are kept.")]
-Seed = Annotated[int, typer.Option(help="Decides scenes, captions, disturbances and initial weights.")]
-Scenes = Annotated[int, typer.Option(help="Number of scenes to render.")]
-Steps = Annotated[int, typer.Option(help="Steps in all.")]
-Batch = Annotated[int, typer.Option(help="Scenes a step.")]
-Rate = Annotated[float, typer.Option(help="Peak learning rate.")]
 
 
 @app.command("images")
@@ -55,7 +50,7 @@ def train_images(
     folder: Folder = Path("checkpoints/shapes-clip"),
     steps: Steps = 4000,
     batch: Batch = 64,
-    scenes: Scenes = 24_000,
+    scenes: Samples = 24_000,
     rate: Rate = 2e-3,
     seed: Seed = 0,
 ) -> None:
@@ -76,7 +71,7 @@ def train_words(
     folder: Folder = Path("checkpoints/shapes-clip"),
     steps: Steps = 5000,
     batch: Batch = 128,
-    scenes: Scenes = 40_000,
+    scenes: Samples = 40_000,
     rate: Rate = 2e-3,
     seed: Seed = 2,
 ) -> None:
@@ -106,7 +101,7 @@ def train_captions(
     steps: Steps = 9000,
     batch: Batch = 64,
     wrong: Annotated[int, typer.Option(help="False captions a scene and step.")] = 5,
-    scenes: Scenes = 64_000,
+    scenes: Samples = 64_000,
     rate: Rate = 1e-3,
     seed: Seed = 1,
 ) -> None:

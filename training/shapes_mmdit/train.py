@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from skewbench.tasks.models import BUNDLED
 from skewbench.training.loop import begin_with, fit, load_average
+from skewbench.training.options import Batch, Device, Folder, Precision, Rate, Samples, Seed, Steps
 from skewbench.training.shapes_mmdit import WEIGHTS
 from skewbench.training.shapes_mmdit.alignment import SHARE, Alignment
 from skewbench.training.shapes_mmdit.architecture import denoiser, frozen_parts, pipeline
@@ -30,15 +31,12 @@ LOCATION, SPREAD = 0.5, 1.2
 show layout and background through much noise, so these are decided near t = 1."""
 
 app = typer.Typer(add_completion=False, help=__doc__, pretty_exceptions_show_locals=False)
-Folder = Annotated[Path, typer.Option("--folder", help="Where the training set, checkpoints and curves are kept.")]
-Device = Annotated[str, typer.Option(help="cpu or cuda.")]
-Seed = Annotated[int, typer.Option(help="Decides scenes, captions, noise and initial weights.")]
 
 
 @app.command("data")
 def make_data(
     folder: Folder = Path("checkpoints/shapes-mmdit"),
-    scenes: Annotated[int, typer.Option(help="How many scenes to render.")] = 20_000,
+    scenes: Samples = 20_000,
     seed: Seed = 0,
     device: Device = "cpu",
 ) -> None:
@@ -50,11 +48,13 @@ def make_data(
 @app.command("denoiser")
 def train_denoiser(
     folder: Folder = Path("checkpoints/shapes-mmdit"),
-    steps: Annotated[int, typer.Option(help="Steps in all.")] = 12_000,
-    batch: Annotated[int, typer.Option(help="Scenes a step.")] = 16,
-    rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 1e-3,
+    steps: Steps = 12_000,
+    batch: Batch = 16,
+    rate: Rate = 3e-3,
+    muon: Annotated[bool, typer.Option(help="Train the matrices of hidden layers with Muon.")] = True,
     seed: Seed = 0,
     device: Device = "cpu",
+    precision: Precision = "float32",
 ) -> None:
     """Train the MMDiT by rectified flow: predict noise minus latents on the straight line between them.
 
@@ -90,7 +90,7 @@ def train_denoiser(
         # the curve shows the loss of the flow alone, so that it compares with trainings without alignment
         return F.mse_loss(velocity, noise - clean) + aligned - aligned.detach()
 
-    fit(_trained(model, alignment), loss_of, folder / "denoiser", steps, rate, seed)
+    fit(_trained(model, alignment), loss_of, folder / "denoiser", steps, rate, seed, precision=precision, muon=muon)
 
 
 @app.command("unpack")

@@ -13,6 +13,7 @@ import typer
 from torch import Tensor, nn
 
 from skewbench.training.loop import fit, load_average
+from skewbench.training.options import Batch, Device, Folder, Precision, Rate, Samples, Seed, Steps
 from skewbench.training.shapes_pixel import WEIGHTS
 from skewbench.training.shapes_pixel.architecture import (
     CHANNELS,
@@ -29,18 +30,18 @@ EMPTY_CAPTIONS = 0.1
 """Share of captions replaced by the empty one, for classifier-free guidance."""
 
 app = typer.Typer(add_completion=False, help=__doc__, pretty_exceptions_show_locals=False)
-Folder = Annotated[Path, typer.Option("--folder", help="Where checkpoints and curves are kept.")]
 
 
 @app.command("denoiser")
 def train_denoiser(
     folder: Folder = Path("checkpoints/shapes-pixel"),
-    steps: Annotated[int, typer.Option(help="Steps in all.")] = 12_000,
-    batch: Annotated[int, typer.Option(help="Scenes a step.")] = 16,
-    scenes: Annotated[int, typer.Option(help="How many scenes to render.")] = 20_000,
-    rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 1e-3,
-    seed: Annotated[int, typer.Option(help="Decides scenes, captions, noise and initial weights.")] = 0,
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    steps: Steps = 12_000,
+    batch: Batch = 16,
+    scenes: Samples = 20_000,
+    rate: Rate = 1e-3,
+    seed: Seed = 0,
+    device: Device = "cpu",
+    precision: Precision = "float32",
 ) -> None:
     """Train the UNet and the T5 encoder: velocity prediction on pixels."""
     torch.manual_seed(seed)
@@ -66,7 +67,15 @@ def train_denoiser(
         predicted = unet(noisy, times, encoder_hidden_states=sequence).sample[:, :CHANNELS]
         return F.mse_loss(predicted, velocity)
 
-    fit(nn.ModuleDict({"unet": unet, "text_encoder": encoder}), loss_of, folder / "denoiser", steps, rate, seed)
+    fit(
+        nn.ModuleDict({"unet": unet, "text_encoder": encoder}),
+        loss_of,
+        folder / "denoiser",
+        steps,
+        rate,
+        seed,
+        precision=precision,
+    )
 
 
 @app.command("export")

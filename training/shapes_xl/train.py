@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from skewbench.eval.scenes.vocabulary import SIZE
 from skewbench.tasks.models import BUNDLED
 from skewbench.training.loop import begin_with, fit, load_average
+from skewbench.training.options import Batch, Device, Folder, Precision, Rate, Samples, Seed, Steps
 from skewbench.training.shapes_xl.architecture import (
     autoencoder,
     denoiser,
@@ -37,22 +38,18 @@ SNR_CLAMP = 5.0
 """Min-SNR weighting (Hang et al. 2023, arXiv 2303.09556), in its velocity form min(SNR, 5) / (SNR + 1)."""
 
 app = typer.Typer(add_completion=False, help=__doc__, pretty_exceptions_show_locals=False)
-Folder = Annotated[Path, typer.Option("--folder", help="Where checkpoints and curves are kept.")]
-Device = Annotated[str, typer.Option(help="cpu or cuda.")]
-Seed = Annotated[int, typer.Option(help="Decides scenes, captions, noise and initial weights.")]
-Scenes = Annotated[int, typer.Option(help="Number of scenes to render.")]
-Batch = Annotated[int, typer.Option(help="Scenes a step.")]
 
 
 @app.command("autoencoder")
 def train_autoencoder(
     folder: Folder = Path("checkpoints/shapes-xl"),
-    steps: Annotated[int, typer.Option(help="Steps in all.")] = 3000,
+    steps: Steps = 3000,
     batch: Batch = 16,
-    scenes: Scenes = 20_000,
-    rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 2e-3,
+    scenes: Samples = 20_000,
+    rate: Rate = 2e-3,
     seed: Seed = 0,
     device: Device = "cpu",
+    precision: Precision = "float32",
 ) -> None:
     """Train the autoencoder: mean absolute and squared error, and a whisper of KL divergence."""
     torch.manual_seed(seed)
@@ -66,18 +63,19 @@ def train_autoencoder(
         drawn = model.decode(posterior.sample(generator)).sample
         return F.mse_loss(drawn, pixels) + F.l1_loss(drawn, pixels) + 1e-6 * posterior.kl().mean()
 
-    fit(nn.ModuleDict({"vae": model}), loss_of, folder / "autoencoder", steps, rate, seed)
+    fit(nn.ModuleDict({"vae": model}), loss_of, folder / "autoencoder", steps, rate, seed, precision=precision)
 
 
 @app.command("denoiser")
 def train_denoiser(
     folder: Folder = Path("checkpoints/shapes-xl"),
-    steps: Annotated[int, typer.Option(help="Steps in all.")] = 9000,
+    steps: Steps = 9000,
     batch: Batch = 32,
-    scenes: Scenes = 20_000,
-    rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 1.5e-3,
+    scenes: Samples = 20_000,
+    rate: Rate = 1.5e-3,
     seed: Seed = 0,
     device: Device = "cpu",
+    precision: Precision = "float32",
 ) -> None:
     """Train the UNet and both text encoders on the autoencoder's latents: velocity prediction, min-SNR weights."""
     torch.manual_seed(seed)
@@ -122,7 +120,7 @@ def train_denoiser(
         return (weight * F.mse_loss(predicted, velocity, reduction="none").mean(dim=(1, 2, 3))).mean()
 
     parts = {"unet": unet, "text_encoder": first, "text_encoder_2": second}
-    fit(nn.ModuleDict(parts), loss_of, folder / "denoiser", steps, rate, seed)
+    fit(nn.ModuleDict(parts), loss_of, folder / "denoiser", steps, rate, seed, precision=precision)
 
 
 @app.command("unpack")

@@ -21,6 +21,7 @@ from skewbench.eval.sounds.captions import caption
 from skewbench.eval.sounds.render import render
 from skewbench.eval.sounds.sound import Sound, sample_sound
 from skewbench.training.loop import fit, load_average
+from skewbench.training.options import Batch, Device, Folder, Precision, Rate, Samples, Seed, Steps
 from skewbench.training.sounds import WEIGHTS
 from skewbench.training.sounds.architecture import (
     TOKENS,
@@ -45,13 +46,6 @@ _RESOLUTIONS = (64, 256, 1024)
 _ENCODED_AT_ONCE = 250
 
 app = typer.Typer(add_completion=False, help=__doc__, pretty_exceptions_show_locals=False)
-Folder = Annotated[Path, typer.Option("--folder", help="Where checkpoints and curves are kept.")]
-Device = Annotated[str, typer.Option(help="cpu or cuda.")]
-Seed = Annotated[int, typer.Option(help="Decides sounds, captions, noise and initial weights.")]
-Sounds = Annotated[int, typer.Option(help="Number of sounds to render.")]
-Batch = Annotated[int, typer.Option(help="Sounds a step.")]
-Steps = Annotated[int, typer.Option(help="Steps in all.")]
-Rate = Annotated[float, typer.Option(help="Peak learning rate.")]
 _FOLDER = Path("checkpoints/sounds")
 
 
@@ -74,10 +68,11 @@ def train_autoencoder(
     folder: Folder = _FOLDER,
     steps: Steps = 3000,
     batch: Batch = 16,
-    sounds: Sounds = 20_000,
+    sounds: Samples = 20_000,
     rate: Rate = 2e-3,
     seed: Seed = 0,
     device: Device = "cpu",
+    precision: Precision = "float32",
 ) -> None:
     """Train the autoencoder of spectrograms: mean absolute and squared error, and a little KL divergence."""
     torch.manual_seed(seed)
@@ -91,7 +86,7 @@ def train_autoencoder(
         decoded = model.decode(posterior.sample(generator)).sample
         return F.mse_loss(decoded, mel) + F.l1_loss(decoded, mel) + 1e-6 * posterior.kl().mean()
 
-    fit(nn.ModuleDict({"vae": model}), loss_of, folder / "autoencoder", steps, rate, seed)
+    fit(nn.ModuleDict({"vae": model}), loss_of, folder / "autoencoder", steps, rate, seed, precision=precision)
 
 
 @app.command("vocoder")
@@ -99,10 +94,11 @@ def train_vocoder(
     folder: Folder = _FOLDER,
     steps: Steps = 6000,
     batch: Batch = 8,
-    sounds: Sounds = 20_000,
+    sounds: Samples = 20_000,
     rate: Rate = 1e-3,
     seed: Seed = 0,
     device: Device = "cpu",
+    precision: Precision = "float32",
 ) -> None:
     """Train the vocoder by spectra at three resolutions. The autoencoder decoded half of the spectrograms it reads."""
     torch.manual_seed(seed)
@@ -122,7 +118,7 @@ def train_vocoder(
         spectral = [_spectral_loss(magnitudes(made, n), magnitudes(true, n)) for n in _RESOLUTIONS]
         return F.l1_loss(log_mel(made), mel) + torch.stack(spectral).mean()
 
-    fit(nn.ModuleDict({"vocoder": model}), loss_of, folder / "vocoder", steps, rate, seed)
+    fit(nn.ModuleDict({"vocoder": model}), loss_of, folder / "vocoder", steps, rate, seed, precision=precision)
 
 
 def _spectral_loss(made: Float[Tensor, "n t f"], true: Float[Tensor, "n t f"]) -> Tensor:
@@ -136,10 +132,11 @@ def train_denoiser(
     folder: Folder = _FOLDER,
     steps: Steps = 9000,
     batch: Batch = 32,
-    sounds: Sounds = 20_000,
+    sounds: Samples = 20_000,
     rate: Rate = 1.5e-3,
     seed: Seed = 0,
     device: Device = "cpu",
+    precision: Precision = "float32",
 ) -> None:
     """Train the UNet and the text encoder on the autoencoder's latents: velocity prediction, min-SNR weights."""
     torch.manual_seed(seed)
@@ -169,7 +166,15 @@ def train_denoiser(
         weight = snr.clamp_max(SNR_CLAMP) / (snr + 1) + 0.1  # the floor keeps the pure-noise steps
         return (weight * F.mse_loss(predicted, velocity, reduction="none").mean(dim=(1, 2, 3))).mean()
 
-    fit(nn.ModuleDict({"unet": unet, "text_encoder": encoder}), loss_of, folder / "denoiser", steps, rate, seed)
+    fit(
+        nn.ModuleDict({"unet": unet, "text_encoder": encoder}),
+        loss_of,
+        folder / "denoiser",
+        steps,
+        rate,
+        seed,
+        precision=precision,
+    )
 
 
 @app.command("export")
