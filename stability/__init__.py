@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from skewbench.stability.recorder import Recorder
     from skewbench.stability.sites import self_attention_blocks
     from skewbench.stability.softmax import SoftmaxCall
+    from skewbench.stability.trajectory import Trajectory
 
 _MODULES = {
     "blocks": ("Block",),
@@ -35,6 +36,7 @@ _MODULES = {
     "perturbation": ("perturb",),
     "recorder": ("Recorder",),
     "softmax": ("SoftmaxCall",),
+    "trajectory": ("Trajectory",),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 
@@ -50,6 +52,7 @@ __all__ = [
     "Skew",
     "SoftmaxCall",
     "Temperature",
+    "Trajectory",
     "Vanilla",
     "measure",
     "perturb",

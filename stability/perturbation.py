@@ -23,6 +23,7 @@ from skewbench.stability.recorder import Recorder
 from skewbench.stability.sites import Site, sites
 from skewbench.stability.softmax import Kernel
 from skewbench.stability.tokens import Stream, single_stream
+from skewbench.stability.trajectory import Trajectory
 from skewbench.stability.weak import Weak
 
 
@@ -37,6 +38,7 @@ def perturb(
     loop: Loop | None = None,
     guidance: float | None = None,
     noise_seeds: Sequence[int] | None = None,
+    trajectory: Trajectory | None = None,
 ) -> Iterator[None]:
     """Put a model under a knob, and measure its self-attentions, within a `with` block.
 
@@ -56,6 +58,7 @@ def perturb(
             step with all branches in its rows.
         guidance: The pipeline's own guidance scale, which a knob on predictions and a weak branch need.
         noise_seeds: One seed for each sample, for the noise of a knob on the condition.
+        trajectory: The first calls of an earlier generation, which are not computed again; None: all are computed.
 
     Raises:
         TypeError: `model` is no module, such as a whole pipeline.
@@ -101,6 +104,8 @@ def perturb(
         recorder.start([(site.block, next(site.layer.parameters()).device) for site in found])
     with ExitStack() as stack:
         stack.enter_context(position.counting())
+        if trajectory is not None:
+            stack.enter_context(trajectory.through(model, position, recorder))
         stack.callback(model.register_forward_pre_hook(count, with_kwargs=True).remove)
         for interception in opened:
             interception.open()

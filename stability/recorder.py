@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import field
+from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import torch
@@ -110,6 +111,27 @@ class Recorder:
         if entry.samples != first.samples:
             raise ValueError(f"{entry.samples} samples after {first.samples}: a recorder records one batch")
         self._entries[block.number, step, branches] = entry
+
+    @property
+    def count(self) -> int:
+        """Number of entries: one for each block and call."""
+        return len(self._entries)
+
+    def entries_from(self, first: int) -> tuple[Entry, ...]:
+        """Return the entries from a number on, in the order of the calls.
+
+        Args:
+            first: Number of the first one, from 0.
+        """
+        return tuple(islice(self._entries.values(), first, None))
+
+    def add(self, entries: Iterable[Entry]) -> None:
+        """Keep entries that another recorder of the same samples and blocks kept.
+
+        Args:
+            entries: Entries of whole calls.
+        """
+        self._entries |= {(entry.block.number, entry.step, entry.branches): entry for entry in entries}
 
     def to_arrow(self) -> "pa.Table":
         """Return one row per sample, block and branch (see `stability.table.SCHEMA`). Copies from the device once.

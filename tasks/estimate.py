@@ -229,8 +229,8 @@ def measured_pace(experiment: Experiment, source: ModelSource | None, lake: str)
         with sql.connect(lake) as connection, sql.part_errors(connection):
             found = connection.execute(
                 """SELECT steps, guidance, try_cast(setting AS JSON)->'generation'->'scheduler',
-                       median(seconds), any_value(device)
-                   FROM samples WHERE model = ? AND seconds IS NOT NULL
+                       median(seconds / nullif(1 - coalesce(shared_calls, 0), 0)), any_value(device)
+                   FROM samples WHERE shared_calls IS DISTINCT FROM 1 AND model = ? AND seconds IS NOT NULL
                    AND width IS NOT DISTINCT FROM coalesce(?, width)
                    AND frames IS NOT DISTINCT FROM coalesce(?, frames)
                    AND duration IS NOT DISTINCT FROM coalesce(?, duration) GROUP BY ALL""",

@@ -155,6 +155,8 @@ class WorkerSpec(Strict):
     shard: int = Field(default=32, ge=1)
     """Approximate number of samples per shard. A shard holds whole prompts. It is the unit of work, retry and
     commit."""
+    share_steps: bool = True
+    """Compute the steps in which cells agree once for all of them, such as those before the windows of their knobs."""
     hang_limit: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     """Seconds that a worker may spend on one shard before it is killed and its shard is retried. 0: no limit. Default:
     20 times the usual time for a shard of this run, but at least an hour; 12 hours until the first shard is finished.

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from skewbench.stability import Loop, Recorder, perturb
+from skewbench.stability import Loop, Recorder, Trajectory, perturb
 from skewbench.storage.columns import IDS, table_of_rows
 from skewbench.storage.tables import TABLES
 from skewbench.storage.tables.samples import SAMPLES
@@ -32,6 +32,7 @@ from skewbench.tasks.plan import Sample, Shard
 from skewbench.tasks.progress import report_samples
 from skewbench.tasks.schedulers import give_seeds
 from skewbench.tasks.setting import DEVICE_ERRORS, BrokenDeviceError, Setting
+from skewbench.tasks.shared_steps import Trajectories
 from skewbench.tasks.size import Size
 from skewbench.vocabulary.texts import as_unicode
 
@@ -71,6 +72,7 @@ def generate_shard(
     one_by_one: bool = False,
     given_up: Mapping[str, str] = MappingProxyType({}),
     batch: int | None = None,
+    trajectories: Trajectories | None = None,
 ) -> ShardRows:
     """Generate and measure a shard's samples. If memory runs out, the batch is halved for the rest of the shard.
 
@@ -82,6 +84,7 @@ def generate_shard(
             `failed` and its error, and the others continue.
         given_up: Reasons by id of samples that are no longer tried.
         batch: Batch size that was found to fit into memory; None: that of the experiment.
+        trajectories: Steps that were computed for other cells; None: each sample is generated from its first step.
 
     Returns:
         The shard's rows. If a knob depends on the batch, batches are not split, since their members affect the numbers.
@@ -101,7 +104,7 @@ def generate_shard(
                 if reason := given_up.get(some[0].sample_id):
                     rows.samples += _failed_rows(setting, shard, some, reason)
                 else:
-                    _add_batch(rows, pipeline, setting, shard, some, encoders)
+                    _add_batch(rows, pipeline, setting, shard, some, encoders, trajectories)
             except torch.OutOfMemoryError as error:
                 if fixed_batch or len(some) == 1:
                     why = (
@@ -141,6 +144,7 @@ def generate_batch(
     generation: GenerationSpec,
     size: Size,
     recorder: Recorder | None = None,
+    trajectory: Trajectory | None = None,
 ) -> np.ndarray:
     """Generate some samples. Each sample has its own CPU generator for the noise.
 
@@ -151,6 +155,7 @@ def generate_batch(
         generation: Generation settings of their cell. `applied` sets the pipeline's scheduler and adapters.
         size: Of each sample.
         recorder: Records the measures of the samples.
+        trajectory: Steps that need no computation; None: all do.
 
     Returns:
         The samples as their family generates them, not rounded.
@@ -164,7 +169,7 @@ def generate_batch(
     loop = Loop(pipeline.scheduler, family.calls) if family.calls else None
     given: dict[str, Any] = {"samples": len(samples), "steps": calls, "kernel": kernel, "loop": loop}
     given |= {"guidance": generation.guidance, "noise_seeds": request.noise_seeds}
-    with perturb(denoiser, knob, recorder, **given):
+    with perturb(denoiser, knob, recorder, trajectory=trajectory, **given):
         return family.generate(pipeline, request)
 
 
@@ -175,6 +180,7 @@ def _add_batch(
     shard: Shard,
     batch: Sequence[Sample],
     encoders: ThreadPoolExecutor,
+    trajectories: Trajectories | None,
 ) -> None:
     """Generate a batch and hand its samples to the encoders, after these have finished the previous batch."""
     measure, device, medium = setting.measure, pipeline.device, MEDIA[setting.medium]
@@ -184,8 +190,10 @@ def _add_batch(
         torch.cuda.reset_peak_memory_stats(device)
     began = time.perf_counter()
     generation = setting.generation.overridden(shard.cell.generation)
-    made = generate_batch(pipeline, batch, shard.cell.knobs, generation, setting.size, recorder)
+    with _trajectory(trajectories, pipeline, shard, batch, generation, setting.size) as trajectory:
+        made = generate_batch(pipeline, batch, shard.cell.knobs, generation, setting.size, recorder, trajectory)
     drawn: dict[str, Any] = {
+        "shared_calls": trajectory.share if trajectory else 0.0,
         "seconds": (time.perf_counter() - began) / len(batch),
         "peak_memory": torch.cuda.max_memory_allocated(device) if on_gpu else None,
         "device": torch.cuda.get_device_name(device) if on_gpu else cpu_name(),
@@ -202,6 +210,24 @@ def _add_batch(
     rows.files[medium.table.name] += [
         encoders.submit(_file_row, shard, sample, one, setting) for sample, one in zip(batch, made, strict=True)
     ]
+
+
+@contextmanager
+def _trajectory(
+    trajectories: Trajectories | None,
+    pipeline: Any,
+    shard: Shard,
+    batch: Sequence[Sample],
+    generation: GenerationSpec,
+    size: Size,
+) -> Iterator[Trajectory | None]:
+    if trajectories is None:
+        yield None
+        return
+    request = request_of(generation, [one.prompt.text for one in batch], [one.noise_seed for one in batch], size)
+    calls = family_of(pipeline).model_calls(pipeline, request)
+    with trajectories.trajectory(shard.cell, tuple(one.pair_id for one in batch), calls) as trajectory:
+        yield trajectory
 
 
 def _file_row(shard: Shard, sample: Sample, made: np.ndarray, setting: Setting) -> dict[str, Any]:

@@ -24,6 +24,8 @@ class GenerateJob:
     """Samples that broke their device, and the reason."""
     retry: int = 0
     """Number of earlier attempts at the shard."""
+    group: str = ""
+    """The same for shards that share steps, which one worker should generate; empty: it shares none."""
 
     @property
     def key(self) -> JobKey:

@@ -33,6 +33,7 @@ from skewbench.tasks.reference import check_reference
 from skewbench.tasks.refiner import with_refiners
 from skewbench.tasks.scoring import jobs_left, with_metrics
 from skewbench.tasks.setting import Setting
+from skewbench.tasks.shared_steps import in_groups
 from skewbench.tasks.shortfalls import shortfalls, to_retry
 from skewbench.vocabulary.errors import InputError
 
@@ -102,6 +103,7 @@ def prepare(experiment: Experiment, lake: str, download: bool = False) -> Run:
         size=size,
         batch=workers.batch,
         medium=medium,
+        sharing=tuple(experiment.cells) if workers.share_steps else (),
     )
     shards = plan_shards(experiment, prompts, identity, size, workers.shard)
     return Run(experiment, store, source, setting, shards, begun)
@@ -197,7 +199,8 @@ def generation_left(run: Run, state: RunState) -> list[GenerateJob]:
     for key, receipt in state.receipts.items():
         if key.kind == GENERATION:
             attempts[key.shard].append(receipt)
-    jobs = [GenerateJob(shard) for shard in run.shards if shard.id not in attempts]
+    plan = in_groups(run.shards, run.setting.sharing, run.setting.generation)
+    jobs = [GenerateJob(shard, group=group) for group, shard in plan if shard.id not in attempts]
     if state.manifest.status == "running":
         return jobs
     merged = _merged(state.manifest)

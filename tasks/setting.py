@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from skewbench.tasks.experiment import MeasureSpec, ModelSpec
+from skewbench.tasks.experiment import Cell, MeasureSpec, ModelSpec
 from skewbench.tasks.generation import GenerationSpec
 from skewbench.tasks.size import Size
 from skewbench.vocabulary.metrics import Medium
@@ -24,6 +24,8 @@ class Setting:
     size: Size
     batch: int
     medium: Medium = "image"
+    sharing: tuple[Cell, ...] = ()
+    """The cells that may share steps: all of them, or none."""
 
 
 class BrokenDeviceError(Exception):

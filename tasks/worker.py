@@ -27,6 +27,7 @@ from skewbench.tasks.jobs import GenerateJob, Job, Needs, ScoreJob
 from skewbench.tasks.models import check_source, load_pipeline
 from skewbench.tasks.score import score_shard
 from skewbench.tasks.setting import Setting
+from skewbench.tasks.shared_steps import Trajectories
 from skewbench.vocabulary.errors import RunError
 
 if TYPE_CHECKING:  # diffusers takes seconds, and scoring does without
@@ -60,6 +61,7 @@ class Worker:
         self._cells: dict[str, CellScores] = {}
         self._held: dict[JobKey, _Computed] = {}
         self._batch = sys.maxsize
+        self._trajectories = Trajectories(self._setting.sharing, self._setting.generation) if self._setting else None
         logger.info("started, %s, %d threads", self._device, needs.threads)
 
     def ready(self) -> None:
@@ -135,7 +137,8 @@ class Worker:
         from skewbench.tasks.generate import generate_shard
 
         batch = min(self._batch, setting.batch)
-        rows = generate_shard(self._pipeline, setting, job.shard, job.one_by_one, dict(job.given_up), batch)
+        given_up, shared = dict(job.given_up), self._trajectories
+        rows = generate_shard(self._pipeline, setting, job.shard, job.one_by_one, given_up, batch, shared)
         if not job.one_by_one:
             self._batch = min(batch, rows.batch)
         return rows

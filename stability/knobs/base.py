@@ -1,6 +1,6 @@
 """Base classes of knobs. Each knob is one file with its fields, its words, and its effect on a call."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import fields, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self
@@ -156,6 +156,19 @@ class SteppedKnob(Knob):
         """
         return amount(self.window, self.schedule, step, steps)
 
+    def state(self, step: int, steps: int) -> Hashable:
+        """Return what decides the knob's effect in a step. Knobs with equal states have the same effect.
+
+        Args:
+            step: The step's number, from 0.
+            steps: The number of steps.
+
+        Returns:
+            The state; None outside the window.
+        """
+        share = self.amount(step, steps)
+        return None if share == 0 else (share, replace(self, window=WHOLE, schedule="constant"))
+
     def check_steps(self, steps: int) -> None:
         """Check that the knob acts at all.
 
@@ -193,6 +206,11 @@ class AttentionKnob(SteppedKnob):
         """
         share = self.amount(step, steps)
         return None if share == 0 else self if share == 1 else _weakened(self, share)
+
+    def state(self, step: int, steps: int) -> Hashable:
+        """As of every knob. A schedule's state is the knob with the strength of the step."""
+        acting = self.at(step, steps)
+        return acting and replace(acting, window=WHOLE, schedule="constant")
 
     def check_steps(self, steps: int) -> None:
         """Also raises ValueError if a schedule has no strength to move."""

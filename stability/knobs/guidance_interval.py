@@ -1,5 +1,6 @@
 """Guidance only in an interval of the steps."""
 
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import Field
@@ -44,6 +45,10 @@ class GuidanceInterval(Rule):
         if not any(self._guides(step, steps) for step in range(steps)):
             interval = f"start={self.start}, stop={self.stop}"
             raise ValueError(f"{interval}: guides none of the {steps} steps; for no guidance use a scale of 1")
+
+    def state(self, step: int, steps: int) -> Hashable:
+        """As of every rule. In the steps of the interval it does what the pipeline does."""
+        return None if self._guides(step, steps) else (self.amount(step, steps), self.kind)
 
     def _guides(self, step: int, steps: int | None) -> bool:
         return covers((self.start, self.stop), step, steps)

@@ -32,7 +32,7 @@ SAMPLES = Table(
     added={
         **{"prompt_challenge": 2, "setting": 6},
         **dict.fromkeys(("medium", "frames", "duration", "fps", "sampling_rate"), 8),
-        "source": 9,
+        **{"source": 9, "shared_calls": 12},
     },
     words={"status": ("ok", "nonfinite", "blank", "failed"), "medium": get_args(Medium)},
     schema=pa.schema(
@@ -63,6 +63,7 @@ SAMPLES = Table(
             pa.field("fps", pa.float64()),
             pa.field("sampling_rate", pa.int32()),  # Hz
             pa.field("seconds", pa.float64()),  # of its batch, divided by the batch's size
+            pa.field("shared_calls", pa.float64()),  # share of model calls that another cell's sample already had
             pa.field("peak_memory", pa.int64()),  # bytes on the device; NULL on a CPU
             pa.field("device", pa.string()),
             pa.field("torch_version", pa.string()),

@@ -204,9 +204,14 @@ class WorkerPool:
         if member.computes or len(member.writes) >= BEHIND or any(task.failures for task in member.writes):
             return None
         stream = next((stream for stream in self._streams if stream.waiting), None)
-        if stream is None or (stream.waiting[0].failures and member.writes):
+        if stream is None:
             return None
-        return stream.waiting.popleft()
+        task = stream.next_for(member.group, {other.group for other in self._members if other is not member})
+        if task.failures and member.writes:
+            return None
+        stream.waiting.remove(task)
+        member.group = task.group
+        return task
 
     def _start_member(self) -> None:
         cpus, gpus = self._resources()

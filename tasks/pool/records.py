@@ -3,10 +3,15 @@
 import queue
 import time
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
-from skewbench.tasks.jobs import Job, Outcome
+from skewbench.tasks.jobs import GenerateJob, Job, Outcome
+
+LOOK_AHEAD = 1000
+"""Waiting jobs among which a worker's next one is chosen."""
 
 
 @dataclass(eq=False)
@@ -15,6 +20,23 @@ class Stream:
 
     waiting: "deque[Task]" = field(default_factory=deque)
     outcomes: "queue.SimpleQueue[Outcome | str]" = field(default_factory=queue.SimpleQueue)
+
+    def next_for(self, group: str, others: Collection[str]) -> "Task":
+        """Choose a worker's next job: of its own group, else of one that no other worker has, else the first.
+
+        A job that failed before comes first.
+
+        Args:
+            group: Group of the worker's last job.
+            others: Groups of the other workers' last jobs.
+        """
+        first = self.waiting[0]
+        if first.failures or not first.group:
+            return first
+        some = list(islice(self.waiting, LOOK_AHEAD))
+        own = (task for task in some if task.group == group)
+        free = (task for task in some if task.group not in others)
+        return next(own, None) or next(free, first)
 
 
 @dataclass(eq=False)
@@ -40,12 +62,17 @@ class Task:
     failures: int = 0
     stint: Stint = field(default_factory=Stint)
 
+    @property
+    def group(self) -> str:
+        """Group of the job; empty if it has none."""
+        return self.job.group if isinstance(self.job, GenerateJob) else ""
+
 
 @dataclass(eq=False)
 class Member:
     """A worker. `since`: when it became idle; before it is `ready`, when it was requested.
 
-    `place`: host and process, if known; `stint`: its start.
+    `place`: host and process, if known; `stint`: its start; `group`: that of its last job.
     """
 
     actor: Any
@@ -55,6 +82,7 @@ class Member:
     stint: Stint = field(default_factory=Stint)
     computes: Task | None = None
     writes: list[Task] = field(default_factory=list)
+    group: str = ""
 
     @property
     def tasks(self) -> list[Task]:

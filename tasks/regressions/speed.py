@@ -60,8 +60,8 @@ def times(connection: duckdb.DuckDBPyConnection, runs: list[Manifest]) -> list[T
     """
     found: dict[str, dict[tuple[str, str], float]] = {run.run_id: {} for run in runs}
     for run_id, cell, device, seconds in connection.execute(
-        "SELECT run_id, cell, device, median(seconds) FROM samples "
-        "WHERE seconds > 0 AND device IS NOT NULL AND status = 'ok' GROUP BY ALL"
+        "SELECT run_id, cell, device, median(seconds / (1 - coalesce(shared_calls, 0))) FROM samples "
+        "WHERE shared_calls IS DISTINCT FROM 1 AND seconds > 0 AND device IS NOT NULL AND status = 'ok' GROUP BY ALL"
     ).fetchall():
         if run_id in found:
             found[run_id][cell, device] = seconds

@@ -11,7 +11,7 @@ from skewbench.tasks.media import medium_of
 from skewbench.tasks.report.answers import Answers
 from skewbench.tasks.report.columns import CELL, numbers, words
 from skewbench.tasks.report.numbers import count, percent, show
-from skewbench.tasks.report.view import Table, listing, table
+from skewbench.tasks.report.view import Column, Table, listing, table
 
 _FACTS = """
     SELECT
@@ -81,6 +81,7 @@ _SPEED = (
     numbers("peak memory, GB", "peak_memory", lambda size: f"{size / 1e9:.2f}"),
     numbers("n", "n", count),
 )
+_SHARED = numbers("computed for another cell", "shared_calls", percent)
 
 
 def run_tables(answers: Answers) -> list[tuple[str, Table]]:
@@ -98,7 +99,12 @@ def run_tables(answers: Answers) -> list[tuple[str, Table]]:
         caption = "Query failures: samples by status."
         tables.append(("Samples and failures", table(caption, answers.failures, _FAILURES)))
     if answers.speed.height:
-        tables.append(("Speed", table("Query speed: seconds of a batch, divided by its size.", answers.speed, _SPEED)))
+        caption = "Query speed: seconds of a batch, divided by its size."
+        columns: tuple[Column, ...] = _SPEED
+        if (answers.speed["shared_calls"] > 0).any():
+            caption = f"{caption} If another cell had computed some of the model's calls, they are scaled to all calls."
+            columns = (*_SPEED, _SHARED)
+        tables.append(("Speed", table(caption, answers.speed, columns)))
     return tables
 
 

@@ -1,7 +1,8 @@
 """A run of four cells against a bare diffusers loop of as many images: `python -m tests.bench.cells`.
 
 The loop calls the pipeline once a batch and keeps nothing. A worker generates the same prompts from the same noise,
-measures every block at every step, judges and encodes the images, and writes Parquet and receipts.
+measures every block at every step, judges and encodes the images, and writes Parquet and receipts. Four cells whose
+knobs begin halfway are generated twice: each by itself, and with the shared first half computed once.
 """
 
 import tempfile
@@ -18,6 +19,7 @@ from skewbench.tasks.models import resolve_model, sample_size
 from skewbench.tasks.plan import Sample, Shard
 from skewbench.tasks.prompts import Prompt
 from skewbench.tasks.setting import Setting
+from skewbench.tasks.shared_steps import Trajectories
 from skewbench.tasks.worker import Worker
 from tests.bench.rounds import alternate, ratios, spread
 from tests.bench.tables import arguments, show
@@ -25,6 +27,7 @@ from tests.bench.workloads import CAPTION
 
 RUN, BATCH = "bench-00000000", 8
 BARE, PLAIN, DEMO = "bare diffusers loop", "four plain cells, all measured", "the demo's four cells, all measured"
+LATE, SHARED = "four cells that differ from half on, all measured", "the same, sharing steps"
 GOAL = 1.15
 
 
@@ -41,12 +44,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     setting = Setting(RUN, spec, source.revision, generation, MeasureSpec(), sample_size(source, generation), BATCH)
     demo = experiments.load("demo").cells
     plain = tuple(Cell(name=f"plain-{number}", knob=demo[0].knob) for number in range(len(demo)))
+    late = [{"kind": "skew", "alpha": alpha, "window": [0.5, 1]} for alpha in (1.05, 1.2, 1.4)]
+    halves = (demo[0], *(Cell.model_validate({"name": f"late-{n}", "knob": knob}) for n, knob in enumerate(late)))
     with tempfile.TemporaryDirectory() as folder:
         worker = Worker(Needs(folder, setting, source, asked.threads, 0.0))
         sides: dict[str, Callable[[], object]] = {
             BARE: lambda: _bare(worker._pipeline, setting, len(demo), images),
             PLAIN: lambda: _worked(worker, plain, images),
             DEMO: lambda: _worked(worker, demo, images),
+            LATE: lambda: _worked(worker, halves, images),
+            SHARED: lambda: _worked(worker, halves, images, sharing=True),
         }
         times = alternate(sides, rounds=asked.rounds)
     made = images * len(demo)
@@ -92,7 +99,8 @@ def _bare(pipeline: Any, setting: Setting, cells: int, images: int) -> None:
             )
 
 
-def _worked(worker: Worker, cells: Sequence[Cell], images: int) -> None:
+def _worked(worker: Worker, cells: Sequence[Cell], images: int, *, sharing: bool = False) -> None:
+    worker._trajectories = Trajectories(cells if sharing else (), GenerationSpec())
     for cell in cells:
         worker.run(GenerateJob(Shard(cell.name, cell, _samples(images))))
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-LEFT_OUT = {"seconds", "peak_memory", "device", "parts_digest"}
+LEFT_OUT = {"seconds", "shared_calls", "peak_memory", "device", "parts_digest"}
 """Columns that say how the run went, not what came out. (`parts_digest` covers the bytes of the other columns here.)"""
 _KEYS = {
     "samples": ("sample_id",),

@@ -26,7 +26,7 @@ from tests.tasks.starts import started, to_generate
 pytestmark = pytest.mark.slow
 
 TABLES = ("samples", "images", "stability", "scores", "group_scores")
-OF_THE_MACHINE = ("seconds", "peak_memory_bytes", "peak_memory", "device")
+OF_THE_MACHINE = ("seconds", "shared_calls", "peak_memory_bytes", "peak_memory", "device")
 WAYS = (("s3", "httpfs"), ("s3", "obstore"), ("gs", "obstore"))
 """Buckets, and how DuckDB reads them."""
 

@@ -1,12 +1,16 @@
 -- How fast is generation, and how much memory does it take? Seconds and peak memory per image, by cell and device.
 --
--- seconds is the time of a batch divided by its size. slowdown is relative to the run's baseline cell on the same device.
-WITH timed AS (
+-- seconds is the time of a batch divided by its size. If another cell computed some of the model's calls, it is scaled to
+-- all calls. slowdown is relative to the run's baseline cell on the same device.
+WITH whole AS (
+    SELECT * REPLACE (seconds / nullif(1 - coalesce(shared_calls, 0), 0) AS seconds) FROM samples
+),
+timed AS (
     SELECT
         run_id, cell, device, dtype, width, height, steps,
         avg(seconds) AS seconds, median(seconds) AS median_seconds, min(seconds) AS min_seconds,
-        max(peak_memory) AS peak_memory, count(*) AS n
-    FROM samples
+        avg(coalesce(shared_calls, 0)) AS shared_calls, max(peak_memory) AS peak_memory, count(*) AS n
+    FROM whole
     WHERE seconds IS NOT NULL
     GROUP BY ALL
 )
@@ -14,7 +18,7 @@ SELECT
     t.run_id, t.cell, t.device, t.dtype, t.width, t.height, t.steps, t.seconds, t.median_seconds, t.min_seconds,
     60 / nullif(t.seconds, 0) AS images_per_minute,
     t.seconds / nullif(base.seconds, 0) AS slowdown,
-    t.peak_memory, t.n
+    t.shared_calls, t.peak_memory, t.n
 FROM timed AS t
 JOIN runs USING (run_id)
 JOIN cells AS c ON c.run_id = t.run_id AND c.cell = t.cell
