@@ -13,11 +13,12 @@ from typer.testing import CliRunner
 
 from skewbench.tasks.models import BUNDLED
 from skewbench.tasks.prompts import Prompt
+from skewbench.training.export import link_equal_files
 from skewbench.training.shapes_mmdit import architecture
 from skewbench.training.shapes_mmdit.architecture import T5_TOKENS, denoiser, frozen_parts, load, pipeline
 from skewbench.training.shapes_mmdit.data import embed, read_training_set, tokens
 from skewbench.training.shapes_mmdit.evaluate import generate_batch, main
-from skewbench.training.shapes_mmdit.train import app, link_equal_files
+from skewbench.training.shapes_mmdit.train import app
 from skewbench.training.shapes_xl.data import captions_of, draw_pool
 
 

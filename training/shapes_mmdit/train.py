@@ -5,8 +5,6 @@ safetensors into the package). Autoencoder and text encoders are those of `shape
 its last checkpoint and passes through the same batches. `unpack` makes a checkpoint of the weights in the package.
 """
 
-import filecmp
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +15,7 @@ from diffusers import SD3Transformer2DModel
 from torch import Tensor, nn
 
 from skewbench.tasks.models import BUNDLED
+from skewbench.training.export import To, save
 from skewbench.training.loop import begin_with, fit, load_average
 from skewbench.training.options import Batch, Device, Folder, Precision, Rate, Samples, Seed, Steps
 from skewbench.training.shapes_mmdit import WEIGHTS
@@ -107,32 +106,12 @@ def unpack(
 @app.command("export")
 def export(
     folder: Folder = Path("checkpoints/shapes-mmdit"),
-    to: Annotated[Path, typer.Option(help="Where the model goes, in the layout of a hub repository.")] = WEIGHTS,
+    to: To = WEIGHTS,
 ) -> None:
     """Write the averaged weights as float16 safetensors; in the package, link the files that `shapes-xl` also has."""
     model = denoiser()
     load_average(nn.ModuleDict({"transformer": model}), folder / "denoiser")
-    pipeline({**frozen_parts(), "transformer": model}).to(torch.float16).save_pretrained(to, safe_serialization=True)
-    if to.resolve() == WEIGHTS.resolve():
-        link_equal_files(to, BUNDLED["shapes-xl"])
-    own = sum(file.stat().st_size for file in to.rglob("*.safetensors") if not file.is_symlink())
-    typer.echo(f"{to}: {own / 1e6:.1f} MB of weights of its own")
-
-
-def link_equal_files(folder: Path, source: Path) -> None:
-    """Replace each file that `source` holds at the same path with the same bytes by a relative link to it.
-
-    Files are linked, not folders: a folder may hold other files beside them.
-
-    Args:
-        folder: Folder whose files are replaced.
-        source: Folder that the links point into.
-    """
-    for file in [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]:
-        twin = source / file.relative_to(folder)
-        if twin.is_file() and filecmp.cmp(file, twin, shallow=False):
-            file.unlink()
-            file.symlink_to(os.path.relpath(twin.resolve(), file.parent.resolve()))
+    save(pipeline({**frozen_parts(), "transformer": model}), to, twins=BUNDLED["shapes-xl"])
 
 
 def _trained(model: SD3Transformer2DModel, alignment: Alignment) -> nn.ModuleDict:

@@ -5,13 +5,13 @@ package). `denoiser` resumes from its last checkpoint and passes through the sam
 """
 
 from pathlib import Path
-from typing import Annotated
 
 import torch
 import torch.nn.functional as F
 import typer
 from torch import Tensor, nn
 
+from skewbench.training.export import To, save
 from skewbench.training.loop import fit, load_average
 from skewbench.training.options import Batch, Device, Folder, Precision, Rate, Samples, Seed, Steps
 from skewbench.training.shapes_pixel import WEIGHTS
@@ -81,16 +81,14 @@ def train_denoiser(
 @app.command("export")
 def export(
     folder: Folder = Path("checkpoints/shapes-pixel"),
-    to: Annotated[Path, typer.Option(help="Where the model goes, in the layout of a hub repository.")] = WEIGHTS,
+    to: To = WEIGHTS,
 ) -> None:
     """Write the averaged weights as float16 safetensors, in the layout that diffusers loads."""
     words = tokenizer()
     encoder, unet = text_encoder(words), denoiser()
     load_average(nn.ModuleDict({"unet": unet, "text_encoder": encoder}), folder / "denoiser")
     whole = pipeline({"unet": unet, "text_encoder": encoder, "tokenizer": words})
-    whole.to(torch.float16).save_pretrained(to, safe_serialization=True)
-    total = sum(file.stat().st_size for file in to.rglob("*.safetensors"))
-    typer.echo(f"{to}: {total / 1e6:.1f} MB of weights")
+    save(whole, to)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from skewbench.eval.scenes.vocabulary import SIZE
 from skewbench.tasks.models import BUNDLED
+from skewbench.training.export import To, save
 from skewbench.training.loop import begin_with, fit, load_average
 from skewbench.training.options import Batch, Device, Folder, Precision, Rate, Samples, Seed, Steps
 from skewbench.training.shapes_xl.architecture import (
@@ -126,9 +127,7 @@ def train_denoiser(
 @app.command("unpack")
 def unpack(
     folder: Folder = Path("checkpoints/shapes-xl"),
-    source: Annotated[Path, typer.Option("--from", help="Folder of a model that `export` wrote.")] = BUNDLED[
-        "shapes-xl"
-    ],
+    source: Annotated[Path, typer.Option("--from", help="Folder of a model that `export` wrote.")] = WEIGHTS,
 ) -> None:
     """Make checkpoints of exported weights, from which both stages resume, with steps counted from 0."""
     whole = StableDiffusionXLPipeline.from_pretrained(source, use_safetensors=True).to(torch.float32)
@@ -141,9 +140,7 @@ def unpack(
 @app.command("export")
 def export(
     folder: Folder = Path("checkpoints/shapes-xl"),
-    to: Annotated[Path, typer.Option(help="Where the model goes, in the layout of a hub repository.")] = BUNDLED[
-        "shapes-xl"
-    ],
+    to: To = WEIGHTS,
 ) -> None:
     """Write the averaged weights as float16 safetensors, in the layout that diffusers loads."""
     tokenizer = write_tokenizer(folder / "tokenizer")
@@ -154,9 +151,7 @@ def export(
     vae.register_to_config(scaling_factor=float((folder / "scaling_factor.txt").read_text()))
     parts: dict[str, Any] = {"vae": vae, "unet": unet, "text_encoder": first, "text_encoder_2": second}
     whole = pipeline({**parts, "tokenizer": tokenizer, "tokenizer_2": tokenizer})
-    whole.to(torch.float16).save_pretrained(to, safe_serialization=True)
-    total = sum(file.stat().st_size for file in to.rglob("*.safetensors"))
-    typer.echo(f"{to}: {total / 1e6:.1f} MB of weights")
+    save(whole, to)
 
 
 def _encode(vae: AutoencoderKL, pool: Pool, device: str) -> Float[Tensor, "n c h w"]:

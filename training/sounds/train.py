@@ -6,7 +6,6 @@ passes through the same batches.
 """
 
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
 import torch
@@ -20,6 +19,7 @@ from torch import Tensor, nn
 from skewbench.eval.sounds.captions import caption
 from skewbench.eval.sounds.render import render
 from skewbench.eval.sounds.sound import Sound, sample_sound
+from skewbench.training.export import To, save
 from skewbench.training.loop import fit, load_average
 from skewbench.training.options import Batch, Device, Folder, Precision, Rate, Samples, Seed, Steps
 from skewbench.training.sounds import WEIGHTS
@@ -180,7 +180,7 @@ def train_denoiser(
 @app.command("export")
 def export(
     folder: Folder = _FOLDER,
-    to: Annotated[Path, typer.Option(help="Where the model goes, in the layout of a hub repository.")] = WEIGHTS,
+    to: To = WEIGHTS,
 ) -> None:
     """Write the averaged weights as float16 safetensors, in the layout that diffusers loads."""
     words = tokenizer()
@@ -190,9 +190,7 @@ def export(
     vae = _trained_autoencoder(folder)
     vae.register_to_config(scaling_factor=float((folder / "scaling_factor.txt").read_text()))
     whole = pipeline({"vae": vae, "unet": unet, "text_encoder": encoder, "tokenizer": words, "vocoder": voice})
-    whole.to(torch.float16).save_pretrained(to, safe_serialization=True)
-    total = sum(file.stat().st_size for file in to.rglob("*.safetensors"))
-    typer.echo(f"{to}: {total / 1e6:.1f} MB of weights")
+    save(whole, to)
 
 
 def _trained_autoencoder(folder: Path) -> AutoencoderKL:
