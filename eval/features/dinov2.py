@@ -16,17 +16,11 @@ from skewbench.eval.scoring.features import features
 from skewbench.eval.weights import BadWeights, path_of
 
 if TYPE_CHECKING:
-    import numpy as np
-    from jaxtyping import Float, UInt8
+    from jaxtyping import Float
     from torch import Tensor
 
     from skewbench.eval.scoring.images import AnyImages
     from skewbench.eval.scoring.instances import Scorers
-
-SIDE = 224
-"""Side of the images that the network sees, in pixels."""
-MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""Of ImageNet's pixels in 0..1, by which the network's input is normalised."""
 
 
 class Dinov2:
@@ -53,10 +47,11 @@ class Dinov2:
         """
         import torch
 
+        from skewbench.eval.scoring.imagenet_pixels import imagenet_pixels
         from skewbench.eval.scoring.remembered import image_key
 
         def compute(rows: list[int]) -> Tensor:
-            pixels = torch.stack([_pixels(images[row]) for row in rows])
+            pixels = torch.stack([imagenet_pixels(images[row]) for row in rows])
             return self._model(pixel_values=pixels.to(self._device)).last_hidden_state[:, 0]
 
         if not len(images):
@@ -86,16 +81,6 @@ class Dinov2:
         if lacking := sorted(loading["missing_keys"]):
             raise BadWeights(f"{folder} holds no DINOv2: {lacking[0]} is missing")
         return model.to(self._device).eval()
-
-
-def _pixels(image: UInt8[np.ndarray, "h w 3"]) -> Float[Tensor, "3 s s"]:
-    """Resize an image with Pillow and normalise it."""
-    import numpy as np
-    import torch
-    from PIL import Image
-
-    resized = np.asarray(Image.fromarray(image).resize((SIDE, SIDE), Image.Resampling.BICUBIC), np.float32) / 255
-    return torch.from_numpy((resized - np.array(MEAN, np.float32)) / np.array(DEVIATION, np.float32)).permute(2, 0, 1)
 
 
 @features(name="dinov2", label="DINOv2", per_prompt=True, needs=["dinov2-vit-l-14"])

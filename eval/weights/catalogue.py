@@ -10,6 +10,7 @@ SHARDS = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 class Source:
     """Files of one place: a Hugging Face `repository`, or a `url` for the one file there is.
 
+    A `url` that ends in `.zip` is an archive. `files` are then members of it, and nothing else of it is kept.
     `folder`: where they are kept within the folder of the weights, such as `clip/`, if names would collide.
     `sharded`: the source also has a checkpoint of several files, which its index names (`SHARDS`).
     """
@@ -19,6 +20,11 @@ class Source:
     url: str = ""
     folder: str = ""
     sharded: bool = False
+
+    @property
+    def is_archive(self) -> bool:
+        """Whether `files` are members of an archive."""
+        return self.url.endswith(".zip")
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,7 @@ class Weights:
 _TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "vocab.json", "merges.txt", "special_tokens_map.json")
 _AESTHETIC = "sac+logos+ava1-l14-linearMSE.pth"
 _ALEXNET = "alexnet-owt-7be5be79.pth"
+_DINO = "dino_vitbase16_pretrain.pth"
 _INCEPTION = "weights-inception-2015-12-05-6726825d.pth"
 _OPEN_CLIP = ("open_clip_model.safetensors",)
 
@@ -118,6 +125,23 @@ WEIGHTS = {
             (Source(("config.json", "model.safetensors"), "facebook/dinov2-large"),),
             "Apache-2.0",
             1218,
+        ),
+        Weights(
+            "dreamsim-dino-vit-b-16",  # as in the folder that the package dreamsim fills
+            (
+                Source(
+                    (_DINO,),
+                    url=f"https://dl.fbaipublicfiles.com/dino/{_DINO.removesuffix('.pth')}/{_DINO}",
+                    folder="checkpoints/",
+                ),
+                Source(
+                    tuple(f"dino_vitb16_single_lora/adapter_{file}" for file in ("config.json", "model.safetensors")),
+                    url="https://github.com/ssundaram21/dreamsim/releases/download/v0.2.0-checkpoints/"
+                    "dreamsim_dino_vitb16_checkpoint.zip",
+                ),
+            ),
+            "MIT; Apache-2.0 (DINO)",
+            346,
         ),
         Weights(
             "inception-2015-12-05",

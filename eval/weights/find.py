@@ -6,8 +6,10 @@ from functools import cache
 from hashlib import file_digest
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from zipfile import BadZipFile, ZipFile
 
-from skewbench.eval.weights.catalogue import PACKAGES, SHARDS, WEIGHTS, Weights
+from skewbench.eval.weights.catalogue import PACKAGES, SHARDS, WEIGHTS, Source, Weights
 from skewbench.vocabulary.user_paths import folder_from_environment, user_path
 
 FOLDER = "SKEWBENCH_WEIGHTS"
@@ -158,24 +160,49 @@ def get(name: str) -> Path:
     Raises:
         BadWeights: The file differs from its published sha256. Errors of `huggingface_hub` and torch are passed on.
     """
-    from huggingface_hub import hf_hub_download
-    from torch.hub import download_url_to_file
-
     weights = WEIGHTS[name]
     own = folder() / name
     own.mkdir(parents=True, exist_ok=True)
     for source in weights.sources:
-        for file in source.files:
-            if source.repository:
-                hf_hub_download(source.repository, file, local_dir=own / source.folder)
-            else:
-                download_url_to_file(source.url, str(own / file), hash_prefix=weights.sha256 or None)
+        (own / source.folder).mkdir(exist_ok=True)
+        if source.is_archive:
+            _get_members(source, own / source.folder)
+        else:
+            _get_files(source, own / source.folder, weights.sha256)
         if source.sharded:
             _get_shards(source.repository, own / source.folder)
     path = own if len(weights.files) > 1 else own / weights.files[0]
     if path.is_file():
         check(weights, path)
     return path
+
+
+def _get_files(source: Source, into: Path, sha256: str) -> None:
+    from huggingface_hub import hf_hub_download
+    from torch.hub import download_url_to_file
+
+    for file in source.files:
+        if source.repository:
+            hf_hub_download(source.repository, file, local_dir=into)
+        else:
+            download_url_to_file(source.url, str(into / file), hash_prefix=sha256 or None)
+
+
+def _get_members(source: Source, into: Path) -> None:
+    """Download an archive and move its members `files` into a folder. The rest of the archive is deleted."""
+    from torch.hub import download_url_to_file
+
+    with TemporaryDirectory(dir=into) as temporary:
+        archive = Path(temporary) / "archive.zip"
+        download_url_to_file(source.url, str(archive))
+        try:
+            with ZipFile(archive) as members:
+                extracted = [members.extract(file, temporary) for file in source.files]
+        except (BadZipFile, KeyError) as error:
+            raise BadWeights(f"{source.url} has not the files {', '.join(source.files)}: {error}") from error
+        for file, path in zip(source.files, extracted, strict=True):
+            (into / file).parent.mkdir(parents=True, exist_ok=True)
+            Path(path).replace(into / file)
 
 
 def _get_shards(repository: str, into: Path) -> None:

@@ -7,9 +7,14 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.conformance import hpsv3, image_reward, vqascore
+from tests.conformance import dreamsim, hpsv3, image_reward, vqascore
 
-COMPARED = {"image_reward": image_reward.compare, "hpsv3": hpsv3.compare, "vqascore": vqascore.compare}
+COMPARED = {
+    "dreamsim": dreamsim.compare,
+    "hpsv3": hpsv3.compare,
+    "image_reward": image_reward.compare,
+    "vqascore": vqascore.compare,
+}
 
 
 def main(names: list[str]) -> int:

@@ -11,6 +11,7 @@ from skewbench.eval.environments.prepare import NotPrepared, prepare
 from skewbench.eval.scorers import declaration, make
 from skewbench.eval.weights import WEIGHTS
 from tests.conformance.__main__ import COMPARED
+from tests.conformance.dreamsim import ENVIRONMENT as DREAMSIM
 
 PACKAGES = {"hpsv3": "hpsv3", "image_reward_package": "image_reward", "vqascore": "vqascore"}
 
@@ -40,10 +41,10 @@ def environments(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture
 def prepared(environments: str, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Prepares the environment of a scorer, or skips the test; `python -m tests.conformance` does it elsewhere."""
+    """Prepares an environment, or skips the test; `python -m tests.conformance` does it elsewhere."""
 
     def prepare_for(name: str) -> None:
-        environment = declaration(name).environment
+        environment = DREAMSIM if name == "dreamsim" else declaration(name).environment
         assert isinstance(environment, Environment)
         if find(environment):
             return
@@ -58,10 +59,10 @@ def prepared(environments: str, monkeypatch: pytest.MonkeyPatch) -> Callable[[st
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("name", PACKAGES)
+@pytest.mark.parametrize("name", [*PACKAGES, "dreamsim"])
 def test_the_values_agree(name: str, tmp_path: Path, prepared: Callable[[str], None]) -> None:
     prepared(name)
-    rows = COMPARED[PACKAGES[name]](tmp_path)
+    rows = COMPARED[PACKAGES.get(name, name)](tmp_path)
     assert all(row.agrees for row in rows), rows
     assert np.std([row.package for row in rows]) > 1e-3
 

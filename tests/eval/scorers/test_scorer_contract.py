@@ -251,6 +251,7 @@ PLANTED = [
     "dinov2_vendi_orders",
     "dinov2_vendi_score",
     "distribution",
+    "dreamsim_mss",
     "fad_clap",
     "lpips_diversity",
     "msssim_diversity",

@@ -7,12 +7,14 @@ import torch
 from transformers import Dinov2Config, Dinov2Model
 
 from skewbench.eval.features.dinov2 import Dinov2
+from skewbench.eval.features.dreamsim import DreamSim
 from skewbench.eval.features.inception import Inception
 from skewbench.eval.scorers import Scorers, declaration
 from skewbench.eval.scoring.clip_tower import ClipTower
 from skewbench.eval.scoring.features import ImageFeatures
 from skewbench.eval.scoring.instances import CLIPS
 from tests.eval.scorers.tiny_clip import save_tiny_clip
+from tests.eval.scorers.tiny_dino import TINY, save_dreamsim
 from tests.eval.scorers.tiny_inception import save_inception
 
 
@@ -26,12 +28,13 @@ def save_dinov2(folder: Path) -> Path:
 
 NETWORKS: dict[str, Callable[[Path], ImageFeatures]] = {
     "dinov2": lambda folder: Dinov2(save_dinov2(folder)),
+    "dreamsim": lambda folder: DreamSim(save_dreamsim(folder), sizes=TINY),
     "inception": lambda folder: Inception(save_inception(folder / "inception.pth")),
 }
 """Tiny networks by the name of their features."""
 TOWERS = ("clip-vit-l-14", "clip-vit-l-14-336", "clip-vit-h-14")
 """CLIPs that have a tiny one."""
-NEEDS = {"inception-2015-12-05", "dinov2-vit-l-14", "torch_fidelity", *TOWERS}
+NEEDS = {"inception-2015-12-05", "dinov2-vit-l-14", "dreamsim-dino-vit-b-16", "torch_fidelity", *TOWERS}
 
 
 def on_features(name: str) -> bool:

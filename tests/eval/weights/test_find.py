@@ -3,6 +3,7 @@
 import json
 from hashlib import sha256
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
@@ -102,6 +103,32 @@ def test_get_downloads_and_checks(tmp_path: Path) -> None:
     assert find("mine-v1.0") is None
     _put(tmp_path / "origin.pth")
     assert get("mine-v1.0") == path_of("mine-v1.0") == tmp_path / "weights/mine-v1.0/mine-1234.pth"
+
+
+def test_only_the_files_of_an_archive_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sources = (
+        Source(("plain.pth",), url=_put(tmp_path / "plain.pth").as_uri(), folder="checkpoints/"),
+        Source(("adapter/a.json", "adapter/b.bin"), url=(tmp_path / "origin.zip").as_uri()),
+    )
+    monkeypatch.setitem(WEIGHTS, "packed", Weights("packed", sources, "MIT", 1))
+    own = tmp_path / "weights/packed"
+    for content in ({"adapter/a.json": "{}", "large.pth": "x"}, None):
+        with ZipFile(tmp_path / "origin.zip", "w") as archive:
+            for name, text in (content or {}).items():
+                archive.writestr(name, text)
+        if content is None:
+            (tmp_path / "origin.zip").write_bytes(b"no archive")
+        with pytest.raises(BadWeights, match=r"origin\.zip has not the files adapter/a\.json, adapter/b\.bin"):
+            get("packed")
+        assert find("packed") is None
+        assert [path.name for path in own.iterdir()] == ["checkpoints"]
+    with ZipFile(tmp_path / "origin.zip", "w") as archive:
+        for name in ("adapter/a.json", "adapter/b.bin", "adapter/c.bin", "large.pth"):
+            archive.writestr(name, name)
+    assert get("packed") == find("packed") == own
+    kept = {str(path.relative_to(own)) for path in own.rglob("*") if path.is_file()}
+    assert kept == {"checkpoints/plain.pth", "adapter/a.json", "adapter/b.bin"}
+    assert (own / "adapter/b.bin").read_text() == "adapter/b.bin"
 
 
 def test_the_catalogue_is_whole() -> None:
