@@ -24,6 +24,7 @@ from torch import Tensor
 
 from skewbench.stability import fused
 from skewbench.stability.measures import upcast
+from skewbench.stability.scores import on_tensor_cores, scores, skew_scores
 from skewbench.stability.softmax import Mask, SoftmaxCall
 
 BUDGET = {"cpu": 2**19, "cuda": 2**25}
@@ -116,31 +117,25 @@ def skew_heads(
 
 
 def retrieve(
-    q: Float[Tensor, "B H T e"],
-    k: Float[Tensor, "B H K e"],
+    logits: Float[Tensor, "B H T K"],
     x: Float[Tensor, "B L C"],
-    scale: float,
     weights: Callable[[Tensor], Tensor] | None = None,
     mask: Mask | None = None,
 ) -> tuple[Float[Tensor, "B H T C"], Float[Tensor, "B H T"] | None]:
-    """softmax(scale q k') x for T of the tokens, and the weight of the other keys.
+    """softmax(logits) x for T of the tokens, and the weight of the other keys.
 
-    Scores, softmax and result are float32, the product is in x's dtype.
+    Softmax and result are float32, the product is in x's dtype.
 
     Args:
-        q: Some of the queries.
-        k: Keys: those of x's tokens, then K - L others.
+        logits: Scaled scores of the keys: those of x's tokens, then K - L others.
         x: Features.
-        scale: Factor of the logits.
         weights: In place of softmax.
         mask: Of these queries' keys.
 
     Returns:
         The retrieval, and the sum of the weights of the other keys (None if there are none).
     """
-    q, k = upcast(q, k)
-    logits = masked(scale * q @ k.mT, mask)
-    p = (weights or plain_softmax)(logits)
+    p = (weights or plain_softmax)(masked(logits, mask))
     tokens, others = x.shape[1], None
     if p.shape[-1] > tokens:
         p, others = p[..., :tokens], p[..., tokens:].sum(dim=-1)
@@ -187,18 +182,35 @@ def _retrievals(call: SoftmaxCall) -> Iterator[tuple[_Part, _Part]]:
         xi, xi_alpha = fused.pair(q, k, x[:, None].expand(-1, q.shape[1], -1, -1), alpha, call.scale)
         yield (xi, None), (xi_alpha, None)
         return
-    q, k = upcast(q, k)  # once for all chunks
-    q, k = q.contiguous(), k.contiguous()  # heads as they come from a projection cost twice the time in products
-    q_skew, k_skew = (q, k) if alpha is None else skewed(q, k, alpha)
-    if call.text is not None:
-        k, k_skew = (torch.cat([keys, _widened(call.text.k, keys)], dim=2) for keys in (k, k_skew))
-    for tokens in slices(q.shape[2], budget_of(q) // (q.shape[0] * q.shape[1] * k.shape[2])):
+    for tokens, own, skew in _logits(q, k, call, alpha):
         mask, weights = call.mask_of(tokens), call.weights_of(tokens)
-        plain = retrieve(q[:, :, tokens], k, x, call.scale, weights, mask)
-        yield (
-            plain,
-            plain if alpha is None else retrieve(q_skew[:, :, tokens], k_skew, x, call.scale, weights, mask),
-        )
+        plain = retrieve(own, x, weights, mask)
+        yield plain, plain if skew is None else retrieve(skew, x, weights, mask)
+
+
+def _logits(
+    q: Tensor, k: Tensor, call: SoftmaxCall, alpha: Tensor | None
+) -> Iterator[tuple[slice, Tensor, Tensor | None]]:
+    """Yield chunks of tokens, their scaled scores, and those of M_sym + alpha M_skew."""
+    halves = on_tensor_cores(q)
+    q, k = (q, k) if halves else upcast(q, k)  # once for all chunks
+    q, k = q.contiguous(), k.contiguous()  # heads as they come from a projection cost twice the time in products
+    q_skew, k_skew = (q, k) if alpha is None or halves else skewed(q, k, alpha)
+
+    def scaled(queries: Tensor, keys: Tensor) -> Tensor:
+        return call.scale * scores(queries, keys) if halves else scores(call.scale * queries, keys)
+
+    all_keys, all_skew = k, k_skew
+    if call.text is not None:
+        all_keys, all_skew = (torch.cat([keys, _widened(call.text.k, keys)], dim=2) for keys in (k, k_skew))
+    for tokens in slices(q.shape[2], budget_of(q) // (q.shape[0] * q.shape[1] * all_keys.shape[2])):
+        own = scaled(q[:, :, tokens], all_keys)
+        if alpha is None:
+            yield tokens, own, None
+        elif halves:
+            yield tokens, own, skew_scores(own, scaled(k[:, :, tokens], q), alpha)
+        else:  # on a CPU one product of twice the width is faster than a second one (docs/performance.md)
+            yield tokens, own, scaled(q_skew[:, :, tokens], all_skew)
 
 
 def plain_softmax(logits: Float[Tensor, "B H T K"]) -> Float[Tensor, "B H T K"]:
