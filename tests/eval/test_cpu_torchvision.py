@@ -12,6 +12,7 @@ def _run(lines: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-P", "-c", lines], capture_output=True, text=True)
 
 
+@pytest.mark.slow
 def test_imports_work_once_the_operators_are_declared() -> None:
     before = "from skewbench.eval.cpu_torchvision import define_missing_operators; define_missing_operators(); "
     done = _run(before + IMPORTS)

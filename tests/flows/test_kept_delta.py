@@ -67,6 +67,7 @@ def _check(lake: Path, *tables: str) -> None:
             assert all(Path(uri.removeprefix("file://")).is_file() for uri in DeltaTable(lake / table).file_uris())
 
 
+@pytest.mark.slow
 def test_a_log_follows_a_run_its_scores_a_compaction_and_a_removal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,6 +28,7 @@ def passed(example: Path, python: Python) -> set[tuple[str, str, str]]:
 
 
 @pytest.mark.parametrize("name", CONTRACTS)
+@pytest.mark.slow
 def test_it_keeps_the_contract(passed: set[tuple[str, str, str]], name: str) -> None:
     file, of_each = CONTRACTS[name]
     defined = re.findall(r"^def (test_\w+)(.*)$", (TESTS / file).read_text(encoding="utf-8"), re.MULTILINE)

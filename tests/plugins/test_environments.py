@@ -80,6 +80,7 @@ def _brightness(lake: Path) -> list[float]:
         return [value for (value,) in connection.execute(statement).fetchall()]
 
 
+@pytest.mark.slow
 def test_a_local_run_prepares_it_and_another_version_scores_again(
     made: Callable[..., Path], example: Path, python: Python, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -36,6 +36,7 @@ def test_the_form_shows_the_knob(example: Path, python: Python) -> None:
     assert fields["ramp"]["enum"] == ["flat", "squared"]
 
 
+@pytest.mark.slow
 def test_a_run_keeps_and_shows_all_that_the_knob_declares(
     example: Path, python: Python, tmp_path: Path, tiny_lcm: Path
 ) -> None:

@@ -39,6 +39,7 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_its_values_reach_queries_and_report_with_label_and_side(
     example: Path, python: Python, tmp_path: Path, tiny_sdxl: Path
 ) -> None:

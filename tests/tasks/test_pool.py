@@ -186,6 +186,7 @@ def test_a_worker_without_a_place_holds_no_job() -> None:
     assert len({outcome.receipt.process for outcome in done}) == 1
 
 
+@pytest.mark.slow
 def test_what_is_waited_for_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
     monkeypatch.setattr(pool, "SAY", 1.0)

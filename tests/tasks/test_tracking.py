@@ -219,6 +219,7 @@ def test_a_tracker_is_checked_before_anything_starts(tmp_path: Path, monkeypatch
     steps.check_tracking("")
 
 
+@pytest.mark.slow
 def test_a_tracker_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recording: Recording) -> None:
     lake = tmp_path / "the lake"
     run_id = made(lake, Lake(prompts=4, blocks=1, images=False))
