@@ -67,11 +67,7 @@ def test_a_run_of_another_medium(
         query = f"SELECT metric, count(value), any_value(reason) FROM ({scores}) GROUP BY 1"
         found = {metric: (values, reason) for metric, values, reason in opened.execute(query).fetchall()}
     assert all(found[metric][0] for metric in (*metrics, later))
-    of_other_media = {
-        "image": {"sharpness", "msssim_diversity", "aesthetic"},
-        "audio": {"onset_rate"},
-        "video": {"frame_change"},
-    }
+    of_other_media = {"image": {"sharpness", "msssim_diversity", "aesthetic"}, "audio": {"onset_rate"}, "video": {"frame_change"}}
     assert not [metric for other, names in of_other_media.items() if other != medium for metric in names & set(found)]
     assert "skew" in command("query", "static_effect")
     page = next(Path(lake, "_reports").glob("*.html")).read_text(encoding="utf-8")
