@@ -10,7 +10,6 @@ from prefect.concurrency.sync import concurrency
 from prefect.logging import get_run_logger
 from prefect.runtime import deployment, flow_run
 
-from skewbench.flows.artifacts import show
 from skewbench.flows.cells import by_cell
 from skewbench.storage.lease import Lease
 from skewbench.storage.records import Manifest
@@ -20,11 +19,9 @@ from skewbench.tasks.drive import analyse_run
 from skewbench.tasks.experiment import Experiment, WorkerSpec
 from skewbench.tasks.jobs import Execute, Needs
 from skewbench.tasks.pool import WorkerPool, ray_connected
-from skewbench.tasks.report import answered, write_report
 from skewbench.tasks.run import Run
 from skewbench.tasks.trackers.contract import NotSent
 from skewbench.tasks.trackers.registry import check_tracker
-from skewbench.tasks.tracking import track_run
 from skewbench.tasks.worker_log import WorkerLog
 
 LEASE = 60.0
@@ -137,6 +134,9 @@ def finish(store: Store, state: RunState, lease: Lease) -> Manifest:
     Raises:
         RunError: Another driver has taken the run over.
     """
+    from skewbench.flows.artifacts import show  # with Altair, which would delay the first image
+    from skewbench.tasks.report import answered, write_report
+
     manifest = analyse_run(store, state, lease)
     lease.confirm()
     with answered(store, manifest.run_id) as answers:
@@ -167,6 +167,8 @@ def send_run(store: Store, run_id: str, tracker: str) -> None:
     """
     if not tracker:
         return
+    from skewbench.tasks.tracking import track_run  # with the report and Altair
+
     try:
         get_run_logger().info("%s: %s", tracker, track_run(store, run_id, tracker))
     except NotSent as error:

@@ -12,7 +12,6 @@ from skewbench.storage.records import Manifest, Status
 from skewbench.storage.state import RunState
 from skewbench.storage.store import Store
 from skewbench.storage.verify import reporting_broken_parts
-from skewbench.tasks.analyse import analyse
 from skewbench.tasks.jobs import Execute, Needs, Outcome
 from skewbench.tasks.run import (
     Run,
@@ -105,6 +104,8 @@ def analyse_run(store: Store, state: RunState, lease: Lease) -> Manifest:
     Raises:
         RunError: Another driver has taken the run over.
     """
+    from skewbench.tasks.analyse import analyse  # with scipy, which would delay the first image
+
     if state.uncommitted():  # an earlier driver ended before it could commit them; readers see only what is committed
         commit_receipts(store, state, [], state.manifest.status)
     manifest = state.manifest

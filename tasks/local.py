@@ -11,9 +11,9 @@ from skewbench.storage.manifest import claim
 from skewbench.storage.records import Manifest
 from skewbench.storage.state import RunState, read_state
 from skewbench.storage.store import Store
+from skewbench.tasks.collection import collection_paused
 from skewbench.tasks.drive import analyse_run, commit_scores, generate_left, needs_to_score, score_left
 from skewbench.tasks.jobs import TRIES, Job, Needs, Outcome, format_error
-from skewbench.tasks.report import report_run
 from skewbench.tasks.run import Run, caught_up, generation_left, scoring_left
 from skewbench.tasks.scoring import left_of_run
 from skewbench.tasks.setting import DEVICE_ERRORS, BrokenDeviceError
@@ -86,6 +86,8 @@ def finish_locally(store: Store, state: RunState, lease: Lease) -> Manifest:
     Returns:
         The run's manifest.
     """
+    from skewbench.tasks.report import report_run  # with Altair, which would delay the first image
+
     manifest = analyse_run(store, state, lease)
     lease.confirm()
     report_run(store, manifest.run_id)
@@ -114,7 +116,8 @@ class LocalWorker:
 
     @cached_property
     def _worker(self) -> "Worker":
-        from skewbench.tasks.worker import Worker  # with torch, which a finished run does without
+        with collection_paused():
+            from skewbench.tasks.worker import Worker  # with torch, which a finished run does without
 
         return Worker(self._needs)
 

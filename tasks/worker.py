@@ -22,6 +22,7 @@ from skewbench.storage.receipts import Receipt, write_receipt
 from skewbench.storage.records import Part
 from skewbench.storage.store import Store, open_store
 from skewbench.tasks.cell_scores import CellScores
+from skewbench.tasks.collection import collection_paused
 from skewbench.tasks.identity import build
 from skewbench.tasks.jobs import GenerateJob, Job, Needs, ScoreJob
 from skewbench.tasks.models import check_source, load_pipeline
@@ -134,11 +135,12 @@ class Worker:
 
     def _generate(self, setting: Setting, job: GenerateJob) -> "ShardRows":
         """Generate a shard. If memory forced a smaller batch, the next shards use it too: a worker has one device."""
+        pipeline = self._pipeline  # imports diffusers, without collections of garbage
         from skewbench.tasks.generate import generate_shard
 
         batch = min(self._batch, setting.batch)
         given_up, shared = dict(job.given_up), self._trajectories
-        rows = generate_shard(self._pipeline, setting, job.shard, job.one_by_one, given_up, batch, shared)
+        rows = generate_shard(pipeline, setting, job.shard, job.one_by_one, given_up, batch, shared)
         if not job.one_by_one:
             self._batch = min(batch, rows.batch)
         return rows
@@ -152,7 +154,8 @@ class Worker:
         if self._source is None:
             raise ValueError("a worker without a model can only score")
         began = time.perf_counter()
-        pipeline = load_pipeline(self._source, self._device)
+        with collection_paused():
+            pipeline = load_pipeline(self._source, self._device)
         logger.info("model %s loaded in %.1f s", self._source.folder, time.perf_counter() - began)
         return pipeline
 

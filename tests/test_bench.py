@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.bench import cells, lake, layer, model, peer, pool, prompts, queries, receipts, sketch
+from tests.bench import cells, lake, layer, model, peer, pool, prompts, queries, receipts, sketch, startup
 from tests.bench.rounds import alternate, ratios, spread
 from tests.bench.states import PLAIN, STATES
 
@@ -108,6 +108,16 @@ def test_pool(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert beyond == pytest.approx(ours - plain, abs=0.1)
     assert min(plain, ours, float(efficiency[2].split()[0])) > 0
     assert [row[0] for row in memory] == [f"MB more in the driver after {shards} shards" for shards in (5, 20)]
+
+
+@pytest.mark.slow
+def test_startup(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    startup.main(["--tiny", "--out", str(tmp_path)])
+    ((way, *seconds),) = table(tmp_path, "startup", capsys.readouterr().out)
+    first, first_processor, end, end_processor = (float(cell.split()[0]) for cell in seconds)
+    assert way == startup.LOCAL
+    assert 0 < first < end
+    assert 0 < first_processor < end_processor
 
 
 def test_sides_take_turns() -> None:

@@ -122,6 +122,8 @@ def _temporary() -> Iterator[tuple[str, str]]:
         )
     api = f"http://127.0.0.1:{port}/api"
     try:
+        from skewbench.flows import steps  # noqa: F401  (what flows import takes as long as the start of the server)
+
         wait_for_api(server, api, None)
         yield api, secret
     finally:

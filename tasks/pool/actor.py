@@ -1,6 +1,7 @@
 """A worker as a Ray actor."""
 
 from skewbench.storage.receipts import Receipt
+from skewbench.tasks.collection import collection_paused
 from skewbench.tasks.jobs import Job, Needs
 
 
@@ -12,7 +13,8 @@ class Actor:
     """
 
     def __init__(self, needs: Needs) -> None:
-        from skewbench.tasks.worker import Worker
+        with collection_paused():
+            from skewbench.tasks.worker import Worker
 
         self._worker = Worker(needs)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from tests.bench import cells, lake, layer, model, open_lake, peer, pool, prompts, queries, receipts, sketch
+from tests.bench import cells, lake, layer, model, open_lake, peer, pool, prompts, queries, receipts, sketch, startup
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -27,7 +27,7 @@ def main(argv: list[str] | None = None) -> None:
         "open_lake": open_lake,
         "queries": queries,
     }
-    modules |= {"receipts": receipts, "pool": pool}
+    modules |= {"receipts": receipts, "pool": pool, "startup": startup}
     tables = {name: module.main for name, module in modules.items()}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path)

@@ -23,6 +23,11 @@ def test_a_driver_needs_no_torch() -> None:
     assert {"torch", "diffusers", "transformers"}.isdisjoint(_heavy_after("import skewbench.flows.serving.deployments"))
 
 
+@pytest.mark.parametrize("module", ["flows.benchmark", "tasks.local"])
+def test_a_run_starts_without_what_its_report_needs(module: str) -> None:
+    assert {"polars", "scipy", "altair"}.isdisjoint(_heavy_after(f"import skewbench.{module}"))
+
+
 def test_a_worker_that_only_scores_needs_no_diffusers() -> None:
     assert {"diffusers", "transformers"}.isdisjoint(_heavy_after("import skewbench.tasks.worker"))
 
