@@ -5,7 +5,7 @@ import socket
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from skewbench.eval.cpu_torchvision import define_missing_operators
 from skewbench.tasks.experiment import ModelSpec, RefinerModel
@@ -21,8 +21,13 @@ from skewbench.vocabulary.errors import InputError, RunError
 from skewbench.vocabulary.user_paths import user_path
 
 BUNDLED_MODELS = Path(__file__).parent / "bundled"
-BUNDLED = {"shapes-xl": BUNDLED_MODELS / "shapes_xl" / "weights"}
-"""Folders of the models that come with the package, in the layout of a hub repository."""
+CAPTIONS: dict[str, Literal["scenes", "sounds"]] = {
+    "shapes-xl": "scenes",
+    "shapes-mmdit": "scenes",
+}
+"""The models that come with the package, and the source of the prompts that each was trained on."""
+BUNDLED = {name: BUNDLED_MODELS / name.replace("-", "_") / "weights" for name in CAPTIONS}
+"""Their folders, in the layout of a hub repository."""
 
 
 @dataclass(frozen=True)

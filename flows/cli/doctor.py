@@ -48,7 +48,7 @@ def doctor(lake: AnyLake = "lake", format: Document = "text") -> None:
     """Check versions, devices, Ray, Prefect, weights and the lake, and say how to fix what does not work."""
     table = folding("", "what", "found", "to do")
     checks: tuple[Callable[[], Finding], ...] = (
-        _versions, _device, _proxies, _ray, _ray_token, _prefect, _weights, _hub, _httpfs,
+        _versions, _device, _proxies, _ray, _ray_token, _prefect, _bundled_models, _hub, _httpfs,
         lambda: _lake(lake), lambda: _delta(lake), lambda: _disk(lake),
     )  # fmt: skip
     with Console(stderr=True).status("looking"):
@@ -81,7 +81,7 @@ def _device() -> Finding:
         names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
         return Finding("devices", True, ", ".join(names))
     result = f"{cpu_name()}, {os.cpu_count()} cores, no GPU"
-    return Finding("devices", True, result, "sufficient for shapes-xl; SDXL needs a GPU with 12 GB or more")
+    return Finding("devices", True, result, "sufficient for the bundled models; SDXL needs a GPU with 12 GB or more")
 
 
 def _proxies() -> Finding:
@@ -140,16 +140,19 @@ def _answers(url: str) -> Finding:
     return Finding("Prefect", True, f"server at {url}")
 
 
-def _weights() -> Finding:
+def _bundled_models() -> Finding:
     from skewbench.tasks.experiment import ModelSpec
     from skewbench.tasks.model_blocks import blocks_of
-    from skewbench.tasks.models import resolve_model
+    from skewbench.tasks.models import BUNDLED, resolve_model
 
-    try:
-        source = resolve_model(ModelSpec(id="shapes-xl"))
-    except InputError as error:
-        return Finding("shapes-xl", False, str(error), "train it with python -m skewbench.training.shapes_xl.train")
-    return Finding("shapes-xl", True, f"revision {source.revision}, {len(blocks_of(source))} self-attention blocks")
+    found = []
+    for name in BUNDLED:
+        try:
+            source = resolve_model(ModelSpec(id=name))
+        except InputError as error:
+            return Finding("bundled models", False, str(error), "install skewbench again")
+        found.append(f"{name} {source.revision} ({len(blocks_of(source))} self-attention blocks)")
+    return Finding("bundled models", True, ", ".join(found))
 
 
 def _hub() -> Finding:

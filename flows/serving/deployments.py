@@ -25,6 +25,7 @@ from skewbench.flows.serving.names import NAMES
 from skewbench.flows.serving.parent import end_with
 from skewbench.flows.steps import limit_name
 from skewbench.flows.tune import tune
+from skewbench.tasks.models import BUNDLED
 
 FLOWS: tuple[Flow[..., Any], ...] = (benchmark, generate, score, analyse, report, compact, nightly, tune, import_images)
 TAG = "skewbench"
@@ -33,8 +34,6 @@ LOOK = 2.0
 """Seconds between two queries for runs to start."""
 CANCEL = 30.0
 """Seconds for cancelling runs after the server has ended."""
-LIMITED = ("shapes-xl",)
-"""Models that are limited to one run at a time by default. Change or add limits in the UI, under Concurrency."""
 
 
 def deployments(lake: str, ray_address: str = "") -> list[RunnerDeployment]:
@@ -60,9 +59,9 @@ def deployments(lake: str, ray_address: str = "") -> list[RunnerDeployment]:
 
 
 def create_limits() -> None:
-    """Create a concurrency limit for each bundled model that has none."""
+    """Create a limit of one run at a time for each bundled model that has none. Change them in the UI."""
     with get_client(sync_client=True) as client:
-        for model in LIMITED:
+        for model in BUNDLED:
             try:
                 client.read_global_concurrency_limit_by_name(limit_name(model))
             except ObjectNotFound:

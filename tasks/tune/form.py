@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from skewbench.tasks.experiment import GenerationSpec, ModelSpec, PromptSpec, WorkerSpec
-from skewbench.tasks.models import BUNDLED
+from skewbench.tasks.models import CAPTIONS
 from skewbench.tasks.validation_errors import format_errors
 from skewbench.vocabulary.errors import InputError
 
@@ -39,7 +39,7 @@ class Tuning(BaseModel):
         """The source of the prompts, defaults applied."""
         if self.prompts:
             return self.prompts
-        return PromptSpec(source="scenes" if self.model.id in BUNDLED else "natural")
+        return PromptSpec(source=CAPTIONS.get(self.model.id, "natural"))
 
 
 def parse_tuning(content: dict[str, Any]) -> Tuning:

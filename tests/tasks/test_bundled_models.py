@@ -1,0 +1,77 @@
+"""Each model of the package, from an experiment to scores and a report, on prompts that it was trained on."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from skewbench import sql
+from skewbench.tasks.model_blocks import blocks_of
+from skewbench.tasks.models import BUNDLED, CAPTIONS, resolve_model
+from skewbench.tasks.prompt_lengths import prompt_notes
+from skewbench.tasks.prompts import load_prompts
+from tests.flows.command import run_in_process, write_experiment
+from tests.tasks.experiments import small
+
+SCORERS = {"scenes": "binding", "sounds": "sound_binding"}
+
+
+@pytest.mark.parametrize("model", BUNDLED)
+def test_it_runs_end_to_end(model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scorer, steps = SCORERS[CAPTIONS[model]], 8
+    cells = [
+        {"name": "baseline", "knob": {"kind": "vanilla"}},
+        {"name": "skew", "knob": {"kind": "skew", "alpha": 1.5, "beta": 5.0, "rescale": "off"}},
+    ]
+    file = write_experiment(
+        tmp_path,
+        model={"id": model},
+        prompts={"source": CAPTIONS[model], "count": 4, "objects": [1]},
+        seeds=1,
+        generation={"steps": steps},
+        cells=cells,
+        metrics=[scorer],
+    )
+    lake = str(tmp_path / "lake")
+    done = run_in_process(monkeypatch, "run", file, "--local", "--lake", lake)
+    assert done.returncode == 0, done.stderr
+    with sql.connect(lake) as opened:
+        (rows, blocks, finite) = opened.execute(
+            "SELECT count(*), count(DISTINCT block), bool_and(isfinite(energy) AND isfinite(alignment)) FROM stability"
+        ).fetchone() or (0, 0, False)
+        (score,) = opened.execute(
+            "SELECT avg(value) FROM scores WHERE metric = ? AND cell = 'baseline'", [scorer]
+        ).fetchone() or (0.0,)
+        (ok,) = opened.execute("SELECT count(DISTINCT sample_id) FROM samples WHERE status = 'ok'").fetchone() or (0,)
+    known = blocks_of(resolve_model(small(model={"id": model}).model))
+    assert blocks == len(known) > 5
+    assert rows == 8 * 2 * len(known)
+    assert finite
+    assert ok == 8
+    assert score > 0.5  # noise would show nothing that a prompt says
+    assert next(Path(lake, "_reports").glob("*.html")).stat().st_size > 100_000
+
+
+@pytest.mark.parametrize("model", BUNDLED)
+def test_it_knows_every_word_of_its_prompts(model: str) -> None:
+    experiment = small(model={"id": model}, prompts={"source": CAPTIONS[model], "count": 60, "objects": [1, 2, 3]})
+    prompts, source = load_prompts(experiment.prompts), resolve_model(experiment.model)
+    assert prompt_notes(experiment, prompts, source) == ()
+    other = experiment.model_copy(update={"prompts": small(prompts={"source": "natural", "count": 20}).prompts})
+    (note,) = prompt_notes(other, load_prompts(other.prompts), source)
+    assert f"with words that {model} was not trained on, such as" in note
+
+
+@pytest.mark.parametrize("model", BUNDLED)
+def test_it_is_small_and_holds_no_pickle(model: str) -> None:
+    folder = BUNDLED[model]
+    own = [file for file in folder.rglob("*") if file.is_file() and not file.is_symlink()]
+    assert sum(file.stat().st_size for file in own) < 14_000_000
+    assert {file.suffix for file in own} <= {".json", ".safetensors", ".txt", ".model"}
+    for file in folder.rglob("*"):
+        assert file.exists()  # links lead to files of another bundled model
+        if file.is_symlink():
+            assert any(
+                file.resolve().is_relative_to(other.resolve()) for name, other in BUNDLED.items() if name != model
+            )
+    assert "_class_name" in json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
