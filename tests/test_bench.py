@@ -85,7 +85,7 @@ def test_lake(tmp_path: Path, tiny_sdxl: Path, capsys: pytest.CaptureFixture[str
 def test_cells(tmp_path: Path, tiny_sdxl: Path, capsys: pytest.CaptureFixture[str], one_thread: None) -> None:
     cells.main(["--tiny", "--rounds", "1", "--model", str(tiny_sdxl), "--out", str(tmp_path)])
     rows = table(tmp_path, "cells", capsys.readouterr().out)
-    assert [row[0] for row in rows] == [cells.BARE, cells.PLAIN, cells.DEMO]
+    assert [row[0] for row in rows] == [cells.BARE, cells.PLAIN, cells.DEMO, cells.LATE, cells.SHARED]
     assert rows[0][3].startswith("1.00 ")
     assert min(float(row[2].split()[0]) for row in rows) > 0
 

@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--images", type=int, default=BATCH, help="of each cell")
     parser.add_argument("--steps", type=int, default=20)
     asked = parser.parse_args(argv)
-    images, steps = (2, 1) if asked.tiny else (asked.images, asked.steps)
+    images, steps = (2, 2) if asked.tiny else (asked.images, asked.steps)
     torch.set_num_threads(asked.threads)
     spec = ModelSpec() if asked.model is None else ModelSpec(id=str(asked.model))
     source, generation = resolve_model(spec), GenerationSpec(steps=steps)

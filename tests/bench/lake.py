@@ -115,7 +115,8 @@ def _job(worker: Worker, shard: Shard, drawn: list[Drawn]) -> None:
 
     def given(*arguments: Any) -> np.ndarray:
         pixels, recorder = next(batches)
-        vars(arguments[-1]).update(vars(recorder))
+        (asked,) = (argument for argument in arguments if isinstance(argument, Recorder))
+        vars(asked).update(vars(recorder))
         return pixels
 
     worker._store.delete(f"_receipts/run_id={RUN}/generation-{shard.id}.json")
