@@ -1,5 +1,6 @@
 """Training of the bundled model of sounds on a handful of them: trained, exported, loaded as plain AudioLDM."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from skewbench.stability import self_attention_blocks
 from skewbench.training.sounds import evaluate
 from skewbench.training.sounds.architecture import TOKENS, denoiser, tokenizer
 from skewbench.training.sounds.mel import BANDS, FRAMES, log_mel
+from skewbench.training.sounds.statements import statements
 from skewbench.training.sounds.train import app
 
 
@@ -29,7 +31,7 @@ def _train(*words: object) -> str:
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("training")
-    for stage in ("autoencoder", "vocoder", "denoiser"):
+    for stage in ("autoencoder", "vocoder", "text", "denoiser"):
         _train(stage, "--folder", folder, "--steps", 2, "--batch", 2, "--sounds", 4)
     _train("export", "--folder", folder, "--to", folder / "weights")
     return folder / "weights"
@@ -93,3 +95,29 @@ def test_a_copied_sound_is_one_that_its_caption_describes() -> None:
         meaning = read(text)
         assert not isinstance(meaning, str)
         assert score_sound(render(evaluate._described(text, 0)), meaning)["sound_binding"].value == 1.0
+
+
+def test_statements_are_what_captions_say() -> None:
+    found = statements(
+        ["", "a loud buzzy low tone", "a click before a quiet high rising sweep", "a click, a click and a click"]
+    )
+    assert found.tolist() == [
+        [0] * 13,
+        [1, 1, 2, 2, *[0] * 8, 0],
+        [5, 0, 0, 0, 2, 3, 0, 1, *[0] * 4, 1],
+        [5, 0, 0, 0, 5, 0, 0, 0, 5, 0, 0, 0, 0],
+    ]
+    with pytest.raises(ValueError, match="outside the sound grammar"):
+        statements(["a red circle"])
+
+
+def test_the_text_encoder_tells_captions_apart(tmp_path: Path) -> None:
+    """A short training is enough to read most kinds; an encoder that collapses reads none."""
+    output = _train("text", "--folder", tmp_path, "--steps", 150, "--batch", 32, "--sounds", 400, "--rate", 2e-3)
+    share = re.search(r"([0-9.]+)% of the statements", output)
+    assert share is not None
+    rng = np.random.default_rng(0)
+    texts = [caption(sample_sound(rng, 1 + number % 3, "test"), rng) for number in range(300)]
+    wanted = statements(texts)
+    most_frequent = np.mean([np.bincount(column).max() / len(column) for column in wanted.T.numpy()])
+    assert float(share[1]) / 100 > most_frequent + 0.05
