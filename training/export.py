@@ -27,12 +27,25 @@ def save(pipeline: Any, to: Path, twins: Path | None = None) -> None:
         twins: Folder of another bundled model. In the package, files that are equal there become links to it.
     """
     pipeline.to(torch.float16).save_pretrained(to, safe_serialization=True)
+    for config in to.glob("*/config.json"):
+        drop_origin(config)
     if to.resolve().is_relative_to(BUNDLED_MODELS.resolve()):
         if twins is not None:
             link_equal_files(to, twins)
         write_blocks(to)
     own = sum(file.stat().st_size for file in to.rglob("*.safetensors") if not file.is_symlink())
     typer.echo(f"{to}: {own / 1e6:.1f} MB of weights of its own")
+
+
+def drop_origin(config: Path) -> None:
+    """Drop the folder that a part was loaded from. It is of this machine, and diffusers writes it into the configuration.
+
+    Args:
+        config: Configuration of a part.
+    """
+    fields = json.loads(config.read_text(encoding="utf-8"))
+    if fields.pop("_name_or_path", None) is not None:
+        config.write_text(json.dumps(fields, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def write_blocks(model: Path) -> None:

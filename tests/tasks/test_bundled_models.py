@@ -74,4 +74,6 @@ def test_it_is_small_and_holds_no_pickle(model: str) -> None:
             assert any(
                 file.resolve().is_relative_to(other.resolve()) for name, other in BUNDLED.items() if name != model
             )
+    for file in folder.rglob("*.json"):
+        assert '": "/' not in file.read_text(encoding="utf-8"), f"{file} names a folder of the machine that wrote it"
     assert "_class_name" in json.loads((folder / "model_index.json").read_text(encoding="utf-8"))

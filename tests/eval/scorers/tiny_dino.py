@@ -33,7 +33,7 @@ CONFIG: dict[str, Any] = {
     "use_dora": False,
     "use_rslora": False,
 }
-"""`adapter_config.json` as published, but for sizes and fields that say nothing here."""
+"""`adapter_config.json` as published, with small sizes and without the fields that have no effect here."""
 
 
 def dino_state(sizes: dict[str, Any] = TINY) -> dict[str, Tensor]:
