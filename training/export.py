@@ -38,7 +38,7 @@ def save(pipeline: Any, to: Path, twins: Path | None = None) -> None:
 
 
 def drop_origin(config: Path) -> None:
-    """Drop the folder that a part was loaded from. It is of this machine, and diffusers writes it into the configuration.
+    """Drop the folder that a part was loaded from: diffusers writes this path of the machine into the configuration.
 
     Args:
         config: Configuration of a part.
