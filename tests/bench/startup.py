@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -97,10 +98,10 @@ def measure(experiment: Path, folder: Path, name: str, options: Sequence[str]) -
     command = [*COMMAND, str(experiment), "--lake", str(folder / name), *options]
     environment = {**os.environ, "PREFECT_HOME": str(folder / "prefect")}
     start, began = Start(), time.perf_counter()
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    piped: dict[str, Any] = {"stderr": subprocess.PIPE, "stdout": subprocess.DEVNULL, "text": True}
     lines: list[str] = []
-    assert process.stderr is not None
-    with _watched(process.pid) as tree:
+    with subprocess.Popen(command, env=environment, **piped) as process, _watched(process.pid) as tree:
+        assert process.stderr is not None
         for line in process.stderr:
             lines.append(line)
             if not start.first[0] and FIRST.search(line):
