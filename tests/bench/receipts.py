@@ -109,7 +109,8 @@ def _run(store: LocalStore, shards: int) -> SimpleNamespace:
         for number in range(shards)
     ]
     experiment = SimpleNamespace(max_unusable=0.2, metrics=SCORERS, reference=None)
-    return SimpleNamespace(store=store, id=RUN, shards=planned, experiment=experiment)
+    setting = SimpleNamespace(sharing=(), generation=None)  # no cells share steps
+    return SimpleNamespace(store=store, id=RUN, shards=planned, experiment=experiment, setting=setting)
 
 
 def _shard(number: int) -> str:
