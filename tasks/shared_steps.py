@@ -42,7 +42,7 @@ def shared_steps(one: Cell, other: Cell, generation: GenerationSpec, steps: int)
     """
     if generation.overridden(one.generation) != generation.overridden(other.generation):
         return 0
-    return _agreeing(_steps_of(one, steps), _steps_of(other, steps))
+    return _agreeing(_states(one.knobs, steps), _states(other.knobs, steps))
 
 
 def most_shared(cell: Cell, cells: Sequence[Cell], generation: GenerationSpec, steps: int) -> int:
@@ -85,10 +85,6 @@ def _agreeing(one: Sequence[_Step], other: Sequence[_Step]) -> int:
         if mine.after != theirs.after:
             return step + 1
     return len(one)
-
-
-def _steps_of(cell: Cell, steps: int) -> tuple[_Step, ...]:
-    return _states(cell.knobs, steps)
 
 
 @lru_cache(maxsize=256)
@@ -142,10 +138,10 @@ class Trajectories:
         if keep == 0:
             yield Trajectory()
             return
-        known = [
-            [call for call in one.trajectory.calls if call.step < shared_steps(cell, one.cell, self._generation, steps)]
-            for one in self._kept.get(pairs, ())
-        ]
+        known = []
+        for one in self._kept.get(pairs, ()):
+            shared = shared_steps(cell, one.cell, self._generation, steps)
+            known.append([call for call in one.trajectory.calls if call.step < shared])
         trajectory = Trajectory(max(known, key=len, default=[]), keep)
         yield trajectory
         self._kept.setdefault(pairs, []).append(_Kept(cell, trajectory))
