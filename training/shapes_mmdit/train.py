@@ -15,11 +15,11 @@ from diffusers import SD3Transformer2DModel
 from torch import Tensor, nn
 
 from skewbench.tasks.models import BUNDLED
+from skewbench.training.alignment import SHARE, Alignment
 from skewbench.training.export import To, save
 from skewbench.training.loop import begin_with, fit, load_average
 from skewbench.training.options import Batch, Device, Folder, Precision, Rate, Samples, Seed, Steps
 from skewbench.training.shapes_mmdit import WEIGHTS
-from skewbench.training.shapes_mmdit.alignment import SHARE, Alignment
 from skewbench.training.shapes_mmdit.architecture import denoiser, frozen_parts, pipeline
 from skewbench.training.shapes_mmdit.data import embed, read_training_set, tokens, write_training_set
 
@@ -68,7 +68,7 @@ def train_denoiser(
     latents, words, pixels = read_training_set(_data(folder))
     empty = tokens(parts, [""])
     model = denoiser().to(device)
-    alignment = Alignment(model).to(device)
+    alignment = _alignment(model).to(device)
 
     def loss_of(step: int, generator: torch.Generator) -> Tensor:
         chosen = torch.randint(len(latents), (batch,), generator=generator)
@@ -99,7 +99,7 @@ def unpack(
 ) -> None:
     """Make a checkpoint of exported weights, from which `denoiser` resumes, with steps counted from 0."""
     model = SD3Transformer2DModel.from_pretrained(source, subfolder="transformer", dtype=torch.float32)
-    begin_with(_trained(model, Alignment(model)), folder / "denoiser")
+    begin_with(_trained(model, _alignment(model)), folder / "denoiser")
     typer.echo(f"{folder}: checkpoint of {source}")
 
 
@@ -112,6 +112,12 @@ def export(
     model = denoiser()
     load_average(nn.ModuleDict({"transformer": model}), folder / "denoiser")
     save(pipeline({**frozen_parts(), "transformer": model}), to, twins=BUNDLED["shapes-xl"])
+
+
+def _alignment(model: SD3Transformer2DModel) -> Alignment:
+    """Align an early block, as the authors advise."""
+    blocks = model.transformer_blocks
+    return Alignment(blocks[len(blocks) // 2 - 1], model.inner_dim)
 
 
 def _trained(model: SD3Transformer2DModel, alignment: Alignment) -> nn.ModuleDict:

@@ -79,7 +79,7 @@ def denoiser() -> UNet2DConditionModel:
             "ResnetUpsampleBlock2D",
             "ResnetUpsampleBlock2D",
         ),
-        block_out_channels=(8, 32, 64, 128),
+        block_out_channels=(16, 16, 48, 80),
         layers_per_block=1,
         norm_num_groups=8,
         attention_head_dim=16,
