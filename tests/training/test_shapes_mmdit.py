@@ -3,21 +3,17 @@
 import csv
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-import typer
 from diffusers import StableDiffusion3Pipeline
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 from skewbench.tasks.models import BUNDLED
-from skewbench.tasks.prompts import Prompt
 from skewbench.training.export import link_equal_files
 from skewbench.training.shapes_mmdit import architecture
 from skewbench.training.shapes_mmdit.architecture import T5_TOKENS, denoiser, frozen_parts, load, pipeline
 from skewbench.training.shapes_mmdit.data import embed, read_training_set, tokens
-from skewbench.training.shapes_mmdit.evaluate import generate_batch, main
 from skewbench.training.shapes_mmdit.train import app
 from skewbench.training.shapes_xl.data import captions_of, draw_pool
 
@@ -120,19 +116,6 @@ def test_exported_weights_can_be_trained_on(trained: Path, tmp_path: Path) -> No
     name = "transformer/diffusion_pytorch_model.safetensors"
     old, new = (load_file(folder / "weights" / name) for folder in (trained, tmp_path))
     assert all(torch.equal(old[key], new[key]) for key in old | new)
-
-
-def test_an_image_does_not_depend_on_its_batch(exported: StableDiffusion3Pipeline) -> None:
-    one, other = (Prompt(id=text, text=text) for text in ("a red star", "a blue circle"))
-    pair = generate_batch(exported, [one, other], seed=1, steps=2, guidance=5.0)
-    alone = generate_batch(exported, [other], seed=1, steps=2, guidance=5.0)
-    assert np.abs(pair[1:].astype(int) - alone).max() <= 1
-    assert np.abs(pair[0].astype(int) - pair[1]).max() > 1
-
-
-def test_evaluation_without_a_model_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(typer.BadParameter, match="train and export the model first"):
-        main(model=tmp_path)
 
 
 def test_files_that_shapes_xl_has_become_links_and_the_model_still_loads(tmp_path: Path) -> None:
