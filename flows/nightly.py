@@ -11,7 +11,7 @@ from prefect.states import Completed, State
 
 from skewbench.flows.benchmark import benchmark
 from skewbench.flows.parameters import Bundled, Choice, choose
-from skewbench.flows.steps import named
+from skewbench.flows.steps import NIGHTS, named, turn
 from skewbench.flows.stopping import cancel_if_interrupted
 from skewbench.storage.baselines import find_baseline
 from skewbench.storage.lease import Lease
@@ -50,7 +50,7 @@ def nightly(
     scheduled = night or flow_run.scheduled_start_time or datetime.now(UTC)
     chosen = choose(experiment)
     tonight = as_night(chosen, scheduled)
-    with named(tonight), ExitStack() as stack:
+    with named(tonight), turn(NIGHTS), ExitStack() as stack:
         try:
             stack.enter_context(Lease(store, f"nightly-{chosen.name}"))
         except RunError as busy:

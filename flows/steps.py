@@ -26,6 +26,8 @@ from skewbench.tasks.worker_log import WorkerLog
 
 LEASE = 60.0
 """Seconds after which the concurrency slot of a killed flow is free again."""
+NIGHTS = "nightly"
+"""The concurrency limit of nights: two at the same time would disturb each other's speed."""
 
 
 @contextmanager
@@ -85,7 +87,7 @@ def workers(needs: Needs, spec: WorkerSpec, model: str, ray_address: str, lease:
     """
     logger = get_run_logger()
     with (
-        _turn(model),
+        turn(limit_name(model)),
         ray_connected(ray_address or None, needs.gpus),
         WorkerLog(logger) as log,
         WorkerPool(needs, spec.count, log.worker, spec.hang_limit) as pool,
@@ -106,18 +108,25 @@ def limit_name(model: str) -> str:
 
 
 @contextmanager
-def _turn(model: str) -> Iterator[None]:
+def turn(limit: str) -> Iterator[None]:
+    """Within the block, hold a slot of a concurrency limit, in a flow that the UI or a schedule launched.
+
+    Flows in a terminal ignore limits, and so do flows on a server that has no such limit.
+
+    Args:
+        limit: Name of the limit.
+    """
     if not deployment.id:
         yield
         return
-    logger, limit, began = get_run_logger(), limit_name(model), time.monotonic()
+    logger, began = get_run_logger(), time.monotonic()
     logger.info("waiting for the concurrency limit of %s", limit)
     with concurrency(limit, lease_duration=LEASE, raise_on_lease_renewal_failure=False):
         logger.info("started after waiting %.0f s", time.monotonic() - began)
         try:
             yield
         finally:
-            logger.info("released the concurrency limit")
+            logger.info("released the concurrency limit of %s", limit)
 
 
 def finish(store: Store, state: RunState, lease: Lease) -> Manifest:

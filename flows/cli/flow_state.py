@@ -8,6 +8,10 @@ if TYPE_CHECKING:
     from prefect.states import State
 
 
+class StoppedBySignalError(RunError):
+    """A signal stopped the flow, such as SIGTERM."""
+
+
 def raise_unless_completed(state: "State[Any]") -> None:
     """Raise the error of a flow that did not complete.
 
@@ -16,6 +20,7 @@ def raise_unless_completed(state: "State[Any]") -> None:
 
     Raises:
         Exception: The flow's own error, if it failed or crashed.
+        StoppedBySignalError: A signal stopped it.
         RunError: It failed without an error, or ended otherwise, for example cancelled in the UI.
     """
     if state.is_completed():
@@ -23,7 +28,7 @@ def raise_unless_completed(state: "State[Any]") -> None:
     if state.is_failed() or state.is_crashed():
         error = state.result(raise_on_failure=False)
         if _is_stopped(error):
-            raise RunError("the run was stopped by a signal; run the same command again to resume")
+            raise StoppedBySignalError("the run was stopped by a signal; run the same command again to resume")
         raise error if isinstance(error, Exception) else RunError(str(state.message))
     outcome = f"{state.name}: {state.message}" if state.message else state.name
     raise RunError(f"the flow did not finish ({outcome}); run the same command again to resume")

@@ -1,18 +1,23 @@
 """`skewbench compare`, `baseline` and `nightly`: regressions between two runs."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
 
-from skewbench.flows.cli.flow_state import raise_unless_completed
-from skewbench.flows.cli.options import ExperimentName, Lake, RayAddress, RunId, WeightsFolder
+from skewbench.flows.cli import completion
+from skewbench.flows.cli.flow_state import StoppedBySignalError, raise_unless_completed
+from skewbench.flows.cli.options import Lake, RayAddress, RunId, WeightsFolder
 from skewbench.flows.cli.outcome import tell_report
 from skewbench.flows.cli.progress import progress_shown, totals_of
 from skewbench.flows.cli.session import prefect_and_ray
 from skewbench.flows.cli.tables import Format, Limit, note, print_rows
 from skewbench.vocabulary.errors import InputError, RunError
+
+if TYPE_CHECKING:
+    from skewbench.tasks.experiment import Experiment
+    from skewbench.tasks.run import Run
 
 baseline = typer.Typer(no_args_is_help=True, help="Name runs as baselines that later runs are compared with.")
 _NAME = typer.Argument(metavar="NAME", help="Name of the baseline. Experiments compare with `nightly` by default.")
@@ -146,7 +151,14 @@ def remove(name: Annotated[str, _NAME], lake: Lake = "lake") -> None:
 
 
 def nightly(
-    experiment: ExperimentName = "nightly",
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="EXPERIMENT...",
+            help="YAML files, or names of bundled experiments. They run one after the other. Default: `nightly`.",
+            autocompletion=completion.experiments,
+        ),
+    ] = None,
     lake: Lake = "lake",
     night: Annotated[
         str | None,
@@ -155,34 +167,52 @@ def nightly(
     ray_address: RayAddress = "",
     weights: WeightsFolder = None,
 ) -> None:
-    """Run the regression benchmark and compare the run with its baseline.
+    """Run regression benchmarks and compare each run with its baseline.
 
-    Exits with 1 if a required row is worse, or if nothing could be compared.
+    Exits with 1 if a required row is worse, or if nothing could be compared. The other experiments run in any case.
     """
     from skewbench.flows import experiments
 
-    chosen, when = experiments.load(experiment), _time(night)
+    chosen, when = experiments.load_several(names or ["nightly"]), _time(night)
     errors = Console(stderr=True)
-    with errors.status("checking the experiment"):
-        from skewbench.storage.baselines import find_baseline
-        from skewbench.storage.manifest import read_manifest
-        from skewbench.storage.state import keys_of
+    with errors.status("checking the experiments"):
         from skewbench.tasks.regressions.nights import as_night
         from skewbench.tasks.run import prepare
 
-        tonight = prepare(as_night(chosen, when), lake, download=True)
-        done = keys_of(tonight.store, tonight.begun) if tonight.begun else []
-    errors.print(f"[bold]{tonight.id}[/bold]: the night of {tonight.experiment.repeat}, lake {lake}")
+        tonight = [prepare(as_night(one, when), lake, download=True) for one in chosen]
+    failed = 0
     with prefect_and_ray(errors, ray_address):
-        from skewbench.flows.cells import observed
-        from skewbench.flows.nightly import nightly as flow
+        for experiment, run in zip(chosen, tonight, strict=True):
+            try:
+                _run_night(errors, run, experiment, lake, when, ray_address)
+            except StoppedBySignalError:
+                raise
+            except RunError as error:
+                if len(chosen) == 1:
+                    raise
+                failed += 1
+                typer.echo(f"failed: {experiment.name}: {error}", err=True)
+    if failed:
+        raise RunError(f"{failed} of {len(chosen)} experiments failed; the messages are above")
 
-        with progress_shown(errors, done, totals_of(tonight)) as observe, observed(observe):
-            state = flow(chosen, lake, ray_address, when, return_state=True)
+
+def _run_night(
+    errors: Console, tonight: "Run", experiment: "Experiment", lake: str, when: datetime, ray_address: str
+) -> None:
+    from skewbench.flows.cells import observed
+    from skewbench.flows.nightly import nightly as flow
+    from skewbench.storage.baselines import find_baseline
+    from skewbench.storage.manifest import read_manifest
+    from skewbench.storage.state import keys_of
+
+    done = keys_of(tonight.store, tonight.begun) if tonight.begun else []
+    errors.print(f"[bold]{tonight.id}[/bold]: the night of {tonight.experiment.repeat}, lake {lake}")
+    with progress_shown(errors, done, totals_of(tonight)) as observe, observed(observe):
+        state = flow(experiment, lake, ray_address, when, return_state=True)
     run = read_manifest(tonight.store, tonight.id)
     if run and run.status == "committed":
         tell_report(tonight.store, run.run_id)
-        baseline = find_baseline(tonight.store, chosen.nightly.baseline)
+        baseline = find_baseline(tonight.store, experiment.nightly.baseline)
         if baseline and baseline.run_id != run.run_id:
             place = "" if lake == "lake" else f" --lake {lake}"
             typer.echo(f"all rows: skewbench compare {baseline.name} {run.run_id}{place}")

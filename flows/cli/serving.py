@@ -50,7 +50,10 @@ def up(
     ] = None,
     nightly_timezone: Annotated[str, typer.Option(metavar="ZONE", help="Time zone of --nightly.")] = "UTC",
     nightly_experiment: Annotated[
-        str | None, typer.Option(metavar="EXPERIMENT", help="Experiment of --nightly. Default: `nightly`.")
+        list[str] | None,
+        typer.Option(
+            metavar="EXPERIMENT", help="Experiment of --nightly; repeat the option for several. Default: `nightly`."
+        ),
     ] = None,
 ) -> None:
     """Start a Prefect server in the background and offer the flows in its UI. `skewbench down` stops both.
@@ -149,17 +152,17 @@ def _check_same(context: typer.Context, there: "Up", port: int, lake: str) -> No
                              "`skewbench down` stops it")  # fmt: skip
 
 
-def _nights(cron: str | None, timezone: str, experiment: str | None) -> Callable[[str], None] | None:
+def _nights(cron: str | None, timezone: str, names: list[str] | None) -> Callable[[str], None] | None:
     """The requested change of the server's schedule; None without one. Raises `InputError`."""
     if cron is None:
-        if experiment:
-            raise InputError(f"--nightly-experiment {experiment!r}: also set --nightly CRON")
+        if names:
+            raise InputError(f"--nightly-experiment {names[0]!r}: also set --nightly CRON")
         return None
     from skewbench.flows import experiments
     from skewbench.flows.serving.schedule import cron_schedule, schedule_nights
 
     schedule = None if cron == "off" else cron_schedule(cron, timezone)
-    chosen = experiments.load(experiment) if experiment else None
+    chosen = experiments.load_several(names or [])
     return lambda api: schedule_nights(api, schedule, chosen)
 
 

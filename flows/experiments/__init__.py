@@ -1,5 +1,6 @@
 """The experiments that come with the package, and reading one from a file."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from skewbench.flows.experiments.strict_yaml import read_yaml
@@ -32,6 +33,24 @@ def load(name_or_path: str) -> Experiment:
     elif not path.is_file():
         raise InputError(f"experiment {name_or_path!r}: no such file; bundled experiments: {', '.join(bundled())}")
     return parse(path.read_bytes(), str(path))
+
+
+def load_several(names_or_paths: Sequence[str]) -> list[Experiment]:
+    """Read several experiments of different names.
+
+    Args:
+        names_or_paths: Names of bundled experiments, or paths of YAML files.
+
+    Raises:
+        InputError: No such file, errors in one, or two of one name.
+    """
+    found: dict[str, Experiment] = {}
+    for given in names_or_paths:
+        experiment = load(given)
+        if experiment.name in found:
+            raise InputError(f"experiment {given!r}: a second experiment of the name {experiment.name!r}")
+        found[experiment.name] = experiment
+    return list(found.values())
 
 
 def parse(text: str | bytes, where: str) -> Experiment:

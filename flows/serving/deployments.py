@@ -23,7 +23,7 @@ from skewbench.flows.report import report
 from skewbench.flows.score import score
 from skewbench.flows.serving.names import NAMES
 from skewbench.flows.serving.parent import end_with
-from skewbench.flows.steps import limit_name
+from skewbench.flows.steps import NIGHTS, limit_name
 from skewbench.flows.tune import tune
 from skewbench.tasks.models import BUNDLED
 
@@ -59,15 +59,13 @@ def deployments(lake: str, ray_address: str = "") -> list[RunnerDeployment]:
 
 
 def create_limits() -> None:
-    """Create a limit of one run at a time for each bundled model that has none. Change them in the UI."""
+    """Create the missing limits: one run of each bundled model at a time, and one night. Change them in the UI."""
     with get_client(sync_client=True) as client:
-        for model in BUNDLED:
+        for name in (NIGHTS, *map(limit_name, BUNDLED)):
             try:
-                client.read_global_concurrency_limit_by_name(limit_name(model))
+                client.read_global_concurrency_limit_by_name(name)
             except ObjectNotFound:
-                client.create_global_concurrency_limit(
-                    GlobalConcurrencyLimitCreate(name=limit_name(model), limit=1, active=True)
-                )
+                client.create_global_concurrency_limit(GlobalConcurrencyLimitCreate(name=name, limit=1, active=True))
 
 
 class _Runner(Runner):

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
@@ -77,15 +77,15 @@ def next_times(schedule: CronSchedule, count: int = 5) -> str:
     return ", ".join(f"{time:%Y-%m-%d %H:%M}" for time in times) + f" ({schedule.timezone})"
 
 
-def schedule_nights(api: str, schedule: CronSchedule | None, experiment: Experiment | None) -> None:
+def schedule_nights(api: str, schedule: CronSchedule | None, experiments: Sequence[Experiment]) -> None:
     """Replace the schedules of the nightly deployment.
 
     Args:
         api: Address of Prefect's API.
         schedule: The new schedule; None: none.
-        experiment: The experiment of the nights, with its present contents; None: the bundled `nightly`.
+        experiments: The experiments of the nights, with their present contents; none: the bundled `nightly`.
     """
-    parameters: dict[str, Any] = {"experiment": experiment.model_dump(mode="json")} if experiment else {}
+    parameters: list[dict[str, Any]] = [{"experiment": one.model_dump(mode="json")} for one in experiments] or [{}]
     with _deployment(api) as (client, deployment):
         old = client.read_deployment_schedules(deployment)
         for one in old:  # and with it the runs that it has scheduled
@@ -93,8 +93,8 @@ def schedule_nights(api: str, schedule: CronSchedule | None, experiment: Experim
         if old:
             _delete_late_runs(client, deployment)
         if schedule:
-            new = DeploymentScheduleCreate(schedule=schedule, active=True, parameters=parameters)
-            client.create_deployment_schedules(deployment, [new])
+            new = [DeploymentScheduleCreate(schedule=schedule, active=True, parameters=one) for one in parameters]
+            client.create_deployment_schedules(deployment, new)
 
 
 def _delete_late_runs(client: SyncPrefectClient, deployment: UUID) -> None:

@@ -1,6 +1,7 @@
 """Two nights of a small experiment: run, compared, kept, and started twice; and a night that got worse fails."""
 
 import json
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,16 +14,16 @@ from typer.testing import CliRunner
 
 from skewbench import sql
 from skewbench.flows import experiments, nightly
-from skewbench.flows.cli import app
+from skewbench.flows.cli import app, regressions
 from skewbench.storage.baselines import set_baseline
 from skewbench.storage.keys import GENERATION, JobKey
 from skewbench.storage.lease import Lease
 from skewbench.storage.manifest import find_run, list_runs, write_manifest
 from skewbench.storage.receipts import Receipt, write_receipt
 from skewbench.storage.store import LocalStore
-from skewbench.tasks.experiment import parse_experiment
+from skewbench.tasks.experiment import Experiment, parse_experiment
 from skewbench.vocabulary.errors import IncompleteRunError, RunError
-from tests.flows.command import SMALL, skewbench, write_experiment
+from tests.flows.command import SMALL, run_in_process, skewbench, write_experiment
 from tests.lakes import Lake
 from tests.tasks.two_runs import two_runs, with_column
 
@@ -82,6 +83,34 @@ def test_nights(experiment: Path, prefect: dict[str, str]) -> None:
     assert busy.is_completed()
     assert "another night is running" in str(busy.message)
     assert len(list_runs(store)) == 2
+
+
+def test_several_experiments_run_one_after_the_other_whatever_fails(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    ran: list[str] = []
+
+    def run_night(_console: object, _run: object, experiment: Experiment, *_others: object) -> None:
+        ran.append(experiment.name)
+        if experiment.name == "second":
+            raise RunError("binding is worse")
+
+    monkeypatch.setattr(regressions, "_run_night", run_night)
+    monkeypatch.setattr(regressions, "prefect_and_ray", lambda *_arguments: nullcontext())
+    files = []
+    for name in ("first", "second", "third"):
+        (tmp_path / name).mkdir()
+        files.append(write_experiment(tmp_path / name, name=name))
+    lake = str(tmp_path / "lake")
+    done = run_in_process(monkeypatch, "nightly", *files, "--lake", lake)
+    assert ran == ["first", "second", "third"]
+    assert done.returncode == 1
+    assert "failed: second: binding is worse" in done.stderr
+    assert "1 of 3 experiments failed" in done.stderr
+    ran.clear()
+    twice = run_in_process(monkeypatch, "nightly", files[0], files[0], "--lake", lake)
+    assert (twice.returncode, ran) == (2, [])
+    assert "a second experiment of the name 'first'" in twice.stderr
 
 
 def _said(*arguments: str) -> str:

@@ -147,8 +147,10 @@ def test_a_night_runs_by_its_schedule_and_waits_for_its_models_turn(server: Serv
     tiny["cells"] = SMALL["cells"][:1]
     file = server.home.parent / "tiny.yaml"
     file.write_text(yaml.safe_dump({**tiny, "name": "tiny"}))
-    before = server.command("up", "--nightly", "30 1 * * *")
-    assert (before.returncode, "30 1 * * * (UTC), experiment nightly" in before.stdout) == (0, True), before.stderr
+    both = ("--nightly-experiment", "nightly", "--nightly-experiment", "nightly-mmdit")
+    before = server.command("up", "--nightly", "30 1 * * *", *both)
+    assert before.returncode == 0, before.stderr
+    assert all(f"30 1 * * * (UTC), experiment {name}; next 20" in before.stdout for name in both[1::2]), before.stdout
     scheduled = server.command("up", "--nightly", "0 2 * * *", "--nightly-experiment", str(file))
     assert "nightly  0 2 * * * (UTC), experiment tiny; next 20" in scheduled.stdout, scheduled.stderr
     night = wait_for("a night of the schedule", lambda: _scheduled(server))[0]
