@@ -71,7 +71,7 @@ def connect(
 
     Args:
         lake: Folder or URL of the lake.
-        runs: Run ids; None: every committed run.
+        runs: Run ids, or names of experiments: their newest runs; None: every committed run.
         include_running: Whether to include running and incomplete runs with the samples that they have.
         branch: Guidance branch of the measures, `cond` or `uncond`; None: the mean of both. The session variable
             `branch` changes it later.

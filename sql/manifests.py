@@ -76,8 +76,8 @@ def read_runs(place: Location, runs: str | Sequence[str] | None = None, include_
 
     Args:
         place: The lake.
-        runs: Ids of runs, which may be incomplete; only their manifests are read. None: every committed run. Broken
-            runs are then left out, each with a `LakeWarning`.
+        runs: Ids of runs, which may be incomplete; only their manifests are read. An experiment's name is its newest
+            run. None: every committed run. Broken runs are then left out, each with a `LakeWarning`.
         include_running: Whether to return running runs, and, without `runs`, incomplete ones.
 
     Returns:
@@ -114,13 +114,9 @@ def _read_runs(place: Location, names: list[str] | None, include_running: bool) 
 def _named_runs(place: Location, names: list[str], paths: Mapping[str, str], include_running: bool) -> list[Run]:
     if not names:
         raise LakeError(f"name a run; lake {place.lake!r} holds: {_listed(place)}")
-    for name in names:
-        if name not in paths:
-            near = get_close_matches(name, paths, n=1)
-            meant = f" (did you mean {near[0]!r}?)" if near else ""
-            raise LakeError(f"no run {name!r} in lake {place.lake!r}{meant}; there are: {_listed(place)}")
+    ids = [name if name in paths else _newest_of(place, name, paths, include_running) for name in names]
     seen = []
-    for run in iterate_manifests(place, [paths[name] for name in names]):
+    for run in iterate_manifests(place, [paths[run_id] for run_id in dict.fromkeys(ids)]):
         if isinstance(run, BrokenRun):
             raise LakeError(str(run))
         if run.status == "removing":
@@ -132,6 +128,17 @@ def _named_runs(place: Location, names: list[str], paths: Mapping[str, str], inc
             )
         seen.append(_run(place, run))
     return seen
+
+
+def _newest_of(place: Location, name: str, paths: Mapping[str, str], include_running: bool) -> str:
+    """The id of the newest run of an experiment; without `include_running`, of its committed runs, if it has any."""
+    runs = [run for run in read_manifests(place).whole if run.name == name]
+    if runs:
+        usable = [run for run in runs if include_running or run.status == "committed"]
+        return (usable or runs)[-1].run_id
+    near = get_close_matches(name, paths, n=1)
+    meant = f" (did you mean {near[0]!r}?)" if near else ""
+    raise LakeError(f"no run {name!r} in lake {place.lake!r}{meant}; there are: {_listed(place)}")
 
 
 def _listed(place: Location, most: int = 20) -> str:

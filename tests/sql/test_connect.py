@@ -194,6 +194,28 @@ def test_the_script_is_a_whole_session(tmp_path: Path) -> None:
     assert count(shell, "paired") == 2 * 24 * 2
 
 
+def test_an_experiments_name_is_its_newest_committed_run(tmp_path: Path) -> None:
+    make(tmp_path, Lake(seed=1, images=False))
+    newest = make(tmp_path, Lake(seed=2, images=False))
+    unfinished = make(tmp_path, Lake(seed=3, images=False, status="running"))
+    for hour, run_id in enumerate(sorted(path.stem for path in (tmp_path / "_runs").glob("*.json"))):
+        _dated(tmp_path, run_id, f"2026-01-01T{hour:02d}:00:00+00:00")
+    _dated(tmp_path, newest, "2026-01-02T00:00:00+00:00")
+    _dated(tmp_path, unfinished, "2026-01-03T00:00:00+00:00")
+    assert _runs(sql.connect(tmp_path, "toy")) == [newest]
+    assert _runs(sql.connect(tmp_path, ["toy", newest])) == [newest]
+    assert _runs(sql.connect(tmp_path, "toy", include_running=True)) == [unfinished]
+
+
+def _dated(lake: Path, run_id: str, created: str) -> None:
+    path = lake / "_runs" / f"{run_id}.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "created": created}))
+
+
+def _runs(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    return [run_id for (run_id,) in connection.sql("SELECT run_id FROM runs").fetchall()]
+
+
 def test_what_cannot_be_read_is_told_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(sql.LakeError, match="no such folder"):
         sql.connect(tmp_path / "nowhere")
