@@ -74,7 +74,8 @@ def test_every_link_between_pages_resolves(pages: Path) -> None:
     for page, text in texts.items():
         for name, anchor in LINK.findall(re.sub(r"`[^`]*`", "", text)):
             linked = (page.parent / name).resolve() if name else page
-            found = linked.exists() and (not anchor or anchor in _anchors(texts[linked]))
+            # the site makes one hyphen of several, so GitHub's `a--b` for the heading "a & b" leads nowhere there
+            found = linked.exists() and "--" not in anchor and (not anchor or anchor in _anchors(texts[linked]))
             broken += [] if found else [f"{page.relative_to(pages)}: {name}#{anchor}"]
     assert not broken
 
