@@ -42,12 +42,14 @@ _UNSCORED = """
         SELECT metric, value, reason FROM scores
         UNION ALL SELECT metric, value, reason FROM group_scores
         UNION ALL SELECT metric, NULL, reason FROM missing_metrics
+    ),
+    unscored AS (
+        SELECT metric, coalesce(mode(reason), 'no reason was given') AS reason
+        FROM scored
+        GROUP BY metric
+        HAVING count(value) FILTER (isfinite(value)) = 0
     )
-    SELECT metric, mode(reason) AS reason
-    FROM scored
-    GROUP BY metric
-    HAVING count(value) FILTER (isfinite(value)) = 0
-    ORDER BY metric
+    SELECT reason, list(metric ORDER BY metric) FROM unscored GROUP BY reason ORDER BY min(metric)
 """
 
 
@@ -62,7 +64,7 @@ class Head:
     description: str
     facts: tuple[tuple[str, str], ...]
     notices: tuple[str, ...]
-    unscored: tuple[tuple[str, str], ...]  # metric, reason
+    unscored: tuple[tuple[str, str], ...]  # labels of metrics, and the reason that they share
     samples: int
 
 
@@ -116,7 +118,10 @@ def read_head(answers: Answers) -> Head:
     """
     run = answers.run
     found = sql.select(answers.lake, _FACTS).to_dicts()[0]
-    unscored = sql.select(answers.lake, _UNSCORED).rows()
+    unscored = [
+        (", ".join(map(answers.labels.of, metrics)), reason)
+        for reason, metrics in sql.select(answers.lake, _UNSCORED).rows()
+    ]
     return Head(
         name=run.name,
         run_id=run.run_id,
@@ -125,7 +130,7 @@ def read_head(answers: Answers) -> Head:
         description=str(run.experiment.get("description") or ""),
         facts=tuple((name, text) for name, text in _facts(answers, found) if text),
         notices=tuple(_notices(answers, found)),
-        unscored=tuple((answers.labels.of(metric), reason or "no reason was given") for metric, reason in unscored),
+        unscored=tuple(unscored),
         samples=found["samples"],
     )
 

@@ -77,6 +77,13 @@ def test_it_counts_failed_samples_and_names_metrics_without_values(normal: Path)
     assert "ImageReward: weights missing" in text
 
 
+def test_metrics_without_a_value_are_grouped_by_their_reason(tmp_path: Path) -> None:
+    run_id = made(tmp_path, Lake(missing=("zeta", "hps", "clip_score")))
+    html = reported(tmp_path, run_id)
+    assert len(re.findall(r"<li>[^<]*: weights missing</li>", html)) == 1
+    assert "CLIPScore, HPS v2.1, zeta: weights missing" in html
+
+
 def test_each_figure_names_its_query_and_n_and_has_a_table(normal: Path) -> None:
     html = normal.read_text(encoding="utf-8")
     for name in (

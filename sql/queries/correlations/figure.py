@@ -43,42 +43,48 @@ def correlations(frame: pl.DataFrame, labels: Mapping[str, str] | None = None) -
         labels: Labels by metric; a metric without one keeps its name.
     """
     described = _described(frame, labels)
-    symbols = described["symbol"].unique(maintain_order=True).to_list()
-    metrics = described["name"].unique(maintain_order=True).to_list()
-    panel = _cells(
-        described,
-        alt.X(
-            "symbol:N", sort=symbols, title=None, axis=alt.Axis(orient="top", labelAngle=0, ticks=False, domain=False)
-        ),
-        alt.Y("name:N", sort=metrics, title=None, axis=alt.Axis(ticks=False, domain=False, labelLimit=140)),
-    ).properties(width=alt.Step(43), height=alt.Step(30))
     stages = [stage for stage in SHOWN if stage in set(described["stage"])]
+    panel = _panel(described, 41, symmetric(described["rho"], _LEAST))
     return panel.facet(column=alt.Column("stage:N", sort=stages, title=None), spacing=10)
 
 
-def correlations_narrow(frame: pl.DataFrame, labels: Mapping[str, str] | None = None) -> alt.LayerChart:
-    """Draw the heatmap transposed, for a phone: measures down, metrics across; as wide as its container.
+def correlations_narrow(frame: pl.DataFrame, labels: Mapping[str, str] | None = None) -> alt.TopLevelMixin:
+    """Draw the heatmap for a phone: few metrics across, in the width of its container, or many down, stage by stage.
 
     Args:
         frame: Columns as in `correlations`.
         labels: Labels by metric; a metric without one keeps its name.
     """
     described = _described(frame, labels)
-    lines = described["line"].unique(maintain_order=True).to_list()
     metrics = described["name"].unique(maintain_order=True).to_list()
-    few = len(metrics) <= _FEW
-    # few: names upright, one word per line; many: names along their columns
-    names = (
-        {"labelAngle": 0, "labelExpr": "split(datum.label, ' ')", "labelAlign": "center"}
-        if few
-        else {"labelAngle": -90}
-    )
+    reach = symmetric(described["rho"], _LEAST)
+    if len(metrics) > _FEW:
+        parts = described.partition_by("stage", as_dict=True, maintain_order=True)
+        panels = [
+            _panel(part, 44, reach).properties(title=alt.Title(*stage, anchor="start")) for stage, part in parts.items()
+        ]
+        return alt.vconcat(*panels, spacing=10)
+    lines = described["line"].unique(maintain_order=True).to_list()
+    upright = {"labelAngle": 0, "labelExpr": "split(datum.label, ' ')", "labelAlign": "center"}  # one word per line
     return _cells(
         described,
-        alt.X("name:N", sort=metrics, title=None, axis=alt.Axis(orient="top", ticks=False, domain=False, **names)),
+        alt.X("name:N", sort=metrics, title=None, axis=alt.Axis(orient="top", ticks=False, domain=False, **upright)),
         alt.Y("line:N", sort=lines, title=None, axis=alt.Axis(ticks=False, domain=False)),
-        size=11 if few else 9,
+        reach,
     ).properties(width="container", height=25 * len(lines))
+
+
+def _panel(described: pl.DataFrame, step: int, reach: list[float]) -> alt.LayerChart:
+    """The cells of a stage: metrics down, measures across, each `step` px wide."""
+    symbols = described["symbol"].unique(maintain_order=True).to_list()
+    metrics = described["name"].unique(maintain_order=True).to_list()
+    top = alt.Axis(orient="top", labelAngle=0, ticks=False, domain=False)
+    return _cells(
+        described,
+        alt.X("symbol:N", sort=symbols, title=None, axis=top),
+        alt.Y("name:N", sort=metrics, title=None, axis=alt.Axis(ticks=False, domain=False, labelLimit=175)),
+        reach,
+    ).properties(width=alt.Step(step), height=alt.Step(30))
 
 
 def _described(frame: pl.DataFrame, labels: Mapping[str, str] | None) -> pl.DataFrame:
@@ -99,10 +105,10 @@ def _described(frame: pl.DataFrame, labels: Mapping[str, str] | None) -> pl.Data
     )
 
 
-def _cells(described: pl.DataFrame, x: alt.X, y: alt.Y, size: int = 11) -> alt.LayerChart:
+def _cells(described: pl.DataFrame, x: alt.X, y: alt.Y, reach: list[float]) -> alt.LayerChart:
     colour: Any = alt.Color(
         "rho:Q",
-        scale=alt.Scale(type="quantize", domain=symmetric(described["rho"], _LEAST), range="diverging"),
+        scale=alt.Scale(type="quantize", domain=reach, range="diverging"),
         legend=None,
     )
     tooltip = [
@@ -120,8 +126,8 @@ def _cells(described: pl.DataFrame, x: alt.X, y: alt.Y, size: int = 11) -> alt.L
     )
     layers = [
         base.mark_rect(style="ground", strokeWidth=1).encode(colour),
-        base.transform_filter("datum.clear").mark_text(fontWeight=700, fontSize=size).encode(text="text:N"),
-        base.transform_filter("!datum.clear && isValid(datum.rho)").mark_text(fontSize=size).encode(text="text:N"),
+        base.transform_filter("datum.clear").mark_text(fontWeight=700, fontSize=11).encode(text="text:N"),
+        base.transform_filter("!datum.clear && isValid(datum.rho)").mark_text(fontSize=11).encode(text="text:N"),
         base.transform_filter("!isValid(datum.rho)").mark_text(style="faint").encode(text=alt.value("–")),
     ]
     return alt.LayerChart(layer=layers)

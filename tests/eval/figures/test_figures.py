@@ -113,6 +113,18 @@ def test_a_heatmap_orders_stages_and_measures_as_the_paper_does() -> None:
     assert places == sorted(places)
 
 
+def test_many_metrics_are_stage_by_stage_on_a_phone() -> None:
+    few = correlation_frame().filter(pl.col("metric") == "binding")
+    many = pl.concat([few.with_columns(metric=pl.lit(f"metric {n}"), rho=pl.lit(n / 10)) for n in range(6)])
+    chart = correlations_narrow(many)
+    panels = chart.to_dict()["vconcat"]
+    assert [panel["title"]["text"] for panel in panels] == ["down", "mid", "up", "all"]
+    reach = {tuple(panel["layer"][0]["encoding"]["color"]["scale"]["domain"]) for panel in panels}
+    assert reach == {(-0.5, 0.5)}  # of all stages, so that a colour is one value
+    assert texts(chart).count(">+.40<") == 16
+    assert "vconcat" not in correlations_narrow(few).to_dict()
+
+
 def test_rho_that_does_not_exist_is_a_dash() -> None:
     frame = correlation_frame().with_columns(pl.lit(None, pl.Float64).alias(name) for name in ("rho", "low", "high"))
     drawn = texts(correlations(frame))
