@@ -48,7 +48,9 @@ def correlations(frame: pl.DataFrame, labels: Mapping[str, str] | None = None) -
     return panel.facet(column=alt.Column("stage:N", sort=stages, title=None), spacing=10)
 
 
-def correlations_narrow(frame: pl.DataFrame, labels: Mapping[str, str] | None = None) -> alt.TopLevelMixin:
+def correlations_narrow(
+    frame: pl.DataFrame, labels: Mapping[str, str] | None = None
+) -> alt.LayerChart | alt.VConcatChart:
     """Draw the heatmap for a phone: few metrics across, in the width of its container, or many down, stage by stage.
 
     Args:
@@ -61,14 +63,18 @@ def correlations_narrow(frame: pl.DataFrame, labels: Mapping[str, str] | None = 
     if len(metrics) > _FEW:
         parts = described.partition_by("stage", as_dict=True, maintain_order=True)
         panels = [
-            _panel(part, 44, reach).properties(title=alt.Title(*stage, anchor="start")) for stage, part in parts.items()
+            _panel(part, 44, reach).properties(title=alt.Title(str(stage), anchor="start"))
+            for (stage,), part in parts.items()
         ]
         return alt.vconcat(*panels, spacing=10)
     lines = described["line"].unique(maintain_order=True).to_list()
-    upright = {"labelAngle": 0, "labelExpr": "split(datum.label, ' ')", "labelAlign": "center"}  # one word per line
+    across = alt.Axis(
+        orient="top", ticks=False, domain=False, labelAngle=0, labelAlign="center",
+        labelExpr="split(datum.label, ' ')",  # one word per line
+    )  # fmt: skip
     return _cells(
         described,
-        alt.X("name:N", sort=metrics, title=None, axis=alt.Axis(orient="top", ticks=False, domain=False, **upright)),
+        alt.X("name:N", sort=metrics, title=None, axis=across),
         alt.Y("line:N", sort=lines, title=None, axis=alt.Axis(ticks=False, domain=False)),
         reach,
     ).properties(width="container", height=25 * len(lines))
