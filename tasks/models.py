@@ -24,6 +24,7 @@ BUNDLED_MODELS = Path(__file__).parent / "bundled"
 CAPTIONS: dict[str, Literal["scenes", "sounds"]] = {
     "shapes-xl": "scenes",
     "shapes-mmdit": "scenes",
+    "shapes-pixel": "scenes",
 }
 """The models that come with the package, and the source of the prompts that each was trained on."""
 BUNDLED = {name: BUNDLED_MODELS / name.replace("-", "_") / "weights" for name in CAPTIONS}

@@ -132,7 +132,8 @@ def _unknown_words(source: ModelSource, texts: Sequence[str]) -> Iterator[str]:
         encoded = tokenizer.encode(text, add_special_tokens=False)
         pieces: dict[int | None, list[tuple[int, int]]] = {}
         for word, place in zip(encoded.word_ids, encoded.offsets, strict=True):
-            pieces.setdefault(word, []).append(place)
+            if any(map(str.isalnum, text[slice(*place)])):  # T5 counts "cross," as one word of two tokens
+                pieces.setdefault(word, []).append(place)
         split = [text[places[0][0] : places[-1][1]] for places in pieces.values() if len(places) > 1]
         unknown += split[:1]
     if unknown:

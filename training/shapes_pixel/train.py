@@ -42,7 +42,7 @@ app = typer.Typer(add_completion=False, help=__doc__, pretty_exceptions_show_loc
 @app.command("denoiser")
 def train_denoiser(
     folder: Folder = Path("checkpoints/shapes-pixel"),
-    steps: Steps = 12_000,
+    steps: Steps = 7_000,
     batch: Batch = 16,
     scenes: Samples = 20_000,
     rate: Rate = 2e-3,
