@@ -3,13 +3,19 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from skewbench.tasks.families.contract import Encoder, PromptEncoding
+from skewbench.tasks.families.contract import Encoder, PromptEncoding, Request
 from skewbench.tasks.families.registry import register
 from skewbench.tasks.families.text_to_image import TextToImage
 
+if TYPE_CHECKING:
+    import torch
+
 _OPTIONAL = ("text_encoder_3", "tokenizer_3")
+_T5_TOKENS = "0 if pipeline.text_encoder_3 is None and pipeline.tokenizer.model_max_length < 77 else 256"
+"""In place of a missing T5 the pipeline appends 256 zero tokens, which SD3 has seen in training. A model whose CLIP
+tokenizers read less than SD3's 77 tokens (`shapes-mmdit`) was trained on a sequence of its own, without them."""
 
 
 @register
@@ -38,3 +44,13 @@ class Sd3(TextToImage):
         except OSError:
             return self.loading
         return {name: None for name in _OPTIONAL if index.get(name, [None])[0] is None}
+
+    def called(self, pipeline: Any, request: Request, noise: "list[torch.Generator]", **more: Any) -> Any:
+        """Call the pipeline with as many tokens of T5 as the model was trained on."""
+        small = pipeline.text_encoder_3 is None and pipeline.tokenizer.model_max_length < 77
+        return super().called(pipeline, request, noise, max_sequence_length=0 if small else 256, **more)
+
+    def replay_call(self, request: Request) -> str:
+        """Write the pipeline's call, with the same number of tokens."""
+        start, end = super().replay_call(request).rsplit("\n", 1)
+        return f"{start}\n        max_sequence_length={_T5_TOKENS},\n{end}"

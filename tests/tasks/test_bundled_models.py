@@ -3,13 +3,18 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 from skewbench import sql
+from skewbench.stability import Vanilla
+from skewbench.tasks.generate import generate_batch
 from skewbench.tasks.model_blocks import blocks_of
-from skewbench.tasks.models import BUNDLED, CAPTIONS, resolve_model
+from skewbench.tasks.models import BUNDLED, CAPTIONS, load_pipeline, resolve_model, sample_size
+from skewbench.tasks.plan import Sample
 from skewbench.tasks.prompt_lengths import prompt_notes
-from skewbench.tasks.prompts import load_prompts
+from skewbench.tasks.prompts import Prompt, load_prompts
 from tests.flows.command import run_in_process, write_experiment
 from tests.tasks.experiments import small
 
@@ -77,3 +82,21 @@ def test_it_is_small_and_holds_no_pickle(model: str) -> None:
     for file in folder.rglob("*.json"):
         assert '": "/' not in file.read_text(encoding="utf-8"), f"{file} names a folder of the machine that wrote it"
     assert "_class_name" in json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
+
+
+def test_shapes_mmdit_reads_the_tokens_that_it_was_trained_on() -> None:
+    """Without an argument, SD3's pipeline would append 256 zero tokens in place of T5's."""
+    experiment = small(model={"id": "shapes-mmdit"}, generation={"steps": 1})
+    source = resolve_model(experiment.model)
+    pipeline, size, seen = load_pipeline(source, "cpu"), sample_size(source, experiment.generation), []
+    denoiser = pipeline.transformer
+    hook = lambda _module, _inputs, named: seen.append(named["encoder_hidden_states"].shape)  # noqa: E731
+    denoiser.register_forward_pre_hook(hook, with_kwargs=True)
+    prompt = Prompt(id="p", text="a red star")
+    images = generate_batch(pipeline, [Sample("p", "p", prompt, 1, 1)], Vanilla(), experiment.generation, size)
+    pipeline.set_progress_bar_config(disable=True)
+    noise = torch.Generator().manual_seed(1)
+    plain = {"num_inference_steps": 1, "guidance_scale": experiment.generation.guidance, "max_sequence_length": 0}
+    expected = pipeline(prompt.text, generator=noise, output_type="np", **plain).images
+    assert [tuple(shape) for shape in seen] == [(2, 40, 128)] * 2
+    assert np.abs(images - expected).max() < 1e-5
