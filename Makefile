@@ -26,14 +26,15 @@ KIT_PYTHON ?= 3.12
 # Test files that run at the same time. The long ones mostly wait for processes that they started. 0: sequential.
 TESTERS ?= 3
 
-.PHONY: help install demo findings knobs strip test test-slow lint bench bench-gpu bench-gpu-kit docs dist pins resolve clean
+.PHONY: help install demo findings findings-shapes knobs strip test test-slow lint bench bench-gpu bench-gpu-kit docs dist pins resolve clean
 
 help:
 	@echo "make demo   install, run the demo experiment, print the path of its report"
 	@echo "make test   install, then run linters, type checks, layer checks and the tests, TESTERS=3 files at a time"
 	@echo "make test-slow  run the tests that start servers, clusters and many processes; takes as long again"
 	@echo "make lint   run the linters only"
-	@echo "make findings  run the experiments of docs/findings-shapes.md (an hour or more on two cores), then write its tables and figures"
+	@echo "make findings  run the experiments of docs/findings.md on all bundled models (hours on two cores; run it again to resume), then write its tables and figures"
+	@echo "make findings-shapes  the same for docs/findings-shapes.md, on shapes-xl alone (an hour or more on two cores)"
 	@echo "make knobs  run the comparison of docs/knobs.md (two hours or more on two cores), then write its tables and figures"
 	@echo "make strip  generate the images at the top of the README (a minute on one core)"
 	@echo "make bench  measure the speed: print the tables and write them to $(BENCH); RELEASED=folder of the paper's code"
@@ -64,6 +65,10 @@ demo: install
 	$(BIN)/skewbench run demo --lake $(LAKE)
 
 findings: install
+	$(BIN)/python docs/findings.py --lake findings
+	$(BIN)/python docs/refresh.py docs/findings.md --lake findings
+
+findings-shapes: install
 	$(BIN)/skewbench run shapes-baseline --lake findings
 	$(BIN)/skewbench run shapes-two-objects --lake findings
 	$(BIN)/skewbench run shapes-grid --lake findings

@@ -8,7 +8,8 @@ A page has blocks, whose contents are rebuilt each time:
     ...
     <!-- end -->
 
-The first line names a query and an experiment. The query is run on the newest committed run of the experiment. Each
+The first line names a query and an experiment. The query is run on the newest committed run of the experiment. Several
+experiments, separated by commas, are one answer with the column `experiment`. Each
 `name=value` after them is a parameter of the query, or one of these options:
 
 - `adjust=METRIC,METRIC`: keep the rows of these metrics and add a column `q`: the p-value of each interval, adjusted
@@ -39,7 +40,27 @@ MACROS = """
 CREATE MACRO within(value, low, high) AS format('{:+.3f} [{:+.3f}, {:+.3f}]', value, low, high);
 CREATE MACRO mean(value, low, high) AS format('{:.3f} [{:.3f}, {:.3f}]', value, low, high);
 CREATE MACRO clear(low, high) AS low > 0 OR high < 0;
+CREATE MACRO bold(value, low, high) AS
+    CASE WHEN clear(low, high) THEN '**' || within(value, low, high) || '**' ELSE within(value, low, high) END;
+CREATE MACRO model_of(experiment) AS regexp_replace(experiment, '-[a-z]+$', '');
+CREATE MACRO aspect_of(metric) AS CASE
+    WHEN metric IN ('binding', 'sound_binding') THEN 'quality'
+    WHEN metric IN ('shapes_clip_diversity', 'msstft_diversity') THEN 'diversity' END;
 """
+_KNOB_LINES = """
+CREATE MACRO knob_lines() AS TABLE
+WITH points AS (
+    SELECT cell, min(row) AS place,
+        max(mean) FILTER (aspect_of(metric) = 'quality') AS fidelity,
+        max(mean) FILTER (aspect_of(metric) = 'diversity') AS diversity
+    FROM answer GROUP BY cell
+)
+SELECT regexp_extract(cell, '^[a-z]+') AS line, place AS strength, diversity, fidelity,
+    CASE WHEN cell LIKE '%-%' THEN regexp_replace(cell, '^[a-z]+-', '') ELSE cell END AS name,
+    'quality (better →)' AS fidelity_metric, 'diversity (better →)' AS diversity_metric
+FROM points ORDER BY place
+"""
+"""A line per family of knobs and a point per setting, of an answer to `operating_curve`."""
 WIDTH = 760
 
 
@@ -58,18 +79,23 @@ def _block(block: re.Match[str], lake: Path, page: Path) -> str:
     kind, name, experiment, parameters, statement = block.groups()
     settings = dict(parameter.split("=", 1) for parameter in parameters.split())
     adjust, join, file_name = (settings.pop(option, "") for option in ("adjust", "join", "as"))
-    run = _newest(lake, experiment)
-    with connect(lake, run) as opened:
-        answer = query(opened, "operating_curve" if name == "curve" else name, **settings).with_row_index("row")
-        joined = {other: query(opened, other) for other in join.split(",") if other}
-        context = read_context(opened)
+    answers, joined = [], {}
+    for one in experiment.split(","):
+        with connect(lake, one) as opened:
+            rows_of_one = query(opened, "operating_curve" if name == "curve" else name, **settings)
+            answers.append(rows_of_one.with_columns(pl.lit(one).alias("experiment")))
+            joined |= {other: query(opened, other) for other in join.split(",") if other}
+            context = read_context(opened)
+    answer = pl.concat(answers, how="vertical_relaxed").with_row_index("row")
     with duckdb.connect() as session:
         session.execute(MACROS)
         session.register("answer", _adjusted(answer, adjust.split(",")) if adjust else answer)
         for other, frame in joined.items():
             session.register(other, frame)
+        if name == "curve":
+            session.execute(_KNOB_LINES)
         chosen = session.execute(statement).pl()
-    file = page.with_name(f"{page.stem}-{file_name or name}-{experiment}.png")
+    file = page.with_name(f"{page.stem}-{file_name or name}-{experiment.split(',')[0]}.png")
     shown = _table(chosen) if kind == "table" else _figure(name, chosen, context, file)
     head = block[0].split("-->\n", 1)[0]
     return f"{head}-->\n{shown}\n<!-- end -->"
@@ -83,17 +109,6 @@ def _adjusted(answer: pl.DataFrame, metrics: list[str]) -> pl.DataFrame:
     tests = kept.select("change", "low", "high", "prompts").rows()
     p = [float("nan") if None in test else p_of_interval(*test) for test in tests]
     return kept.with_columns(pl.Series("q", benjamini_hochberg(p)).fill_nan(None))
-
-
-def _newest(lake: Path, experiment: str) -> str:
-    with connect(lake) as opened:
-        found = opened.execute(
-            "SELECT run_id FROM runs WHERE name = ? AND status = 'committed' ORDER BY created DESC LIMIT 1",
-            [experiment],
-        ).fetchone()
-    if found is None:
-        raise typer.BadParameter(f"lake {str(lake)!r} has no committed run of {experiment!r}")
-    return str(found[0])
 
 
 def _table(chosen: pl.DataFrame) -> str:

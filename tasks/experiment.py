@@ -38,8 +38,8 @@ class ModelSpec(Strict):
     field: ClassVar[str] = "model"
     """The field of an experiment that names the model."""
     id: str = "shapes-xl"
-    """A bundled model (`shapes-xl`, `shapes-mmdit`, `shapes-pixel`), a Hugging Face hub id, a local folder in the hub's
-    layout, or a `.safetensors` file of all weights."""
+    """A bundled model (`shapes-xl`, `shapes-mmdit`, `shapes-pixel`, `sounds`), a Hugging Face hub id, a local folder in
+    the hub's layout, or a `.safetensors` file of all weights."""
     config: str | None = None
     """For a file: a model of the same architecture. Its configurations and tokenizers are used, but not its weights."""
     revision: str | None = None

@@ -25,6 +25,7 @@ CAPTIONS: dict[str, Literal["scenes", "sounds"]] = {
     "shapes-xl": "scenes",
     "shapes-mmdit": "scenes",
     "shapes-pixel": "scenes",
+    "sounds": "sounds",
 }
 """The models that come with the package, and the source of the prompts that each was trained on."""
 BUNDLED = {name: BUNDLED_MODELS / name.replace("-", "_") / "weights" for name in CAPTIONS}

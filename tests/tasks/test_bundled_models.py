@@ -63,8 +63,8 @@ def test_it_knows_every_word_of_its_prompts(model: str) -> None:
     prompts, source = load_prompts(experiment.prompts), resolve_model(experiment.model)
     assert prompt_notes(experiment, prompts, source) == ()
     other = experiment.model_copy(update={"prompts": small(prompts={"source": "natural", "count": 20}).prompts})
-    (note,) = prompt_notes(other, load_prompts(other.prompts), source)
-    assert f"with words that {model} was not trained on, such as" in note
+    notes = prompt_notes(other, load_prompts(other.prompts), source)  # some are too long for some models, too
+    assert sum(f"with words that {model} was not trained on, such as" in note for note in notes) == 1
 
 
 @pytest.mark.parametrize("model", BUNDLED)

@@ -68,7 +68,7 @@ def draw_sounds(size: int, seed: int) -> tuple[list[Sound], Float[Tensor, "n t"]
 @app.command("autoencoder")
 def train_autoencoder(
     folder: Folder = _FOLDER,
-    steps: Steps = 3000,
+    steps: Steps = 2_200,
     batch: Batch = 16,
     sounds: Samples = 20_000,
     rate: Rate = 2e-3,
@@ -94,7 +94,7 @@ def train_autoencoder(
 @app.command("vocoder")
 def train_vocoder(
     folder: Folder = _FOLDER,
-    steps: Steps = 6000,
+    steps: Steps = 5_500,
     batch: Batch = 8,
     sounds: Samples = 20_000,
     rate: Rate = 1e-3,
@@ -132,7 +132,7 @@ def _spectral_loss(made: Float[Tensor, "n t f"], true: Float[Tensor, "n t f"]) -
 @app.command("text")
 def train_text(
     folder: Folder = _FOLDER,
-    steps: Steps = 3000,
+    steps: Steps = 1_500,
     batch: Batch = 64,
     sounds: Samples = 20_000,
     rate: Rate = 1e-3,
@@ -166,8 +166,8 @@ def train_text(
 @app.command("denoiser")
 def train_denoiser(
     folder: Folder = _FOLDER,
-    steps: Steps = 9000,
-    batch: Batch = 32,
+    steps: Steps = 7_000,
+    batch: Batch = 24,
     sounds: Samples = 20_000,
     rate: Rate = 1.5e-3,
     seed: Seed = 0,
