@@ -122,7 +122,7 @@ def turn(limit: str) -> Iterator[None]:
     logger, began = get_run_logger(), time.monotonic()
     logger.info("waiting for the concurrency limit of %s", limit)
     with concurrency(limit, lease_duration=LEASE, raise_on_lease_renewal_failure=False):
-        logger.info("started after waiting %.0f s", time.monotonic() - began)
+        logger.info("started after waiting %.0f s for the concurrency limit of %s", time.monotonic() - began, limit)
         try:
             yield
         finally:

@@ -28,6 +28,9 @@ pytestmark = [
     pytest.mark.timeout(1200),  # several flows on a real server, on a machine that may be busy
 ]
 
+_MODEL = limit_name("shapes-xl")
+_LIMIT = f"concurrency limit of {_MODEL}"
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
@@ -156,13 +159,13 @@ def test_a_night_runs_by_its_schedule_and_waits_for_its_models_turn(server: Serv
     night = wait_for("a night of the schedule", lambda: _scheduled(server))[0]
     assert night["expected_start_time"][10:16] == "T02:00"
 
-    limit = {"names": [limit_name("shapes-xl")], "slots": 1, "lease_duration": 3600}
+    limit = {"names": [_MODEL], "slots": 1, "lease_duration": 3600}
     taken = server.ask("v2/concurrency_limits/increment-with-lease", **limit)["lease_id"]
     launched = server.launch("generate", experiment={"yaml": yaml.safe_dump({**tiny, "name": "by-hand"})})
     now = {"type": "SCHEDULED", "state_details": {"scheduled_time": datetime.now(UTC).isoformat()}}
     server.ask(f"flow_runs/{night['id']}/set_state", state=now, force=True)
     runs = (night["id"], launched)
-    wait_for("both to wait", lambda: all("waiting for the concurrency limit" in _log(server, run) for run in runs))
+    wait_for("both to wait", lambda: all(f"waiting for the {_LIMIT}" in _log(server, run) for run in runs))
     released = datetime.now(UTC)
     server.ask("v2/concurrency_limits/decrement-with-lease", lease_id=taken)
     for run in runs:
@@ -235,7 +238,7 @@ def _at_work(server: Server, flow_run: str) -> tuple[datetime, datetime]:
 
     (came,), (back,) = (
         wait_for(f"{said!r}", lambda said=said: said_at(said))
-        for said in ("started after waiting", "released the concurrency limit")
+        for said in (f" s for the {_LIMIT}", f"released the {_LIMIT}")
     )
     return came, back
 
