@@ -8,8 +8,8 @@ A page has blocks, whose contents are rebuilt each time:
     ...
     <!-- end -->
 
-The first line names a query and an experiment. The query is run on the newest committed run of the experiment. Several
-experiments, separated by commas, are one answer with the column `experiment`. Each
+The first line names a query and an experiment. The query is run on the newest committed run of the experiment. The
+answers of several experiments, separated by commas, are joined below each other, with the column `experiment`. Each
 `name=value` after them is a parameter of the query, or one of these options:
 
 - `adjust=METRIC,METRIC`: keep the rows of these metrics and add a column `q`: the p-value of each interval, adjusted

@@ -56,9 +56,9 @@ def test_cells_are_compared_with_a_folder(store: LocalStore, inception: Path, tm
     save_inception(inception)
     assert len(score(store, ["distribution"], str(folder))) == 1
     found = _sets(store)
-    value, _, n, told = found["kid"]
+    value, _, n, method = found["kid"]
     assert (value is not None, n) == (True, 7)
-    assert re.search(r"against real \(8 images, [0-9a-f]{8}\)$", told)
+    assert re.search(r"against real \(8 images, [0-9a-f]{8}\)$", method)
     assert "FID would be mostly noise" in str(found["fid"][1])
     assert all(found[name][0] is not None for name in ("kid_error", "precision", "recall", "density", "coverage"))
     assert score(store, ["distribution"], str(folder)) == []
