@@ -25,6 +25,7 @@ import psutil
 
 from tests.bench.rounds import Spread, spread
 from tests.bench.tables import arguments, show
+from tests.processes import command_line
 
 LOCAL, RAY = "--local", "Prefect and Ray"
 COMMAND = (sys.executable, "-P", "-c", "from skewbench.flows.cli import main; main()", "run")
@@ -137,7 +138,7 @@ class Tree:
                     times = process.cpu_times()
                     self._seconds[process] = max(self._seconds.get(process, 0.0), times.user + times.system)
                     if self._known[process] == "others":
-                        line = " ".join(process.cmdline())
+                        line = command_line(process)
                         self._known[process] = next((kind for part, kind in KINDS.items() if part in line), "others")
             return dict(self._seconds)
 

@@ -15,6 +15,7 @@ import psutil
 from tests.flows.command import SKEWBENCH
 from tests.ports import free_port
 from tests.prefect_home import prepare_home
+from tests.processes import command_line
 
 LIMIT = 1800.0
 """Seconds that one command may take, on a busy machine."""
@@ -45,7 +46,7 @@ class Command:
     def find(self, name: str) -> list[psutil.Process]:
         """Processes under it whose command line begins with a name, such as `ray::` or a path to the raylet."""
         self._note()
-        return [process for process in self._tree.values() if name in _command_line(process)]
+        return [process for process in self._tree.values() if name in command_line(process)]
 
     @property
     def pid(self) -> int:
@@ -137,13 +138,6 @@ def _wait_for(port: int, server: "subprocess.Popen[bytes]") -> None:
         except OSError:
             time.sleep(0.5)
     raise SystemExit("the Prefect server does not answer; see prefect.log")
-
-
-def _command_line(process: psutil.Process) -> str:
-    try:
-        return " ".join(process.cmdline())
-    except psutil.Error:
-        return ""
 
 
 def _end(processes: list[psutil.Process]) -> None:

@@ -19,6 +19,7 @@ from skewbench.flows.serving.state import MARK
 from tests.flows.command import SKEWBENCH
 from tests.ports import free_port
 from tests.prefect_home import prepare_home
+from tests.processes import command_line
 
 PATIENCE = 540.0
 """Seconds that anything may take, on a slow and busy machine."""
@@ -76,10 +77,18 @@ class Server:
         return {"prefect-csrf-client": client, "prefect-csrf-token": answer.raise_for_status().json()["token"]}
 
     def ask(self, path: str, **content: Any) -> Any:
-        """Prefect's API: a GET, or, with content, a POST."""
+        """Prefect's API: a GET, or, with content, a POST.
+
+        While its database is locked, the server answers 503; then Prefect's own client and this one ask again.
+        """
         method, url = "POST" if content else "GET", f"{self.url}/api/{path}"
-        answer = httpx.request(method, url, json=content or None, auth=self.credentials, headers=self.csrf, timeout=60)
-        answer.raise_for_status()
+        options: dict[str, Any] = {"auth": self.credentials, "headers": self.csrf, "timeout": 60}
+
+        def answered() -> httpx.Response | None:
+            answer = httpx.request(method, url, json=content or None, **options)
+            return None if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE else answer
+
+        answer: httpx.Response = wait_for("an answer of Prefect's server", answered).raise_for_status()
         return answer.json() if answer.content else None
 
     def launch(self, flow: str, **parameters: Any) -> str:
@@ -107,7 +116,7 @@ class Server:
         for process in psutil.process_iter():
             try:
                 of_ours = process.environ().get("PREFECT_HOME") == str(self.home) and MARK in process.environ()
-                if of_ours and process.status() != psutil.STATUS_ZOMBIE and name in " ".join(process.cmdline()):
+                if of_ours and process.status() != psutil.STATUS_ZOMBIE and name in command_line(process):
                     found.append(process)
             except psutil.Error:
                 continue

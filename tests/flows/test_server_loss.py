@@ -10,6 +10,7 @@ import pytest
 
 from tests.flows.command import SKEWBENCH, write_experiment
 from tests.prefect_home import prepare_home
+from tests.processes import command_line
 
 SOON = 60.0
 """Seconds from the last receipt to the end of the command."""
@@ -17,7 +18,7 @@ SOON = 60.0
 
 def _server_of(command: int) -> psutil.Process:
     children = psutil.Process(command).children()
-    return next(child for child in children if "skewbench.flows.serving.app" in child.cmdline())
+    return next(child for child in children if "skewbench.flows.serving.app" in command_line(child))
 
 
 @pytest.mark.slow

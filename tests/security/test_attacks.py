@@ -24,6 +24,7 @@ from skewbench.flows.serving import sign_in
 from skewbench.flows.serving.names import full_name
 from tests.browser import chromium, needs_chromium
 from tests.flows.serving import PATIENCE, Server, served, wait_for
+from tests.processes import command_line
 
 EVIL = "http://evil.example"
 NOBODY = 65534
@@ -201,7 +202,7 @@ def _as_nobody(*command: str) -> "subprocess.CompletedProcess[str]":
 def test_the_password_is_in_its_file_alone(server: Server) -> None:
     holding = [path for path in server.home.rglob("*") if path.is_file() and _holds(path, server.credentials[1])]
     assert [path.name for path in holding] == ["skewbench-password"]
-    assert not any(server.credentials[1] in " ".join(process.cmdline()) for process in psutil.process_iter())
+    assert not any(server.credentials[1] in command_line(process) for process in psutil.process_iter())
 
 
 def _holds(path: Path, text: str) -> bool:

@@ -14,6 +14,7 @@ import pytest
 from skewbench.eval.environments import Environment, find, missing, package_of, unprepared
 from skewbench.eval.environments.find import failure, packages_of, place, version_in
 from skewbench.eval.environments.prepare import NotPrepared, prepare
+from tests.processes import command_line
 from tests.tiny_wheel import save_wheel
 
 TINY = Environment("tiny", ("skewbench_tiny==2.5",))
@@ -145,7 +146,7 @@ def _until(condition: Callable[[], object], seconds: float = 120.0) -> None:
 
 
 def _runs_pip(process: "subprocess.Popen[str]") -> bool:
-    return any("pip" in " ".join(child.cmdline()) for child in psutil.Process(process.pid).children())
+    return any("pip" in command_line(child) for child in psutil.Process(process.pid).children())
 
 
 @pytest.mark.parametrize("stage", ["venv", "pip"])
