@@ -1,7 +1,8 @@
-"""Decides whether the Triton kernel computes the softmaxes, and calls it. Triton is imported only for the call."""
+"""Decides whether Triton kernels compute the softmaxes, and calls them. Triton is imported only for the call."""
 
 import os
 from importlib.util import find_spec
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -65,5 +66,56 @@ def pair(
     """
     from skewbench.stability import kernel
 
-    q, k, values = (tensor if tensor.stride(-1) == 1 else tensor.contiguous() for tensor in (q, k, values))
-    return kernel.pair(q, k, values, None if alpha is None else alpha.flatten().contiguous(), scale)
+    q, k, values = _rows_contiguous(q, k, values)
+    found = kernel.pair(q, k, values, None if alpha is None else alpha.flatten().contiguous(), scale)
+    return found.plain, found.skew
+
+
+class Blended(NamedTuple):
+    """A blended retrieval."""
+
+    heads: Float[Tensor, "B H L W"]
+    """Plain attention + beta (skewed attention - plain attention) to the values."""
+    squares: tuple[Float[Tensor, "B H L 1"], Float[Tensor, "B H L 1"]]
+    """|Xi_alpha|^2 and |Xi_beta|^2 over the features."""
+    xi: Float[Tensor, "B H L c"] | None
+    """Xi_beta on the requested columns."""
+
+
+def blended(
+    q: Float[Tensor, "B H L d"],
+    k: Float[Tensor, "B H L d"],
+    values: Float[Tensor, "B H L W"],
+    x: Float[Tensor, "B L C"],
+    alpha: Float[Tensor, "B 1 1 1"],
+    beta: Float[Tensor, "B 1 1 1"],
+    scale: float,
+    columns: slice | Tensor | None,
+) -> Blended:
+    """Compute a blended retrieval in float32: a first pass over the keys for the heads, a second for the norms.
+
+    Args:
+        q: Queries of the softmax.
+        k: As `q`.
+        values: The values that the weights average.
+        x: The features.
+        alpha: Factor of the skew-symmetric part, by row.
+        beta: Strength of the blend, by row.
+        scale: Factor of the logits.
+        columns: Columns of Xi_beta that are returned; None: none.
+    """
+    from skewbench.stability import kernel, norm_kernel
+
+    q, k, values, x = _rows_contiguous(q, k, values, x)
+    by_row = alpha.flatten().contiguous(), beta.flatten().contiguous()
+    pair = kernel.pair(q, k, values, by_row[0], scale)
+    every = isinstance(columns, slice) and columns == slice(None)
+    *squares, xi = norm_kernel.norms(q, k, x, *by_row, pair, scale, kept=every)
+    if columns is not None and not every:
+        *_, xi = norm_kernel.norms(q, k, x[..., columns].contiguous(), *by_row, pair, scale, kept=True)
+    return Blended(pair.plain + beta * (pair.skew - pair.plain), (squares[0], squares[1]), xi)
+
+
+def _rows_contiguous(*tensors: Tensor) -> list[Tensor]:
+    """The tensors with a contiguous last axis."""
+    return [tensor if tensor.stride(-1) == 1 else tensor.contiguous() for tensor in tensors]

@@ -5,12 +5,26 @@ keeps two running maxima, two sums and two results, as FlashAttention keeps one 
 softmaxes come from the same two products, q k' and k q', of which plain attention needs the first alone.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
+
+LOG2_E = tl.constexpr(1.4426950408889634)
+
+
+class Pair(NamedTuple):
+    """Plain and skewed attention, float32 (B, H, L, W), and what their softmaxes were divided by."""
+
+    plain: Tensor
+    skew: Tensor
+    """Without `alpha`, plain attention again."""
+    tops: Tensor
+    """The largest score in base 2 of each query, plain and skewed (2, B, H, L); without `alpha` (1, B, H, L)."""
+    sums: Tensor
+    """The sum of 2^(score - top) over the keys, as `tops`."""
 
 
 @triton.jit
@@ -25,7 +39,7 @@ def _take_in(scores, value, top, total, xi):  # type: ignore[no-untyped-def]
 
 @triton.jit
 def _pair_kernel(  # type: ignore[no-untyped-def]
-    q, k, values, alpha, plain, skew,
+    q, k, values, alpha, plain, skew, tops, sums,
     q_row, q_head, q_token, k_row, k_head, k_token, v_row, v_head, v_token, o_row, o_head, o_token,
     heads, tokens, scale,
     WIDTH: tl.constexpr, COLUMNS: tl.constexpr, SKEWED: tl.constexpr,
@@ -42,7 +56,10 @@ def _pair_kernel(  # type: ignore[no-untyped-def]
     mine = (t[:, None] < tokens) & (d[None, :] < WIDTH)
     my_q = tl.load(q + t[:, None] * q_token + d[None, :], mask=mine, other=0.0)
     # base 2 throughout: its exponential is the hardware's own
-    log2_scale = scale * 1.4426950408889634
+    log2_scale = scale * LOG2_E
+    side = tl.num_programs(1).to(tl.int64) * tokens
+    own_row = tl.program_id(1).to(tl.int64) * tokens + t
+    first = t < tl.where(tl.program_id(2) == 0, tokens, 0)  # one program of a tile stores its sums
 
     max_plain = tl.full([TOKENS_TILE], float("-inf"), tl.float32)
     sum_plain = tl.zeros([TOKENS_TILE], tl.float32)
@@ -50,7 +67,7 @@ def _pair_kernel(  # type: ignore[no-untyped-def]
     if SKEWED:
         my_k = tl.load(k + t[:, None] * k_token + d[None, :], mask=mine, other=0.0)
         a = tl.load(alpha + row)
-        c1, c2 = (1 + a) / 2, (1 - a) / 2
+        c1, c2 = log2_scale * (1 + a) / 2, log2_scale * (1 - a) / 2
         max_skew = tl.full([TOKENS_TILE], float("-inf"), tl.float32)
         sum_skew = tl.zeros([TOKENS_TILE], tl.float32)
         xi_skew = tl.zeros([TOKENS_TILE, COLUMNS_TILE], tl.float32)
@@ -69,17 +86,21 @@ def _pair_kernel(  # type: ignore[no-untyped-def]
         if SKEWED:
             its_q = tl.load(q + key[None, :] * q_token + d[:, None], mask=its, other=0.0)
             kq = tl.dot(my_k, its_q, input_precision="ieee")
-            scores = tl.where(there[None, :], log2_scale * (c1 * qk + c2 * kq), float("-inf"))
+            scores = tl.where(there[None, :], c1 * qk + c2 * kq, float("-inf"))
             max_skew, sum_skew, xi_skew = _take_in(scores, value, max_skew, sum_skew, xi_skew)
 
     at = row * o_row + head * o_head + t[:, None] * o_token + c[None, :]
     mine = (t[:, None] < tokens) & (c[None, :] < COLUMNS)
     tl.store(plain + at, xi_plain / sum_plain[:, None], mask=mine)
+    tl.store(tops + own_row, max_plain, mask=first)
+    tl.store(sums + own_row, sum_plain, mask=first)
     if SKEWED:
         tl.store(skew + at, xi_skew / sum_skew[:, None], mask=mine)
+        tl.store(tops + side + own_row, max_skew, mask=first)
+        tl.store(sums + side + own_row, sum_skew, mask=first)
 
 
-def pair(q: Tensor, k: Tensor, values: Tensor, alpha: Tensor | None, scale: float) -> tuple[Tensor, Tensor]:
+def pair(q: Tensor, k: Tensor, values: Tensor, alpha: Tensor | None, scale: float) -> Pair:
     """Compute softmax(scale M) values and softmax(scale (M_sym + alpha M_skew)) values, with M = q k'.
 
     The last axis of q, k and values must be contiguous.
@@ -90,22 +111,21 @@ def pair(q: Tensor, k: Tensor, values: Tensor, alpha: Tensor | None, scale: floa
         values: The values that the weights average (B, H, L, W). All heads may share them, by a stride of 0.
         alpha: Factor of the skew-symmetric part, by row (B,); None: only plain attention is computed.
         scale: Factor of the logits.
-
-    Returns:
-        Plain and skewed attention, float32 (B, H, L, W); without `alpha`, plain attention twice.
     """
     rows, heads, tokens, width = q.shape
     columns = values.shape[-1]
     plain = torch.empty(rows, heads, tokens, columns, dtype=torch.float32, device=q.device)
     skew = plain if alpha is None else torch.empty_like(plain)
+    tops = torch.empty(1 if alpha is None else 2, rows, heads, tokens, dtype=torch.float32, device=q.device)
+    sums = torch.empty_like(tops)
     tiles = _tiles(width, columns, q.dtype)
     grid = (triton.cdiv(tokens, tiles["TOKENS_TILE"]), rows * heads, triton.cdiv(columns, tiles["COLUMNS_TILE"]))
     _pair_kernel[grid](
-        q, k, values, plain if alpha is None else alpha, plain, skew,
+        q, k, values, plain if alpha is None else alpha, plain, skew, tops, sums,
         *q.stride()[:3], *k.stride()[:3], *values.stride()[:3], *plain.stride()[:3],
         heads, tokens, scale, width, columns, alpha is not None, **tiles,
     )  # fmt: skip
-    return plain, skew
+    return Pair(plain, skew, tops, sums)
 
 
 def _tiles(width: int, columns: int, dtype: torch.dtype) -> dict[str, Any]:

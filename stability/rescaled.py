@@ -5,6 +5,7 @@ Each is exact: it gives the norms of Xi_alpha and Xi_beta over the C features of
     retrieval   Xi and Xi_alpha in float32, C wide (`retrieval.retrieval`)
     gram        |xi|^2 = p G p' with G = X X', for L well below C: L in place of C wide
     blocks      fused attention over blocks of X's columns, of which only the squares are kept: P is never stored
+    kernel      the same in Triton, with the largest scores and sums known from the heads' own pass (`norm_kernel`)
 """
 
 from collections.abc import Callable
@@ -14,11 +15,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from skewbench.stability import fused
 from skewbench.stability.measures import upcast
-from skewbench.stability.retrieval import FLOOR, attend, budget_of, padded, plain_softmax, skewed, slices
+from skewbench.stability.retrieval import FLOOR, attend, budget_of, padded, plain_softmax, skewed, slices, uses_kernel
 from skewbench.stability.softmax import Blend, SoftmaxCall
 
-Way = Literal["retrieval", "gram", "blocks"]
+Way = Literal["retrieval", "gram", "blocks", "kernel"]
 Columns = slice | Tensor
 """The feature columns that are measured: a slice or their indices."""
 
@@ -63,7 +65,9 @@ def way_of(call: SoftmaxCall) -> Way:
     Args:
         call: A call with exact norms.
     """
-    if call.kernel != "torch" or call.weights is not None or call.text is not None or call.mask is not None:
+    if uses_kernel(call):
+        return "kernel"
+    if call.weights is not None or call.text is not None or call.mask is not None:
         return "retrieval"
     tokens, width = call.x.shape[1:]
     for choice in CHOICES:
@@ -115,8 +119,7 @@ def by_gram(call: SoftmaxCall, columns: Columns | None, weight: Float[Tensor, "H
     xi = None if columns is None else ratio * _retrieved(p_beta, x[..., columns])
     heads = None
     if weight is not None:
-        values = x @ weight.to(x.dtype).transpose(0, 1).flatten(1)  # all heads in one product
-        heads = ratio * (p_beta @ values.unflatten(-1, (len(weight), -1)).transpose(1, 2))
+        heads = ratio * (p_beta @ _values(x, weight))
     return Rescaled(xi, ratio, None if heads is None else heads.to(call.x.dtype))
 
 
@@ -153,6 +156,28 @@ def by_blocks(call: SoftmaxCall, columns: Columns | None) -> Rescaled:
         x = call.x[..., columns]
         kept = [block_of(x[..., block])[1] for block in slices(x.shape[-1], BLOCK)]
     return Rescaled(ratio * torch.cat(kept, dim=-1), ratio)
+
+
+def by_kernel(call: SoftmaxCall, columns: Columns | None, weight: Float[Tensor, "H C d"] | None) -> Rescaled:
+    """Rescale by Triton kernels. Neither P nor Xi is stored, except for measured columns.
+
+    Args:
+        call: A call with a blend, for which the kernel is used.
+        columns: Feature columns that are measured.
+        weight: The value projection by head; None: no heads are asked for.
+    """
+    blend = _blend(call)
+    values = call.v if weight is None else _values(call.x, weight)
+    found = fused.blended(call.q, call.k, values, call.x, blend.alpha, blend.beta, call.scale, columns)
+    ratio = _ratio(*found.squares)
+    heads = None if weight is None else (ratio * found.heads).to(call.x.dtype)
+    return Rescaled(None if found.xi is None else ratio * found.xi, ratio, heads)
+
+
+def _values(x: Float[Tensor, "B L C"], weight: Float[Tensor, "H C d"]) -> Float[Tensor, "B H L d"]:
+    """Compute the values of all heads, without a bias, in one product."""
+    values = x @ weight.to(x.dtype).transpose(0, 1).flatten(1)
+    return values.unflatten(-1, (len(weight), -1)).transpose(1, 2)
 
 
 def _blend(call: SoftmaxCall) -> Blend:

@@ -102,7 +102,7 @@ def skew_heads(
     width, sketch = call.v.shape[-1], blend.sketch
     if sketch is not None:
         call = call._replace(v=torch.cat([call.v, sketch[:, None].expand(*call.v.shape[:3], -1)], dim=-1))
-    if _fused(call):
+    if uses_kernel(call):
         plain, skew = fused.pair(call.q, call.k, call.v, blend.alpha, call.scale)
     else:
         q, k = skewed(call.q, call.k, blend.alpha)
@@ -178,7 +178,7 @@ def _retrievals(call: SoftmaxCall) -> Iterator[tuple[_Part, _Part]]:
     alpha = None if blend is None else blend.alpha
     if blend is not None and blend.sketch is not None:
         x = torch.cat([x, blend.sketch], dim=-1)
-    if _fused(call):
+    if uses_kernel(call):
         xi, xi_alpha = fused.pair(q, k, x[:, None].expand(-1, q.shape[1], -1, -1), alpha, call.scale)
         yield (xi, None), (xi_alpha, None)
         return
@@ -248,8 +248,12 @@ def norm_ratio(xi_alpha: Float[Tensor, "B H T C"], xi_beta: Float[Tensor, "B H T
     return (norm_alpha / norm_beta).clamp(1 / 4, 4)
 
 
-def _fused(call: SoftmaxCall) -> bool:
-    """Return whether the Triton kernel can compute a call: only softmax over image tokens."""
+def uses_kernel(call: SoftmaxCall) -> bool:
+    """Return whether the Triton kernel is requested and can compute a call: only softmax over image tokens.
+
+    Args:
+        call: The softmax call.
+    """
     plain = call.weights is None and call.text is None and call.mask is None
     return plain and fused.usable(call.q, call.kernel)
 

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from skewbench.stability.measures import Measures, measure, upcast
-from skewbench.stability.rescaled import Columns, Rescaled, by_blocks, by_gram, gives_heads, largest, way_of
+from skewbench.stability.rescaled import Columns, Rescaled, by_blocks, by_gram, by_kernel, gives_heads, largest, way_of
 from skewbench.stability.retrieval import budget_of, retrieval, slices
 from skewbench.stability.softmax import SoftmaxCall
 
@@ -65,6 +65,8 @@ def stability_and_heads(
             found = by_gram(tile, columns, None if weight is None else weight[h])
         elif way == "blocks":
             found = by_blocks(tile, columns)
+        elif way == "kernel":
+            found = by_kernel(tile, columns, None if weight is None else weight[h])
         else:
             found = _by_retrieval(tile, columns, None if weight is None or not rescale else weight[h])
         if ratio is not None and found.ratio is not None:

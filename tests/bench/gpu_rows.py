@@ -34,7 +34,7 @@ JOINT = (PLAIN, "measured, 64 columns", "measured, all columns", "knob, no resca
 """The states where image and text share a softmax. Nothing is rescaled there, and no kernel is for it."""
 CHECKS = {
     "golden tests": ("tests/stability/test_golden.py",),
-    "kernel tests": ("tests/stability/test_kernel.py",),
+    "kernel tests": ("tests/stability/test_kernel.py", "tests/stability/test_norm_kernel.py"),
 }
 
 

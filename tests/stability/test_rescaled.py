@@ -105,5 +105,6 @@ def test_which_way_is_taken_where() -> None:
     small, large = called(1, 1, 8, 24, 0), called(1, 1, 24, 8, 0)
     assert (way_of(small), way_of(large)) == ("gram", "retrieval")
     assert way_of(small._replace(mask=torch.ones(1, 1, 8, 8, dtype=torch.bool))) == "retrieval"
-    assert way_of(small._replace(kernel="triton")) == "retrieval"
+    assert way_of(small._replace(kernel="triton")) == "gram"  # the kernel is not for float64
+    assert way_of(small._replace(kernel="triton", q=small.q.float())) == "kernel"
     assert way_of(small._replace(x=small.x.half())) == "retrieval"
