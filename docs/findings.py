@@ -30,20 +30,20 @@ def experiments() -> dict[str, dict[str, Any]]:
     """Return the experiments by name, as the contents of their files."""
     found = {}
     for model, captions in CAPTIONS.items():
-        for kind, objects, count, seed in (("mixed", MIXED, 120, 10), ("alike", ALIKE, 100, 12)):
+        for kind, objects, count, seed in (("mixed", MIXED, 90, 10), ("alike", ALIKE, 80, 12)):
             name = f"{model}-{kind}"
             found[name] = _experiment(name, model, captions, objects, count, seed) | {
-                "seeds": 8,
+                "seeds": 6,
                 "generation": {"steps": 20, "guidance": 5.0},
                 "cells": [{"name": "baseline", "knob": {"kind": "vanilla"}}],
-                "measure": {"every": 1, "detail": "mean", "columns": "all"},
+                "measure": {"every": 2, "detail": "mean", "columns": "all"},
             }
         name = f"{model}-knobs"
-        found[name] = _experiment(name, model, captions, MIXED, 60, 11) | {
+        found[name] = _experiment(name, model, captions, MIXED, 40, 11) | {
             "seeds": 4,
-            "generation": {"steps": 12, "guidance": 5.0},
+            "generation": {"steps": 10, "guidance": 5.0},
             "cells": _cells(_RESCALE.get(model, "norm")),
-            "measure": {"every": 4, "detail": "mean", "columns": 64},
+            "measure": {"every": 5, "detail": "mean", "columns": 64},
         }
     return found
 
