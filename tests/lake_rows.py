@@ -50,6 +50,7 @@ class Lake:
     repair: float = 0.3
     seed: int = 0
     drop: tuple[str, ...] = ()  # columns left out of every part, as an older schema would
+    first: int = 0  # number of the first prompt, where this is a piece of a large lake
 
     @property
     def run_id(self) -> str:
@@ -76,7 +77,7 @@ def samples(lake: Lake) -> list[dict[str, Any]]:
     for index, cell in enumerate(lake.knobs):
         knob = KNOBS.get(cell, {"kind": "vanilla"})
         for number in range(lake.prompts * lake.seeds):
-            prompt, seed = divmod(number, lake.seeds)
+            prompt, seed = lake.first + number // lake.seeds, number % lake.seeds
             lost = lake.lost and index == len(lake.knobs) - 1 and number < len(LOST)
             rows.append(
                 ids(lake, cell, prompt, seed)
@@ -185,11 +186,17 @@ def group_scores(lake: Lake, cell: str, quality: np.ndarray, rng: np.random.Gene
     common = {"cell": cell, "scorer": "toy", "scorer_version": 1}
     rows = [
         common
-        | {"prompt_id": f"p{p:05d}", "set": "seeds of a prompt", "n": lake.seeds, "metric": "diversity", "value": v}
-        for p, v in enumerate(diversity.tolist())
+        | {
+            "prompt_id": f"p{p:05d}",
+            "set": "seeds of a prompt",
+            "n": lake.seeds,
+            "metric": "diversity",
+            "value": v,
+        }
+        for p, v in enumerate(diversity.tolist(), start=lake.first)
     ]
     whole = {"prompt_id": None, "set": "all images", "n": len(quality), "metric": "vendi", "value": 3 + quality.std()}
-    return pa.Table.from_pylist([*rows, common | whole], TABLES["group_scores"].schema)
+    return pa.Table.from_pylist([*rows] if lake.first else [*rows, common | whole], TABLES["group_scores"].schema)
 
 
 def images(rows: list[dict[str, Any]], quality: np.ndarray, rng: np.random.Generator) -> pa.Table:

@@ -6,7 +6,8 @@ What is in them: tests/lake_rows.py.
 import argparse
 import hashlib
 import json
-from dataclasses import asdict
+from collections.abc import Iterator
+from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -22,11 +23,28 @@ from tests.lake_rows import FEW, KNOBS, Lake
 
 __all__ = ["FEW", "KNOBS", "Lake", "drop_table", "made", "make"]
 
+PIECE = 2500
+"""Prompts that are made at once."""
+
 
 def make(folder: Path, lake: Lake | None = None) -> str:
     """Writes a run into the lake `folder` (made if it is not there) and returns its run_id."""
     lake = lake or Lake()
     rng = np.random.default_rng(lake.seed)
+    parts = [part for piece in _pieces(lake) for part in _make_piece(folder, piece, rng)]
+    _manifest(folder, lake, parts)
+    return lake.run_id
+
+
+def _pieces(lake: Lake) -> Iterator[Lake]:
+    """The lake by ranges of prompts, so that a large one needs no more memory."""
+    for first in range(0, lake.prompts, PIECE):
+        prompts = min(PIECE, lake.prompts - first)
+        shards = max(1, lake.shards * prompts // lake.prompts)
+        yield replace(lake, first=first, prompts=prompts, shards=shards, lost=lake.lost and first == 0)
+
+
+def _make_piece(folder: Path, lake: Lake, rng: np.random.Generator) -> list[dict[str, Any]]:
     samples = lake_rows.samples(lake)
     n = lake.prompts * lake.seeds
     easy = np.repeat(rng.normal(size=lake.prompts), lake.seeds)  # what a prompt's images share
@@ -43,11 +61,11 @@ def make(folder: Path, lake: Lake | None = None) -> str:
             "group_scores": lake_rows.group_scores(lake, cell, better, rng),
         }
         if lake.images:
-            tables["images"] = lake_rows.images(rows, better, np.random.default_rng([lake.seed, index]))
+            own = np.random.default_rng([lake.seed, index, lake.first] if lake.first else [lake.seed, index])
+            tables["images"] = lake_rows.images(rows, better, own)
         for table, content in tables.items():
             parts += _write(folder, lake, table, cell, content)
-    _manifest(folder, lake, parts)
-    return lake.run_id
+    return parts
 
 
 def made(folder: Path, lake: Lake, description: str = "A toy.", **changes: Any) -> str:
@@ -76,7 +94,8 @@ def _write(folder: Path, lake: Lake, table: str, cell: str, content: pa.Table) -
     parts = []
     bounds = np.linspace(0, content.num_rows, lake.shards + 1).astype(int)
     for shard, (start, stop) in enumerate(pairwise(bounds)):
-        path = where / f"{lake_rows.digest(cell, shard)}-0.parquet"
+        name = lake_rows.digest(cell, shard, lake.first) if lake.first else lake_rows.digest(cell, shard)
+        path = where / f"{name}-0.parquet"
         groups = TABLES[table].row_group
         pq.write_table(content.slice(start, stop - start), path, compression="zstd", row_group_size=groups)
         parts.append(
