@@ -13,6 +13,8 @@ from skewbench.tasks.prompts import Prompt
 from skewbench.tasks.size import Size
 from skewbench.tasks.source import ROOTS, digest_of_source
 
+_AS_JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
+
 
 def digest(*parts: object) -> str:
     """Compute a hex digest. The order of keys does not matter.
@@ -20,7 +22,7 @@ def digest(*parts: object) -> str:
     Args:
         *parts: Values that JSON can hold.
     """
-    return sha256(json.dumps(parts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    return sha256(_AS_JSON.encode(parts).encode()).hexdigest()
 
 
 def noise_seed(prompt_id: str, seed: int, shared: bool) -> int:

@@ -1,6 +1,8 @@
 """The plan of a run: which samples, in which shards. Pure arithmetic over an experiment; loads no weights."""
 
 from dataclasses import dataclass
+from itertools import product
+from typing import NamedTuple
 
 from skewbench.tasks.experiment import Cell, Experiment
 from skewbench.tasks.identity import noise_seed, pair_id, sample_id, shard_id
@@ -42,19 +44,30 @@ def plan_shards(experiment: Experiment, prompts: list[Prompt], run_id: str, size
         All shards, in order of cells.
     """
     whole_prompts = max(1, shard // experiment.seeds)
+    groups = [
+        [
+            _paired(prompt, seed, experiment.shared_seeds, size)
+            for prompt in prompts[start : start + whole_prompts]
+            for seed in range(experiment.seeds)
+        ]
+        for start in range(0, len(prompts), whole_prompts)
+    ]
     shards = []
-    for cell in experiment.cells:
-        for start in range(0, len(prompts), whole_prompts):
-            samples = tuple(
-                _sample(experiment, run_id, size, cell, prompt, seed)
-                for prompt in prompts[start : start + whole_prompts]
-                for seed in range(experiment.seeds)
-            )
-            shards.append(Shard(shard_id([sample.sample_id for sample in samples]), cell, samples))
+    for cell, group in product(experiment.cells, groups):
+        samples = tuple(Sample(sample_id(run_id, pair.pair_id, cell.name), *pair) for pair in group)
+        shards.append(Shard(shard_id([sample.sample_id for sample in samples]), cell, samples))
     return shards
 
 
-def _sample(experiment: Experiment, run_id: str, size: Size, cell: Cell, prompt: Prompt, seed: int) -> Sample:
-    noise = noise_seed(prompt.id, seed, experiment.shared_seeds)
-    pair = pair_id(prompt.id, noise, size)
-    return Sample(sample_id(run_id, pair, cell.name), pair, prompt, seed, noise)
+class _Pair(NamedTuple):
+    """What the samples of all cells share: the last fields of `Sample`."""
+
+    pair_id: str
+    prompt: Prompt
+    seed: int
+    noise_seed: int
+
+
+def _paired(prompt: Prompt, seed: int, shared_seeds: bool, size: Size) -> _Pair:
+    noise = noise_seed(prompt.id, seed, shared_seeds)
+    return _Pair(pair_id(prompt.id, noise, size), prompt, seed, noise)

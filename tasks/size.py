@@ -1,7 +1,7 @@
 """The size of a sample, in the terms of its medium."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 
@@ -28,7 +28,7 @@ class Size:
     @property
     def known(self) -> dict[str, int | float]:
         """The values that the medium has, by name."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        return {name: value for name in SIZES if (value := getattr(self, name)) is not None}
 
     @property
     def chosen(self) -> dict[str, int | float]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from skewbench import sql
 from tests.lakes import KNOBS, Lake, made
 
-_SEEDS = 10
+_SEEDS, _CELLS = 10, 4
 
 
 def correlations(lake: Path) -> int:
@@ -56,7 +56,27 @@ def report(lake: Path) -> int:
     return Path(report_run(LocalStore(lake), run.stem)).stat().st_size
 
 
+def plan(lake: Path) -> int:
+    """`skewbench plan` of a run with as many samples."""
+    from skewbench.tasks.estimate import estimate
+    from skewbench.tasks.experiment import Experiment
+
+    (run,) = (lake / "_runs").glob("*.json")
+    samples = json.loads(run.read_text())["samples"]
+    experiment = Experiment.model_validate(
+        {
+            "name": "big",
+            # fewer captions of one object exist than the largest run needs
+            "prompts": {"source": "scenes", "count": samples // (_CELLS * _SEEDS), "objects": [2, 3]},
+            "seeds": _SEEDS,
+            "cells": [{"name": name, "knob": KNOBS[name]} for name in tuple(KNOBS)[:_CELLS]],
+        }
+    )
+    return estimate(experiment, str(lake / "none")).samples
+
+
 MEASURED: dict[str, Callable[[Path], int]] = {
+    "plan": plan,
     "correlations": correlations,
     "one cell": one_cell,
     "profile": profile,
@@ -82,7 +102,7 @@ def _peak() -> float:
 
 def build(folder: Path, samples: int, pixels: int) -> None:
     """The lake of a size."""
-    cells = tuple(KNOBS)[:4]
+    cells = tuple(KNOBS)[:_CELLS]
     prompts = max(1, samples // (_SEEDS * len(cells)))
     lake = Lake(
         *("big", prompts, _SEEDS), blocks=70, steps=0, size=pixels, shards=max(2, samples // 5000), knobs=cells, more=4,
@@ -107,7 +127,8 @@ def main(sizes: list[int], pixels: int, apart: bool = True) -> list[dict[str, fl
             for what in MEASURED:
                 row = _measured_apart(folder, what) if apart else measure(Path(folder), what)
                 found.append(row | {"samples": samples, "answer": what})
-                result = f"{row['size'] / 1e6:.1f} MB" if what == "report" else f"{row['size']:,} rows"
+                unit = "samples" if what == "plan" else "rows"
+                result = f"{row['size'] / 1e6:.1f} MB" if what == "report" else f"{row['size']:,} {unit}"
                 print(
                     f"{samples:>8}  {what:<13}{row['seconds']:>8.2f}  {row['processor']:>9.2f}  "
                     f"{row['gigabytes']:>5.2f}  {result}",

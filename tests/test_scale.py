@@ -12,6 +12,7 @@ def test_each_answer_is_measured(tmp_path: Path) -> None:
     scale.build(tmp_path, 80, 8)
     assert scale.measure(tmp_path, "correlations")["size"] == 4 * 4 * 4 * 7
     assert scale.measure(tmp_path, "report")["size"] > 100_000
+    assert scale.measure(tmp_path, "plan")["size"] == 80
 
 
 def test_the_command_of_one_measurement(tmp_path: Path) -> None:

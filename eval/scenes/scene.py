@@ -28,6 +28,7 @@ Combination = tuple[str, str, str]
 
 GAP = 2.0
 """Least distance between two objects, and between an object and the border, in pixels."""
+_SIZES = tuple(SIZES)
 INSIDE_SHARE = 0.15
 """Share of the scenes of two objects in which one contains the other."""
 
@@ -136,7 +137,7 @@ def _distinct(rng: np.random.Generator, count: int, pool: Sequence[Combination])
 
 
 def _placed(rng: np.random.Generator, combination: Combination) -> Object:
-    size = str(rng.choice(list(SIZES)))
+    size = _SIZES[int(rng.integers(len(_SIZES)))]
     radius = float(rng.uniform(*SIZES[size]))
     x, y = rng.uniform(radius + GAP, SIZE - radius - GAP, size=2)
     return Object(*combination, size=size, x=float(x), y=float(y), radius=radius)

@@ -30,6 +30,16 @@ def test_scene_captions_are_of_the_grammar() -> None:
         assert prompt.category == ("1 object", "2 objects", "3 objects")[i % 3]
 
 
+@pytest.mark.parametrize(("source", "objects", "split", "noun"), [
+    ("scenes", (2, 1), "test", "1 object"), ("sounds", (1,), "train", "1 event"),
+])  # fmt: skip
+def test_more_captions_than_a_grammar_has(source: str, objects: tuple[int, ...], split: str, noun: str) -> None:
+    """An error, not a search without end."""
+    spec = PromptSpec.model_validate({"source": source, "count": 20_000, "objects": objects, "split": split})
+    with pytest.raises(InputError, match=f"no more different captions of {noun} in the {split} split after [0-9]+ "):
+        load_prompts(spec)
+
+
 def test_file_is_read_in_order_without_doubles(tmp_path: Path) -> None:
     path = tmp_path / "prompts.txt"
     path.write_text("\ufeffa cat\n\n  a dog \r\na cat\nan ünïcode owl\n", encoding="utf-8")
