@@ -70,12 +70,15 @@ class Parameter:
         kind: Kind of its values, which `skewbench.sql.query` checks.
         meaning: What it selects, and its default, in one line.
         metrics: The metrics that it accepts; only for the kind `metric`.
+        one_by_one: Whether '*' is answered cell by cell, so that more cells need no more memory. Only for the kind
+            `cell`, in a query that orders its answer by run and cell and compares no cells.
     """
 
     name: str
     kind: Kind
     meaning: str
     metrics: WhichMetrics | None = None
+    one_by_one: bool = False
 
 
 @dataclass(frozen=True)

@@ -50,8 +50,17 @@ def _text(_: duckdb.DuckDBPyConnection, __: Parameter, value: Value) -> Value:
     return value
 
 
+def cells_of(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """List the cells of a connection's runs, in order.
+
+    Args:
+        connection: A connection to the runs.
+    """
+    return _column(connection, "SELECT DISTINCT cell FROM cells ORDER BY cell")
+
+
 def _cell(connection: duckdb.DuckDBPyConnection, _: Parameter, value: Value) -> Value:
-    cells = _column(connection, "SELECT DISTINCT cell FROM cells ORDER BY cell")
+    cells = cells_of(connection)
     if value not in ("*", *cells):
         raise ValueError(f"no cell {value!r}; there are: {', '.join(cells)}, and '*' for each")
     return value

@@ -26,6 +26,7 @@ QUERY = Query(
             "cell",
             "cell",
             "the cell; default: the run's baseline (every cell if it has none); '*': each cell",
+            one_by_one=True,
         ),
         BRANCH,
     ),
