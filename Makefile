@@ -33,7 +33,7 @@ help:
 	@echo "make test   install, then run linters, type checks, layer checks and the tests, TESTERS=3 files at a time"
 	@echo "make test-slow  run the tests that start servers, clusters and many processes; takes as long again"
 	@echo "make lint   run the linters only"
-	@echo "make findings  run the experiments of docs/findings.md on all bundled models (hours on two cores; run it again to resume), then write its tables and figures"
+	@echo "make findings  run the experiments of docs/findings.md on all bundled models (an hour and a half on two cores; run it again to resume), then write its tables and figures"
 	@echo "make findings-shapes  the same for docs/findings-shapes.md, on shapes-xl alone (an hour or more on two cores)"
 	@echo "make knobs  run the comparison of docs/knobs.md (two hours or more on two cores), then write its tables and figures"
 	@echo "make strip  generate the images at the top of the README (a minute on one core)"

@@ -47,20 +47,22 @@ CREATE MACRO aspect_of(metric) AS CASE
     WHEN metric IN ('binding', 'sound_binding') THEN 'quality'
     WHEN metric IN ('shapes_clip_diversity', 'msstft_diversity') THEN 'diversity' END;
 """
-_KNOB_LINES = """
-CREATE MACRO knob_lines() AS TABLE
+_KNOB_POINTS = """
+CREATE MACRO knob_points() AS TABLE
 WITH points AS (
     SELECT cell, min(row) AS place,
         max(mean) FILTER (aspect_of(metric) = 'quality') AS fidelity,
-        max(mean) FILTER (aspect_of(metric) = 'diversity') AS diversity
+        max(mean) FILTER (aspect_of(metric) = 'diversity') AS diversity,
+        max(metric) FILTER (aspect_of(metric) = 'quality') AS quality_metric,
+        max(metric) FILTER (aspect_of(metric) = 'diversity') AS variety_metric
     FROM answer GROUP BY cell
 )
-SELECT regexp_extract(cell, '^[a-z]+') AS line, place AS strength, diversity, fidelity,
+SELECT cell AS line, regexp_extract(cell, '^[a-z]+') AS "group", place AS strength, diversity, fidelity,
     CASE WHEN cell LIKE '%-%' THEN regexp_replace(cell, '^[a-z]+-', '') ELSE cell END AS name,
-    'quality (better →)' AS fidelity_metric, 'diversity (better →)' AS diversity_metric
+    quality_metric || ' (better →)' AS fidelity_metric, variety_metric || ' (better →)' AS diversity_metric
 FROM points ORDER BY place
 """
-"""A line per family of knobs and a point per setting, of an answer to `operating_curve`."""
+"""A point per setting, coloured by its family of knobs, of an answer to `operating_curve`."""
 WIDTH = 760
 
 
@@ -93,7 +95,7 @@ def _block(block: re.Match[str], lake: Path, page: Path) -> str:
         for other, frame in joined.items():
             session.register(other, frame)
         if name == "curve":
-            session.execute(_KNOB_LINES)
+            session.execute(_KNOB_POINTS)
         chosen = session.execute(statement).pl()
     file = page.with_name(f"{page.stem}-{file_name or name}-{experiment.split(',')[0]}.png")
     shown = _table(chosen) if kind == "table" else _figure(name, chosen, context, file)

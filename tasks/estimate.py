@@ -209,7 +209,11 @@ class Pace:
     worker: str
 
 
-BUNDLED = {"shapes-xl": Pace(0.012, "one core of an AMD EPYC (docs/performance.md)")}
+_MEASURED_ON = "one of two on a two-core AMD EPYC (docs/performance.md)"
+BUNDLED = {
+    name: Pace(seconds, _MEASURED_ON)
+    for name, seconds in (("shapes-xl", 0.019), ("shapes-mmdit", 0.012), ("shapes-pixel", 0.022), ("sounds", 0.023))
+}
 """Paces of bundled models at batch 8 with all blocks measured, for a lake without a run."""
 
 

@@ -7,8 +7,10 @@ import pytest
 from skewbench import sql
 from skewbench.flows import experiments
 from skewbench.tasks.devices import has_gpu
+from skewbench.tasks.estimate import BUNDLED as PACES
 from skewbench.tasks.estimate import estimate, expected_time, measured_pace
 from skewbench.tasks.experiment import PromptSpec
+from skewbench.tasks.models import BUNDLED
 from skewbench.vocabulary.errors import InputError
 from tests.lakes import Lake, make
 from tests.tasks.experiments import BASELINE, small
@@ -116,11 +118,19 @@ def test_hours_are_those_of_the_seconds_that_are_assumed() -> None:
     assert "assumed, at 9.00 s per image on average" in expected.time
 
 
-def test_the_bundled_model_has_a_pace_in_a_new_lake() -> None:
-    """That of docs/performance.md: 0.48 s for an image of 20 steps with guidance, all measured."""
-    expected = estimate(experiments.load("demo"), "no-such-lake")
-    assert expected.hours == pytest.approx(512 * 24 * 0.012 / 3600)
-    assert "like one core of an AMD EPYC" in expected.time
+@pytest.mark.parametrize(("name", "images", "pace"), [
+    ("demo", 512, 0.019), ("nightly-mmdit", 180, 0.012), ("nightly-pixel", 180, 0.022), ("nightly-sounds", 180, 0.023),
+])  # fmt: skip
+def test_each_bundled_model_has_a_pace_in_a_new_lake(name: str, images: int, pace: float) -> None:
+    """That of docs/performance.md, for each step and each of two branches of guidance."""
+    experiment = experiments.load(name)
+    expected = estimate(experiment, "no-such-lake")
+    assert expected.hours == pytest.approx(images * experiment.generation.steps * 2 * pace / 3600)
+    assert "like one of two on a two-core AMD EPYC" in expected.time
+
+
+def test_every_bundled_model_has_a_pace() -> None:
+    assert set(PACES) == set(BUNDLED)
 
 
 @pytest.mark.parametrize(
