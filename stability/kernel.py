@@ -118,7 +118,7 @@ def pair(q: Tensor, k: Tensor, values: Tensor, alpha: Tensor | None, scale: floa
     skew = plain if alpha is None else torch.empty_like(plain)
     tops = torch.empty(1 if alpha is None else 2, rows, heads, tokens, dtype=torch.float32, device=q.device)
     sums = torch.empty_like(tops)
-    tiles = _tiles(width, columns, q.dtype)
+    tiles = tiles_of(width, columns, q.dtype)
     grid = (triton.cdiv(tokens, tiles["TOKENS_TILE"]), rows * heads, triton.cdiv(columns, tiles["COLUMNS_TILE"]))
     _pair_kernel[grid](
         q, k, values, plain if alpha is None else alpha, plain, skew, tops, sums,
@@ -128,12 +128,19 @@ def pair(q: Tensor, k: Tensor, values: Tensor, alpha: Tensor | None, scale: floa
     return Pair(plain, skew, tops, sums)
 
 
-def _tiles(width: int, columns: int, dtype: torch.dtype) -> dict[str, Any]:
-    """Choose the tiles' sizes: powers of 2 from 16 on, as `tl.dot` needs; smaller for float32, to fit shared memory."""
+def tiles_of(width: int, columns: int, dtype: torch.dtype, widest: int = 128) -> dict[str, Any]:
+    """Choose the tiles' sizes: powers of 2 from 16 on, as `tl.dot` needs; smaller for float32, to fit shared memory.
+
+    Args:
+        width: Width of a head.
+        columns: Columns of the values.
+        dtype: Number format of queries, keys and values.
+        widest: Columns of the values that a tile may have in half precision.
+    """
     small = dtype == torch.float32
     return {
         "TOKENS_TILE": 32 if small else 64,
         "KEYS_TILE": 32 if small else 64,
         "WIDTH_TILE": max(16, triton.next_power_of_2(width)),
-        "COLUMNS_TILE": min(64 if small else 128, max(16, triton.next_power_of_2(columns))),
+        "COLUMNS_TILE": min(64 if small else widest, max(16, triton.next_power_of_2(columns))),
     }

@@ -10,7 +10,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from skewbench.stability.kernel import LOG2_E, Pair
+from skewbench.stability.kernel import LOG2_E, Pair, tiles_of
 
 
 @triton.jit
@@ -118,11 +118,5 @@ def norms(
 def _tiles(width: int, columns: int, dtype: torch.dtype) -> dict[str, int]:
     """Choose the tiles' sizes, and warps and stages that fit the registers and the shared memory of a Hopper GPU."""
     small = dtype == torch.float32
-    return {
-        "TOKENS_TILE": 32 if small else 64,
-        "KEYS_TILE": 32 if small else 64,
-        "WIDTH_TILE": max(16, triton.next_power_of_2(width)),
-        "COLUMNS_TILE": min(64 if small else 256, max(16, triton.next_power_of_2(columns))),
-        "num_warps": 4 if small else 8,
-        "num_stages": 2 if small else 3,
-    }
+    launch = {"num_warps": 4, "num_stages": 2} if small else {"num_warps": 8, "num_stages": 3}
+    return tiles_of(width, columns, dtype, widest=256) | launch

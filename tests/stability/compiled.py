@@ -32,7 +32,7 @@ def variants() -> Iterator[tuple[Any, torch.dtype, dict[str, Any]]]:
         for columns in (HEAD, *FEATURES):  # values of the heads, and features that are measured without a norm
             for skewed in (True, False):
                 constants = {"WIDTH": HEAD, "COLUMNS": columns, "SKEWED": skewed}
-                yield kernel._pair_kernel, dtype, constants | kernel._tiles(HEAD, columns, dtype)
+                yield kernel._pair_kernel, dtype, constants | kernel.tiles_of(HEAD, columns, dtype)
         for columns in FEATURES:
             for kept in (True, False):
                 constants = {"WIDTH": HEAD, "COLUMNS": columns, "KEPT": kept, "EVEN": True}
