@@ -94,7 +94,7 @@ def test_cells(tmp_path: Path, tiny_sdxl: Path, capsys: pytest.CaptureFixture[st
 def test_queries(tmp_path: Path, capsys: pytest.CaptureFixture[str], one_thread: None) -> None:
     queries.main(["--tiny", "--out", str(tmp_path)])
     assert {row[1] for row in table(tmp_path, "queries", capsys.readouterr().out)} == {
-        "correlations", "analysis", "report", "profile", "no second run", "one cell"
+        "correlations", "analysis", "report", "profile", "no second run", "one cell", "plan"
     }  # fmt: skip
 
 
