@@ -49,7 +49,7 @@ def measure(
     u, pair = centred(xi, tokens), centred(pair, tokens)
     norm_u = norm(u)
     qs, ks = (pair.mT @ u / norm_u.clamp(min=FLOOR)[..., None, :]).chunk(2, dim=-2)
-    f = pair @ torch.cat([ks, qs], dim=-2) / 2
+    f = pair @ (torch.cat([ks, qs], dim=-2) / 2)
     norm_f = norm(f)
 
     energy = -(qs * ks).sum(dim=-2) / 2

@@ -39,8 +39,8 @@ class Choice(NamedTuple):
 
 
 CHOICES: list[Choice] = [
-    # measured (docs/performance.md): 0.70 of the time at L = 256, C = 1280; no clear gain at L = 1024, C = 1280 and at
-    # L = 64, C = 96; a loss at L = 256, C = 64
+    # measured (docs/performance-cpu.md): 0.70 of the time at L = 256, C = 1280; no clear gain at L = 1024, C = 1280 and
+    # at L = 64, C = 96; a loss at L = 256, C = 64
     Choice("gram", "cpu", (torch.float32, torch.float64), lambda tokens, width: 2 * tokens <= width),
     # counted, not measured on a GPU: half the time of `retrieval`, whose scores are off the tensor cores
     Choice("blocks", "cuda", (torch.float16, torch.bfloat16), lambda tokens, width: tokens >= 256),

@@ -27,10 +27,10 @@ from skewbench.stability.measures import upcast
 from skewbench.stability.scores import on_tensor_cores, scores, skew_scores
 from skewbench.stability.softmax import Mask, SoftmaxCall
 
-BUDGET = {"cpu": 2**19, "cuda": 2**25}
+BUDGET = {"cpu": 2**18, "cuda": 2**25}
 """Elements of the largest temporary, by device, for any batch; at least the L x C elements of one row and head.
 
-Up to six live at once. 2**19 in float32 stay in a CPU's cache, and measuring is a third cheaper for it; 2**25 fill a
+Up to six live at once. 2**18 in float32 stay in a CPU's cache, and measuring is a third cheaper for it; 2**25 fill a
 GPU and take under 1 GiB. (At 1024 px the P of all of SDXL's heads takes 0.6 GiB a row, and its scores as much.)
 """
 
@@ -209,7 +209,7 @@ def _logits(
             yield tokens, own, None
         elif halves:
             yield tokens, own, skew_scores(own, scaled(k[:, :, tokens], q), alpha)
-        else:  # on a CPU one product of twice the width is faster than a second one (docs/performance.md)
+        else:  # on a CPU one product of twice the width is faster than a second one (docs/performance-cpu.md)
             yield tokens, own, scaled(q_skew[:, :, tokens], all_skew)
 
 

@@ -89,9 +89,15 @@ def _mean(values: Float[Tensor, "B H L"], tokens: Float[Tensor, "B L"] | None) -
 
 def _tiles(rows: int, heads: int, each: int, budget: int) -> Iterator[tuple[slice, slice]]:
     """Yield tiles of rows and heads, `each` elements a pair: whole rows if one fits the budget, else heads of one."""
-    for row in slices(rows, budget // (heads * each)):
-        for head in slices(heads, budget // each):
+    for row in _even(rows, budget // (heads * each)):
+        for head in _even(heads, budget // each):
             yield row, head
+
+
+def _even(n: int, most: int) -> Iterator[slice]:
+    """Yield slices of nearly equal length, because a short last one costs as many calls as a long one."""
+    count = -(-n // max(1, most))
+    return slices(n, -(-n // count))
 
 
 def _by_retrieval(call: SoftmaxCall, columns: Columns | None, weight: Float[Tensor, "H C d"] | None) -> Rescaled:

@@ -26,7 +26,7 @@ from skewbench.tasks.models import (
     resolve_model,
     sample_size,
 )
-from skewbench.tasks.plan import plan_shards
+from skewbench.tasks.plan import shard_sizes
 from skewbench.tasks.prompt_lengths import prompt_notes
 from skewbench.tasks.prompts import load_prompts
 from skewbench.tasks.reference import check_reference
@@ -94,8 +94,8 @@ def estimate(experiment: Experiment, lake: str, seconds: float | None = None) ->
     check_reference(open_store(lake), experiment.reference, experiment.name, medium)
     size = sample_size(source, generation) if source else _assumed_size(generation)
     check_on_model(experiment, source, blocks)
-    shards = plan_shards(experiment, prompts, "plan", size, experiment.workers.shard)
-    samples = sum(len(shard.samples) for shard in shards)
+    shards = shard_sizes(experiment, len(prompts), experiment.workers.shard)
+    samples = sum(shards)
     of_a_cell = samples // len(experiment.cells)
     rows, plain, more = 0.0, {}, {}
     for cell in experiment.cells:
@@ -115,7 +115,7 @@ def estimate(experiment: Experiment, lake: str, seconds: float | None = None) ->
         prompts=len(prompts),
         samples=samples,
         shards=len(shards),
-        per_shard=max(len(shard.samples) for shard in shards),
+        per_shard=max(shards),
         predictions=predictions,
         disk=samples * MEDIA[medium].disk(size) + rows,
         hours=predictions * pace.seconds / 3600 if pace else None,

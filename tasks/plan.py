@@ -1,5 +1,6 @@
 """The plan of a run: which samples, in which shards. Pure arithmetic over an experiment; loads no weights."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 from typing import NamedTuple
@@ -43,20 +44,37 @@ def plan_shards(experiment: Experiment, prompts: list[Prompt], run_id: str, size
     Returns:
         All shards, in order of cells.
     """
-    whole_prompts = max(1, shard // experiment.seeds)
     groups = [
         [
             _paired(prompt, seed, experiment.shared_seeds, size)
-            for prompt in prompts[start : start + whole_prompts]
+            for prompt in prompts[start : start + count]
             for seed in range(experiment.seeds)
         ]
-        for start in range(0, len(prompts), whole_prompts)
+        for start, count in _groups(len(prompts), experiment.seeds, shard)
     ]
     shards = []
     for cell, group in product(experiment.cells, groups):
         samples = tuple(Sample(sample_id(run_id, pair.pair_id, cell.name), *pair) for pair in group)
         shards.append(Shard(shard_id([sample.sample_id for sample in samples]), cell, samples))
     return shards
+
+
+def shard_sizes(experiment: Experiment, prompts: int, shard: int) -> list[int]:
+    """Compute the number of samples of each shard that `plan_shards` plans.
+
+    Args:
+        experiment: The experiment.
+        prompts: Number of its prompts.
+        shard: Approximate number of samples per shard.
+    """
+    of_a_cell = [count * experiment.seeds for _, count in _groups(prompts, experiment.seeds, shard)]
+    return of_a_cell * len(experiment.cells)
+
+
+def _groups(prompts: int, seeds: int, shard: int) -> Iterator[tuple[int, int]]:
+    """Yield the first prompt and the number of prompts of each shard of a cell."""
+    whole_prompts = max(1, shard // seeds)
+    return ((start, min(whole_prompts, prompts - start)) for start in range(0, prompts, whole_prompts))
 
 
 class _Pair(NamedTuple):

@@ -23,6 +23,7 @@ from skewbench.storage.records import Part
 from skewbench.storage.store import Store, open_store
 from skewbench.tasks.cell_scores import CellScores
 from skewbench.tasks.collection import collection_paused
+from skewbench.tasks.freed_memory import keep_freed_memory
 from skewbench.tasks.identity import build
 from skewbench.tasks.jobs import GenerateJob, Job, Needs, ScoreJob
 from skewbench.tasks.models import check_source, load_pipeline
@@ -59,6 +60,8 @@ class Worker:
         self._build = needs.build
         self._lake, self._setting, self._source = needs.lake, needs.setting, needs.source
         self._device = "cuda" if needs.gpus else "cpu"
+        if not needs.gpus:
+            keep_freed_memory()
         self._cells: dict[str, CellScores] = {}
         self._held: dict[JobKey, _Computed] = {}
         self._batch = sys.maxsize

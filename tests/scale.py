@@ -12,9 +12,13 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from skewbench import sql
 from tests.lakes import KNOBS, Lake, made
+
+if TYPE_CHECKING:
+    from skewbench.tasks.experiment import Experiment
 
 _SEEDS, _CELLS = 10, 4
 
@@ -59,11 +63,27 @@ def report(lake: Path) -> int:
 def plan(lake: Path) -> int:
     """`skewbench plan` of a run with as many samples."""
     from skewbench.tasks.estimate import estimate
+
+    return estimate(_experiment(lake), str(lake / "none")).samples
+
+
+def shards(lake: Path) -> int:
+    """The shards of a run with as many samples, as a driver plans them once."""
+    from skewbench.tasks.plan import plan_shards
+    from skewbench.tasks.prompts import load_prompts
+    from skewbench.tasks.size import Size
+
+    experiment = _experiment(lake)
+    return len(plan_shards(experiment, load_prompts(experiment.prompts), "big-00000000", Size(64, 64), 32))
+
+
+def _experiment(lake: Path) -> "Experiment":
+    """An experiment with as many samples as the lake's run."""
     from skewbench.tasks.experiment import Experiment
 
     (run,) = (lake / "_runs").glob("*.json")
     samples = json.loads(run.read_text())["samples"]
-    experiment = Experiment.model_validate(
+    return Experiment.model_validate(
         {
             "name": "big",
             # fewer captions of one object exist than the largest run needs
@@ -72,11 +92,11 @@ def plan(lake: Path) -> int:
             "cells": [{"name": name, "knob": KNOBS[name]} for name in tuple(KNOBS)[:_CELLS]],
         }
     )
-    return estimate(experiment, str(lake / "none")).samples
 
 
 MEASURED: dict[str, Callable[[Path], int]] = {
     "plan": plan,
+    "shards": shards,
     "correlations": correlations,
     "one cell": one_cell,
     "profile": profile,
@@ -127,7 +147,7 @@ def main(sizes: list[int], pixels: int, apart: bool = True) -> list[dict[str, fl
             for what in MEASURED:
                 row = _measured_apart(folder, what) if apart else measure(Path(folder), what)
                 found.append(row | {"samples": samples, "answer": what})
-                unit = "samples" if what == "plan" else "rows"
+                unit = {"plan": "samples", "shards": "shards"}.get(what, "rows")
                 result = f"{row['size'] / 1e6:.1f} MB" if what == "report" else f"{row['size']:,} {unit}"
                 print(
                     f"{samples:>8}  {what:<13}{row['seconds']:>8.2f}  {row['processor']:>9.2f}  "

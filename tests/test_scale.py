@@ -13,6 +13,7 @@ def test_each_answer_is_measured(tmp_path: Path) -> None:
     assert scale.measure(tmp_path, "correlations")["size"] == 4 * 4 * 4 * 7
     assert scale.measure(tmp_path, "report")["size"] > 100_000
     assert scale.measure(tmp_path, "plan")["size"] == 80
+    assert scale.measure(tmp_path, "shards")["size"] == 4  # one a cell
 
 
 def test_the_command_of_one_measurement(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """A run of four cells against a bare diffusers loop of as many images: `python -m tests.bench.cells`.
 
 The loop calls the pipeline once a batch and keeps nothing. A worker generates the same prompts from the same noise,
-measures every block at every step, judges and encodes the images, and writes Parquet and receipts. Four cells whose
+measures every block at every step, checks and encodes the images, and writes Parquet and receipts. Four cells whose
 knobs begin halfway are generated twice: each by itself, and with the shared first half computed once.
 """
 

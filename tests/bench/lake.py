@@ -1,8 +1,8 @@
-"""What writing the lake costs beside making what is written: `python -m tests.bench.lake`.
+"""The cost of writing the lake, relative to generating and measuring: `python -m tests.bench.lake`.
 
-A shard of the bundled model's images is drawn and measured alone. Then a worker does the rest of its job on them:
-rows, images judged and encoded as PNG, Parquet written with fsync, receipt. That is what the lake adds. (The
-difference of two whole jobs, one with it and one without, drowns in the drawing's own spread.)
+A shard of the bundled model's images is generated and measured alone. Then a worker does the rest of its job on these
+images: it makes rows, checks the images and encodes them as PNG, writes Parquet with fsync, and writes the receipt.
+(The difference between two whole jobs, one with this work and one without, is smaller than the spread of generation.)
 """
 
 import tempfile
@@ -31,10 +31,10 @@ from tests.bench.tables import arguments, show
 from tests.bench.workloads import CAPTION
 
 RUN = "bench-00000000"
-NAMES = {"job": "all of a worker's job but drawing"}
+NAMES = {"job": "all of a worker's job besides generating and measuring"}
 JOBS = 5
-"""Times that the job is done for each time that a shard is drawn: it takes a hundredth of it."""
-Drawn = tuple[np.ndarray, Recorder]
+"""Times that the job is done for each generation of the shard, which takes a hundred times as long."""
+Generated = tuple[np.ndarray, Recorder]
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -53,11 +53,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         worker = Worker(Needs(folder, setting, source, asked.threads, 0.0))
         parts, sizes = _parts(worker, setting, shard, Path(folder), asked.rounds)
-        drawn = _draw(worker, setting, shard)
-        drawing = alternate({"drawing": lambda: _draw(worker, setting, shard)}, rounds=asked.rounds, warm=True)
+        generated = _generate(worker, setting, shard)
+        generating = alternate(
+            {"generating": lambda: _generate(worker, setting, shard)}, rounds=asked.rounds, warm=True
+        )
         encoding = alternate({"encoding": lambda: _encode(worker, setting)}, rounds=max(asked.rounds, 3), warm=True)
-        job = alternate({"job": lambda: _job(worker, shard, drawn)}, rounds=JOBS * asked.rounds)
-    alone = spread(drawing["drawing"].processor).median
+        job = alternate({"job": lambda: _job(worker, shard, generated)}, rounds=JOBS * asked.rounds)
+    alone = spread(generating["generating"].processor).median
     encoded = spread(encoding["encoding"].processor).median
     rows: list[list[Any]] = []
     for name, times in {**job, **parts}.items():
@@ -67,17 +69,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     show(
         "lake",
         f"Writing the lake: a shard of {images} images, {steps} steps, all blocks measured at every step",
-        ["work", "seconds", "MB/s", "share of drawing and measuring"],
+        ["work", "seconds", "MB/s", "share of generating and measuring"],
         rows,
         device="cpu",
         notes=[
-            f"Drawing and measuring alone: {spread(drawing['drawing'].seconds)} s. Shares are of processor time, so "
-            "what the disk takes beside the next batch counts where it uses the processor. The first row is a worker's "
-            "whole job on images and measures that are given to it; below it its largest parts, each by itself.",
+            f"Generating and measuring alone: {spread(generating['generating'].seconds)} s. Shares are of processor "
+            "time. Writing to disk during the next batch counts where it uses the processor. The first row is a "
+            "worker's whole job on given images and measures. The other rows are its largest parts, each by itself.",
             f"The text encoders take {spread(encoding['encoding'].seconds)} s a prompt, {encoded * images / alone:.2%} "
-            "of drawing and measuring if each image does it alone. A worker does it once a prompt.",
+            "of generating and measuring if each image has its own call. A worker encodes each prompt once.",
         ],
-        raw={**drawing, **encoding, **job, "parts": parts, "bytes": sizes},
+        raw={**generating, **encoding, **job, "parts": parts, "bytes": sizes},
         out=asked.out,
     )
 
@@ -88,20 +90,20 @@ def _shard(images: int) -> Shard:
     return Shard("bench", cell, tuple(Sample(f"{i:016x}", f"{i:016x}", prompt, i, i) for i in range(images)))
 
 
-def _draw(worker: Worker, setting: Setting, shard: Shard) -> list[Drawn]:
-    """A shard's batches: images, and a recorder with their measures."""
-    drawn = []
+def _generate(worker: Worker, setting: Setting, shard: Shard) -> list[Generated]:
+    """Generate a shard's batches: images, and a recorder with their measures."""
+    generated = []
     for start in range(0, len(shard.samples), setting.batch):
         batch, recorder = shard.samples[start : start + setting.batch], Recorder()
         knob = shard.cell.knob
         pixels = generate_batch(worker._pipeline, batch, knob, setting.generation, setting.size, recorder)
         recorder.to_arrow()
-        drawn.append((pixels, recorder))
-    return drawn
+        generated.append((pixels, recorder))
+    return generated
 
 
 def _encode(worker: Worker, setting: Setting) -> None:
-    """One prompt through the text encoders, as each image takes it without what the worker keeps."""
+    """Encode one prompt, as each image would without the worker's cache."""
     pipeline = worker._pipeline
     with torch.no_grad():
         pipeline.encode_prompt(
@@ -109,9 +111,9 @@ def _encode(worker: Worker, setting: Setting) -> None:
         )
 
 
-def _job(worker: Worker, shard: Shard, drawn: list[Drawn]) -> None:
-    """All that a worker does with a shard, but for drawing and measuring: it is given what came of that."""
-    batches = iter(drawn)
+def _job(worker: Worker, shard: Shard, generated: list[Generated]) -> None:
+    """Do all of a worker's job on a shard whose images and measures are given."""
+    batches = iter(generated)
 
     def given(*arguments: Any) -> np.ndarray:
         pixels, recorder = next(batches)
@@ -127,7 +129,7 @@ def _job(worker: Worker, shard: Shard, drawn: list[Drawn]) -> None:
 def _parts(
     worker: Worker, setting: Setting, shard: Shard, folder: Path, rounds: int
 ) -> tuple[dict[str, Times], dict[str, int]]:
-    """Encoding, and writing each table, by themselves; and their bytes."""
+    """Time the encoding and the writing of each table by themselves, and return their bytes too."""
     first = shard.samples[: setting.batch]
     knob = shard.cell.knob
     pixels = generate_batch(worker._pipeline, first, knob, setting.generation, setting.size)

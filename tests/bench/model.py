@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from skewbench.tasks.freed_memory import keep_freed_memory
 from tests.bench.memory import peak
 from tests.bench.rounds import alternate, ratios, spread
 from tests.bench.states import PLAIN, STATES
@@ -26,6 +27,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     asked = parser.parse_args(argv)
     torch.set_num_threads(asked.threads)
     if asked.device == "cpu":
+        keep_freed_memory()  # as workers do
         table(
             bundled(asked.images, asked.steps or (2 if asked.tiny else 20), asked.model),
             "cpu",

@@ -168,7 +168,7 @@ def _released_side(workload: Workload, processor: Any) -> Callable[[], Any]:
             {name: processor if ".attn1." in name else own for name, own in before.items()}
         )
         try:
-            workload.draw()
+            workload.generate()
         finally:
             workload.unet.set_attn_processor(before)
 
@@ -183,7 +183,7 @@ def _pag_side(workload: Workload, folder: Path | None) -> Callable[[], Any]:
     unet = deepcopy(parts["unet"])  # it sets processors of its own and leaves them there
     pag = StableDiffusionXLPAGPipeline(**parts | {"unet": unet}, pag_applied_layers=["mid"], add_watermarker=False)
     pag.set_progress_bar_config(disable=True)
-    return lambda: workload.draw(pag, pag_scale=3.0)
+    return lambda: workload.generate(pag, pag_scale=3.0)
 
 
 def _difference(ours: Tensor, theirs: Tensor) -> float:

@@ -83,9 +83,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _images(workload: Workload, knob: Knob | None) -> np.ndarray:
     if knob is None:
-        return np.asarray(workload.draw())
+        return np.asarray(workload.generate())
     with perturb(workload.unet, knob, samples=workload.images):
-        return np.asarray(workload.draw())
+        return np.asarray(workload.generate())
 
 
 def _apart(one: np.ndarray, other: np.ndarray) -> float:

@@ -18,25 +18,25 @@ GUIDANCE = 5.0
 
 @dataclass(frozen=True)
 class Workload:
-    """Something that draws `images` images a call, through `unet`."""
+    """A call that generates `images` images with `unet`."""
 
     name: str
     images: int
     unet: Any
-    draw: Callable[[], Any]
+    generate: Callable[[], Any]
     meta_call: Callable[[UNet2DConditionModel], Any]
 
     def side(self, state: State) -> Callable[[], Any]:
         """One call in this state; measured to the end, with the copy from the device."""
 
-        def drawn() -> None:
+        def measured() -> None:
             recorder = state.recorder()
             with state.on(self.unet, self.images, recorder), torch.no_grad():
-                self.draw()
+                self.generate()
             if recorder is not None:
                 recorder.to_arrow()
 
-        return drawn
+        return measured
 
     def flops(self, state: State) -> int:
         """Of one call of the UNet; counted on the meta device, where nothing is computed for it."""
@@ -54,7 +54,7 @@ def bundled(images: int, steps: int, folder: Path | None = None) -> Workload:
     pipeline = load(folder)
     side = pipeline.unet.config.sample_size * pipeline.vae_scale_factor
 
-    def draw(pipe: Any = pipeline, **options: Any) -> Any:
+    def generate(pipe: Any = pipeline, **options: Any) -> Any:
         noise = [torch.Generator().manual_seed(seed) for seed in range(images)]
         size = {"width": side, "height": side}
         return pipe(
@@ -63,7 +63,7 @@ def bundled(images: int, steps: int, folder: Path | None = None) -> Workload:
         ).images  # fmt: skip
 
     name = f"{'shapes-xl' if folder is None else folder.name}, {images} images, {steps} steps"
-    return Workload(name, images, pipeline.unet, draw, lambda unet: _meta_call(unet, 2 * images))
+    return Workload(name, images, pipeline.unet, generate, lambda unet: _meta_call(unet, 2 * images))
 
 
 @cache
@@ -78,7 +78,7 @@ def load(folder: Path | None = None) -> Any:
 def sdxl_sized(steps: int, dtype: torch.dtype, device: str = "cuda") -> Workload:
     """SDXL's UNet with seeded random weights: the denoising loop of one image at 1024 px, without text and VAE.
 
-    Random weights are as much work as trained ones. What they draw is noise, or not finite.
+    Random weights are as much work as trained ones. Their output is noise, or not finite.
     """
     unet = sdxl()
     if device != "meta":
@@ -92,7 +92,7 @@ def sdxl_sized(steps: int, dtype: torch.dtype, device: str = "cuda") -> Workload
             torch.set_default_dtype(default)
     scheduler = EulerDiscreteScheduler(beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012)
 
-    def draw() -> torch.Tensor:
+    def generate() -> torch.Tensor:
         scheduler.set_timesteps(steps, device=device)
         latents = torch.randn(1, 4, 128, 128, device=device, dtype=dtype)
         for step in scheduler.timesteps:
@@ -101,7 +101,7 @@ def sdxl_sized(steps: int, dtype: torch.dtype, device: str = "cuda") -> Workload
             latents = scheduler.step(uncond + GUIDANCE * (cond - uncond), step, latents).prev_sample
         return latents
 
-    return Workload(f"SDXL's UNet, 1024 px, {steps} steps", 1, unet, draw, lambda meta: _meta_call(meta, 2))
+    return Workload(f"SDXL's UNet, 1024 px, {steps} steps", 1, unet, generate, lambda meta: _meta_call(meta, 2))
 
 
 def _meta_call(unet: UNet2DConditionModel, rows: int, latents: Any = None, step: Any = 500) -> torch.Tensor:

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skewbench.tasks.plan import plan_shards
+from skewbench.tasks.plan import plan_shards, shard_sizes
 from skewbench.tasks.prompts import load_prompts
 from skewbench.tasks.size import Size
 from tests.tasks.experiments import small
@@ -14,6 +14,7 @@ def test_shards_cover_samples_once(prompts: int, seeds: int, shard: int) -> None
     experiment = small(prompts={"source": "scenes", "count": prompts}, seeds=seeds)
     texts = load_prompts(experiment.prompts)
     shards = plan_shards(experiment, texts, "run", Size(64, 64), shard)
+    assert [len(s.samples) for s in shards] == shard_sizes(experiment, prompts, shard)
     ids = [sample.sample_id for s in shards for sample in s.samples]
     assert len(ids) == len(set(ids)) == prompts * seeds * 2
     assert len({s.id for s in shards}) == len(shards)
