@@ -109,11 +109,20 @@ def blended(
     q, k, values, x = _rows_contiguous(q, k, values, x)
     by_row = alpha.flatten().contiguous(), beta.flatten().contiguous()
     pair = kernel.pair(q, k, values, by_row[0], scale)
-    every = isinstance(columns, slice) and columns == slice(None)
+    every = takes_all(columns)
     *squares, xi = norm_kernel.norms(q, k, x, *by_row, pair, scale, kept=every)
     if columns is not None and not every:
         *_, xi = norm_kernel.norms(q, k, x[..., columns].contiguous(), *by_row, pair, scale, kept=True)
     return Blended(pair.plain + beta * (pair.skew - pair.plain), (squares[0], squares[1]), xi)
+
+
+def takes_all(columns: slice | Tensor | None) -> bool:
+    """Return whether columns are all there are.
+
+    Args:
+        columns: Columns as a slice or their indices; None: none.
+    """
+    return isinstance(columns, slice) and columns == slice(None)
 
 
 def _rows_contiguous(*tensors: Tensor) -> list[Tensor]:

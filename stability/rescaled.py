@@ -143,7 +143,7 @@ def by_blocks(call: SoftmaxCall, columns: Columns | None) -> Rescaled:
         plain, skew = upcast(attend(call._replace(v=v)), attend(skewed_call._replace(v=v)))
         return skew, plain + blend.beta * (skew - plain)
 
-    every = isinstance(columns, slice) and columns == slice(None)
+    every = fused.takes_all(columns)
     for block in slices(call.x.shape[-1], BLOCK):
         xi_alpha, xi_beta = block_of(call.x[..., block])
         alpha.append(xi_alpha.square().sum(dim=-1, keepdim=True))
