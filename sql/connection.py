@@ -14,6 +14,7 @@ from skewbench.sql.attach import attach, shell_opening
 from skewbench.sql.declared import declared_tables, table_with_rows
 from skewbench.sql.literals import list_literal, literal
 from skewbench.sql.manifests import Run, part_error, read_runs
+from skewbench.sql.memory import limit_memory
 from skewbench.sql.part_checks import check_when_read, condition
 from skewbench.sql.types import duckdb_type
 from skewbench.storage.footers import check_footers
@@ -80,6 +81,7 @@ def connect(
         LakeError: No lake, no run, an unknown run, a missing part, or, in named runs, a part that is not what its
             manifest says.
         ValueError: An unknown branch.
+        InputError: `SKEWBENCH_MEMORY` is no size.
     """
     place = locate(lake)
     seen = _seen(place, runs, include_running, branch)
@@ -88,6 +90,7 @@ def connect(
     if not whole_lake:
         check_footers(place, parts)
     connection = duckdb.connect(":memory:")
+    limit_memory(connection)
     try:
         attach(connection, place, {part.path: part.bytes for part in parts})
         if whole_lake:

@@ -75,15 +75,16 @@ def query_run(connection: duckdb.DuckDBPyConnection, name: str, run_id: str, **p
     return query(connection, name, **parameters).filter(run_id=run_id)
 
 
-def select_rows(connection: duckdb.DuckDBPyConnection, text: str, run_id: str) -> pl.DataFrame:
+def select_rows(connection: duckdb.DuckDBPyConnection, text: str, run_id: str, *more: str) -> pl.DataFrame:
     """Run SQL with the run's id as `$1`.
 
     Args:
         connection: A connection to the run.
         text: One SELECT.
         run_id: The run.
+        *more: Values of `$2` and so on.
     """
-    return connection.execute(text, [run_id]).pl()
+    return connection.execute(text, [run_id, *more]).pl()
 
 
 @contextmanager
@@ -138,13 +139,16 @@ def as_matrix(frame: pl.DataFrame, columns: list[str]) -> Values:
     return frame.select(pl.col(columns).cast(pl.Float64).fill_null(float("nan"))).to_numpy()
 
 
-def metric_values_of(connection: duckdb.DuckDBPyConnection, run_id: str, kind: str) -> pl.DataFrame:
+def metric_values_of(
+    connection: duckdb.DuckDBPyConnection, run_id: str, kind: str, cell: str | None = None
+) -> pl.DataFrame:
     """Read the finite values of all metrics of a kind.
 
     Args:
         connection: A connection to the run.
         run_id: The run.
         kind: `sample`, whose unit is a sample_id, or `prompt`, whose unit is a prompt_id.
+        cell: The cell; None: all cells.
 
     Returns:
         A frame with the columns cell, prompt_id, unit, metric and value.
@@ -159,4 +163,6 @@ def metric_values_of(connection: duckdb.DuckDBPyConnection, run_id: str, kind: s
             SELECT cell, prompt_id, prompt_id AS unit, metric, value FROM prompt_metric_values
             WHERE run_id = $1 AND isfinite(value)
         """
-    return select_rows(connection, text, run_id)
+    if cell is None:
+        return select_rows(connection, text, run_id)
+    return select_rows(connection, f"{text} AND cell = $2", run_id, cell)

@@ -11,6 +11,7 @@ from duckdb import StatementType
 from duckdb.sqltypes import DuckDBPyType
 
 from skewbench.sql.interrupts import interruptible
+from skewbench.sql.memory import more_memory
 from skewbench.sql.part_checks import part_errors
 from skewbench.vocabulary.errors import RunError
 
@@ -93,7 +94,7 @@ def _as_ours(error: duckdb.Error, text: Callable[[duckdb.Error], str]) -> Except
     """The error to raise. The text of SQL that a user typed keeps its lines, one of which has a caret."""
     if isinstance(error, duckdb.OutOfMemoryException):
         first = str(error).splitlines()[0]
-        return RunError(f"too little memory for this query ({first}); free some, or query fewer runs")
+        return RunError(f"too little memory for this query ({first}); {more_memory()}, or query fewer runs")
     return ValueError(text(error).removeprefix("Invalid Input Error: "))
 
 

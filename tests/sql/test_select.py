@@ -10,7 +10,7 @@ import pytest
 
 from skewbench import sql
 from skewbench.sql.statement import fetch
-from skewbench.vocabulary.errors import RunError
+from skewbench.vocabulary.errors import InputError, RunError
 from tests.lakes import Lake, make
 
 
@@ -202,3 +202,18 @@ def test_too_little_memory_is_told(lake: Path, run: Callable[[duckdb.DuckDBPyCon
     limits: dict[str, str | bool | int | float | list[str]] = {"memory_limit": "20MB", "max_temp_directory_size": "0KB"}
     with duckdb.connect(config=limits) as connection, pytest.raises(RunError, match=told):
         run(connection, "SELECT list(hash(range)) FROM range(100000000)")
+
+
+def test_a_limit_of_memory_is_kept_and_named(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SKEWBENCH_MEMORY", "40MB")
+    connection = sql.connect(lake)
+    assert connection.sql("SELECT current_setting('memory_limit')").fetchone() == ("38.1 MiB",)
+    told = r"^too little memory for this query .*; set SKEWBENCH_MEMORY to more than 40MB, or query fewer runs$"
+    with pytest.raises(RunError, match=told):
+        fetch(connection, "SELECT list(hash(range)) FROM range(100000000)")
+
+
+def test_a_limit_of_memory_that_is_no_size(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SKEWBENCH_MEMORY", "much")
+    with pytest.raises(InputError, match="SKEWBENCH_MEMORY is 'much'; it must be a size such as 4GB"):
+        sql.connect(lake)

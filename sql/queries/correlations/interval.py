@@ -30,25 +30,17 @@ def intervals(connection: duckdb.DuckDBPyConnection, run_id: str, drawn: Resampl
         drawn: Resamples of the run's prompts.
     """
     answers = query_run(connection, "correlations", run_id, cell="*")
-    stability = select_rows(
-        connection,
-        """
-        SELECT cell, prompt_id, sample_id AS unit, stage, measure, value
-        FROM long_measures('stage_stability')
-        SEMI JOIN (SELECT sample_id FROM samples WHERE status = 'ok') USING (sample_id)
-        WHERE run_id = $1 AND isfinite(value)
-        """,
-        run_id,
-    )
-    long = stability.with_columns(key=pl.concat_str("stage", "measure", separator=" "))
-    by_prompt = long.group_by("cell", "prompt_id", pl.col("prompt_id").alias("unit"), "key").agg(pl.col("value").mean())
-    for kind, measures in (("sample", long), ("prompt", by_prompt)):
-        values = metric_values_of(connection, run_id, kind)
-        for cell, some in split(answers.filter(kind=kind), "cell"):
+    for cell, of_cell in split(answers, "cell"):  # cell by cell, so that more cells need no more memory
+        stability = _stability(connection, run_id, cell)
+        by_prompt = stability.group_by("prompt_id", pl.col("prompt_id").alias("unit"), "key").agg(
+            pl.col("value").mean()
+        )
+        for kind, measures in (("sample", stability), ("prompt", by_prompt)):
+            some = of_cell.filter(kind=kind)
             keys = sorted(some.select(pl.concat_str("stage", "measure", separator=" ")).to_series().unique())
             metrics = sorted(some["metric"].unique())
-            x = widen(measures.filter(cell=cell), "key")
-            joined = x.join(widen(values.filter(cell=cell), "metric"), on=["prompt_id", "unit"], how="inner")
+            values = widen(metric_values_of(connection, run_id, kind, cell), "metric")
+            joined = widen(measures, "key").join(values, on=["prompt_id", "unit"], how="inner")
             draws = spearman_draws(
                 as_matrix(joined, keys), as_matrix(joined, metrics), drawn.clusters(joined), drawn.counts
             )
@@ -60,6 +52,17 @@ def intervals(connection: duckdb.DuckDBPyConnection, run_id: str, drawn: Resampl
                     metric = metrics.index(one["metric"])
                     first, second = (keys.index(f"{row['stage']} {row['measure']}") for row in (one, other))
                     yield _difference(one, other, draws[:, second, metric] - draws[:, first, metric])
+
+
+def _stability(connection: duckdb.DuckDBPyConnection, run_id: str, cell: str) -> pl.DataFrame:
+    """Read the finite measures of a cell's samples by stage: prompt_id, unit, key (stage and measure) and value."""
+    text = """
+        SELECT prompt_id, sample_id AS unit, stage || ' ' || measure AS key, value
+        FROM long_measures('stage_stability')
+        SEMI JOIN (SELECT sample_id FROM samples WHERE status = 'ok') USING (sample_id)
+        WHERE run_id = $1 AND cell = $2 AND isfinite(value)
+    """
+    return select_rows(connection, text, run_id, cell)
 
 
 def _difference(one: Row, other: Row, draws: Values) -> Draws:
