@@ -1,4 +1,4 @@
-"""Fill the GPU's tables of docs/performance.md from docs/benchmarks/gpu.json: `python docs/gpu_table.py`.
+"""Fill the GPU's tables of docs/performance-gpu.md from docs/benchmarks/gpu.json: `python docs/gpu_table.py`.
 
 `make bench-gpu` writes such a file as build/bench/gpu.json. Without one each cell says `not measured`.
 """
@@ -114,10 +114,10 @@ def filled(page: str) -> str:
     results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else None
     text, count = BLOCK.subn(lambda block: f"{block[1]}{tables(results)}{block[2]}", page)
     if count != 1:
-        raise ValueError(f"docs/performance.md has {count} blocks `<!-- gpu: ... -->`; it must have one")
+        raise ValueError(f"docs/performance-gpu.md has {count} blocks `<!-- gpu: ... -->`; it must have one")
     return text
 
 
 if __name__ == "__main__":
-    PAGE = FOLDER / "performance.md"
+    PAGE = FOLDER / "performance-gpu.md"
     PAGE.write_text(filled(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

@@ -49,7 +49,7 @@ def test_the_page_of_an_experiments_fields_is_what_the_models_declare() -> None:
 
 def test_the_tables_of_the_gpu_are_what_was_measured() -> None:
     """After a change: python docs/gpu_table.py."""
-    page = (ROOT / "docs/performance.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs/performance-gpu.md").read_text(encoding="utf-8")
     assert runpy.run_path(str(ROOT / "docs/gpu_table.py"))["filled"](page) == page
 
 
