@@ -162,6 +162,19 @@ def test_little_data_gives_few_answers_and_no_error(tmp_path: Path, lake: Lake) 
         sql.query(sql.connect(tmp_path), name)
 
 
+@pytest.mark.parametrize(("left_out", "kept"), [("group_scores", "sample"), ("scores", "prompt")])
+def test_a_run_with_metrics_of_one_kind(tmp_path: Path, left_out: str, kept: str) -> None:
+    run_id = make(tmp_path, Lake(images=False))
+    manifest = tmp_path / "_runs" / f"{run_id}.json"
+    content = json.loads(manifest.read_text())
+    content["parts"] = [part for part in content["parts"] if part["table"] != left_out]
+    manifest.write_text(json.dumps(content))
+    answers = store(tmp_path, run_id).filter(query="correlations", statistic="rho")
+    assert answers.height > 0
+    known = sql.query(sql.connect(tmp_path), "correlations", cell="*").drop_nulls("low")
+    assert set(known["kind"]) == {kept}
+
+
 def test_a_run_that_is_not_there_is_told(tmp_path: Path) -> None:
     run_id = make(tmp_path, Lake(images=False))
     with pytest.raises(ValueError, match=f"'nothing' is not among those of the connection: {run_id}"):

@@ -37,6 +37,8 @@ def intervals(connection: duckdb.DuckDBPyConnection, run_id: str, drawn: Resampl
         )
         for kind, measures in (("sample", stability), ("prompt", by_prompt)):
             some = of_cell.filter(kind=kind)
+            if some.is_empty():  # the run has no metric of this kind
+                continue
             keys = sorted(some.select(pl.concat_str("stage", "measure", separator=" ")).to_series().unique())
             metrics = sorted(some["metric"].unique())
             values = widen(metric_values_of(connection, run_id, kind, cell), "metric")
