@@ -1,6 +1,5 @@
 """The command `skewbench`."""
 
-import gc
 import io
 import logging
 import os
@@ -117,8 +116,6 @@ def main() -> None:
             sys.stderr.flush()
             os._exit(ended.code if isinstance(ended.code, int) else 0)
         raise
-    finally:
-        gc.freeze()  # or the interpreter's end takes another second, to look through all objects of torch and diffusers
 
 
 def _run() -> None:
