@@ -12,7 +12,7 @@ def keep_freed_memory() -> bool:
     """Let the process keep the memory of freed temporaries for the next ones.
 
     glibc otherwise returns it to the kernel, which must clear each page before it gives it out again. On a CPU that
-    took up to a quarter of a measured attention's time (docs/performance-cpu.md).
+    took a third of a measured layer's time (docs/performance-cpu.md).
 
     Returns:
         Whether the C library has these parameters. Others than glibc (macOS, musl) do not.

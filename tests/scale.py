@@ -74,7 +74,8 @@ def shards(lake: Path) -> int:
     from skewbench.tasks.size import Size
 
     experiment = _experiment(lake)
-    return len(plan_shards(experiment, load_prompts(experiment.prompts), "big-00000000", Size(64, 64), 32))
+    prompts, shard = load_prompts(experiment.prompts), experiment.workers.shard
+    return len(plan_shards(experiment, prompts, "big-00000000", Size(64, 64), shard))
 
 
 def _experiment(lake: Path) -> "Experiment":

@@ -145,7 +145,7 @@ def _placed(rng: np.random.Generator, combination: Combination) -> Object:
 
 
 def _between(rng: np.random.Generator, low: float, high: float) -> float:
-    """Sample as `rng.uniform` does, bit by bit, in a fifth of its time."""
+    """Sample the same value as `rng.uniform`, in less time."""
     return low + (high - low) * rng.random()
 
 
@@ -154,12 +154,12 @@ def _nested(rng: np.random.Generator, split: Split) -> tuple[Object, Object]:
     pool = combinations_of(split)
     outer = _pick(rng, [c for c in pool if c[1] in CONTAINERS])
     inner = _pick(rng, [c for c in pool if c[0] != outer[0]])
-    big, small = float(rng.uniform(*CONTAINER_RADIUS)), float(rng.uniform(*SIZES["small"]))
-    x, y = rng.uniform(big + GAP, SIZE - big - GAP, size=2)
-    dx, dy = rng.uniform(-3.0, 3.0, size=2)
+    big, small = _between(rng, *CONTAINER_RADIUS), _between(rng, *SIZES["small"])
+    x, y = (_between(rng, big + GAP, SIZE - big - GAP) for _ in range(2))
+    dx, dy = (_between(rng, -3.0, 3.0) for _ in range(2))
     return (
-        Object(*outer, size="large", x=float(x), y=float(y), radius=big),
-        Object(*inner, size="small", x=float(x + dx), y=float(y + dy), radius=small),
+        Object(*outer, size="large", x=x, y=y, radius=big),
+        Object(*inner, size="small", x=x + dx, y=y + dy, radius=small),
     )
 
 

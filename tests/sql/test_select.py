@@ -208,8 +208,8 @@ def test_a_limit_of_memory_is_kept_and_named(lake: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("SKEWBENCH_MEMORY", "40MB")
     connection = sql.connect(lake)
     assert connection.sql("SELECT current_setting('memory_limit')").fetchone() == ("38.1 MiB",)
-    told = r"^too little memory for this query .*; set SKEWBENCH_MEMORY to more than 40MB, or query fewer runs$"
-    with pytest.raises(RunError, match=told):
+    message = r"^too little memory for this query .*; set SKEWBENCH_MEMORY to more than 40MB, or query fewer runs$"
+    with pytest.raises(RunError, match=message):
         fetch(connection, "SELECT list(hash(range)) FROM range(100000000)")
 
 
