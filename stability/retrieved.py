@@ -96,7 +96,7 @@ def _tiles(rows: int, heads: int, each: int, budget: int) -> Iterator[tuple[slic
 
 def _even(n: int, most: int) -> Iterator[slice]:
     """Yield slices of nearly equal length, because a short last one costs as many calls as a long one."""
-    count = -(-n // max(1, most))
+    count = max(1, -(-n // max(1, most)))  # nothing has no slices, as in `slices`
     return slices(n, -(-n // count))
 
 
