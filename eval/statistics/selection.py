@@ -10,7 +10,7 @@ import numpy.typing as npt
 from jaxtyping import Float, Int
 
 from skewbench.eval.statistics.bootstrap import spread
-from skewbench.eval.statistics.weighted_ranks import WeightedRanks, chunks, complete_pairs
+from skewbench.eval.statistics.weighted_ranks import SortedColumn, chunks, complete_pairs
 
 
 def worst_mean(chosen: npt.ArrayLike, values: npt.ArrayLike, fraction: float) -> float:
@@ -62,26 +62,28 @@ def worst_draws(
         if not spread(clusters[rows]):
             continue
         share = max(1, int(np.floor(fraction * n + 0.5))) / n
-        places = WeightedRanks(chosen[rows][:, columns])
-        change = values[rows][:, measured]
-        member = clusters[rows]
-        for some in chunks(len(counts), n * len(columns)):
-            weights = counts[some][:, member].astype(float)
-            room = share * weights.sum(axis=1)[:, None, None]
-            sums = _taken(*places(weights), weights, room) @ change
-            means = np.divide(sums, room, out=np.full(sums.shape, np.nan), where=room > 0)
-            draws[some][:, columns[:, None], measured[None, :]] = means
+        change, member = values[rows][:, measured], clusters[rows]
+        for column in columns:
+            in_order = SortedColumn(chosen[rows][:, column], member)
+            change_in_order = change[in_order.order]
+            for some in chunks(len(counts), n):
+                taken, room = _taken(in_order, counts[some], share)
+                sums = taken @ change_in_order[: taken.shape[1]]
+                means = np.divide(sums, room, out=np.full(sums.shape, np.nan), where=room > 0)
+                draws[some][:, column, measured] = means
     return draws
 
 
 def _taken(
-    first: Float[np.ndarray, "r p n"],
-    last: Float[np.ndarray, "r p n"],
-    weights: Float[np.ndarray, "r n"],
-    room: Float[np.ndarray, "r 1 1"],
-) -> Float[np.ndarray, "r p n"]:
-    """The share of each row among the `room` lowest: 1, 0, or a fraction at the edge."""
-    equals = np.maximum(
-        last - first, 1.0
-    )  # weights are counts, so the sum is below 1 only if a row and its equals have none
-    return np.clip((room - first) / equals, 0.0, 1.0) * weights[:, None]
+    column: SortedColumn, counts: Int[np.ndarray, "r clusters"], share: float
+) -> tuple[Float[np.ndarray, "r m"], Float[np.ndarray, "r 1"]]:
+    """How often each of the lowest rows is taken, in sorted order, and the sum over the rows.
+
+    A row below the edge is taken as often as it is drawn, a row above it never. Equal rows at the edge divide the rest.
+    """
+    below, up_to = column.weight_below(counts)
+    room = share * up_to[:, -1:]
+    lowest = int((below < room).sum(axis=1).max())
+    below, up_to, weights = below[:, :lowest], up_to[:, :lowest], column.weights(counts)[:, :lowest]
+    equals = np.maximum(up_to - below, 1)  # 0 only if neither the row nor its equals are drawn
+    return np.minimum((room - below) / equals, 1.0).clip(0.0) * weights, room

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from scipy import stats
 
 from skewbench.eval.statistics.bootstrap import spread
-from skewbench.eval.statistics.weighted_ranks import WeightedRanks, chunks, complete_pairs
+from skewbench.eval.statistics.weighted_ranks import SortedColumn, chunks, complete_pairs
 
 
 @dataclass(frozen=True)
@@ -60,30 +60,39 @@ def spearman_draws(
     for rows, columns_x, columns_y in complete_pairs(x, y):
         if not spread(clusters[rows]):
             continue
-        places_x, places_y = WeightedRanks(x[rows][:, columns_x]), WeightedRanks(y[rows][:, columns_y])
         member = clusters[rows]
-        for some in chunks(len(counts), len(member) * max(len(columns_x), len(columns_y))):
-            weights = counts[some][:, member].astype(float)
-            ranks_x, ranks_y = _centred(*places_x(weights), weights), _centred(*places_y(weights), weights)
-            draws[some][:, columns_x[:, None], columns_y[None, :]] = _correlation(ranks_x, ranks_y, weights)
+        sorted_x = [SortedColumn(column, member) for column in x[rows][:, columns_x].T]
+        sorted_y = [SortedColumn(column, member) for column in y[rows][:, columns_y].T]
+        for some in chunks(len(counts), len(member)):
+            draws[some][:, columns_x[:, None], columns_y[None, :]] = _correlations(
+                sorted_x, sorted_y, counts[some].astype(np.int64), member
+            )
     return draws
 
 
-def _centred(
-    first: Float[np.ndarray, "r p n"], last: Float[np.ndarray, "r p n"], weights: Float[np.ndarray, "r n"]
-) -> Float[np.ndarray, "r p n"]:
-    """Twice the average ranks minus their mean: the mean of ranks 1..W is (W + 1) / 2 with any ties."""
-    first += last
-    first -= weights.sum(axis=1)[:, None, None]
-    return first
-
-
-def _correlation(
-    x: Float[np.ndarray, "r p n"], y: Float[np.ndarray, "r q n"], weights: Float[np.ndarray, "r n"]
+def _correlations(
+    sorted_x: list[SortedColumn],
+    sorted_y: list[SortedColumn],
+    counts: Int[np.ndarray, "r clusters"],
+    member: npt.NDArray[np.integer],
 ) -> Float[np.ndarray, "r p q"]:
-    """Sums of products of integers, so that their order does not matter."""
-    weighted_x, weighted_y = x * weights[:, None], y * weights[:, None]
-    variance_x = np.einsum("rpn,rpn->rp", x, weighted_x)
+    """The columns of x one after the other, so that temporary arrays stay small."""
+    weights = np.take(counts, member, axis=1).astype(float)
+    y = np.stack([_centred(column, counts, weights) for column in sorted_y], axis=1)
+    weighted_y = y * weights[:, None]
     variance_y = np.einsum("rqn,rqn->rq", y, weighted_y)
-    scale = np.sqrt(variance_x[:, :, None] * variance_y[:, None, :])
-    return np.divide(x @ weighted_y.swapaxes(1, 2), scale, out=np.full(scale.shape, np.nan), where=scale > 0)
+    found = np.empty((len(counts), len(sorted_x), len(sorted_y)))
+    for place, column in enumerate(sorted_x):
+        x = _centred(column, counts, weights)
+        variance_x = np.einsum("rn,rn->r", x, x * weights)
+        scale = np.sqrt(variance_x[:, None] * variance_y)
+        products = (weighted_y @ x[:, :, None])[:, :, 0]
+        found[:, place] = np.divide(products, scale, out=np.full(scale.shape, np.nan), where=scale > 0)
+    return found
+
+
+def _centred(
+    column: SortedColumn, counts: Int[np.ndarray, "r clusters"], weights: Float[np.ndarray, "r n"]
+) -> Float[np.ndarray, "r n"]:
+    """Twice the average ranks minus their mean: the mean of ranks 1..W is (W + 1) / 2 with any ties."""
+    return column.ranks(counts) - weights.sum(axis=1)[:, None]

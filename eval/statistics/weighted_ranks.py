@@ -1,8 +1,9 @@
-"""Ranks of values within a column when each row counts several times or not at all."""
+"""Ranks of a column when each row counts several times or not at all, as it does in a bootstrap resample."""
 
 from collections.abc import Iterator
 
 import numpy as np
+import numpy.typing as npt
 from jaxtyping import Bool, Float, Int
 
 BUDGET = 1 << 14
@@ -14,7 +15,7 @@ def chunks(resamples: int, elements: int) -> Iterator[slice]:
 
     Args:
         resamples: Number of resamples.
-        elements: Elements of the largest temporary array, for each resample.
+        elements: Elements of a temporary array, for each resample.
 
     Returns:
         Slices of the resamples, in order.
@@ -24,39 +25,67 @@ def chunks(resamples: int, elements: int) -> Iterator[slice]:
         yield slice(start, min(resamples, start + size))
 
 
-class WeightedRanks:
-    """Columns that are sorted once, after which ranks under any weights are a running sum and a look-up.
+class SortedColumn:
+    """A column that is sorted once. Ranks in any resample are then a running sum, whose integers are exact.
 
-    For row i of column j in resample r, `first[r, j, i]` is the weight of all rows below its value and `last[r, j, i]`
-    that of all rows at or below it. (first + last + 1) / 2 is the average rank in the resample, with ties and repeats.
+    Args:
+        values: The column, without NaN; shape (n).
+        clusters: Cluster (prompt) of each row, as an index into the columns of `counts`; shape (n).
     """
 
-    def __init__(self, columns: Float[np.ndarray, "n p"]) -> None:
-        n, p = columns.shape
-        order = np.argsort(columns.T, axis=1, kind="stable")
-        in_order = np.take_along_axis(columns.T, order, axis=1)
-        position = np.broadcast_to(np.arange(n), (p, n))
-        opens = np.ones((p, n), bool)  # a new value begins here
-        opens[:, 1:] = in_order[:, 1:] != in_order[:, :-1]
-        closes = np.ones((p, n), bool)
-        closes[:, :-1] = opens[:, 1:]
-        start = np.maximum.accumulate(np.where(opens, position, 0), axis=1)
-        stop = np.minimum.accumulate(np.where(closes, position, n)[:, ::-1], axis=1)[:, ::-1] + 1
-        offset = np.arange(p)[:, None] * (n + 1)  # into the flat running sums
-        self._order = order
-        self._first = np.empty((p, n), np.intp)
-        self._last = np.empty((p, n), np.intp)
-        np.put_along_axis(self._first, order, start + offset, axis=1)
-        np.put_along_axis(self._last, order, stop + offset, axis=1)
+    order: Int[np.ndarray, "n"]
+    """The rows from the lowest value to the highest."""
 
-    def __call__(
-        self, weights: Float[np.ndarray, "r n"]
-    ) -> tuple[Float[np.ndarray, "r p n"], Float[np.ndarray, "r p n"]]:
-        p, n = self._order.shape
-        running = np.zeros((len(weights), p, n + 1))
-        np.cumsum(weights[:, self._order], axis=2, out=running[:, :, 1:])
-        flat = running.reshape(len(weights), p * (n + 1))
-        return flat[:, self._first], flat[:, self._last]
+    def __init__(self, values: Float[np.ndarray, "n"], clusters: npt.NDArray[np.integer]) -> None:
+        self.order = np.argsort(values, kind="stable")
+        self._cluster = clusters[self.order].astype(np.intp)
+        self._place = np.empty(len(values), np.intp)
+        self._place[self.order] = np.arange(len(values))
+        self._ends = _ends_of_equals(values[self.order])
+
+    def weights(self, counts: Int[np.ndarray, "r clusters"]) -> Int[np.ndarray, "r n"]:
+        """Return how often each row is drawn, in sorted order.
+
+        Args:
+            counts: How often each cluster is drawn in each resample; shape (r, clusters).
+        """
+        return np.take(counts, self._cluster, axis=1)
+
+    def weight_below(
+        self, counts: Int[np.ndarray, "r clusters"]
+    ) -> tuple[Int[np.ndarray, "r n"], Int[np.ndarray, "r n"]]:
+        """Return the weight of all rows below each row's value, and of all rows at or below it, in sorted order.
+
+        Args:
+            counts: How often each cluster is drawn in each resample; shape (r, clusters).
+        """
+        running = np.empty((len(counts), len(self.order) + 1), np.int64)
+        running[:, 0] = 0
+        np.cumsum(self.weights(counts), axis=1, out=running[:, 1:], dtype=np.int64)
+        if self._ends is None:
+            return running[:, :-1], running[:, 1:]
+        start, stop = self._ends
+        return np.take(running, start, axis=1), np.take(running, stop, axis=1)
+
+    def ranks(self, counts: Int[np.ndarray, "r clusters"]) -> Int[np.ndarray, "r n"]:
+        """Return twice the average rank of each row in each resample, less 1, in the order of the rows.
+
+        Args:
+            counts: How often each cluster is drawn in each resample; shape (r, clusters).
+        """
+        below, up_to = self.weight_below(counts)
+        return np.take(below + up_to, self._place, axis=1)
+
+
+def _ends_of_equals(in_order: Float[np.ndarray, "n"]) -> tuple[Int[np.ndarray, "n"], Int[np.ndarray, "n"]] | None:
+    """For each row, the first row with an equal value and the row after the last one; None if no values are equal."""
+    opens = np.ones(len(in_order), bool)  # a new value begins here
+    opens[1:] = in_order[1:] != in_order[:-1]
+    if opens.all():
+        return None
+    starts = np.flatnonzero(opens)
+    group = np.cumsum(opens) - 1
+    return starts[group], np.append(starts[1:], len(in_order))[group]
 
 
 def complete_pairs(
