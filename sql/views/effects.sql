@@ -19,7 +19,7 @@ categories AS (
     FROM samples CROSS JOIN requested
     WHERE requested.category IS NULL OR requested.category IN ('*', prompt_category)
 ),
-pairs AS MATERIALIZED (
+pairs AS (
     SELECT
         c.*, k.category,
         CASE WHEN m.higher_is_better IS NOT NULL THEN coalesce(c.change, m.worst - c.baseline) END AS worst_change,
@@ -30,24 +30,27 @@ pairs AS MATERIALIZED (
     LEFT JOIN metrics AS m ON m.run_id = c.run_id AND m.metric = c.metric AND m.kind = c.kind
     WHERE c.change IS NOT NULL OR c.failed
 ),
-means AS (
+-- one pass over the pairs, for each cell and for each of its prompts
+grouped AS (
     SELECT
-        run_id, cell, category, metric, kind,
+        run_id, cell, category, metric, kind, prompt_id, grouping(prompt_id) = 1 AS all_prompts,
         avg(baseline) FILTER (change IS NOT NULL) AS baseline, avg(value) AS mean, avg(change) AS change,
         median(change) AS median_change, stddev_samp(baseline) FILTER (change IS NOT NULL) AS baseline_sd,
         avg((sign(gain) + 1) / 2) AS wins,
         count(change) AS n, count(*) FILTER (failed) AS failed,
         avg(worst_change) AS worst_case
-    FROM pairs GROUP BY ALL
+    FROM pairs
+    GROUP BY GROUPING SETS ((run_id, cell, category, metric, kind), (run_id, cell, category, metric, kind, prompt_id))
 ),
+means AS (SELECT * EXCLUDE (prompt_id, all_prompts) FROM grouped WHERE all_prompts),
+-- each prompt's pull on the mean
 pulls AS (
-    SELECT p.run_id, p.cell, p.category, p.metric, p.kind, p.prompt_id, sum(p.change - m.change) / any_value(m.n) AS pull
-    FROM pairs AS p
+    SELECT p.run_id, p.cell, p.category, p.metric, p.kind, p.n * (p.change - m.change) / m.n AS pull
+    FROM grouped AS p
     JOIN means AS m
         ON m.run_id = p.run_id AND m.cell = p.cell AND m.metric = p.metric AND m.kind = p.kind
         AND m.category IS NOT DISTINCT FROM p.category
-    WHERE p.change IS NOT NULL
-    GROUP BY ALL
+    WHERE NOT p.all_prompts AND p.n > 0
 ),
 errors AS (
     SELECT

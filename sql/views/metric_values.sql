@@ -3,8 +3,8 @@
 -- comparability: the scorer, its version and package; only values of one key are comparable.
 CREATE OR REPLACE VIEW metric_values AS
 SELECT
-    samples.run_id, samples.cell, samples.prompt_id, samples.seed, samples.pair_id, samples.sample_id,
+    scores.run_id, scores.cell, samples.prompt_id, samples.seed, samples.pair_id, samples.sample_id,
     samples.status, scores.metric, scores.value, scores.reason,
     scorer_key(scores.scorer, scores.scorer_version, scores.package) AS comparability
 FROM samples
-JOIN scores USING (run_id, sample_id);
+JOIN scores USING (run_id, cell, sample_id);

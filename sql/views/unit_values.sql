@@ -11,6 +11,6 @@ FROM prompt_metric_values WHERE isfinite(value)
 UNION ALL
 SELECT s.run_id, s.cell, 'alignment', 'measure', s.pair_id, s.prompt_id, s.alignment::DOUBLE, 'recorder'
 FROM stage_stability AS s
-SEMI JOIN (SELECT run_id, sample_id FROM samples WHERE status = 'ok') AS ok
-    ON ok.run_id = s.run_id AND ok.sample_id = s.sample_id
+SEMI JOIN (SELECT run_id, cell, sample_id FROM samples WHERE status = 'ok') AS ok
+    ON ok.run_id = s.run_id AND ok.cell = s.cell AND ok.sample_id = s.sample_id
 WHERE s.stage = 'all' AND isfinite(s.alignment);

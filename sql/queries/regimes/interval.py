@@ -25,18 +25,19 @@ def intervals(connection: duckdb.DuckDBPyConnection, run_id: str, drawn: Resampl
 
 def _regimes_by(connection: duckdb.DuckDBPyConnection, run_id: str, drawn: Resamples) -> Iterator[Draws]:
     answers = query_run(connection, "regimes", run_id).filter(pl.col("change").is_not_null())
-    changes = select_rows(
-        connection,
-        """
-        SELECT kind, cell, prompt_id, unit, metric || ' ' || regime AS key, change AS value
-        FROM unit_changes JOIN baseline_regimes USING (run_id, kind, unit)
-        WHERE run_id = $1 AND change IS NOT NULL AND regime IS NOT NULL
-        """,
-        run_id,
-    )
-    for kind in ("sample", "prompt"):
-        for cell, some in split(answers.filter(kind=kind), "cell"):
-            wide = widen(changes.filter(kind=kind, cell=cell), "key")
+    for cell, of_cell in split(answers, "cell"):  # cell by cell, so that more cells need no more memory
+        changes = select_rows(
+            connection,
+            """
+            SELECT kind, prompt_id, unit, metric || ' ' || regime AS key, change AS value
+            FROM unit_changes JOIN baseline_regimes USING (run_id, kind, unit)
+            WHERE run_id = $1 AND cell = $2 AND change IS NOT NULL AND regime IS NOT NULL
+            """,
+            run_id,
+            cell,
+        )
+        for kind, some in split(of_cell, "kind"):
+            wide = widen(changes.filter(kind=kind), "key")
             keys = [name for name in wide.columns if name not in ("prompt_id", "unit")]
             drawn_means = mean_draws(as_matrix(wide, keys), drawn.clusters(wide), drawn.counts)
             draws = dict(zip(keys, drawn_means.T, strict=True))

@@ -15,20 +15,26 @@ pairs AS (
     JOIN metrics AS m ON m.run_id = c.run_id AND m.metric = c.metric AND m.kind = c.kind
     WHERE r.regime IS NOT NULL AND (c.change IS NOT NULL OR c.failed)
 ),
-regimes AS (
+-- one pass over the pairs, for each regime and for each of its prompts
+grouped AS (
     SELECT
-        run_id, cell, metric, kind, measure, regime,
-        avg(baseline) FILTER (change IS NOT NULL) AS baseline, avg(change) AS change,
-        count(change) AS n, count(DISTINCT prompt_id) FILTER (change IS NOT NULL) AS prompts,
+        run_id, cell, metric, kind, measure, regime, prompt_id, grouping(prompt_id) = 1 AS all_prompts,
+        avg(baseline) FILTER (change IS NOT NULL) AS baseline, avg(change) AS change, count(change) AS n,
         count(*) FILTER (failed) AS failed, avg(worst_change) AS worst_case
-    FROM pairs GROUP BY ALL
+    FROM pairs
+    GROUP BY GROUPING SETS ((run_id, cell, metric, kind, measure, regime), (run_id, cell, metric, kind, measure, regime, prompt_id))
 ),
 -- each prompt's pull on the mean of a regime, for the clustered standard error (Liang-Zeger)
 pulls AS (
-    SELECT run_id, cell, metric, kind, regime, prompt_id, sum(p.change - r.change) / any_value(r.n) AS pull
-    FROM pairs AS p JOIN regimes AS r USING (run_id, cell, metric, kind, regime)
-    WHERE p.change IS NOT NULL
-    GROUP BY ALL
+    SELECT p.run_id, p.cell, p.metric, p.kind, p.regime, p.prompt_id, p.n * (p.change - r.change) / r.n AS pull
+    FROM grouped AS p JOIN grouped AS r USING (run_id, cell, metric, kind, regime)
+    WHERE r.all_prompts AND NOT p.all_prompts AND p.n > 0
+),
+with_prompts AS (SELECT run_id, cell, metric, kind, regime, count(*) AS prompts FROM pulls GROUP BY ALL),
+regimes AS (
+    SELECT g.* EXCLUDE (prompt_id, all_prompts), coalesce(w.prompts, 0) AS prompts
+    FROM grouped AS g LEFT JOIN with_prompts AS w USING (run_id, cell, metric, kind, regime)
+    WHERE g.all_prompts
 ),
 signs(shown, regime, sign) AS (
     VALUES

@@ -20,22 +20,22 @@ def intervals(connection: duckdb.DuckDBPyConnection, run_id: str, drawn: Resampl
         drawn: Resamples of the run's prompts.
     """
     answers = query_run(connection, "worst_fraction", run_id, fraction=FRACTION)
-    pairs = select_rows(
-        connection,
-        """
-        SELECT cell, prompt_id, pair_id AS unit, metric, change,
-            CASE WHEN higher_is_better THEN baseline ELSE -baseline END AS baseline,
-            CASE WHEN higher_is_better THEN p.value ELSE -p.value END AS knob
-        FROM paired AS p JOIN metrics USING (run_id, metric)
-        WHERE run_id = $1 AND kind = 'sample' AND change IS NOT NULL
-        """,
-        run_id,
-    )
-    for cell, some in split(answers, "cell"):
+    for cell, some in split(answers, "cell"):  # cell by cell, so that more cells need no more memory
+        pairs = select_rows(
+            connection,
+            """
+            SELECT prompt_id, pair_id AS unit, metric, change,
+                CASE WHEN higher_is_better THEN baseline ELSE -baseline END AS baseline,
+                CASE WHEN higher_is_better THEN p.value ELSE -p.value END AS knob
+            FROM paired AS p JOIN metrics USING (run_id, metric)
+            WHERE run_id = $1 AND cell = $2 AND kind = 'sample' AND change IS NOT NULL
+            """,
+            run_id,
+            cell,
+        )
         metrics = sorted(some["metric"].unique())
-        here = pairs.filter(cell=cell).sort("unit")
-        wide = widen(here, "metric", "change")
-        baseline, knob = (as_matrix(widen(here, "metric", column), metrics) for column in ("baseline", "knob"))
+        wide = widen(pairs, "metric", "change")
+        baseline, knob = (as_matrix(widen(pairs, "metric", column), metrics) for column in ("baseline", "knob"))
         change, clusters = as_matrix(wide, metrics), drawn.clusters(wide)
         worst, best, knob_worst = (
             worst_draws(chosen, change, clusters, drawn.counts, FRACTION) for chosen in (baseline, -baseline, knob)
