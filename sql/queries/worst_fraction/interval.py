@@ -24,10 +24,10 @@ def intervals(connection: duckdb.DuckDBPyConnection, run_id: str, drawn: Resampl
         pairs = select_rows(
             connection,
             """
-            SELECT prompt_id, pair_id AS unit, metric, change,
+            SELECT prompt_id, unit, metric, change,
                 CASE WHEN higher_is_better THEN baseline ELSE -baseline END AS baseline,
-                CASE WHEN higher_is_better THEN p.value ELSE -p.value END AS knob
-            FROM paired AS p JOIN metrics USING (run_id, metric)
+                CASE WHEN higher_is_better THEN c.value ELSE -c.value END AS knob
+            FROM unit_changes AS c JOIN metrics USING (run_id, metric, kind)
             WHERE run_id = $1 AND cell = $2 AND kind = 'sample' AND change IS NOT NULL
             """,
             run_id,
