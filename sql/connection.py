@@ -163,7 +163,7 @@ def _measure_statements() -> list[str]:
 
 
 def _is_a_baseline(runs: list[Run]) -> str:
-    """A macro whether a cell has the name of a run's baseline. Its names are literals, by which DuckDB reads fewer files."""
+    """A macro: whether a cell has the name of a run's baseline. The names are literals, so DuckDB can skip files."""
     names = ", ".join(literal(name) for name in sorted({run.baseline for run in runs if run.baseline}))
     return f"CREATE OR REPLACE MACRO is_a_baseline(cell) AS cell IN ({names or 'NULL'});"
 
