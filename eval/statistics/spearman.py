@@ -65,7 +65,7 @@ def spearman_draws(
         sorted_y = [SortedColumn(column, member) for column in y[rows][:, columns_y].T]
         for some in chunks(len(counts), len(member)):
             draws[some][:, columns_x[:, None], columns_y[None, :]] = _correlations(
-                sorted_x, sorted_y, counts[some].astype(np.int64), member
+                sorted_x, sorted_y, counts[some], member
             )
     return draws
 
