@@ -1,7 +1,7 @@
 """Compares a run with published claims: one row per claim, with our number, its interval and a verdict."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -12,6 +12,7 @@ from scipy import stats
 from skewbench import sql
 from skewbench.eval.claims import LEAST, Claim, judge, published_claims
 from skewbench.eval.statistics import paired_change
+from skewbench.sql.resampling import select_rows
 
 Row = dict[str, Any]
 
@@ -38,17 +39,20 @@ class _Absent(Exception):
     """Raised when the run lacks what the claim is about; the message names it."""
 
 
-def claims(connection: duckdb.DuckDBPyConnection, run_id: str) -> pl.DataFrame:
+def claims(
+    connection: duckdb.DuckDBPyConnection, run_id: str, known: Mapping[str, pl.DataFrame] | None = None
+) -> pl.DataFrame:
     """Judge every published claim against a run.
 
     Args:
         connection: A connection of `skewbench.sql.connect` that shows only this run.
         run_id: The run.
+        known: Answers of named queries with their defaults about the run, by name; other queries are asked here.
 
     Returns:
         One row per claim, with the columns `COLUMNS`.
     """
-    run = _Run(connection, run_id)
+    run = _Run(connection, run_id, dict(known or {}))
     return pl.DataFrame([_row(run, claim) for claim in published_claims()], schema=COLUMNS)
 
 
@@ -58,10 +62,18 @@ class _Run:
 
     lake: duckdb.DuckDBPyConnection
     run_id: str
+    answers: dict[str, pl.DataFrame]
+    having: dict[str, int] = field(default_factory=dict)
+    """The prompts with a value of a metric, counted before."""
+
+    @cached_property
+    def kinds(self) -> set[tuple[str, str]]:
+        """The metrics with a value in the run, each with its kind."""
+        return set(self.lake.execute("SELECT metric, kind FROM metrics").fetchall())
 
     @cached_property
     def metrics(self) -> set[str]:
-        return {row[0] for row in self.lake.execute("SELECT metric FROM metrics").fetchall()} | {"alignment"}
+        return {metric for metric, _ in self.kinds} | {"alignment"}
 
     @cached_property
     def knobs(self) -> list[Row]:
@@ -72,26 +84,23 @@ class _Run:
         return self.lake.execute("FROM intervals").pl()
 
     @cached_property
-    def values(self) -> pl.DataFrame:
-        return self.lake.execute(
-            "SELECT cell, metric, kind, unit, prompt_id, comparability, value FROM unit_values"
-        ).pl()
-
-    @cached_property
-    def answers(self) -> dict[str, pl.DataFrame]:
-        return {}
-
-    @cached_property
-    def having(self) -> dict[str, int]:
-        return dict(self.values.group_by("metric").agg(pl.col("prompt_id").n_unique()).iter_rows())
-
-    @cached_property
     def all_prompts(self) -> int:
         return int(self.lake.execute("SELECT count(DISTINCT prompt_id) FROM samples").fetchall()[0][0])
 
     def prompts(self, metric: str) -> int:
         """Count the prompts with a value of the metric; all prompts if it has none, as a metric of whole cells."""
-        return self.having.get(metric) or self.all_prompts
+        if metric not in self.having:
+            count = "SELECT count(DISTINCT prompt_id) AS n FROM unit_values WHERE run_id = $1 AND metric = $2"
+            self.having[metric] = select_rows(self.lake, count, self.run_id, metric).item()
+        return self.having[metric] or self.all_prompts
+
+    def values(self, cell: str, metric: str) -> pl.DataFrame:
+        """Read the values of a metric in a cell. Those of all cells do not fit in the memory of a small machine."""
+        rows = """
+            SELECT unit, prompt_id, comparability, value FROM unit_values
+            WHERE run_id = $1 AND cell = $2 AND metric = $3
+        """
+        return select_rows(self.lake, rows, self.run_id, cell, metric)
 
     def query(self, name: str) -> pl.DataFrame:
         if name not in self.answers:
@@ -224,7 +233,7 @@ def _rule(run: _Run, claim: Claim, metric: str) -> Row:
 def _against(run: _Run, claim: Claim, metric: str) -> Row:
     """Return the paired difference of two cells, as a share of the second one's mean."""
     cells = (run.cell(claim.key["against"]), run.cell(claim.key))
-    one, other = (run.values.filter(cell=cell, metric=metric) for cell in cells)
+    one, other = (run.values(cell, metric) for cell in cells)
     pairs = one.join(other, on=["unit", "prompt_id", "comparability"], nulls_equal=True)
     change = paired_change(pairs["value"], pairs["value_right"], pairs["prompt_id"])
     mean = float(pl.Series(pairs["value"]).to_numpy().mean()) if pairs.height else 0.0
@@ -246,11 +255,10 @@ def _area(run: _Run, claim: Claim, metric: str) -> Row:
 
 def _pearson(run: _Run, claim: Claim, metric: str) -> Row:
     baseline = [knob["cell"] for knob in run.knobs if knob["baseline"]]
-    if not baseline or run.values.filter(metric=metric, kind="prompt").is_empty():
+    if not baseline or (metric, "prompt") not in run.kinds:
         raise _Absent("the metric is not of a prompt's images, so there are too few values for a correlation")
-    of_baseline = run.values.filter(cell=baseline[0])
-    stability = of_baseline.filter(metric="alignment").group_by("prompt_id").agg(pl.col("value").mean())
-    pairs = of_baseline.filter(metric=metric).join(stability, on="prompt_id")
+    stability = run.values(baseline[0], "alignment").group_by("prompt_id").agg(pl.col("value").mean())
+    pairs = run.values(baseline[0], metric).join(stability, on="prompt_id")
     if pairs.height < 4 or pairs["value"].n_unique() < 2 or pairs["value_right"].n_unique() < 2:
         raise _Absent("no spread to correlate")
     found = stats.pearsonr(pairs["value_right"].to_numpy(), pairs["value"].to_numpy())

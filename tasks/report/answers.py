@@ -105,7 +105,7 @@ def _ask(lake: duckdb.DuckDBPyConnection, run: Manifest) -> Answers:
         effects=known["static_effect"],
         front=known["pareto_front"],
         scatter=known["change_by_alignment"],
-        claims=claims(lake, run.run_id),
+        claims=claims(lake, run.run_id, known),
         failures=known["failures"],
         speed=known["speed"],
         known=known,

@@ -1,21 +1,26 @@
 """The report from synthetic lakes: what it says, what it leaves out, and that it needs nothing but itself."""
 
 import re
+from collections import Counter
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import duckdb
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from skewbench import sql
+from skewbench.sql.parameters import Value
 from skewbench.storage.store import LocalStore
 from skewbench.storage.tables.images import IMAGES
 from skewbench.tasks.report import report_run
 from skewbench.vocabulary.errors import InputError, RunError
 from skewbench.vocabulary.measures import MEASURES
-from tests.lakes import Lake, drop_table, made
+from tests.lakes import KNOBS, Lake, drop_table, made
 from tests.tasks.two_runs import alter, with_column
 
 
@@ -117,6 +122,20 @@ def test_images_are_in_three_groups_and_not_only_the_best(normal: Path) -> None:
 def test_the_same_lake_gives_the_same_page(tmp_path: Path) -> None:
     run_id = made(tmp_path, Lake())
     assert reported(tmp_path, run_id) == reported(tmp_path, run_id)
+
+
+def test_each_query_is_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: Counter[tuple[str, ...]] = Counter()
+    ask = sql.query
+
+    def counted(connection: duckdb.DuckDBPyConnection, name: str, **parameters: Value) -> pl.DataFrame:
+        asked[name, *map(str, parameters.values())] += 1
+        return ask(connection, name, **parameters)
+
+    monkeypatch.setattr(sql, "query", counted)
+    reported(tmp_path, made(tmp_path, Lake(prompts=12, images=False, knobs=tuple(KNOBS))))
+    assert {("correlations",), ("static_effect",), ("worst_fraction",)} <= asked.keys()
+    assert not {name: times for name, times in asked.items() if times > 1}
 
 
 def test_a_page_loads_nothing(normal: Path) -> None:
