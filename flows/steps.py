@@ -143,7 +143,7 @@ def finish(store: Store, state: RunState, lease: Lease) -> Manifest:
     Raises:
         RunError: Another driver has taken the run over.
     """
-    from skewbench.flows.artifacts import show  # with Altair, which would delay the first image
+    from skewbench.flows.artifacts import show  # imported here: Altair would delay the first image
     from skewbench.tasks.report import answered, write_report
 
     manifest = analyse_run(store, state, lease)
@@ -176,7 +176,7 @@ def send_run(store: Store, run_id: str, tracker: str) -> None:
     """
     if not tracker:
         return
-    from skewbench.tasks.tracking import track_run  # with the report and Altair
+    from skewbench.tasks.tracking import track_run  # imported here: it loads Altair
 
     try:
         get_run_logger().info("%s: %s", tracker, track_run(store, run_id, tracker))

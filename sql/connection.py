@@ -74,7 +74,8 @@ def connect(
         lake: Folder or URL of the lake.
         runs: Run ids, or names of experiments: their newest runs; None: every committed run.
         include_running: Whether to include running and incomplete runs with the samples that they have.
-        branch: Guidance branch of the measures, `cond` or `uncond`; None: the mean of both. The session variable
+        branch: Guidance branch of the measures: `cond`, `uncond` or `weak`; None: the mean of `cond` and `uncond`. The
+            session variable
             `branch` changes it later.
 
     Raises:

@@ -163,4 +163,4 @@ def _without_comments(text: str) -> str:
 
 
 REGISTRY: Registry[Query] = Registry("skewbench.queries", "query", own=_register_ours, check=_check, adopt=_adopt)
-"""Return all named queries."""
+"""All named queries: those of skewbench and of installed packages."""

@@ -29,8 +29,8 @@ class Recorder:
     """Records all self-attentions of a model while `perturb` is given it; reusable, one batch at a time.
 
     Args:
-        measures: Which of energy, instability, alignment, symmetry, symmetry_raw; the others are NULL.
-        every: Record every n-th step.
+        measures: Which of energy, instability, alignment, symmetry, symmetry_raw and text_mass; others are NULL.
+        every: Record every n-th step. Without a loop, each model call is a step.
         detail: `mean` keeps means over steps and heads, `steps` also each step's mean, `heads` also each head's.
         columns: Number of feature columns that are measured. They depend only on (seed, block), so that two runs
             can be compared column by column.
@@ -76,7 +76,8 @@ class Recorder:
             Columns as a slice or their indices; None if no measure of the retrieval is recorded.
         """
         if not set(self.measures) & set(RETRIEVAL_MEASURES):
-            return slice(0, 1) if "text_mass" in self.measures else None  # which is had from a retrieval of any width
+            # text_mass needs a retrieval, but one column is enough
+            return slice(0, 1) if "text_mass" in self.measures else None
         columns = self._columns[block.number]
         if isinstance(columns, Tensor) and columns.device != device:  # the model has moved since (offloading)
             columns = self._columns[block.number] = columns.to(device)

@@ -1,4 +1,4 @@
-"""What is had of the retrieval that leaves a layer: measures, and the output or the ratio where it is rescaled."""
+"""Computes the measures of the retrieval that leaves a layer and, if it is rescaled, the output or the ratio."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -32,16 +32,16 @@ def stability_and_heads(
     columns: Columns | None,
     weight: Float[Tensor, "H C d"] | None = None,
 ) -> Retrieved:
-    """Measures of what leaves the layer, on `columns` (None: not measured); its output where it has exact norms.
+    """Compute the measures of the layer's retrieval and, if its norms are exact, the heads' output or the ratio.
 
-    That is Xi_out Wv' by the value projection's `weight`; without one, the ratio that `skew_heads` asks for instead. In
-    tiles of rows and heads, so that no temporary has more elements than BUDGET allows.
+    The output is Xi_out Wv'. Without `weight`, or if the method does not give the output, the ratio for `skew_heads` is
+    returned instead. The work is done in tiles of rows and heads, so that no temporary exceeds BUDGET elements.
 
     Args:
         call: The call whose retrieval leaves the layer.
         q: The layer's own queries. The measures use their M_sym, even if the call has other queries.
         k: As `q`.
-        columns: Feature columns that are measured.
+        columns: Feature columns to measure; None: no measures.
         weight: The value projection by head.
     """
     blend = call.blend

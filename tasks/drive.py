@@ -104,7 +104,7 @@ def analyse_run(store: Store, state: RunState, lease: Lease) -> Manifest:
     Raises:
         RunError: Another driver has taken the run over.
     """
-    from skewbench.tasks.analyse import analyse  # with scipy, which would delay the first image
+    from skewbench.tasks.analyse import analyse  # imported here: scipy would delay the first image
 
     if state.uncommitted():  # an earlier driver ended before it could commit them; readers see only what is committed
         commit_receipts(store, state, [], state.manifest.status)

@@ -135,7 +135,7 @@ class MeasureSpec(Strict):
     """The measures that are recorded in each self-attention block."""
 
     every: int = Field(default=1, ge=1)
-    """Record every n-th model call."""
+    """Record every n-th step of the scheduler, with all its model calls."""
     detail: Literal["mean", "steps", "heads"] = "steps"
     """`mean`: means over steps, heads and columns; `steps`: a value for each step; `heads`: a value for each step and
     head."""

@@ -86,7 +86,7 @@ def finish_locally(store: Store, state: RunState, lease: Lease) -> Manifest:
     Returns:
         The run's manifest.
     """
-    from skewbench.tasks.report import report_run  # with Altair, which would delay the first image
+    from skewbench.tasks.report import report_run  # imported here: Altair would delay the first image
 
     manifest = analyse_run(store, state, lease)
     lease.confirm()
@@ -117,7 +117,7 @@ class LocalWorker:
     @cached_property
     def _worker(self) -> "Worker":
         with collection_paused():
-            from skewbench.tasks.worker import Worker  # with torch, which a finished run does without
+            from skewbench.tasks.worker import Worker  # imported here: a finished run needs no torch
 
         return Worker(self._needs)
 

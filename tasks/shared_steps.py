@@ -132,7 +132,7 @@ class Trajectories:
             pairs: Ids of the batch's pairs of prompt and noise, in its order.
             steps: Steps of the loop.
         """
-        from skewbench.stability import Trajectory  # with torch, which the driver does without
+        from skewbench.stability import Trajectory  # imported here: the driver needs no torch
 
         keep = most_shared(cell, self._cells, self._generation, steps)
         if keep == 0:

@@ -32,7 +32,7 @@ from skewbench.tasks.setting import Setting
 from skewbench.tasks.shared_steps import Trajectories
 from skewbench.vocabulary.errors import RunError
 
-if TYPE_CHECKING:  # diffusers takes seconds, and scoring does without
+if TYPE_CHECKING:  # diffusers takes seconds to import, and scoring does not need it
     from skewbench.tasks.generate import ShardRows
 
 REASONS, LONGEST_REASON = 5, 300

@@ -90,7 +90,7 @@ def _of_nonfinite(evidence: Evidence) -> str:
 
 
 def _of_failed(newly: int, moved: int, matters: bool) -> tuple[Verdict, str]:
-    """An image that newly fails is not offset by another that no longer fails."""
+    """Judge failed images. A newly failed image is not offset by one that no longer fails."""
     if newly:
         back = f", and {moved - newly} no longer fail" if moved > newly else ""
         return "worse" if matters else "changed", f"{newly} failed only in the later run{back}"

@@ -45,7 +45,7 @@ def delta(
         typer.Option(
             "--keep/--no-keep",
             help="Keep the log up to date from now on: runs, scores, compactions and removals update it. "
-            "--no-keep: stop this. Default: as before.",
+            "--no-keep: stop this. Default: the lake's present setting.",
         ),
     ] = None,
 ) -> None:

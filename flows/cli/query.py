@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from skewbench.sql import Context, Query
 
 Branch = Annotated[
-    Literal["cond", "uncond"] | None,
-    typer.Option(help="Guidance branch of the measures. Default: the mean of both."),
+    Literal["cond", "uncond", "weak"] | None,
+    typer.Option(help="Guidance branch of the measures. Default: the mean of cond and uncond."),
 ]
 
 

@@ -49,7 +49,7 @@ def rate(
     pairs: Annotated[int, typer.Option(metavar="N", min=0, help="Show at most N pairs. 0: all.")] = 0,
     seed: Annotated[
         int | None,
-        typer.Option(min=0, max=2**63 - 1, help="Seed of the shuffle. Default: one that belongs to run and rater."),
+        typer.Option(min=0, max=2**63 - 1, help="Seed of the shuffle. Default: derived from run, rater and question."),
     ] = None,
     lake: Lake = "lake",
     port: Annotated[int, typer.Option(help="Port of the page. 0: any free one.", min=0, max=65535)] = 4300,

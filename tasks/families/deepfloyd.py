@@ -32,5 +32,5 @@ class DeepFloydIf(TextToImage):
         return sample_size(config, "unet")
 
     def arguments(self, request: Request) -> dict[str, Any]:
-        """Take the prompt as it is."""
+        """Return the pipeline's arguments, without cleaning of captions."""
         return {**super().arguments(request), "clean_caption": False}

@@ -38,5 +38,5 @@ class Flux(TextToImage):
         return Size(LATENT_PIXELS, LATENT_PIXELS)
 
     def arguments(self, request: Request) -> dict[str, Any]:
-        """Read as many tokens as the smaller model does, for both."""
+        """Return the pipeline's arguments, with 256 text tokens, the limit of FLUX.1-schnell, for all FLUX models."""
         return {**super().arguments(request), "max_sequence_length": 256}

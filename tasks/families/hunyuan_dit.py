@@ -26,5 +26,5 @@ class HunyuanDit(TextToImage):
     loading: ClassVar = {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
 
     def arguments(self, request: Request) -> dict[str, Any]:
-        """Generate at the requested size."""
+        """Return the pipeline's arguments, without resolution binning."""
         return {**super().arguments(request), "use_resolution_binning": False}

@@ -41,5 +41,5 @@ class Lumina2(TextToImage):
         return sample_size(config, "transformer", 8)
 
     def arguments(self, request: Request) -> dict[str, Any]:
-        """Guide every step, as the model's authors do."""
+        """Return the pipeline's arguments, with guidance in every step, as the model's authors use it."""
         return {**super().arguments(request), "cfg_trunc_ratio": 1.0}

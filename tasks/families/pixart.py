@@ -15,7 +15,7 @@ class _PixArt(TextToImage):
     encoding = PromptEncoding()
 
     def arguments(self, request: Request) -> dict[str, Any]:
-        """Generate at the requested size, from the prompt as it is."""
+        """Return the pipeline's arguments, without resolution binning and without cleaning of captions."""
         return {**super().arguments(request), "use_resolution_binning": False, "clean_caption": False}
 
 

@@ -38,7 +38,7 @@ class QwenImage(TextToImage):
         return Size(PIXELS, PIXELS)
 
     def arguments(self, request: Request) -> dict[str, Any]:
-        """Guide with an empty prompt: without a negative prompt the pipeline does not guide at all."""
+        """Return the pipeline's arguments. Guidance has a negative prompt, or the pipeline ignores it."""
         given = super().arguments(request)
         scale = given.pop("guidance_scale")
         if scale <= 1:

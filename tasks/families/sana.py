@@ -41,5 +41,5 @@ class Sana(TextToImage):
         return None
 
     def arguments(self, request: Request) -> dict[str, Any]:
-        """Generate at the requested size."""
+        """Return the pipeline's arguments, without resolution binning."""
         return {**super().arguments(request), "use_resolution_binning": False}

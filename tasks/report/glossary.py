@@ -5,7 +5,7 @@ from skewbench.vocabulary.measures import MEASURES
 WORDS = (
     ("cell", "one setting of the run: a knob with its strengths, and how images are generated"),
     ("knob", "a change to attention, to guidance or to the prompt's embedding; its strengths have symbols"),
-    ("α, β", "strengths of the skew knob: the factor of the skew-symmetric part of q k′, and the inverse temperature"),
+    ("α, β", "strengths of the skew knob: α scales the skew-symmetric part of q k′, β weights the result in the blend"),
     ("baseline", "the cell with the model's own attention; changes are measured against it"),
     ("pair", "two cells' images of the same prompt and the same noise"),
     ("stage", "the part of the model that a block belongs to: down, mid or up; or early, middle or late"),

@@ -10,6 +10,7 @@ import pytest
 
 from skewbench import sql
 from skewbench.flows.cli import main
+from skewbench.sql.connection import BRANCHES
 from tests.lakes import Lake, drop_table, made
 
 
@@ -113,6 +114,16 @@ def test_parquet_is_not_for_a_terminal(
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     assert run(monkeypatch, "query", "speed", "--lake", lake, "--format", "parquet") == 2
     assert "redirect them to a file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("branch", BRANCHES)
+def test_each_branch_is_offered(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], lake: str, branch: str
+) -> None:
+    assert run(monkeypatch, "query", "correlations", "--lake", lake, "--branch", branch, "--format", "json") == 0
+    rows = json.loads(capsys.readouterr().out)
+    expected = sql.query(sql.connect(lake), "correlations", branch=branch)
+    assert [row["rho"] for row in rows] == pytest.approx(expected["rho"].to_list())
 
 
 def test_claims(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], lake: str) -> None:

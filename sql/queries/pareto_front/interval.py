@@ -10,7 +10,7 @@ from skewbench.eval.statistics import dominated_area, mean_draws
 from skewbench.sql.resampling import Draws, Resamples, Row, Values, as_matrix, query_run, select_rows, split, widen
 
 _FAMILIES = ("static", "temperature")
-"""Compared with each other: the knob, and the paper's own control."""
+"""The families whose areas are compared: the static knob, and temperature, with which the paper compares it."""
 
 
 def intervals(connection: duckdb.DuckDBPyConnection, run_id: str, drawn: Resamples) -> Iterator[Draws]:
@@ -53,7 +53,10 @@ def intervals(connection: duckdb.DuckDBPyConnection, run_id: str, drawn: Resampl
 
 
 def _share(row: Row, family: str, area: float | None, draws: Values) -> Draws:
-    """Older builds have the statistics `area` and `share`, which include the area that the baseline dominates."""
+    """Make the draws of a family's added area.
+
+    The statistic is not called `area` or `share`: older builds stored areas with the baseline's under these names.
+    """
     key = {"metric": row["fidelity"], "measure": row["diversity"], "regime": family}
     return Draws("added", key | {"n": row["diversity_n"]}, area, draws)
 

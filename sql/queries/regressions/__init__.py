@@ -16,7 +16,11 @@ QUERY = Query(
         Column("reason", "VARCHAR", "why"),
         Column("required", "BOOLEAN", "whether the night fails if it is worse"),
         CELL,
-        Column("kind", "VARCHAR", "what is compared: sample, prompt, cell, measure, picture, lost, memory or speed"),
+        Column(
+            "kind",
+            "VARCHAR",
+            "what is compared: sample, prompt, cell, measure, picture (pixels), lost (failed images), memory or speed",
+        ),
         Column("metric", "VARCHAR", "the metric or measure"),
         Column("stage", "VARCHAR", "stage of a measure: down, mid, up or all"),
         Column("set", "VARCHAR", "definition of the set of a metric of sets, with the reference"),
