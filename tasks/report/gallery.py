@@ -1,5 +1,6 @@
 """Selects the samples of the page: unstable samples that improved most or worsened most, and random ones."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -20,14 +21,17 @@ CARDS = 6
 """Number of prompts and seeds per group."""
 
 _PAIRED = """
-    SELECT p.pair_id, p.cell, p.baseline, p.value, p.change,
+    SELECT p.pair_id,
         -- a sample that the knob destroyed counts as the worst seen, not as absent
         CASE WHEN p.status <> 'ok' THEN m.worst - p.baseline ELSE p.change END AS felt,
         m.higher_is_better
     FROM paired AS p JOIN metrics AS m ON m.run_id = p.run_id AND m.metric = p.metric AND m.kind = 'sample'
     WHERE p.metric = ?
 """
-_SCORED = "SELECT sample_id, value FROM metric_values WHERE metric = ? AND isfinite(value)"
+_SCORED = """
+    SELECT sample_id, value FROM metric_values
+    WHERE metric = ? AND isfinite(value) AND sample_id IN (SELECT unnest(?))
+"""
 _ALIGNED = "SELECT pair_id, alignment FROM stage_stability WHERE cell = ? AND stage = 'all' AND isfinite(alignment)"
 _SAMPLES = "SELECT sample_id, pair_id, cell, prompt, seed, status, reason FROM samples"
 
@@ -80,7 +84,7 @@ def choose_images(answers: Answers, lake: str) -> list[Group]:
     ids, table = chosen_samples["sample_id"].to_list(), MEDIA[medium].table.name
     files = sql.encoded_files(lake, answers.run.run_id, ids, table, columns(medium))
     contents = {sample_id: _shown(medium, sample_id, row) for sample_id, row in files.items()}
-    scores = _scores(answers)
+    scores = _scores(answers, ids)
     cards = {
         pair: _card(answers, rows.to_dicts(), contents, scores)
         for (pair,), rows in chosen_samples.group_by(["pair_id"], maintain_order=True)
@@ -123,10 +127,10 @@ def _unstable_changes(answers: Answers, metric: str, baseline: str) -> pl.DataFr
     )
 
 
-def _scores(answers: Answers) -> dict[str, float]:
+def _scores(answers: Answers, ids: Sequence[str]) -> dict[str, float]:
     if answers.fidelity is None:
         return {}
-    return dict(answers.lake.execute(_SCORED, [answers.fidelity]).pl().iter_rows())
+    return dict(answers.lake.execute(_SCORED, [answers.fidelity, list(ids)]).fetchall())
 
 
 def _card(answers: Answers, rows: list[dict[str, Any]], contents: dict[str, Shown], scores: dict[str, float]) -> Card:

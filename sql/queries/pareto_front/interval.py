@@ -62,9 +62,11 @@ def _share(row: Row, family: str, area: float | None, draws: Values) -> Draws:
 
 
 def _values(connection: duckdb.DuckDBPyConnection, run_id: str, metric: Row) -> pl.DataFrame:
-    return select_rows(
-        connection, "SELECT cell, metric, kind, prompt_id, unit, value FROM unit_values WHERE run_id = $1", run_id
-    ).filter(metric=metric["metric"], kind=metric["kind"])
+    rows = """
+        SELECT cell, metric, kind, prompt_id, unit, value FROM unit_values
+        WHERE run_id = $1 AND metric = $2 AND kind = $3
+    """
+    return select_rows(connection, rows, run_id, metric["metric"], metric["kind"])
 
 
 def _cell_means(values: pl.DataFrame, drawn: Resamples, cells: list[str]) -> Values:
