@@ -98,9 +98,7 @@ def estimate(pairs: Mapping[str, Pairs], objective: Objective, level: float = 0.
     """
     for metric in objective.metrics:
         if metric not in pairs or not len(pairs[metric].prompts):
-            raise RunError(
-                f"no image of the search has a value of {metric} in the baseline and in the trial; use another metric"
-            )
+            raise RunError(f"the baseline has no value of {metric} on the search's prompts; use another metric")
     found, side = pairs[objective.metric], objective.side
     gain = paired_change(side * found.baseline, side * _filled(found, side), np.asarray(found.prompts), level)
     slack = tuple(_slack(pairs[bound.metric], bound, level) for bound in objective.bounds)

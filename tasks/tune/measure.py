@@ -80,6 +80,20 @@ class LakeEvaluation:
         return run.id
 
 
+_PAIRS = """
+SELECT cells.cell, base.metric, base.prompt_id, base.value AS baseline, c.value, coalesce(c.failed, false) AS failed
+FROM unit_values AS base
+JOIN runs ON runs.run_id = base.run_id AND runs.baseline = base.cell
+JOIN cells ON cells.run_id = base.run_id AND cells.cell <> base.cell
+LEFT JOIN unit_changes AS c
+    ON c.run_id = base.run_id AND c.cell = cells.cell AND c.metric = base.metric AND c.kind = base.kind
+    AND c.unit = base.unit AND c.comparability = base.comparability
+WHERE list_contains(?, base.metric)
+ORDER BY cells.cell, base.metric, base.unit
+"""
+"""Every value of the baseline with each other cell's, which is NULL if the cell has no comparable value."""
+
+
 def read_pairs(lake: str, run_id: str, metrics: tuple[str, ...]) -> dict[str, dict[str, Pairs]]:
     """Read the pairs of each cell with the run's baseline.
 
@@ -92,11 +106,7 @@ def read_pairs(lake: str, run_id: str, metrics: tuple[str, ...]) -> dict[str, di
         Pairs by cell and metric.
     """
     with sql.connect(lake, run_id, include_running=True) as connection:
-        frame = connection.execute(
-            "SELECT cell, metric, prompt_id, baseline, value, failed FROM unit_changes "
-            "WHERE list_contains(?, metric) ORDER BY cell, metric, unit",
-            [list(metrics)],
-        ).pl()
+        frame = connection.execute(_PAIRS, [list(metrics)]).pl()
     found: dict[str, dict[str, Pairs]] = {}
     for (cell, metric), rows in frame.group_by("cell", "metric", maintain_order=True):
         found.setdefault(str(cell), {})[str(metric)] = Pairs(

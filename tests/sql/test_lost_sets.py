@@ -5,6 +5,7 @@ from typing import Any
 
 import duckdb
 import polars as pl
+import pyarrow as pa
 import pytest
 
 from skewbench import sql
@@ -119,3 +120,25 @@ def test_a_metric_without_a_better_side_has_a_change_and_no_rank(tmp_path: Path)
 
 def _is(key: dict[str, str]) -> pl.Expr:
     return pl.all_horizontal(pl.col(name) == value for name, value in key.items())
+
+
+def test_a_prompt_of_two_scorers_fails_for_the_one_that_has_no_value(tmp_path: Path) -> None:
+    run_id = make(tmp_path, Lake(prompts=4, seeds=2, images=False, lost=False, blocks=3, steps=0))
+
+    def is_lost(row: dict[str, Any]) -> bool:
+        return row["cell"] == CELL and row["prompt_id"] == "p00000"
+
+    def status(row: dict[str, Any]) -> str:
+        return "blank" if is_lost(row) and row["seed"] == 0 else "ok"
+
+    def with_another_scorer(table: pa.Table) -> pa.Table:
+        rows = [row for row in table.to_pylist() if row["metric"] == "diversity"]
+        other = {"set": "other", "scorer_version": 2}
+        others = [{**row, **other, "value": None if is_lost(row) else row["value"]} for row in rows]
+        return pa.concat_tables([table, pa.Table.from_pylist(others, table.schema)])
+
+    alter(tmp_path, run_id, "samples", with_column("status", status))
+    alter(tmp_path, run_id, "group_scores", with_another_scorer)
+    effect = sql.query(sql.connect(tmp_path), "static_effect").row(by_predicate=_is(DIVERSITY), named=True)
+    assert (effect["n"], effect["failed"]) == (7, 1)
+    assert effect["worst_case"] < effect["change"]

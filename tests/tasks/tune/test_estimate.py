@@ -71,7 +71,7 @@ def test_rounds_are_pooled() -> None:
 
 
 def test_without_pairs_nothing_is_estimated() -> None:
-    with pytest.raises(RunError, match="no image of the search has a value of d"):
+    with pytest.raises(RunError, match="the baseline has no value of d"):
         estimate({"m": pairs(0.1)}, Objective("m", 1, (AT_LEAST,)))
 
 
