@@ -162,3 +162,12 @@ def test_units_that_are_alike_at_the_edge_are_in_no_regime(tmp_path: Path) -> No
 def test_both_regimes_have_the_share_that_was_asked_for(tmp_path: Path) -> None:
     found = regimes_of(tmp_path, lambda prompt: 0.9 - prompt / 1000, 0.07, 100)
     assert found == ["unstable"] * 7 + [None] * 86 + ["stable"] * 7
+
+
+def test_a_difference_of_regimes_of_one_prompt_each_has_no_interval(tmp_path: Path) -> None:
+    make(tmp_path, Lake(prompts=2, seeds=1, images=False, lost=False, blocks=3, steps=0, missing=()))
+    rows = sql.query(sql.connect(tmp_path), "regimes").filter(kind="sample", regime="difference")
+    assert rows.height
+    assert set(rows["prompts"]) == {1}
+    assert rows["change"].null_count() == 0
+    assert rows["low"].null_count() == rows["high"].null_count() == rows["method"].null_count() == rows.height

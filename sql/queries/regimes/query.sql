@@ -72,6 +72,7 @@ FROM answers AS a
 JOIN cells AS c USING (run_id, cell)
 LEFT JOIN errors AS e
     ON e.run_id = a.run_id AND e.cell = a.cell AND e.metric = a.metric AND e.kind = a.kind AND e.shown = a.regime
+    AND a.prompts > 1  -- a regime of one prompt has no error, and neither has a difference from it
 LEFT JOIN intervals AS i
     ON i.query = 'regimes' AND i.statistic = 'change' AND i.run_id = a.run_id AND i.cell = a.cell
     AND i.metric = a.metric AND i.measure = a.measure AND i.regime = a.regime
