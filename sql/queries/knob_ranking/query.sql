@@ -22,14 +22,15 @@ contenders AS (
     SELECT DISTINCT g.run_id, g.category, r.baseline, g.metric, g.kind, 0, NULL, NULL, 0, 0.5, NULL, 0, 0
     FROM gains AS g JOIN runs AS r ON r.run_id = g.run_id
 ),
+-- equal gains are ties, although the last digits of a mean depend on the order of its sum
 ranked AS (
     SELECT
         *,
         rank() OVER by_gain + (count(*) OVER (
-            PARTITION BY run_id, category, metric, kind, worst_case
+            PARTITION BY run_id, category, metric, kind, round(worst_case, 9)
         ) - 1) / 2 AS rank
     FROM contenders
-    WINDOW by_gain AS (PARTITION BY run_id, category, metric, kind ORDER BY worst_case DESC)
+    WINDOW by_gain AS (PARTITION BY run_id, category, metric, kind ORDER BY round(worst_case, 9) DESC)
 ),
 averaged AS (
     SELECT
