@@ -75,8 +75,7 @@ def connect(
         runs: Run ids, or names of experiments: their newest runs; None: every committed run.
         include_running: Whether to include running and incomplete runs with the samples that they have.
         branch: Guidance branch of the measures: `cond`, `uncond` or `weak`; None: the mean of `cond` and `uncond`. The
-            session variable
-            `branch` changes it later.
+            session variable `branch` changes it later.
 
     Raises:
         LakeError: No lake, no run, an unknown run, a missing part, or, in named runs, a part that is not what its

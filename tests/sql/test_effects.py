@@ -215,10 +215,11 @@ def test_area_of_points_by_hand() -> None:
     assert np.isnan(dominated_area(missing, every, size)[0])
 
 
-def test_gains_that_differ_by_rounding_are_ties(tmp_path: Path) -> None:
+@pytest.mark.parametrize("scale", [1.0, 1e-12, 1e12])
+def test_gains_that_differ_by_rounding_are_ties(tmp_path: Path, scale: float) -> None:
     knobs = ("baseline", "a1.05-b3", "a1.20-b5")
     run_id = make(tmp_path, Lake(prompts=6, seeds=2, images=False, lost=False, blocks=3, steps=0, knobs=knobs))
     gain = {"baseline": 0.0, "a1.05-b3": 0.25, "a1.20-b5": 0.25 + 1e-13}
-    alter(tmp_path, run_id, "scores", with_column("value", lambda row: 0.5 + gain[row["cell"]]))
+    alter(tmp_path, run_id, "scores", with_column("value", lambda row: scale * (0.5 + gain[row["cell"]])))
     ranks = sql.query(sql.connect(tmp_path), "knob_ranking").filter(metric="aesthetic")
     assert dict(ranks.select("cell", "rank").iter_rows()) == {"baseline": 3.0, "a1.05-b3": 1.5, "a1.20-b5": 1.5}

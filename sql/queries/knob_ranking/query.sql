@@ -10,27 +10,36 @@ gains AS (
         CASE WHEN m.higher_is_better THEN 1 ELSE -1 END AS way,
         way * e.change AS gain, way * e.change - z95() * e.error AS low,
         way * e.change + z95() * e.error AS high,
-        way * e.change / nullif(e.baseline_sd, 0) AS gain_sd, way * e.worst_case AS worst_case
+        way * e.change / nullif(e.baseline_sd, 0) AS gain_sd, way * e.worst_case AS worst_case,
+        greatest(abs(e.baseline), abs(e.mean), e.baseline_sd) AS size
     FROM effects AS e
     JOIN metrics AS m ON m.run_id = e.run_id AND m.metric = e.metric AND m.kind = e.kind
     WHERE m.higher_is_better IS NOT NULL
 ),
 -- the baseline against itself
 contenders AS (
-    SELECT run_id, category, cell, metric, kind, gain, low, high, gain_sd, wins, n, failed, worst_case FROM gains
+    SELECT run_id, category, cell, metric, kind, gain, low, high, gain_sd, wins, n, failed, worst_case, size FROM gains
     UNION ALL
-    SELECT DISTINCT g.run_id, g.category, r.baseline, g.metric, g.kind, 0, NULL, NULL, 0, 0.5, NULL, 0, 0
+    SELECT DISTINCT g.run_id, g.category, r.baseline, g.metric, g.kind, 0, NULL, NULL, 0, 0.5, NULL, 0, 0, NULL
     FROM gains AS g JOIN runs AS r ON r.run_id = g.run_id
 ),
--- equal gains are ties, although the last digits of a mean depend on the order of its sum
+-- Gains are equal if they differ by less than about 1e-9 of the metric's size, as in pareto_front: the order of a sum
+-- changes its last digits.
+compared AS (
+    SELECT
+        * EXCLUDE (size),
+        coalesce(round(worst_case / nullif(max(size) OVER of_metric, 0), 9), worst_case) AS compared
+    FROM contenders
+    WINDOW of_metric AS (PARTITION BY run_id, category, metric, kind)
+),
 ranked AS (
     SELECT
         *,
         rank() OVER by_gain + (count(*) OVER (
-            PARTITION BY run_id, category, metric, kind, round(worst_case, 9)
+            PARTITION BY run_id, category, metric, kind, compared
         ) - 1) / 2 AS rank
-    FROM contenders
-    WINDOW by_gain AS (PARTITION BY run_id, category, metric, kind ORDER BY round(worst_case, 9) DESC)
+    FROM compared
+    WINDOW by_gain AS (PARTITION BY run_id, category, metric, kind ORDER BY compared DESC)
 ),
 averaged AS (
     SELECT
